@@ -1,0 +1,1 @@
+//! Models, endpoints, prices and capabilities, as immutable snapshots.

@@ -1,0 +1,1 @@
+//! Keys, accounts, activity: one file per noun.

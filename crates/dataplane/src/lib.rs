@@ -1,0 +1,1 @@
+//! The life of a model call, one file per phase.

@@ -1,0 +1,1 @@
+//! Work that must not delay a call: one file per job.

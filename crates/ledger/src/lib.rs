@@ -1,0 +1,1 @@
+//! Money rules: price a usage, hold, extend, post, void; double entry.

@@ -1,0 +1,1 @@
+//! TLS, DNS, connection pools, egress rules.

@@ -1,0 +1,1 @@
+//! Which targets, in what order, and when to stop trying.

@@ -1,0 +1,2 @@
+//! Config, wiring and the command line.
+fn main() {}

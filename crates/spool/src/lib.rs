@@ -1,0 +1,1 @@
+//! The local journal: append, group commit, replay.

@@ -1,0 +1,1 @@
+//! Traits by noun, and the stores behind them.

@@ -1,0 +1,1 @@
+//! Words everyone shares: ids, money, usage, the chat request, stream events, failure.

@@ -1,0 +1,1 @@
+//! Formats and framing: bytes to vocabulary and back, without I/O.
