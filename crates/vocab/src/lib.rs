@@ -1,1 +1,20 @@
-//! Words everyone shares: ids, money, usage, the chat request, stream events, failure.
+//! The words everyone shares: ids, money, usage, the chat request, stream
+//! events, failures.
+//!
+//! Every format reads into these types and writes out of them, so a new
+//! wire format costs one folder and not one file for each pair. Nothing here
+//! opens a socket, reads a clock or draws a random number: time and luck
+//! are arguments.
+
+pub mod chat;
+pub mod failure;
+pub mod format;
+pub mod id;
+pub mod money;
+pub mod usage;
+
+pub use failure::{Blame, Failure, FailureKind, Next};
+pub use format::Format;
+pub use id::{AccountId, GenerationId, KeyId};
+pub use money::{Bill, Nanos, PicosPerUnit};
+pub use usage::{Usage, UsageReport};

@@ -1,1 +1,27 @@
 //! Formats and framing: bytes to vocabulary and back, without I/O.
+//!
+//! Three layers, each usable alone:
+//!
+//! - framing: [`json`] finds and replaces members of a JSON text without
+//!   parsing it, [`sse`] cuts a byte stream into server-sent events;
+//! - formats: one folder each, reading requests, replies, streams and
+//!   errors into `vocab` and writing them out of it ([`Codec`]);
+//! - pass-through: [`openai_chat::passthrough`] edits a request, a reply or a
+//!   stream in place where both sides speak the same format, so that nothing
+//!   is lost and almost nothing is spent.
+//!
+//! Nothing in this crate opens a socket, reads a clock or draws a random
+//! number.
+
+pub mod anthropic;
+pub mod codec;
+pub mod dialect;
+pub mod gemini;
+pub mod json;
+pub mod openai_chat;
+pub mod sse;
+
+pub use codec::{
+    Codec, ErrorReply, Stamp, StreamReader, StreamWriter, WriteTarget, Written, codec,
+};
+pub use dialect::Dialect;

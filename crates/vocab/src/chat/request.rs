@@ -1,0 +1,299 @@
+//! What a client asks for.
+
+use serde_json::{Map, Value};
+
+use super::message::{CacheControl, Message};
+use crate::Format;
+
+/// Something that the target cannot express. Never silently dropped: it
+/// is refused or announced, as the caller prefers.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Loss {
+    /// Where in the caller's request, such as `messages[2].content[0]`.
+    pub field: String,
+    /// What happened to it, in a few words.
+    pub reason: String,
+}
+
+impl Loss {
+    /// Notes that `field` could not be carried over, and why.
+    pub fn new(field: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self {
+            field: field.into(),
+            reason: reason.into(),
+        }
+    }
+}
+
+/// Top-level members that the reader does not know, and whose they are.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Extras {
+    /// The format whose names these are.
+    pub format: Format,
+    /// The members as they were.
+    pub members: Map<String, Value>,
+}
+
+impl Extras {
+    /// No extras.
+    #[must_use]
+    pub fn none(format: Format) -> Self {
+        Self {
+            format,
+            members: Map::new(),
+        }
+    }
+}
+
+/// A tool that the model may call.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Tool {
+    /// A function that the client runs.
+    Function {
+        /// Its name.
+        name: String,
+        /// What it does, for the model.
+        description: Option<String>,
+        /// JSON Schema of its arguments.
+        parameters: Option<Value>,
+        /// Whether arguments must follow the schema exactly.
+        strict: Option<bool>,
+        /// Cache the prompt up to here.
+        cache: Option<CacheControl>,
+    },
+    /// A vendor's own tool, kept whole.
+    Opaque {
+        /// Whose.
+        format: Format,
+        /// The tool as it was.
+        value: Value,
+    },
+}
+
+/// Whether and which tool must be called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ToolChoice {
+    /// As the model sees fit.
+    Auto,
+    /// No tool.
+    None,
+    /// Some tool.
+    Required,
+    /// This one.
+    Named(String),
+}
+
+/// What shape the answer must have.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ResponseFormat {
+    /// Prose.
+    Text,
+    /// Any JSON object.
+    JsonObject,
+    /// JSON that follows a schema.
+    JsonSchema {
+        /// A name for the schema.
+        name: String,
+        /// What it is for.
+        description: Option<String>,
+        /// The schema.
+        schema: Value,
+        /// Whether it must be followed exactly.
+        strict: Option<bool>,
+    },
+    /// Another kind, kept whole.
+    Opaque(Value),
+}
+
+/// How hard to think.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Effort {
+    /// Not at all.
+    None,
+    /// As little as possible.
+    Minimal,
+    /// A little.
+    Low,
+    /// The usual.
+    Medium,
+    /// A lot.
+    High,
+    /// More than that.
+    Xhigh,
+    /// All there is.
+    Max,
+}
+
+impl Effort {
+    /// The public name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Minimal => "minimal",
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Xhigh => "xhigh",
+            Self::Max => "max",
+        }
+    }
+
+    /// Finds an effort by its public name.
+    #[must_use]
+    pub fn by_name(name: &str) -> Option<Self> {
+        [
+            Self::None,
+            Self::Minimal,
+            Self::Low,
+            Self::Medium,
+            Self::High,
+            Self::Xhigh,
+            Self::Max,
+        ]
+        .into_iter()
+        .find(|effort| effort.name() == name)
+    }
+
+    /// Thinking budget as a share of the output limit, in percent
+    /// (openrouter.ai/docs, reasoning tokens, August 2026).
+    #[must_use]
+    pub const fn budget_percent(self) -> u64 {
+        match self {
+            Self::None => 0,
+            Self::Minimal => 10,
+            Self::Low => 20,
+            Self::Medium => 50,
+            Self::High => 80,
+            Self::Xhigh | Self::Max => 95,
+        }
+    }
+
+    /// The effort whose budget share is nearest to `budget` of `limit`.
+    #[must_use]
+    pub fn by_budget(budget: u64, limit: u64) -> Self {
+        let percent = budget
+            .saturating_mul(100)
+            .checked_div(limit.max(1))
+            .unwrap_or(0);
+        [
+            Self::Minimal,
+            Self::Low,
+            Self::Medium,
+            Self::High,
+            Self::Xhigh,
+        ]
+        .into_iter()
+        .min_by_key(|effort| effort.budget_percent().abs_diff(percent))
+        .unwrap_or(Self::Medium)
+    }
+}
+
+/// What the client wants to know about the model's thinking.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ReasoningRequest {
+    /// How hard to think.
+    pub effort: Option<Effort>,
+    /// How many tokens thinking may use.
+    pub max_tokens: Option<u64>,
+    /// Think, but do not show it.
+    pub exclude: bool,
+    /// Switches thinking on or off where neither of the above is given.
+    pub enabled: Option<bool>,
+    /// `auto`, `concise` or `detailed`.
+    pub summary: Option<String>,
+}
+
+/// How tokens are chosen. Absent means: the provider's default.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Sampling {
+    /// 0 to 2.
+    pub temperature: Option<f64>,
+    /// Above 0, to 1.
+    pub top_p: Option<f64>,
+    /// 0 (off) or more.
+    pub top_k: Option<u64>,
+    /// 0 to 1.
+    pub min_p: Option<f64>,
+    /// 0 to 1.
+    pub top_a: Option<f64>,
+    /// -2 to 2.
+    pub frequency_penalty: Option<f64>,
+    /// -2 to 2.
+    pub presence_penalty: Option<f64>,
+    /// Above 0, to 2.
+    pub repetition_penalty: Option<f64>,
+    /// Any integer.
+    pub seed: Option<i64>,
+    /// At most four texts that end the answer.
+    pub stop: Vec<String>,
+    /// Token id to bias.
+    pub logit_bias: Option<Map<String, Value>>,
+    /// Whether to return log probabilities.
+    pub logprobs: Option<bool>,
+    /// How many alternatives to return, 0 to 20.
+    pub top_logprobs: Option<u64>,
+    /// How many answers to return.
+    pub n: Option<u64>,
+}
+
+/// A chat request, whatever format it came in. The gateway's own members
+/// (`models`, `provider`, `plugins`, …) are not here: they are read from
+/// the envelope and never reach a provider.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Request {
+    /// What the client typed.
+    pub model: String,
+    /// The conversation, oldest first.
+    pub messages: Vec<Message>,
+    /// Tools on offer.
+    pub tools: Vec<Tool>,
+    /// Which of them to call.
+    pub tool_choice: Option<ToolChoice>,
+    /// Whether several may be called at once.
+    pub parallel_tool_calls: Option<bool>,
+    /// The shape of the answer.
+    pub response_format: Option<ResponseFormat>,
+    /// How tokens are chosen.
+    pub sampling: Sampling,
+    /// The most output tokens; the larger of all synonyms given.
+    pub max_tokens: Option<u64>,
+    /// How to think.
+    pub reasoning: Option<ReasoningRequest>,
+    /// How much to say: `low`, `medium`, `high`, ….
+    pub verbosity: Option<String>,
+    /// Whether to stream.
+    pub stream: bool,
+    /// Cache everything up to the last cacheable block.
+    pub cache: Option<CacheControl>,
+    /// Output kinds, such as `["text", "image"]`; empty means text.
+    pub modalities: Vec<String>,
+    /// The end user, as the client names them.
+    pub user: Option<String>,
+    /// Members that the reader does not know.
+    pub extras: Extras,
+}
+
+impl Request {
+    /// A request with nothing but a model and messages.
+    #[must_use]
+    pub fn new(format: Format, model: impl Into<String>, messages: Vec<Message>) -> Self {
+        Self {
+            model: model.into(),
+            messages,
+            tools: Vec::new(),
+            tool_choice: None,
+            parallel_tool_calls: None,
+            response_format: None,
+            sampling: Sampling::default(),
+            max_tokens: None,
+            reasoning: None,
+            verbosity: None,
+            stream: false,
+            cache: None,
+            modalities: Vec::new(),
+            user: None,
+            extras: Extras::none(format),
+        }
+    }
+}

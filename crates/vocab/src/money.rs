@@ -1,0 +1,337 @@
+//! Money: integers only.
+//!
+//! A price is a whole number of pico-dollars for one unit (a token, an
+//! image, a request), a charge a whole number of nano-dollars, and products
+//! are 128 bits wide. One pico-dollar a token is a dollar for a million
+//! million tokens, finer than any price list we know; one nano-dollar is the
+//! smallest amount that an account can hold.
+#![deny(clippy::float_arithmetic, clippy::arithmetic_side_effects)]
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// Pico-dollars in one nano-dollar.
+pub const PICOS_PER_NANO: u128 = 1_000;
+/// Nano-dollars in one dollar.
+pub const NANOS_PER_USD: i64 = 1_000_000_000;
+/// Parts per million in one whole: the unit of markups.
+pub const PPM: u64 = 1_000_000;
+
+/// Why a text is not an amount of money that we can represent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum MoneyError {
+    /// Not a plain decimal number.
+    #[error("not a decimal number such as \"0.15\"")]
+    NotDecimal,
+    /// More digits after the point than the unit can hold.
+    #[error("more decimal places than the unit can hold exactly")]
+    TooFine,
+    /// Outside the range of the type.
+    #[error("amount out of range")]
+    OutOfRange,
+}
+
+/// Reads `text` as a decimal and returns it times `10^scale`, exactly.
+///
+/// Accepts an optional sign, digits, and an optional fraction; also the
+/// exponent form (`1e-07`) that JSON price lists contain. Refuses anything
+/// that would need rounding.
+pub fn parse_scaled(text: &str, scale: u32) -> Result<i128, MoneyError> {
+    let (negative, rest) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text),
+    };
+    let (mantissa, exponent) = match rest.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => {
+            let exponent: i32 = exponent.parse().map_err(|_| MoneyError::NotDecimal)?;
+            (mantissa, exponent)
+        }
+        None => (rest, 0),
+    };
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    if whole.is_empty() && fraction.is_empty() {
+        return Err(MoneyError::NotDecimal);
+    }
+    let mut digits: i128 = 0;
+    for byte in whole.bytes().chain(fraction.bytes()) {
+        if !byte.is_ascii_digit() {
+            return Err(MoneyError::NotDecimal);
+        }
+        let digit = i128::from(byte.wrapping_sub(b'0'));
+        digits = digits
+            .checked_mul(10)
+            .and_then(|d| d.checked_add(digit))
+            .ok_or(MoneyError::OutOfRange)?;
+    }
+    let places = i32::try_from(fraction.len()).map_err(|_| MoneyError::OutOfRange)?;
+    let shift = i32::try_from(scale)
+        .ok()
+        .and_then(|s| s.checked_add(exponent))
+        .and_then(|s| s.checked_sub(places))
+        .ok_or(MoneyError::OutOfRange)?;
+    if digits == 0 {
+        return Ok(0);
+    }
+    let power = 10_i128.checked_pow(shift.unsigned_abs());
+    let value = if shift >= 0 {
+        power
+            .and_then(|p| digits.checked_mul(p))
+            .ok_or(MoneyError::OutOfRange)?
+    } else {
+        let power = power.ok_or(MoneyError::TooFine)?;
+        if digits.checked_rem(power) != Some(0) {
+            return Err(MoneyError::TooFine);
+        }
+        digits.checked_div(power).ok_or(MoneyError::OutOfRange)?
+    };
+    if negative {
+        value.checked_neg().ok_or(MoneyError::OutOfRange)
+    } else {
+        Ok(value)
+    }
+}
+
+/// Writes `value / 10^scale` as a plain decimal without trailing zeros.
+fn write_scaled(f: &mut fmt::Formatter<'_>, value: i128, scale: u32) -> fmt::Result {
+    let power = 10_u128.checked_pow(scale).unwrap_or(1);
+    let magnitude = value.unsigned_abs();
+    let whole = magnitude.checked_div(power).unwrap_or(0);
+    let fraction = magnitude.checked_rem(power).unwrap_or(0);
+    if value < 0 {
+        f.write_str("-")?;
+    }
+    if fraction == 0 {
+        return write!(f, "{whole}");
+    }
+    let digits = format!("{fraction:0width$}", width = scale as usize);
+    write!(f, "{whole}.{}", digits.trim_end_matches('0'))
+}
+
+/// An amount of money in nano-dollars (10^-9 USD). May be negative, as a
+/// movement; whether a *balance* may be negative is the ledger's business.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct Nanos(pub i64);
+
+impl Nanos {
+    /// No money.
+    pub const ZERO: Self = Self(0);
+    /// The most an account can hold: about 9.2 billion dollars.
+    pub const MAX: Self = Self(i64::MAX);
+
+    /// Whole dollars.
+    #[must_use]
+    pub const fn from_usd(usd: i32) -> Self {
+        Self((usd as i64).saturating_mul(NANOS_PER_USD))
+    }
+
+    /// Sum, or `None` outside the range.
+    #[must_use]
+    pub const fn checked_add(self, other: Self) -> Option<Self> {
+        match self.0.checked_add(other.0) {
+            Some(sum) => Some(Self(sum)),
+            None => None,
+        }
+    }
+
+    /// Difference, or `None` outside the range.
+    #[must_use]
+    pub const fn checked_sub(self, other: Self) -> Option<Self> {
+        match self.0.checked_sub(other.0) {
+            Some(difference) => Some(Self(difference)),
+            None => None,
+        }
+    }
+
+    /// Sum that stops at the ends of the range.
+    #[must_use]
+    pub const fn saturating_add(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+
+    /// Difference that stops at the ends of the range.
+    #[must_use]
+    pub const fn saturating_sub(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
+
+    /// Whether this is less than nothing.
+    #[must_use]
+    pub const fn is_negative(self) -> bool {
+        self.0 < 0
+    }
+}
+
+impl fmt::Display for Nanos {
+    /// Dollars, exactly, without trailing zeros: `0.000123`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_scaled(f, i128::from(self.0), 9)
+    }
+}
+
+impl FromStr for Nanos {
+    type Err = MoneyError;
+
+    /// Reads decimal dollars.
+    fn from_str(text: &str) -> Result<Self, MoneyError> {
+        let value = parse_scaled(text.trim(), 9)?;
+        i64::try_from(value)
+            .map(Self)
+            .map_err(|_| MoneyError::OutOfRange)
+    }
+}
+
+/// In JSON a charge is a plain number of dollars with every digit written
+/// out, because the public API says so; it never passes through a float here.
+impl Serialize for Nanos {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let raw = serde_json::value::RawValue::from_string(self.to_string())
+            .map_err(serde::ser::Error::custom)?;
+        raw.serialize(serializer)
+    }
+}
+
+/// Reads a JSON number or string of dollars from its literal text.
+impl<'de> Deserialize<'de> for Nanos {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = Box::<serde_json::value::RawValue>::deserialize(deserializer)?;
+        raw.get()
+            .trim_matches('"')
+            .parse()
+            .map_err(serde::de::Error::custom)
+    }
+}
+
+/// A price: pico-dollars (10^-12 USD) for one unit.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct PicosPerUnit(pub u64);
+
+impl PicosPerUnit {
+    /// Costs nothing.
+    pub const FREE: Self = Self(0);
+
+    /// Reads decimal dollars for one unit, such as `"0.00000015"`.
+    pub fn parse_usd_per_unit(text: &str) -> Result<Self, MoneyError> {
+        Self::from_scaled(parse_scaled(text.trim(), 12)?)
+    }
+
+    /// Reads decimal dollars for a million units, such as `"0.15"`.
+    pub fn parse_usd_per_million(text: &str) -> Result<Self, MoneyError> {
+        Self::from_scaled(parse_scaled(text.trim(), 6)?)
+    }
+
+    fn from_scaled(value: i128) -> Result<Self, MoneyError> {
+        u64::try_from(value)
+            .map(Self)
+            .map_err(|_| MoneyError::OutOfRange)
+    }
+
+    /// What `units` cost, in pico-dollars. Cannot overflow: 64 × 64 bits.
+    #[must_use]
+    pub fn times(self, units: u64) -> u128 {
+        u128::from(self.0).saturating_mul(u128::from(units))
+    }
+}
+
+impl fmt::Display for PicosPerUnit {
+    /// Dollars for one unit, exactly: the public API's price strings.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_scaled(f, i128::from(self.0), 12)
+    }
+}
+
+/// What one call cost, as the caller is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Bill {
+    /// What the caller's account pays, markup included.
+    pub total: Nanos,
+    /// What the provider charges for the input.
+    pub upstream_prompt: Nanos,
+    /// What the provider charges for the output.
+    pub upstream_completion: Nanos,
+    /// Whether the numbers behind it were counted here because the provider
+    /// reported none, or reported nonsense.
+    pub estimated: bool,
+}
+
+impl Bill {
+    /// What the provider charges in all.
+    #[must_use]
+    pub const fn upstream(&self) -> Nanos {
+        self.upstream_prompt
+            .saturating_add(self.upstream_completion)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decimal_prices_are_read_exactly() {
+        let cases = [
+            ("0.15", 150_000),
+            ("15", 15_000_000),
+            ("0.000001", 1),
+            ("1e-6", 1),
+            ("2.50", 2_500_000),
+            (".5", 500_000),
+            ("0", 0),
+            ("0e5", 0),
+        ];
+        for (text, picos) in cases {
+            assert_eq!(
+                PicosPerUnit::parse_usd_per_million(text),
+                Ok(PicosPerUnit(picos)),
+                "{text}"
+            );
+        }
+        assert_eq!(
+            PicosPerUnit::parse_usd_per_unit("1.5e-07"),
+            Ok(PicosPerUnit(150_000))
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_exact_is_refused() {
+        for (text, error) in [
+            ("0.0000001", MoneyError::TooFine),
+            ("abc", MoneyError::NotDecimal),
+            ("", MoneyError::NotDecimal),
+            (".", MoneyError::NotDecimal),
+            ("1.2.3", MoneyError::NotDecimal),
+            ("-1", MoneyError::OutOfRange),
+            ("NaN", MoneyError::NotDecimal),
+            ("1e999", MoneyError::OutOfRange),
+            ("1e-999", MoneyError::TooFine),
+            ("99999999999999999999999999", MoneyError::OutOfRange),
+        ] {
+            assert_eq!(
+                PicosPerUnit::parse_usd_per_million(text),
+                Err(error),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn amounts_print_every_digit_and_no_more() {
+        for (nanos, text) in [
+            (0, "0"),
+            (1, "0.000000001"),
+            (1_500_000_000, "1.5"),
+            (-20_000_000, "-0.02"),
+            (i64::MAX, "9223372036.854775807"),
+        ] {
+            assert_eq!(Nanos(nanos).to_string(), text);
+            assert_eq!(text.parse(), Ok(Nanos(nanos)));
+            assert_eq!(serde_json::to_string(&Nanos(nanos)).unwrap(), text);
+            assert_eq!(serde_json::from_str::<Nanos>(text).unwrap(), Nanos(nanos));
+        }
+        assert_eq!(PicosPerUnit(150_000).to_string(), "0.00000015");
+    }
+}

@@ -1,0 +1,230 @@
+//! Tokens: what a provider says it counted, and what we make of it.
+
+use serde::{Deserialize, Serialize};
+
+/// More tokens than any call can use: a report above it is nonsense. The
+/// largest context windows are 10^7; a thousand times that is a wide margin
+/// and still far below any overflow in pricing.
+pub const TOKENS_MAX: u64 = 10_000_000_000;
+
+/// Units used by one call, consistent with itself.
+///
+/// `prompt` counts every input token, whether read from the provider's
+/// cache, written to it, or neither; the cache fields are parts of it.
+/// `completion` counts every output token; `reasoning`, `completion_audio`
+/// and `completion_image` are parts of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Usage {
+    /// Input tokens in all.
+    pub prompt: u64,
+    /// Input tokens read from the provider's cache.
+    pub cache_read: u64,
+    /// Input tokens written to a cache that lives five minutes.
+    pub cache_write_5m: u64,
+    /// Input tokens written to a cache that lives an hour.
+    pub cache_write_1h: u64,
+    /// Input tokens that were audio.
+    pub prompt_audio: u64,
+    /// Output tokens in all.
+    pub completion: u64,
+    /// Output tokens spent on reasoning.
+    pub reasoning: u64,
+    /// Output tokens that were audio.
+    pub completion_audio: u64,
+    /// Output tokens that were images.
+    pub completion_image: u64,
+    /// Web searches that the provider ran.
+    pub web_searches: u64,
+}
+
+impl Usage {
+    /// Input and output tokens together.
+    #[must_use]
+    pub const fn total(&self) -> u64 {
+        self.prompt.saturating_add(self.completion)
+    }
+
+    /// Input tokens written to any cache.
+    #[must_use]
+    pub const fn cache_write(&self) -> u64 {
+        self.cache_write_5m.saturating_add(self.cache_write_1h)
+    }
+}
+
+/// What a provider reported, field by field: a reported zero is not the
+/// same as no report (a gateway that mixes them up bills an estimate for a
+/// call that was free).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct UsageReport {
+    /// See [`Usage::prompt`]; cached tokens included.
+    pub prompt: Option<u64>,
+    /// See [`Usage::cache_read`].
+    pub cache_read: Option<u64>,
+    /// See [`Usage::cache_write_5m`].
+    pub cache_write_5m: Option<u64>,
+    /// See [`Usage::cache_write_1h`].
+    pub cache_write_1h: Option<u64>,
+    /// See [`Usage::prompt_audio`].
+    pub prompt_audio: Option<u64>,
+    /// See [`Usage::completion`]; reasoning included.
+    pub completion: Option<u64>,
+    /// See [`Usage::reasoning`].
+    pub reasoning: Option<u64>,
+    /// See [`Usage::completion_audio`].
+    pub completion_audio: Option<u64>,
+    /// See [`Usage::completion_image`].
+    pub completion_image: Option<u64>,
+    /// See [`Usage::web_searches`].
+    pub web_searches: Option<u64>,
+    /// A number was negative, fractional or absurd, and was left out.
+    pub nonsense: bool,
+}
+
+impl UsageReport {
+    /// Takes over every field that `later` reports: streams repeat and
+    /// refine their usage, and the last word counts.
+    pub fn merge(&mut self, later: &Self) {
+        fn take(slot: &mut Option<u64>, later: Option<u64>) {
+            if later.is_some() {
+                *slot = later;
+            }
+        }
+        take(&mut self.prompt, later.prompt);
+        take(&mut self.cache_read, later.cache_read);
+        take(&mut self.cache_write_5m, later.cache_write_5m);
+        take(&mut self.cache_write_1h, later.cache_write_1h);
+        take(&mut self.prompt_audio, later.prompt_audio);
+        take(&mut self.completion, later.completion);
+        take(&mut self.reasoning, later.reasoning);
+        take(&mut self.completion_audio, later.completion_audio);
+        take(&mut self.completion_image, later.completion_image);
+        take(&mut self.web_searches, later.web_searches);
+        self.nonsense |= later.nonsense;
+    }
+
+    /// Keeps a count if it is one; notes nonsense otherwise.
+    pub fn count(&mut self, value: &serde_json::Value) -> Option<u64> {
+        match value {
+            serde_json::Value::Null => None,
+            value => match value.as_u64() {
+                Some(count) if count <= TOKENS_MAX => Some(count),
+                _ => {
+                    self.nonsense = true;
+                    None
+                }
+            },
+        }
+    }
+
+    /// Whether the provider said what the call used: both sides, sanely.
+    #[must_use]
+    pub const fn is_complete(&self) -> bool {
+        self.prompt.is_some() && self.completion.is_some() && !self.nonsense
+    }
+
+    /// Makes a consistent usage of the report. What is missing comes from
+    /// `estimate`; a part that exceeds its whole is cut down to it. Returns
+    /// whether anything had to be estimated or mended.
+    #[must_use]
+    pub fn resolve(&self, estimate: &Usage) -> (Usage, bool) {
+        let mut mended = self.nonsense || self.prompt.is_none() || self.completion.is_none();
+        let prompt = self.prompt.unwrap_or(estimate.prompt);
+        let completion = self.completion.unwrap_or(estimate.completion);
+        let mut part = |value: Option<u64>, room: &mut u64| {
+            let value = value.unwrap_or(0);
+            if value > *room {
+                mended = true;
+            }
+            let kept = value.min(*room);
+            *room = room.saturating_sub(kept);
+            kept
+        };
+        let mut room = prompt;
+        let cache_read = part(self.cache_read, &mut room);
+        let cache_write_5m = part(self.cache_write_5m, &mut room);
+        let cache_write_1h = part(self.cache_write_1h, &mut room);
+        let mut room = prompt;
+        let prompt_audio = part(self.prompt_audio, &mut room);
+        let mut room = completion;
+        let reasoning = part(self.reasoning, &mut room);
+        let completion_audio = part(self.completion_audio, &mut room);
+        let completion_image = part(self.completion_image, &mut room);
+        let usage = Usage {
+            prompt,
+            cache_read,
+            cache_write_5m,
+            cache_write_1h,
+            prompt_audio,
+            completion,
+            reasoning,
+            completion_audio,
+            completion_image,
+            web_searches: self.web_searches.unwrap_or(0),
+        };
+        (usage, mended)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reported_zero_is_not_replaced_by_an_estimate() {
+        let report = UsageReport {
+            prompt: Some(0),
+            completion: Some(0),
+            ..Default::default()
+        };
+        let estimate = Usage {
+            prompt: 9,
+            completion: 9,
+            ..Default::default()
+        };
+        assert_eq!(report.resolve(&estimate), (Usage::default(), false));
+    }
+
+    #[test]
+    fn parts_never_exceed_their_whole() {
+        let report = UsageReport {
+            prompt: Some(10),
+            cache_read: Some(8),
+            cache_write_5m: Some(8),
+            completion: Some(6000),
+            reasoning: Some(6001),
+            ..Default::default()
+        };
+        let (usage, mended) = report.resolve(&Usage::default());
+        assert!(mended);
+        assert_eq!(
+            (usage.cache_read, usage.cache_write_5m, usage.reasoning),
+            (8, 2, 6000)
+        );
+    }
+
+    #[test]
+    fn nonsense_numbers_are_left_out_and_noted() {
+        let mut report = UsageReport::default();
+        for nonsense in ["-1", "1.5", "1e300", "18446744073709551615", "\"7\""] {
+            let value = serde_json::from_str(nonsense).unwrap();
+            assert_eq!(report.count(&value), None, "{nonsense}");
+        }
+        assert!(report.nonsense);
+        assert_eq!(UsageReport::default().count(&serde_json::json!(7)), Some(7));
+    }
+
+    #[test]
+    fn the_last_word_on_each_field_counts() {
+        let mut report = UsageReport {
+            prompt: Some(3),
+            completion: Some(1),
+            ..Default::default()
+        };
+        report.merge(&UsageReport {
+            completion: Some(5),
+            ..Default::default()
+        });
+        assert_eq!((report.prompt, report.completion), (Some(3), Some(5)));
+    }
+}

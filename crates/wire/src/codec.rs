@@ -1,0 +1,118 @@
+//! What every format can do.
+
+use bourse_vocab::chat::{Event, Loss, Reply, Request};
+use bourse_vocab::{Failure, Format};
+
+use crate::dialect::Dialect;
+use crate::sse::Frame;
+
+/// Where a request is going, as far as its bytes are concerned.
+#[derive(Debug, Clone, Copy)]
+pub struct WriteTarget<'a> {
+    /// The model as the provider names it.
+    pub model: &'a str,
+    /// The model's output limit in tokens, for formats that insist on one.
+    pub max_output: Option<u64>,
+    /// How the vendor strays from the format.
+    pub dialect: &'a Dialect,
+}
+
+/// A written request, and what it could not say.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Written {
+    /// The body.
+    pub body: Vec<u8>,
+    /// What the format or the vendor cannot express.
+    pub losses: Vec<Loss>,
+}
+
+/// What a reply to the client must carry besides its content.
+#[derive(Debug, Clone, Copy)]
+pub struct Stamp<'a> {
+    /// The generation id, printed.
+    pub id: &'a str,
+    /// The model's slug: the concrete one that served, never an alias.
+    pub model: &'a str,
+    /// The provider's display name.
+    pub provider: &'a str,
+    /// Unix seconds at which the call began.
+    pub created: u64,
+    /// `openrouter_metadata`, as JSON text, where the caller asked for it.
+    pub metadata: Option<&'a str>,
+}
+
+/// An error reply by a provider.
+#[derive(Debug, Clone, Copy)]
+pub struct ErrorReply<'a> {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body, cut to a bounded length.
+    pub body: &'a [u8],
+    /// Whether the provider said to wait, and how long.
+    pub retry_after: Option<std::time::Duration>,
+}
+
+/// Turns the frames of one stream into events.
+///
+/// A reader is a state machine without I/O; each wire event has its own
+/// small method. A frame that cannot be understood is a [`Failure`] with
+/// kind `Unavailable`: a broken stream is never passed off as a good one.
+pub trait StreamReader: Send {
+    /// Reads one frame, appending what it means to `events`.
+    fn frame(&mut self, frame: &Frame<'_>, events: &mut Vec<Event>) -> Result<(), Failure>;
+
+    /// The provider closed the stream. Appends [`Event::Done`] if the format
+    /// ends its streams by closing them; fails if the stream was cut short.
+    fn end(&mut self, events: &mut Vec<Event>) -> Result<(), Failure>;
+}
+
+/// Turns events into the bytes of one stream, framing included.
+pub trait StreamWriter: Send {
+    /// Writes one event, appending to `out`.
+    fn event(&mut self, event: &Event, out: &mut Vec<u8>);
+}
+
+/// One wire format, both ways.
+pub trait Codec: Send + Sync {
+    /// Which format this is.
+    fn format(&self) -> Format;
+
+    /// Reads a client's request. Failures name the field and the remedy.
+    fn read_request(&self, body: &[u8]) -> Result<Request, Failure>;
+
+    /// Writes a request for a provider.
+    fn write_request(
+        &self,
+        request: &Request,
+        target: &WriteTarget<'_>,
+    ) -> Result<Written, Failure>;
+
+    /// Reads a provider's whole reply. A reply that is not in the format is
+    /// a failure of kind `Unavailable`, so that another target is tried.
+    fn read_reply(&self, body: &[u8]) -> Result<Reply, Failure>;
+
+    /// Writes a whole reply for a client.
+    fn write_reply(&self, reply: &Reply, stamp: &Stamp<'_>) -> Vec<u8>;
+
+    /// Begins to read a provider's stream.
+    fn stream_reader(&self) -> Box<dyn StreamReader>;
+
+    /// Begins to write a client's stream.
+    fn stream_writer(&self, stamp: &Stamp<'_>) -> Box<dyn StreamWriter>;
+
+    /// Understands a provider's error reply: kind, blame, what may help.
+    fn read_failure(&self, reply: &ErrorReply<'_>) -> Failure;
+
+    /// Writes the body of an error reply for a client.
+    fn write_failure(&self, failure: &Failure) -> Vec<u8>;
+}
+
+/// The codec of a format.
+#[must_use]
+pub fn codec(format: Format) -> &'static dyn Codec {
+    match format {
+        Format::OpenAiChat => &crate::openai_chat::OpenAiChat,
+        Format::Anthropic => &crate::anthropic::Anthropic,
+        Format::Gemini => &crate::gemini::Gemini,
+    }
+}

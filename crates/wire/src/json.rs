@@ -1,0 +1,1 @@
+//! Finding and replacing members of a JSON text without parsing it.
