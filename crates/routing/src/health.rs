@@ -252,12 +252,7 @@ impl Health {
             });
         }
         let sum = sum?;
-        let at = |share: f64| {
-            sum.percentile(share)
-                .ok()
-                .flatten()
-                .map(|bucket| bucket.end())
-        };
+        let at = |share: f64| Some(sum.quantile_bucket(share).ok()??.end());
         Some(Percentiles {
             p50: at(0.50)?,
             p75: at(0.75)?,
