@@ -6,6 +6,7 @@
 //! in order, [`plan`] walks them as attempts fail. [`health`] remembers.
 
 pub mod candidate;
+pub mod filter;
 pub mod health;
 pub mod plan;
 pub mod preferences;
