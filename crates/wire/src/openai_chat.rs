@@ -5,6 +5,8 @@ use bourse_vocab::{Failure, Format};
 
 use crate::codec::{Codec, ErrorReply, Stamp, StreamReader, StreamWriter, WriteTarget, Written};
 
+pub mod usage;
+
 /// OpenAI's chat completions, with OpenRouter's additions.
 #[derive(Debug, Clone, Copy)]
 pub struct OpenAiChat;
