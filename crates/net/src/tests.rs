@@ -1,0 +1,9 @@
+//! The client against servers that speak raw bytes.
+
+mod deadlines;
+mod exchange;
+mod framing;
+mod http2;
+mod pool;
+mod support;
+mod tls;
