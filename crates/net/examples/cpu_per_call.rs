@@ -48,24 +48,27 @@ async fn measure(origin: &Origin) {
     .unwrap();
     for (name, path, calls, chunks) in [
         ("call, 1.4 KB each way", "/whole", 50_000_u64, 1_u64),
-        ("chunk at full speed", "/stream", 200, STREAM_CHUNKS),
-        ("chunk every 200 us", "/paced", 20, STREAM_CHUNKS),
+        ("chunk at full speed", "/stream", 2000, STREAM_CHUNKS),
+        ("chunk every 200 us", "/paced", 40, STREAM_CHUNKS),
     ] {
         let request = request(origin, path);
         for _ in 0..calls / 10 + 1 {
             drain(&client, origin, &request).await;
         }
         let before = cpu_ns();
+        let user_before = user_ns();
         let mut frames = 0;
         for _ in 0..calls {
             frames += drain(&client, origin, &request).await;
         }
         let spent = (cpu_ns() - before) as f64 / 1000.0;
+        let user = (user_ns() - user_before) as f64 / 1000.0;
         let units = calls * chunks;
         println!(
-            "{name}: {:.2} us CPU ({} per frame)",
+            "{name}: {:.2} us CPU, of which {:.2} outside the kernel; {:.1} to a frame",
             spent / units as f64,
-            units / frames.max(1)
+            user / units as f64,
+            units as f64 / frames as f64
         );
     }
 }
@@ -144,4 +147,17 @@ fn serve(mut socket: TcpStream) {
 fn cpu_ns() -> u64 {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
     text.split(' ').next().unwrap().parse().unwrap()
+}
+
+/// The part of it outside the kernel, which is counted in ticks of 10 ms.
+fn user_ns() -> u64 {
+    let text = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
+    let after_name = text.rsplit(')').next().unwrap();
+    after_name
+        .split_whitespace()
+        .nth(11)
+        .unwrap()
+        .parse::<u64>()
+        .unwrap()
+        * 10_000_000
 }
