@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::body::{Response, Timing, UpstreamBody};
-use crate::deadline::Deadlines;
+use crate::deadline::{Deadlines, after};
 use crate::dial::{Dialed, dial};
 use crate::dns::{Dns, Resolve, SystemResolver};
 use crate::egress::EgressPolicy;
@@ -243,28 +243,19 @@ impl Client {
         let Dialed { stream, is_h2 } =
             dial(&pool.origin, &self.inner.dns, &egress, &self.inner.tls).await?;
         let now = Instant::now();
-        let expires = now + pool.age_max();
-        match (is_h2, guard) {
-            (true, Some(guard)) => {
-                let conn = H2Conn::open(stream, expires, permit, guard).await?;
-                pool.share(conn)
-                    .map(Ready::H2)
-                    .ok_or_else(|| NetError::new(NetErrorKind::Exhausted))
+        let expires = after(now, pool.age_max());
+        if !is_h2 {
+            if guard.is_some() {
+                pool.speaks_h1();
             }
-            (true, None) => {
-                // Offered h2 only after learning that the origin speaks 1.1.
-                Err(NetError::because(
-                    NetErrorKind::Tls,
-                    "the origin changed its protocol",
-                ))
-            }
-            (false, guard) => {
-                if guard.is_some() {
-                    pool.speaks_h1();
-                }
-                Ok(Ready::H1(Box::new(Conn::new(stream, expires, now, permit))))
-            }
+            return Ok(Ready::H1(Box::new(Conn::new(stream, expires, now, permit))));
         }
+        // Without a guard, the origin used to choose HTTP/1.1.
+        let guard = guard.unwrap_or_else(|| pool.begin_dial());
+        let conn = H2Conn::open(stream, expires, permit, guard).await?;
+        pool.share(conn)
+            .map(Ready::H2)
+            .ok_or_else(|| NetError::new(NetErrorKind::Exhausted))
     }
 
     /// Leave to open a connection, at the cost of an idle one if need be.
@@ -356,7 +347,7 @@ async fn exchange_h1(
     deadlines: &Deadlines,
     now: Instant,
 ) -> Result<Response, NetError> {
-    conn.timer.set(now + deadlines.first_byte);
+    conn.timer.set(after(now, deadlines.first_byte));
     let reused = conn.reused;
     let answer = h1::exchange(&mut conn, request).await?;
     let body = H1Body::new(conn, answer.framing, answer.keep_alive, deadlines.idle);
@@ -380,7 +371,7 @@ async fn exchange_h2(
     deadlines: &Deadlines,
     now: Instant,
 ) -> Result<Response, NetError> {
-    let first_byte = now + deadlines.first_byte;
+    let first_byte = after(now, deadlines.first_byte);
     let exchange = Box::pin(h2::exchange(slot, request, first_byte, deadlines.idle));
     let (parts, body) = exchange.await?.into_parts();
     let timing = Timing {

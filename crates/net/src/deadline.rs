@@ -30,6 +30,15 @@ impl Default for Deadlines {
     }
 }
 
+/// Longest wait that is told apart from "for ever"; keeps sums of times in
+/// range whatever a configuration says.
+const WAIT_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// The moment `wait` after `now`.
+pub(crate) fn after(now: Instant, wait: Duration) -> Instant {
+    now + wait.min(WAIT_MAX)
+}
+
 /// One timer per connection, moved only when it must be.
 ///
 /// Arming a timer takes the runtime's timer lock, so a later deadline does

@@ -130,4 +130,5 @@ fn v6_is_global(ip: Ipv6Addr) -> bool {
 }
 
 #[cfg(test)]
+#[rustfmt::skip] // Tables of addresses, many to a line.
 mod tests;

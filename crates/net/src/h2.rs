@@ -21,7 +21,7 @@ use hyper::client::conn::http2::{Builder, Connection, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::time::Instant;
 
-use crate::deadline::Timer;
+use crate::deadline::{Timer, after};
 use crate::error::{NetError, NetErrorKind};
 use crate::h1::Progress;
 use crate::pool::{DialGuard, Permit};
@@ -307,7 +307,7 @@ impl H2Body {
             }
         }
         if !self.timer.is_set() {
-            self.timer.set(Instant::now() + self.idle);
+            self.timer.set(after(Instant::now(), self.idle));
         }
         ready!(self.timer.poll_expired(cx));
         Poll::Ready(Err(NetError::new(NetErrorKind::IdleTimeout)))

@@ -1,9 +1,9 @@
 //! TLS, DNS, connection pools, egress rules.
 //!
 //! [`Client`] calls upstreams. HTTP/1.1 is spoken on the raw socket in the
-//! caller's own task ([`h1`]); HTTP/2 goes through hyper with several
-//! connections per origin ([`h2`]). Every connection passes the egress rules
-//! ([`egress`]) with the address that is then connected to. Nothing here
+//! caller's own task (`h1`); HTTP/2 goes through hyper with several
+//! connections per origin (`h2`). Every connection passes the egress rules
+//! (`egress`) with the address that is then connected to. Nothing here
 //! follows a redirect, retries a request that may have been seen, or knows a
 //! vendor.
 

@@ -19,6 +19,9 @@ use crate::origin::{Http2, Origin, Scheme};
 /// so many requests that wait.
 const WAITERS_PER_DIAL: usize = 32;
 
+/// Beyond a day, age is no bound any more.
+const AGE_MAX: Duration = Duration::from_secs(24 * 3600);
+
 /// Bounds on connections and their ages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PoolLimits {
@@ -172,6 +175,12 @@ impl OriginPool {
         Some(Checkout::Wait(Waiting { pool: self.clone() }))
     }
 
+    /// Announces a dial whose connection will be shared.
+    pub(crate) fn begin_dial(self: &Arc<Self>) -> DialGuard {
+        self.lock().dialing += 1;
+        DialGuard { pool: self.clone() }
+    }
+
     /// Shares a new HTTP/2 connection and takes the first place on it.
     pub(crate) fn share(&self, conn: Arc<H2Conn>) -> Option<H2Slot> {
         let mut state = self.lock();
@@ -271,7 +280,7 @@ impl OriginPool {
 
     pub(crate) fn age_max(&self) -> Duration {
         let jitter = rand::random_range(0.0..0.2);
-        self.limits.age_max.mul_f64(1.0 + jitter)
+        self.limits.age_max.min(AGE_MAX).mul_f64(1.0 + jitter)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The client against servers that speak raw bytes.
 
 mod deadlines;
+mod dial;
 mod exchange;
 mod framing;
 mod http2;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::{Buf, Bytes};
 use tokio::time::Instant;
 
+use crate::deadline::after;
 use crate::error::{NetError, NetErrorKind};
 use crate::h1::chunked::Chunked;
 use crate::h1::conn::Conn;
@@ -112,7 +113,7 @@ impl H1Body {
         // Silence begins here, not at the last read: the clock is read once a
         // wait, and the caller's own slowness is not held against the upstream.
         if !self.conn.timer.is_set() {
-            self.conn.timer.set(Instant::now() + self.idle);
+            self.conn.timer.set(after(Instant::now(), self.idle));
         }
         ready!(self.conn.timer.poll_expired(cx));
         Poll::Ready(Err(NetError::new(NetErrorKind::IdleTimeout)))

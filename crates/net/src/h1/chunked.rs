@@ -10,6 +10,9 @@ use crate::h1::head::malformed;
 
 /// Longest chunk extension. Nobody sends any; they only cost time.
 const EXTENSION_BYTES_MAX: u32 = 1024;
+/// Most digits of a chunk size, leading zeros included. Zeros without end
+/// would keep a silent body looking alive.
+const SIZE_DIGITS_MAX: u32 = 16;
 /// Longest trailer section. gRPC-style trailers take a few hundred bytes.
 const TRAILER_BYTES_MAX: u32 = 16 * 1024;
 
@@ -52,6 +55,7 @@ pub(crate) struct Decoded {
 pub(crate) struct Chunked {
     state: State,
     remaining: u64,
+    size_digits: u32,
     extension_bytes: u32,
     trailer_bytes: u32,
 }
@@ -61,6 +65,7 @@ impl Chunked {
         Self {
             state: State::Size,
             remaining: 0,
+            size_digits: 0,
             extension_bytes: 0,
             trailer_bytes: 0,
         }
@@ -116,6 +121,7 @@ impl Chunked {
         Ok(match (self.state, byte) {
             (State::Size, _) => {
                 self.remaining = hex(byte).ok_or_else(|| malformed("chunk without a size"))?;
+                self.size_digits = 1;
                 State::SizeMore
             }
             (State::SizeMore, b'\r') => State::SizeLf,
@@ -125,8 +131,9 @@ impl Chunked {
             }
             (State::SizeMore, _) => {
                 let digit = hex(byte).ok_or_else(|| malformed("chunk size is not hexadecimal"))?;
-                // Sixteen digits would still fit; no honest chunk has 2^60 bytes.
-                if self.remaining >> 56 != 0 {
+                self.size_digits += 1;
+                // No honest chunk has 2^60 bytes.
+                if self.size_digits > SIZE_DIGITS_MAX || self.remaining >> 56 != 0 {
                     return Err(malformed("chunk size is absurd"));
                 }
                 self.remaining = (self.remaining << 4) | digit;

@@ -110,6 +110,7 @@ async fn malformed_responses_are_refused() {
             "-5\r\nhello\r\n",
             "0x5\r\nhello\r\n",
             " 5\r\nhello\r\n",
+            "00000000000000005\r\nhello\r\n0\r\n\r\n",
             "5;a\nhello\r\n",
             "fffffffffffffffff\r\nx",
             "ffffffffffffffff\r\nx",
