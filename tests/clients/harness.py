@@ -36,7 +36,8 @@ START_SECONDS_MAX = 30
 STOP_SECONDS_MAX = 10
 
 # USD per million tokens. Not round, so that a cost computed from the wrong
-# price, or from the prompt and completion prices swapped, cannot agree.
+# price, or from the prompt and completion prices swapped, cannot agree; and
+# whole nano-dollars a token (370 and 1,930), so that no rounding comes in.
 PROMPT_PRICE = Decimal("0.37")
 COMPLETION_PRICE = Decimal("1.93")
 
@@ -44,21 +45,31 @@ COMPLETION_PRICE = Decimal("1.93")
 # each client in a copy of its own, so that no client sees another's.
 CLIENTS = ("openai", "openai-async", "openrouter")
 
-JSON_ANSWER = '{"city": "Paris", "population": 2102650}'
 RETRY_AFTER_SECONDS = 7
 SLOW_TOKENS = 400
+REASONING_TOKENS = 6
+ANSWER_TOKENS = 5
 
-# Providers of the simulator: name -> what it does.
+# Providers of the simulator: name -> what it does. Left alone it answers at
+# once and honestly: a forced tool choice is called, a JSON schema is met with
+# the smallest value that fits.
 SCRIPT: dict[str, dict] = {
     "echo": {},
-    "json": {"text": JSON_ANSWER},
-    "thinker": {"reasoning_tokens": 6, "tokens": 5},
-    "tools": {"tool_calls": 1},
+    "five": {"tokens": ANSWER_TOKENS},
+    "thinker": {
+        "reasoning_tokens": REASONING_TOKENS,
+        "tokens": ANSWER_TOKENS,
+        "show_reasoning": "reasoning",
+    },
     "two-tools": {"tool_calls": 2},
-    "slow": {"tokens": SLOW_TOKENS, "token_delay_ms": 25},
-    **{f"limited-{c}": {"status": 429, "retry_after": RETRY_AFTER_SECONDS} for c in CLIENTS},
-    **{f"broken-{c}": {"status": 500} for c in CLIENTS},
+    "slow": {"tokens": SLOW_TOKENS, "token_ms": 25},
+    **{
+        f"limited-{c}": {"error_status": 429, "retry_after": {"seconds": RETRY_AFTER_SECONDS}}
+        for c in CLIENTS
+    },
+    **{f"broken-{c}": {"error_status": 500} for c in CLIENTS},
     **{f"cut-{c}": {"tokens": 20, "cut_after_tokens": 3} for c in CLIENTS},
+    **{f"confesses-{c}": {"tokens": 20, "error_after_tokens": 3} for c in CLIENTS},
 }
 
 # The vendors whose formats differ from OpenAI's, by the path under which the
@@ -69,9 +80,15 @@ VENDORS = {
     "google-ai-studio": "/p/google-ai-studio/v1beta",
 }
 
+UPSTREAM_MODELS = {
+    "openai": "gpt-5-mini",
+    "anthropic": "claude-sonnet-4-5",
+    "google-ai-studio": "gemini-2.5-flash",
+}
+
 
 def price_of(prompt_tokens: int, completion_tokens: int) -> Decimal:
-    """What the tests' prices make of a usage, in USD, to the nano-dollar."""
+    """What the tests' prices make of a usage, in USD, exactly."""
     return (
         prompt_tokens * PROMPT_PRICE + completion_tokens * COMPLETION_PRICE
     ) / Decimal(1_000_000)
@@ -80,16 +97,6 @@ def price_of(prompt_tokens: int, completion_tokens: int) -> Decimal:
 def usd(number: float | str) -> Decimal:
     """A JSON number as the decimal that was written, not its binary neighbour."""
     return Decimal(repr(number) if isinstance(number, float) else str(number))
-
-
-def is_charge_for(cost: float | str, prompt_tokens: int, completion_tokens: int) -> bool:
-    """Whether a cost is the price of a usage.
-
-    Charges are whole nano-dollars, and our prices have finer grains (a token
-    costs 370 pico-dollars times a thousand), so a charge may differ from the
-    exact product by the rounding of at most one nano-dollar.
-    """
-    return abs(usd(cost) - price_of(prompt_tokens, completion_tokens)) < Decimal("1e-9")
 
 
 def free_port() -> int:
@@ -109,22 +116,46 @@ def clean_environment() -> dict[str, str]:
     return kept
 
 
+def toml_value(value) -> str:
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{k} = {toml_value(v)}" for k, v in value.items()) + " }"
+    # A JSON scalar is a TOML scalar of the same meaning.
+    return json.dumps(value)
+
+
 def write_sim_script(path: Path, script: dict[str, dict]) -> None:
     """Writes the simulator's fault script: `[providers.<name>]` tables."""
     lines = []
     for name, fields in script.items():
-        lines.append(f"[providers.{json.dumps(name)}]")
-        # A JSON scalar is a TOML scalar of the same meaning.
-        lines += [f"{key} = {json.dumps(value)}" for key, value in fields.items()]
+        lines.append(f"[providers.{name}]")
+        lines += [f"{key} = {toml_value(value)}" for key, value in fields.items()]
         lines.append("")
     path.write_text("\n".join(lines))
 
 
-def model_table(slug: str, provider: str, upstream_model: str = "sim-model") -> str:
+SUPPORTED_PARAMETERS = [
+    "max_tokens",
+    "reasoning",
+    "response_format",
+    "seed",
+    "structured_outputs",
+    "temperature",
+    "tool_choice",
+    "tools",
+]
+MAX_OUTPUT = 4096
+CONTEXT_LENGTH = 32768
+
+
+def model_table(slug: str, provider: str, upstream_model: str) -> str:
     return f"""
 [[models]]
 slug = "{slug}"
-context_length = 32768
+name = "Acme {slug.removeprefix("acme/")}"
+context_length = {CONTEXT_LENGTH}
+max_output = {MAX_OUTPUT}
+reasoning = true
+supported_parameters = {json.dumps(SUPPORTED_PARAMETERS)}
 [[models.endpoints]]
 provider = "{provider}"
 upstream_model = "{upstream_model}"
@@ -149,7 +180,7 @@ base_url = "{sim_url}/p/{name}/v1"
 api_key = "sim-key"
 """
         )
-        parts.append(model_table(f"acme/{name}", f"sim-{name}"))
+        parts.append(model_table(f"acme/{name}", f"sim-{name}", f"upstream-{name}"))
     for name, path in VENDORS.items():
         parts.append(
             f"""
@@ -158,7 +189,7 @@ api_key = "sim-key"
 base_url = "{sim_url}{path}"
 """
         )
-        parts.append(model_table(f"acme/via-{name}", name))
+        parts.append(model_table(f"acme/via-{name}", name, UPSTREAM_MODELS[name]))
     return "".join(parts)
 
 
@@ -315,6 +346,10 @@ def main() -> None:
             "completionPrice": str(COMPLETION_PRICE),
             "retryAfterSeconds": RETRY_AFTER_SECONDS,
             "slowTokens": SLOW_TOKENS,
+            "reasoningTokens": REASONING_TOKENS,
+            "answerTokens": ANSWER_TOKENS,
+            "maxOutput": MAX_OUTPUT,
+            "contextLength": CONTEXT_LENGTH,
         }
         print(json.dumps(facts), flush=True)
         sys.stdin.read()
