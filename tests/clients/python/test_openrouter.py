@@ -262,7 +262,7 @@ def test_a_key_lives_and_dies(bourse, manager):
         manager.api_keys.update(hash=hash_, disabled=False)
         assert own.chat.send(model="acme/five", messages=ASK).choices[0].message.content
 
-        assert manager.api_keys.delete(hash=hash_).deleted is True
+        assert manager.api_keys.delete(hash=hash_).DELETED is True
         with pytest.raises(errors.UnauthorizedResponseError):
             own.chat.send(model="acme/five", messages=ASK)
     with pytest.raises(errors.NotFoundResponseError):
