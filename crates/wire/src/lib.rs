@@ -16,8 +16,12 @@
 pub mod anthropic;
 pub mod codec;
 pub mod dialect;
+pub mod failure_text;
+mod fields;
 pub mod gemini;
 pub mod json;
+mod lossy;
+mod object;
 pub mod openai_chat;
 pub mod sse;
 

@@ -1,0 +1,383 @@
+//! Token counts, as OpenAI-compatible vendors report them and as clients
+//! are told.
+//!
+//! Vendors agree on `prompt_tokens` and `completion_tokens` and on little
+//! else, so reading knows every spelling at once: no vendor uses a name of
+//! another with a different meaning, and a proxy in between may have mixed
+//! them anyway. The one real disagreement, whether reasoning is part of
+//! `completion_tokens`, is settled by the vendor's own `total_tokens`.
+
+use std::fmt;
+use std::io::Write as _;
+
+use bourse_vocab::usage::TOKENS_MAX;
+use bourse_vocab::{Bill, Usage, UsageReport};
+use serde::Deserialize;
+use serde::de::{self, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+/// One count: a whole number, nothing, or nonsense.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Count {
+    #[default]
+    Absent,
+    Tokens(u64),
+    Nonsense,
+}
+
+impl Count {
+    /// The first of two spellings that says anything.
+    fn or(self, other: Self) -> Self {
+        if self == Self::Absent { other } else { self }
+    }
+
+    fn take(self, nonsense: &mut bool) -> Option<u64> {
+        match self {
+            Self::Absent => None,
+            Self::Tokens(count) => Some(count),
+            Self::Nonsense => {
+                *nonsense = true;
+                None
+            }
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Count {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(CountVisitor)
+    }
+}
+
+/// Never fails on a well-formed value: one odd member must not hide the
+/// others.
+struct CountVisitor;
+
+impl<'de> Visitor<'de> for CountVisitor {
+    type Value = Count;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a count")
+    }
+
+    fn visit_u64<E: de::Error>(self, count: u64) -> Result<Count, E> {
+        Ok(if count <= TOKENS_MAX {
+            Count::Tokens(count)
+        } else {
+            Count::Nonsense
+        })
+    }
+
+    fn visit_i64<E: de::Error>(self, _: i64) -> Result<Count, E> {
+        Ok(Count::Nonsense)
+    }
+
+    fn visit_f64<E: de::Error>(self, _: f64) -> Result<Count, E> {
+        Ok(Count::Nonsense)
+    }
+
+    fn visit_bool<E: de::Error>(self, _: bool) -> Result<Count, E> {
+        Ok(Count::Nonsense)
+    }
+
+    fn visit_str<E: de::Error>(self, _: &str) -> Result<Count, E> {
+        Ok(Count::Nonsense)
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<Count, E> {
+        Ok(Count::Absent)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Count, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Count::Nonsense)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Count, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Count::Nonsense)
+    }
+}
+
+/// Every spelling of the members that matter; the rest is skipped.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct WireUsage {
+    prompt_tokens: Count,
+    completion_tokens: Count,
+    total_tokens: Count,
+    prompt_tokens_details: Option<PromptDetails>,
+    completion_tokens_details: Option<CompletionDetails>,
+    /// DeepSeek (api-docs.deepseek.com, chat completion, August 2026):
+    /// part of `prompt_tokens`.
+    prompt_cache_hit_tokens: Count,
+    /// Moonshot and others that report it beside the totals.
+    cached_tokens: Count,
+    /// OpenRouter's shape, for upstreams that are gateways themselves.
+    server_tool_use: Option<ServerToolUse>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct PromptDetails {
+    cached_tokens: Count,
+    cache_write_tokens: Count,
+    audio_tokens: Count,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct CompletionDetails {
+    reasoning_tokens: Count,
+    audio_tokens: Count,
+    image_tokens: Count,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ServerToolUse {
+    web_search_requests: Count,
+}
+
+/// Reads a `usage` object. What cannot be read is noted as nonsense, never
+/// taken for zero.
+#[must_use]
+pub fn read_usage(value: &serde_json::Value) -> UsageReport {
+    if value.is_null() {
+        return UsageReport::default();
+    }
+    report(WireUsage::deserialize(value))
+}
+
+/// Reads a `usage` object from its JSON text; `null` reports nothing.
+#[must_use]
+pub fn read_usage_text(text: &[u8]) -> UsageReport {
+    match serde_json::from_slice::<Option<WireUsage>>(text) {
+        Ok(None) => UsageReport::default(),
+        Ok(Some(wire)) => report::<serde_json::Error>(Ok(wire)),
+        Err(error) => report(Err(error)),
+    }
+}
+
+fn report<E>(wire: Result<WireUsage, E>) -> UsageReport {
+    let Ok(wire) = wire else {
+        return UsageReport {
+            nonsense: true,
+            ..UsageReport::default()
+        };
+    };
+    let prompt = wire.prompt_tokens_details.unwrap_or_default();
+    let output = wire.completion_tokens_details.unwrap_or_default();
+    let tools = wire.server_tool_use.unwrap_or_default();
+    let mut nonsense = false;
+    let mut report = UsageReport {
+        prompt: wire.prompt_tokens.take(&mut nonsense),
+        cache_read: prompt
+            .cached_tokens
+            .or(wire.prompt_cache_hit_tokens)
+            .or(wire.cached_tokens)
+            .take(&mut nonsense),
+        // The shape does not say how long a written cache lives; five
+        // minutes is the default of every vendor that reports writes.
+        cache_write_5m: prompt.cache_write_tokens.take(&mut nonsense),
+        cache_write_1h: None,
+        prompt_audio: prompt.audio_tokens.take(&mut nonsense),
+        completion: wire.completion_tokens.take(&mut nonsense),
+        reasoning: output.reasoning_tokens.take(&mut nonsense),
+        completion_audio: output.audio_tokens.take(&mut nonsense),
+        completion_image: output.image_tokens.take(&mut nonsense),
+        web_searches: tools.web_search_requests.take(&mut nonsense),
+        nonsense,
+    };
+    // xAI counts reasoning beside `completion_tokens`, and only its total
+    // gives that away (docs.x.ai, consumption and rate limits: "counted
+    // separately", seen August 2026: 10120 + 1499 + 2809 = 14428). The sum
+    // can only come out so if reasoning is not part of the completion.
+    let mut ignored = false;
+    if let (Some(prompt), Some(completion), Some(reasoning), Some(total)) = (
+        report.prompt,
+        report.completion,
+        report.reasoning,
+        wire.total_tokens.take(&mut ignored),
+    ) {
+        let apart = completion.saturating_add(reasoning);
+        if reasoning > 0 && prompt.saturating_add(apart) == total {
+            report.completion = Some(apart);
+        }
+    }
+    report
+}
+
+/// Writes usage and price as clients read them, appending a JSON object to
+/// `out` (openrouter.ai/docs, usage accounting, August 2026).
+///
+/// Amounts are decimal literals with every digit; they never pass through
+/// a float.
+pub fn write_usage(usage: &Usage, bill: &Bill, out: &mut Vec<u8>) {
+    let Usage {
+        prompt,
+        cache_read,
+        prompt_audio,
+        completion,
+        reasoning,
+        completion_audio,
+        completion_image,
+        web_searches,
+        ..
+    } = usage;
+    let cache_write = usage.cache_write();
+    let total = usage.total();
+    // Writing to a vector cannot fail.
+    let _ = write!(
+        out,
+        "{{\"prompt_tokens\":{prompt},\"completion_tokens\":{completion},\
+         \"total_tokens\":{total},\"cost\":{},\"is_byok\":false,\
+         \"prompt_tokens_details\":{{\"cached_tokens\":{cache_read},\
+         \"cache_write_tokens\":{cache_write},\"audio_tokens\":{prompt_audio},\
+         \"video_tokens\":0}},\
+         \"cost_details\":{{\"upstream_inference_cost\":{},\
+         \"upstream_inference_prompt_cost\":{},\
+         \"upstream_inference_completions_cost\":{}}},\
+         \"completion_tokens_details\":{{\"reasoning_tokens\":{reasoning},\
+         \"audio_tokens\":{completion_audio},\"image_tokens\":{completion_image}}}",
+        bill.total,
+        bill.upstream(),
+        bill.upstream_prompt,
+        bill.upstream_completion,
+    );
+    if *web_searches > 0 {
+        let _ = write!(
+            out,
+            ",\"server_tool_use\":{{\"web_search_requests\":{web_searches}}}"
+        );
+    }
+    out.push(b'}');
+}
+
+#[cfg(test)]
+mod tests {
+    use bourse_vocab::Nanos;
+    use serde_json::json;
+
+    use super::*;
+
+    /// Both ways of reading must agree.
+    fn read(value: &serde_json::Value) -> UsageReport {
+        let report = read_usage(value);
+        assert_eq!(read_usage_text(value.to_string().as_bytes()), report);
+        report
+    }
+
+    #[test]
+    fn openai_reports_cached_and_reasoning_as_parts() {
+        let report = read(&json!({
+            "prompt_tokens": 2006, "completion_tokens": 300, "total_tokens": 2306,
+            "prompt_tokens_details": {"cached_tokens": 1920, "audio_tokens": 0},
+            "completion_tokens_details": {"reasoning_tokens": 192, "audio_tokens": 0,
+                "accepted_prediction_tokens": 0, "rejected_prediction_tokens": 0}
+        }));
+        assert_eq!(
+            report,
+            UsageReport {
+                prompt: Some(2006),
+                cache_read: Some(1920),
+                prompt_audio: Some(0),
+                completion: Some(300),
+                reasoning: Some(192),
+                completion_audio: Some(0),
+                ..Default::default()
+            }
+        );
+    }
+
+    #[test]
+    fn every_spelling_of_cached_tokens_is_read() {
+        let deepseek = json!({"prompt_tokens": 100, "completion_tokens": 5,
+            "prompt_cache_hit_tokens": 80, "prompt_cache_miss_tokens": 20});
+        let moonshot = json!({"prompt_tokens": 100, "completion_tokens": 5, "cached_tokens": 80});
+        let both = json!({"prompt_tokens": 100, "completion_tokens": 5,
+            "prompt_tokens_details": {"cached_tokens": 80}, "cached_tokens": 80});
+        for usage in [deepseek, moonshot, both] {
+            let report = read(&usage);
+            assert_eq!((report.prompt, report.cache_read), (Some(100), Some(80)));
+        }
+    }
+
+    #[test]
+    fn reasoning_counted_beside_the_completion_is_added_to_it() {
+        let xai = read(&json!({
+            "prompt_tokens": 10120, "completion_tokens": 1499, "total_tokens": 14428,
+            "completion_tokens_details": {"reasoning_tokens": 2809}
+        }));
+        assert_eq!(
+            (xai.completion, xai.reasoning),
+            (Some(1499 + 2809), Some(2809))
+        );
+        let openai = read(&json!({
+            "prompt_tokens": 10, "completion_tokens": 30, "total_tokens": 40,
+            "completion_tokens_details": {"reasoning_tokens": 20}
+        }));
+        assert_eq!(openai.completion, Some(30));
+    }
+
+    #[test]
+    fn a_zero_is_a_report_and_null_is_none() {
+        let report = read(&json!({"prompt_tokens": 0, "completion_tokens": null,
+            "prompt_tokens_details": null}));
+        assert_eq!((report.prompt, report.completion), (Some(0), None));
+        assert!(!report.nonsense);
+        assert_eq!(read(&json!(null)), UsageReport::default());
+    }
+
+    #[test]
+    fn one_absurd_count_is_noted_and_the_others_are_kept() {
+        for absurd in [
+            json!(-1),
+            json!(1.5),
+            json!("7"),
+            json!(true),
+            json!([1]),
+            json!({"a": 1}),
+            json!(u64::MAX),
+        ] {
+            let report = read(&json!({"prompt_tokens": absurd, "completion_tokens": 3}));
+            assert!(report.nonsense, "{absurd}");
+            assert_eq!((report.prompt, report.completion), (None, Some(3)));
+        }
+        assert!(read(&json!("lots")).nonsense);
+        assert!(read_usage_text(b"{").nonsense);
+    }
+
+    #[test]
+    fn an_empty_list_stands_for_no_details() {
+        // PHP backends print an empty map as a list.
+        let report = read(&json!({"prompt_tokens": 1, "completion_tokens": 2,
+            "prompt_tokens_details": []}));
+        assert_eq!((report.prompt, report.nonsense), (Some(1), false));
+    }
+
+    #[test]
+    fn a_bill_is_written_with_every_digit() {
+        let usage = Usage {
+            prompt: 194,
+            cache_read: 10,
+            cache_write_5m: 3,
+            cache_write_1h: 4,
+            completion: 2,
+            reasoning: 1,
+            web_searches: 2,
+            ..Default::default()
+        };
+        let bill = Bill {
+            total: Nanos(950_000),
+            upstream_prompt: Nanos(900_000),
+            upstream_completion: Nanos(1),
+            estimated: false,
+        };
+        let mut out = Vec::new();
+        write_usage(&usage, &bill, &mut out);
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            r#"{"prompt_tokens":194,"completion_tokens":2,"total_tokens":196,"cost":0.00095,"is_byok":false,"prompt_tokens_details":{"cached_tokens":10,"cache_write_tokens":7,"audio_tokens":0,"video_tokens":0},"cost_details":{"upstream_inference_cost":0.000900001,"upstream_inference_prompt_cost":0.0009,"upstream_inference_completions_cost":0.000000001},"completion_tokens_details":{"reasoning_tokens":1,"audio_tokens":0,"image_tokens":0},"server_tool_use":{"web_search_requests":2}}"#
+        );
+    }
+}
