@@ -20,6 +20,8 @@ pub mod failure_text;
 mod fields;
 pub mod gemini;
 pub mod json;
+#[doc(hidden)]
+pub mod laws;
 mod lossy;
 mod object;
 pub mod openai_chat;
