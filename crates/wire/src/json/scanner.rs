@@ -1,6 +1,6 @@
 //! The scanner: one pass over the text, in the pieces in which it comes.
 
-use memchr::memchr2;
+use memchr::memchr;
 
 use super::features::{Marker, Place};
 use super::utf8::Utf8;
@@ -44,7 +44,7 @@ enum State {
     /// Inside a number.
     Number(Digits),
     /// Inside `true`, `false` or `null`.
-    Literal(&'static [u8]),
+    Literal,
     /// Nothing but white space.
     End,
 }
@@ -78,8 +78,9 @@ pub struct Scanner {
     /// Offset of the block being scanned.
     base: usize,
     utf8: Utf8,
+    /// What is still expected of a literal.
+    literal: &'static [u8],
     in_key: bool,
-    escaped: bool,
     /// Offset of the string's opening quote.
     quote: usize,
     /// The string's beginning, if it spans blocks; bounded.
@@ -110,8 +111,8 @@ impl Scanner {
             depth: 0,
             base: 0,
             utf8: Utf8::default(),
+            literal: b"",
             in_key: false,
-            escaped: false,
             quote: 0,
             stash: Vec::new(),
             crosses: false,
@@ -189,11 +190,11 @@ impl Scanner {
                     }
                     continue;
                 }
-                State::Literal(rest) => {
-                    match rest.split_first() {
+                State::Literal => {
+                    match self.literal.split_first() {
                         Some((expected, rest)) if *expected == byte => {
                             at = at.saturating_add(1);
-                            self.state = State::Literal(rest);
+                            self.literal = rest;
                             if rest.is_empty() {
                                 self.end_value(at)?;
                             }
@@ -297,17 +298,31 @@ impl Scanner {
     }
 
     fn begin_scalar(&mut self, byte: u8, at: usize) -> Result<(), ScanError> {
-        let (kind, state) = match byte {
-            b't' => (Kind::True, State::Literal(b"rue")),
-            b'f' => (Kind::False, State::Literal(b"alse")),
-            b'n' => (Kind::Null, State::Literal(b"ull")),
-            b'-' => (Kind::Number, State::Number(Digits::Minus)),
-            b'0' => (Kind::Number, State::Number(Digits::Zero)),
-            b'1'..=b'9' => (Kind::Number, State::Number(Digits::Whole)),
+        self.state = State::Literal;
+        let kind = match byte {
+            b't' => {
+                self.literal = b"rue";
+                Kind::True
+            }
+            b'f' => {
+                self.literal = b"alse";
+                Kind::False
+            }
+            b'n' => {
+                self.literal = b"ull";
+                Kind::Null
+            }
+            b'-' | b'0'..=b'9' => {
+                self.state = State::Number(match byte {
+                    b'-' => Digits::Minus,
+                    b'0' => Digits::Zero,
+                    _ => Digits::Whole,
+                });
+                Kind::Number
+            }
             byte => return Err(self.error(ScanErrorKind::Unexpected(byte), at)),
         };
         self.begin_value(kind, at);
-        self.state = state;
         Ok(())
     }
 
@@ -333,38 +348,50 @@ impl Scanner {
     #[inline]
     fn begin_text(&mut self, block: &[u8], at: usize) -> Result<usize, ScanError> {
         self.quote = self.base.saturating_add(at);
-        self.escaped = false;
         self.crosses = false;
         self.state = State::Text;
         self.text(block, at.saturating_add(1))
     }
 
     /// Skips the string that has begun; returns where to go on.
+    ///
+    /// Prose and code are full of escapes, and stopping at each of them
+    /// would cost more than the rest of the scan. So only quotes are
+    /// looked for, and whether one is escaped is seen by counting the
+    /// backslashes before it.
+    #[inline]
     fn text(&mut self, block: &[u8], from: usize) -> Result<usize, ScanError> {
         let mut at = from;
-        while let Some(hit) = memchr2(b'"', b'\\', block.get(at..).unwrap_or_default()) {
-            let hit = at.saturating_add(hit);
-            if block.get(hit) == Some(&b'"') {
-                let content = block.get(from..hit).unwrap_or_default();
-                if self.crosses {
-                    self.keep(content);
-                    let stash = std::mem::take(&mut self.stash);
-                    self.end_text(&stash, hit)?;
-                    self.stash = stash;
-                } else {
-                    self.end_text(content, hit)?;
-                }
-                return Ok(hit.saturating_add(1));
+        while let Some(hit) = memchr(b'"', block.get(at..).unwrap_or_default()) {
+            let quote = at.saturating_add(hit);
+            let before = block.get(at..quote).unwrap_or_default();
+            if backslashes_at_end(before) & 1 == 0 {
+                return self.text_ends(block, from, quote);
             }
-            self.escaped = true;
-            at = hit.saturating_add(2);
-            if at > block.len() {
-                self.state = State::Escape;
-                break;
-            }
+            at = quote.saturating_add(1);
+        }
+        let rest = block.get(at..).unwrap_or_default();
+        if backslashes_at_end(rest) & 1 == 1 {
+            self.state = State::Escape;
         }
         self.keep(block.get(from..).unwrap_or_default());
         Ok(block.len())
+    }
+
+    /// The string ends with the quote at `quote`; what lies before `from`
+    /// was kept.
+    #[inline]
+    fn text_ends(&mut self, block: &[u8], from: usize, quote: usize) -> Result<usize, ScanError> {
+        let content = block.get(from..quote).unwrap_or_default();
+        if self.crosses {
+            self.keep(content);
+            let stash = std::mem::take(&mut self.stash);
+            self.end_text(&stash, quote)?;
+            self.stash = stash;
+        } else {
+            self.end_text(content, quote)?;
+        }
+        Ok(quote.saturating_add(1))
     }
 
     /// Keeps the beginning of a string that spans blocks.
@@ -394,7 +421,7 @@ impl Scanner {
         }
         self.state = State::Colon;
         if self.depth == 1 {
-            if self.escaped {
+            if memchr(b'\\', content).is_some() {
                 return Err(self.error(ScanErrorKind::EscapedName, at));
             }
             if content.len() > KEY_BYTES_MAX {
@@ -414,6 +441,11 @@ impl Scanner {
         self.marker = self.outline.features.name(content, place);
         Ok(())
     }
+}
+
+#[inline]
+fn backslashes_at_end(text: &[u8]) -> usize {
+    text.iter().rev().take_while(|byte| **byte == b'\\').count()
 }
 
 /// What a number may go on with.
