@@ -62,6 +62,9 @@ enum Digits {
     Exponent,
 }
 
+/// Boxed, so that success fits into registers: this is the inner loop.
+type Step<T> = Result<T, Box<ScanError>>;
+
 /// Finds the members of the outermost object of a JSON text.
 ///
 /// Checks the structure completely: brackets, commas, colons, numbers,
@@ -134,9 +137,9 @@ impl Scanner {
     pub fn push(&mut self, piece: &[u8]) -> Result<(), ScanError> {
         for block in piece.chunks(BLOCK_BYTES) {
             if let Err(error) = self.utf8.push(block) {
-                return Err(self.error(ScanErrorKind::NotUtf8, error.offset));
+                return Err(*self.error(ScanErrorKind::NotUtf8, error.offset));
             }
-            self.scan(block)?;
+            self.scan(block).map_err(|error| *error)?;
             self.base = self.base.saturating_add(block.len());
         }
         Ok(())
@@ -146,8 +149,8 @@ impl Scanner {
     pub fn finish(mut self) -> Result<Outline, ScanError> {
         match self.state {
             State::End if self.utf8.is_whole() => {}
-            State::Start => return Err(self.error(ScanErrorKind::Empty, 0)),
-            _ => return Err(self.error(ScanErrorKind::Truncated, 0)),
+            State::Start => return Err(*self.error(ScanErrorKind::Empty, 0)),
+            _ => return Err(*self.error(ScanErrorKind::Truncated, 0)),
         }
         self.outline.len = self.base;
         refuse_duplicates(&self.outline)?;
@@ -155,14 +158,14 @@ impl Scanner {
     }
 
     #[cold]
-    fn error(&self, kind: ScanErrorKind, at: usize) -> ScanError {
-        ScanError {
+    fn error(&self, kind: ScanErrorKind, at: usize) -> Box<ScanError> {
+        Box::new(ScanError {
             kind,
             offset: self.base.saturating_add(at),
-        }
+        })
     }
 
-    fn scan(&mut self, block: &[u8]) -> Result<(), ScanError> {
+    fn scan(&mut self, block: &[u8]) -> Step<()> {
         let mut at = 0_usize;
         if self.state == State::Text {
             at = self.text(block, 0)?;
@@ -211,8 +214,7 @@ impl Scanner {
             }
             match (self.state, byte) {
                 (State::FirstKey | State::Key, b'"') => {
-                    self.in_key = true;
-                    at = self.begin_text(block, at)?;
+                    at = self.pairs(block, at)?;
                     continue;
                 }
                 (State::Value | State::FirstElement, b'"') => {
@@ -253,12 +255,41 @@ impl Scanner {
         Ok(())
     }
 
+    /// Reads a name, and as many of `"name":"value","name":…` as follow
+    /// each other without white space: most of what is not prose.
+    fn pairs(&mut self, block: &[u8], from: usize) -> Step<usize> {
+        let mut at = from;
+        loop {
+            self.in_key = true;
+            at = self.begin_text(block, at)?;
+            if self.state != State::Colon || block.get(at) != Some(&b':') {
+                return Ok(at);
+            }
+            self.state = State::Value;
+            at = at.saturating_add(1);
+            if block.get(at) != Some(&b'"') {
+                return Ok(at);
+            }
+            self.in_key = false;
+            self.begin_value(Kind::String, at);
+            at = self.begin_text(block, at)?;
+            if self.state != State::After || block.get(at) != Some(&b',') {
+                return Ok(at);
+            }
+            self.state = State::Key;
+            at = at.saturating_add(1);
+            if block.get(at) != Some(&b'"') {
+                return Ok(at);
+            }
+        }
+    }
+
     const fn in_object(&self) -> bool {
         self.stack & 1 == 1
     }
 
     #[inline]
-    fn open(&mut self, object: bool, at: usize) -> Result<(), ScanError> {
+    fn open(&mut self, object: bool, at: usize) -> Step<()> {
         if self.depth >= NESTING_MAX {
             return Err(self.error(ScanErrorKind::TooDeep, at));
         }
@@ -273,7 +304,7 @@ impl Scanner {
     }
 
     #[inline]
-    fn close(&mut self, object: bool, at: usize) -> Result<(), ScanError> {
+    fn close(&mut self, object: bool, at: usize) -> Step<()> {
         if self.in_object() != object {
             return Err(self.error(ScanErrorKind::Unbalanced, at));
         }
@@ -297,7 +328,7 @@ impl Scanner {
         }
     }
 
-    fn begin_scalar(&mut self, byte: u8, at: usize) -> Result<(), ScanError> {
+    fn begin_scalar(&mut self, byte: u8, at: usize) -> Step<()> {
         self.state = State::Literal;
         let kind = match byte {
             b't' => {
@@ -328,7 +359,7 @@ impl Scanner {
 
     /// A value ends before `at`.
     #[inline]
-    fn end_value(&mut self, at: usize) -> Result<(), ScanError> {
+    fn end_value(&mut self, at: usize) -> Step<()> {
         self.state = State::After;
         if self.depth == 1 {
             if self.outline.members.len() >= MEMBERS_MAX {
@@ -346,7 +377,7 @@ impl Scanner {
     }
 
     #[inline]
-    fn begin_text(&mut self, block: &[u8], at: usize) -> Result<usize, ScanError> {
+    fn begin_text(&mut self, block: &[u8], at: usize) -> Step<usize> {
         self.quote = self.base.saturating_add(at);
         self.crosses = false;
         self.state = State::Text;
@@ -360,9 +391,9 @@ impl Scanner {
     /// looked for, and whether one is escaped is seen by counting the
     /// backslashes before it.
     #[inline]
-    fn text(&mut self, block: &[u8], from: usize) -> Result<usize, ScanError> {
+    fn text(&mut self, block: &[u8], from: usize) -> Step<usize> {
         let mut at = from;
-        while let Some(hit) = memchr(b'"', block.get(at..).unwrap_or_default()) {
+        while let Some(hit) = find_quote(block.get(at..).unwrap_or_default()) {
             let quote = at.saturating_add(hit);
             let before = block.get(at..quote).unwrap_or_default();
             if backslashes_at_end(before) & 1 == 0 {
@@ -381,7 +412,7 @@ impl Scanner {
     /// The string ends with the quote at `quote`; what lies before `from`
     /// was kept.
     #[inline]
-    fn text_ends(&mut self, block: &[u8], from: usize, quote: usize) -> Result<usize, ScanError> {
+    fn text_ends(&mut self, block: &[u8], from: usize, quote: usize) -> Step<usize> {
         let content = block.get(from..quote).unwrap_or_default();
         if self.crosses {
             self.keep(content);
@@ -410,7 +441,7 @@ impl Scanner {
     /// A string ends at the quote at `at`. Of a string that spans blocks
     /// only the beginning is known, but more of it than any name may have.
     #[inline]
-    fn end_text(&mut self, content: &[u8], at: usize) -> Result<(), ScanError> {
+    fn end_text(&mut self, content: &[u8], at: usize) -> Step<()> {
         let end = at.saturating_add(1);
         if !self.in_key {
             if self.marker != Marker::None {
@@ -441,6 +472,18 @@ impl Scanner {
         self.marker = self.outline.features.name(content, place);
         Ok(())
     }
+}
+
+/// Names and schema words are shorter than what a call of `memchr` costs.
+#[inline]
+fn find_quote(text: &[u8]) -> Option<usize> {
+    let Some((head, tail)) = text.split_first_chunk::<16>() else {
+        return memchr(b'"', text);
+    };
+    if let Some(at) = head.iter().position(|byte| *byte == b'"') {
+        return Some(at);
+    }
+    memchr(b'"', tail).map(|at| at.saturating_add(head.len()))
 }
 
 #[inline]
