@@ -192,6 +192,7 @@ pub fn failure(status: u16, said: &Said, raw: &str, retry_after: Option<Duration
             "the provider refused our account with status {status}: {}",
             raw.unwrap_or_default()
         );
+        upstream.code = None;
         return failure.inside(story).upstream(upstream);
     }
     upstream.raw = raw;
@@ -513,6 +514,9 @@ fn secret(text: &str) -> Option<(usize, usize)> {
         ("eyJ", 20),
         ("AKIA", 12),
         ("ASIA", 12),
+        // Not secret, but ours: who has the account.
+        ("org-", 8),
+        ("proj_", 8),
     ];
     let is_secret = |byte: &u8| {
         byte.is_ascii_alphanumeric()

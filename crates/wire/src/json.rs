@@ -1,1 +1,31 @@
 //! Finding and replacing members of a JSON text without parsing it.
+//!
+//! A prompt is up to many megabytes of which the gateway edits a few dozen
+//! bytes. [`Scanner`] reads the text once, in the pieces in which it
+//! arrives, and says where the members of the outermost object are;
+//! [`splice`] puts a new text together out of slices of the old pieces;
+//! [`walk`] looks inside a value that was scanned before.
+//!
+//! The scanner is stricter than the parsers behind it where they disagree
+//! with each other: a member that is there twice, or whose name is spelled
+//! with escapes, is refused, because a policy that reads one value while
+//! the provider obeys the other is no policy.
+
+mod features;
+mod outline;
+mod scan_error;
+mod scanner;
+mod segments;
+pub mod splice;
+pub mod text;
+mod utf8;
+pub mod walk;
+
+#[cfg(test)]
+mod tests;
+
+pub use features::Features;
+pub use outline::{Kind, Member, Outline};
+pub use scan_error::{ScanError, ScanErrorKind};
+pub use scanner::{KEY_BYTES_MAX, MEMBERS_MAX, NESTING_MAX, Scanner, scan};
+pub use segments::{byte_at, raw, slice_into};

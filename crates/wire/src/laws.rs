@@ -20,7 +20,7 @@ use bourse_vocab::Failure;
 use bourse_vocab::chat::Event;
 
 use crate::codec::Codec;
-use crate::sse::Frame;
+use crate::sse::{Decoder, FrameTooLong};
 
 /// What came of reading one stream.
 #[derive(Debug)]
@@ -42,61 +42,38 @@ impl Outcome {
 /// Reads a stream that arrives in `pieces`.
 pub fn read_stream<'a>(codec: &dyn Codec, pieces: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
     let mut reader = codec.stream_reader();
-    let mut splitter = Splitter::default();
+    let mut decoder = Decoder::new();
     let mut outcome = Outcome {
         events: Vec::new(),
         failure: None,
     };
     for piece in pieces {
-        for block in splitter.push(piece) {
-            let (event, data) = fields(&block);
-            if event.is_empty() && data.is_empty() {
-                continue;
-            }
-            let frame = Frame {
-                event: &event,
-                data: data.as_bytes(),
-            };
-            if let Err(failure) = reader.frame(&frame, &mut outcome.events) {
-                outcome.failure = Some(failure);
-                return outcome;
-            }
+        let events = &mut outcome.events;
+        let fed = decoder.feed(piece, |frame| {
+            reader.frame(&frame, events).map_err(Stop::Reader)
+        });
+        if let Err(stop) = fed {
+            outcome.failure = Some(match stop {
+                Stop::Framing(error) => Failure::unavailable(error.to_string()),
+                Stop::Reader(failure) => failure,
+            });
+            return outcome;
         }
     }
     outcome.failure = reader.end(&mut outcome.events).err();
     outcome
 }
 
-/// Cuts a stream at blank lines, whatever pieces it arrives in.
-#[derive(Debug, Default)]
-struct Splitter {
-    rest: Vec<u8>,
+/// Why reading stopped.
+enum Stop {
+    Framing(FrameTooLong),
+    Reader(Failure),
 }
 
-impl Splitter {
-    fn push(&mut self, piece: &[u8]) -> Vec<String> {
-        self.rest
-            .extend(piece.iter().filter(|byte| **byte != b'\r'));
-        let mut blocks = Vec::new();
-        while let Some(at) = memchr::memmem::find(&self.rest, b"\n\n") {
-            let block: Vec<u8> = self.rest.drain(..at + 2).collect();
-            blocks.push(String::from_utf8_lossy(&block).into_owned());
-        }
-        blocks
+impl From<FrameTooLong> for Stop {
+    fn from(error: FrameTooLong) -> Self {
+        Self::Framing(error)
     }
-}
-
-/// The event and the data of a block.
-fn fields(block: &str) -> (String, String) {
-    let (mut event, mut data) = (String::new(), Vec::new());
-    for line in block.lines() {
-        if let Some(value) = line.strip_prefix("data:") {
-            data.push(value.strip_prefix(' ').unwrap_or(value));
-        } else if let Some(value) = line.strip_prefix("event:") {
-            value.trim().clone_into(&mut event);
-        }
-    }
-    (event, data.join("\n"))
 }
 
 /// Checks the laws.

@@ -263,6 +263,10 @@ fn keys_are_redacted_and_words_are_not() {
             "the task-forced-entry risk-averse",
         ),
         ("sk-ip", "sk-ip"),
+        (
+            "in organization org-abcDEF123456 on",
+            "in organization org-*** on",
+        ),
         ("Ünïcode gsk_0123456789abc", "Ünïcode gsk_***"),
     ] {
         assert_eq!(redact(text), clean);

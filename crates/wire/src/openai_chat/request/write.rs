@@ -201,7 +201,8 @@ impl<'a> Body<'a> {
     fn reasoning(&mut self, reasoning: &ReasoningRequest, limit: Option<u64>) {
         let style = self.dialect.reasoning;
         if style == ReasoningStyle::Object {
-            return self.nested("reasoning", |out| write_reasoning(out, reasoning));
+            let more = self.extras;
+            return self.nested("reasoning", |out| write_reasoning(out, reasoning, more));
         }
         let wish = Wish::of(reasoning, limit);
         if wish == Wish::Nothing {
@@ -291,6 +292,11 @@ impl<'a> Body<'a> {
             if !ours {
                 let from = request.extras.format;
                 self.lose(name, format!("a member of {from} without an equal here"));
+            } else if reasoning_member(name).is_some()
+                && self.dialect.reasoning == ReasoningStyle::Object
+                && self.written.contains(&"reasoning")
+            {
+                // Went along with what it is a member of.
             } else if name.contains(['.', '[']) {
                 // A leftover below the top level, named by its path.
                 self.lose(name, "unknown, and not carried over");
@@ -336,7 +342,17 @@ impl Wish {
     }
 }
 
-fn write_reasoning(out: &mut Vec<u8>, reasoning: &ReasoningRequest) {
+/// The member of `reasoning` that a leftover is, if it is one.
+fn reasoning_member(name: &str) -> Option<&str> {
+    name.strip_prefix("reasoning.")
+        .filter(|rest| !rest.contains(['.', '[']))
+}
+
+fn write_reasoning(
+    out: &mut Vec<u8>,
+    reasoning: &ReasoningRequest,
+    more: Option<&serde_json::Map<String, Value>>,
+) {
     object(out, |object| {
         object
             .put_some("effort", reasoning.effort.map(Effort::name).as_ref())
@@ -345,6 +361,11 @@ fn write_reasoning(out: &mut Vec<u8>, reasoning: &ReasoningRequest) {
             .put_some("summary", reasoning.summary.as_ref());
         if reasoning.exclude {
             object.put("exclude", &true);
+        }
+        for (name, value) in more.into_iter().flatten() {
+            if let Some(member) = reasoning_member(name) {
+                object.put(member, value);
+            }
         }
     });
 }

@@ -1,0 +1,120 @@
+//! Where the members of an object are.
+
+use std::ops::Range;
+
+use super::Features;
+
+/// What sort of value a member has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// A text.
+    String,
+    /// A number.
+    Number,
+    /// `true`.
+    True,
+    /// `false`.
+    False,
+    /// `null`.
+    Null,
+    /// An object.
+    Object,
+    /// An array.
+    Array,
+}
+
+impl Kind {
+    /// The word for it in a sentence to a caller.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::String => "a string",
+            Self::Number => "a number",
+            Self::True | Self::False => "a boolean",
+            Self::Null => "null",
+            Self::Object => "an object",
+            Self::Array => "an array",
+        }
+    }
+}
+
+/// One member of the outermost object. Offsets count from the beginning
+/// of the whole text, across its pieces.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// The name with its quotes.
+    pub key: Range<usize>,
+    /// The value with its quotes or brackets.
+    pub value: Range<usize>,
+    /// What sort of value it is.
+    pub kind: Kind,
+    /// Where the name is in [`Outline::names`].
+    pub(super) name: Range<usize>,
+}
+
+/// The members of the outermost object, in the order in which they came.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Outline {
+    pub(super) members: Vec<Member>,
+    /// All names, one after the other: one allocation, not one each.
+    pub(super) names: Vec<u8>,
+    pub(super) features: Features,
+    pub(super) open: usize,
+    pub(super) len: usize,
+}
+
+impl Outline {
+    /// The members, in order.
+    #[must_use]
+    pub fn members(&self) -> &[Member] {
+        &self.members
+    }
+
+    /// A member's name. Names cannot contain escapes here.
+    #[must_use]
+    pub fn name(&self, member: &Member) -> &str {
+        self.names
+            .get(member.name.clone())
+            .and_then(|name| std::str::from_utf8(name).ok())
+            .unwrap_or("")
+    }
+
+    /// Members with their names, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Member)> {
+        self.members
+            .iter()
+            .map(|member| (self.name(member), member))
+    }
+
+    /// Finds a member by its name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Member> {
+        self.members
+            .iter()
+            .find(|member| self.names.get(member.name.clone()) == Some(name.as_bytes()))
+    }
+
+    /// What was noted in passing.
+    #[must_use]
+    pub const fn features(&self) -> Features {
+        self.features
+    }
+
+    /// Offset just behind the opening brace.
+    #[must_use]
+    pub const fn open(&self) -> usize {
+        self.open
+    }
+
+    /// Length of the whole text in bytes.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether the object has no members.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+}
