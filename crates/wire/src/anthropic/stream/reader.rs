@@ -23,6 +23,7 @@ pub struct Reader {
     opened: usize,
     thoughts: u32,
     calls: u32,
+    started: bool,
     finished: bool,
     over: bool,
 }
@@ -58,6 +59,12 @@ impl StreamReader for Reader {
             .and_then(Value::as_str)
             .unwrap_or(frame.event);
         match kind {
+            "content_block_start" | "content_block_delta" if self.finished => {
+                return Err(broken("content after the stop reason"));
+            }
+            "content_block_start" | "message_delta" if !self.started => {
+                return Err(broken("content before message_start"));
+            }
             "message_start" => self.message_start(&event, events),
             "content_block_start" => return self.block_start(&event, events),
             "content_block_delta" => return self.block_delta(&event, events),
@@ -107,6 +114,9 @@ fn text<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
 
 impl Reader {
     fn message_start(&mut self, event: &Value, events: &mut Vec<Event>) {
+        if std::mem::replace(&mut self.started, true) {
+            return;
+        }
         let message = event.get("message").unwrap_or(&Value::Null);
         events.push(Event::Start {
             upstream_id: text(message, "id").map(str::to_owned),

@@ -233,6 +233,17 @@ fn every_early_end_is_a_failure() {
 }
 
 #[test]
+fn content_out_of_its_order_is_a_failure() {
+    let mut headless = stream();
+    headless.remove(0);
+    assert!(read(&headless).is_err());
+    let mut endless = stream();
+    endless.pop();
+    endless.extend_from_within(11..14);
+    assert!(read(&endless).is_err());
+}
+
+#[test]
 fn nonsense_in_a_stream_is_a_failure() {
     let mut reader = Anthropic.stream_reader();
     let frame = Frame {
@@ -240,7 +251,7 @@ fn nonsense_in_a_stream_is_a_failure() {
         data: b"{\"type\":",
     };
     assert!(reader.frame(&frame, &mut Vec::new()).is_err());
-    for frames in [
+    for mut frames in [
         vec![json!({"type": "content_block_delta", "index": 0,
             "delta": {"type": "text_delta", "text": "x"}})],
         vec![json!({"type": "content_block_start", "content_block": {"type": "text"}})],
@@ -252,6 +263,7 @@ fn nonsense_in_a_stream_is_a_failure() {
         vec![json!({"type": "content_block_start", "index": 0,
             "content_block": {"type": "tool_use", "name": "x"}})],
     ] {
+        frames.insert(0, json!({"type": "message_start", "message": {}}));
         assert_eq!(read(&frames).unwrap_err().kind, FailureKind::Unavailable);
     }
 }
