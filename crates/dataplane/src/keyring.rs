@@ -65,18 +65,18 @@ impl Default for Keyring {
 }
 
 impl Keyring {
-    /// Takes over all keys as they are now. Entries of known keys are kept
-    /// if nothing changed, so that their use is not forgotten.
-    pub fn replace(&self, principals: impl IntoIterator<Item = Principal>) {
-        let before = self.keys.load();
-        let keys = principals
-            .into_iter()
-            .map(|principal| {
-                let known = before.get(&principal.hash).filter(|e| e.principal == principal);
-                let entry = known.cloned().unwrap_or_else(|| Arc::new(KeyEntry::new(principal)));
-                (principal.hash, entry)
-            })
-            .collect();
+    /// Takes over keys that are new or changed. A deleted key stays, as one
+    /// that opens nothing.
+    pub fn update(&self, principals: impl IntoIterator<Item = Principal>) {
+        let mut keys = Keys::clone(&self.keys.load());
+        for principal in principals {
+            match keys.get(&principal.hash) {
+                Some(known) if known.principal == principal => {}
+                _ => {
+                    keys.insert(principal.hash, Arc::new(KeyEntry::new(principal)));
+                }
+            }
+        }
         self.keys.store(Arc::new(keys));
     }
 

@@ -17,6 +17,7 @@ pub struct Compatible {
     name: Cow<'static, str>,
     env: &'static [&'static str],
     base_url: Option<Cow<'static, str>>,
+    format: Format,
     dialect: Dialect,
     on_disconnect: Disconnect,
 }
@@ -35,19 +36,22 @@ impl Compatible {
             name: Cow::Borrowed(name),
             env,
             base_url: Some(Cow::Borrowed(base_url)),
+            format: Format::OpenAiChat,
             dialect: Dialect::PLAIN,
             on_disconnect: Disconnect::Cancel,
         }
     }
 
-    /// An operator's own server, from configuration.
+    /// An operator's own server, from configuration: addressed like the
+    /// vendor whose format it speaks.
     #[must_use]
-    pub fn operators_own(slug: &str, base_url: &str) -> Self {
+    pub fn operators_own(slug: &str, base_url: &str, format: Format) -> Self {
         Self {
             slug: Cow::Owned(slug.to_owned()),
             name: Cow::Owned(slug.to_owned()),
             env: &[],
             base_url: Some(Cow::Owned(base_url.to_owned())),
+            format,
             dialect: Dialect::PLAIN,
             on_disconnect: Disconnect::Cancel,
         }
@@ -86,7 +90,7 @@ impl Provider for Compatible {
     }
 
     fn speaks(&self, _model: &str) -> &[Format] {
-        &[Format::OpenAiChat]
+        std::slice::from_ref(&self.format)
     }
 
     fn dialect(&self, _model: &str) -> &Dialect {
@@ -94,10 +98,14 @@ impl Provider for Compatible {
     }
 
     fn address(&self, attempt: &Attempt<'_>, key: &Key) -> Result<Outgoing, Failure> {
-        Ok(Outgoing {
-            path: format!("{}/chat/completions", attempt.base_path),
-            headers: bearer(&self.slug, key)?,
-        })
+        match attempt.format {
+            Format::OpenAiChat => Ok(Outgoing {
+                path: format!("{}/chat/completions", attempt.base_path),
+                headers: bearer(&self.slug, key)?,
+            }),
+            Format::Anthropic => crate::anthropic::Anthropic.address(attempt, key),
+            Format::Gemini => crate::google_ai_studio::GoogleAiStudio.address(attempt, key),
+        }
     }
 
     fn on_disconnect(&self) -> Disconnect {

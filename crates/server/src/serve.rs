@@ -1,0 +1,218 @@
+//! `bourse serve`: everything wired together.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bourse_dataplane::clock::now_ms;
+use bourse_dataplane::gateway::{CallLimits, Counters, Gateway};
+use bourse_dataplane::keyring::Keyring;
+use bourse_dataplane::market::{Market, Memory};
+use bourse_dataplane::pipeline::Worker;
+use bourse_net::{Client, ClientConfig, EgressPolicy};
+use bourse_spool::{DataDirLock, Options};
+use bourse_store::applier::Applier;
+use bourse_store::{SqliteStore, Store, SyncMode, Till};
+use tokio::sync::watch;
+
+use crate::config::{Config, Durability};
+use crate::office::LiveOffice;
+use crate::worker::{self, Service};
+use crate::{first_boot, market, reload, simulated};
+
+/// How long running calls may take to end once the server is told to stop.
+const DRAIN_MAX: Duration = Duration::from_secs(60);
+
+type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// Serves until told to stop.
+pub fn serve(config_path: Option<&Path>) -> Result<(), Error> {
+    let started = Instant::now();
+    let config = Config::load(config_path)?;
+    crate::logging::init(&config);
+    std::fs::create_dir_all(&config.data_dir)
+        .map_err(|error| format!("{}: {error}", config.data_dir.display()))?;
+    let _lock = DataDirLock::acquire(&config.data_dir)?;
+    let control = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("control")
+        .enable_all()
+        .build()?;
+    control.block_on(run(config, config_path, control.handle().clone(), started))
+}
+
+async fn run(
+    config: Config,
+    config_path: Option<&Path>,
+    runtime: tokio::runtime::Handle,
+    started: Instant,
+) -> Result<(), Error> {
+    // Bound first: a port that is taken should fail before anything changes.
+    let listeners = (0..config.workers)
+        .map(|_| worker::listen(config.listen))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| format!("cannot listen on {}: {error}", config.listen))?;
+    let address = listeners
+        .first()
+        .ok_or("no workers")?
+        .local_addr()
+        .map_err(|error| format!("cannot listen on {}: {error}", config.listen))?;
+
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.data_dir).await?);
+    let mode = match config.durability {
+        Durability::Group => SyncMode::Group,
+        Durability::Always => SyncMode::Always,
+    };
+    let (till, recovery) =
+        Till::open(&*store, &config.data_dir, mode, Options::default(), now_ms()).await?;
+    if recovery.replayed > 0 || recovery.torn_bytes > 0 {
+        tracing::info!(
+            replayed = recovery.replayed,
+            settled = recovery.settled,
+            voided = recovery.voided,
+            torn_bytes = recovery.torn_bytes,
+            "the journal was replayed"
+        );
+    }
+    let till = Arc::new(till);
+
+    let providers = if market::is_any_configured(&config) {
+        market::Providers::Configured
+    } else {
+        market::Providers::Simulated(simulated::start()?)
+    };
+    let memory = Memory::default();
+    let built = market::build(&config, &providers, &memory)?;
+    for problem in &built.problems {
+        tracing::warn!(provider = problem.provider, "{}", problem.message);
+    }
+    let office = Arc::new(LiveOffice::new(Arc::clone(&store), Arc::clone(&till)));
+    let gateway = Arc::new(Gateway {
+        market: arc_swap::ArcSwap::from_pointee(built.market),
+        memory,
+        keyring: Keyring::default(),
+        office: office.clone(),
+        till: Arc::clone(&till),
+        wait_for_disk: config.durability == Durability::Always,
+        limits: limits(&config),
+        counters: Counters::default(),
+    });
+    office.attach(&gateway);
+    office.look().await?;
+    let welcome = first_boot::welcome(&*store, &office, &gateway).await?;
+
+    let mut applier = Applier::new(Arc::clone(&store), Arc::clone(&till));
+    let (stop, stopping) = watch::channel(false);
+    let (stop_applier, applier_stopping) = watch::channel(false);
+    let applying = tokio::spawn(async move { applier.run(applier_stopping).await });
+    tokio::spawn(Arc::clone(&office).keep_looking(stopping.clone()));
+    let egress = built.egress;
+    let app = crate::control::router(
+        &gateway,
+        &office,
+        &store,
+        config.listen.ip().is_loopback(),
+    );
+    let (clients, threads) =
+        start_workers(listeners, &gateway, &egress, &app, &runtime, &stopping)?;
+    let _watching = reload::watch(
+        config_path,
+        &config,
+        providers,
+        Arc::clone(&gateway),
+        clients,
+        stopping.clone(),
+    );
+
+    let took = started.elapsed();
+    tracing::info!(%address, workers = config.workers, ms = took.as_millis(), "serving");
+    first_boot::print(&welcome, address, &gateway);
+
+    tokio::select! {
+        () = told_to_stop() => tracing::info!("stopping: finishing running calls"),
+        () = till.spool().stopped() => {
+            tracing::error!("the journal's disk has failed; stopping, because only a restart learns what is on it");
+        }
+    }
+    let _ = stop.send(true);
+    let ended = tokio::task::spawn_blocking(move || {
+        for thread in threads {
+            let _ = thread.join();
+        }
+    });
+    if tokio::time::timeout(DRAIN_MAX, ended).await.is_err() {
+        tracing::warn!("some calls did not end in time and are cut off");
+    }
+    let _ = stop_applier.send(true);
+    match tokio::time::timeout(Duration::from_secs(10), applying).await {
+        Ok(Ok(())) => tracing::info!("stopped"),
+        _ => tracing::warn!("stopped with records that the database has not seen; they are applied at the next start"),
+    }
+    Ok(())
+}
+
+fn limits(config: &Config) -> CallLimits {
+    let given = &config.limits;
+    CallLimits {
+        body_bytes_max: given.body_bytes_max,
+        first_token_timeout: given.first_token_timeout,
+        last_first_token_timeout: given.last_first_token_timeout,
+        idle_timeout: given.idle_timeout,
+        connect_timeout: given.connect_timeout,
+        keep_alive_interval: given.keep_alive_after,
+        drain_timeout: given.drain_timeout,
+        ..CallLimits::default()
+    }
+}
+
+type Threads = Vec<std::thread::JoinHandle<()>>;
+
+fn start_workers(
+    listeners: Vec<std::net::TcpListener>,
+    gateway: &Arc<Gateway>,
+    egress: &EgressPolicy,
+    app: &axum::Router,
+    control: &tokio::runtime::Handle,
+    stopping: &watch::Receiver<bool>,
+) -> Result<(Vec<Client>, Threads), Error> {
+    let mut clients = Vec::new();
+    let mut threads = Vec::new();
+    for (index, listener) in listeners.into_iter().enumerate() {
+        let client =
+            Client::new(ClientConfig { egress: egress.clone(), ..ClientConfig::default() })?;
+        clients.push(client.clone());
+        let service = Service {
+            worker: Worker { gateway: Arc::clone(gateway), client },
+            control: app.clone(),
+            control_runtime: control.clone(),
+        };
+        let stopping = stopping.clone();
+        let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let ended = runtime.and_then(|runtime| {
+                runtime.block_on(worker::run(listener, service, stopping))
+            });
+            if let Err(error) = ended {
+                tracing::error!(%error, "a worker ended");
+            }
+        })?;
+        threads.push(thread);
+    }
+    Ok((clients, threads))
+}
+
+async fn told_to_stop() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = match signal(SignalKind::terminate()) {
+        Ok(signal) => signal,
+        Err(error) => {
+            tracing::warn!(%error, "SIGTERM cannot be handled");
+            let _ = tokio::signal::ctrl_c().await;
+            return;
+        }
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+}
