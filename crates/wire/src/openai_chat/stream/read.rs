@@ -105,7 +105,7 @@ impl StreamReader for ChatReader {
         if self.state == State::Over {
             return Ok(());
         }
-        self.announce_endings(events)?;
+        self.announce_endings(|_| false, events)?;
         if self.choices.is_empty() || self.choices.iter().any(|choice| !choice.finished) {
             return Err(Failure::unavailable(
                 "The provider's stream ended before the answer was complete",
@@ -143,8 +143,12 @@ impl ChatReader {
         for (item, position) in choices.into_iter().flatten().zip(0..) {
             self.choice(item, position, &mut bits, &mut endings)?;
         }
-        // Endings that came with earlier chunks, unless this one goes on.
-        self.announce_endings_except(&bits, events)?;
+        // Endings that came with earlier chunks, unless this one goes on or
+        // says it again: the last word counts.
+        let goes_on = |index: u32| {
+            bits.iter().any(|(at, _)| *at == index) || endings.iter().any(|(at, _)| *at == index)
+        };
+        self.announce_endings(goes_on, events)?;
         for (_, event) in bits {
             events.push(event);
         }
@@ -213,17 +217,14 @@ impl ChatReader {
         Ok(())
     }
 
-    fn announce_endings(&mut self, events: &mut Vec<Event>) -> Result<(), Failure> {
-        self.announce_endings_except(&[], events)
-    }
-
-    fn announce_endings_except(
+    /// Announces the endings that are held, of answers that do not go on.
+    fn announce_endings(
         &mut self,
-        bits: &[(u32, Event)],
+        goes_on: impl Fn(u32) -> bool,
         events: &mut Vec<Event>,
     ) -> Result<(), Failure> {
         for choice in &mut self.choices {
-            if bits.iter().any(|(index, _)| *index == choice.index) {
+            if goes_on(choice.index) {
                 continue;
             }
             let Some((reason, native)) = choice.ending.take() else {
