@@ -129,6 +129,18 @@ fn reasoning_is_asked_for_in_each_style() {
         check(body.clone(), &style(style_), expected, &lost);
     }
     check(
+        json!({"reasoning": {"summary": "concise"}}),
+        &style(Style::Effort),
+        json!({}),
+        &["reasoning.summary"],
+    );
+    check(
+        json!({"reasoning": {"effort": "low", "context": "all_turns"}}),
+        &style(Style::Object),
+        json!({"reasoning": {"effort": "low", "context": "all_turns"}}),
+        &[],
+    );
+    check(
         json!({"reasoning": {"enabled": false}, "chat_template_kwargs": {"x": 1}}),
         &style(Style::ChatTemplate),
         json!({"chat_template_kwargs": {"enable_thinking": false, "x": 1}}),

@@ -117,6 +117,21 @@ fn usage_in_the_last_chunk_follows_the_end() {
 }
 
 #[test]
+fn usage_is_found_where_vendors_hide_it() {
+    let usage = json!({"prompt_tokens": 1, "completion_tokens": 2});
+    let mut inside = end("stop");
+    inside["choices"][0]["usage"] = usage.clone();
+    let mut groq = end("stop");
+    groq["x_groq"] = json!({"id": "r", "usage": usage});
+    for last in [inside, groq] {
+        let events = stream(&[bit(json!({"content": "a"})), last]).events;
+        let is_usage =
+            |event: &Event| matches!(event, Event::Usage(report) if report.prompt == Some(1));
+        assert!(events.iter().any(is_usage), "{events:?}");
+    }
+}
+
+#[test]
 fn arguments_before_the_name_wait_for_it() {
     let call = |function: Value| bit(json!({"tool_calls": [{"index": 0, "function": function}]}));
     let outcome = stream(&[
