@@ -254,8 +254,8 @@ impl ChatReader {
     }
 }
 
-/// The usage in a chunk: beside the choices, inside one (Moonshot), or in
-/// Groq's own member (their documentation, October 2026).
+/// The usage in a chunk: beside the choices, inside one (Moonshot;
+/// earendil-works/pi#2017, March 2026), or in Groq's own member `x_groq`.
 fn report_in<'v>(chunk: &'v Value, choices: Option<&'v Vec<Value>>) -> Option<&'v Value> {
     let beside = chunk.get("usage").filter(|usage| usage.is_object());
     let inside = || choices?.iter().find_map(|choice| choice.get("usage"));
