@@ -1,1 +1,32 @@
 //! Models, endpoints, prices and capabilities, as immutable snapshots.
+//!
+//! What is known is written down as a [`RawCatalog`]: plain records keyed
+//! by name, read from the embedded data files, imported from other price
+//! lists, and corrected by an operator's [`Overlay`]s. [`Snapshot::build`]
+//! checks all of it at once and compiles it into arrays and one hash map;
+//! after that nothing changes and looking a model up allocates nothing.
+//!
+//! Nothing here opens a socket or a file, or asks what day it is.
+
+pub mod data_policy;
+pub mod model;
+pub mod overlay;
+pub mod price;
+pub mod raw;
+pub mod resolve;
+mod set;
+mod slug;
+pub mod snapshot;
+
+pub use data_policy::DataPolicy;
+pub use model::{
+    ApiFamily, CatalogVariant, EffortName, Efforts, Endpoint, EndpointIx, EndpointStatus,
+    Modalities, Modality, Model, ModelIx, Parameter, Parameters, Provider, ProviderIx,
+    Quantization, Reasoning,
+};
+pub use overlay::{Overlay, OverlayEndpoint, OverlayModel, OverlayPrice, OverlayProvider};
+pub use price::{PriceKey, PriceList, Prices, Tier};
+pub use raw::{RawCatalog, RawEndpoint, RawModel, RawPrice, RawProvider};
+pub use resolve::{Resolution, RoutingVariants, SortVariant};
+pub use slug::{SLUG_BYTES_MAX, is_slug};
+pub use snapshot::{Catalog, Problem, Snapshot};

@@ -1,1 +1,19 @@
 //! Money rules: price a usage, hold, extend, post, void; double entry.
+//!
+//! Pure: integers, checked arithmetic, time as an argument, no I/O.
+//! [`books`] is the authority on balances while a server runs, [`record`]
+//! is what the local journal remembers, [`fold`] turns records into
+//! bookings for a database, [`recover`] puts the two together at start, and
+//! [`who_pays`] is the table that settles arguments.
+
+pub mod books;
+pub mod fold;
+pub mod journal;
+pub mod record;
+pub mod recover;
+pub mod who_pays;
+
+pub use books::{Balance, Books, KeyBalance, Posted, Refusal, Released};
+pub use fold::{Effects, Fold, OpenHold};
+pub use journal::{GrantKind, Journal, LedgerAccount};
+pub use record::{Record, Settlement, Voiding};

@@ -1,1 +1,39 @@
 //! TLS, DNS, connection pools, egress rules.
+//!
+//! [`Client`] calls upstreams. HTTP/1.1 is spoken on the raw socket in the
+//! caller's own task (`h1`); HTTP/2 goes through hyper with several
+//! connections per origin (`h2`). Every connection passes the egress rules
+//! (`egress`) with the address that is then connected to. Nothing here
+//! follows a redirect, retries a request that may have been seen, or knows a
+//! vendor.
+
+mod body;
+mod client;
+mod deadline;
+mod dial;
+mod dns;
+mod egress;
+mod error;
+mod h1;
+mod h2;
+mod headers;
+mod origin;
+mod pool;
+mod request;
+mod stream;
+mod tls;
+
+pub use body::{Response, Timing, UpstreamBody};
+pub use client::{Client, ClientConfig};
+pub use deadline::Deadlines;
+pub use dns::{Resolve, Resolving, SystemResolver};
+pub use egress::{EgressPolicy, is_globally_routable};
+pub use error::{NetError, NetErrorKind};
+pub use headers::ResponseHeaders;
+pub use origin::{Http2, Origin, OriginError, OriginHost, Scheme};
+pub use pool::{PoolLimits, PoolStats};
+pub use request::{HeadTemplate, OutgoingRequest, RequestError, Segments};
+pub use tls::SetupError;
+
+#[cfg(test)]
+mod tests;

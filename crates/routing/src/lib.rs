@@ -1,1 +1,13 @@
 //! Which targets, in what order, and when to stop trying.
+//!
+//! Pure: the time and a random number are arguments. A call's way through
+//! this crate: [`preferences`] says what the caller wants, [`filter`] drops
+//! the endpoints that cannot or must not serve, [`strategies`] put the rest
+//! in order, [`plan`] walks them as attempts fail. [`health`] remembers.
+
+pub mod candidate;
+pub mod filter;
+pub mod health;
+pub mod plan;
+pub mod preferences;
+pub mod strategies;

@@ -1,1 +1,113 @@
 //! The local journal: append, group commit, replay.
+//!
+//! A spool is a sequence of byte records in segment files. Appending is one
+//! `write(2)` into the page cache, which survives the death of the process;
+//! a thread brings the files to the disk at most every few milliseconds, so
+//! that a thousand records cost one `fdatasync`. Who needs more than that
+//! waits for it with [`Spool::wait_durable`].
+//!
+//! The spool knows nothing of what its records mean. It promises order,
+//! that what it returns is what was appended (or an error), and that what
+//! was once reported durable is there after a power cut.
+
+pub mod frame;
+pub mod lock;
+pub mod reader;
+pub mod segment;
+mod spool;
+mod sync;
+
+pub use lock::DataDirLock;
+pub use reader::{Batch, Reader};
+pub use spool::{Kind, Opened, Options, Spool};
+
+/// A place between two records: bytes since the spool's beginning. Grows
+/// for ever; at a gigabyte a second it lasts for 584 years.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Position(pub u64);
+
+impl std::fmt::Display for Position {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// Why the spool cannot do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum SpoolError {
+    /// The operating system refused.
+    #[error("spool: {what} {path}: {source}")]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// With which file.
+        path: std::path::PathBuf,
+        /// What it said.
+        source: std::io::Error,
+    },
+    /// Bytes that had been on the disk are no longer what they were.
+    #[error("spool: {path} is damaged at byte {offset}: {why}; restore it from a backup")]
+    Corrupt {
+        /// Which file.
+        path: std::path::PathBuf,
+        /// Where.
+        offset: u64,
+        /// What does not fit.
+        why: &'static str,
+    },
+    /// The files do not reach as far as the database says it has read.
+    #[error(
+        "spool: ends at {end}, but the database has applied it up to {applied}; one of them was restored from an older backup"
+    )]
+    Behind {
+        /// Where the files end.
+        end: Position,
+        /// How far the database has come.
+        applied: Position,
+    },
+    /// The files begin after the place to read from.
+    #[error(
+        "spool: begins at {start}, but the database has applied it only up to {applied}; segments are missing"
+    )]
+    Missing {
+        /// Where the files begin.
+        start: Position,
+        /// How far the database has come.
+        applied: Position,
+    },
+    /// Too much is waiting for the database.
+    #[error("spool: full: {bytes} bytes wait for the database")]
+    Full {
+        /// How much.
+        bytes: u64,
+    },
+    /// The record is longer than a record can be.
+    #[error("spool: a record of {bytes} bytes is too long")]
+    TooLong {
+        /// How long.
+        bytes: usize,
+    },
+    /// An earlier write or sync failed; nothing more is accepted until the
+    /// server has been restarted.
+    #[error("spool: stopped after a disk error")]
+    Stopped,
+    /// Another server uses the directory.
+    #[error("{path} is in use by another running server")]
+    Locked {
+        /// The lock file.
+        path: std::path::PathBuf,
+    },
+}
+
+impl SpoolError {
+    pub(crate) fn io(
+        what: &'static str,
+        path: &std::path::Path,
+    ) -> impl FnOnce(std::io::Error) -> Self {
+        move |source| Self::Io {
+            what,
+            path: path.to_owned(),
+            source,
+        }
+    }
+}

@@ -1,9 +1,38 @@
 //! Anthropic's Messages.
+//!
+//! Written against version `2023-06-01` of the API, which the provider layer
+//! puts into the `anthropic-version` header: the later `2026-10-21` refuses
+//! sampling parameters that older models still take (platform.claude.com,
+//! migration to 2026-10-21, October 2026). No beta header is needed for what
+//! the writer writes, structured outputs, effort and adaptive thinking
+//! included; only `file` sources, which are written for Anthropic's own
+//! clients alone, need `files-api-2025-04-14` (platform.claude.com, Files
+//! API, 2026).
+//!
+//! Not carried over: citations of documents (only web citations have a
+//! place in OpenAI's `annotations`), and blocks of Anthropic's server tools
+//! in streams. Both survive where client and provider both speak Anthropic,
+//! because there the bytes are passed through.
+
+mod failure;
+mod model;
+mod reply;
+mod request;
+mod seal;
+mod stream;
+#[cfg(test)]
+mod tests;
+mod usage;
 
 use bourse_vocab::chat::{Reply, Request};
 use bourse_vocab::{Failure, Format};
 
 use crate::codec::{Codec, ErrorReply, Stamp, StreamReader, StreamWriter, WriteTarget, Written};
+
+pub use model::{ThinkingStyle, thinking_style};
+
+/// Whose signatures these are, in OpenRouter's words.
+const SCHEME: &str = "anthropic-claude-v1";
 
 /// Anthropic's Messages.
 #[derive(Debug, Clone, Copy)]
@@ -14,39 +43,39 @@ impl Codec for Anthropic {
         Format::Anthropic
     }
 
-    fn read_request(&self, _body: &[u8]) -> Result<Request, Failure> {
-        unimplemented!()
+    fn read_request(&self, body: &[u8]) -> Result<Request, Failure> {
+        request::read(body)
     }
 
     fn write_request(
         &self,
-        _request: &Request,
-        _target: &WriteTarget<'_>,
+        request: &Request,
+        target: &WriteTarget<'_>,
     ) -> Result<Written, Failure> {
-        unimplemented!()
+        request::write(request, target)
     }
 
-    fn read_reply(&self, _body: &[u8]) -> Result<Reply, Failure> {
-        unimplemented!()
+    fn read_reply(&self, body: &[u8]) -> Result<Reply, Failure> {
+        reply::read(body)
     }
 
-    fn write_reply(&self, _reply: &Reply, _stamp: &Stamp<'_>) -> Vec<u8> {
-        unimplemented!()
+    fn write_reply(&self, reply: &Reply, stamp: &Stamp<'_>) -> Vec<u8> {
+        reply::write(reply, stamp)
     }
 
     fn stream_reader(&self) -> Box<dyn StreamReader> {
-        unimplemented!()
+        Box::new(stream::Reader::default())
     }
 
-    fn stream_writer(&self, _stamp: &Stamp<'_>) -> Box<dyn StreamWriter> {
-        unimplemented!()
+    fn stream_writer(&self, stamp: &Stamp<'_>) -> Box<dyn StreamWriter> {
+        Box::new(stream::Writer::new(stamp))
     }
 
-    fn read_failure(&self, _reply: &ErrorReply<'_>) -> Failure {
-        unimplemented!()
+    fn read_failure(&self, reply: &ErrorReply<'_>) -> Failure {
+        failure::read(reply)
     }
 
-    fn write_failure(&self, _failure: &Failure) -> Vec<u8> {
-        unimplemented!()
+    fn write_failure(&self, failure: &Failure) -> Vec<u8> {
+        failure::write(failure)
     }
 }

@@ -262,6 +262,7 @@ const CONTEXT: &[&str] = &[
     "model_context_window_exceeded",
     "context length",
     "context window",
+    "context limit",
     "context size",
     "maximum context",
     "prompt is too long",
@@ -291,6 +292,9 @@ const ACCOUNT: &[&str] = &[
     "insufficient_quota",
     "exceeded your current quota",
     "credit balance",
+    // Anthropic's word for a limit that the account's owner set.
+    "usage limits",
+    "spend limit",
     "insufficient balance",
     "insufficient_balance",
     "insufficient credits",
@@ -315,6 +319,7 @@ const ACCOUNT: &[&str] = &[
 const POLICY: &[&str] = &[
     "content_policy",
     "content_filter",
+    "content filtering",
     "content policy",
     "content management policy",
     "content_moderation",

@@ -1,0 +1,467 @@
+//! From records to bookings: what a batch of the journal changes.
+//!
+//! Pure, and the same for every database: a store loads the holds that the
+//! batch touches, folds the batch, and writes the [`Effects`] in one
+//! transaction. Hold and settlement of a short call meet in one batch and
+//! never touch the table of open holds.
+//!
+//! A record that is applied twice changes nothing the second time: a hold
+//! with a known id, and the end of a call that has no open hold, are
+//! counted and left out.
+#![deny(clippy::float_arithmetic, clippy::arithmetic_side_effects)]
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use bourse_vocab::{AccountId, GenerationId, KeyId, Nanos};
+
+use crate::journal::{Journal, JournalError, LedgerAccount};
+use crate::record::{Checkpoint, Cost, Hold, Payer, Record, Settle, Void};
+
+const MS_PER_DAY: u64 = 86_400_000;
+
+/// A hold that is neither posted nor voided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenHold {
+    /// The call.
+    pub id: GenerationId,
+    /// Who pays.
+    pub account: AccountId,
+    /// With which key.
+    pub key: KeyId,
+    /// How much is set aside, extensions included.
+    pub amount: Nanos,
+    /// Since when, in milliseconds since 1970.
+    pub at_ms: u64,
+    /// Slug of the model last called.
+    pub model: Box<str>,
+    /// Slug of the provider last called.
+    pub provider: Box<str>,
+    /// The endpoint last called.
+    pub endpoint: Box<str>,
+    /// Providers called before that, which may have charged for it.
+    pub earlier: Vec<Box<str>>,
+    /// How much has been delivered, if anything was.
+    pub checkpoint: Option<Checkpoint>,
+}
+
+impl OpenHold {
+    /// The state after a hold record.
+    #[must_use]
+    pub fn new(hold: &Hold<'_>) -> Self {
+        Self {
+            id: hold.id,
+            account: hold.account,
+            key: hold.key,
+            amount: hold.amount,
+            at_ms: hold.at_ms,
+            model: hold.model.into(),
+            provider: hold.provider.into(),
+            endpoint: hold.endpoint.into(),
+            earlier: Vec::new(),
+            checkpoint: None,
+        }
+    }
+
+    /// Takes in a record of the running call. Returns what it adds to the
+    /// amount on hold.
+    pub fn note(&mut self, record: &Record<'_>) -> Nanos {
+        match record {
+            Record::Extend(extend) => {
+                self.amount = self.amount.saturating_add(extend.extra);
+                return extend.extra;
+            }
+            Record::Dispatch(dispatch) => {
+                let before = std::mem::replace(&mut self.provider, dispatch.provider.into());
+                if self.earlier.len() < crate::record::LIST_MAX {
+                    self.earlier.push(before);
+                }
+                self.model = dispatch.model.into();
+                self.endpoint = dispatch.endpoint.into();
+            }
+            Record::Checkpoint(checkpoint) => self.checkpoint = Some(*checkpoint),
+            Record::Hold(_) | Record::Settle(_) | Record::Void(_) => {}
+        }
+        Nanos::ZERO
+    }
+}
+
+/// One settled call, as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GenerationRow {
+    /// The call.
+    pub id: GenerationId,
+    /// Who paid.
+    pub account: AccountId,
+    /// With which key.
+    pub key: KeyId,
+    /// When the hold was made, in milliseconds since 1970.
+    pub created_at_ms: u64,
+    /// When it was settled.
+    pub settled_at_ms: u64,
+    /// Slug of the model.
+    pub model: Box<str>,
+    /// Slug of the provider.
+    pub provider: Box<str>,
+    /// The endpoint's id.
+    pub endpoint: Box<str>,
+    /// What the call costs by the price list.
+    pub charge: Nanos,
+    /// What the customer paid.
+    pub paid: Nanos,
+    /// What we paid in the customer's stead.
+    pub house_loss: Nanos,
+    /// What providers charge, over all attempts.
+    pub upstream: Nanos,
+    /// Input tokens.
+    pub prompt: u64,
+    /// Output tokens.
+    pub completion: u64,
+    /// Output tokens spent on reasoning.
+    pub reasoning: u64,
+    /// Input tokens read from a cache.
+    pub cached: u64,
+    /// The whole record, in the journal's encoding.
+    pub record: Vec<u8>,
+}
+
+/// One row of the daily sums.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ActivityKey {
+    /// Days since 1970-01-01, UTC, of the settlement.
+    pub day: u64,
+    /// Who paid.
+    pub account: AccountId,
+    /// With which key.
+    pub key: KeyId,
+    /// Slug of the model.
+    pub model: Box<str>,
+    /// The endpoint's id.
+    pub endpoint: Box<str>,
+    /// Slug of the provider.
+    pub provider: Box<str>,
+}
+
+/// What is summed up in a row of the daily sums.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ActivitySums {
+    /// Calls.
+    pub requests: u64,
+    /// What customers paid.
+    pub paid: Nanos,
+    /// What calls cost upstream that were made with the customer's own
+    /// provider key.
+    pub byok: Nanos,
+    /// Input tokens.
+    pub prompt: u64,
+    /// Output tokens.
+    pub completion: u64,
+    /// Output tokens spent on reasoning.
+    pub reasoning: u64,
+    /// Input tokens read from a cache.
+    pub cached: u64,
+}
+
+/// A provider's charge that may or may not have been made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreconciled {
+    /// The call.
+    pub id: GenerationId,
+    /// Slug of the provider.
+    pub provider: Box<str>,
+    /// The most it can be.
+    pub at_most: Nanos,
+    /// When the question arose.
+    pub at_ms: u64,
+}
+
+/// What a key did in one day of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct KeyUse {
+    /// What was paid.
+    pub paid: Nanos,
+    /// The last payment's moment.
+    pub at_ms: u64,
+}
+
+/// What a batch changes.
+#[derive(Debug, Default)]
+pub struct Effects {
+    /// All its movements, one entry for an account.
+    pub journal: Journal,
+    /// Holds open after the batch that were unknown or different before.
+    pub opened: Vec<OpenHold>,
+    /// Holds open before the batch that are closed after it.
+    pub closed: Vec<GenerationId>,
+    /// Calls paid for, and voided ones that cost us something.
+    pub generations: Vec<GenerationRow>,
+    /// What each account paid.
+    pub spent: BTreeMap<AccountId, Nanos>,
+    /// What each key paid, by day: days since 1970-01-01.
+    pub keys: BTreeMap<(KeyId, u64), KeyUse>,
+    /// Additions to the daily sums.
+    pub activity: BTreeMap<ActivityKey, ActivitySums>,
+    /// New questions for reconciliation.
+    pub unreconciled: Vec<Unreconciled>,
+    /// Records that repeat what was already known.
+    pub repeated: u64,
+    /// The moment of the last record that has one.
+    pub at_ms: u64,
+}
+
+/// Folds records into [`Effects`].
+#[derive(Debug, Default)]
+pub struct Fold {
+    before: BTreeSet<GenerationId>,
+    changed: BTreeSet<GenerationId>,
+    open: HashMap<GenerationId, OpenHold>,
+    entries: HashMap<LedgerAccount, i128>,
+    effects: Effects,
+}
+
+impl Fold {
+    /// Starts a batch. `open` are the open holds among the calls that the
+    /// batch mentions (or more).
+    #[must_use]
+    pub fn new(open: impl IntoIterator<Item = OpenHold>) -> Self {
+        let open: HashMap<_, _> = open.into_iter().map(|hold| (hold.id, hold)).collect();
+        Self {
+            before: open.keys().copied().collect(),
+            open,
+            ..Self::default()
+        }
+    }
+
+    /// Takes in one record; `bytes` is its encoding.
+    pub fn push(&mut self, record: &Record<'_>, bytes: &[u8]) {
+        match record {
+            Record::Hold(hold) => {
+                if self.open.contains_key(&hold.id) {
+                    self.repeat();
+                    return;
+                }
+                self.see(hold.at_ms);
+                self.flow_held(hold.account, hold.amount);
+                self.open.insert(hold.id, OpenHold::new(hold));
+                self.changed.insert(hold.id);
+            }
+            Record::Extend(_) | Record::Dispatch(_) | Record::Checkpoint(_) => {
+                let Some(open) = self.open.get_mut(&record.id()) else {
+                    self.repeat();
+                    return;
+                };
+                let (extra, account) = (open.note(record), open.account);
+                self.changed.insert(record.id());
+                self.flow_held(account, extra);
+            }
+            Record::Settle(settle) => self.settle(settle, bytes),
+            Record::Void(void) => self.void(void, bytes),
+        }
+    }
+
+    /// Ends the batch.
+    ///
+    /// # Errors
+    /// Sums outside the range of an account. Unbalanced entries cannot
+    /// arise here and are refused all the same.
+    pub fn finish(mut self) -> Result<Effects, JournalError> {
+        let entries = self
+            .entries
+            .into_iter()
+            .map(|(account, sum)| {
+                let amount = i64::try_from(sum).map_err(|_| JournalError::OutOfRange)?;
+                Ok((account, Nanos(amount)))
+            })
+            .collect::<Result<Vec<_>, JournalError>>()?;
+        self.effects.journal = Journal::new(entries)?;
+        let changed = self.changed;
+        self.effects.opened = self
+            .open
+            .into_values()
+            .filter(|hold| changed.contains(&hold.id))
+            .collect();
+        self.effects.opened.sort_by_key(|hold| hold.id);
+        Ok(self.effects)
+    }
+
+    fn settle(&mut self, settle: &Settle<'_>, bytes: &[u8]) {
+        let end = &settle.settlement;
+        let Some(open) = self.close(end.id) else {
+            return;
+        };
+        self.see(end.at_ms);
+        let facts = &end.facts;
+        let uncollected = end.charge.saturating_sub(settle.paid);
+        let (upstream, loss) = self.book(&open, settle.paid, uncollected, &end.costs);
+        self.questions(end.id, end.at_ms, &end.possible);
+
+        let spent = self.effects.spent.entry(open.account).or_default();
+        *spent = spent.saturating_add(settle.paid);
+        let day = end.at_ms / MS_PER_DAY;
+        let used = self.effects.keys.entry((open.key, day)).or_default();
+        used.paid = used.paid.saturating_add(settle.paid);
+        used.at_ms = used.at_ms.max(end.at_ms);
+        let usage = &facts.usage;
+        let sums = self
+            .effects
+            .activity
+            .entry(ActivityKey {
+                day,
+                account: open.account,
+                key: open.key,
+                model: facts.model.into(),
+                endpoint: facts.endpoint.into(),
+                provider: facts.provider.into(),
+            })
+            .or_default();
+        sums.requests = sums.requests.saturating_add(1);
+        sums.paid = sums.paid.saturating_add(settle.paid);
+        if facts.flags.byok {
+            let cost = facts
+                .upstream_prompt
+                .saturating_add(facts.upstream_completion);
+            sums.byok = sums.byok.saturating_add(cost);
+        }
+        sums.prompt = sums.prompt.saturating_add(usage.prompt);
+        sums.completion = sums.completion.saturating_add(usage.completion);
+        sums.reasoning = sums.reasoning.saturating_add(usage.reasoning);
+        sums.cached = sums.cached.saturating_add(usage.cache_read);
+        self.effects.generations.push(GenerationRow {
+            id: end.id,
+            account: open.account,
+            key: open.key,
+            created_at_ms: open.at_ms,
+            settled_at_ms: end.at_ms,
+            model: facts.model.into(),
+            provider: facts.provider.into(),
+            endpoint: facts.endpoint.into(),
+            charge: end.charge,
+            paid: settle.paid,
+            house_loss: loss,
+            upstream,
+            prompt: usage.prompt,
+            completion: usage.completion,
+            reasoning: usage.reasoning,
+            cached: usage.cache_read,
+            record: bytes.to_vec(),
+        });
+    }
+
+    fn void(&mut self, void: &Void<'_>, bytes: &[u8]) {
+        let end = &void.voiding;
+        let Some(open) = self.close(end.id) else {
+            return;
+        };
+        self.see(end.at_ms);
+        let (upstream, loss) = self.book(&open, Nanos::ZERO, Nanos::ZERO, &end.costs);
+        self.questions(end.id, end.at_ms, &end.possible);
+        // A call that cost nobody anything leaves no row: a provider's bad
+        // hour must not fill the table.
+        if upstream == Nanos::ZERO {
+            return;
+        }
+        self.effects.generations.push(GenerationRow {
+            id: end.id,
+            account: open.account,
+            key: open.key,
+            created_at_ms: open.at_ms,
+            settled_at_ms: end.at_ms,
+            model: open.model,
+            provider: open.provider,
+            endpoint: open.endpoint,
+            charge: Nanos::ZERO,
+            paid: Nanos::ZERO,
+            house_loss: loss,
+            upstream,
+            prompt: 0,
+            completion: 0,
+            reasoning: 0,
+            cached: 0,
+            record: bytes.to_vec(),
+        });
+    }
+
+    fn close(&mut self, id: GenerationId) -> Option<OpenHold> {
+        let Some(open) = self.open.remove(&id) else {
+            self.repeat();
+            return None;
+        };
+        self.changed.remove(&id);
+        if self.before.contains(&id) {
+            self.effects.closed.push(id);
+        }
+        Some(open)
+    }
+
+    /// Books the end of a call. Every cost is matched by revenue, of which
+    /// the customer pays `paid` and the house pays the rest. Returns what
+    /// providers charge and what the house pays.
+    fn book(
+        &mut self,
+        open: &OpenHold,
+        paid: Nanos,
+        uncollected: Nanos,
+        costs: &[Cost<'_>],
+    ) -> (Nanos, Nanos) {
+        let mut upstream = Nanos::ZERO;
+        let mut loss = uncollected;
+        for cost in costs {
+            upstream = upstream.saturating_add(cost.amount);
+            if cost.payer == Payer::House {
+                loss = loss.saturating_add(cost.amount);
+            }
+            self.flow(
+                LedgerAccount::ProviderInvoiceClearing(cost.provider.into()),
+                LedgerAccount::ProviderCost(cost.provider.into()),
+                cost.amount,
+            );
+        }
+        self.flow_held(open.account, Nanos::ZERO.saturating_sub(open.amount));
+        let available = LedgerAccount::CustomerAvailable(open.account);
+        self.flow(available, LedgerAccount::Revenue, paid);
+        self.flow(LedgerAccount::HouseLoss, LedgerAccount::Revenue, loss);
+        (upstream, loss)
+    }
+
+    fn questions(&mut self, id: GenerationId, at_ms: u64, possible: &[Cost<'_>]) {
+        self.effects
+            .unreconciled
+            .extend(possible.iter().map(|cost| Unreconciled {
+                id,
+                provider: cost.provider.into(),
+                at_most: cost.amount,
+                at_ms,
+            }));
+    }
+
+    fn flow_held(&mut self, account: AccountId, amount: Nanos) {
+        self.flow(
+            LedgerAccount::CustomerAvailable(account),
+            LedgerAccount::CustomerHeld(account),
+            amount,
+        );
+    }
+
+    /// Moves `amount` between two accounts: every movement has two sides,
+    /// so the sum of all entries is zero by construction.
+    fn flow(&mut self, from: LedgerAccount, to: LedgerAccount, amount: Nanos) {
+        if amount == Nanos::ZERO {
+            return;
+        }
+        let amount = i128::from(amount.0);
+        let source = self.entries.entry(from).or_default();
+        *source = source.saturating_sub(amount);
+        let sink = self.entries.entry(to).or_default();
+        *sink = sink.saturating_add(amount);
+    }
+
+    fn see(&mut self, at_ms: u64) {
+        self.effects.at_ms = self.effects.at_ms.max(at_ms);
+    }
+
+    fn repeat(&mut self) {
+        self.effects.repeated = self.effects.repeated.saturating_add(1);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,228 @@
+//! A response as its reader sees it, whatever protocol it came over.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::StatusCode;
+use http_body::{Body, Frame, SizeHint};
+use tokio::time::Instant;
+
+use crate::error::{NetError, NetErrorKind};
+use crate::h1::{H1Body, Progress};
+use crate::h2::H2Body;
+use crate::headers::ResponseHeaders;
+use crate::pool::OriginPool;
+
+/// How a response was obtained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Timing {
+    /// Microseconds spent resolving, connecting and on TLS; 0 when reused.
+    pub connect_us: u64,
+    /// Whether the connection had served another request before.
+    pub reused: bool,
+}
+
+/// A response whose head has arrived.
+#[derive(Debug)]
+pub struct Response {
+    /// The status of the final (non-interim) response.
+    pub status: StatusCode,
+    /// Its headers.
+    pub headers: ResponseHeaders,
+    /// Its content, still to be read.
+    pub body: UpstreamBody,
+    /// How it was obtained.
+    pub timing: Timing,
+}
+
+enum Source {
+    Done,
+    /// The whole body came with the head; its connection is already free.
+    Whole(Bytes),
+    H1 {
+        body: H1Body,
+        pool: Arc<OriginPool>,
+    },
+    H2(Box<H2Body>),
+}
+
+/// The content of a response. It is read from the socket only when polled,
+/// so a slow client slows the upstream down and nothing piles up here.
+///
+/// Read to its end, it gives its connection back. Dropped earlier, it closes
+/// the connection (HTTP/1.1) or resets the stream (HTTP/2) at once.
+pub struct UpstreamBody {
+    source: Source,
+}
+
+impl UpstreamBody {
+    pub(crate) fn h1(mut body: H1Body, pool: Arc<OriginPool>) -> Result<Self, NetError> {
+        let source = match body.read_ahead()? {
+            Some(payload) => {
+                give_back(body, &pool);
+                if payload.is_empty() {
+                    Source::Done
+                } else {
+                    Source::Whole(payload)
+                }
+            }
+            None => Source::H1 { body, pool },
+        };
+        Ok(Self { source })
+    }
+
+    pub(crate) fn h2(body: H2Body) -> Self {
+        Self {
+            source: Source::H2(Box::new(body)),
+        }
+    }
+
+    /// The next piece of content; `None` at the honest end of it. Chunks that
+    /// arrived together come as one piece.
+    ///
+    /// # Errors
+    /// When the body stalls, breaks off or is malformed. Nothing follows an
+    /// error.
+    pub fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, NetError>>> {
+        let result = match &mut self.source {
+            Source::Done => return Poll::Ready(None),
+            Source::Whole(payload) => {
+                let payload = std::mem::take(payload);
+                self.source = Source::Done;
+                return Poll::Ready(Some(Ok(payload)));
+            }
+            Source::H1 { body, .. } => ready!(body.poll(cx)),
+            Source::H2(body) => ready!(body.poll(cx)),
+        };
+        match result {
+            Ok(Progress::More(payload)) => Poll::Ready(Some(Ok(payload))),
+            Ok(Progress::Last(payload)) => {
+                if let Source::H1 { body, pool } = std::mem::replace(&mut self.source, Source::Done)
+                {
+                    give_back(body, &pool);
+                }
+                Poll::Ready((!payload.is_empty()).then_some(Ok(payload)))
+            }
+            Err(error) => {
+                // Drops the connection with whatever it is in the middle of.
+                self.source = Source::Done;
+                Poll::Ready(Some(Err(error.written(true))))
+            }
+        }
+    }
+
+    /// Awaits the next piece of content, see [`Self::poll_data`].
+    ///
+    /// # Errors
+    /// As [`Self::poll_data`].
+    pub async fn next(&mut self) -> Option<Result<Bytes, NetError>> {
+        std::future::poll_fn(|cx| self.poll_data(cx)).await
+    }
+
+    /// Reads the rest of the body, up to `limit` bytes. A body that came in
+    /// one piece is not copied.
+    ///
+    /// # Errors
+    /// `NetErrorKind::TooLarge` above the limit (the connection is closed),
+    /// and as [`Self::poll_data`].
+    pub async fn read_to_end(mut self, limit: usize) -> Result<Bytes, NetError> {
+        if self
+            .exact_length()
+            .is_some_and(|length| length > limit as u64)
+        {
+            return Err(too_large(limit));
+        }
+        let Some(first) = self.next().await.transpose()? else {
+            return Ok(Bytes::new());
+        };
+        if first.len() > limit {
+            return Err(too_large(limit));
+        }
+        let Some(second) = self.next().await.transpose()? else {
+            return Ok(first);
+        };
+        let known = self
+            .exact_length()
+            .and_then(|left| usize::try_from(left).ok())
+            .unwrap_or(0);
+        let mut whole = BytesMut::with_capacity(first.len() + second.len() + known);
+        whole.extend_from_slice(&first);
+        let mut next = Some(second);
+        while let Some(piece) = next {
+            if whole.len() + piece.len() > limit {
+                return Err(too_large(limit));
+            }
+            whole.extend_from_slice(&piece);
+            next = self.next().await.transpose()?;
+        }
+        Ok(whole.freeze())
+    }
+
+    /// Bytes still to come, when the upstream said so.
+    #[must_use]
+    pub fn exact_length(&self) -> Option<u64> {
+        match &self.source {
+            Source::Done => Some(0),
+            Source::Whole(payload) => Some(payload.len() as u64),
+            Source::H1 { body, .. } => body.exact_length(),
+            Source::H2(body) => body.exact_length(),
+        }
+    }
+
+    /// Changes the longest silence between two reads from here on.
+    pub fn set_idle_timeout(&mut self, idle: Duration) {
+        match &mut self.source {
+            Source::Done | Source::Whole(_) => {}
+            Source::H1 { body, .. } => body.set_idle(idle),
+            Source::H2(body) => body.set_idle(idle),
+        }
+    }
+}
+
+fn too_large(limit: usize) -> NetError {
+    NetError::because(NetErrorKind::TooLarge, format!("body above {limit} bytes")).written(true)
+}
+
+fn give_back(body: H1Body, pool: &OriginPool) {
+    if body.is_reusable() {
+        pool.check_in(body.conn, Instant::now());
+    }
+}
+
+impl Body for UpstreamBody {
+    type Data = Bytes;
+    type Error = NetError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, NetError>>> {
+        self.get_mut()
+            .poll_data(cx)
+            .map(|data| data.map(|result| result.map(Frame::data)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self.source, Source::Done)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.exact_length()
+            .map_or_else(SizeHint::default, SizeHint::with_exact)
+    }
+}
+
+impl std::fmt::Debug for UpstreamBody {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let source = match &self.source {
+            Source::Done => "done",
+            Source::Whole(_) => "whole",
+            Source::H1 { .. } => "h1",
+            Source::H2(_) => "h2",
+        };
+        write!(f, "UpstreamBody({source})")
+    }
+}

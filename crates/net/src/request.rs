@@ -1,0 +1,250 @@
+//! A request to send: a head prepared once per target, a few headers of the
+//! moment, and a body in segments that are never copied.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::uri::PathAndQuery;
+use http::{Method, Uri};
+use smallvec::SmallVec;
+
+use crate::origin::{Origin, Scheme};
+
+/// A body: what is written one after the other.
+pub type Segments = SmallVec<[Bytes; 8]>;
+
+type Extra = SmallVec<[(HeaderName, HeaderValue); 4]>;
+
+/// Why a head was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RequestError {
+    /// The path and query are not usable in a request line.
+    #[error("the path is not usable in a request")]
+    Path,
+    /// Framing, connection and host headers are this crate's business.
+    #[error("the header {0} is set by the connection")]
+    Header(HeaderName),
+}
+
+#[derive(Debug)]
+struct Prepared {
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    /// Request line and constant headers in HTTP/1.1 form, without the
+    /// closing empty line.
+    h1: Bytes,
+}
+
+/// Everything in a request head that stays the same from call to call:
+/// method, path, host, credentials, content type. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct HeadTemplate {
+    prepared: Arc<Prepared>,
+}
+
+impl HeadTemplate {
+    /// Renders a head once. `path` is the path with its query.
+    ///
+    /// # Errors
+    /// When the path cannot stand in a request line, or a header is one that
+    /// belongs to the connection (`host`, `content-length`, hop-by-hop).
+    pub fn new(
+        origin: &Origin,
+        method: Method,
+        path: &str,
+        headers: HeaderMap,
+    ) -> Result<Self, RequestError> {
+        if !path.starts_with('/') {
+            return Err(RequestError::Path);
+        }
+        let path = PathAndQuery::try_from(path).map_err(|_| RequestError::Path)?;
+        for name in headers.keys() {
+            check_name(name)?;
+        }
+        let authority = origin.authority();
+        let mut h1 = Vec::with_capacity(512);
+        h1.extend_from_slice(method.as_str().as_bytes());
+        h1.push(b' ');
+        h1.extend_from_slice(path.as_str().as_bytes());
+        h1.extend_from_slice(b" HTTP/1.1\r\nhost: ");
+        h1.extend_from_slice(authority.as_bytes());
+        h1.extend_from_slice(b"\r\n");
+        for (name, value) in &headers {
+            push_header(&mut h1, name, value);
+        }
+        let scheme = match origin.scheme() {
+            Scheme::Http => "http",
+            Scheme::Https => "https",
+        };
+        let uri = Uri::builder()
+            .scheme(scheme)
+            .authority(authority)
+            .path_and_query(path)
+            .build()
+            .map_err(|_| RequestError::Path)?;
+        let prepared = Prepared {
+            method,
+            uri,
+            headers,
+            h1: Bytes::from(h1),
+        };
+        Ok(Self {
+            prepared: Arc::new(prepared),
+        })
+    }
+}
+
+/// A request ready to be sent with [`crate::Client::send`].
+#[derive(Debug, Clone)]
+pub struct OutgoingRequest {
+    head: HeadTemplate,
+    extra: Extra,
+    body: Segments,
+    body_bytes: u64,
+}
+
+impl OutgoingRequest {
+    /// A request with `body` as its content, in order and uncopied.
+    #[must_use]
+    pub fn new(head: HeadTemplate, mut body: Segments) -> Self {
+        body.retain(|segment| !segment.is_empty());
+        let body_bytes = body.iter().map(|segment| segment.len() as u64).sum();
+        Self {
+            head,
+            extra: SmallVec::new(),
+            body,
+            body_bytes,
+        }
+    }
+
+    /// Adds a header that differs from call to call.
+    ///
+    /// # Errors
+    /// When the header belongs to the connection.
+    pub fn add_header(&mut self, name: HeaderName, value: HeaderValue) -> Result<(), RequestError> {
+        check_name(&name)?;
+        self.extra.push((name, value));
+        Ok(())
+    }
+
+    /// Length of the body in bytes.
+    #[must_use]
+    pub fn body_bytes(&self) -> u64 {
+        self.body_bytes
+    }
+
+    pub(crate) fn body(&self) -> &[Bytes] {
+        &self.body
+    }
+
+    pub(crate) fn is_head_method(&self) -> bool {
+        self.head.prepared.method == Method::HEAD
+    }
+
+    /// Writes the HTTP/1.1 head, closing empty line included.
+    pub(crate) fn render_h1(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.head.prepared.h1);
+        for (name, value) in &self.extra {
+            push_header(out, name, value);
+        }
+        if self.sends_length() {
+            out.extend_from_slice(b"content-length: ");
+            out.extend_from_slice(itoa::Buffer::new().format(self.body_bytes).as_bytes());
+            out.extend_from_slice(b"\r\n");
+        }
+        out.extend_from_slice(b"\r\n");
+    }
+
+    /// The same request for HTTP/2.
+    pub(crate) fn to_h2(&self) -> http::Request<SegmentBody> {
+        let prepared = &self.head.prepared;
+        let mut request = http::Request::new(SegmentBody {
+            segments: self.body.clone(),
+            next: 0,
+        });
+        *request.method_mut() = prepared.method.clone();
+        *request.uri_mut() = prepared.uri.clone();
+        *request.version_mut() = http::Version::HTTP_2;
+        let headers = request.headers_mut();
+        headers.clone_from(&prepared.headers);
+        for (name, value) in &self.extra {
+            headers.append(name.clone(), value.clone());
+        }
+        if self.sends_length() {
+            headers.insert(header::CONTENT_LENGTH, HeaderValue::from(self.body_bytes));
+        }
+        request
+    }
+
+    /// RFC 9110 section 8.6: a method that expects content says `0` when it
+    /// has none; one that does not stays silent.
+    fn sends_length(&self) -> bool {
+        let method = &self.head.prepared.method;
+        self.body_bytes > 0 || matches!(*method, Method::POST | Method::PUT | Method::PATCH)
+    }
+}
+
+fn push_header(out: &mut Vec<u8>, name: &HeaderName, value: &HeaderValue) {
+    out.extend_from_slice(name.as_str().as_bytes());
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value.as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
+fn check_name(name: &HeaderName) -> Result<(), RequestError> {
+    let refused = [
+        header::HOST,
+        header::CONTENT_LENGTH,
+        header::TRANSFER_ENCODING,
+        header::CONNECTION,
+        header::UPGRADE,
+        header::TE,
+        header::TRAILER,
+        header::EXPECT,
+        header::PROXY_AUTHORIZATION,
+        HeaderName::from_static("keep-alive"),
+        HeaderName::from_static("proxy-connection"),
+    ];
+    if refused.contains(name) {
+        Err(RequestError::Header(name.clone()))
+    } else {
+        Ok(())
+    }
+}
+
+/// The segments as a body for HTTP/2.
+#[derive(Debug)]
+pub(crate) struct SegmentBody {
+    segments: Segments,
+    next: usize,
+}
+
+impl http_body::Body for SegmentBody {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Self::Error>>> {
+        let segment = self.segments.get(self.next).cloned();
+        self.next += 1;
+        std::task::Poll::Ready(segment.map(|data| Ok(http_body::Frame::data(data))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.next >= self.segments.len()
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        let left = self
+            .segments
+            .iter()
+            .skip(self.next)
+            .map(|segment| segment.len() as u64)
+            .sum();
+        http_body::SizeHint::with_exact(left)
+    }
+}

@@ -1,0 +1,10 @@
+//! The client against servers that speak raw bytes.
+
+mod deadlines;
+mod dial;
+mod exchange;
+mod framing;
+mod http2;
+mod pool;
+mod support;
+mod tls;

@@ -1,0 +1,25 @@
+//! An endpoint that may serve a call, and what ordering needs to know.
+
+/// One endpoint in the running. Everything that ordering looks at is copied
+/// here once, so that strategies are arithmetic on a short list.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Candidate {
+    /// The caller's name for it: an index into the tables of whoever plans.
+    pub target: u32,
+    /// Which model of the caller's list this serves, from 0.
+    pub model_rank: u16,
+    /// Its place in the caller's `provider.order`, if it is listed.
+    pub order_rank: Option<u16>,
+    /// Expected price in pico-dollars of a typical exchange.
+    pub price: u128,
+    /// Whether it failed within the outage window.
+    pub unstable: bool,
+    /// Milliseconds for which its key must rest.
+    pub cooldown_ms: Option<u64>,
+    /// Median time to the first token, in milliseconds.
+    pub latency_ms: Option<u64>,
+    /// Median tokens a second.
+    pub throughput: Option<u64>,
+    /// Whether it misses the caller's preferred speed or latency.
+    pub deprioritised: bool,
+}

@@ -1,0 +1,252 @@
+//! Which endpoints may serve a call at all.
+
+use bourse_catalog::{Endpoint, Modalities, Modality, Parameter, Parameters};
+
+use crate::preferences::Preferences;
+
+/// What the call asks of an endpoint.
+#[derive(Debug, Clone, Copy)]
+pub struct Needs {
+    /// What goes in.
+    pub input: Modalities,
+    /// What must come out.
+    pub output: Modalities,
+    /// Parameters that were sent.
+    pub parameters: Parameters,
+    /// Bytes of the prompt, without media.
+    pub prompt_bytes: u64,
+    /// The most output tokens that the caller asked for.
+    pub max_output: Option<u64>,
+}
+
+/// No tokenizer packs ordinary text more than this many bytes into a token;
+/// a prompt that is too long even so cannot fit.
+const BYTES_PER_TOKEN_MAX: u64 = 16;
+
+/// Parameters that an endpoint is preferred for, and that are sent even if
+/// no endpoint is known to support them (openrouter.ai/docs, provider
+/// selection, August 2026).
+pub const PREFERRED: Parameters = Parameters::of(&[
+    Parameter::Tools,
+    Parameter::ToolChoice,
+    Parameter::ResponseFormat,
+    Parameter::StructuredOutputs,
+    Parameter::Verbosity,
+]);
+
+/// Why an endpoint was left out, in OpenRouter's words (`excluded_by`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Excluded {
+    /// `provider.only` or `provider.ignore`.
+    Providers,
+    /// `provider.data_collection: "deny"`.
+    Training,
+    /// `provider.zdr`.
+    Retention,
+    /// `provider.max_price`.
+    MaxPrice,
+    /// Prompt or answer would not fit.
+    ContextLength,
+    /// `provider.require_parameters`.
+    RequireParameters,
+    /// `provider.quantizations`.
+    Quantization,
+    /// It does not take what goes in, or give what must come out.
+    Modality,
+}
+
+impl Excluded {
+    /// The public name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Providers => "allowed_providers",
+            Self::Training => "data_policy:training",
+            Self::Retention => "data_policy:zdr",
+            Self::MaxPrice => "max_price",
+            Self::ContextLength => "context_length",
+            Self::RequireParameters => "require_parameters",
+            Self::Quantization => "quantization",
+            Self::Modality => "modality",
+        }
+    }
+}
+
+/// Whether a slug in a caller's list means this endpoint: the provider's
+/// slug means all of its endpoints, a full tag exactly one kind.
+#[must_use]
+pub fn names_endpoint(listed: &str, provider_slug: &str, tag: &str) -> bool {
+    listed == provider_slug || listed == tag
+}
+
+/// Whether an endpoint may serve the call.
+pub fn check(
+    endpoint: &Endpoint,
+    provider_slug: &str,
+    needs: &Needs,
+    wishes: &Preferences,
+) -> Result<(), Excluded> {
+    let listed = |list: &[String]| {
+        list.iter()
+            .any(|slug| names_endpoint(slug, provider_slug, &endpoint.tag))
+    };
+    if (!wishes.only.is_empty() && !listed(&wishes.only)) || listed(&wishes.ignore) {
+        return Err(Excluded::Providers);
+    }
+    if wishes.deny_data_collection
+        && (endpoint.data_policy.training || endpoint.data_policy.retains)
+    {
+        return Err(Excluded::Training);
+    }
+    if wishes.zdr && !endpoint.data_policy.zdr {
+        return Err(Excluded::Retention);
+    }
+    if !wishes.quantizations.is_empty()
+        && !wishes
+            .quantizations
+            .iter()
+            .any(|name| name == endpoint.quantization.name())
+    {
+        return Err(Excluded::Quantization);
+    }
+    let prices = &endpoint.prices.base;
+    let max = &wishes.max_price;
+    for (limit, price) in [
+        (max.prompt, prices.prompt),
+        (max.completion, prices.completion),
+        (max.request, prices.request),
+        (max.image, prices.image),
+    ] {
+        if limit.is_some_and(|limit| price.is_some_and(|price| price > limit)) {
+            return Err(Excluded::MaxPrice);
+        }
+    }
+    let media = needs.input.difference(Modalities::of(&[Modality::Text]));
+    if !endpoint.input_modalities.contains_all(media)
+        || !endpoint.output_modalities.contains_all(needs.output)
+    {
+        return Err(Excluded::Modality);
+    }
+    let too_long = endpoint.context_length > 0
+        && needs.prompt_bytes / BYTES_PER_TOKEN_MAX > endpoint.context_length;
+    let answer_too_long = matches!(
+        (needs.max_output, endpoint.max_output),
+        (Some(wanted), Some(given)) if wanted > given
+    );
+    if too_long || answer_too_long {
+        return Err(Excluded::ContextLength);
+    }
+    if wishes.require_parameters && !endpoint.parameters.contains_all(needs.parameters) {
+        return Err(Excluded::RequireParameters);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use bourse_catalog::{Overlay, RawCatalog, Snapshot};
+
+    use super::*;
+
+    fn snapshot(endpoint: &str) -> Snapshot {
+        let overlay: Overlay = serde_json::from_str(&format!(
+            r#"{{"providers":{{"acme":{{"base_url":"https://acme.example/v1","format":"openai-chat"}}}},
+                "models":[{{"slug":"acme/echo","context_length":1000,"max_output":100,
+                "endpoints":[{{"provider":"acme","upstream_model":"echo",
+                "price":{{"prompt":"1","completion":"2"}}{endpoint}}}]}}]}}"#
+        ))
+        .unwrap();
+        Snapshot::build(RawCatalog::default(), &[overlay]).unwrap()
+    }
+
+    fn needs() -> Needs {
+        Needs {
+            input: Modalities::of(&[Modality::Text]),
+            output: Modalities::of(&[Modality::Text]),
+            parameters: Parameters::EMPTY,
+            prompt_bytes: 100,
+            max_output: None,
+        }
+    }
+
+    fn verdict(endpoint: &str, needs: &Needs, wishes: &str) -> Result<(), Excluded> {
+        let snapshot = snapshot(endpoint);
+        let wishes = Preferences::read(wishes).unwrap();
+        check(
+            snapshot.all_endpoints().next().unwrap(),
+            "acme",
+            needs,
+            &wishes,
+        )
+    }
+
+    #[test]
+    fn each_wish_excludes_for_its_own_reason() {
+        let plain = needs();
+        for (endpoint, wishes, expected) in [
+            ("", "{}", Ok(())),
+            ("", r#"{"only":["acme"]}"#, Ok(())),
+            ("", r#"{"only":["other"]}"#, Err(Excluded::Providers)),
+            ("", r#"{"ignore":["acme"]}"#, Err(Excluded::Providers)),
+            (r#","tag":"acme/fast""#, r#"{"only":["acme/fast"]}"#, Ok(())),
+            ("", r#"{"data_collection":"deny"}"#, Err(Excluded::Training)),
+            ("", r#"{"zdr":true}"#, Err(Excluded::Retention)),
+            (
+                "",
+                r#"{"quantizations":["fp8"]}"#,
+                Err(Excluded::Quantization),
+            ),
+            (
+                r#","quantization":"fp8""#,
+                r#"{"quantizations":["fp8"]}"#,
+                Ok(()),
+            ),
+            (
+                "",
+                r#"{"max_price":{"prompt":"0.99"}}"#,
+                Err(Excluded::MaxPrice),
+            ),
+            ("", r#"{"max_price":{"prompt":1,"completion":2}}"#, Ok(())),
+        ] {
+            assert_eq!(
+                verdict(endpoint, &plain, wishes),
+                expected,
+                "{endpoint} {wishes}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_served_is_excluded() {
+        let image = Needs {
+            input: needs().input.with(Modality::Image),
+            ..needs()
+        };
+        assert_eq!(verdict("", &image, "{}"), Err(Excluded::Modality));
+        let long = Needs {
+            prompt_bytes: 16 * 1001,
+            ..needs()
+        };
+        assert_eq!(verdict("", &long, "{}"), Err(Excluded::ContextLength));
+        let wordy = Needs {
+            max_output: Some(101),
+            ..needs()
+        };
+        assert_eq!(verdict("", &wordy, "{}"), Err(Excluded::ContextLength));
+    }
+
+    #[test]
+    fn parameters_only_exclude_when_they_are_required() {
+        let seeded = Needs {
+            parameters: Parameters::of(&[Parameter::Seed]),
+            ..needs()
+        };
+        let endpoint = r#","supported_parameters":["temperature"]"#;
+        assert_eq!(verdict(endpoint, &seeded, "{}"), Ok(()));
+        let strict = r#"{"require_parameters":true}"#;
+        assert_eq!(
+            verdict(endpoint, &seeded, strict),
+            Err(Excluded::RequireParameters)
+        );
+    }
+}

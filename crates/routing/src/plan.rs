@@ -1,0 +1,206 @@
+//! Walking the targets as attempts fail.
+
+use bourse_vocab::{Failure, FailureKind, Next};
+use smallvec::SmallVec;
+
+use crate::candidate::Candidate;
+
+/// Attempts for one call, whatever the caller lists: an outage of everything
+/// must not multiply the load on it without bound.
+pub const ATTEMPTS_MAX: u32 = 8;
+
+/// One target to try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Step {
+    /// See [`Candidate::target`].
+    pub target: u32,
+    /// See [`Candidate::model_rank`].
+    pub model_rank: u16,
+    /// Whether no other target follows: it may take all the time there is.
+    pub is_last: bool,
+}
+
+/// The targets of one call, in order, and how far it has come.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    steps: SmallVec<[(u32, u16); 8]>,
+    next: usize,
+    attempts: u32,
+    tried_again: bool,
+}
+
+impl Plan {
+    /// A plan over candidates that are already in order.
+    #[must_use]
+    pub fn new(candidates: &[Candidate]) -> Self {
+        Self {
+            steps: candidates
+                .iter()
+                .map(|c| (c.target, c.model_rank))
+                .collect(),
+            next: 0,
+            attempts: 0,
+            tried_again: false,
+        }
+    }
+
+    /// The targets, in order.
+    pub fn targets(&self) -> impl Iterator<Item = u32> + '_ {
+        self.steps.iter().map(|(target, _)| *target)
+    }
+
+    /// How many attempts were handed out.
+    #[must_use]
+    pub const fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
+    /// The next target, if the call may have another attempt. `may_use`
+    /// says whether a target may be sent to right now (its key may have been
+    /// told to rest since the plan was made).
+    pub fn next(&mut self, may_use: impl Fn(u32) -> bool) -> Option<Step> {
+        if self.attempts >= ATTEMPTS_MAX {
+            return None;
+        }
+        while let Some(&(target, model_rank)) = self.steps.get(self.next) {
+            self.next += 1;
+            if may_use(target) {
+                self.attempts += 1;
+                let is_last = self.next >= self.steps.len() || self.attempts >= ATTEMPTS_MAX;
+                return Some(Step {
+                    target,
+                    model_rank,
+                    is_last,
+                });
+            }
+        }
+        None
+    }
+
+    /// The target to try after `failed` failed before any content reached
+    /// the client; `None` ends the call with that failure.
+    pub fn after(
+        &mut self,
+        failed: Step,
+        failure: &Failure,
+        may_use: impl Fn(u32) -> bool,
+    ) -> Option<Step> {
+        match failure.next {
+            Next::Stop => return None,
+            Next::TryAnother => {}
+            Next::TryAnotherModel => {
+                while self
+                    .steps
+                    .get(self.next)
+                    .is_some_and(|step| step.1 == failed.model_rank)
+                {
+                    self.next += 1;
+                }
+            }
+        }
+        if let Some(step) = self.next(&may_use) {
+            return Some(step);
+        }
+        // Nobody else is left. One failure does not condemn the last healthy
+        // target: without a second try on it, one call in a few hundred
+        // fails for nothing.
+        let transient = matches!(
+            failure.kind,
+            FailureKind::Unavailable | FailureKind::Overloaded
+        );
+        if transient
+            && failure.next == Next::TryAnother
+            && failure.retry_after.is_none()
+            && !self.tried_again
+            && self.attempts < ATTEMPTS_MAX
+            && may_use(failed.target)
+        {
+            self.tried_again = true;
+            self.attempts += 1;
+            return Some(Step {
+                is_last: true,
+                ..failed
+            });
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(steps: &[(u32, u16)]) -> Plan {
+        Plan {
+            steps: steps.iter().copied().collect(),
+            next: 0,
+            attempts: 0,
+            tried_again: false,
+        }
+    }
+
+    fn anyone(_: u32) -> bool {
+        true
+    }
+
+    #[test]
+    fn a_failure_moves_on_and_the_last_target_gets_a_second_try() {
+        let mut plan = plan(&[(1, 0), (2, 0)]);
+        let down = Failure::unavailable("connection refused");
+        let first = plan.next(anyone).unwrap();
+        assert_eq!((first.target, first.is_last), (1, false));
+        let second = plan.after(first, &down, anyone).unwrap();
+        assert_eq!((second.target, second.is_last), (2, true));
+        let again = plan.after(second, &down, anyone).unwrap();
+        assert_eq!(again.target, 2);
+        assert_eq!(plan.after(again, &down, anyone), None);
+        assert_eq!(plan.attempts(), 3);
+    }
+
+    #[test]
+    fn the_callers_own_mistake_ends_the_call() {
+        let mut plan = plan(&[(1, 0), (2, 0)]);
+        let first = plan.next(anyone).unwrap();
+        assert_eq!(
+            plan.after(first, &Failure::invalid("temperature"), anyone),
+            None
+        );
+    }
+
+    #[test]
+    fn a_prompt_that_is_too_long_moves_to_another_model() {
+        let mut plan = plan(&[(1, 0), (2, 0), (3, 1)]);
+        let first = plan.next(anyone).unwrap();
+        let long = Failure::new(FailureKind::ContextLengthExceeded, "too long");
+        assert_eq!(plan.after(first, &long, anyone).unwrap().target, 3);
+    }
+
+    #[test]
+    fn a_target_that_must_rest_is_passed_over() {
+        let mut plan = plan(&[(1, 0), (2, 0)]);
+        assert_eq!(plan.next(|target| target != 1).unwrap().target, 2);
+    }
+
+    #[test]
+    fn a_rate_limit_or_a_timeout_earns_no_second_try() {
+        for kind in [FailureKind::RateLimited, FailureKind::Timeout] {
+            let mut plan = plan(&[(1, 0)]);
+            let first = plan.next(anyone).unwrap();
+            assert_eq!(plan.after(first, &Failure::new(kind, "no"), anyone), None);
+        }
+    }
+
+    #[test]
+    fn attempts_are_bounded() {
+        let steps: Vec<_> = (0..100).map(|target| (target, 0)).collect();
+        let mut plan = plan(&steps);
+        let down = Failure::unavailable("down");
+        let mut step = plan.next(anyone);
+        let mut count = 0;
+        while let Some(current) = step {
+            count += 1;
+            step = plan.after(current, &down, anyone);
+        }
+        assert_eq!(count, ATTEMPTS_MAX);
+    }
+}

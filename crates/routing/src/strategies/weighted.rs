@@ -1,0 +1,43 @@
+//! The default: spread the load, and favour the cheap.
+
+use super::Strategy;
+use crate::candidate::Candidate;
+
+/// The first is drawn with weight 1/price² (a third of the price makes it
+/// nine times as likely), the rest follow by price as fallbacks
+/// (openrouter.ai/docs, provider selection, August 2026).
+pub struct Weighted;
+
+impl Strategy for Weighted {
+    fn name(&self) -> &'static str {
+        "weighted"
+    }
+
+    fn arrange(&self, group: &mut [Candidate], random: f64) {
+        group.sort_by_key(|candidate| candidate.price);
+        // Relative to the cheapest, so that no price is too small or too
+        // large for the arithmetic. Free ones only compete with each other.
+        let Some(cheapest) = group.first().map(|candidate| candidate.price) else {
+            return;
+        };
+        let weight = |candidate: &Candidate| {
+            if cheapest == 0 {
+                return if candidate.price == 0 { 1.0 } else { 0.0 };
+            }
+            #[allow(clippy::cast_precision_loss)] // A weight, not money.
+            let ratio = cheapest as f64 / candidate.price as f64;
+            ratio * ratio
+        };
+        let sum: f64 = group.iter().map(weight).sum();
+        let mut draw = random * sum;
+        let chosen = group.iter().position(|candidate| {
+            draw -= weight(candidate);
+            draw < 0.0
+        });
+        if let Some(chosen) = chosen
+            && let Some(head) = group.get_mut(..=chosen)
+        {
+            head.rotate_right(1);
+        }
+    }
+}

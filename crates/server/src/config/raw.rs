@@ -1,0 +1,124 @@
+//! What the operator wrote: the shape of `bourse.toml`.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::RawSecret;
+
+/// The whole file. Unknown keys are refused.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawConfig {
+    /// `[server]`: listening and limits.
+    pub server: RawServer,
+    /// `[database]`: where durable things live.
+    pub database: RawDatabase,
+    /// `[billing]`: what customers pay.
+    pub billing: RawBilling,
+    /// `[ledger]`: how durable money is.
+    pub ledger: RawLedger,
+    /// `[routing]`: deadlines.
+    pub routing: RawRouting,
+    /// `[log]`: what is said, and how.
+    pub log: RawLog,
+    /// `[providers.<slug>]`: whom to call.
+    pub providers: BTreeMap<String, RawProvider>,
+    /// `[[models]]`: added to, or laid over, the catalog.
+    pub models: Vec<bourse_catalog::OverlayModel>,
+}
+
+/// `[server]`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawServer {
+    /// Address and port. Default `127.0.0.1:8787`.
+    pub listen: Option<String>,
+    /// Directory of everything durable. Default `data`.
+    pub data_dir: Option<String>,
+    /// Data-plane threads. Default: one for each core.
+    pub workers: Option<usize>,
+    /// The most a request body may hold, in bytes. Default 32 MiB.
+    pub body_bytes_max: Option<usize>,
+}
+
+/// `[database]`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawDatabase {
+    /// `sqlite`: a file inside `data_dir`.
+    pub url: Option<String>,
+}
+
+/// `[billing]`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawBilling {
+    /// Added to upstream prices, in parts per million: 55000 is 5.5 %.
+    pub markup_ppm: Option<u64>,
+}
+
+/// `[ledger]`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawLedger {
+    /// `group` (default) or `always`.
+    pub durability: Option<String>,
+}
+
+/// `[routing]`: all in milliseconds.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawRouting {
+    /// To the first content, where another target is left. Default 30 s.
+    pub first_token_timeout_ms: Option<u64>,
+    /// The same for the last target. Default 300 s.
+    pub last_first_token_timeout_ms: Option<u64>,
+    /// Silence in the middle of an answer. Default 120 s.
+    pub idle_timeout_ms: Option<u64>,
+    /// Connecting, TLS included. Default 5 s.
+    pub connect_timeout_ms: Option<u64>,
+    /// Before a waiting stream is sent comments. Default 10 s.
+    pub keep_alive_after_ms: Option<u64>,
+    /// A detached drain after a client left. Default 120 s.
+    pub drain_timeout_ms: Option<u64>,
+}
+
+/// `[log]`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawLog {
+    /// `text` (default) or `json`.
+    pub format: Option<String>,
+    /// A filter such as `info` (default) or `bourse=debug`.
+    pub level: Option<String>,
+}
+
+/// `[providers.<slug>]`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawProvider {
+    /// The key: a string, `{ env = "NAME" }` or `{ file = "path" }`.
+    pub api_key: Option<RawSecret>,
+    /// Another address. Required for a provider that is not built in.
+    pub base_url: Option<String>,
+    /// The format of a provider that is not built in.
+    pub format: Option<String>,
+    /// `auto` (default), `never` or `prior`.
+    pub http2: Option<String>,
+    /// `cancel` or `drain` the answer when the client has left.
+    pub on_disconnect: Option<String>,
+    /// Leaves the provider out.
+    pub disabled: Option<bool>,
+}
+
+/// Reads the text; an error says the file, the line and the key.
+pub fn parse(name: &str, text: &str) -> Result<RawConfig, String> {
+    toml::from_str(text).map_err(|error| {
+        let line = error
+            .span()
+            .and_then(|span| text.get(..span.start))
+            .map_or(1, |before| before.matches('\n').count() + 1);
+        format!("{name}:{line}: {}", error.message())
+    })
+}

@@ -1,0 +1,77 @@
+//! Secrets in configuration.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
+
+/// A secret, or where to find it.
+#[derive(Clone)]
+pub enum RawSecret {
+    /// Written out.
+    Text(String),
+    /// In an environment variable.
+    Env(String),
+    /// In a file.
+    File(String),
+}
+
+impl fmt::Debug for RawSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(_) => f.write_str("***"),
+            Self::Env(name) => write!(f, "{{ env = {name:?} }}"),
+            Self::File(path) => write!(f, "{{ file = {path:?} }}"),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for RawSecret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Secret;
+        impl<'de> Visitor<'de> for Secret {
+            type Value = RawSecret;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string, { env = \"NAME\" } or { file = \"path\" }")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<RawSecret, E> {
+                Ok(RawSecret::Text(text.to_owned()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RawSecret, A::Error> {
+                let Some((kind, place)) = map.next_entry::<String, String>()? else {
+                    return Err(A::Error::custom("expected `env` or `file`"));
+                };
+                if map.next_key::<String>()?.is_some() {
+                    return Err(A::Error::custom("expected only one of `env` and `file`"));
+                }
+                match kind.as_str() {
+                    "env" => Ok(RawSecret::Env(place)),
+                    "file" => Ok(RawSecret::File(place)),
+                    other => Err(A::Error::unknown_field(other, &["env", "file"])),
+                }
+            }
+        }
+        deserializer.deserialize_any(Secret)
+    }
+}
+
+impl RawSecret {
+    /// Fetches the secret. Errors name the place and never the secret.
+    pub fn resolve(&self, variables: &[(String, String)]) -> Result<String, String> {
+        let secret = match self {
+            Self::Text(text) => text.clone(),
+            Self::Env(name) => variables
+                .iter()
+                .find(|(variable, _)| variable == name)
+                .map(|(_, value)| value.clone())
+                .ok_or_else(|| format!("the environment variable {name} is not set"))?,
+            Self::File(path) => {
+                std::fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?
+            }
+        };
+        Ok(secret.trim().to_owned())
+    }
+}

@@ -1,0 +1,103 @@
+use super::*;
+
+fn parse(text: &str) -> Result<Config, ConfigErrors> {
+    Config::parse("bourse.toml", text, &[])
+}
+
+fn problems(text: &str) -> String {
+    parse(text).unwrap_err().to_string()
+}
+
+#[test]
+fn the_contracts_example_is_understood() {
+    let variables = [("OPENAI_API_KEY".to_owned(), "sk-test\n".to_owned())];
+    let text = r#"
+        [server]
+        listen = "127.0.0.1:8787"
+        data_dir = "data"
+
+        [database]
+        url = "sqlite"
+
+        [providers.openai]
+        api_key = { env = "OPENAI_API_KEY" }
+        base_url = "http://127.0.0.1:9100/v1"
+
+        [providers.my-vllm]
+        format = "openai-chat"
+        base_url = "http://127.0.0.1:8000/v1"
+
+        [[models]]
+        slug = "acme/llama"
+        context_length = 8192
+        [[models.endpoints]]
+        provider = "my-vllm"
+        upstream_model = "llama"
+        price = { prompt = "0.10", completion = "0.40" }
+    "#;
+    let config = Config::parse("bourse.toml", text, &variables).unwrap();
+    assert_eq!(config.providers.len(), 2);
+    let openai = config.providers.iter().find(|p| p.slug == "openai").unwrap();
+    assert_eq!(openai.key.as_deref(), Some("sk-test"));
+    assert_eq!(config.overlay.models.len(), 1);
+}
+
+#[test]
+fn an_empty_file_means_the_defaults() {
+    let config = parse("").unwrap();
+    assert_eq!(config.listen.to_string(), "127.0.0.1:8787");
+    assert_eq!(config.data_dir, Path::new("data"));
+    assert_eq!(config.markup_ppm, 0);
+    assert_eq!(config.durability, Durability::Group);
+}
+
+#[test]
+fn an_unknown_key_is_refused_with_file_and_line() {
+    let text = "[server]\nlisten = \"127.0.0.1:1\"\nport = 80\n";
+    let problem = problems(text);
+    assert!(problem.starts_with("bourse.toml:3:"), "{problem}");
+    assert!(problem.contains("port"), "{problem}");
+}
+
+#[test]
+fn all_mistakes_are_reported_at_once() {
+    let problem = problems(
+        r#"
+        [server]
+        listen = "here"
+        [billing]
+        markup_ppm = 99999999999
+        [database]
+        url = "mysql://x"
+        [providers.mine]
+        base_url = "ftp://x"
+        [providers.other]
+        format = "soap"
+        base_url = "http://127.0.0.1:1"
+        "#,
+    );
+    for part in ["server.listen", "billing.markup_ppm", "database.url", "providers.mine.base_url", "providers.mine.format", "providers.other.format"] {
+        assert!(problem.contains(part), "{part} in {problem}");
+    }
+}
+
+#[test]
+fn a_missing_secret_names_its_place_and_secrets_never_print() {
+    let problem = problems("[providers.openai]\napi_key = { env = \"NO_SUCH\" }\n");
+    assert!(problem.contains("providers.openai.api_key") && problem.contains("NO_SUCH"), "{problem}");
+    let raw = raw::parse("f", "[providers.openai]\napi_key = \"sk-secret\"\n").unwrap();
+    assert!(!format!("{raw:?}").contains("sk-secret"));
+    let problem = problems("[providers.openai]\napi_key = { vault = \"x\" }\n");
+    assert!(problem.contains("vault"), "{problem}");
+}
+
+#[test]
+fn variables_override_the_file_and_name_themselves_when_wrong() {
+    let set = |name: &str, value: &str| vec![(name.to_owned(), value.to_owned())];
+    let config = Config::parse("f", "[server]\nlisten = \"127.0.0.1:1\"\n", &set("BOURSE_SERVER__LISTEN", "127.0.0.1:2")).unwrap();
+    assert_eq!(config.listen.port(), 2);
+    let config = Config::parse("f", "", &set("BOURSE_BILLING__MARKUP_PPM", "55000")).unwrap();
+    assert_eq!(config.markup_ppm, 55_000);
+    let problem = Config::parse("f", "", &set("BOURSE_SERVER__PORT", "1")).unwrap_err().to_string();
+    assert!(problem.contains("BOURSE_SERVER__PORT"), "{problem}");
+}

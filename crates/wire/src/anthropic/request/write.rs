@@ -1,0 +1,597 @@
+//! Writes a request for Anthropic.
+
+use bourse_vocab::chat::{Effort, Loss, Message, Request, ResponseFormat, Role, Tool, ToolChoice};
+use bourse_vocab::failure::Next;
+use bourse_vocab::{Failure, Format};
+use serde_json::{Map, Value, json};
+
+use super::super::model::Model;
+use super::blocks::{Blocks, cache_control, cached, kind, set};
+use super::thinking::{self, Given};
+use crate::codec::{WriteTarget, Written};
+
+/// Breakpoints that one request may hold (prompt caching, 2026).
+const BREAKPOINTS_MAX: usize = 4;
+
+/// Writes a request.
+pub fn write(request: &Request, target: &WriteTarget<'_>) -> Result<Written, Failure> {
+    let mut writer = Writer {
+        request,
+        model: Model::named(target.model),
+        native: request.extras.format == Format::Anthropic,
+        losses: Vec::new(),
+        body: Map::new(),
+    };
+    writer.extras();
+    writer.set("model", json!(target.model));
+    let unthought = writer.conversation()?;
+    let effort = writer.thinking(target, unthought);
+    writer.output(effort);
+    writer.tools();
+    writer.rest();
+    writer.limit_breakpoints();
+    writer.dialect(target);
+    let body = serde_json::to_vec(&writer.body)
+        .map_err(|error| Failure::server(format!("a request could not be written: {error}")))?;
+    Ok(Written {
+        body,
+        losses: writer.losses,
+    })
+}
+
+struct Writer<'a> {
+    request: &'a Request,
+    model: Model,
+    native: bool,
+    losses: Vec<Loss>,
+    body: Map<String, Value>,
+}
+
+/// Messages of one speaker, which Anthropic wants in one piece.
+struct Turn {
+    role: &'static str,
+    blocks: Vec<Value>,
+}
+
+impl Writer<'_> {
+    fn set(&mut self, name: &str, value: Value) {
+        self.body.insert(name.to_owned(), value);
+    }
+
+    fn lose(&mut self, field: &str, reason: &str) {
+        self.losses.push(Loss::new(field, reason));
+    }
+
+    /// Starts from what only Anthropic understands, so that what follows is
+    /// laid over it.
+    fn extras(&mut self) {
+        let extras = &self.request.extras;
+        if self.native {
+            self.body = extras.members.clone();
+            return;
+        }
+        for name in extras.members.keys() {
+            self.losses.push(Loss::new(
+                name.as_str(),
+                format!("only {} has this parameter", extras.format),
+            ));
+        }
+    }
+
+    fn forced_tool(&self) -> bool {
+        !self.request.tools.is_empty()
+            && self.model.forced_tools
+            && matches!(
+                self.request.tool_choice,
+                Some(ToolChoice::Required | ToolChoice::Named(_))
+            )
+    }
+
+    /// Writes `thinking`, `max_tokens` and the sampling parameters, which
+    /// depend on each other. Returns the effort.
+    fn thinking(&mut self, target: &WriteTarget<'_>, unthought: bool) -> Option<&'static str> {
+        let given = Given {
+            model: self.model,
+            max_tokens: self.request.max_tokens,
+            max_output: target.max_output,
+            forced_tool: self.forced_tool(),
+            unthought,
+            native: self.native,
+        };
+        let plan = thinking::plan(self.request.reasoning.as_ref(), given, &mut self.losses);
+        self.set("max_tokens", json!(plan.max_tokens));
+        let disabled = plan
+            .thinking
+            .as_ref()
+            .is_some_and(|thinking| kind(thinking) == Some("disabled"));
+        if let Some(thinking) = plan.thinking {
+            self.set("thinking", thinking);
+        }
+        self.sampling(plan.on);
+        self.effort(plan.effort, disabled)
+    }
+
+    /// The effort to write: what reasoning asked for, else what verbosity
+    /// did (openrouter.ai/docs, parameters, 2026).
+    fn effort(&mut self, planned: Option<&'static str>, disabled: bool) -> Option<&'static str> {
+        let Some(verbosity) = self.request.verbosity.as_deref() else {
+            return planned;
+        };
+        if planned.is_some() {
+            self.lose("verbosity", "the reasoning effort decides");
+            return planned;
+        }
+        let wanted = Effort::by_name(verbosity).filter(|effort| *effort != Effort::None);
+        let Some(effort) = wanted.and_then(|effort| self.model.effort(effort)) else {
+            self.lose("verbosity", "the model has no such effort");
+            return None;
+        };
+        // With thinking off, `high` is the most (what's new in Opus 5, 2026).
+        if disabled && matches!(effort, "xhigh" | "max") {
+            self.lose("verbosity", "cut to high, because thinking is off");
+            return Some("high");
+        }
+        Some(effort)
+    }
+
+    fn sampling(&mut self, thinks: bool) {
+        let sampling = &self.request.sampling;
+        let mut losses = Vec::new();
+        let mut lose = |field: &str, reason: &str| losses.push(Loss::new(field, reason));
+        // What is neutral anyway is left out without a word.
+        let mut temperature = sampling.temperature.filter(|t| !same(*t, 1.0));
+        let mut top_p = sampling.top_p.filter(|p| !same(*p, 1.0));
+        let mut top_k = sampling.top_k.filter(|k| *k > 0);
+        if !self.model.sampling || thinks {
+            let reason = if self.model.sampling {
+                "cannot be combined with thinking"
+            } else {
+                "the model takes no sampling parameters"
+            };
+            if temperature.take().is_some() {
+                lose("temperature", reason);
+            }
+            // Thinking tolerates 0.95 to 1 (extended thinking, 2026).
+            if !(self.model.sampling && top_p.is_none_or(|p| p >= 0.95)) && top_p.take().is_some() {
+                lose("top_p", reason);
+            }
+            if top_k.take().is_some() {
+                lose("top_k", reason);
+            }
+        }
+        if temperature.is_some_and(|t| t > 1.0) {
+            lose("temperature", "cut to 1, Anthropic's highest");
+            temperature = None;
+        }
+        // "temperature and top_p cannot both be specified" (Opus 4.1 on).
+        if !self.model.both_samplers && temperature.is_some() && top_p.take().is_some() {
+            lose("top_p", "cannot be combined with temperature");
+        }
+        let neutral = |value: Option<f64>, default: f64| value.is_none_or(|v| same(v, default));
+        for (field, unsaid) in [
+            ("min_p", neutral(sampling.min_p, 0.0)),
+            ("top_a", neutral(sampling.top_a, 0.0)),
+            (
+                "frequency_penalty",
+                neutral(sampling.frequency_penalty, 0.0),
+            ),
+            ("presence_penalty", neutral(sampling.presence_penalty, 0.0)),
+            (
+                "repetition_penalty",
+                neutral(sampling.repetition_penalty, 1.0),
+            ),
+            ("seed", sampling.seed.is_none()),
+            (
+                "logit_bias",
+                sampling.logit_bias.as_ref().is_none_or(Map::is_empty),
+            ),
+            ("logprobs", sampling.logprobs != Some(true)),
+            ("top_logprobs", sampling.top_logprobs.unwrap_or(0) == 0),
+            ("n", sampling.n.unwrap_or(1) <= 1),
+        ] {
+            if !unsaid {
+                lose(field, "Anthropic has no such parameter");
+            }
+        }
+        let (stop, blank): (Vec<&String>, Vec<&String>) = sampling
+            .stop
+            .iter()
+            .partition(|text| !text.trim().is_empty());
+        if !blank.is_empty() {
+            lose("stop", "Anthropic takes no blank stop sequences");
+        }
+        self.losses.append(&mut losses);
+        if !stop.is_empty() {
+            self.set("stop_sequences", json!(stop));
+        }
+        for (name, value) in [
+            ("temperature", temperature.map(|value| json!(value))),
+            ("top_p", top_p.map(|value| json!(value))),
+            ("top_k", top_k.map(|value| json!(value))),
+        ] {
+            if let Some(value) = value {
+                self.set(name, value);
+            }
+        }
+    }
+
+    /// Writes `output_config`: effort, and the answer's schema, which needs
+    /// no beta header any more (structured outputs, 2026).
+    fn output(&mut self, effort: Option<&'static str>) {
+        let mut config = match self.body.remove("output_config") {
+            Some(Value::Object(config)) => config,
+            _ => Map::new(),
+        };
+        if let Some(effort) = effort {
+            config.insert("effort".to_owned(), json!(effort));
+        }
+        match &self.request.response_format {
+            None | Some(ResponseFormat::Text) => {}
+            Some(ResponseFormat::JsonSchema { schema, .. }) if self.model.structured => {
+                let mut schema = schema.clone();
+                if close_objects(&mut schema) {
+                    self.lose(
+                        "response_format",
+                        "additionalProperties was set to false, which Anthropic insists on",
+                    );
+                }
+                config.insert(
+                    "format".to_owned(),
+                    json!({"type": "json_schema", "schema": schema}),
+                );
+            }
+            Some(ResponseFormat::JsonSchema { .. }) => {
+                self.lose("response_format", "the model cannot follow a schema");
+            }
+            Some(ResponseFormat::JsonObject) => {
+                self.lose(
+                    "response_format",
+                    "Anthropic has no JSON mode without a schema",
+                );
+            }
+            Some(ResponseFormat::Opaque(_)) => {
+                self.lose("response_format", "Anthropic does not know this kind");
+            }
+        }
+        if !config.is_empty() {
+            self.set("output_config", Value::Object(config));
+        }
+    }
+
+    fn blocks(&mut self, message: &Message, path: &str) -> Vec<Value> {
+        let mut blocks = Vec::new();
+        Blocks {
+            native: self.native,
+            losses: &mut self.losses,
+        }
+        .write(&message.parts, path, &mut blocks);
+        if let Some(name) = message.name.as_deref().filter(|name| !name.is_empty()) {
+            self.prefix(name, path, &mut blocks);
+        }
+        blocks
+    }
+
+    /// Anthropic knows no participants: the name goes before the text.
+    fn prefix(&mut self, name: &str, path: &str, blocks: &mut [Value]) {
+        let first = blocks.iter_mut().find(|block| kind(block) == Some("text"));
+        match first {
+            Some(block) => {
+                let text = block.get("text").and_then(Value::as_str).unwrap_or("");
+                let text = format!("{name}: {text}");
+                set(block, "text", json!(text));
+            }
+            None => self.lose(&format!("{path}.name"), "there is no text to put it before"),
+        }
+    }
+
+    /// Writes `system` and `messages`. Returns whether a turn goes on that
+    /// did not begin with thinking.
+    fn conversation(&mut self) -> Result<bool, Failure> {
+        let messages = &self.request.messages;
+        let is_system = |message: &Message| matches!(message.role, Role::System | Role::Developer);
+        let mut leading = messages.iter().take_while(|m| is_system(m)).count();
+        let only_system = leading == messages.len() && leading > 0;
+        if only_system {
+            // Anthropic wants something to answer.
+            leading -= 1;
+            self.lose(
+                &format!("messages[{leading}].role"),
+                "sent as the user's, because there is no other message",
+            );
+        }
+        let mut system = Vec::new();
+        let mut turns: Vec<Turn> = Vec::new();
+        for (index, message) in messages.iter().enumerate() {
+            let path = format!("messages[{index}]");
+            let mut blocks = self.blocks(message, &path);
+            if index < leading {
+                let before = blocks.len();
+                blocks.retain(|block| kind(block) == Some("text"));
+                if blocks.len() < before {
+                    self.lose(&path, "Anthropic's system prompt is text only");
+                }
+                system.append(&mut blocks);
+                continue;
+            }
+            if blocks.is_empty() {
+                continue;
+            }
+            let next = messages.get(index + 1).map(|next| next.role);
+            let role = match message.role {
+                Role::Assistant => "assistant",
+                Role::User | Role::Tool => "user",
+                Role::System | Role::Developer if only_system => "user",
+                Role::System | Role::Developer if self.may_interject(&turns, next) => "system",
+                Role::System | Role::Developer => {
+                    self.demote(&path, &mut blocks);
+                    "user"
+                }
+            };
+            match turns.last_mut() {
+                Some(turn) if turn.role == role => turn.blocks.append(&mut blocks),
+                _ => turns.push(Turn { role, blocks }),
+            }
+        }
+        if !system.is_empty() {
+            self.set("system", Value::Array(system));
+        }
+        if turns.is_empty() {
+            return Err(Failure::invalid(
+                "messages: nothing is left to send; Anthropic needs at least one message with content",
+            ));
+        }
+        self.prefill(&mut turns)?;
+        let unthought = is_unthought(&turns);
+        let turns = turns
+            .into_iter()
+            .map(|turn| json!({"role": turn.role, "content": turn.blocks}))
+            .collect();
+        self.set("messages", Value::Array(turns));
+        Ok(unthought)
+    }
+
+    /// Whether the role `system` may stand here: after the user's turn and
+    /// before the model's (mid-conversation system messages, 2026).
+    fn may_interject(&self, turns: &[Turn], next: Option<Role>) -> bool {
+        self.model.system_turns
+            && turns.last().is_some_and(|turn| turn.role == "user")
+            && matches!(next, None | Some(Role::Assistant))
+    }
+
+    /// Sends later instructions as the user's, marked as what they are.
+    fn demote(&mut self, path: &str, blocks: &mut [Value]) {
+        for block in blocks.iter_mut() {
+            if kind(block) == Some("text") {
+                let text = block.get("text").and_then(Value::as_str).unwrap_or("");
+                let text = format!("<system>\n{text}\n</system>");
+                set(block, "text", json!(text));
+            }
+        }
+        self.lose(
+            &format!("{path}.role"),
+            "sent as the user's, because Anthropic takes no system message here",
+        );
+    }
+
+    /// A conversation that ends with the model's own words lets it go on
+    /// from there, up to 4.5; trailing white space is an error.
+    fn prefill(&self, turns: &mut [Turn]) -> Result<(), Failure> {
+        let Some(turn) = turns.last_mut().filter(|turn| turn.role == "assistant") else {
+            return Ok(());
+        };
+        let Some(block) = turn.blocks.last_mut() else {
+            return Ok(());
+        };
+        // A paused turn of a server tool ends with its block and goes on.
+        if kind(block) != Some("text") {
+            return Ok(());
+        }
+        if !self.model.prefill {
+            return Err(Failure::invalid(
+                "messages: this model does not continue an assistant message; \
+                 end the conversation with a user message",
+            )
+            .next(Next::TryAnotherModel));
+        }
+        let text = block.get("text").and_then(Value::as_str).unwrap_or("");
+        let text = text.trim_end().to_owned();
+        set(block, "text", json!(text));
+        Ok(())
+    }
+
+    fn tools(&mut self) {
+        let mut tools = Vec::new();
+        for (index, tool) in self.request.tools.iter().enumerate() {
+            let path = format!("tools[{index}]");
+            match tool {
+                Tool::Function {
+                    name,
+                    description,
+                    parameters,
+                    strict,
+                    cache,
+                } => {
+                    let schema = parameters
+                        .clone()
+                        .filter(Value::is_object)
+                        .unwrap_or_else(|| json!({"type": "object", "properties": {}}));
+                    let mut block = json!({"name": name, "input_schema": schema});
+                    if let Some(text) = description {
+                        set(&mut block, "description", json!(text));
+                    }
+                    if *strict == Some(true) {
+                        if self.model.structured {
+                            set(&mut block, "strict", json!(true));
+                        } else {
+                            self.lose(&format!("{path}.strict"), "the model has no strict tools");
+                        }
+                    }
+                    tools.push(cached(block, cache.as_ref()));
+                }
+                Tool::Opaque {
+                    format: Format::Anthropic,
+                    value,
+                } => tools.push(value.clone()),
+                Tool::Opaque { format, .. } => {
+                    self.lose(&path, &format!("only {format} has this tool"));
+                }
+            }
+        }
+        if tools.is_empty() {
+            return;
+        }
+        self.set("tools", Value::Array(tools));
+        self.tool_choice();
+    }
+
+    fn tool_choice(&mut self) {
+        let serial = self.request.parallel_tool_calls == Some(false);
+        let mut choice = match &self.request.tool_choice {
+            None if serial => json!({"type": "auto"}),
+            None => return,
+            Some(ToolChoice::Auto) => json!({"type": "auto"}),
+            Some(ToolChoice::None) => json!({"type": "none"}),
+            // Opus 5.5 and Fable 5.1 refuse it (what's new in Opus 5.5, 2026).
+            Some(ToolChoice::Required | ToolChoice::Named(_)) if !self.model.forced_tools => {
+                self.lose("tool_choice", "the model cannot be forced; sent as auto");
+                json!({"type": "auto"})
+            }
+            Some(ToolChoice::Required) => json!({"type": "any"}),
+            Some(ToolChoice::Named(name)) => json!({"type": "tool", "name": name}),
+        };
+        if serial && kind(&choice) != Some("none") {
+            set(&mut choice, "disable_parallel_tool_use", json!(true));
+        }
+        self.set("tool_choice", choice);
+    }
+
+    fn rest(&mut self) {
+        if self.request.stream {
+            self.set("stream", json!(true));
+        }
+        if let Some(user) = &self.request.user {
+            let mut metadata = self.body.remove("metadata").unwrap_or_else(|| json!({}));
+            set(&mut metadata, "user_id", json!(user));
+            self.set("metadata", metadata);
+        }
+        if let Some(cache) = &self.request.cache {
+            self.set("cache_control", cache_control(cache));
+        }
+        if self.request.modalities.iter().any(|kind| kind != "text") {
+            self.lose("modalities", "Anthropic answers in text only");
+        }
+    }
+
+    /// Takes away the earliest breakpoints beyond the limit: the later ones
+    /// cover what they covered.
+    fn limit_breakpoints(&mut self) {
+        let automatic = usize::from(self.body.contains_key("cache_control"));
+        let allowed = BREAKPOINTS_MAX - automatic;
+        let mut total: usize = 0;
+        for name in ["tools", "system", "messages"] {
+            if let Some(value) = self.body.get_mut(name) {
+                each_breakpoint(value, &mut |_| total += 1);
+            }
+        }
+        let mut excess = total.saturating_sub(allowed);
+        if excess == 0 {
+            return;
+        }
+        self.lose(
+            "cache_control",
+            "Anthropic takes four breakpoints; the last were kept",
+        );
+        for name in ["tools", "system", "messages"] {
+            if let Some(value) = self.body.get_mut(name) {
+                each_breakpoint(value, &mut |block| {
+                    if excess > 0 {
+                        excess -= 1;
+                        block.remove("cache_control");
+                    }
+                });
+            }
+        }
+    }
+
+    fn dialect(&mut self, target: &WriteTarget<'_>) {
+        for name in target.dialect.rejects {
+            if self.body.remove(*name).is_some() {
+                self.lose(name, "the provider takes no such parameter");
+            }
+        }
+        for (ours, theirs) in target.dialect.renames {
+            if let Some(value) = self.body.remove(*ours) {
+                self.set(theirs, value);
+            }
+        }
+    }
+}
+
+/// Whether the conversation stands in the middle of a tool loop whose first
+/// answer does not start with a thinking block.
+fn is_unthought(turns: &[Turn]) -> bool {
+    let has_results = |turn: &Turn| turn.blocks.iter().any(|b| kind(b) == Some("tool_result"));
+    if !turns.last().is_some_and(has_results) {
+        return false;
+    }
+    // The loop reaches back to the last thing that the user said unasked.
+    let first = turns
+        .iter()
+        .rev()
+        .take_while(|turn| turn.role != "user" || has_results(turn))
+        .filter(|turn| turn.role == "assistant")
+        .last();
+    let start = first.and_then(|turn| turn.blocks.first()).and_then(kind);
+    !matches!(start, Some("thinking" | "redacted_thinking"))
+}
+
+/// Calls `visit` on every block with a breakpoint, in the order in which
+/// Anthropic reads them: blocks, and blocks within messages and results.
+fn each_breakpoint(value: &mut Value, visit: &mut impl FnMut(&mut Map<String, Value>)) {
+    let Value::Array(items) = value else {
+        return;
+    };
+    for item in items {
+        if let Value::Object(block) = item {
+            if let Some(content) = block.get_mut("content") {
+                each_breakpoint(content, visit);
+            }
+            if block.contains_key("cache_control") {
+                visit(block);
+            }
+        }
+    }
+}
+
+/// Closes every object of a schema that does not say whether it is open.
+/// Anthropic refuses open ones (structured outputs, JSON Schema limitations,
+/// 2026). Returns whether it changed anything. The depth is bounded by the
+/// parser that read the schema.
+fn close_objects(schema: &mut Value) -> bool {
+    match schema {
+        Value::Object(members) => {
+            let mut changed = false;
+            let is_object = members.get("type").and_then(Value::as_str) == Some("object");
+            if is_object && !members.contains_key("additionalProperties") {
+                members.insert("additionalProperties".to_owned(), json!(false));
+                changed = true;
+            }
+            for (_, value) in members.iter_mut() {
+                changed |= close_objects(value);
+            }
+            changed
+        }
+        Value::Array(items) => {
+            let mut changed = false;
+            for item in items {
+                changed |= close_objects(item);
+            }
+            changed
+        }
+        _ => false,
+    }
+}
+
+fn same(a: f64, b: f64) -> bool {
+    (a - b).abs() < f64::EPSILON
+}

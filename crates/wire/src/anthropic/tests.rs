@@ -1,0 +1,48 @@
+//! Golden pairs: bytes in, vocabulary, bytes out.
+
+mod failures;
+mod reading;
+mod replies;
+mod streams;
+mod writing;
+
+use bourse_vocab::chat::{Loss, Request};
+use serde_json::Value;
+
+use super::Anthropic;
+use crate::codec::{Codec, Stamp, WriteTarget};
+use crate::dialect::Dialect;
+
+const STAMP: Stamp<'static> = Stamp {
+    id: "gen-1",
+    model: "anthropic/claude-sonnet-4.5",
+    provider: "Anthropic",
+    created: 1_700_000_000,
+    metadata: None,
+};
+
+fn target(model: &str) -> WriteTarget<'_> {
+    WriteTarget {
+        model,
+        max_output: None,
+        dialect: &Dialect::PLAIN,
+    }
+}
+
+/// Reads a request of Anthropic's.
+fn read(body: &Value) -> Request {
+    Anthropic.read_request(body.to_string().as_bytes()).unwrap()
+}
+
+/// Writes a request for `model`; returns the body and the fields lost.
+fn write(request: &Request, model: &str) -> (Value, Vec<String>) {
+    let written = Anthropic.write_request(request, &target(model)).unwrap();
+    (
+        serde_json::from_slice(&written.body).unwrap(),
+        fields(&written.losses),
+    )
+}
+
+fn fields(losses: &[Loss]) -> Vec<String> {
+    losses.iter().map(|loss| loss.field.clone()).collect()
+}

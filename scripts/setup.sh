@@ -1,0 +1,193 @@
+# shellcheck shell=bash
+# What the commands of ./dev need on the machine, and how each is installed.
+#
+# Sourced by ./dev, never run. Every `need_*` function first looks whether
+# the thing is there and returns at once if so; only a miss installs. The
+# looks are cheap (no package manager, no network), so that a second
+# `./dev up` is quick; where a look would be slow (Python and Node packages)
+# a stamp beside the packages holds a hash of the file that pins them.
+
+RUST_VERSION=1.95.0
+RUST_MINOR_MIN=95
+CARGO_DENY_VERSION=0.20.2
+PYTHON_MINOR_MIN=10
+NODE_MAJOR_MIN=18
+
+VENV="$ROOT/.cache/venv"
+PYTHON_REQUIREMENTS="$ROOT/tests/requirements.txt"
+NODE_DIR="$ROOT/tests/clients/typescript"
+
+has() { command -v "$1" >/dev/null 2>&1; }
+
+as_root() {
+  if [ "$(id -u)" -eq 0 ]; then
+    "$@"
+  elif has sudo; then
+    sudo "$@"
+  else
+    die "root rights are needed for: $*
+Run this once as root, or install sudo."
+  fi
+}
+
+# Collects Debian packages; `install_packages` fetches them in one go.
+packages=()
+
+want_package() { # command-or-test-result package
+  has "$1" || packages+=("$2")
+}
+
+install_packages() {
+  [ "${#packages[@]}" -gt 0 ] || return 0
+  has apt-get || die "missing on this machine, and there is no apt-get to fetch it: ${packages[*]}"
+  say "installing ${packages[*]}"
+  # A machine whose package lists are empty or old fails the first try.
+  apt_install || { as_root apt-get update -q && apt_install; }
+  packages=()
+}
+
+apt_install() {
+  as_root env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -y -q --no-install-recommends "${packages[@]}"
+}
+
+# --- Rust -----------------------------------------------------------------
+
+need_rust() {
+  PATH="$HOME/.cargo/bin:$PATH"
+  export PATH
+  rust_is_new_enough && return 0
+  if has rustup; then
+    say "installing Rust $RUST_VERSION"
+    rustup toolchain install "$RUST_VERSION" --profile minimal -c rustfmt -c clippy || true
+  else
+    want_package curl curl
+    [ -e /etc/ssl/certs/ca-certificates.crt ] || packages+=(ca-certificates)
+    install_packages
+    say "installing rustup and Rust $RUST_VERSION"
+    curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs |
+      sh -s -- -y --no-modify-path --profile minimal --default-toolchain "$RUST_VERSION" -c rustfmt -c clippy
+    hash -r
+  fi
+  rust_is_new_enough && return 0
+  # The pinned release could not be fetched. Another toolchain that is
+  # already here and new enough compiles the same code.
+  if RUSTUP_TOOLCHAIN=stable rust_is_new_enough; then
+    export RUSTUP_TOOLCHAIN=stable
+    say "Rust $RUST_VERSION cannot be had here; using the installed stable toolchain"
+    return 0
+  fi
+  die "Rust 1.$RUST_MINOR_MIN or newer is needed, and it could not be installed"
+}
+
+rust_is_new_enough() {
+  local minor
+  has cargo || return 1
+  minor=$(rustc --version 2>/dev/null | sed -nE 's/^rustc 1\.([0-9]+)\..*/\1/p') || return 1
+  [ -n "$minor" ] && [ "$minor" -ge "$RUST_MINOR_MIN" ]
+}
+
+# A C compiler builds SQLite, zstd, jemalloc and aws-lc; make is jemalloc's.
+need_compiler() {
+  if ! has cc || ! has make; then
+    packages+=(build-essential)
+    install_packages
+  fi
+}
+
+need_cargo_deny() {
+  cargo deny --version >/dev/null 2>&1 && return 0
+  say "building cargo-deny $CARGO_DENY_VERSION, once (about 3 minutes on 2 cores)"
+  cargo install --quiet --locked "cargo-deny@$CARGO_DENY_VERSION" \
+    --target-dir "$ROOT/.cache/cargo-deny-build"
+  rm -rf "$ROOT/.cache/cargo-deny-build"
+}
+
+# --- What the tests drive ---------------------------------------------------
+
+need_valgrind() {
+  want_package valgrind valgrind
+  install_packages
+}
+
+python_is_new_enough() {
+  python3 -c "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, $PYTHON_MINOR_MIN))" 2>/dev/null
+}
+
+need_python_packages() {
+  local stamp="$VENV/.bourse-stamp" wanted
+  wanted=$(sha256sum <"$PYTHON_REQUIREMENTS")
+  if [ -x "$VENV/bin/python" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then
+    return 0
+  fi
+  if ! python_is_new_enough; then
+    packages+=(python3-venv)
+    install_packages
+    python_is_new_enough || die "Python 3.$PYTHON_MINOR_MIN or newer is needed for the client tests"
+  fi
+  say "installing the Python clients into .cache/venv"
+  rm -rf "$VENV"
+  mkdir -p "$(dirname "$VENV")"
+  python3 -m venv "$VENV"
+  "$VENV/bin/pip" install --quiet --disable-pip-version-check --no-input -r "$PYTHON_REQUIREMENTS"
+  printf '%s\n' "$wanted" >"$stamp"
+}
+
+node_is_new_enough() {
+  local major
+  major=$(node --version 2>/dev/null | sed -nE 's/^v([0-9]+)\..*/\1/p')
+  [ -n "$major" ] && [ "$major" -ge "$NODE_MAJOR_MIN" ]
+}
+
+need_node_packages() {
+  local stamp="$NODE_DIR/node_modules/.bourse-stamp" wanted
+  want_package node nodejs
+  want_package npm npm
+  install_packages
+  node_is_new_enough || die "Node.js $NODE_MAJOR_MIN or newer is needed for the client tests"
+  wanted=$(cat "$NODE_DIR/package.json" "$NODE_DIR/package-lock.json" | sha256sum)
+  [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && return 0
+  say "installing the TypeScript clients"
+  # No package of ours needs an install script, so none is run.
+  (cd "$NODE_DIR" && npm ci --silent --no-audit --no-fund --ignore-scripts)
+  printf '%s\n' "$wanted" >"$stamp"
+}
+
+# nginx is a yardstick for ./dev bench, which starts its own copy. Debian's
+# package would also start one on port 80; a policy file forbids that while
+# the package is being set up.
+need_nginx() {
+  PATH="$PATH:/usr/sbin:/sbin"
+  has nginx && return 0
+  local policy=/usr/sbin/policy-rc.d ours=
+  if [ ! -e "$policy" ]; then
+    ours=1
+    printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+    as_root chmod +x "$policy"
+  fi
+  packages+=(nginx-light)
+  local outcome=0
+  install_packages || outcome=$?
+  [ -z "$ours" ] || as_root rm -f "$policy"
+  return "$outcome"
+}
+
+# --- Sets -------------------------------------------------------------------
+
+setup_build() {
+  need_compiler
+  need_rust
+}
+
+setup_test() {
+  setup_build
+  need_valgrind
+  need_python_packages
+  need_node_packages
+  need_cargo_deny
+}
+
+setup_bench() {
+  setup_build
+  need_nginx
+}

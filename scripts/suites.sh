@@ -1,0 +1,130 @@
+# shellcheck shell=bash
+# The suites of ./dev test: what each runs, and how its results are counted.
+#
+# Sourced by ./dev, never run. Every suite runs even when an earlier one
+# failed, so that one run reports everything. A suite that is a single
+# yes-or-no check (formatting, lints, licences) counts as one test.
+
+SUITES=(fmt clippy deny rust doc python typescript inference gate)
+SUITE_LOGS=.cache/test
+
+suite_fmt() { cargo fmt --all --check; }
+
+suite_clippy() { cargo clippy --workspace --all-targets --locked -- -D warnings; }
+
+# Advisories are left to `./dev audit`: their database is a git repository
+# at an outside address, and a test must not fail because that is away.
+suite_deny() { cargo deny --locked check --hide-inclusion-graph bans licenses sources; }
+
+suite_rust() {
+  if cargo nextest --version >/dev/null 2>&1; then
+    cargo nextest run --workspace --locked --no-fail-fast
+  else
+    cargo test --workspace --all-targets --locked --no-fail-fast
+  fi
+}
+
+suite_doc() { cargo test --doc --workspace --locked --no-fail-fast; }
+
+# The clients drive the debug binary: the suite before has built nearly all
+# of it, and the release build would add minutes without testing more.
+build_debug() { cargo build --workspace --bins --locked; }
+
+suite_python() {
+  build_debug && "$VENV/bin/python" -m pytest -q -rfE -p no:cacheprovider tests/clients/python
+}
+
+suite_typescript() {
+  build_debug && (cd tests/clients/typescript && node --test --test-reporter=tap ./*.test.mjs)
+}
+
+suite_inference() {
+  build_debug && "$VENV/bin/python" -m pytest -q -rfE -p no:cacheprovider tests/inference
+}
+
+# Instruction counts of the hot path against the committed ones.
+suite_gate() { cargo xtask gate; }
+
+# --- Counting ---------------------------------------------------------------
+
+# Prints "PASSED FAILED" for a suite's log and exit status.
+count_suite() { # name log status
+  local name=$1 log=$2 status=$3 passed=0 failed=0
+  case $name in
+    rust | doc) read -r passed failed < <(count_cargo "$log") ;;
+    python | inference) read -r passed failed < <(count_pytest "$log") ;;
+    typescript) read -r passed failed < <(count_tap "$log") ;;
+    *) [ "$status" -ne 0 ] || passed=1 ;;
+  esac
+  # A failure that no test owns (it did not compile, it crashed) is one too.
+  if [ "$status" -ne 0 ] && [ "$failed" -eq 0 ]; then failed=1; fi
+  echo "$passed $failed"
+}
+
+# nextest: "Summary [ 1.2s] 9 tests run: 7 passed (1 slow), 1 failed, 1 timed out, 0 skipped"
+# libtest: "test result: FAILED. 7 passed; 2 failed; 0 ignored; ..."
+count_cargo() {
+  plain "$1" | awk '
+    /tests? run:/ || /^test result:/ {
+      gsub(/\([^)]*\)/, ""); gsub(/[,;]/, " ")
+      for (i = 2; i <= NF; i++) {
+        if ($i == "passed") passed += $(i - 1)
+        if ($i == "failed") failed += $(i - 1)
+        if ($i == "timed" && $(i + 1) == "out") failed += $(i - 1)
+      }
+    }
+    END { print passed + 0, failed + 0 }'
+}
+
+# "2 failed, 7 passed, 1 error in 3.21s"
+count_pytest() {
+  plain "$1" | awk '
+    / in [0-9.]+s/ { line = $0 }
+    END {
+      n = split(line, word, /[ ,=]+/)
+      for (i = 2; i <= n; i++) {
+        if (word[i] == "passed") passed = word[i - 1]
+        if (word[i] == "failed" || word[i] ~ /^errors?$/) failed += word[i - 1]
+      }
+      print passed + 0, failed + 0
+    }'
+}
+
+# "# pass 7" and "# fail 2", and "# cancelled 1" for what never ended
+count_tap() {
+  plain "$1" | awk '
+    /^# pass / { passed = $3 }
+    /^# (fail|cancelled) / { failed += $3 }
+    END { print passed + 0, failed + 0 }'
+}
+
+plain() { sed -E 's/\x1b\[[0-9;]*[A-Za-z]//g' "$1"; }
+
+# --- Running ----------------------------------------------------------------
+
+run_suites() { # [name...]
+  local chosen=("$@") name
+  [ "$#" -gt 0 ] || chosen=("${SUITES[@]}")
+  for name in "${chosen[@]}"; do
+    [[ " ${SUITES[*]} " == *" $name "* ]] || die "there is no suite '$name'; there are: ${SUITES[*]}"
+  done
+
+  export BOURSE_BIN="$ROOT/target/debug/bourse"
+  mkdir -p "$SUITE_LOGS"
+  local table='' all_passed=0 all_failed=0 began=$SECONDS
+  for name in "${chosen[@]}"; do
+    local log="$SUITE_LOGS/$name.log" status=0 start=$SECONDS passed failed
+    printf '\n=== %s ===\n' "$name"
+    # No standard input: nothing may wait for an answer. tee's status does
+    # not matter, the suite's does.
+    "suite_$name" </dev/null 2>&1 | tee "$log" || status=${PIPESTATUS[0]}
+    read -r passed failed < <(count_suite "$name" "$log" "$status")
+    all_passed=$((all_passed + passed))
+    all_failed=$((all_failed + failed))
+    table+=$(printf '%-12s %6d passed %4d failed %6d s' "$name" "$passed" "$failed" $((SECONDS - start)))$'\n'
+  done
+
+  printf '\n=== results (%d s, logs in %s) ===\n%s%d passed, %d failed\n' \
+    $((SECONDS - began)) "$SUITE_LOGS" "$table" "$all_passed" "$all_failed"
+  [ "$all_failed" -eq 0 ]
+}
