@@ -14,7 +14,7 @@ PYTHON_MINOR_MIN=10
 NODE_MAJOR_MIN=18
 
 VENV="$ROOT/.cache/venv"
-PYTHON_REQUIREMENTS="$ROOT/tests/requirements.txt"
+PYTHON_REQUIREMENTS=("$ROOT/tests/clients/requirements.txt" "$ROOT/tests/inference/requirements.txt")
 NODE_DIR="$ROOT/tests/clients/typescript"
 
 has() { command -v "$1" >/dev/null 2>&1; }
@@ -116,7 +116,7 @@ python_is_new_enough() {
 
 need_python_packages() {
   local stamp="$VENV/.bourse-stamp" wanted
-  wanted=$(sha256sum <"$PYTHON_REQUIREMENTS")
+  wanted=$(cat "${PYTHON_REQUIREMENTS[@]}" | sha256sum)
   if [ -x "$VENV/bin/python" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then
     return 0
   fi
@@ -129,7 +129,8 @@ need_python_packages() {
   rm -rf "$VENV"
   mkdir -p "$(dirname "$VENV")"
   python3 -m venv "$VENV"
-  "$VENV/bin/pip" install --quiet --disable-pip-version-check --no-input -r "$PYTHON_REQUIREMENTS"
+  "$VENV/bin/pip" install --quiet --disable-pip-version-check --no-input \
+    -r "${PYTHON_REQUIREMENTS[0]}" -r "${PYTHON_REQUIREMENTS[1]}"
   printf '%s\n' "$wanted" >"$stamp"
 }
 

@@ -9,9 +9,14 @@
 //! Nothing here opens a socket or a file, or asks what day it is.
 
 pub mod data_policy;
+mod date;
+pub mod diff;
+pub mod embedded;
+pub mod import;
 pub mod model;
 pub mod overlay;
 pub mod price;
+pub mod quirks;
 pub mod raw;
 pub mod resolve;
 mod set;

@@ -1,1 +1,19 @@
-//! The life of a model call, one file per phase.
+//! The life of a model call.
+//!
+//! [`pipeline`] shows all of it on one screen; [`phases`] holds one file for
+//! each step. Nothing between admission and settlement awaits a database, a
+//! name server, a log or a lock.
+
+pub mod ask;
+pub mod call;
+pub mod clock;
+pub mod gateway;
+mod http_date;
+pub mod keyring;
+pub mod market;
+pub mod metrics;
+pub mod phases;
+pub mod pipeline;
+pub mod relay;
+pub mod respond;
+pub mod tab;

@@ -1,13 +1,20 @@
-//! Anthropic.
+//! Anthropic: the Messages API (platform.claude.com/docs/en/api/messages,
+//! November 2026).
 
 use bourse_vocab::{Failure, Format};
 use bourse_wire::Dialect;
+use http::{HeaderName, HeaderValue};
 
 use crate::Key;
 use crate::provider::{Attempt, Outgoing, Provider};
 
 /// Anthropic.
 pub struct Anthropic;
+
+/// The version in whose words requests are written. From 2026-10-21 on,
+/// sampling parameters are refused, so this older one is spoken as long as
+/// clients send them.
+const VERSION: &str = "2023-06-01";
 
 impl Provider for Anthropic {
     fn slug(&self) -> &str {
@@ -34,7 +41,20 @@ impl Provider for Anthropic {
         &Dialect::PLAIN
     }
 
-    fn address(&self, _attempt: &Attempt<'_>, _key: &Key) -> Result<Outgoing, Failure> {
-        Err(Failure::server("not addressed"))
+    fn address(&self, attempt: &Attempt<'_>, key: &Key) -> Result<Outgoing, Failure> {
+        let mut headers = vec![(
+            HeaderName::from_static("anthropic-version"),
+            HeaderValue::from_static(VERSION),
+        )];
+        if !key.is_empty() {
+            let value = key
+                .header("")
+                .ok_or_else(|| Failure::server("Anthropic's key has odd characters"))?;
+            headers.push((HeaderName::from_static("x-api-key"), value));
+        }
+        Ok(Outgoing {
+            path: format!("{}/messages", attempt.base_path),
+            headers,
+        })
     }
 }

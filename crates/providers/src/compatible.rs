@@ -94,25 +94,29 @@ impl Provider for Compatible {
     }
 
     fn address(&self, attempt: &Attempt<'_>, key: &Key) -> Result<Outgoing, Failure> {
-        let mut headers = Vec::with_capacity(1);
-        if !key.is_empty() {
-            let value = key.header("Bearer ").ok_or_else(|| {
-                Failure::server(format!(
-                    "the key of provider {} has odd characters",
-                    self.slug
-                ))
-            })?;
-            headers.push((AUTHORIZATION, value));
-        }
         Ok(Outgoing {
             path: format!("{}/chat/completions", attempt.base_path),
-            headers,
+            headers: bearer(&self.slug, key)?,
         })
     }
 
     fn on_disconnect(&self) -> Disconnect {
         self.on_disconnect
     }
+}
+
+/// The header that carries a key as a bearer token; none if there is no key.
+pub(crate) fn bearer(
+    slug: &str,
+    key: &Key,
+) -> Result<Vec<(http::HeaderName, http::HeaderValue)>, Failure> {
+    if key.is_empty() {
+        return Ok(Vec::new());
+    }
+    let value = key
+        .header("Bearer ")
+        .ok_or_else(|| Failure::server(format!("the key of provider {slug} has odd characters")))?;
+    Ok(vec![(AUTHORIZATION, value)])
 }
 
 /// The rows.

@@ -1,13 +1,64 @@
-//! OpenAI.
+//! OpenAI: chat completions (platform.openai.com/docs/api-reference/chat,
+//! November 2026).
 
 use bourse_vocab::{Failure, Format};
 use bourse_wire::Dialect;
+use bourse_wire::dialect::{MaxTokensName, ReasoningStyle};
 
 use crate::Key;
+use crate::compatible::bearer;
 use crate::provider::{Attempt, Outgoing, Provider};
 
 /// OpenAI.
 pub struct OpenAi;
+
+/// `max_tokens` is deprecated and refused by reasoning models, its successor
+/// is understood by all; sampling parameters of open models are refused as
+/// unknown.
+static CHAT: Dialect = Dialect {
+    max_tokens: MaxTokensName::MaxCompletionTokens,
+    reasoning: ReasoningStyle::Unsupported,
+    rejects: OPEN_MODELS_ONLY,
+    developer_role: true,
+    ..Dialect::PLAIN
+};
+
+/// Reasoning models take an effort, and refuse most sampling parameters
+/// (platform.openai.com/docs/guides/reasoning, November 2026).
+static REASONING: Dialect = Dialect {
+    max_tokens: MaxTokensName::MaxCompletionTokens,
+    reasoning: ReasoningStyle::Effort,
+    rejects: &[
+        "top_k",
+        "min_p",
+        "top_a",
+        "repetition_penalty",
+        "temperature",
+        "top_p",
+        "presence_penalty",
+        "frequency_penalty",
+        "logprobs",
+        "top_logprobs",
+        "logit_bias",
+    ],
+    developer_role: true,
+    ..Dialect::PLAIN
+};
+
+const OPEN_MODELS_ONLY: &[&str] = &["top_k", "min_p", "top_a", "repetition_penalty"];
+
+/// Whether a model thinks: the o series and GPT-5 and later, except the
+/// chat-tuned variants.
+fn thinks(model: &str) -> bool {
+    let o_series = model
+        .strip_prefix('o')
+        .is_some_and(|rest| rest.bytes().next().is_some_and(|b| b.is_ascii_digit()));
+    let generation = model
+        .strip_prefix("gpt-")
+        .map(|rest| rest.bytes().take_while(u8::is_ascii_digit).count())
+        .and_then(|digits| model.get(4..4 + digits)?.parse::<u32>().ok());
+    o_series || (generation.is_some_and(|g| g >= 5) && !model.contains("-chat"))
+}
 
 impl Provider for OpenAi {
     fn slug(&self) -> &str {
@@ -30,11 +81,44 @@ impl Provider for OpenAi {
         &[Format::OpenAiChat]
     }
 
-    fn dialect(&self, _model: &str) -> &Dialect {
-        &Dialect::PLAIN
+    fn dialect(&self, model: &str) -> &Dialect {
+        if thinks(model) { &REASONING } else { &CHAT }
     }
 
-    fn address(&self, _attempt: &Attempt<'_>, _key: &Key) -> Result<Outgoing, Failure> {
-        Err(Failure::server("not addressed"))
+    fn address(&self, attempt: &Attempt<'_>, key: &Key) -> Result<Outgoing, Failure> {
+        Ok(Outgoing {
+            path: format!("{}/chat/completions", attempt.base_path),
+            headers: bearer(self.slug(), key)?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn models_that_think_are_told_apart() {
+        for model in [
+            "o1",
+            "o3-mini",
+            "o4-mini",
+            "gpt-5",
+            "gpt-5.2",
+            "gpt-5-mini",
+            "gpt-12",
+        ] {
+            assert!(thinks(model), "{model}");
+        }
+        for model in [
+            "gpt-4o",
+            "gpt-4.1",
+            "gpt-3.5-turbo",
+            "gpt-5-chat-latest",
+            "omni",
+            "gpt-oss-20b",
+        ] {
+            assert!(!thinks(model), "{model}");
+        }
     }
 }

@@ -1,0 +1,435 @@
+//! LiteLLM's table: one flat object, prices in dollars for one unit
+//! (`model_prices_and_context_window.json`, November 2026).
+
+use std::collections::BTreeMap;
+
+use serde_json::value::RawValue;
+
+use super::facts::{self, Abilities, Known, Role};
+use super::merge::without_false_zeros;
+use super::models_dev::bare_model;
+use super::naming::{Names, Unknown};
+use super::{Imported, Note, Source, decimal};
+use crate::model::{EndpointStatus, Modalities, Modality, Reasoning};
+use crate::price::{PriceKey, Prices, Tier};
+use crate::raw::{RawEndpoint, RawPrice, RawProvider};
+
+/// Their names for our prices, without the ending of a tier.
+const COSTS: &[(&str, PriceKey)] = &[
+    ("input_cost_per_token", PriceKey::Prompt),
+    ("output_cost_per_token", PriceKey::Completion),
+    ("cache_read_input_token_cost", PriceKey::CacheRead),
+    ("cache_creation_input_token_cost", PriceKey::CacheWrite5m),
+    (
+        "cache_creation_input_token_cost_above_1hr",
+        PriceKey::CacheWrite1h,
+    ),
+    ("output_cost_per_reasoning_token", PriceKey::Reasoning),
+    ("input_cost_per_image", PriceKey::Image),
+    ("output_cost_per_image_token", PriceKey::ImageOutput),
+    ("input_cost_per_audio_token", PriceKey::Audio),
+    ("output_cost_per_audio_token", PriceKey::AudioOutput),
+    ("input_cost_per_request", PriceKey::Request),
+];
+
+/// Thresholds that the table has columns for.
+const TIERS: &[(&str, u64)] = &[
+    ("_above_100k_tokens", 100_000),
+    ("_above_128k_tokens", 128_000),
+    ("_above_200k_tokens", 200_000),
+    ("_above_272k_tokens", 272_000),
+    ("_above_512k_tokens", 512_000),
+];
+
+type Row<'a> = BTreeMap<String, &'a RawValue>;
+
+/// Reads the table.
+pub(super) fn read(
+    json: &str,
+    as_of: &str,
+    names: &mut Names,
+) -> Result<Imported, serde_json::Error> {
+    let table: BTreeMap<String, Row<'_>> = serde_json::from_str(json)?;
+    let mut reader = Reader {
+        as_of,
+        names,
+        out: Imported::default(),
+    };
+    // Makers first: theirs are the names that hosts' names are matched with.
+    for makers in [true, false] {
+        for (key, row) in &table {
+            let Some(known) = text(row, "litellm_provider").and_then(facts::by_litellm) else {
+                continue;
+            };
+            if matches!(known.role, Role::Maker(_)) == makers {
+                reader.row(known, key, row);
+            }
+        }
+    }
+    Ok(reader.out)
+}
+
+struct Reader<'a> {
+    as_of: &'a str,
+    names: &'a mut Names,
+    out: Imported,
+}
+
+impl Reader<'_> {
+    fn note(&mut self, kind: &'static str, subject: impl Into<String>) {
+        self.out.notes.push(Note::new(kind, subject));
+    }
+
+    fn row(&mut self, known: &Known, key: &str, row: &Row<'_>) {
+        let mode = text(row, "mode").unwrap_or("");
+        let Some(output) = output_of(mode, row) else {
+            return;
+        };
+        let Some((upstream, region)) = upstream_of(known, key, row) else {
+            return;
+        };
+        let expiration = text(row, "deprecation_date").filter(|date| date.len() == 10);
+        let subject = format!("`{}` {upstream}", known.slug);
+        if expiration.is_some_and(|date| is_past(date, self.as_of)) {
+            self.out
+                .retired
+                .push((known.slug.to_owned(), upstream.to_owned()));
+            self.note("offer left out: retired", subject);
+            return;
+        }
+        let Some(price) = self.price(row, output, &subject) else {
+            return;
+        };
+        let unknown = match known.role {
+            Role::Maker(author) => Unknown::Author(author),
+            // Hosts' rows include hundreds of old models that run only when
+            // someone rents a machine; what can call tools is of this age.
+            Role::Host if flag(row, "supports_function_calling") => Unknown::Guess,
+            Role::Host | Role::Gateway => Unknown::Skip,
+        };
+        let is_trial = known.slug == "xai"
+            && ["experimental", "-beta", "-gv"]
+                .iter()
+                .any(|word| upstream.contains(word));
+        if is_trial || super::is_other_service(upstream) {
+            return;
+        }
+        let Some(named) = self.names.read(upstream, unknown) else {
+            return;
+        };
+        let context = number(row, "max_input_tokens").or_else(|| number(row, "max_tokens"));
+        let max_output = number(row, "max_output_tokens");
+        let input = input_of(row);
+        let can_reason = flag(row, "supports_reasoning");
+        if context.is_none() && output.contains(Modality::Text) {
+            self.note("offer left out: no context length", subject);
+            return;
+        }
+        let model = self
+            .out
+            .catalog
+            .models
+            .entry(named.slug.clone())
+            .or_insert_with(|| bare_model(&named.slug));
+        if model.output.is_empty() {
+            model.input = input;
+            model.output = output;
+            model.context_length = context.unwrap_or(0);
+            model.max_output = max_output;
+            if can_reason {
+                model.reasoning = Some(Reasoning::default());
+                // The table has no release dates. A model that reasons and
+                // that no earlier list knew is at least as young as that.
+                if matches!(known.role, Role::Maker(_)) {
+                    model.created = crate::date::unix_seconds(self.as_of).unwrap_or(0);
+                }
+            }
+        }
+        if let (Role::Maker(_), Some(date)) = (known.role, expiration) {
+            model.expiration_date = Some(date.to_owned());
+        }
+        let author = named.slug.split_once('/').map_or("", |(author, _)| author);
+        let can = Abilities {
+            temperature: flag_or(row, "supports_sampling_params", true),
+            tools: flag(row, "supports_function_calling"),
+            structured: flag(row, "supports_response_schema"),
+            reasoning: can_reason,
+            open_weights: false,
+        };
+        let parameters = if output.contains(Modality::Text) {
+            facts::parameters(known.slug, author, can)
+        } else {
+            crate::model::Parameters::EMPTY
+        };
+        let kind = match (region, named.kind.as_str()) {
+            ("", kind) => kind.to_owned(),
+            (region, "") => region.to_owned(),
+            (region, kind) => format!("{region}-{kind}"),
+        };
+        let endpoint = RawEndpoint {
+            tag: (!kind.is_empty()).then(|| format!("{}/{kind}", known.slug)),
+            context_length: context.filter(|&limit| limit != model.context_length),
+            max_output: max_output.filter(|&limit| Some(limit) != model.max_output),
+            quantization: named.quantization,
+            parameters,
+            input: (input != model.input).then_some(input),
+            output: (output != model.output).then_some(output),
+            implicit_caching: facts::caches_implicitly(
+                known.slug,
+                author,
+                price.base.cache_read.is_some(),
+            ),
+            price: Some(price),
+            status: if expiration.is_some() {
+                EndpointStatus::Deprecated
+            } else {
+                EndpointStatus::Active
+            },
+            model: named.slug,
+            provider: known.slug.to_owned(),
+            upstream_model: upstream.to_owned(),
+            ..RawEndpoint::default()
+        };
+        self.provider(known);
+        super::file(&mut self.out, endpoint);
+    }
+
+    fn provider(&mut self, known: &Known) {
+        self.out
+            .catalog
+            .providers
+            .entry(known.slug.to_owned())
+            .or_insert_with(|| RawProvider {
+                name: title(known.slug),
+                env: vec![format!(
+                    "{}_API_KEY",
+                    known.slug.to_ascii_uppercase().replace('-', "_")
+                )],
+                base_url: known.base_url.map(str::to_owned),
+                gateway: known.role == Role::Gateway,
+                data_policy: facts::data_policy(known.slug),
+                ..RawProvider::default()
+            });
+    }
+
+    fn price(&mut self, row: &Row<'_>, output: Modalities, subject: &str) -> Option<RawPrice> {
+        let mut base = self.prices(row, "", subject);
+        if base.completion.is_none() && output.contains(Modality::Embeddings) {
+            base.completion = Some(bourse_vocab::PicosPerUnit::FREE);
+        }
+        if base.completion.is_none() && output == Modalities::of(&[Modality::Image]) {
+            base.completion = base.image_output;
+        }
+        if without_false_zeros(&mut base) {
+            self.note("price of zero beside others taken as not stated", subject);
+        }
+        if let Some(search) = row.get("search_context_cost_per_query") {
+            base.web_search = web_search(search);
+        }
+        if !base.is_known() || base.prompt.is_some_and(|price| price.0 == 0) {
+            return None;
+        }
+        let mut tiers = Vec::new();
+        for (ending, min_prompt_tokens) in TIERS {
+            let mut prices = self.prices(row, ending, subject);
+            without_false_zeros(&mut prices);
+            if !prices.is_empty() {
+                tiers.push(Tier {
+                    min_prompt_tokens: *min_prompt_tokens,
+                    prices,
+                });
+            }
+        }
+        if let Some(ranges) = row.get("tiered_pricing") {
+            tiers = self.ranges(ranges, subject);
+        }
+        Some(RawPrice {
+            base,
+            tiers,
+            source: Source::LiteLlm.name().to_owned(),
+            as_of: self.as_of.to_owned(),
+        })
+    }
+
+    /// Price ranges by prompt length; the first is the base prices.
+    fn ranges(&mut self, raw: &RawValue, subject: &str) -> Vec<Tier> {
+        let rows: Vec<Row<'_>> = serde_json::from_str(raw.get()).unwrap_or_default();
+        let mut tiers = Vec::new();
+        for row in &rows {
+            let from = row.get("range").and_then(|range| {
+                let range: Vec<serde_json::Number> = serde_json::from_str(range.get()).ok()?;
+                whole(&range.first()?.to_string())
+            });
+            let prices = self.prices(row, "", subject);
+            if let Some(min_prompt_tokens) = from.filter(|&from| from > 0)
+                && !prices.is_empty()
+            {
+                tiers.push(Tier {
+                    min_prompt_tokens,
+                    prices,
+                });
+            }
+        }
+        tiers.sort_by_key(|tier| tier.min_prompt_tokens);
+        tiers.dedup_by_key(|tier| tier.min_prompt_tokens);
+        tiers
+    }
+
+    fn prices(&mut self, row: &Row<'_>, ending: &str, subject: &str) -> Prices {
+        let mut prices = Prices::default();
+        for (name, key) in COSTS {
+            let Some(raw) = row.get(&format!("{name}{ending}")) else {
+                continue;
+            };
+            if raw.get() == "null" {
+                continue;
+            }
+            if decimal::round_noise(raw.get()) != raw.get() {
+                self.note(
+                    "float noise rounded away",
+                    format!("{subject} {key} {}", raw.get()),
+                );
+            }
+            match decimal::read(raw.get(), false) {
+                Some(price) => prices.set(*key, Some(price)),
+                None => self.note("price not usable", format!("{subject} {key} {}", raw.get())),
+            }
+        }
+        prices
+    }
+}
+
+/// What comes out, for the kinds of rows that have a price a token.
+fn output_of(mode: &str, row: &Row<'_>) -> Option<Modalities> {
+    let stated = row
+        .get("supported_output_modalities")
+        .and_then(|raw| serde_json::from_str::<Vec<String>>(raw.get()).ok())
+        .map(|names| {
+            names
+                .iter()
+                .filter_map(|name| Modality::by_name(name))
+                .collect()
+        });
+    match mode {
+        "chat" | "responses" => {
+            let output: Modalities = stated.unwrap_or_default();
+            if output.contains(Modality::Video) {
+                return None;
+            }
+            Some(output.with(Modality::Text))
+        }
+        "embedding" => Some(Modalities::of(&[Modality::Embeddings])),
+        // Image models are kept where output has a price a token; a price an
+        // image depends on its size, which a price list cannot state.
+        "image_generation" if row.contains_key("output_cost_per_image_token") => {
+            Some(stated.unwrap_or(Modalities::of(&[Modality::Image])))
+        }
+        _ => None,
+    }
+}
+
+fn input_of(row: &Row<'_>) -> Modalities {
+    let mut input = Modalities::of(&[Modality::Text]);
+    for (name, kind) in [
+        ("supports_vision", Modality::Image),
+        ("supports_pdf_input", Modality::File),
+        ("supports_audio_input", Modality::Audio),
+        ("supports_video_input", Modality::Video),
+    ] {
+        if flag(row, name) {
+            input.insert(kind);
+        }
+    }
+    input
+}
+
+/// The provider's own name in a key, and its region. Keys begin with a
+/// provider's name, but not all of them; some have a region next.
+fn upstream_of<'a>(known: &Known, key: &'a str, row: &Row<'_>) -> Option<(&'a str, &'a str)> {
+    if key.starts_with("ft:") || key.contains("container") || key.contains("-x-") {
+        return None;
+    }
+    // Prices by size class of models nobody can call by that name.
+    if key.starts_with("together-ai-") || key.contains("fireworks-ai-") {
+        return None;
+    }
+    let prefixes = [
+        "azure",
+        "azure_ai",
+        "bedrock",
+        "bedrock_converse",
+        "bedrock_mantle",
+        "vertex_ai",
+        "cohere",
+    ];
+    let own = text(row, "litellm_provider").unwrap_or("");
+    let upstream = match key.split_once('/') {
+        Some((first, rest)) if first == own || prefixes.contains(&first) => rest,
+        _ => key,
+    };
+    match (known.slug, upstream.split_once('/')) {
+        ("azure", Some((region @ ("eu" | "us" | "global"), rest))) => Some((rest, region)),
+        ("azure", Some(("global-standard", rest))) => Some((rest, "")),
+        // Commitments and single regions have prices of their own, which a
+        // key of the catalogue cannot name.
+        ("amazon-bedrock", Some(_)) => None,
+        ("azure" | "google-vertex", Some((_, rest)))
+            if known.slug == "azure" && rest.contains('/') =>
+        {
+            None
+        }
+        ("fireworks", None) => None,
+        // Others' models there are reached through another API.
+        ("perplexity", _) if !upstream.starts_with("sonar") => None,
+        _ => Some((upstream, "")),
+    }
+}
+
+/// One search at the default size. The row names several sizes; the medium
+/// one is what providers use unless asked.
+fn web_search(raw: &RawValue) -> Option<bourse_vocab::PicosPerUnit> {
+    let sizes: BTreeMap<String, &RawValue> = serde_json::from_str(raw.get()).ok()?;
+    decimal::read(sizes.get("search_context_size_medium")?.get(), false)
+}
+
+/// Whether `date` lies before the day, or the month, `as_of`.
+fn is_past(date: &str, as_of: &str) -> bool {
+    date.get(..as_of.len()).is_some_and(|date| date < as_of)
+}
+
+fn text<'a>(row: &Row<'a>, name: &str) -> Option<&'a str> {
+    row.get(name)?.get().strip_prefix('"')?.strip_suffix('"')
+}
+
+fn number(row: &Row<'_>, name: &str) -> Option<u64> {
+    whole(row.get(name)?.get()).filter(|&number| number > 0)
+}
+
+/// A whole number, also if printed as `1000000.0`.
+fn whole(text: &str) -> Option<u64> {
+    text.trim_end_matches('0')
+        .strip_suffix('.')
+        .unwrap_or(text)
+        .parse()
+        .ok()
+}
+
+fn flag(row: &Row<'_>, name: &str) -> bool {
+    flag_or(row, name, false)
+}
+
+fn flag_or(row: &Row<'_>, name: &str, otherwise: bool) -> bool {
+    row.get(name).map_or(otherwise, |raw| raw.get() == "true")
+}
+
+fn title(slug: &str) -> String {
+    match slug {
+        "ai21" => "AI21".to_owned(),
+        "sambanova" => "SambaNova".to_owned(),
+        other => {
+            let mut letters = other.chars();
+            let first = letters.next().map(|letter| letter.to_ascii_uppercase());
+            first.into_iter().chain(letters).collect()
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! One call under way: everything that its phases share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use bourse_net::Client;
+use bourse_vocab::chat::Loss;
+use bourse_vocab::{Failure, GenerationId};
+use bourse_wire::Stamp;
+use serde_json::json;
+
+use crate::ask::Ask;
+use crate::gateway::Gateway;
+use crate::market::{Market, Target};
+use crate::phases::admit::Admitted;
+use crate::relay::Report;
+
+/// What the call and whoever waits for it tell each other.
+#[derive(Debug, Default)]
+pub struct Status {
+    /// The provider that is being called bills an answer even if nobody
+    /// reads it, so it should be read.
+    pub drain: AtomicBool,
+    /// The client has left: finish what is under way and start nothing new.
+    pub client_left: AtomicBool,
+}
+
+impl Status {
+    /// Whether the client has left.
+    #[must_use]
+    pub fn client_left(&self) -> bool {
+        self.client_left.load(Relaxed)
+    }
+}
+
+/// One try, for the record.
+#[derive(Debug, Clone)]
+pub struct Tried {
+    /// The target's index in the market.
+    pub target: u32,
+    /// The HTTP status; 0 if there was no answer.
+    pub status: u16,
+    /// Milliseconds from sending to the first content, or to giving up.
+    pub latency_ms: u32,
+    /// Whether the provider may charge for it although it failed.
+    pub may_be_charged: bool,
+}
+
+/// One call under way.
+pub struct Call {
+    /// What every worker shares.
+    pub gateway: Arc<Gateway>,
+    /// This worker's connections.
+    pub client: Client,
+    /// What the call chooses from: the market of its first moment.
+    pub market: Arc<Market>,
+    /// Its id.
+    pub id: GenerationId,
+    /// The id, printed.
+    pub id_text: Arc<str>,
+    /// Milliseconds since 1970 at which it began.
+    pub started_ms: u64,
+    /// Who calls.
+    pub admitted: Admitted,
+    /// What they ask.
+    pub ask: Ask,
+    /// See [`Status`].
+    pub status: Arc<Status>,
+    /// Tries so far.
+    pub tried: Vec<Tried>,
+    /// What the chosen target could not be told.
+    pub losses: Vec<Loss>,
+}
+
+impl Call {
+    /// What a reply by `target` carries besides its content.
+    #[must_use]
+    pub fn stamp<'a>(&'a self, target: &'a Target, metadata: Option<&'a str>) -> Stamp<'a> {
+        Stamp {
+            id: &self.id_text,
+            model: &self.market.catalog.model(target.model).slug,
+            provider: &target.provider.name,
+            created: self.started_ms / 1000,
+            metadata,
+        }
+    }
+
+    /// `openrouter_metadata`: how the call was routed, and what was lost in
+    /// translation.
+    #[must_use]
+    pub fn metadata(&self, chosen: Option<&Target>, plan: &[u32]) -> serde_json::Value {
+        let slug = |target: &Target| self.market.catalog.model(target.model).slug.to_string();
+        let available: Vec<_> = plan
+            .iter()
+            .filter_map(|index| self.market.target(*index))
+            .map(|target| {
+                json!({
+                    "provider": &*target.provider.name,
+                    "model": slug(target),
+                    "selected": chosen.is_some_and(|chosen| chosen.endpoint == target.endpoint),
+                })
+            })
+            .collect();
+        let attempts: Vec<_> = self
+            .tried
+            .iter()
+            .filter_map(|tried| Some((tried, self.market.target(tried.target)?)))
+            .map(|(tried, target)| {
+                json!({
+                    "provider": &*target.provider.name,
+                    "model": slug(target),
+                    "status": tried.status,
+                })
+            })
+            .collect();
+        let requested = self.ask.models.first().cloned().unwrap_or_default();
+        let selected = chosen.map_or("none", |chosen| &*chosen.provider.name);
+        let fell_back = chosen.is_some_and(|chosen| {
+            self.market.catalog.resolve(&requested).is_none_or(|r| r.model != chosen.model)
+        });
+        json!({
+            "requested": requested,
+            "strategy": if fell_back { "fallback" } else { "direct" },
+            "region": null,
+            "summary": format!("available={}, selected={selected}", available.len()),
+            "attempt": self.tried.len().max(1),
+            "attempts": attempts,
+            "is_byok": false,
+            "endpoints": { "total": available.len(), "available": available },
+            "translation_losses": self.losses,
+        })
+    }
+
+    /// Notes that an attempt failed.
+    pub fn note_failure(&mut self, target: u32, failure: &Failure, latency_ms: u64, may_be_charged: bool) {
+        let status = failure.upstream.as_ref().and_then(|upstream| upstream.status).unwrap_or(0);
+        self.tried.push(Tried {
+            target,
+            status,
+            latency_ms: u32::try_from(latency_ms).unwrap_or(u32::MAX),
+            may_be_charged,
+        });
+    }
+
+    /// Notes that an attempt began to answer.
+    pub fn note_answer(&mut self, target: u32, latency_ms: u64) {
+        self.tried.push(Tried {
+            target,
+            status: 200,
+            latency_ms: u32::try_from(latency_ms).unwrap_or(u32::MAX),
+            may_be_charged: false,
+        });
+    }
+}
+
+/// What the end of a call is settled by.
+#[derive(Debug, Clone)]
+pub struct Delivered {
+    /// The target that answered.
+    pub target: u32,
+    /// What was learned from its answer.
+    pub report: Report,
+    /// Milliseconds since 1970 at which the request was sent.
+    pub sent_ms: u64,
+    /// Milliseconds from sending to the first content.
+    pub first_content_ms: u64,
+}

@@ -1,0 +1,71 @@
+//! What is counted, for Prometheus. Labels are catalog ids and words of
+//! ours, never anything that a caller can invent.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use bourse_vocab::Nanos;
+
+/// Counters of one endpoint. Plain atomics: a call touches a handful of
+/// them, and they are only rendered when somebody asks.
+#[derive(Debug)]
+pub struct TargetMetrics {
+    /// Model slug.
+    pub model: Box<str>,
+    /// Provider slug.
+    pub provider: Box<str>,
+    /// Endpoint id.
+    pub endpoint: Box<str>,
+    /// Attempts that answered wholly.
+    pub succeeded: AtomicU64,
+    /// Attempts that failed.
+    pub failed: AtomicU64,
+    /// Attempts that were told to slow down.
+    pub rate_limited: AtomicU64,
+    /// Attempts that the client left or that another won.
+    pub cancelled: AtomicU64,
+    /// Input tokens.
+    pub prompt_tokens: AtomicU64,
+    /// Output tokens.
+    pub completion_tokens: AtomicU64,
+    /// What providers charged, in nano-dollars.
+    pub cost_nanos: AtomicU64,
+    /// What customers were charged, in nano-dollars.
+    pub charge_nanos: AtomicU64,
+}
+
+impl TargetMetrics {
+    /// All zero.
+    #[must_use]
+    pub fn new(model: &str, provider: &str, endpoint: &str) -> Self {
+        let zero = || AtomicU64::new(0);
+        Self {
+            model: model.into(),
+            provider: provider.into(),
+            endpoint: endpoint.into(),
+            succeeded: zero(),
+            failed: zero(),
+            rate_limited: zero(),
+            cancelled: zero(),
+            prompt_tokens: zero(),
+            completion_tokens: zero(),
+            cost_nanos: zero(),
+            charge_nanos: zero(),
+        }
+    }
+
+    /// Whether it was ever tried: others are not worth a line.
+    #[must_use]
+    pub fn is_used(&self) -> bool {
+        [&self.succeeded, &self.failed, &self.rate_limited, &self.cancelled]
+            .iter()
+            .any(|count| count.load(Relaxed) > 0)
+    }
+
+    /// Adds the bill of a finished call.
+    pub fn bill(&self, prompt: u64, completion: u64, cost: Nanos, charge: Nanos) {
+        self.prompt_tokens.fetch_add(prompt, Relaxed);
+        self.completion_tokens.fetch_add(completion, Relaxed);
+        self.cost_nanos.fetch_add(u64::try_from(cost.0).unwrap_or(0), Relaxed);
+        self.charge_nanos.fetch_add(u64::try_from(charge.0).unwrap_or(0), Relaxed);
+    }
+}

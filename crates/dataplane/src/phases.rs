@@ -1,0 +1,12 @@
+//! The life of a call, phase by phase: who and may they ([`admit`]), what do
+//! they ask ([`read`]), who can answer ([`plan`]), set money aside
+//! ([`hold`]), call until someone begins to answer ([`attempt`]), pass the
+//! answer on ([`crate::relay`]), pay ([`settle`]).
+
+pub mod admit;
+pub mod attempt;
+pub mod exchange;
+pub mod hold;
+pub mod plan;
+pub mod read;
+pub mod settle;

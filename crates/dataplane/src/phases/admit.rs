@@ -1,0 +1,69 @@
+//! Who is calling, and may they.
+
+use std::sync::Arc;
+
+use bourse_policy::key::check;
+use bourse_policy::{InferenceKey, KeyHash};
+use bourse_vocab::{Failure, FailureKind};
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+
+use crate::gateway::Gateway;
+use crate::keyring::KeyEntry;
+
+/// A caller who may call models.
+#[derive(Debug, Clone)]
+pub struct Admitted {
+    /// Proof of it.
+    pub key: InferenceKey,
+    /// The key's entry.
+    pub entry: Arc<KeyEntry>,
+}
+
+/// The key in the request, wherever clients put it: `Authorization: Bearer`
+/// or Anthropic's `x-api-key`.
+pub fn presented(headers: &HeaderMap) -> Result<&str, Failure> {
+    if let Some(value) = headers.get(AUTHORIZATION) {
+        let text = value.to_str().unwrap_or("");
+        let (scheme, token) = text.split_once(' ').unwrap_or(("", text));
+        if scheme.eq_ignore_ascii_case("bearer") && !token.trim().is_empty() {
+            return Ok(token.trim());
+        }
+        return Err(Failure::new(
+            FailureKind::Authentication,
+            "Authorization header is not of the form `Bearer sk-bourse-v1-…`",
+        ));
+    }
+    headers.get("x-api-key").and_then(|value| value.to_str().ok()).map(str::trim).ok_or_else(|| {
+        Failure::new(
+            FailureKind::Authentication,
+            "No auth credentials found: send `Authorization: Bearer` with an API key",
+        )
+    })
+}
+
+/// Finds the caller's key. Its checksum is checked before anything is
+/// looked up.
+pub async fn identify(
+    gateway: &Gateway,
+    headers: &HeaderMap,
+    now_ms: u64,
+) -> Result<Arc<KeyEntry>, Failure> {
+    let text = presented(headers)?;
+    check(text).map_err(|error| Failure::new(FailureKind::Authentication, error.to_string()))?;
+    let hash = KeyHash::of(text);
+    let found = match gateway.keyring.get(&hash) {
+        Some(entry) => Some(entry),
+        None => gateway.keyring.find(&hash, now_ms, &*gateway.office).await,
+    };
+    // OpenRouter's words for it; clients match on them.
+    found.ok_or_else(|| Failure::new(FailureKind::Authentication, "User not found."))
+}
+
+/// Lets a caller call models, or says why not.
+pub async fn admit(gateway: &Gateway, headers: &HeaderMap, now_ms: u64) -> Result<Admitted, Failure> {
+    let entry = identify(gateway, headers, now_ms).await?;
+    let key = entry.principal.may_infer(now_ms).map_err(|refusal| refusal.failure())?;
+    entry.touch(now_ms);
+    Ok(Admitted { key, entry })
+}

@@ -1,0 +1,204 @@
+//! Trying targets until one begins to answer.
+//!
+//! Failover is free until the first content reaches the client: everything
+//! before it (a role, an empty delta, the headers) is held back here. Once
+//! [`attempt`] returns, there is no second try.
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use bourse_net::Deadlines;
+use bourse_providers::Disconnect;
+use bourse_routing::health::Outcome;
+use bourse_routing::plan::{Plan, Step};
+use bourse_vocab::chat::Loss;
+use bourse_vocab::{Failure, FailureKind};
+use serde_json::json;
+
+use super::exchange::{Opened, exchange, prepare};
+use crate::call::{Call, Delivered};
+use crate::clock::now_ms;
+use crate::market::Target;
+use crate::tab::Tab;
+
+/// Tries the plan's targets in order. Whatever was tried is noted in the
+/// call and on the tab, also when all of it failed.
+pub async fn attempt(
+    call: &mut Call,
+    plan: &mut Plan,
+    tab: &mut Tab,
+) -> Result<(Opened, Delivered), Failure> {
+    let order: Vec<u32> = plan.targets().collect();
+    let mut previous = Vec::new();
+    let mut next = plan.next(|target| may_use(call, target));
+    let Some(mut step) = next.take() else { return Err(everybody_rests(call, plan)) };
+    loop {
+        let failure = match one(call, step, tab, &order).await {
+            Ok(opened) => return Ok(opened),
+            Err(failure) => failure,
+        };
+        previous.push(slim(call, step, &failure));
+        if call.status.client_left() {
+            return Err(failure);
+        }
+        match plan.after(step, &failure, |target| may_use(call, target)) {
+            Some(another) => step = another,
+            None => return Err(last_word(failure, previous)),
+        }
+    }
+}
+
+fn may_use(call: &Call, target: u32) -> bool {
+    call.market.target(target).is_some_and(|target| target.health.cooldown_ms(now_ms()).is_none())
+}
+
+async fn one(
+    call: &mut Call,
+    step: Step,
+    tab: &mut Tab,
+    order: &[u32],
+) -> Result<(Opened, Delivered), Failure> {
+    let market = std::sync::Arc::clone(&call.market);
+    let target = market
+        .target(step.target)
+        .ok_or_else(|| Failure::server("a plan names a target that its market does not have"))?;
+    let prepared = prepare(&call.ask, &market, target)?;
+    if call.ask.wishes.require_parameters && !prepared.losses.is_empty() {
+        return Err(inexpressible(target, &prepared.losses));
+    }
+    call.losses.clone_from(&prepared.losses);
+    tab.dispatch(&market, step.target, target)?;
+    let drain = target.provider.on_disconnect == Disconnect::Drain;
+    call.status.drain.store(drain, Relaxed);
+    target.health.begin();
+    let mut watch = Watch { target, done: false };
+    let metadata = call
+        .ask
+        .wants_metadata
+        .then(|| call.metadata(Some(target), order).to_string());
+    let limits = call.gateway.limits;
+    let first_content =
+        if step.is_last { limits.last_first_token_timeout } else { limits.first_token_timeout };
+    let deadlines = Deadlines {
+        connect: limits.connect_timeout,
+        first_byte: first_content,
+        idle: limits.idle_timeout.max(Duration::from_millis(1)),
+    };
+    let began_ms = now_ms();
+    let outcome = {
+        let stamp = call.stamp(target, metadata.as_deref());
+        let exchange = exchange(
+            &call.client,
+            &call.ask,
+            target,
+            &prepared,
+            &stamp,
+            &deadlines,
+            limits.reply_bytes_max,
+        );
+        tokio::time::timeout(first_content, exchange).await.unwrap_or_else(|_| {
+            Err(Failure::new(
+                FailureKind::Timeout,
+                "The provider did not begin to answer in time",
+            ))
+        })
+    };
+    let at_ms = now_ms();
+    let elapsed_ms = at_ms.saturating_sub(began_ms);
+    watch.done = true;
+    match outcome {
+        Ok((opened, report)) => {
+            call.note_answer(step.target, elapsed_ms);
+            let delivered =
+                Delivered { target: step.target, report, sent_ms: began_ms, first_content_ms: elapsed_ms };
+            Ok((opened, delivered))
+        }
+        Err(failure) => {
+            let seen = Outcome::of(&failure);
+            target.health.end(at_ms, seen);
+            let count = match seen {
+                Outcome::RateLimited { .. } => &target.metrics.rate_limited,
+                _ => &target.metrics.failed,
+            };
+            count.fetch_add(1, Relaxed);
+            // A provider that refused with a status has not generated; one
+            // that fell silent may have, and may charge for it.
+            let refused = failure.upstream.as_ref().is_some_and(|u| u.status.is_some());
+            call.note_failure(step.target, &failure, elapsed_ms, !refused);
+            tracing::debug!(
+                id = %call.id,
+                endpoint = %market.endpoint(target).id,
+                error = failure.kind.error_type(),
+                message = %failure.message,
+                inside = failure.inside.as_deref().unwrap_or(""),
+                "an attempt failed"
+            );
+            Err(failure)
+        }
+    }
+}
+
+/// Ends an attempt's place in the health books if its future is dropped:
+/// the client left, which says nothing about the endpoint.
+struct Watch<'a> {
+    target: &'a Target,
+    done: bool,
+}
+
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        if !self.done {
+            self.target.health.end(now_ms(), Outcome::Neutral);
+            self.target.metrics.cancelled.fetch_add(1, Relaxed);
+        }
+    }
+}
+
+fn inexpressible(target: &Target, losses: &[Loss]) -> Failure {
+    let fields: Vec<_> = losses.iter().map(|loss| loss.field.as_str()).collect();
+    Failure::new(
+        FailureKind::NotFound,
+        format!(
+            "{} cannot express every parameter of the request: {}. Remove them, or provider.require_parameters.",
+            target.provider.name,
+            fields.join(", ")
+        ),
+    )
+    .next(bourse_vocab::Next::TryAnother)
+    .availability(json!({
+        "code": "constraint_filtered",
+        "retryable": false,
+        "excluded_by": ["require_parameters"],
+    }))
+}
+
+fn everybody_rests(call: &Call, plan: &Plan) -> Failure {
+    let now = now_ms();
+    let rest_ms = plan
+        .targets()
+        .filter_map(|target| call.market.target(target)?.health.cooldown_ms(now))
+        .min()
+        .unwrap_or(1000);
+    super::plan::at_capacity(
+        call.ask.models.first().map_or("", String::as_str),
+        &call.ask.models,
+        rest_ms,
+    )
+}
+
+/// One entry of `previous_errors`: never a provider's raw body.
+fn slim(call: &Call, step: Step, failure: &Failure) -> serde_json::Value {
+    let provider = call.market.target(step.target).map(|target| &*target.provider.name);
+    let upstream = failure.upstream.as_deref();
+    json!({
+        "provider": provider,
+        "code": failure.kind.error_type(),
+        "status": upstream.and_then(|u| u.status).unwrap_or(failure.status()),
+    })
+}
+
+fn last_word(failure: Failure, mut previous: Vec<serde_json::Value>) -> Failure {
+    // The last of them is the failure itself.
+    previous.pop();
+    if previous.is_empty() { failure } else { failure.metadata("previous_errors", previous) }
+}

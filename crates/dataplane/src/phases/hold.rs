@@ -1,0 +1,139 @@
+//! Setting aside the most that a call can cost.
+//!
+//! The most is known before anything is sent: no prompt has more tokens
+//! than bytes, no answer is longer than the limit, and of the targets that
+//! may be tried the dearest counts. Where the caller sets no limit, a stream
+//! starts with a part of what the model could say and is extended as it
+//! grows; a whole answer cannot be watched, so all of it is set aside.
+
+use std::sync::Arc;
+
+use bourse_ledger::books::Refusal;
+use bourse_ledger::price::{self, Bound};
+use bourse_routing::plan::Plan;
+use bourse_store::TillError;
+use bourse_vocab::{Failure, FailureKind, GenerationId, Nanos};
+
+use super::admit::Admitted;
+use crate::ask::Ask;
+use crate::clock::now_ms;
+use crate::gateway::Gateway;
+use crate::market::Market;
+use crate::tab::Tab;
+
+/// Output tokens that a stream without a limit starts with.
+const STREAM_OUTPUT_FIRST: u64 = 4_096;
+/// Output tokens of a model whose limit nobody knows.
+const OUTPUT_UNKNOWN: u64 = 65_536;
+/// Bytes of an ordinary prompt that make a token, for estimates.
+const ESTIMATE_BYTES_PER_TOKEN: u64 = 4;
+
+/// Input tokens, as well as can be told without the provider's tokenizer.
+#[must_use]
+pub fn prompt_estimate(ask: &Ask) -> u64 {
+    ask.body_bytes.div_ceil(ESTIMATE_BYTES_PER_TOKEN)
+}
+
+/// Sets money aside, or says what is missing.
+pub async fn hold(
+    gateway: &Arc<Gateway>,
+    market: &Market,
+    plan: &Plan,
+    ask: &Ask,
+    admitted: &Admitted,
+    id: GenerationId,
+) -> Result<Tab, Failure> {
+    let principal = admitted.key.principal();
+    let payer = (principal.account, principal.key);
+    let amount = most(market, plan, ask)?;
+    let first = plan.targets().next().unwrap_or(u32::MAX);
+    let open = || Tab::open(&gateway.till, id, payer, amount, now_ms(), (market, first));
+    let opened = match open() {
+        // Credit or a limit may have been raised a moment ago, by a command
+        // beside the server. Before anyone is refused, look.
+        Err(TillError::Refused(
+            Refusal::Balance { .. }
+            | Refusal::KeyLimit { .. }
+            | Refusal::UnknownAccount
+            | Refusal::UnknownKey,
+        )) => {
+            gateway.office.refresh().await;
+            open()
+        }
+        opened => opened,
+    };
+    let tab = opened.map_err(|error| match error {
+        TillError::Refused(refusal @ Refusal::Balance { available, .. }) => {
+            afford(market, plan, ask, refusal, available)
+        }
+        other => other.failure(),
+    })?;
+    if gateway.wait_for_disk {
+        gateway.till.spool().wait_durable(tab.opened).await.map_err(|error| {
+            Failure::server(format!("the journal failed before a dispatch: {error}"))
+        })?;
+    }
+    Ok(tab)
+}
+
+/// The most that the call can cost at any of its targets.
+fn most(market: &Market, plan: &Plan, ask: &Ask) -> Result<Nanos, Failure> {
+    let mut most = Nanos::ZERO;
+    for target in plan.targets().filter_map(|index| market.target(index)) {
+        let endpoint = market.endpoint(target);
+        let bound = bound(ask, endpoint.max_output, endpoint.context_length);
+        let amount = price::upper_bound(&bound, &endpoint.prices, market.markup_ppm)
+            .map_err(|_| unpriced(&endpoint.id))?;
+        most = most.max(amount);
+    }
+    Ok(most)
+}
+
+fn bound(ask: &Ask, max_output: Option<u64>, context_length: u64) -> Bound {
+    let limit = max_output
+        .or((context_length > 0).then_some(context_length))
+        .unwrap_or(OUTPUT_UNKNOWN);
+    let completion = match ask.max_output {
+        Some(asked) => asked,
+        None if ask.stream => limit.min(STREAM_OUTPUT_FIRST),
+        None => limit,
+    };
+    Bound {
+        prompt_bytes: ask.body_bytes,
+        media: u64::from(ask.media_parts),
+        completion,
+        answers: ask.answers,
+        caches: ask.caches,
+    }
+}
+
+fn unpriced(endpoint: &str) -> Failure {
+    Failure::new(
+        FailureKind::NotFound,
+        format!("The price of {endpoint} is unknown, so it cannot be billed and is not called."),
+    )
+}
+
+/// OpenRouter's sentence about what would be affordable; clients match on it.
+fn afford(market: &Market, plan: &Plan, ask: &Ask, refusal: Refusal, available: Nanos) -> Failure {
+    let failure = refusal.failure();
+    let asked = plan
+        .targets()
+        .filter_map(|index| market.target(index))
+        .map(|target| {
+            let endpoint = market.endpoint(target);
+            (bound(ask, endpoint.max_output, endpoint.context_length), &endpoint.prices)
+        })
+        .next();
+    let Some((bound, prices)) = asked else { return failure };
+    let affordable = price::affordable_output(&bound, prices, market.markup_ppm, available);
+    Failure {
+        message: format!(
+            "This request requires more credits, or fewer max_tokens. You requested up to {} tokens, but can only afford {affordable}. Add credits with `bourse credit grant`.",
+            bound.completion
+        )
+        .into(),
+        ..failure
+    }
+    .metadata("provider_name", serde_json::Value::Null)
+}

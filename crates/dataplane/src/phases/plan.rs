@@ -1,0 +1,287 @@
+//! Targets in order: which endpoints may serve, and which first.
+
+use bourse_catalog::{Parameters, Resolution, SortVariant};
+use bourse_routing::candidate::Candidate;
+use bourse_routing::filter::{self, Excluded, Needs, PREFERRED};
+use bourse_routing::plan::Plan;
+use bourse_routing::preferences::{Cutoffs, Partition, Preferences, Sort, SortBy};
+use bourse_routing::health::Percentiles;
+use bourse_routing::strategies;
+use bourse_vocab::{Failure, FailureKind};
+use serde_json::json;
+
+use crate::market::{Market, Target};
+
+/// Models that one request may list (`models`): OpenRouter takes fewer, and
+/// every entry is resolved and filtered before the first byte is sent.
+pub const MODELS_MAX: usize = 32;
+/// Output tokens that a price comparison assumes where the caller sets no
+/// limit.
+const TYPICAL_OUTPUT: u64 = 512;
+/// Bytes in a token of ordinary English, for price comparisons only.
+const TYPICAL_BYTES_PER_TOKEN: u64 = 4;
+
+/// What the caller asks for, as far as choosing is concerned.
+#[derive(Debug)]
+pub struct Wanted<'a> {
+    /// Model names in order of preference, as typed.
+    pub models: &'a [String],
+    /// The `provider` object.
+    pub wishes: &'a Preferences,
+    /// What an endpoint must be able to do.
+    pub needs: Needs,
+    /// Uniform in [0, 1).
+    pub random: f64,
+    /// Now, in milliseconds since 1970.
+    pub now_ms: u64,
+}
+
+/// Orders the targets of a call, or says why there are none.
+pub fn plan(market: &Market, wanted: &Wanted<'_>) -> Result<Plan, Failure> {
+    let mut candidates = Vec::with_capacity(8);
+    let mut excluded: Vec<(Excluded, &Target)> = Vec::new();
+    let mut sort = wanted.wishes.sort;
+    let mut known = None;
+    let mut unknown = None;
+    for (rank, name) in wanted.models.iter().enumerate() {
+        let Some(resolution) = market.catalog.resolve(name) else {
+            unknown = unknown.or(Some(name));
+            continue;
+        };
+        known = known.or(Some(name));
+        if let Some(variant) = variant_sort(&resolution, name)? {
+            sort = sort.or(Some(variant));
+        }
+        let rank = u16::try_from(rank).unwrap_or(u16::MAX);
+        consider(market, wanted, &resolution, rank, &mut candidates, &mut excluded);
+    }
+    // OpenRouter refuses an unknown model even where a fallback is known:
+    // a typing error must not silently become another model.
+    if let Some(name) = unknown {
+        return Err(unknown_model(name));
+    }
+    let Some(first) = known else {
+        return Err(Failure::invalid("model: required; GET /api/v1/models lists them"));
+    };
+    let rest = strategies::arrange(&mut candidates, wanted.wishes, sort, wanted.random);
+    if !candidates.is_empty() {
+        return Ok(Plan::new(&candidates));
+    }
+    Err(match rest {
+        Some(rest_ms) => at_capacity(first, wanted.models, rest_ms),
+        None => nobody(market, first, wanted, &excluded),
+    })
+}
+
+fn consider<'m>(
+    market: &'m Market,
+    wanted: &Wanted<'_>,
+    resolution: &Resolution,
+    rank: u16,
+    candidates: &mut Vec<Candidate>,
+    excluded: &mut Vec<(Excluded, &'m Target)>,
+) {
+    let (first, targets) = market.targets_of(resolution.model);
+    let from = candidates.len();
+    let soft = wanted.needs.parameters.intersection(PREFERRED);
+    let mut supporting = false;
+    for (index, target) in (first..).zip(targets) {
+        let endpoint = market.endpoint(target);
+        if let Err(reason) =
+            filter::check(endpoint, &target.provider.slug, &wanted.needs, wanted.wishes)
+        {
+            excluded.push((reason, target));
+            continue;
+        }
+        let supports = endpoint.parameters.contains_all(soft);
+        if supports && !supporting && soft != Parameters::EMPTY {
+            // The first that supports what others do not: they step back.
+            candidates.truncate(from);
+        }
+        if supporting && !supports {
+            continue;
+        }
+        supporting |= supports && soft != Parameters::EMPTY;
+        candidates.push(candidate(market, target, index, rank, wanted));
+    }
+}
+
+fn candidate(
+    market: &Market,
+    target: &Target,
+    index: u32,
+    model_rank: u16,
+    wanted: &Wanted<'_>,
+) -> Candidate {
+    let endpoint = market.endpoint(target);
+    let prices = &endpoint.prices.base;
+    let prompt = wanted.needs.prompt_bytes / TYPICAL_BYTES_PER_TOKEN;
+    let completion = wanted.needs.max_output.unwrap_or(TYPICAL_OUTPUT).min(4 * TYPICAL_OUTPUT);
+    let price = prices.prompt.unwrap_or_default().times(prompt)
+        + prices.completion.unwrap_or_default().times(completion)
+        + prices.request.unwrap_or_default().times(1);
+    let order_rank = wanted
+        .wishes
+        .order
+        .iter()
+        .position(|slug| filter::names_endpoint(slug, &target.provider.slug, &endpoint.tag))
+        .and_then(|position| u16::try_from(position).ok());
+    let sorts_by = wanted.wishes.sort.map(|sort| sort.by);
+    // Percentiles take a lock and a sum; only those who ask pay for them.
+    let latency = (sorts_by == Some(SortBy::Latency)
+        || wanted.wishes.preferred_max_latency.is_some())
+    .then(|| target.health.recent_latency_ms(wanted.now_ms))
+    .flatten();
+    let throughput = target_throughput(target, wanted);
+    let slow = wanted.wishes.preferred_max_latency.is_some_and(|limits| {
+        latency.is_some_and(|have| misses(&limits, &have, |limit, have| have > limit * 1000.0))
+    });
+    let weak = wanted.wishes.preferred_min_throughput.is_some_and(|limits| {
+        throughput.is_some_and(|have| misses(&limits, &have, |limit, have| have < limit))
+    });
+    Candidate {
+        target: index,
+        model_rank,
+        order_rank,
+        price,
+        unstable: target.health.is_unstable(wanted.now_ms),
+        cooldown_ms: target.health.cooldown_ms(wanted.now_ms),
+        latency_ms: latency.map(|latency| latency.p50),
+        throughput: throughput.map(|throughput| throughput.p50),
+        deprioritised: slow || weak,
+    }
+}
+
+fn target_throughput(target: &Target, wanted: &Wanted<'_>) -> Option<Percentiles> {
+    let asked = wanted.wishes.preferred_min_throughput.is_some()
+        || wanted.wishes.sort.is_some_and(|sort| sort.by == SortBy::Throughput)
+        || wanted.models.iter().any(|name| name.contains(":nitro"));
+    asked.then(|| target.health.recent_throughput(wanted.now_ms)).flatten()
+}
+
+fn misses(limits: &Cutoffs, have: &Percentiles, is_worse: impl Fn(f64, f64) -> bool) -> bool {
+    #[allow(clippy::cast_precision_loss)] // Milliseconds and tokens, far below 2^52.
+    let is_worse = |limit: Option<f64>, have: u64| limit.is_some_and(|l| is_worse(l, have as f64));
+    is_worse(limits.p50, have.p50)
+        || is_worse(limits.p75, have.p75)
+        || is_worse(limits.p90, have.p90)
+        || is_worse(limits.p99, have.p99)
+}
+
+fn variant_sort(resolution: &Resolution, name: &str) -> Result<Option<Sort>, Failure> {
+    if resolution.routing.online {
+        return Err(Failure::invalid(format!(
+            "model: `{name}` asks for web search, which this server does not offer; remove `:online`"
+        )));
+    }
+    let by = match resolution.routing.sort {
+        None => return Ok(None),
+        Some(SortVariant::Nitro) => SortBy::Throughput,
+        Some(SortVariant::Floor) => SortBy::Price,
+        Some(SortVariant::Exacto) => {
+            return Err(Failure::invalid(format!(
+                "model: `{name}` asks for an order by quality, which is not measured here; use :nitro, :floor or no suffix"
+            )));
+        }
+    };
+    Ok(Some(Sort { by, partition: Partition::Model }))
+}
+
+fn unknown_model(name: &str) -> Failure {
+    let shown: String = name.chars().take(200).collect();
+    Failure::invalid(format!("{shown} is not a valid model ID")).availability(json!({
+        "code": "model_not_found",
+        "retryable": false,
+        "requested_models": [shown],
+    }))
+}
+
+pub(super) fn at_capacity(model: &str, models: &[String], rest_ms: u64) -> Failure {
+    let seconds = rest_ms.div_ceil(1000).max(1);
+    Failure::new(
+        FailureKind::RateLimited,
+        format!("All providers for {model} are at capacity. Retry after {seconds} seconds."),
+    )
+    .retry_after(std::time::Duration::from_millis(rest_ms))
+    .availability(json!({
+        "code": "capacity_exhausted",
+        "retryable": true,
+        "retry_after": seconds,
+        "requested_models": models,
+    }))
+}
+
+fn nobody(
+    market: &Market,
+    model: &str,
+    wanted: &Wanted<'_>,
+    excluded: &[(Excluded, &Target)],
+) -> Failure {
+    let mut reasons: Vec<_> = excluded.iter().map(|(reason, _)| *reason).collect();
+    reasons.sort_unstable();
+    reasons.dedup();
+    let names: Vec<_> = reasons.iter().map(|reason| reason.name()).collect();
+    let mut serving: Vec<&str> =
+        excluded.iter().map(|(_, target)| &*target.provider.slug).collect();
+    serving.sort_unstable();
+    serving.dedup();
+    let (code, message) = match reasons.as_slice() {
+        [] => {
+            let listed = market.catalog.resolve(model).map_or(0, |r| {
+                market.catalog.endpoints(r.model).len()
+            });
+            let why = if listed == 0 {
+                "the catalog lists no endpoint for it".to_owned()
+            } else {
+                let providers: Vec<_> = market
+                    .catalog
+                    .resolve(model)
+                    .map(|r| market.catalog.endpoints(r.model))
+                    .unwrap_or_default()
+                    .iter()
+                    .map(|endpoint| &*market.catalog.provider(endpoint.provider).slug)
+                    .take(5)
+                    .collect();
+                format!("no provider that serves it is configured (for example: {})", providers.join(", "))
+            };
+            ("no_endpoints", format!("No endpoints found for {model}: {why}."))
+        }
+        [Excluded::Providers] => (
+            "constraint_filtered",
+            format!(
+                "No allowed providers are available for the selected model. Providers serving {model}: {}, but your request's provider preferences permit none of them.",
+                serving.join(", ")
+            ),
+        ),
+        [Excluded::Training | Excluded::Retention, ..] => (
+            "privacy_restricted",
+            format!("No endpoints for {model} match your data policy ({}).", names.join(", ")),
+        ),
+        [Excluded::RequireParameters] => (
+            "constraint_filtered",
+            format!(
+                "No endpoints found for {model} that support every parameter of the request: {}. Remove some, or provider.require_parameters.",
+                wanted.needs.parameters.names().collect::<Vec<_>>().join(", ")
+            ),
+        ),
+        [Excluded::Modality] => (
+            "constraint_filtered",
+            format!(
+                "No endpoints found for {model} that support {} input and {} output.",
+                wanted.needs.input.names().collect::<Vec<_>>().join(", "),
+                wanted.needs.output.names().collect::<Vec<_>>().join(", ")
+            ),
+        ),
+        _ => (
+            "constraint_filtered",
+            format!("No endpoints found for {model} that fit the request: {}.", names.join(", ")),
+        ),
+    };
+    Failure::new(FailureKind::NotFound, message).availability(json!({
+        "code": code,
+        "retryable": false,
+        "requested_models": wanted.models,
+        "affected_providers": serving,
+        "excluded_by": names,
+    }))
+}

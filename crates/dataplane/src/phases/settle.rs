@@ -1,0 +1,295 @@
+//! The end of a call: who pays what, recorded exactly once.
+//!
+//! Whatever way a call ends, it comes here: with its whole answer, with a
+//! stream that broke, with a client that left. The table in
+//! `bourse_ledger::who_pays` says who pays; this file finds the row and
+//! fills in the numbers.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use bourse_ledger::price::{self, Charge};
+use bourse_ledger::record::{AttemptFact, Cost, Facts, Flags, Payer, Settlement, VoidReason};
+use bourse_ledger::who_pays::{End, Priced};
+use bourse_routing::health::Outcome;
+use bourse_vocab::{Bill, Failure, Nanos, Usage};
+
+use crate::call::{Call, Delivered};
+use crate::clock::now_ms;
+use crate::market::Target;
+use crate::relay::Report;
+use crate::tab::Tab;
+
+/// Bytes of text that an estimate counts as one token. Estimates are for
+/// answers whose provider reports nothing, and are flagged.
+const ESTIMATE_BYTES_PER_TOKEN: u64 = 4;
+
+/// How the answer ended, as its reader saw it.
+#[derive(Debug, Clone, Copy)]
+pub enum Ending<'a> {
+    /// It is whole.
+    Complete,
+    /// The provider broke off, or reported an error, after content.
+    Broke(&'a Failure),
+    /// We stopped it ourselves: the money ran out.
+    Stopped,
+    /// The client left and the provider was cancelled.
+    ClientLeft,
+    /// The client left and the provider was read to its end.
+    Drained,
+    /// The client left and the provider was read until the drain's cap.
+    DrainCapped,
+}
+
+/// A call whose answer is under way, with everything that its end needs.
+pub struct Settling {
+    /// The call.
+    pub call: Call,
+    /// Its money.
+    pub tab: Tab,
+    /// Who answers, and what was learned before the first content.
+    pub delivered: Delivered,
+    /// Input tokens, as well as can be told without the provider.
+    pub prompt_estimate: u64,
+}
+
+impl Settling {
+    /// The target that answers. A call outlives no market, so it is there.
+    fn target(&self) -> Option<&Target> {
+        self.call.market.target(self.delivered.target)
+    }
+
+    /// What was used, as far as can be counted here.
+    fn estimate(&self, report: &Report) -> Usage {
+        let by_bytes = report.content_bytes.div_ceil(ESTIMATE_BYTES_PER_TOKEN);
+        Usage {
+            prompt: self.prompt_estimate,
+            completion: by_bytes.max(report.content_pieces),
+            ..Usage::default()
+        }
+    }
+
+    /// Prices a usage at the target's rates.
+    fn price(&self, usage: &Usage) -> Charge {
+        let Some(target) = self.target() else { return Charge::default() };
+        let endpoint = self.call.market.endpoint(target);
+        let media = u64::from(self.call.ask.media_parts);
+        price::price(usage, &endpoint.prices, media, self.call.market.markup_ppm)
+            .unwrap_or_default()
+    }
+
+    /// What the call would cost if it ended now, by our own count.
+    #[must_use]
+    pub fn so_far(&self, report: &Report) -> (Usage, Charge) {
+        let usage = self.estimate(report);
+        (usage, self.price(&usage))
+    }
+
+    /// Settles or voids, and tells the bill. Call it once the answer has
+    /// ended, whatever the ending.
+    pub fn finish(self, report: &Report, ending: Ending<'_>) -> (Usage, Bill) {
+        let at_ms = now_ms();
+        let estimate = self.estimate(report);
+        let (usage, mended) = report.usage.resolve(&estimate);
+        let reported = report.usage.is_complete().then(|| priced(&self.price(&usage)));
+        let counted = priced(&self.price(&estimate));
+        let end = self.end(report, ending, &usage);
+        let at_most = self.tab.held();
+        let verdict = end.row().verdict(reported, counted, at_most);
+        let (billed, charge) = match verdict.charge {
+            charge if reported.is_some_and(|r| r.charge == charge) => (usage, self.price(&usage)),
+            _ => (estimate, self.price(&estimate)),
+        };
+        let bill = Bill {
+            total: verdict.charge,
+            upstream_prompt: charge.upstream_prompt,
+            upstream_completion: charge.upstream_completion,
+            estimated: mended || reported.is_none(),
+        };
+        self.remember(at_ms, report, ending, &billed, &bill);
+        self.record(at_ms, report, ending, &billed, &bill, &verdict, end);
+        (billed, bill)
+    }
+
+    fn end(&self, report: &Report, ending: Ending<'_>, usage: &Usage) -> End {
+        let nothing = usage.completion == 0
+            && report.content_pieces == 0
+            && report.content_bytes == 0
+            && report.finish.is_none();
+        match ending {
+            Ending::Complete | Ending::Drained if nothing || report.finish == Some("error") => {
+                End::NothingDelivered
+            }
+            Ending::Complete if report.usage.is_complete() => End::Finished,
+            Ending::Complete if report.usage.nonsense => End::FinishedNonsense,
+            Ending::Complete => End::FinishedUncounted,
+            Ending::Broke(_) | Ending::Stopped => End::BrokeMidway,
+            Ending::ClientLeft if report.content_pieces == 0 && report.content_bytes == 0 => {
+                End::LeftBeforeContent
+            }
+            Ending::ClientLeft => End::LeftMidwayCancelled,
+            Ending::Drained if report.usage.is_complete() => End::LeftDrained,
+            Ending::Drained | Ending::DrainCapped => End::LeftDrainCapped,
+        }
+    }
+
+    /// Tells the health books and the counters.
+    fn remember(
+        &self,
+        at_ms: u64,
+        report: &Report,
+        ending: Ending<'_>,
+        usage: &Usage,
+        bill: &Bill,
+    ) {
+        let Some(target) = self.target() else { return };
+        let metrics = &target.metrics;
+        let outcome = match ending {
+            Ending::Complete | Ending::Drained if report.finish == Some("error") => Outcome::Failure,
+            Ending::Complete | Ending::Drained => Outcome::Success {
+                first_token_ms: self.delivered.first_content_ms,
+                tokens: usage.completion,
+                total_ms: self.answering_ms(at_ms).max(1),
+            },
+            Ending::Broke(failure) => Outcome::of(failure),
+            Ending::Stopped | Ending::ClientLeft | Ending::DrainCapped => Outcome::Neutral,
+        };
+        target.health.end(at_ms, outcome);
+        let count = match outcome {
+            Outcome::Success { .. } => &metrics.succeeded,
+            Outcome::Failure => &metrics.failed,
+            Outcome::RateLimited { .. } => &metrics.rate_limited,
+            Outcome::Neutral => &metrics.cancelled,
+        };
+        count.fetch_add(1, Relaxed);
+        metrics.bill(usage.prompt, usage.completion, bill.upstream(), bill.total);
+    }
+
+    /// Milliseconds from the last dispatch to now.
+    fn answering_ms(&self, at_ms: u64) -> u64 {
+        at_ms.saturating_sub(self.delivered.sent_ms)
+    }
+
+    #[allow(clippy::too_many_arguments)] // One row of a record.
+    fn record(
+        self,
+        at_ms: u64,
+        report: &Report,
+        ending: Ending<'_>,
+        usage: &Usage,
+        bill: &Bill,
+        verdict: &bourse_ledger::who_pays::Verdict,
+        end: End,
+    ) {
+        let Self { call, tab, delivered, .. } = &self;
+        let Some(target) = call.market.target(delivered.target) else { return };
+        let endpoint = call.market.endpoint(target);
+        let provider = &*target.provider.slug;
+        let costs: Vec<_> = verdict
+            .cost
+            .into_iter()
+            .map(|(amount, payer)| Cost { provider, amount, payer })
+            .collect();
+        let mut possible = possible_costs(call, tab.held());
+        possible.extend(
+            verdict.possible.map(|amount| Cost { provider, amount, payer: Payer::House }),
+        );
+        if !verdict.served {
+            let reason = match end {
+                End::NothingDelivered => VoidReason::NothingDelivered,
+                _ => VoidReason::CallerLeft,
+            };
+            self.tab.void(reason, costs, possible);
+            return;
+        }
+        let attempts = call
+            .tried
+            .iter()
+            .filter_map(|tried| Some((tried, call.market.target(tried.target)?)))
+            .map(|(tried, target)| AttemptFact {
+                provider: &target.provider.slug,
+                endpoint: &call.market.endpoint(target).id,
+                model: &call.market.catalog.model(target.model).slug,
+                upstream_id: "",
+                status: tried.status,
+                latency_ms: tried.latency_ms,
+            })
+            .collect();
+        let who = &call.ask.attribution;
+        let facts = Facts {
+            model: &call.market.catalog.model(target.model).slug,
+            provider,
+            provider_name: &target.provider.name,
+            endpoint: &endpoint.id,
+            upstream_id: report.upstream_id.as_deref().unwrap_or(""),
+            session_id: &who.session_id,
+            user: &who.user,
+            finish: finish_word(report, ending),
+            native_finish: report.native_finish.as_deref().unwrap_or(""),
+            referer: &who.referer,
+            app: &who.title,
+            user_agent: &who.user_agent,
+            router: "",
+            service_tier: report.service_tier.as_deref().unwrap_or(""),
+            flags: Flags {
+                streamed: call.ask.stream,
+                cancelled: matches!(
+                    ending,
+                    Ending::ClientLeft | Ending::Drained | Ending::DrainCapped
+                ),
+                estimated: bill.estimated,
+                byok: false,
+                nonsense: report.usage.nonsense,
+            },
+            usage: *usage,
+            upstream_prompt: bill.upstream_prompt,
+            upstream_completion: bill.upstream_completion,
+            media_prompt: call.ask.media_parts,
+            latency_ms: u32::try_from(delivered.first_content_ms).unwrap_or(u32::MAX),
+            generation_ms: u32::try_from(self.answering_ms(at_ms)).unwrap_or(u32::MAX),
+            attempts,
+            ..Facts::default()
+        };
+        let settlement = Settlement {
+            id: call.id,
+            account: tab.account,
+            at_ms,
+            charge: verdict.charge,
+            costs,
+            possible,
+            facts,
+        };
+        self.tab.settle(&settlement);
+    }
+}
+
+fn finish_word(report: &Report, ending: Ending<'_>) -> &'static str {
+    match ending {
+        Ending::Broke(_) | Ending::Stopped => "error",
+        _ => report.finish.unwrap_or(""),
+    }
+}
+
+fn priced(charge: &Charge) -> Priced {
+    Priced { charge: charge.total, upstream: charge.upstream_total }
+}
+
+/// What providers of failed attempts may charge although they never
+/// answered: questions for reconciliation.
+pub fn possible_costs(call: &Call, at_most: Nanos) -> Vec<Cost<'_>> {
+    call.tried
+        .iter()
+        .filter(|tried| tried.may_be_charged)
+        .filter_map(|tried| call.market.target(tried.target))
+        .map(|target| Cost {
+            provider: &target.provider.slug,
+            amount: at_most,
+            payer: Payer::House,
+        })
+        .collect()
+}
+
+/// Ends a call that nobody answered: the customer pays nothing.
+pub fn nobody_answered(call: &Call, tab: &Tab) {
+    let possible = possible_costs(call, tab.held());
+    tab.void(VoidReason::AttemptsFailed, Vec::new(), possible);
+}

@@ -1,0 +1,70 @@
+//! Reading a provider's stream and writing the client's, metering on the way.
+//!
+//! A [`Feed`] takes upstream bytes in pieces of any size and appends what
+//! the client shall see. There are two: [`passthrough::PassThrough`] where
+//! both sides speak the same format (bytes are forwarded, ids replaced), and
+//! [`translate::Translate`] where they do not. Both hold back the
+//! provider's usage and the end of the stream: the caller is told the usage
+//! with its price, once, when the call is settled.
+
+pub mod body;
+pub mod passthrough;
+pub mod translate;
+
+use bourse_vocab::{Bill, Failure, Usage, UsageReport};
+use bytes::Bytes;
+
+/// What was learned from a stream so far.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
+    /// What the provider says it counted.
+    pub usage: UsageReport,
+    /// The provider's id for its answer.
+    pub upstream_id: Option<String>,
+    /// Why it ended, in the public API's words.
+    pub finish: Option<&'static str>,
+    /// Why it ended, in the provider's words.
+    pub native_finish: Option<String>,
+    /// The tier that served.
+    pub service_tier: Option<String>,
+    /// Bytes of content handed to the client: an upper bound for its tokens.
+    pub content_bytes: u64,
+    /// Pieces of content handed to the client: most providers send a token
+    /// in each.
+    pub content_pieces: u64,
+}
+
+/// Turns upstream bytes into the client's.
+pub trait Feed: Send {
+    /// Takes a piece of the upstream's stream.
+    ///
+    /// # Errors
+    /// The stream is broken, or the provider reported an error in it. What
+    /// was appended to `out` before is good.
+    fn feed(&mut self, piece: &Bytes, out: &mut Vec<u8>) -> Result<(), Failure>;
+
+    /// The upstream closed the stream.
+    ///
+    /// # Errors
+    /// It was cut short.
+    fn end(&mut self, out: &mut Vec<u8>) -> Result<(), Failure>;
+
+    /// Whether any of the answer has been appended to `out`.
+    fn has_content(&self) -> bool;
+
+    /// Whether the provider has said that the stream is complete.
+    fn is_complete(&self) -> bool;
+
+    /// See [`Report::content_bytes`]; asked after every piece.
+    fn content_bytes(&self) -> u64;
+
+    /// What was learned so far.
+    fn report(&self) -> Report;
+
+    /// Appends the settled usage and the end of the stream.
+    fn finish(&mut self, usage: &Usage, bill: &Bill, out: &mut Vec<u8>);
+
+    /// Appends an error and the end of the stream: a broken answer is never
+    /// shown as a finished one.
+    fn fail(&mut self, failure: &Failure, out: &mut Vec<u8>);
+}

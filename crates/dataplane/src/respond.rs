@@ -1,0 +1,133 @@
+//! Replies as HTTP.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bourse_vocab::{Failure, Format};
+use bourse_wire::codec;
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, RETRY_AFTER};
+use http::{HeaderValue, Response, StatusCode};
+use http_body::{Frame, SizeHint};
+
+use crate::relay::body::StreamBody;
+
+/// The id of the call, on every reply to one.
+pub const GENERATION_ID: HeaderName = HeaderName::from_static("x-generation-id");
+/// Says that answers come from simulated providers.
+pub const SIMULATED: HeaderName = HeaderName::from_static("x-bourse-simulated");
+
+type Other = Pin<Box<dyn http_body::Body<Data = Bytes, Error = BoxError> + Send>>;
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The body of a reply.
+pub enum ReplyBody {
+    /// All of it.
+    Whole(Option<Bytes>),
+    /// A stream.
+    Stream(Box<StreamBody>),
+    /// Whatever the control plane answers.
+    Other(Other),
+}
+
+impl http_body::Body for ReplyBody {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match self.get_mut() {
+            Self::Whole(body) => Poll::Ready(body.take().map(|data| Ok(Frame::data(data)))),
+            Self::Stream(body) => {
+                let frame = ready!(Pin::new(&mut **body).poll_frame(cx));
+                Poll::Ready(frame.map(|Ok(frame)| Ok(frame)))
+            }
+            Self::Other(body) => body.as_mut().poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Whole(body) => body.is_none(),
+            Self::Stream(body) => body.is_end_stream(),
+            Self::Other(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Whole(body) => {
+                SizeHint::with_exact(body.as_ref().map_or(0, |body| body.len() as u64))
+            }
+            Self::Stream(_) => SizeHint::default(),
+            Self::Other(body) => body.size_hint(),
+        }
+    }
+}
+
+fn id_header(id: &str) -> HeaderValue {
+    // Ids are letters, digits and dashes.
+    HeaderValue::from_str(id).unwrap_or(HeaderValue::from_static("gen-unknown"))
+}
+
+/// A whole reply.
+#[must_use]
+pub fn json(body: Bytes, id: &str) -> Response<ReplyBody> {
+    let mut response = Response::new(ReplyBody::Whole(Some(body)));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(GENERATION_ID, id_header(id));
+    response
+}
+
+/// A streamed reply.
+#[must_use]
+pub fn stream(body: StreamBody, id: &str) -> Response<ReplyBody> {
+    let mut response = Response::new(ReplyBody::Stream(Box::new(body)));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    // Reverse proxies that buffer must not do so here.
+    headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    headers.insert(GENERATION_ID, id_header(id));
+    response
+}
+
+/// A failure, in OpenRouter's shape.
+#[must_use]
+pub fn failure(failure: &Failure, id: Option<&str>) -> Response<ReplyBody> {
+    if let Some(inside) = &failure.inside {
+        let id = id.unwrap_or("");
+        let kind = failure.kind.error_type();
+        if failure.blame == bourse_vocab::Blame::Us {
+            tracing::error!(id, kind, inside = &**inside, "a call failed");
+        } else {
+            tracing::debug!(id, kind, inside = &**inside, "a call failed");
+        }
+    }
+    let body = codec(Format::OpenAiChat).write_failure(failure);
+    let mut response = Response::new(ReplyBody::Whole(Some(body.into())));
+    *response.status_mut() =
+        StatusCode::from_u16(failure.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if let Some(id) = id {
+        headers.insert(GENERATION_ID, id_header(id));
+    }
+    if let Some(wait) = failure.retry_after {
+        let seconds = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1);
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}
+
+/// Marks a reply where answers are simulated.
+#[must_use]
+pub fn with_simulated(mut response: Response<ReplyBody>, simulated: bool) -> Response<ReplyBody> {
+    if simulated {
+        response.headers_mut().insert(SIMULATED, HeaderValue::from_static("true"));
+    }
+    response
+}

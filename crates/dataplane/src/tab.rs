@@ -1,0 +1,137 @@
+//! The money of one call: opened by its hold, closed exactly once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use bourse_ledger::record::{Checkpoint, Cost, Dispatch, Hold, Settlement, VoidReason, Voiding};
+use bourse_spool::Position;
+use bourse_store::{Till, TillError};
+use bourse_vocab::{AccountId, Failure, GenerationId, KeyId, Nanos};
+
+use crate::clock::now_ms;
+use crate::market::{Market, Target};
+
+/// The money of one call. A tab that is dropped open is voided: whoever
+/// knows better settles it first, and a path that was forgotten costs the
+/// customer nothing.
+pub struct Tab {
+    till: Arc<Till>,
+    id: GenerationId,
+    /// Who pays.
+    pub account: AccountId,
+    held: Nanos,
+    /// Where the hold is in the journal.
+    pub opened: Position,
+    /// The target that the journal says is being called.
+    recorded: u32,
+    dispatched: bool,
+    closed: AtomicBool,
+}
+
+/// Names of a target, as records have them.
+fn names<'a>(market: &'a Market, target: &'a Target) -> (&'a str, &'a str, &'a str) {
+    (
+        &market.catalog.model(target.model).slug,
+        &target.provider.slug,
+        &market.endpoint(target).id,
+    )
+}
+
+impl Tab {
+    /// Sets money aside for a call whose first target is `index`.
+    pub fn open(
+        till: &Arc<Till>,
+        id: GenerationId,
+        (account, key): (AccountId, KeyId),
+        amount: Nanos,
+        at_ms: u64,
+        (market, index): (&Market, u32),
+    ) -> Result<Self, TillError> {
+        let (model, provider, endpoint) =
+            market.target(index).map_or(("", "", ""), |target| names(market, target));
+        let opened =
+            till.hold(&Hold { id, account, key, amount, at_ms, model, provider, endpoint })?;
+        Ok(Self {
+            till: Arc::clone(till),
+            id,
+            account,
+            held: amount,
+            opened,
+            recorded: index,
+            dispatched: false,
+            closed: AtomicBool::new(false),
+        })
+    }
+
+    /// What is set aside.
+    #[must_use]
+    pub const fn held(&self) -> Nanos {
+        self.held
+    }
+
+    /// Notes that a target is about to be called.
+    pub fn dispatch(&mut self, market: &Market, index: u32, target: &Target) -> Result<(), Failure> {
+        if self.recorded != index || self.dispatched {
+            let (model, provider, endpoint) = names(market, target);
+            self.till
+                .dispatch(&Dispatch { id: self.id, model, provider, endpoint })
+                .map_err(|error| error.failure())?;
+            self.recorded = index;
+        }
+        self.dispatched = true;
+        Ok(())
+    }
+
+    /// Sets more aside.
+    pub fn extend(&mut self, extra: Nanos) -> Result<(), Failure> {
+        let sum = self
+            .till
+            .extend(self.account, self.id, extra, now_ms())
+            .map_err(|error| error.failure())?;
+        self.held = sum;
+        Ok(())
+    }
+
+    /// Remembers how much was delivered, for the case that the server does
+    /// not live to settle the call.
+    pub fn checkpoint(&self, charge: Nanos, upstream: Nanos, prompt: u64, completion: u64) {
+        let checkpoint = Checkpoint { id: self.id, charge, upstream, prompt, completion };
+        if let Err(error) = self.till.checkpoint(&checkpoint) {
+            tracing::warn!(id = %self.id, %error, "a checkpoint could not be written");
+        }
+    }
+
+    /// Pays. Only the first ending of a tab counts.
+    pub fn settle(&self, settlement: &Settlement<'_>) {
+        if self.take()
+            && let Err(error) = self.till.settle(settlement)
+        {
+            tracing::error!(id = %self.id, %error, "a settlement could not be written");
+        }
+    }
+
+    /// Frees what was set aside; the customer pays nothing.
+    pub fn void(&self, reason: VoidReason, costs: Vec<Cost<'_>>, possible: Vec<Cost<'_>>) {
+        if !self.take() {
+            return;
+        }
+        let (id, account) = (self.id, self.account);
+        let voiding = Voiding { id, account, at_ms: now_ms(), reason, costs, possible };
+        if let Err(error) = self.till.void(&voiding) {
+            tracing::error!(id = %self.id, %error, "a voiding could not be written");
+        }
+    }
+
+    /// Whether this is the first to close the tab.
+    fn take(&self) -> bool {
+        !self.closed.swap(true, Relaxed)
+    }
+}
+
+impl Drop for Tab {
+    fn drop(&mut self) {
+        let reason =
+            if self.dispatched { VoidReason::CallerLeft } else { VoidReason::NotDispatched };
+        self.void(reason, Vec::new(), Vec::new());
+    }
+}

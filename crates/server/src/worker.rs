@@ -1,0 +1,268 @@
+//! The data plane's threads: each accepts, serves and calls by itself.
+//!
+//! One single-threaded runtime a core, a listener each (the kernel spreads
+//! connections by `SO_REUSEPORT`), connections to providers of its own. A
+//! call never changes threads, so nothing on its way wakes another core.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::Router;
+use bourse_dataplane::ask::Shape;
+use bourse_dataplane::pipeline::{Worker, call};
+use bourse_dataplane::respond::{self, ReplyBody};
+use bourse_vocab::{Failure, FailureKind};
+use http::{Method, Request, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::time::{Instant, Sleep};
+use tower::ServiceExt;
+
+/// A client has this long to send its request's head.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// A client that reads nothing for this long is cut off.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
+/// Connections that a worker serves at once; more wait in the kernel.
+const CONNECTIONS_MAX: usize = 16_384;
+/// Bytes of a request's head: hyper refuses longer ones with 431.
+const HEAD_BYTES_MAX: usize = 64 * 1024;
+/// Connections that wait to be accepted.
+const BACKLOG: i32 = 1_024;
+
+/// Opens a listener that shares its address with the other workers.
+pub fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// What a worker serves with.
+#[derive(Clone)]
+pub struct Service {
+    /// The data plane.
+    pub worker: Worker,
+    /// Everything that is not a model call.
+    pub control: Router,
+    /// Where the control plane runs: a slow dashboard must not delay a call.
+    pub control_runtime: Handle,
+}
+
+/// Accepts and serves until told to stop, then until the last connection
+/// has ended.
+pub async fn run(
+    listener: std::net::TcpListener,
+    service: Service,
+    mut stop: watch::Receiver<bool>,
+) -> io::Result<()> {
+    let listener = TcpListener::from_std(listener)?;
+    let slots = Arc::new(tokio::sync::Semaphore::new(CONNECTIONS_MAX));
+    let sweeper = service.worker.client.spawn_sweeper();
+    loop {
+        let slot = tokio::select! {
+            slot = Arc::clone(&slots).acquire_owned() => slot,
+            _ = stop.wait_for(|stop| *stop) => break,
+        };
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = stop.wait_for(|stop| *stop) => break,
+        };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                // Out of descriptors, or a client that is gone already.
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                continue;
+            }
+        };
+        let service = service.clone();
+        let stop = stop.clone();
+        tokio::spawn(async move {
+            serve(stream, service, stop).await;
+            drop(slot);
+        });
+    }
+    drop(listener);
+    // Whoever gets all slots back knows that every connection has ended.
+    let all = u32::try_from(CONNECTIONS_MAX).unwrap_or(u32::MAX);
+    let _ = slots.acquire_many(all).await;
+    sweeper.abort();
+    Ok(())
+}
+
+async fn serve(stream: TcpStream, service: Service, mut stop: watch::Receiver<bool>) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "TCP_NODELAY was refused");
+    }
+    let io = TokioIo::new(Guarded { stream, stalled: None });
+    let handler = service_fn(|request: Request<Incoming>| {
+        let service = &service;
+        async move { Ok::<_, std::convert::Infallible>(route(service, request).await) }
+    });
+    let mut connection = std::pin::pin!(
+        http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_TIMEOUT)
+            .max_buf_size(HEAD_BYTES_MAX.max(512 * 1024))
+            .serve_connection(io, handler)
+    );
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        _ = stop.wait_for(|stop| *stop) => {
+            // Finish what is under way, then close.
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+/// Model calls go straight to the data plane, everything else to the router.
+/// Both see the same path, and the same bytes of it.
+async fn route(service: &Service, request: Request<Incoming>) -> Response<ReplyBody> {
+    let path = request.uri().path();
+    let tail = path.strip_prefix("/api").unwrap_or(path);
+    let shape = match tail {
+        "/v1/chat/completions" => Some(Shape::Chat),
+        "/v1/completions" => Some(Shape::Completion),
+        _ => None,
+    };
+    match shape {
+        Some(shape) if request.method() == Method::POST => {
+            call(&service.worker, shape, request).await
+        }
+        Some(_) if request.method() != Method::OPTIONS => {
+            let failure = Failure::new(
+                FailureKind::NotFound,
+                format!("{} {path} does not exist; use POST", request.method()),
+            );
+            respond::failure(&failure, None)
+        }
+        _ => control(service, request).await,
+    }
+}
+
+async fn control(service: &Service, request: Request<Incoming>) -> Response<ReplyBody> {
+    let request = request.map(axum::body::Body::new);
+    let answer = service.control_runtime.spawn(service.control.clone().oneshot(request)).await;
+    match answer {
+        Ok(Ok(response)) => response.map(|body| ReplyBody::Other(Box::pin(Boxed(body)))),
+        Ok(Err(never)) => match never {},
+        Err(error) => {
+            let failure = Failure::server(format!("a control-plane request failed: {error}"));
+            respond::failure(&failure, None)
+        }
+    }
+}
+
+/// An axum body, with errors that the data plane can carry.
+struct Boxed(axum::body::Body);
+
+impl http_body::Body for Boxed {
+    type Data = bytes::Bytes;
+    type Error = Box<dyn std::error::Error + Send + Sync>;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Self::Data>, Self::Error>>> {
+        Pin::new(&mut self.get_mut().0)
+            .poll_frame(cx)
+            .map(|frame| frame.map(|frame| frame.map_err(Into::into)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_end_stream()
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        self.0.size_hint()
+    }
+}
+
+/// A socket whose writes may not stall for ever: a client that stops
+/// reading holds a provider's connection and a customer's money.
+struct Guarded {
+    stream: TcpStream,
+    /// Set while a write waits.
+    stalled: Option<Pin<Box<Sleep>>>,
+}
+
+impl Guarded {
+    fn watch<T>(&mut self, cx: &mut Context<'_>, poll: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if poll.is_ready() {
+            self.stalled = None;
+            return poll;
+        }
+        let sleep = self
+            .stalled
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(Instant::now() + WRITE_TIMEOUT)));
+        match sleep.as_mut().poll(cx) {
+            Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+impl AsyncRead for Guarded {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Guarded {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let poll = Pin::new(&mut this.stream).poll_write(cx, buf);
+        this.watch(cx, poll)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let poll = Pin::new(&mut this.stream).poll_write_vectored(cx, bufs);
+        this.watch(cx, poll)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let poll = Pin::new(&mut this.stream).poll_flush(cx);
+        this.watch(cx, poll)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+    }
+}

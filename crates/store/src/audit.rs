@@ -1,0 +1,216 @@
+//! `ledger verify`: do the books balance, to the nano-dollar?
+//!
+//! A store gathers, at one moment, every sum twice: once from the postings
+//! and once from where it is kept for use. [`AuditView::check`] compares
+//! them; it is pure, so that every store is held to the same rules.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use bourse_ledger::LedgerAccount;
+use bourse_spool::Position;
+use bourse_vocab::AccountId;
+
+/// Sums of calls, by whatever they are grouped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CallSums {
+    /// What customers paid.
+    pub paid: i128,
+    /// What the house paid.
+    pub house_loss: i128,
+    /// What providers charge.
+    pub upstream: i128,
+}
+
+/// Everything that must agree, at one moment. Sums are 128 bits wide: a
+/// damaged database must be reported, not overflow.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AuditView {
+    /// How far the spool has been applied.
+    pub applied: Position,
+    /// Journals whose postings do not sum to zero, with the sum.
+    pub unbalanced: Vec<(u64, i128)>,
+    /// Sums of the postings, by ledger account.
+    pub posted: BTreeMap<String, i128>,
+    /// Stored balances, by ledger account.
+    pub stored: BTreeMap<String, i128>,
+    /// Granted and spent, by account.
+    pub accounts: BTreeMap<AccountId, (i128, i128)>,
+    /// Grants, by account.
+    pub grants: BTreeMap<AccountId, i128>,
+    /// Open holds, by account.
+    pub held: BTreeMap<AccountId, i128>,
+    /// Sums of the finished calls, by account.
+    pub calls: BTreeMap<AccountId, CallSums>,
+    /// Sums of the daily sums, by account.
+    pub activity: BTreeMap<AccountId, i128>,
+    /// What the keys have spent, by account.
+    pub keys: BTreeMap<AccountId, i128>,
+    /// How many finished calls there are.
+    pub generations: u64,
+}
+
+/// Two sums that should agree and do not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// What is wrong, naming account or journal.
+    pub what: String,
+    /// What it should be, in nano-dollars.
+    pub expected: i128,
+    /// What it is.
+    pub found: i128,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            what,
+            expected,
+            found,
+        } = self;
+        let by = found.saturating_sub(*expected);
+        write!(
+            f,
+            "{what}: expected {expected}, found {found}, off by {by} nano-dollars"
+        )
+    }
+}
+
+/// What an audit found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AuditReport {
+    /// Sums that disagree; none if the books balance.
+    pub differences: Vec<Difference>,
+    /// How many sums were compared.
+    pub compared: u64,
+    /// How many finished calls stand behind them.
+    pub generations: u64,
+    /// How many accounts.
+    pub accounts: u64,
+}
+
+impl AuditReport {
+    /// Whether the books balance.
+    #[must_use]
+    pub fn is_balanced(&self) -> bool {
+        self.differences.is_empty()
+    }
+
+    fn compare(&mut self, what: impl FnOnce() -> String, expected: i128, found: i128) {
+        self.compared = self.compared.saturating_add(1);
+        if expected != found {
+            self.differences.push(Difference {
+                what: what(),
+                expected,
+                found,
+            });
+        }
+    }
+}
+
+impl AuditView {
+    /// Compares everything with everything.
+    #[must_use]
+    pub fn check(&self) -> AuditReport {
+        let mut report = AuditReport {
+            generations: self.generations,
+            accounts: self.accounts.len() as u64,
+            ..AuditReport::default()
+        };
+        for (journal, sum) in &self.unbalanced {
+            report.compare(|| format!("sum of journal {journal}"), 0, *sum);
+        }
+        let total = self
+            .posted
+            .values()
+            .fold(0, |sum: i128, one| sum.saturating_add(*one));
+        report.compare(|| "sum of all postings".to_owned(), 0, total);
+        for name in self
+            .posted
+            .keys()
+            .chain(self.stored.keys())
+            .collect::<BTreeSet<_>>()
+        {
+            let (posted, stored) = (sum_of(&self.posted, name), sum_of(&self.stored, name));
+            report.compare(|| format!("stored balance of {name}"), posted, stored);
+        }
+        for (id, (granted, spent)) in &self.accounts {
+            self.check_account(&mut report, *id, *granted, *spent);
+        }
+        let calls = self
+            .calls
+            .values()
+            .fold(CallSums::default(), |sum, one| CallSums {
+                paid: sum.paid.saturating_add(one.paid),
+                house_loss: sum.house_loss.saturating_add(one.house_loss),
+                upstream: sum.upstream.saturating_add(one.upstream),
+            });
+        let revenue = sum_of(&self.posted, "revenue");
+        let worth = calls.paid.saturating_add(calls.house_loss);
+        report.compare(|| "revenue, by finished calls".to_owned(), worth, revenue);
+        let loss = sum_of(&self.posted, "house_loss").saturating_neg();
+        report.compare(
+            || "house loss, by finished calls".to_owned(),
+            calls.house_loss,
+            loss,
+        );
+        let cost = self.by_prefix("provider_cost:");
+        report.compare(
+            || "provider costs, by finished calls".to_owned(),
+            calls.upstream,
+            cost,
+        );
+        report
+    }
+
+    fn check_account(&self, report: &mut AuditReport, id: AccountId, granted: i128, spent: i128) {
+        let held = sum_of(&self.held, &id);
+        let posted = |account: LedgerAccount| sum_of(&self.posted, &account.to_string());
+        let n = id.0;
+        report.compare(
+            || format!("held of account {n}, by open holds"),
+            held,
+            posted(LedgerAccount::CustomerHeld(id)),
+        );
+        report.compare(
+            || format!("available of account {n}, by granted, spent and open holds"),
+            granted.saturating_sub(spent).saturating_sub(held),
+            posted(LedgerAccount::CustomerAvailable(id)),
+        );
+        let grants = sum_of(&self.grants, &id);
+        report.compare(
+            || format!("granted to account {n}, by grants"),
+            grants,
+            granted,
+        );
+        let paid = self.calls.get(&id).map_or(0, |calls| calls.paid);
+        report.compare(
+            || format!("spent by account {n}, by finished calls"),
+            paid,
+            spent,
+        );
+        let days = sum_of(&self.activity, &id);
+        report.compare(
+            || format!("daily sums of account {n}, by finished calls"),
+            paid,
+            days,
+        );
+        let keys = sum_of(&self.keys, &id);
+        report.compare(|| format!("spent by the keys of account {n}"), paid, keys);
+    }
+
+    fn by_prefix(&self, prefix: &str) -> i128 {
+        let sums = self
+            .posted
+            .iter()
+            .filter(|(name, _)| name.starts_with(prefix));
+        sums.fold(0, |sum: i128, (_, one)| sum.saturating_add(*one))
+    }
+}
+
+fn sum_of<K: Ord + std::borrow::Borrow<Q>, Q: Ord + ?Sized>(
+    sums: &BTreeMap<K, i128>,
+    name: &Q,
+) -> i128 {
+    sums.get(name).copied().unwrap_or(0)
+}

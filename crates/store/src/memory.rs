@@ -1,0 +1,420 @@
+//! A store in memory: for tests, and as the plainest statement of what a
+//! store does.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use bourse_ledger::fold::{ActivityKey, ActivitySums, GenerationRow, Unreconciled};
+use bourse_ledger::journal::{Journal, grant};
+use bourse_ledger::{Effects, Fold, OpenHold, record};
+use bourse_policy::KeyHash;
+use bourse_spool::Position;
+use bourse_vocab::{AccountId, GenerationId, KeyId, Nanos};
+
+use crate::account::{AccountRow, Accounts, Changes, Grant};
+use crate::activity::{Activity, ActivityQuery, ActivityRow};
+use crate::audit::{AuditView, CallSums};
+use crate::generation::Generations;
+use crate::journal::{Applied, Batch, Journals};
+use crate::key::{KeyPatch, KeyRow, Keys, NewKey};
+use crate::{Reply, StoreError};
+
+/// Everything in maps, behind one lock.
+#[derive(Debug, Default)]
+pub struct MemoryStore {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    seq: u64,
+    applied: Position,
+    accounts: BTreeMap<AccountId, (AccountRow, u64)>,
+    keys: BTreeMap<KeyId, (KeyRow, u64)>,
+    grants: Vec<Grant>,
+    journals: Vec<Journal>,
+    balances: BTreeMap<String, i64>,
+    open: HashMap<GenerationId, OpenHold>,
+    generations: BTreeMap<GenerationId, GenerationRow>,
+    activity: BTreeMap<ActivityKey, ActivitySums>,
+    unreconciled: Vec<Unreconciled>,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn with<'a, T: Send + 'a>(
+        &'a self,
+        act: impl FnOnce(&mut State) -> Result<T, StoreError> + Send + 'a,
+    ) -> Reply<'a, T> {
+        Box::pin(async move { act(&mut self.lock()) })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn next_seq(&mut self) -> u64 {
+        self.seq = self.seq.saturating_add(1);
+        self.seq
+    }
+
+    fn book(&mut self, journal: Journal) -> Result<(), StoreError> {
+        let mut balances = self.balances.clone();
+        for (account, amount) in journal.entries() {
+            let balance = balances.entry(account.to_string()).or_default();
+            *balance = balance.checked_add(amount.0).ok_or_else(out_of_range)?;
+        }
+        self.balances = balances;
+        self.journals.push(journal);
+        Ok(())
+    }
+
+    fn find_key(&mut self, hash: KeyHash) -> Option<&mut (KeyRow, u64)> {
+        self.keys
+            .values_mut()
+            .find(|(row, _)| row.key.hash == hash && row.deleted_at_ms.is_none())
+    }
+
+    fn write(&mut self, effects: Effects) -> Result<(), StoreError> {
+        if !effects.journal.is_empty() {
+            self.book(effects.journal)?;
+        }
+        for id in effects.closed {
+            self.open.remove(&id);
+        }
+        for hold in effects.opened {
+            self.open.insert(hold.id, hold);
+        }
+        for row in effects.generations {
+            self.generations.insert(row.id, row);
+        }
+        for (id, paid) in effects.spent {
+            let (account, _) = self
+                .accounts
+                .get_mut(&id)
+                .ok_or(StoreError::NotFound("account"))?;
+            account.spent = account.spent.checked_add(paid).ok_or_else(out_of_range)?;
+        }
+        for ((id, _), used) in effects.keys {
+            let (key, _) = self.keys.get_mut(&id).ok_or(StoreError::NotFound("key"))?;
+            key.spent.add(used.paid, used.at_ms);
+            key.last_used_at_ms = key.last_used_at_ms.max(Some(used.at_ms));
+        }
+        for (key, sums) in effects.activity {
+            add(self.activity.entry(key).or_default(), &sums);
+        }
+        self.unreconciled.extend(effects.unreconciled);
+        Ok(())
+    }
+}
+
+fn out_of_range() -> StoreError {
+    StoreError::Journal(bourse_ledger::journal::JournalError::OutOfRange)
+}
+
+fn add(sum: &mut ActivitySums, one: &ActivitySums) {
+    sum.requests = sum.requests.saturating_add(one.requests);
+    sum.paid = sum.paid.saturating_add(one.paid);
+    sum.byok = sum.byok.saturating_add(one.byok);
+    sum.prompt = sum.prompt.saturating_add(one.prompt);
+    sum.completion = sum.completion.saturating_add(one.completion);
+    sum.reasoning = sum.reasoning.saturating_add(one.reasoning);
+    sum.cached = sum.cached.saturating_add(one.cached);
+}
+
+impl Accounts for MemoryStore {
+    fn create_account<'a>(&'a self, name: &'a str, at_ms: u64) -> Reply<'a, AccountRow> {
+        self.with(move |state| {
+            if state.accounts.values().any(|(row, _)| row.name == name) {
+                return Err(StoreError::Exists("account"));
+            }
+            let last = state.accounts.keys().last().map_or(0, |id| id.0);
+            let row = AccountRow {
+                id: AccountId(last.saturating_add(1)),
+                name: name.to_owned(),
+                granted: Nanos::ZERO,
+                spent: Nanos::ZERO,
+                created_at_ms: at_ms,
+            };
+            let seq = state.next_seq();
+            state.accounts.insert(row.id, (row.clone(), seq));
+            Ok(row)
+        })
+    }
+
+    fn account(&self, id: AccountId) -> Reply<'_, Option<AccountRow>> {
+        self.with(move |state| Ok(state.accounts.get(&id).map(|(row, _)| row.clone())))
+    }
+
+    fn account_by_name<'a>(&'a self, name: &'a str) -> Reply<'a, Option<AccountRow>> {
+        self.with(move |state| {
+            let mut rows = state.accounts.values().map(|(row, _)| row);
+            Ok(rows.find(|row| row.name == name).cloned())
+        })
+    }
+
+    fn accounts(&self) -> Reply<'_, Vec<AccountRow>> {
+        self.with(|state| {
+            Ok(state
+                .accounts
+                .values()
+                .map(|(row, _)| row.clone())
+                .collect())
+        })
+    }
+
+    fn grant(&self, grant_of: Grant) -> Reply<'_, AccountRow> {
+        self.with(move |state| {
+            let seq = state.seq.saturating_add(1);
+            let row = state
+                .accounts
+                .get(&grant_of.account)
+                .map(|(row, _)| row.clone());
+            let mut row = row.ok_or(StoreError::NotFound("account"))?;
+            let same = |other: &Grant| other.reference == grant_of.reference;
+            if grant_of.reference.is_some() && state.grants.iter().any(same) {
+                return Ok(row);
+            }
+            let journal = grant(grant_of.kind, grant_of.account, grant_of.amount)?;
+            row.granted = row
+                .granted
+                .checked_add(grant_of.amount)
+                .ok_or_else(out_of_range)?;
+            state.book(journal)?;
+            state.seq = seq;
+            state.accounts.insert(row.id, (row.clone(), seq));
+            state.grants.push(grant_of);
+            Ok(row)
+        })
+    }
+
+    fn changes_since(&self, seq: u64) -> Reply<'_, Changes> {
+        self.with(move |state| {
+            let accounts = state.accounts.values().filter(|(_, at)| *at > seq);
+            let keys = state.keys.values().filter(|(_, at)| *at > seq);
+            Ok(Changes {
+                seq: state.seq,
+                accounts: accounts.map(|(row, _)| row.clone()).collect(),
+                keys: keys.map(|(row, _)| row.clone()).collect(),
+            })
+        })
+    }
+}
+
+impl Keys for MemoryStore {
+    fn create_key(&self, key: NewKey, at_ms: u64) -> Reply<'_, KeyRow> {
+        self.with(move |state| {
+            if !state.accounts.contains_key(&key.account) {
+                return Err(StoreError::NotFound("account"));
+            }
+            if state.keys.values().any(|(row, _)| row.key.hash == key.hash) {
+                return Err(StoreError::Exists("key"));
+            }
+            let last = state.keys.keys().last().map_or(0, |id| id.0);
+            let row = KeyRow {
+                id: KeyId(last.saturating_add(1)),
+                key,
+                disabled: false,
+                created_at_ms: at_ms,
+                updated_at_ms: None,
+                last_used_at_ms: None,
+                deleted_at_ms: None,
+                spent: bourse_policy::Spent::default(),
+            };
+            let seq = state.next_seq();
+            state.keys.insert(row.id, (row.clone(), seq));
+            Ok(row)
+        })
+    }
+
+    fn key_by_hash(&self, hash: KeyHash) -> Reply<'_, Option<KeyRow>> {
+        self.with(move |state| Ok(state.find_key(hash).map(|(row, _)| row.clone())))
+    }
+
+    fn keys(
+        &self,
+        account: Option<AccountId>,
+        include_disabled: bool,
+        offset: u64,
+        count_max: u64,
+    ) -> Reply<'_, Vec<KeyRow>> {
+        self.with(move |state| {
+            let rows = state.keys.values().rev().map(|(row, _)| row).filter(|row| {
+                row.deleted_at_ms.is_none()
+                    && account.is_none_or(|account| row.key.account == account)
+                    && (include_disabled || !row.disabled)
+            });
+            let (skip, take) = (usize::try_from(offset), usize::try_from(count_max));
+            let (skip, take) = (skip.unwrap_or(usize::MAX), take.unwrap_or(usize::MAX));
+            Ok(rows.skip(skip).take(take).cloned().collect())
+        })
+    }
+
+    fn update_key(&self, hash: KeyHash, patch: KeyPatch, at_ms: u64) -> Reply<'_, Option<KeyRow>> {
+        self.with(move |state| {
+            let seq = state.next_seq();
+            Ok(state.find_key(hash).map(|(row, at)| {
+                patch.apply(row, at_ms);
+                *at = seq;
+                row.clone()
+            }))
+        })
+    }
+
+    fn delete_key(&self, hash: KeyHash, at_ms: u64) -> Reply<'_, bool> {
+        self.with(move |state| {
+            let seq = state.next_seq();
+            let found = state.find_key(hash).map(|(row, at)| {
+                row.deleted_at_ms = Some(at_ms);
+                *at = seq;
+            });
+            Ok(found.is_some())
+        })
+    }
+}
+
+impl Journals for MemoryStore {
+    fn applied(&self) -> Reply<'_, Position> {
+        self.with(|state| Ok(state.applied))
+    }
+
+    fn open_holds(&self) -> Reply<'_, Vec<OpenHold>> {
+        self.with(|state| {
+            let mut holds: Vec<_> = state.open.values().cloned().collect();
+            holds.sort_by_key(|hold| hold.id);
+            Ok(holds)
+        })
+    }
+
+    fn apply<'a>(&'a self, batch: Batch<'a>) -> Reply<'a, Applied> {
+        self.with(move |state| {
+            let position = state.applied;
+            if batch.to <= position {
+                return Ok(Applied {
+                    position,
+                    ..Applied::default()
+                });
+            }
+            if batch.from != position {
+                return Err(StoreError::Gap {
+                    applied: position.0,
+                    from: batch.from.0,
+                });
+            }
+            let mut fold = Fold::new(state.open.values().cloned());
+            for bytes in batch.records {
+                fold.push(&record::decode(bytes)?, bytes);
+            }
+            let effects = fold.finish()?;
+            let repeated = effects.repeated;
+            state.write(effects)?;
+            state.applied = batch.to;
+            Ok(Applied {
+                position: batch.to,
+                records: batch.records.len() as u64,
+                repeated,
+            })
+        })
+    }
+
+    fn audit(&self) -> Reply<'_, AuditView> {
+        self.with(|state| Ok(view(state)))
+    }
+}
+
+fn view(state: &State) -> AuditView {
+    let mut view = AuditView {
+        applied: state.applied,
+        generations: state.generations.len() as u64,
+        ..AuditView::default()
+    };
+    for journal in &state.journals {
+        for (account, amount) in journal.entries() {
+            *view.posted.entry(account.to_string()).or_default() += i128::from(amount.0);
+        }
+    }
+    for (account, amount) in &state.balances {
+        view.stored.insert(account.clone(), i128::from(*amount));
+    }
+    for (id, (row, _)) in &state.accounts {
+        let sums = (i128::from(row.granted.0), i128::from(row.spent.0));
+        view.accounts.insert(*id, sums);
+    }
+    for grant in &state.grants {
+        *view.grants.entry(grant.account).or_default() += i128::from(grant.amount.0);
+    }
+    for hold in state.open.values() {
+        *view.held.entry(hold.account).or_default() += i128::from(hold.amount.0);
+    }
+    for row in state.generations.values() {
+        let sums: &mut CallSums = view.calls.entry(row.account).or_default();
+        sums.paid += i128::from(row.paid.0);
+        sums.house_loss += i128::from(row.house_loss.0);
+        sums.upstream += i128::from(row.upstream.0);
+    }
+    for (key, sums) in &state.activity {
+        *view.activity.entry(key.account).or_default() += i128::from(sums.paid.0);
+    }
+    for (row, _) in state.keys.values() {
+        *view.keys.entry(row.key.account).or_default() += i128::from(row.spent.total.0);
+    }
+    view
+}
+
+impl Generations for MemoryStore {
+    fn generation(&self, id: GenerationId) -> Reply<'_, Option<GenerationRow>> {
+        self.with(move |state| Ok(state.generations.get(&id).cloned()))
+    }
+
+    fn generations(&self, account: AccountId, count_max: u64) -> Reply<'_, Vec<GenerationRow>> {
+        self.with(move |state| {
+            let rows = state
+                .generations
+                .values()
+                .rev()
+                .filter(|row| row.account == account);
+            Ok(rows
+                .take(usize::try_from(count_max).unwrap_or(usize::MAX))
+                .cloned()
+                .collect())
+        })
+    }
+
+    fn unreconciled(&self, count_max: u64) -> Reply<'_, Vec<Unreconciled>> {
+        self.with(move |state| {
+            let count = usize::try_from(count_max).unwrap_or(usize::MAX);
+            Ok(state.unreconciled.iter().take(count).cloned().collect())
+        })
+    }
+}
+
+impl Activity for MemoryStore {
+    fn activity(&self, query: ActivityQuery) -> Reply<'_, Vec<ActivityRow>> {
+        self.with(move |state| {
+            let mut rows: BTreeMap<_, ActivityRow> = BTreeMap::new();
+            for (of, sums) in &state.activity {
+                let wanted = of.account == query.account
+                    && query.key.is_none_or(|key| of.key == key)
+                    && (query.first_day..=query.last_day).contains(&of.day);
+                if !wanted {
+                    continue;
+                }
+                let group = (of.day, &of.model, &of.endpoint, &of.provider);
+                rows.entry(group)
+                    .and_modify(|row| add(&mut row.sums, sums))
+                    .or_insert_with(|| ActivityRow {
+                        of: of.clone(),
+                        sums: *sums,
+                    });
+            }
+            Ok(rows.into_values().collect())
+        })
+    }
+}

@@ -1,0 +1,325 @@
+//! The till: balances in memory and the journal on disk, as one.
+//!
+//! Every method but [`Till::open`] and [`Till::hold_durably`] returns without
+//! waiting for anything but a short lock and one `write(2)`. The order is
+//! always the same: first the books decide, then the journal remembers. If
+//! the journal cannot, a hold is undone and refused; the end of a call is
+//! kept in memory and reported as an error, and the server, whose disk has
+//! failed, is about to stop.
+
+use std::path::{Path, PathBuf};
+
+use bourse_ledger::books::{Books, Posted, Refusal, Released};
+use bourse_ledger::record::{
+    self, Checkpoint, Dispatch, Extend, Hold, Record, Settlement, Voiding,
+};
+use bourse_ledger::recover::{self, Closing, KeyState, Replay};
+use bourse_spool::{Kind, Options, Position, Spool, SpoolError};
+use bourse_vocab::{AccountId, Failure, FailureKind, GenerationId, Nanos};
+
+use crate::account::Changes;
+use crate::key::KeyRow;
+use crate::{Store, StoreError};
+
+/// Records read at once while starting.
+const REPLAY_RECORDS: usize = 8_192;
+/// Where the spool is, within the data directory.
+pub const SPOOL_DIR: &str = "spool";
+
+/// When a hold may be acted upon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SyncMode {
+    /// When the kernel has it: survives the end of the process. A power cut
+    /// can lose the last few milliseconds, at the house's expense.
+    #[default]
+    Group,
+    /// When the disk has it.
+    Always,
+}
+
+/// Why the till cannot do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum TillError {
+    /// The books refuse.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The journal cannot take more.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+    /// The database cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A journal record that cannot be read.
+    #[error("spool: record at {position}: {source}")]
+    Record {
+        /// Where it is.
+        position: Position,
+        /// What does not fit.
+        source: record::DecodeError,
+    },
+}
+
+impl TillError {
+    /// As the caller is told: 402 with the reason, 503 when the journal is
+    /// full, and otherwise our own fault.
+    #[must_use]
+    pub fn failure(&self) -> Failure {
+        match self {
+            Self::Refused(refusal) => refusal.failure(),
+            Self::Spool(SpoolError::Full { .. } | SpoolError::Stopped) => Failure::new(
+                FailureKind::Overloaded,
+                "No new requests can be accepted right now.",
+            )
+            .inside(self.to_string()),
+            other => Failure::server(other.to_string()),
+        }
+    }
+}
+
+/// What starting found and did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Recovery {
+    /// Records that the database had not seen.
+    pub replayed: u64,
+    /// Of these, such as repeated what was known.
+    pub repeated: u64,
+    /// Running calls that were settled by their last checkpoint.
+    pub settled: u64,
+    /// Running calls that were voided.
+    pub voided: u64,
+    /// Bytes of a torn write that were cut off the journal.
+    pub torn_bytes: usize,
+    /// For the first [`crate::Accounts::changes_since`].
+    pub change_seq: u64,
+}
+
+/// Balances in memory and the journal on disk.
+#[derive(Debug)]
+pub struct Till {
+    books: Books,
+    spool: Spool,
+    spool_dir: PathBuf,
+    mode: SyncMode,
+}
+
+impl Till {
+    /// Opens the till: balances as the database has them, then the records
+    /// that it has not seen, then an end for every call that was running.
+    /// The data directory must be locked (`bourse_spool::DataDirLock`).
+    ///
+    /// # Errors
+    /// A database that cannot be read, a damaged journal.
+    pub async fn open(
+        store: &dyn Store,
+        data_dir: &Path,
+        mode: SyncMode,
+        options: Options,
+        now_ms: u64,
+    ) -> Result<(Self, Recovery), TillError> {
+        let applied = store.applied().await?;
+        let spool_dir = data_dir.join(SPOOL_DIR);
+        let opened = Spool::open(&spool_dir, applied, options)?;
+        let mut recovery = Recovery {
+            torn_bytes: opened.torn_bytes,
+            ..Recovery::default()
+        };
+        let mut replay = Replay::default();
+        let everything = store.changes_since(0).await?;
+        recovery.change_seq = everything.seq;
+        for account in &everything.accounts {
+            replay.account(account.id, account.granted, account.spent);
+        }
+        for key in &everything.keys {
+            replay.key(key.id, key_state(key));
+        }
+        for hold in store.open_holds().await? {
+            replay.open(hold);
+        }
+        let mut reader = opened.spool.reader(applied);
+        loop {
+            let batch = reader.read(opened.spool.written(), REPLAY_RECORDS)?;
+            if batch.is_empty() {
+                break;
+            }
+            for bytes in batch.iter() {
+                let position = batch.end();
+                let record = record::decode(bytes)
+                    .map_err(|source| TillError::Record { position, source })?;
+                replay.push(&record);
+                recovery.replayed = recovery.replayed.saturating_add(1);
+            }
+        }
+        recovery.repeated = replay.repeated();
+        let (books, open) = replay.finish()?;
+        let till = Self {
+            books,
+            spool: opened.spool,
+            spool_dir,
+            mode,
+        };
+        for hold in &open {
+            match recover::close(hold, now_ms) {
+                Closing::Settle(settlement) => {
+                    till.settle(&settlement)?;
+                    recovery.settled = recovery.settled.saturating_add(1);
+                }
+                Closing::Void(voiding) => {
+                    till.void(&voiding)?;
+                    recovery.voided = recovery.voided.saturating_add(1);
+                }
+            }
+        }
+        Ok((till, recovery))
+    }
+
+    /// Sets money aside for a call, before its first dispatch.
+    ///
+    /// # Errors
+    /// Too little money, an unknown price's caller, a full or broken spool.
+    pub fn hold(&self, hold: &Hold<'_>) -> Result<Position, TillError> {
+        // A full spool is found before any money moves.
+        self.spool.check_room()?;
+        self.books
+            .hold(hold.account, hold.key, hold.id, hold.amount, hold.at_ms)?;
+        self.append(Kind::Begin, &Record::Hold(*hold))
+            .map_err(|error| {
+                // Undone: the call does not begin. It was open a moment ago.
+                let _ = self.books.void(hold.account, hold.id);
+                error.into()
+            })
+    }
+
+    /// Like [`Self::hold`]; in [`SyncMode::Always`] it also waits until the
+    /// disk has the hold.
+    ///
+    /// # Errors
+    /// As for [`Self::hold`].
+    pub async fn hold_durably(&self, hold: &Hold<'_>) -> Result<(), TillError> {
+        let position = self.hold(hold)?;
+        if self.mode == SyncMode::Always {
+            self.spool.wait_durable(position).await?;
+        }
+        Ok(())
+    }
+
+    /// Sets more money aside for a running call; returns the new sum.
+    ///
+    /// # Errors
+    /// Too little money, or a broken spool; the hold stays as it was.
+    pub fn extend(
+        &self,
+        account: AccountId,
+        id: GenerationId,
+        extra: Nanos,
+        at_ms: u64,
+    ) -> Result<Nanos, TillError> {
+        let amount = self.books.extend(account, id, extra, at_ms)?;
+        if let Err(error) = self.append(Kind::Go, &Record::Extend(Extend { id, extra })) {
+            self.books.retract(account, id, extra);
+            return Err(error.into());
+        }
+        Ok(amount)
+    }
+
+    /// Remembers that a later attempt goes to another endpoint.
+    ///
+    /// # Errors
+    /// A broken spool.
+    pub fn dispatch(&self, dispatch: &Dispatch<'_>) -> Result<(), TillError> {
+        self.append(Kind::Go, &Record::Dispatch(*dispatch))?;
+        Ok(())
+    }
+
+    /// Remembers how much of a stream has been delivered.
+    ///
+    /// # Errors
+    /// A broken spool.
+    pub fn checkpoint(&self, checkpoint: &Checkpoint) -> Result<(), TillError> {
+        self.append(Kind::Go, &Record::Checkpoint(*checkpoint))?;
+        Ok(())
+    }
+
+    /// Pays for a call. The second time changes nothing.
+    ///
+    /// # Errors
+    /// [`Refusal::NotOpen`] the second time; a broken spool.
+    pub fn settle(&self, settlement: &Settlement<'_>) -> Result<Posted, TillError> {
+        let Settlement {
+            id,
+            account,
+            at_ms,
+            charge,
+            ..
+        } = *settlement;
+        let posted = self.books.post(account, id, charge, at_ms)?;
+        self.spool.append_with(Kind::Go, |out| {
+            record::encode_settle(posted.key, posted.held, posted.paid, settlement, out);
+        })?;
+        Ok(posted)
+    }
+
+    /// Ends a call that costs its customer nothing. The second time changes
+    /// nothing.
+    ///
+    /// # Errors
+    /// [`Refusal::NotOpen`] the second time; a broken spool.
+    pub fn void(&self, voiding: &Voiding<'_>) -> Result<Released, TillError> {
+        let released = self.books.void(voiding.account, voiding.id)?;
+        self.spool.append_with(Kind::Go, |out| {
+            record::encode_void(released.key, released.held, voiding, out);
+        })?;
+        Ok(released)
+    }
+
+    /// Takes over what administrators have changed: new accounts, credit,
+    /// keys, limits. Also right for a single key that was just found in the
+    /// database. Keys of accounts that are not known yet are left for the
+    /// next time.
+    pub fn absorb(&self, changes: &Changes) {
+        for account in &changes.accounts {
+            self.books
+                .set_account(account.id, account.granted, account.spent);
+        }
+        for key in &changes.keys {
+            let state = key_state(key);
+            // An unknown account will come with a later change.
+            let _ = self
+                .books
+                .set_key(key.key.account, key.id, state.limit, state.spent);
+        }
+    }
+
+    /// The balances.
+    #[must_use]
+    pub const fn books(&self) -> &Books {
+        &self.books
+    }
+
+    /// The journal.
+    #[must_use]
+    pub const fn spool(&self) -> &Spool {
+        &self.spool
+    }
+
+    /// Where the journal is.
+    #[must_use]
+    pub fn spool_dir(&self) -> &Path {
+        &self.spool_dir
+    }
+
+    fn append(&self, kind: Kind, record: &Record<'_>) -> Result<Position, SpoolError> {
+        self.spool
+            .append_with(kind, |out| record::encode(record, out))
+    }
+}
+
+fn key_state(key: &KeyRow) -> KeyState {
+    KeyState {
+        account: key.key.account,
+        limit: key.limit(),
+        spent: key.spent,
+    }
+}
+
+#[cfg(test)]
+mod tests;
