@@ -253,15 +253,16 @@ impl Verdict {
     }
 }
 
-/// Prompt too long, in the words of OpenAI, Anthropic, Google, vLLM,
-/// llama.cpp, Mistral, Cohere, Together and Bedrock (their documentation and
-/// issue trackers, November 2026).
+/// Prompt too long, in the words that vendors and inference servers use;
+/// `exceed_context_size_error` is llama.cpp's (ggml-org/llama.cpp#15780,
+/// September 2025).
 const CONTEXT: &[&str] = &[
     "context_length_exceeded",
     "exceed_context_size_error",
     "model_context_window_exceeded",
     "context length",
     "context window",
+    "context limit",
     "context size",
     "maximum context",
     "prompt is too long",
@@ -291,6 +292,9 @@ const ACCOUNT: &[&str] = &[
     "insufficient_quota",
     "exceeded your current quota",
     "credit balance",
+    // Anthropic's word for a limit that the account's owner set.
+    "usage limits",
+    "spend limit",
     "insufficient balance",
     "insufficient_balance",
     "insufficient credits",
@@ -315,6 +319,7 @@ const ACCOUNT: &[&str] = &[
 const POLICY: &[&str] = &[
     "content_policy",
     "content_filter",
+    "content filtering",
     "content policy",
     "content management policy",
     "content_moderation",
@@ -400,7 +405,8 @@ fn judge(status: u16, words: &str, message: &str) -> Verdict {
         },
         422 => Verdict::usual(Kind::Unprocessable),
         408 | 504 | 524 => Verdict::usual(Kind::Timeout),
-        // 498: Groq's flex capacity. 529: Anthropic's overload.
+        // 498: Groq's flex capacity (console.groq.com/docs/flex-processing,
+        // November 2026). 529: Anthropic's overload.
         498 | 503 | 529 => Verdict::usual(Kind::Overloaded),
         409 => Verdict::upstream(Kind::Conflict),
         412 => Verdict::upstream(Kind::PreconditionFailed),
@@ -516,6 +522,7 @@ fn secret(text: &str) -> Option<(usize, usize)> {
         ("ASIA", 12),
         // Not secret, but ours: who has the account.
         ("org-", 8),
+        ("org_", 8),
         ("proj_", 8),
     ];
     let is_secret = |byte: &u8| {

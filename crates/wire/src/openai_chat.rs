@@ -10,6 +10,9 @@ mod request;
 mod stream;
 pub mod usage;
 
+#[cfg(test)]
+mod tests;
+
 use bourse_vocab::chat::{Reply, Request};
 use bourse_vocab::{Failure, Format};
 

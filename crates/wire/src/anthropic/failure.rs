@@ -1,175 +1,51 @@
 //! Errors, both ways (Claude API errors, November 2026).
 
-use bourse_vocab::failure::UpstreamError;
-use bourse_vocab::{Blame, Failure, FailureKind, Next};
+use bourse_vocab::{Failure, FailureKind};
 use serde_json::{Value, json};
 
 use crate::codec::ErrorReply;
-
-/// How much of a provider's error body is kept: enough for any sentence,
-/// too little to hold a prompt that it echoes.
-const RAW_MAX: usize = 2048;
+use crate::failure_text::{self, Said};
+use crate::lossy;
 
 /// Understands a provider's error reply.
 pub(super) fn read(reply: &ErrorReply<'_>) -> Failure {
-    let value = serde_json::from_slice(reply.body).unwrap_or(Value::Null);
-    let mut failure = classify(&value, Some(reply.status));
-    if let Some(upstream) = &mut failure.upstream {
-        upstream.raw = Some(redacted(&String::from_utf8_lossy(reply.body)));
-    }
-    if let Some(wait) = reply.retry_after {
-        failure = failure.retry_after(wait);
-    }
-    failure
-}
-
-/// Understands an `error` event or body.
-pub(super) fn read_value(value: &Value, status: Option<u16>) -> Failure {
-    let mut failure = classify(value, status);
-    if let Some(upstream) = &mut failure.upstream {
-        upstream.raw = Some(redacted(&value.to_string()));
-    }
-    failure
-}
-
-fn classify(value: &Value, status: Option<u16>) -> Failure {
-    let error = value.get("error").unwrap_or(&Value::Null);
-    let word = error.get("type").and_then(Value::as_str);
-    let message = error.get("message").and_then(Value::as_str).unwrap_or("");
-    let kind = word.and_then(|word| by_type(word, message));
-    let kind = kind.unwrap_or_else(|| by_status(status, message));
-    let failure = match kind {
-        Kind::Caller(kind) => Failure::new(kind, said(message, "The provider refused the request")),
-        Kind::Busy(kind) => Failure::new(kind, said(message, "The provider is busy")),
-        // Our account with the provider is none of the caller's business,
-        // and another provider may serve.
-        Kind::Account => {
-            let mut failure = Failure::unavailable("The provider could not serve this request");
-            failure.blame = Blame::Upstream;
-            failure.next(Next::TryAnother)
-        }
-        Kind::Gone => {
-            let mut failure = Failure::new(
-                FailureKind::NotFound,
-                said(message, "The provider does not serve this model"),
-            );
-            failure.blame = Blame::Upstream;
-            failure.next(Next::TryAnother)
-        }
-        Kind::Broken => Failure::unavailable(said(message, "The provider failed")),
+    let Ok(value) = lossy::parse(reply.body) else {
+        return failure_text::read(reply);
     };
-    failure.upstream(UpstreamError {
-        provider: None,
-        status,
-        code: word.map(|word| cut(word, 64).to_owned()),
-        raw: None,
-    })
+    let status = status(&value).unwrap_or(reply.status);
+    let raw = String::from_utf8_lossy(reply.body);
+    let mut failure =
+        failure_text::failure(status, &Said::by_value(&value), &raw, reply.retry_after);
+    if let Some(upstream) = &mut failure.upstream {
+        upstream.status = Some(reply.status);
+    }
+    failure
 }
 
-enum Kind {
-    Caller(FailureKind),
-    Busy(FailureKind),
-    Account,
-    Gone,
-    Broken,
+/// Understands an error that came with status 200, in a stream or a reply.
+pub(super) fn read_late(value: &Value) -> Failure {
+    let status = status(value).unwrap_or(500);
+    failure_text::failure(status, &Said::by_value(value), &value.to_string(), None)
 }
 
-fn by_type(word: &str, message: &str) -> Option<Kind> {
-    Some(match word {
-        "invalid_request_error" => invalid(message),
-        "authentication_error" | "permission_error" | "billing_error" => Kind::Account,
-        "not_found_error" => Kind::Gone,
-        "conflict_error" => Kind::Caller(FailureKind::Conflict),
-        "request_too_large" => Kind::Caller(FailureKind::PayloadTooLarge),
-        "rate_limit_error" => Kind::Busy(FailureKind::RateLimited),
-        "overloaded_error" => Kind::Busy(FailureKind::Overloaded),
-        "timeout_error" => Kind::Busy(FailureKind::Timeout),
-        "api_error" => Kind::Broken,
+/// The status that the error's type stands for. It says more than the status
+/// of the reply: compatible vendors answer 500 to everything, and an error
+/// in a stream has no status at all.
+fn status(value: &Value) -> Option<u16> {
+    Some(match value.pointer("/error/type")?.as_str()? {
+        "invalid_request_error" => 400,
+        "authentication_error" => 401,
+        "billing_error" => 402,
+        "permission_error" => 403,
+        "not_found_error" => 404,
+        "conflict_error" => 409,
+        "request_too_large" => 413,
+        "rate_limit_error" => 429,
+        "api_error" => 500,
+        "timeout_error" => 504,
+        "overloaded_error" => 529,
         _ => return None,
     })
-}
-
-/// `invalid_request_error` covers several things that need different
-/// remedies, and only the sentence tells them apart.
-fn invalid(message: &str) -> Kind {
-    let message = message.to_ascii_lowercase();
-    let says = |texts: &[&str]| texts.iter().any(|text| message.contains(text));
-    if says(&[
-        "prompt is too long",
-        "exceed context limit",
-        "exceeds the context window",
-        "context window",
-    ]) {
-        Kind::Caller(FailureKind::ContextLengthExceeded)
-    } else if says(&["max_tokens:"]) && says(&["maximum allowed", "exceed", "> "]) {
-        Kind::Caller(FailureKind::MaxTokensExceeded)
-    } else if says(&["credit balance", "spend limit", "usage limits", "billing"]) {
-        // Reported as 400 too when a spend limit is reached.
-        Kind::Account
-    } else if says(&["content filtering policy", "usage policy", "safety"]) {
-        Kind::Caller(FailureKind::ContentPolicy)
-    } else if says(&[
-        "could not process image",
-        "image exceeds",
-        "image dimensions",
-    ]) {
-        Kind::Caller(FailureKind::InvalidImage)
-    } else {
-        Kind::Caller(FailureKind::InvalidRequest)
-    }
-}
-
-fn by_status(status: Option<u16>, message: &str) -> Kind {
-    match status {
-        Some(400 | 422) => invalid(message),
-        Some(401..=403) => Kind::Account,
-        Some(404) => Kind::Gone,
-        Some(409) => Kind::Caller(FailureKind::Conflict),
-        Some(413) => Kind::Caller(FailureKind::PayloadTooLarge),
-        Some(429) => Kind::Busy(FailureKind::RateLimited),
-        Some(408 | 504) => Kind::Busy(FailureKind::Timeout),
-        Some(503 | 529) => Kind::Busy(FailureKind::Overloaded),
-        _ => Kind::Broken,
-    }
-}
-
-fn said(message: &str, otherwise: &str) -> String {
-    if message.trim().is_empty() {
-        return otherwise.to_owned();
-    }
-    redacted(message)
-}
-
-/// The text up to `max` bytes, whole characters only.
-fn cut(text: &str, max: usize) -> &str {
-    let mut end = text.len().min(max);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text.get(..end).unwrap_or("")
-}
-
-/// Cuts a text to its bound and blots out what looks like a key: providers
-/// do echo the credential that they refuse.
-fn redacted(text: &str) -> String {
-    // The bound comes first, so that the work is bounded too; a key that it
-    // cuts in half is blotted out all the same.
-    let text = cut(text, RAW_MAX);
-    let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(start) = rest.find(is_word) {
-        let (before, from) = rest.split_at(start);
-        let (word, after) = from.split_at(from.find(|c| !is_word(c)).unwrap_or(from.len()));
-        out.push_str(before);
-        let is_key = ["sk-", "sk_", "AKIA", "ASIA", "eyJ", "ya29.", "AIza"]
-            .into_iter()
-            .any(|prefix| word.starts_with(prefix) && word.len() >= prefix.len() + 6);
-        out.push_str(if is_key { "***" } else { word });
-        rest = after;
-    }
-    out.push_str(rest);
-    out
 }
 
 /// Writes the body of an error reply (openrouter.ai/docs, errors and

@@ -7,15 +7,16 @@ use serde_json::{Value, json};
 use super::request::{sealed, thought};
 use super::{seal, usage};
 use crate::codec::Stamp;
+use crate::lossy;
 
 /// Reads a provider's reply.
 pub(super) fn read(body: &[u8]) -> Result<Reply, Failure> {
-    let message: Value = serde_json::from_slice(body).map_err(|error| {
+    let message: Value = lossy::parse(body).map_err(|error| {
         Failure::unavailable("The provider's reply could not be read")
             .inside(format!("not JSON: {error}"))
     })?;
     if message.get("type").and_then(Value::as_str) == Some("error") {
-        return Err(super::failure::read_value(&message, None));
+        return Err(super::failure::read_late(&message));
     }
     let Some(content) = message.get("content").and_then(Value::as_array) else {
         return Err(

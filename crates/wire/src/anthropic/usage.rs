@@ -101,7 +101,9 @@ pub(super) fn known(report: &UsageReport) -> Usage {
 /// counts. As text, because money must not pass through a float.
 pub(super) fn write(usage: &Usage, bill: Option<&Bill>, service_tier: Option<&str>) -> String {
     let cached = usage.cache_read.saturating_add(usage.cache_write());
-    let tier = serde_json::json!(service_tier.unwrap_or("standard"));
+    // Other vendors' tiers have other names.
+    let tier = service_tier.filter(|tier| matches!(*tier, "priority" | "batch"));
+    let tier = tier.unwrap_or("standard");
     let mut text = format!(
         "{{\"input_tokens\":{},\"cache_creation_input_tokens\":{},\"cache_read_input_tokens\":{},\
          \"cache_creation\":{{\"ephemeral_5m_input_tokens\":{},\"ephemeral_1h_input_tokens\":{}}},\
@@ -123,7 +125,7 @@ pub(super) fn write(usage: &Usage, bill: Option<&Bill>, service_tier: Option<&st
             "{{\"web_search_requests\":{searches},\"web_fetch_requests\":0}}"
         ),
     };
-    let _ = write!(text, ",\"inference_geo\":null,\"service_tier\":{tier}");
+    let _ = write!(text, ",\"inference_geo\":null,\"service_tier\":\"{tier}\"");
     if let Some(bill) = bill {
         let _ = write!(
             text,

@@ -2,10 +2,9 @@
 
 use bourse_vocab::chat::Finish;
 
-/// Finds a finish by any word that a vendor speaking this format uses
-/// (documentation of OpenAI, Mistral, Together, Zhipu, Baidu, DeepSeek,
-/// vLLM, Cohere, Google's and Anthropic's compatible endpoints, October
-/// 2026).
+/// Finds a finish by any word that a vendor speaking this format, or a
+/// proxy in front of one that speaks another, is likely to use. A list, not
+/// a contract: what is missing is read as below.
 ///
 /// No word, an empty one, and the words for "not finished" that some send
 /// with every chunk are `None`. An unknown word is a `Stop`: the vendor
@@ -13,8 +12,10 @@ use bourse_vocab::chat::Finish;
 pub fn read(word: Option<&str>) -> Option<Finish> {
     let word = word?.to_ascii_lowercase();
     Some(match word.as_str() {
-        // Baidu says `normal` while it goes on.
-        "" | "null" | "none" | "normal" | "finish_reason_unspecified" => return None,
+        // The second line is what proxies make of Baidu's and Google's words
+        // for "goes on".
+        "" | "null" | "none" => return None,
+        "normal" | "finish_reason_unspecified" => return None,
         "length"
         | "max_tokens"
         | "max_output_tokens"
@@ -29,7 +30,8 @@ pub fn read(word: Option<&str>) -> Option<Finish> {
         | "blocklist" | "recitation" | "prohibited_content" | "spii" | "image_safety" => {
             Finish::ContentFilter
         }
-        // Zhipu's and DeepSeek's words for a failure on the way.
+        // `insufficient_system_resource` is DeepSeek's (its API reference,
+        // create chat completion, July 2026).
         "error"
         | "network_error"
         | "insufficient_system_resource"

@@ -135,7 +135,8 @@ pub fn plain_reasoning(message: &Value) -> Option<&str> {
 }
 
 /// Reads `content`: a text, or Mistral's array of parts, in which thoughts
-/// stand among the texts (docs.mistral.ai, reasoning, October 2026).
+/// stand among the texts (docs.mistral.ai, API reference, `ThinkChunk`,
+/// October 2026).
 pub fn spoken(content: Option<&Value>, parts: &mut Vec<Part>) {
     match content {
         Some(Value::String(text)) if !text.is_empty() => parts.push(Part::text(text.clone())),

@@ -63,6 +63,7 @@ pub fn read(body: &[u8]) -> Result<Request, Failure> {
     request.user = user(&mut members)?;
     thinking(&mut members, &mut request)?;
     output_config(&mut members, &mut request);
+    members.retain(|_, value| !value.is_null());
     request.extras = Extras {
         format: Format::Anthropic,
         members,

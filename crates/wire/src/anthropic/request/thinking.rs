@@ -37,6 +37,9 @@ pub struct Given {
     pub max_output: Option<u64>,
     /// Some tool must be called.
     pub forced_tool: bool,
+    /// The conversation goes on in the middle of a turn whose beginning was
+    /// not thought about, as far as can be shown.
+    pub unthought: bool,
     /// The client speaks Anthropic, so silence means Anthropic's default.
     pub native: bool,
 }
@@ -89,6 +92,16 @@ pub fn plan(asked: Option<&ReasoningRequest>, given: Given, losses: &mut Vec<Los
             "Anthropic does not think when a tool is forced",
         ));
         return switched_off(given, losses);
+    }
+    // "A final assistant message must start with a thinking block" when the
+    // budget form is used; the adaptive one is lenient. Clients that do not
+    // replay `reasoning_details` end up here with every tool result.
+    if given.unthought && given.model.claude && given.model.thinking == ThinkingStyle::Budget {
+        losses.push(Loss::new(
+            "reasoning",
+            "cannot begin in the middle of a tool loop; replay reasoning_details to keep it on",
+        ));
+        return given.plan();
     }
     match given.model.thinking {
         ThinkingStyle::None => {

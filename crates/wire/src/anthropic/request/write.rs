@@ -24,9 +24,9 @@ pub fn write(request: &Request, target: &WriteTarget<'_>) -> Result<Written, Fai
     };
     writer.extras();
     writer.set("model", json!(target.model));
-    let effort = writer.thinking(target);
+    let unthought = writer.conversation()?;
+    let effort = writer.thinking(target, unthought);
     writer.output(effort);
-    writer.conversation()?;
     writer.tools();
     writer.rest();
     writer.limit_breakpoints();
@@ -89,12 +89,13 @@ impl Writer<'_> {
 
     /// Writes `thinking`, `max_tokens` and the sampling parameters, which
     /// depend on each other. Returns the effort.
-    fn thinking(&mut self, target: &WriteTarget<'_>) -> Option<&'static str> {
+    fn thinking(&mut self, target: &WriteTarget<'_>, unthought: bool) -> Option<&'static str> {
         let given = Given {
             model: self.model,
             max_tokens: self.request.max_tokens,
             max_output: target.max_output,
             forced_tool: self.forced_tool(),
+            unthought,
             native: self.native,
         };
         let plan = thinking::plan(self.request.reasoning.as_ref(), given, &mut self.losses);
@@ -283,7 +284,9 @@ impl Writer<'_> {
         }
     }
 
-    fn conversation(&mut self) -> Result<(), Failure> {
+    /// Writes `system` and `messages`. Returns whether a turn goes on that
+    /// did not begin with thinking.
+    fn conversation(&mut self) -> Result<bool, Failure> {
         let messages = &self.request.messages;
         let is_system = |message: &Message| matches!(message.role, Role::System | Role::Developer);
         let mut leading = messages.iter().take_while(|m| is_system(m)).count();
@@ -338,12 +341,13 @@ impl Writer<'_> {
             ));
         }
         self.prefill(&mut turns)?;
+        let unthought = is_unthought(&turns);
         let turns = turns
             .into_iter()
             .map(|turn| json!({"role": turn.role, "content": turn.blocks}))
             .collect();
         self.set("messages", Value::Array(turns));
-        Ok(())
+        Ok(unthought)
     }
 
     /// Whether the role `system` may stand here: after the user's turn and
@@ -521,6 +525,24 @@ impl Writer<'_> {
             }
         }
     }
+}
+
+/// Whether the conversation stands in the middle of a tool loop whose first
+/// answer does not start with a thinking block.
+fn is_unthought(turns: &[Turn]) -> bool {
+    let has_results = |turn: &Turn| turn.blocks.iter().any(|b| kind(b) == Some("tool_result"));
+    if !turns.last().is_some_and(has_results) {
+        return false;
+    }
+    // The loop reaches back to the last thing that the user said unasked.
+    let first = turns
+        .iter()
+        .rev()
+        .take_while(|turn| turn.role != "user" || has_results(turn))
+        .filter(|turn| turn.role == "assistant")
+        .last();
+    let start = first.and_then(|turn| turn.blocks.first()).and_then(kind);
+    !matches!(start, Some("thinking" | "redacted_thinking"))
 }
 
 /// Calls `visit` on every block with a breakpoint, in the order in which

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::super::usage::Counter;
 use super::super::{failure, reply, seal};
 use crate::codec::StreamReader;
+use crate::lossy;
 use crate::sse::Frame;
 
 /// Content blocks that one answer may open: far above what models do, and a
@@ -52,8 +53,8 @@ impl StreamReader for Reader {
         if self.over || frame.data.is_empty() || frame.data == b"[DONE]" {
             return Ok(());
         }
-        let event: Value = serde_json::from_slice(frame.data)
-            .map_err(|error| broken(&format!("not JSON: {error}")))?;
+        let event: Value =
+            lossy::parse(frame.data).map_err(|error| broken(&format!("not JSON: {error}")))?;
         let kind = event
             .get("type")
             .and_then(Value::as_str)
@@ -79,7 +80,7 @@ impl StreamReader for Reader {
             }
             "error" => {
                 self.over = true;
-                let failure = failure::read_value(&event, None);
+                let failure = failure::read_late(&event);
                 events.push(Event::Error(Box::new(failure)));
             }
             // Pings, and event types yet to come, which clients must

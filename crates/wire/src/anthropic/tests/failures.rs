@@ -94,7 +94,7 @@ fn each_type_means_a_kind_a_blame_and_a_remedy() {
             413,
             "request_too_large",
             "big",
-            (K::PayloadTooLarge, Caller, Next::Stop),
+            (K::PayloadTooLarge, Caller, Next::TryAnother),
         ),
         (
             429,
@@ -134,10 +134,11 @@ fn each_type_means_a_kind_a_blame_and_a_remedy() {
             "{kind}: {message}"
         );
         let upstream = failure.upstream.unwrap();
-        assert_eq!(
-            (upstream.status, upstream.code.as_deref()),
-            (Some(status), Some(kind))
-        );
+        assert_eq!(upstream.status, Some(status));
+        // What is wrong with our account is kept for the log.
+        if upstream.raw.is_some() {
+            assert_eq!(upstream.code.as_deref(), Some(kind));
+        }
     }
 }
 
@@ -156,7 +157,7 @@ fn bodies_are_bounded_and_keys_blotted_out() {
         &format!("bad ({key}): é{}", "é".repeat(5000)),
     );
     let raw = failure.upstream.unwrap().raw.unwrap();
-    assert!(raw.len() <= 2048 && raw.contains("bad (***)"), "{raw}");
+    assert!(raw.len() <= 2048 && raw.contains("bad (sk-***)"), "{raw}");
     assert!(!failure.message.contains("abcdef") && failure.message.len() <= 2048);
     let broken = Anthropic.read_failure(&ErrorReply {
         status: 502,

@@ -2,6 +2,7 @@
 
 use bourse_vocab::chat::{Event, Finish, ReasoningDelta, ReasoningKind};
 use bourse_vocab::{Bill, Failure, FailureKind, Nanos, Usage, UsageReport};
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{Anthropic, STAMP};
@@ -464,4 +465,41 @@ fn sealed_reasoning_is_gathered_into_one_block() {
     check_blocks(&frames);
     assert_eq!(frames[1]["content_block"]["data"], "EmwK");
     assert_eq!(frames[3]["content_block"]["data"], "x");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    /// Whatever order the fragments of parallel calls arrive in, each call
+    /// comes out whole, in its own block, in the order of the calls.
+    #[test]
+    fn no_fragment_of_an_interleaved_call_is_lost(
+        calls in prop::collection::vec("[a-z\"{}\\\\é ]{0,12}", 1..5),
+        order in prop::collection::vec((0..5usize, 1..4usize), 0..60),
+    ) {
+        let texts: Vec<String> = calls.iter().map(|text| json!({"q": text}).to_string()).collect();
+        let mut rest: Vec<Vec<char>> = texts.iter().map(|text| text.chars().collect()).collect();
+        let mut opened = 0;
+        let mut events = Vec::new();
+        let all = (0..texts.len()).map(|call| (call, usize::MAX));
+        for (call, length) in order.into_iter().chain(all) {
+            let call = call % texts.len();
+            while opened <= call {
+                events.push(start(u32::try_from(opened).unwrap()));
+                opened += 1;
+            }
+            let length = length.min(rest[call].len());
+            let fragment: String = rest[call].drain(..length).collect();
+            events.push(arguments(u32::try_from(call).unwrap(), &fragment));
+        }
+        events.extend([finish(Finish::ToolCalls), Event::Done]);
+        let frames = write(&events);
+        check_blocks(&frames);
+        let expected: Vec<(String, String)> = texts
+            .into_iter()
+            .enumerate()
+            .map(|(index, text)| (format!("call_{index}"), text))
+            .collect();
+        prop_assert_eq!(collected(&frames), expected);
+    }
 }

@@ -696,3 +696,46 @@ fn a_conversation_without_content_is_refused() {
         .unwrap_err();
     assert_eq!(failure.kind, FailureKind::InvalidRequest);
 }
+
+#[test]
+fn thinking_does_not_begin_in_the_middle_of_a_tool_loop() {
+    let signed = reasoning(
+        ReasoningKind::Text {
+            text: "hm".to_owned(),
+            signature: Some("EqQB".to_owned()),
+        },
+        Some("anthropic-claude-v1"),
+    );
+    let answer = |first: Option<Part>| {
+        let parts = first.into_iter().chain([call("a", "{}")]).collect();
+        vec![
+            text(Role::User, "Look."),
+            say(Role::Assistant, parts),
+            result("a", "dark"),
+            say(Role::Assistant, vec![call("b", "{}")]),
+            result("b", "quiet"),
+        ]
+    };
+    for (messages, model, thinks) in [
+        (answer(Some(signed)), "claude-sonnet-4-5", true),
+        (answer(None), "claude-sonnet-4-5", false),
+        (answer(None), "claude-opus-4-8", true),
+        (answer(None), "kimi-k2", true),
+        (
+            [
+                answer(None),
+                vec![text(Role::Assistant, "So."), text(Role::User, "Why?")],
+            ]
+            .concat(),
+            "claude-sonnet-4-5",
+            true,
+        ),
+    ] {
+        let mut request = chat(messages);
+        request.max_tokens = Some(9000);
+        request.reasoning = Some(effort(Effort::High));
+        let (body, losses) = write(&request, model);
+        assert_eq!(body.get("thinking").is_some(), thinks, "{model}");
+        assert_eq!(losses.contains(&"reasoning".to_owned()), !thinks, "{model}");
+    }
+}

@@ -204,12 +204,12 @@ impl<'a> Body<'a> {
             let more = self.extras;
             return self.nested("reasoning", |out| write_reasoning(out, reasoning, more));
         }
+        if reasoning.summary.is_some() {
+            self.lose("reasoning.summary", "the provider cannot be told");
+        }
         let wish = Wish::of(reasoning, limit);
         if wish == Wish::Nothing {
             return;
-        }
-        if reasoning.summary.is_some() {
-            self.lose("reasoning.summary", "the provider cannot be told");
         }
         match style {
             ReasoningStyle::Object => {}

@@ -476,8 +476,8 @@ fn write_thoughts(object: &mut Object<'_>, thoughts: &[&Part], style: ReasoningS
         })
         .collect();
     if style != ReasoningStyle::Object {
-        // DeepSeek, Moonshot, Z.AI, Alibaba and vLLM take it back under the
-        // name under which they gave it (their documentation, October 2026).
+        // Vendors with such a switch take reasoning back under the name under
+        // which they gave it, and some insist on it between tool calls.
         object.put("reasoning_content", &text);
         return;
     }

@@ -107,8 +107,8 @@ impl Calls {
 
     /// The call that a bit belongs to, unless it begins a new one.
     fn find(&self, number: Option<u64>, id: Option<&str>, name: Option<&str>) -> Option<usize> {
-        // Google's compatible endpoint gives every call the number 0 and an
-        // id of its own: a second name with a second id is a second call.
+        // Some servers give every call the number 0 and an id of its own: a
+        // second name with a second id is a second call.
         let is_other = |call: &Call| {
             name.is_some() && id.is_some() && call.id.is_some() && call.id.as_deref() != id
         };

@@ -105,7 +105,7 @@ impl StreamReader for ChatReader {
         if self.state == State::Over {
             return Ok(());
         }
-        self.announce_endings(events)?;
+        self.announce_endings(|_| false, events)?;
         if self.choices.is_empty() || self.choices.iter().any(|choice| !choice.finished) {
             return Err(Failure::unavailable(
                 "The provider's stream ended before the answer was complete",
@@ -125,7 +125,7 @@ impl ChatReader {
 
     fn chunk(&mut self, chunk: &Value, events: &mut Vec<Event>) -> Result<(), Failure> {
         let choices = chunk.get("choices").and_then(Value::as_array);
-        let report = chunk.get("usage").filter(|usage| usage.is_object());
+        let report = report_in(chunk, choices);
         if choices.is_none() && report.is_none() {
             // Debug output, keep-alives and inventions: not our business.
             return Ok(());
@@ -143,13 +143,17 @@ impl ChatReader {
         for (item, position) in choices.into_iter().flatten().zip(0..) {
             self.choice(item, position, &mut bits, &mut endings)?;
         }
-        // Endings that came with earlier chunks, unless this one goes on.
-        self.announce_endings_except(&bits, events)?;
+        // Endings that came with earlier chunks, unless this one goes on or
+        // says it again: the last word counts.
+        let goes_on = |index: u32| {
+            bits.iter().any(|(at, _)| *at == index) || endings.iter().any(|(at, _)| *at == index)
+        };
+        self.announce_endings(goes_on, events)?;
         for (_, event) in bits {
             events.push(event);
         }
         for (index, ending) in endings {
-            self.choice_at(index)?.ending = Some(ending);
+            Self::choice_at(&mut self.choices, index)?.ending = Some(ending);
         }
         if let Some(report) = report.map(usage::read_usage) {
             // Usage follows the endings, so it waits with them.
@@ -162,14 +166,15 @@ impl ChatReader {
         Ok(())
     }
 
-    fn choice_at(&mut self, index: u32) -> Result<&mut Choice, Failure> {
-        let known = self.choices.iter().position(|choice| choice.index == index);
-        let at = known.unwrap_or(self.choices.len());
+    /// The answer with this number, begun if it is new.
+    fn choice_at(choices: &mut Vec<Choice>, index: u32) -> Result<&mut Choice, Failure> {
+        let known = choices.iter().position(|choice| choice.index == index);
+        let at = known.unwrap_or(choices.len());
         if known.is_none() {
-            if self.choices.len() as u64 >= CHOICES_MAX {
+            if choices.len() as u64 >= CHOICES_MAX {
                 return Err(Failure::unavailable("The provider sent too many answers"));
             }
-            self.choices.push(Choice {
+            choices.push(Choice {
                 index,
                 calls: Calls::default(),
                 pieces: Pieces::default(),
@@ -177,7 +182,7 @@ impl ChatReader {
                 finished: false,
             });
         }
-        self.choices
+        choices
             .get_mut(at)
             .ok_or_else(|| Failure::server("a choice that was just pushed is gone"))
     }
@@ -191,10 +196,9 @@ impl ChatReader {
         endings: &mut Vec<(u32, (Finish, Option<String>))>,
     ) -> Result<(), Failure> {
         let index = index_of(item).unwrap_or(position);
-        let stream = self.id.clone();
-        let choice = self.choice_at(index)?;
+        let choice = Self::choice_at(&mut self.choices, index)?;
         let mut events = Vec::new();
-        choice.delta(item, stream.as_deref(), &mut events)?;
+        choice.delta(item, self.id.as_deref(), &mut events)?;
         if choice.finished {
             // Repeating the end is harmless, going on after it is not.
             if events.iter().any(Event::is_content) {
@@ -213,17 +217,14 @@ impl ChatReader {
         Ok(())
     }
 
-    fn announce_endings(&mut self, events: &mut Vec<Event>) -> Result<(), Failure> {
-        self.announce_endings_except(&[], events)
-    }
-
-    fn announce_endings_except(
+    /// Announces the endings that are held, of answers that do not go on.
+    fn announce_endings(
         &mut self,
-        bits: &[(u32, Event)],
+        goes_on: impl Fn(u32) -> bool,
         events: &mut Vec<Event>,
     ) -> Result<(), Failure> {
         for choice in &mut self.choices {
-            if bits.iter().any(|(index, _)| *index == choice.index) {
+            if goes_on(choice.index) {
                 continue;
             }
             let Some((reason, native)) = choice.ending.take() else {
@@ -251,6 +252,18 @@ impl ChatReader {
     fn is_ending(&self) -> bool {
         self.choices.iter().any(|choice| choice.ending.is_some())
     }
+}
+
+/// The usage in a chunk: beside the choices, inside one (Moonshot;
+/// earendil-works/pi#2017, March 2026), or in Groq's own member `x_groq`.
+fn report_in<'v>(chunk: &'v Value, choices: Option<&'v Vec<Value>>) -> Option<&'v Value> {
+    let beside = chunk.get("usage").filter(|usage| usage.is_object());
+    let inside = || choices?.iter().find_map(|choice| choice.get("usage"));
+    let groq = || chunk.get("x_groq")?.get("usage");
+    beside
+        .or_else(inside)
+        .or_else(groq)
+        .filter(|usage| usage.is_object())
 }
 
 impl Choice {
