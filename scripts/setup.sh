@@ -15,6 +15,7 @@ NODE_MAJOR_MIN=18
 
 VENV="$ROOT/.cache/venv"
 PYTHON_REQUIREMENTS=("$ROOT/tests/clients/requirements.txt" "$ROOT/tests/inference/requirements.txt")
+PYTHON_CONSTRAINTS="$ROOT/tests/clients/constraints.txt"
 NODE_DIR="$ROOT/tests/clients/typescript"
 
 has() { command -v "$1" >/dev/null 2>&1; }
@@ -116,7 +117,7 @@ python_is_new_enough() {
 
 need_python_packages() {
   local stamp="$VENV/.bourse-stamp" wanted
-  wanted=$(cat "${PYTHON_REQUIREMENTS[@]}" | sha256sum)
+  wanted=$(cat "$PYTHON_CONSTRAINTS" "${PYTHON_REQUIREMENTS[@]}" | sha256sum)
   if [ -x "$VENV/bin/python" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then
     return 0
   fi
@@ -130,7 +131,7 @@ need_python_packages() {
   mkdir -p "$(dirname "$VENV")"
   python3 -m venv "$VENV"
   "$VENV/bin/pip" install --quiet --disable-pip-version-check --no-input \
-    -r "${PYTHON_REQUIREMENTS[0]}" -r "${PYTHON_REQUIREMENTS[1]}"
+    -c "$PYTHON_CONSTRAINTS" -r "${PYTHON_REQUIREMENTS[0]}" -r "${PYTHON_REQUIREMENTS[1]}"
   printf '%s\n' "$wanted" >"$stamp"
 }
 
@@ -178,14 +179,6 @@ need_nginx() {
 setup_build() {
   need_compiler
   need_rust
-}
-
-setup_test() {
-  setup_build
-  need_valgrind
-  need_python_packages
-  need_node_packages
-  need_cargo_deny
 }
 
 setup_bench() {

@@ -20,7 +20,7 @@ suite_rust() {
   if cargo nextest --version >/dev/null 2>&1; then
     cargo nextest run --workspace --locked --no-fail-fast
   else
-    cargo test --workspace --all-targets --locked --no-fail-fast
+    cargo test --workspace --lib --bins --tests --locked --no-fail-fast
   fi
 }
 
@@ -102,17 +102,32 @@ plain() { sed -E 's/\x1b\[[0-9;]*[A-Za-z]//g' "$1"; }
 
 # --- Running ----------------------------------------------------------------
 
-run_suites() { # [name...]
-  local chosen=("$@") name
-  [ "$#" -gt 0 ] || chosen=("${SUITES[@]}")
-  for name in "${chosen[@]}"; do
+# Refuses a name that is no suite, before anything is installed for it.
+check_suite_names() { # name...
+  local name
+  for name in "$@"; do
     [[ " ${SUITES[*]} " == *" $name "* ]] || die "there is no suite '$name'; there are: ${SUITES[*]}"
   done
+}
 
+# What a suite needs on the machine beyond the Rust toolchain.
+setup_suite() { # name
+  case $1 in
+    deny) need_cargo_deny ;;
+    python | inference) need_python_packages ;;
+    typescript)
+      need_python_packages
+      need_node_packages
+      ;;
+    gate) need_valgrind ;;
+  esac
+}
+
+run_suites() { # name...
   export BOURSE_BIN="$ROOT/target/debug/bourse"
   mkdir -p "$SUITE_LOGS"
-  local table='' all_passed=0 all_failed=0 began=$SECONDS
-  for name in "${chosen[@]}"; do
+  local name table='' all_passed=0 all_failed=0 began=$SECONDS
+  for name in "$@"; do
     local log="$SUITE_LOGS/$name.log" status=0 start=$SECONDS passed failed
     printf '\n=== %s ===\n' "$name"
     # No standard input: nothing may wait for an answer. tee's status does

@@ -13,6 +13,23 @@ const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 const VENV_PYTHON = `${ROOT}.cache/venv/bin/python`;
 const TIMEOUT_MS = 30_000;
 
+// OpenRouter's SDK cancels a reply's body when it has read `[DONE]`. The fetch
+// of Node.js 18, which Debian 12 has, may still put bytes into the cancelled
+// body, and the rejection, which has no owner, would end the test process.
+// Newer releases look first; here we look for them.
+if (Number(process.versions.node.split(".")[0]) < 20) {
+  const { prototype } = ReadableStreamDefaultController;
+  const { enqueue } = prototype;
+  prototype.enqueue = function (chunk) {
+    try {
+      return enqueue.call(this, chunk);
+    } catch (error) {
+      if (error.code !== "ERR_INVALID_STATE") throw error;
+      return undefined;
+    }
+  };
+}
+
 /** Starts the gateway; `stop` ends it. */
 export async function start() {
   const python = existsSync(VENV_PYTHON) ? VENV_PYTHON : "python3";
