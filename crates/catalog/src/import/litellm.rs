@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::value::RawValue;
 
 use super::facts::{self, Abilities, Known, Role};
-use super::merge::without_false_zeros;
+use super::merge::{gives_answers_away, without_nonsense};
 use super::models_dev::bare_model;
 use super::naming::{Names, Unknown};
 use super::{Imported, Note, Source, decimal};
@@ -220,11 +220,15 @@ impl Reader<'_> {
         if base.completion.is_none() && output == Modalities::of(&[Modality::Image]) {
             base.completion = base.image_output;
         }
-        if without_false_zeros(&mut base) {
+        if without_nonsense(&mut base) {
             self.note("price of zero beside others taken as not stated", subject);
         }
         if let Some(search) = row.get("search_context_cost_per_query") {
             base.web_search = web_search(search);
+        }
+        if gives_answers_away(&base, output) {
+            self.note("answers at no cost taken as unknown price", subject);
+            return None;
         }
         if !base.is_known() || base.prompt.is_some_and(|price| price.0 == 0) {
             return None;
@@ -232,7 +236,7 @@ impl Reader<'_> {
         let mut tiers = Vec::new();
         for (ending, min_prompt_tokens) in TIERS {
             let mut prices = self.prices(row, ending, subject);
-            without_false_zeros(&mut prices);
+            without_nonsense(&mut prices);
             if !prices.is_empty() {
                 tiers.push(Tier {
                     min_prompt_tokens: *min_prompt_tokens,
