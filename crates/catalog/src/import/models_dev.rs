@@ -92,13 +92,6 @@ struct ReasoningOption {
 }
 
 #[derive(Deserialize)]
-struct CostTier {
-    tier: TierSize,
-    #[serde(flatten)]
-    cost: BTreeMap<String, Box<RawValue>>,
-}
-
-#[derive(Deserialize)]
 struct TierSize {
     size: u64,
 }
@@ -421,11 +414,20 @@ impl Reader<'_> {
         }
         let mut tiers = Vec::new();
         if let Some(raw) = offer.cost.get("tiers") {
-            for tier in serde_json::from_str::<Vec<CostTier>>(raw.get()).unwrap_or_default() {
-                let mut prices = self.prices(&tier.cost, &subject);
+            let rows: Vec<BTreeMap<String, Box<RawValue>>> =
+                serde_json::from_str(raw.get()).unwrap_or_default();
+            for row in &rows {
+                let size = row
+                    .get("tier")
+                    .map(|raw| serde_json::from_str::<TierSize>(raw.get()));
+                let Some(Ok(TierSize { size })) = size else {
+                    self.note("tier left out: no size", subject.clone());
+                    continue;
+                };
+                let mut prices = self.prices(row, &subject);
                 without_nonsense(&mut prices);
                 tiers.push(Tier {
-                    min_prompt_tokens: tier.tier.size,
+                    min_prompt_tokens: size,
                     prices,
                 });
             }

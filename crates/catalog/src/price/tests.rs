@@ -12,8 +12,10 @@ fn prices(prompt: u64, completion: u64) -> Prices {
 
 #[test]
 fn a_tier_begins_strictly_above_its_threshold() {
-    let mut long = Prices::default();
-    long.prompt = Some(PicosPerUnit(20));
+    let long = Prices {
+        prompt: Some(PicosPerUnit(20)),
+        ..Prices::default()
+    };
     let list = PriceList {
         base: prices(10, 50),
         tiers: vec![
@@ -113,7 +115,7 @@ proptest! {
             .collect();
         tiers.sort_by_key(|tier| tier.min_prompt_tokens);
         let list = PriceList { base: prices(base, 1), tiers, ..PriceList::default() };
-        let highest = list.highest(PriceKey::Prompt, tokens + slack);
+        let highest = list.highest(PriceKey::Prompt, tokens.saturating_add(slack));
         prop_assert!(list.at(tokens).prompt <= highest);
     }
 }

@@ -1,6 +1,8 @@
 use super::*;
 use crate::model::Modalities;
 
+type Change = fn(&mut RawCatalog);
+
 fn catalog() -> RawCatalog {
     let mut catalog = RawCatalog::default();
     catalog.providers.insert(
@@ -83,7 +85,7 @@ fn the_version_is_that_of_the_contents() {
 
 #[test]
 fn what_does_not_hold_together_is_refused() {
-    let cases: [(&str, fn(&mut RawCatalog)); 9] = [
+    let cases: [(&str, Change); 9] = [
         ("endpoints.a/x@p: there is no model \"a/z\"", |c| {
             c.endpoints.get_mut("a/x@p").unwrap().model = "a/z".to_owned();
         }),
