@@ -132,7 +132,12 @@ fn merge_price(id: &str, old: &RawPrice, mut newer: RawPrice, notes: &mut Vec<No
     // Only while the two describe the same prices may one fill the other's
     // gaps: an old cache price beside a new input price is nobody's offer.
     if agree {
-        newer.base = old.base.overlaid(&newer.base);
+        let mut gaps = old.base;
+        // One fee under two names would be charged twice.
+        if gaps.request == newer.base.web_search {
+            gaps.request = None;
+        }
+        newer.base = gaps.overlaid(&newer.base);
         if newer.tiers.is_empty() {
             newer.tiers.clone_from(&old.tiers);
         }
