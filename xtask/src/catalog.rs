@@ -41,15 +41,15 @@ pub fn run(arguments: &Arguments) -> Result<(), String> {
     let mut notes = first.notes;
     catalog = first.catalog;
     let second = import_one(Source::LiteLlm, &litellm, LITELLM_AS_OF, &catalog)?;
-    notes.extend(second.notes);
-    notes.extend(import::merge(&mut catalog, second.catalog));
-
     // The later source's word on what is gone counts against the earlier.
     catalog.endpoints.retain(|_, endpoint| {
         !second.retired.iter().any(|(provider, upstream)| {
             *provider == endpoint.provider && *upstream == endpoint.upstream_model
         })
     });
+    notes.extend(second.notes);
+    notes.extend(import::merge(&mut catalog, second.catalog));
+
     report::drop_unserved(&mut catalog, &mut notes);
     families::add_aliases(&models_dev, &mut catalog)?;
     notes.extend(import::settle_aliases(&mut catalog));

@@ -124,6 +124,23 @@ const OTHER_SERVICES: &[&str] = &[
     "-stt",
 ];
 
+/// What comes out of a model that a price list calls one of text, but whose
+/// name says that it makes vectors.
+fn makes_vectors(upstream: &str) -> bool {
+    let lower = upstream.to_ascii_lowercase();
+    [
+        "embed",
+        "bge-",
+        "e5-mistral",
+        "e5-large",
+        "e5-base",
+        "gte-",
+        "minilm",
+    ]
+    .iter()
+    .any(|word| lower.contains(word))
+}
+
 fn is_other_service(upstream: &str) -> bool {
     let lower = upstream.to_ascii_lowercase();
     OTHER_SERVICES.iter().any(|word| lower.contains(word))

@@ -416,7 +416,7 @@ pub struct Endpoint {
     pub upstream_model: Arc<str>,
     /// `provider` or `provider/kind`, as callers name it in preferences.
     pub tag: Arc<str>,
-    /// Tokens of context.
+    /// Tokens of context; zero if unknown, as with models that draw.
     pub context_length: u64,
     /// Most output tokens, if stated.
     pub max_output: Option<u64>,

@@ -611,3 +611,6 @@ fn set_some<T: Clone>(slot: &mut Option<T>, stated: &Option<T>) {
         slot.clone_from(stated);
     }
 }
+
+#[cfg(test)]
+mod tests;

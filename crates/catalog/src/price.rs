@@ -274,3 +274,6 @@ impl PriceList {
         self.base.is_known()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -116,3 +116,6 @@ impl Snapshot {
         self.model_ix(std::str::from_utf8(buffer.get(..length)?).ok()?)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -530,3 +530,6 @@ impl Hasher for NameHasher {
         mixed ^ (mixed >> 29)
     }
 }
+
+#[cfg(test)]
+mod tests;

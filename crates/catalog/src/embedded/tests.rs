@@ -1,1 +1,233 @@
+use std::collections::BTreeSet;
+use std::time::Instant;
 
+use super::*;
+use crate::model::{EndpointStatus, Modality};
+use crate::price::PriceKey;
+use crate::slug::is_slug;
+use crate::snapshot::Snapshot;
+
+fn snapshot() -> Snapshot {
+    Snapshot::build(embedded().unwrap(), &[]).unwrap()
+}
+
+#[test]
+fn the_catalog_is_large_enough_to_be_useful() {
+    let snapshot = snapshot();
+    assert!(
+        snapshot.models().len() >= 400,
+        "{} models",
+        snapshot.models().len()
+    );
+    assert!(
+        snapshot.providers().len() >= 60,
+        "{} providers",
+        snapshot.providers().len()
+    );
+    let callable = snapshot.all_endpoints().filter(|e| e.is_callable()).count();
+    assert!(callable >= 2_000, "{callable} callable endpoints");
+}
+
+#[test]
+fn every_entry_is_sane() {
+    let raw = embedded().unwrap();
+    let snapshot = Snapshot::build(raw.clone(), &[]).unwrap();
+    let ids: BTreeSet<&str> = snapshot.all_endpoints().map(|e| &*e.id).collect();
+    assert_eq!(ids.len(), raw.endpoints.len(), "ids are unique");
+    for model in snapshot.models() {
+        assert!(is_slug(&model.slug), "{}", model.slug);
+        assert!(
+            !model.input_modalities.is_empty(),
+            "{}: nothing goes in",
+            model.slug
+        );
+        let endpoints = snapshot.endpoints(model.ix);
+        assert!(
+            endpoints.iter().any(crate::Endpoint::is_callable),
+            "{}: not callable",
+            model.slug
+        );
+        for endpoint in endpoints {
+            assert_eq!(endpoint.model, model.ix, "{}", endpoint.id);
+            if endpoint.output_modalities.contains(Modality::Text) {
+                let draws = endpoint.output_modalities.contains(Modality::Image);
+                assert!(draws || endpoint.context_length > 0, "{}", endpoint.id);
+                assert!(!endpoint.parameters.is_empty(), "{}", endpoint.id);
+            }
+            assert_ne!(endpoint.status, EndpointStatus::Disabled, "{}", endpoint.id);
+        }
+    }
+}
+
+#[test]
+fn prices_are_plausible_and_say_where_they_are_from() {
+    // A thousand dollars a million tokens, and a hundred for one of
+    // anything: dearer than any list, so a misplaced point stands out.
+    let most = |key: PriceKey| {
+        if key.is_per_token() {
+            1_000_000_000
+        } else {
+            100_000_000_000_000
+        }
+    };
+    for endpoint in snapshot().all_endpoints() {
+        let prices = &endpoint.prices;
+        if !prices.is_known() {
+            continue;
+        }
+        assert!(
+            !prices.source.is_empty() && !prices.as_of.is_empty(),
+            "{}",
+            endpoint.id
+        );
+        let tiers = prices.tiers.iter().map(|tier| &tier.prices);
+        for (key, price) in tiers
+            .chain([&prices.base])
+            .flat_map(|prices| prices.stated())
+        {
+            assert!(price.0 <= most(key), "{} {key} {price}", endpoint.id);
+        }
+        // Reading from a cache is never dearer than not having one.
+        if let (Some(read), Some(prompt)) = (prices.base.cache_read, prices.base.prompt) {
+            assert!(
+                read <= prompt,
+                "{}: a cached token costs more than a fresh one",
+                endpoint.id
+            );
+        }
+    }
+}
+
+#[test]
+fn nothing_is_free_but_what_is_called_so() {
+    for endpoint in snapshot().all_endpoints() {
+        if endpoint.prices.base.is_free() {
+            let name = &endpoint.upstream_model;
+            assert!(name.contains("free"), "{} {name}", endpoint.id);
+        }
+        let base = &endpoint.prices.base;
+        let is_text = endpoint.output_modalities.contains(Modality::Text);
+        if is_text && base.prompt.is_some_and(|price| price.0 > 0) {
+            assert!(
+                base.completion.is_some_and(|price| price.0 > 0),
+                "{}: free answers",
+                endpoint.id
+            );
+        }
+    }
+}
+
+#[test]
+fn names_that_callers_type_are_found() {
+    let snapshot = snapshot();
+    for (name, slug) in [
+        ("openai/gpt-4o", "openai/gpt-4o"),
+        ("gpt-4o", "openai/gpt-4o"),
+        ("OpenAI/GPT-4o", "openai/gpt-4o"),
+        ("anthropic/claude-sonnet-4.5", "anthropic/claude-sonnet-4.5"),
+        ("claude-sonnet-4-5-20250929", "anthropic/claude-sonnet-4.5"),
+        ("anthropic/claude-sonnet-4-5", "anthropic/claude-sonnet-4.5"),
+        ("gemini-2.5-pro", "google/gemini-2.5-pro"),
+        (
+            "meta-llama/llama-3.3-70b-instruct:free",
+            "meta-llama/llama-3.3-70b-instruct:free",
+        ),
+    ] {
+        let found = snapshot
+            .resolve(name)
+            .map(|r| &*snapshot.model(r.model).slug);
+        assert_eq!(found, Some(slug), "{name}");
+    }
+    let newest = snapshot.resolve("~anthropic/claude-opus-latest").unwrap();
+    assert!(
+        snapshot
+            .model(newest.model)
+            .slug
+            .starts_with("anthropic/claude-opus-")
+    );
+}
+
+#[test]
+fn one_open_model_is_offered_by_many_hosts() {
+    let snapshot = snapshot();
+    let model = snapshot
+        .model_ix("meta-llama/llama-3.3-70b-instruct")
+        .unwrap();
+    let hosts: BTreeSet<_> = snapshot
+        .endpoints(model)
+        .iter()
+        .filter(|e| !snapshot.provider(e.provider).is_gateway)
+        .map(|e| e.provider)
+        .collect();
+    assert!(hosts.len() >= 10, "{}", hosts.len());
+}
+
+#[test]
+fn a_maker_s_own_offers_carry_the_current_prices() {
+    let snapshot = snapshot();
+    let endpoint = snapshot.endpoint_by_id("openai/gpt-4o@openai").unwrap();
+    let text = |key: PriceKey| endpoint.prices.base.get(key).map(|price| key.write(price));
+    assert_eq!(text(PriceKey::Prompt).as_deref(), Some("2.5"));
+    assert_eq!(text(PriceKey::Completion).as_deref(), Some("10"));
+    assert_eq!(text(PriceKey::CacheRead).as_deref(), Some("1.25"));
+
+    let tiered = snapshot
+        .endpoint_by_id("google/gemini-2.5-pro@google-ai-studio")
+        .unwrap();
+    let price = |tokens| PriceKey::Prompt.write(tiered.prices.at(tokens).prompt.unwrap());
+    assert_eq!(
+        (price(200_000), price(200_001)),
+        ("1.25".to_owned(), "2.5".to_owned())
+    );
+
+    let claude = snapshot
+        .endpoint_by_id("anthropic/claude-sonnet-4.5@anthropic")
+        .unwrap();
+    let text = |key: PriceKey| claude.prices.base.get(key).map(|price| key.write(price));
+    assert_eq!(text(PriceKey::CacheWrite5m).as_deref(), Some("3.75"));
+    assert_eq!(text(PriceKey::CacheWrite1h).as_deref(), Some("6"));
+}
+
+#[test]
+fn writing_and_reading_lose_nothing() {
+    let raw = embedded().unwrap();
+    let files = write(&raw).unwrap();
+    assert_eq!(
+        files.endpoints, ENDPOINTS,
+        "the files are as the generator writes them"
+    );
+    let again = read(&Files {
+        providers: &files.providers,
+        models: &files.models,
+        endpoints: &files.endpoints,
+    });
+    assert_eq!(again.unwrap(), raw);
+}
+
+#[test]
+fn a_bad_line_is_named() {
+    let problems = read(&Files {
+        providers: "",
+        models: "[\"a/b\",{}]\nnonsense\n",
+        endpoints: "{}\n{\"x\":1}\n",
+    })
+    .unwrap_err();
+    let paths: Vec<&str> = problems.iter().map(|p| p.path.as_str()).collect();
+    assert_eq!(paths[0], "models.jsonl:2");
+    assert!(paths.contains(&"endpoints.jsonl:2"));
+}
+
+#[test]
+fn the_data_is_small_and_quick_to_read() {
+    assert!(PROVIDERS.len() + MODELS.len() + ENDPOINTS.len() < 3 << 20);
+    let started = Instant::now();
+    let snapshot = snapshot();
+    let elapsed = started.elapsed();
+    println!(
+        "{} endpoints in {elapsed:?}",
+        snapshot.all_endpoints().len()
+    );
+    // The promise is 40 ms in a release build on an idle machine; this only
+    // catches an accident of an order of magnitude.
+    assert!(elapsed.as_secs() < 5, "{elapsed:?}");
+}

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::value::RawValue;
 
 use super::facts::{self, Abilities, Known, Role};
-use super::merge::without_false_zeros;
+use super::merge::{gives_answers_away, without_nonsense};
 use super::models_dev::bare_model;
 use super::naming::{Names, Unknown};
 use super::{Imported, Note, Source, decimal};
@@ -97,7 +97,7 @@ impl Reader<'_> {
             self.note("offer left out: retired", subject);
             return;
         }
-        let Some(price) = self.price(row, output, &subject) else {
+        let Some(price) = self.price(key, row, output, &subject) else {
             return;
         };
         let unknown = match known.role {
@@ -212,7 +212,13 @@ impl Reader<'_> {
             });
     }
 
-    fn price(&mut self, row: &Row<'_>, output: Modalities, subject: &str) -> Option<RawPrice> {
+    fn price(
+        &mut self,
+        key: &str,
+        row: &Row<'_>,
+        output: Modalities,
+        subject: &str,
+    ) -> Option<RawPrice> {
         let mut base = self.prices(row, "", subject);
         if base.completion.is_none() && output.contains(Modality::Embeddings) {
             base.completion = Some(bourse_vocab::PicosPerUnit::FREE);
@@ -220,11 +226,22 @@ impl Reader<'_> {
         if base.completion.is_none() && output == Modalities::of(&[Modality::Image]) {
             base.completion = base.image_output;
         }
-        if without_false_zeros(&mut base) {
+        if without_nonsense(&mut base) {
             self.note("price of zero beside others taken as not stated", subject);
         }
         if let Some(search) = row.get("search_context_cost_per_query") {
-            base.web_search = web_search(search);
+            base.web_search = web_search(search, "search_context_size_medium");
+            // Perplexity charges its search as a fee for the request, by how
+            // much is read (low unless asked); only deep research counts
+            // searches (its pricing page, 2026).
+            if key.starts_with("perplexity/") && !key.contains("deep-research") {
+                base.request = web_search(search, "search_context_size_low");
+                base.web_search = None;
+            }
+        }
+        if gives_answers_away(&base, output) {
+            self.note("answers at no cost taken as unknown price", subject);
+            return None;
         }
         if !base.is_known() || base.prompt.is_some_and(|price| price.0 == 0) {
             return None;
@@ -232,7 +249,7 @@ impl Reader<'_> {
         let mut tiers = Vec::new();
         for (ending, min_prompt_tokens) in TIERS {
             let mut prices = self.prices(row, ending, subject);
-            without_false_zeros(&mut prices);
+            without_nonsense(&mut prices);
             if !prices.is_empty() {
                 tiers.push(Tier {
                     min_prompt_tokens: *min_prompt_tokens,
@@ -379,17 +396,27 @@ fn upstream_of<'a>(known: &Known, key: &'a str, row: &Row<'_>) -> Option<(&'a st
             None
         }
         ("fireworks", None) => None,
+        // Rows that outlived the names they are of: DeepSeek's own API takes
+        // its v4 names only (its API documentation, 2026).
+        ("deepseek", _)
+            if matches!(
+                upstream,
+                "deepseek-v3" | "deepseek-v3.2" | "deepseek-r1" | "deepseek-coder"
+            ) =>
+        {
+            None
+        }
         // Others' models there are reached through another API.
         ("perplexity", _) if !upstream.starts_with("sonar") => None,
         _ => Some((upstream, "")),
     }
 }
 
-/// One search at the default size. The row names several sizes; the medium
-/// one is what providers use unless asked.
-fn web_search(raw: &RawValue) -> Option<bourse_vocab::PicosPerUnit> {
+/// One search that reads as much as `size` says. Where nobody asks for a
+/// size, most providers take the medium one.
+fn web_search(raw: &RawValue, size: &str) -> Option<bourse_vocab::PicosPerUnit> {
     let sizes: BTreeMap<String, &RawValue> = serde_json::from_str(raw.get()).ok()?;
-    decimal::read(sizes.get("search_context_size_medium")?.get(), false)
+    decimal::read(sizes.get(size)?.get(), false)
 }
 
 /// Whether `date` lies before the day, or the month, `as_of`.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bourse_vocab::PicosPerUnit;
 
 use super::Note;
+use crate::model::{Modalities, Modality};
 use crate::price::{PriceKey, Prices};
 use crate::raw::{RawCatalog, RawEndpoint, RawModel, RawPrice};
 
@@ -131,7 +132,12 @@ fn merge_price(id: &str, old: &RawPrice, mut newer: RawPrice, notes: &mut Vec<No
     // Only while the two describe the same prices may one fill the other's
     // gaps: an old cache price beside a new input price is nobody's offer.
     if agree {
-        newer.base = old.base.overlaid(&newer.base);
+        let mut gaps = old.base;
+        // One fee under two names would be charged twice.
+        if gaps.request == newer.base.web_search {
+            gaps.request = None;
+        }
+        newer.base = gaps.overlaid(&newer.base);
         if newer.tiers.is_empty() {
             newer.tiers.clone_from(&old.tiers);
         }
@@ -144,10 +150,10 @@ fn are_close(a: PicosPerUnit, b: PicosPerUnit) -> bool {
     (high - low).saturating_mul(100) <= high.saturating_mul(AGREEMENT_PERCENT)
 }
 
-/// Takes away prices of zero that cannot be meant: a list that states zero
-/// for one kind of token beside a price for others means "not offered" or
-/// "not known", and believing it would give tokens away.
-pub(crate) fn without_false_zeros(prices: &mut Prices) -> bool {
+/// Takes away prices that cannot be meant, above all zeros: a list that
+/// states zero for one kind of token beside a price for others means "not
+/// offered" or "not known", and believing it would give tokens away.
+pub(crate) fn without_nonsense(prices: &mut Prices) -> bool {
     let zero = Some(PicosPerUnit::FREE);
     if prices
         .prompt
@@ -162,7 +168,20 @@ pub(crate) fn without_false_zeros(prices: &mut Prices) -> bool {
             changed = true;
         }
     }
+    // Nobody caches at a loss to the caller: such a price is of another
+    // model, or of another unit.
+    if prices.cache_read > prices.prompt {
+        prices.cache_read = None;
+        changed = true;
+    }
     changed
+}
+
+/// Whether answers would cost nothing while questions do cost something:
+/// for text that is a gap in the list.
+pub(crate) fn gives_answers_away(prices: &Prices, output: Modalities) -> bool {
+    let zero = Some(PicosPerUnit::FREE);
+    output.contains(Modality::Text) && prices.completion == zero && prices.prompt != zero
 }
 
 /// Sorts out names that several models claim: one whose slug ends in just

@@ -8,12 +8,12 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::facts::{self, Abilities, Known, Role};
-use super::merge::without_false_zeros;
+use super::merge::{gives_answers_away, without_nonsense};
 use super::naming::{Named, Names, Unknown};
 use super::{Imported, Note, Source, decimal};
 use crate::date::unix_seconds;
 use crate::model::{
-    ApiFamily, EffortName, Efforts, EndpointStatus, Modalities, Modality, Reasoning,
+    ApiFamily, EffortName, Efforts, EndpointStatus, Modalities, Modality, Parameters, Reasoning,
 };
 use crate::price::{PriceKey, Prices, Tier};
 use crate::raw::{RawEndpoint, RawModel, RawPrice, RawProvider};
@@ -92,13 +92,6 @@ struct ReasoningOption {
 }
 
 #[derive(Deserialize)]
-struct CostTier {
-    tier: TierSize,
-    #[serde(flatten)]
-    cost: BTreeMap<String, Box<RawValue>>,
-}
-
-#[derive(Deserialize)]
 struct TierSize {
     size: u64,
 }
@@ -127,7 +120,7 @@ pub(super) fn read(
 ) -> Result<Imported, serde_json::Error> {
     // `api.json` itself is the map of providers; the wider document has
     // base models beside it.
-    let document: Document = match serde_json::from_str(json) {
+    let mut document: Document = match serde_json::from_str(json) {
         Ok(document) => document,
         Err(error) => match serde_json::from_str(json) {
             Ok(providers) => Document {
@@ -151,7 +144,7 @@ pub(super) fn read(
     // Makers first, then hosts, then gateways: who comes later may only add
     // offers of what is known by then.
     for rank in 0..3 {
-        for (vendor_slug, vendor) in &document.providers {
+        for (vendor_slug, vendor) in &mut document.providers {
             match facts::by_models_dev(vendor_slug) {
                 Some(known) if role_rank(known.role) == rank => reader.vendor(known, vendor),
                 None if rank == 0 => reader.note(
@@ -233,9 +226,14 @@ impl Reader<'_> {
         }
     }
 
-    fn vendor(&mut self, known: &Known, vendor: &Vendor) {
+    fn vendor(&mut self, known: &Known, vendor: &mut Vendor) {
         self.provider(known, vendor);
-        for (upstream, offer) in &vendor.models {
+        for (upstream, offer) in &mut vendor.models {
+            if super::makes_vectors(upstream) {
+                offer.modalities.output = vec![Modality::Embeddings.name().to_owned()];
+                offer.tool_call = false;
+            }
+            let offer = &*offer;
             let subject = format!("`{}` {upstream}", known.slug);
             if offer.status.as_deref() == Some("deprecated")
                 && !matches!(known.role, Role::Maker(_))
@@ -370,7 +368,11 @@ impl Reader<'_> {
                 .filter(|&max| max > 0 && max != offer.limit.context),
             quantization: named.quantization,
             price,
-            parameters: facts::parameters(&provider, author, can),
+            parameters: if output.contains(Modality::Text) {
+                facts::parameters(&provider, author, can)
+            } else {
+                Parameters::EMPTY
+            },
             input: (input != model.input && !input.is_empty()).then_some(input),
             output: (output != model.output && !output.is_empty()).then_some(output),
             data_policy: None,
@@ -392,7 +394,7 @@ impl Reader<'_> {
             // Perplexity's fee is written for a thousand requests.
             base.request = decimal::read(&format!("{}e-3", request.get()), false);
         }
-        if without_false_zeros(&mut base) {
+        if without_nonsense(&mut base) {
             self.note(
                 "price of zero beside others taken as not stated",
                 subject.clone(),
@@ -403,16 +405,29 @@ impl Reader<'_> {
             self.note("price of zero taken as unknown", subject);
             return None;
         }
+        if gives_answers_away(&base, modalities(&offer.modalities.output)) {
+            self.note("answers at no cost taken as unknown price", subject);
+            return None;
+        }
         if !base.is_known() {
             return None;
         }
         let mut tiers = Vec::new();
         if let Some(raw) = offer.cost.get("tiers") {
-            for tier in serde_json::from_str::<Vec<CostTier>>(raw.get()).unwrap_or_default() {
-                let mut prices = self.prices(&tier.cost, &subject);
-                without_false_zeros(&mut prices);
+            let rows: Vec<BTreeMap<String, Box<RawValue>>> =
+                serde_json::from_str(raw.get()).unwrap_or_default();
+            for row in &rows {
+                let size = row
+                    .get("tier")
+                    .map(|raw| serde_json::from_str::<TierSize>(raw.get()));
+                let Some(Ok(TierSize { size })) = size else {
+                    self.note("tier left out: no size", subject.clone());
+                    continue;
+                };
+                let mut prices = self.prices(row, &subject);
+                without_nonsense(&mut prices);
                 tiers.push(Tier {
-                    min_prompt_tokens: tier.tier.size,
+                    min_prompt_tokens: size,
                     prices,
                 });
             }

@@ -389,7 +389,7 @@ impl Names {
         let mut model = model
             .to_ascii_lowercase()
             .replace([':', ' ', '(', ')'], "-");
-        if author == "anthropic" {
+        if matches!(author, "anthropic" | "google" | "openai" | "z-ai") {
             model = with_point(&model);
         }
         if let Some(rest) = model.strip_prefix("qwen-3") {
@@ -408,8 +408,8 @@ impl Names {
     }
 }
 
-/// Anthropic writes `claude-opus-4-8-20260101` where callers of a router
-/// write `claude-opus-4.8`.
+/// Makers and hosts write `claude-opus-4-8-20260101` where callers of a
+/// router write `claude-opus-4.8`.
 fn with_point(model: &str) -> String {
     let mut out = String::new();
     for word in model.split('-') {
@@ -610,9 +610,13 @@ fn without_wrapping(mut words: Vec<String>, named: &mut Named) -> Vec<String> {
     words
 }
 
-/// Hosts often leave out, or add, that a model follows instructions.
+/// Hosts often leave out, or add, that a model follows instructions, and
+/// leave out that it is a preview.
 fn alternatives(name: &str) -> Vec<String> {
     let mut others = vec![format!("{name}-instruct"), format!("{name}-it")];
+    if name.starts_with("gemini") {
+        others.push(format!("{name}-preview"));
+    }
     for ending in ["-instruct", "-it"] {
         if let Some(without) = name.strip_suffix(ending) {
             others.push(without.to_owned());

@@ -217,7 +217,7 @@ fn read_prices<'a>(members: impl Iterator<Item = (&'a String, &'a Value)>) -> Op
         prices.set(key, Some(PicosPerUnit::parse_usd_per_unit(text).ok()?));
     }
     // The list writes zero for what it does not charge separately.
-    super::merge::without_false_zeros(&mut prices);
+    super::merge::without_nonsense(&mut prices);
     Some(prices)
 }
 

@@ -1,0 +1,121 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn prices(prompt: u64, completion: u64) -> Prices {
+    Prices {
+        prompt: Some(PicosPerUnit(prompt)),
+        completion: Some(PicosPerUnit(completion)),
+        ..Prices::default()
+    }
+}
+
+#[test]
+fn a_tier_begins_strictly_above_its_threshold() {
+    let long = Prices {
+        prompt: Some(PicosPerUnit(20)),
+        ..Prices::default()
+    };
+    let list = PriceList {
+        base: prices(10, 50),
+        tiers: vec![
+            Tier {
+                min_prompt_tokens: 100,
+                prices: long,
+            },
+            Tier {
+                min_prompt_tokens: 1_000,
+                prices: prices(30, 90),
+            },
+        ],
+        ..PriceList::default()
+    };
+    for (tokens, prompt, completion) in [
+        (0, 10, 50),
+        (100, 10, 50),
+        (101, 20, 50),
+        (1_000, 20, 50),
+        (1_001, 30, 90),
+    ] {
+        assert_eq!(
+            list.at(tokens),
+            prices(prompt, completion),
+            "{tokens} tokens"
+        );
+    }
+    assert_eq!(list.highest(PriceKey::Prompt, 100), Some(PicosPerUnit(10)));
+    assert_eq!(
+        list.highest(PriceKey::Prompt, 5_000),
+        Some(PicosPerUnit(30))
+    );
+    assert_eq!(list.highest(PriceKey::Audio, 5_000), None);
+}
+
+#[test]
+fn not_stated_is_not_free() {
+    assert!(!Prices::default().is_known());
+    assert!(!Prices::default().is_free());
+    assert!(prices(0, 0).is_known());
+    assert!(prices(0, 0).is_free());
+    let mut with_fee = prices(0, 0);
+    with_fee.request = Some(PicosPerUnit(1));
+    assert!(!with_fee.is_free());
+}
+
+#[test]
+fn keys_and_names_are_each_others_inverse() {
+    for &key in PriceKey::ALL {
+        assert_eq!(PriceKey::by_name(key.name()), Some(key));
+        assert_eq!(PriceKey::by_public_name(key.public_name()), Some(key));
+        let mut prices = Prices::default();
+        prices.set(key, Some(PicosPerUnit(7)));
+        assert_eq!(
+            prices.stated().collect::<Vec<_>>(),
+            [(key, PicosPerUnit(7))]
+        );
+    }
+}
+
+#[test]
+fn a_float_is_not_a_price() {
+    let error = serde_json::from_str::<Prices>(r#"{"prompt":0.15}"#).unwrap_err();
+    assert!(error.to_string().contains("string"), "{error}");
+    for bad in [
+        r#"{"prompt":"cheap"}"#,
+        r#"{"prompt":"-1"}"#,
+        r#"{"prompt":"0.0000001"}"#,
+        r#"{"tea":"1"}"#,
+    ] {
+        assert!(serde_json::from_str::<Prices>(bad).is_err(), "{bad}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_price_survives_writing_and_reading(picos in any::<u64>(), index in 0..PriceKey::ALL.len()) {
+        let key = PriceKey::ALL[index];
+        let price = PicosPerUnit(picos);
+        prop_assert_eq!(key.parse(&key.write(price)), Ok(price));
+        let mut prices = Prices::default();
+        prices.set(key, Some(price));
+        let text = serde_json::to_string(&prices).unwrap();
+        prop_assert_eq!(serde_json::from_str::<Prices>(&text).unwrap(), prices);
+    }
+
+    #[test]
+    fn no_call_is_dearer_than_the_highest_price(
+        base in 0..1_000_u64,
+        tiers in proptest::collection::vec((0..500_u64, 0..1_000_u64), 0..5),
+        tokens in 0..600_u64,
+        slack in 0..600_u64,
+    ) {
+        let mut tiers: Vec<Tier> = tiers
+            .into_iter()
+            .map(|(min_prompt_tokens, price)| Tier { min_prompt_tokens, prices: prices(price, 1) })
+            .collect();
+        tiers.sort_by_key(|tier| tier.min_prompt_tokens);
+        let list = PriceList { base: prices(base, 1), tiers, ..PriceList::default() };
+        let highest = list.highest(PriceKey::Prompt, tokens.saturating_add(slack));
+        prop_assert!(list.at(tokens).prompt <= highest);
+    }
+}
