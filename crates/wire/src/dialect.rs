@@ -59,6 +59,9 @@ pub struct Dialect {
     /// Whether a participant's `name` is understood; else it is dropped or
     /// prefixed to the text.
     pub names: bool,
+    /// Whether `cache_control` breakpoints are understood; else they are
+    /// left out and reported as losses.
+    pub cache_control: bool,
 }
 
 impl Dialect {
@@ -71,5 +74,6 @@ impl Dialect {
         renames: &[],
         developer_role: false,
         names: true,
+        cache_control: false,
     };
 }

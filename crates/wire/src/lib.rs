@@ -16,8 +16,14 @@
 pub mod anthropic;
 pub mod codec;
 pub mod dialect;
+pub mod failure_text;
+mod fields;
 pub mod gemini;
 pub mod json;
+#[doc(hidden)]
+pub mod laws;
+mod lossy;
+mod object;
 pub mod openai_chat;
 pub mod sse;
 

@@ -1,11 +1,19 @@
 //! OpenAI's chat completions, with OpenRouter's additions.
 
+pub mod completions;
+mod failure;
+mod finish;
+mod media;
+mod reasoning;
+mod reply;
+mod request;
+mod stream;
+pub mod usage;
+
 use bourse_vocab::chat::{Reply, Request};
 use bourse_vocab::{Failure, Format};
 
 use crate::codec::{Codec, ErrorReply, Stamp, StreamReader, StreamWriter, WriteTarget, Written};
-
-pub mod usage;
 
 /// OpenAI's chat completions, with OpenRouter's additions.
 #[derive(Debug, Clone, Copy)]
@@ -16,39 +24,39 @@ impl Codec for OpenAiChat {
         Format::OpenAiChat
     }
 
-    fn read_request(&self, _body: &[u8]) -> Result<Request, Failure> {
-        unimplemented!()
+    fn read_request(&self, body: &[u8]) -> Result<Request, Failure> {
+        request::read(body)
     }
 
     fn write_request(
         &self,
-        _request: &Request,
-        _target: &WriteTarget<'_>,
+        request: &Request,
+        target: &WriteTarget<'_>,
     ) -> Result<Written, Failure> {
-        unimplemented!()
+        request::write(request, target)
     }
 
-    fn read_reply(&self, _body: &[u8]) -> Result<Reply, Failure> {
-        unimplemented!()
+    fn read_reply(&self, body: &[u8]) -> Result<Reply, Failure> {
+        reply::read(body)
     }
 
-    fn write_reply(&self, _reply: &Reply, _stamp: &Stamp<'_>) -> Vec<u8> {
-        unimplemented!()
+    fn write_reply(&self, reply: &Reply, stamp: &Stamp<'_>) -> Vec<u8> {
+        reply::write(reply, stamp)
     }
 
     fn stream_reader(&self) -> Box<dyn StreamReader> {
-        unimplemented!()
+        Box::new(stream::ChatReader::default())
     }
 
-    fn stream_writer(&self, _stamp: &Stamp<'_>) -> Box<dyn StreamWriter> {
-        unimplemented!()
+    fn stream_writer(&self, stamp: &Stamp<'_>) -> Box<dyn StreamWriter> {
+        Box::new(stream::ChunkWriter::new(stream::ChatBits, stamp))
     }
 
-    fn read_failure(&self, _reply: &ErrorReply<'_>) -> Failure {
-        unimplemented!()
+    fn read_failure(&self, reply: &ErrorReply<'_>) -> Failure {
+        crate::failure_text::read(reply)
     }
 
-    fn write_failure(&self, _failure: &Failure) -> Vec<u8> {
-        unimplemented!()
+    fn write_failure(&self, failure: &Failure) -> Vec<u8> {
+        failure::write(failure)
     }
 }

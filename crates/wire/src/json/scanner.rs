@@ -1,6 +1,6 @@
 //! The scanner: one pass over the text, in the pieces in which it comes.
 
-use memchr::memchr2;
+use memchr::memchr;
 
 use super::features::{Marker, Place};
 use super::utf8::Utf8;
@@ -44,7 +44,7 @@ enum State {
     /// Inside a number.
     Number(Digits),
     /// Inside `true`, `false` or `null`.
-    Literal(&'static [u8]),
+    Literal,
     /// Nothing but white space.
     End,
 }
@@ -62,6 +62,9 @@ enum Digits {
     Exponent,
 }
 
+/// Boxed, so that success fits into registers: this is the inner loop.
+type Step<T> = Result<T, Box<ScanError>>;
+
 /// Finds the members of the outermost object of a JSON text.
 ///
 /// Checks the structure completely: brackets, commas, colons, numbers,
@@ -78,8 +81,9 @@ pub struct Scanner {
     /// Offset of the block being scanned.
     base: usize,
     utf8: Utf8,
+    /// What is still expected of a literal.
+    literal: &'static [u8],
     in_key: bool,
-    escaped: bool,
     /// Offset of the string's opening quote.
     quote: usize,
     /// The string's beginning, if it spans blocks; bounded.
@@ -110,8 +114,8 @@ impl Scanner {
             depth: 0,
             base: 0,
             utf8: Utf8::default(),
+            literal: b"",
             in_key: false,
-            escaped: false,
             quote: 0,
             stash: Vec::new(),
             crosses: false,
@@ -133,9 +137,9 @@ impl Scanner {
     pub fn push(&mut self, piece: &[u8]) -> Result<(), ScanError> {
         for block in piece.chunks(BLOCK_BYTES) {
             if let Err(error) = self.utf8.push(block) {
-                return Err(self.error(ScanErrorKind::NotUtf8, error.offset));
+                return Err(*self.error(ScanErrorKind::NotUtf8, error.offset));
             }
-            self.scan(block)?;
+            self.scan(block).map_err(|error| *error)?;
             self.base = self.base.saturating_add(block.len());
         }
         Ok(())
@@ -145,8 +149,8 @@ impl Scanner {
     pub fn finish(mut self) -> Result<Outline, ScanError> {
         match self.state {
             State::End if self.utf8.is_whole() => {}
-            State::Start => return Err(self.error(ScanErrorKind::Empty, 0)),
-            _ => return Err(self.error(ScanErrorKind::Truncated, 0)),
+            State::Start => return Err(*self.error(ScanErrorKind::Empty, 0)),
+            _ => return Err(*self.error(ScanErrorKind::Truncated, 0)),
         }
         self.outline.len = self.base;
         refuse_duplicates(&self.outline)?;
@@ -154,14 +158,14 @@ impl Scanner {
     }
 
     #[cold]
-    fn error(&self, kind: ScanErrorKind, at: usize) -> ScanError {
-        ScanError {
+    fn error(&self, kind: ScanErrorKind, at: usize) -> Box<ScanError> {
+        Box::new(ScanError {
             kind,
             offset: self.base.saturating_add(at),
-        }
+        })
     }
 
-    fn scan(&mut self, block: &[u8]) -> Result<(), ScanError> {
+    fn scan(&mut self, block: &[u8]) -> Step<()> {
         let mut at = 0_usize;
         if self.state == State::Text {
             at = self.text(block, 0)?;
@@ -189,11 +193,11 @@ impl Scanner {
                     }
                     continue;
                 }
-                State::Literal(rest) => {
-                    match rest.split_first() {
+                State::Literal => {
+                    match self.literal.split_first() {
                         Some((expected, rest)) if *expected == byte => {
                             at = at.saturating_add(1);
-                            self.state = State::Literal(rest);
+                            self.literal = rest;
                             if rest.is_empty() {
                                 self.end_value(at)?;
                             }
@@ -210,8 +214,7 @@ impl Scanner {
             }
             match (self.state, byte) {
                 (State::FirstKey | State::Key, b'"') => {
-                    self.in_key = true;
-                    at = self.begin_text(block, at)?;
+                    at = self.pairs(block, at)?;
                     continue;
                 }
                 (State::Value | State::FirstElement, b'"') => {
@@ -252,12 +255,41 @@ impl Scanner {
         Ok(())
     }
 
+    /// Reads a name, and as many of `"name":"value","name":…` as follow
+    /// each other without white space: most of what is not prose.
+    fn pairs(&mut self, block: &[u8], from: usize) -> Step<usize> {
+        let mut at = from;
+        loop {
+            self.in_key = true;
+            at = self.begin_text(block, at)?;
+            if self.state != State::Colon || block.get(at) != Some(&b':') {
+                return Ok(at);
+            }
+            self.state = State::Value;
+            at = at.saturating_add(1);
+            if block.get(at) != Some(&b'"') {
+                return Ok(at);
+            }
+            self.in_key = false;
+            self.begin_value(Kind::String, at);
+            at = self.begin_text(block, at)?;
+            if self.state != State::After || block.get(at) != Some(&b',') {
+                return Ok(at);
+            }
+            self.state = State::Key;
+            at = at.saturating_add(1);
+            if block.get(at) != Some(&b'"') {
+                return Ok(at);
+            }
+        }
+    }
+
     const fn in_object(&self) -> bool {
         self.stack & 1 == 1
     }
 
     #[inline]
-    fn open(&mut self, object: bool, at: usize) -> Result<(), ScanError> {
+    fn open(&mut self, object: bool, at: usize) -> Step<()> {
         if self.depth >= NESTING_MAX {
             return Err(self.error(ScanErrorKind::TooDeep, at));
         }
@@ -272,7 +304,7 @@ impl Scanner {
     }
 
     #[inline]
-    fn close(&mut self, object: bool, at: usize) -> Result<(), ScanError> {
+    fn close(&mut self, object: bool, at: usize) -> Step<()> {
         if self.in_object() != object {
             return Err(self.error(ScanErrorKind::Unbalanced, at));
         }
@@ -296,24 +328,38 @@ impl Scanner {
         }
     }
 
-    fn begin_scalar(&mut self, byte: u8, at: usize) -> Result<(), ScanError> {
-        let (kind, state) = match byte {
-            b't' => (Kind::True, State::Literal(b"rue")),
-            b'f' => (Kind::False, State::Literal(b"alse")),
-            b'n' => (Kind::Null, State::Literal(b"ull")),
-            b'-' => (Kind::Number, State::Number(Digits::Minus)),
-            b'0' => (Kind::Number, State::Number(Digits::Zero)),
-            b'1'..=b'9' => (Kind::Number, State::Number(Digits::Whole)),
+    fn begin_scalar(&mut self, byte: u8, at: usize) -> Step<()> {
+        self.state = State::Literal;
+        let kind = match byte {
+            b't' => {
+                self.literal = b"rue";
+                Kind::True
+            }
+            b'f' => {
+                self.literal = b"alse";
+                Kind::False
+            }
+            b'n' => {
+                self.literal = b"ull";
+                Kind::Null
+            }
+            b'-' | b'0'..=b'9' => {
+                self.state = State::Number(match byte {
+                    b'-' => Digits::Minus,
+                    b'0' => Digits::Zero,
+                    _ => Digits::Whole,
+                });
+                Kind::Number
+            }
             byte => return Err(self.error(ScanErrorKind::Unexpected(byte), at)),
         };
         self.begin_value(kind, at);
-        self.state = state;
         Ok(())
     }
 
     /// A value ends before `at`.
     #[inline]
-    fn end_value(&mut self, at: usize) -> Result<(), ScanError> {
+    fn end_value(&mut self, at: usize) -> Step<()> {
         self.state = State::After;
         if self.depth == 1 {
             if self.outline.members.len() >= MEMBERS_MAX {
@@ -331,40 +377,52 @@ impl Scanner {
     }
 
     #[inline]
-    fn begin_text(&mut self, block: &[u8], at: usize) -> Result<usize, ScanError> {
+    fn begin_text(&mut self, block: &[u8], at: usize) -> Step<usize> {
         self.quote = self.base.saturating_add(at);
-        self.escaped = false;
         self.crosses = false;
         self.state = State::Text;
         self.text(block, at.saturating_add(1))
     }
 
     /// Skips the string that has begun; returns where to go on.
-    fn text(&mut self, block: &[u8], from: usize) -> Result<usize, ScanError> {
+    ///
+    /// Prose and code are full of escapes, and stopping at each of them
+    /// would cost more than the rest of the scan. So only quotes are
+    /// looked for, and whether one is escaped is seen by counting the
+    /// backslashes before it.
+    #[inline]
+    fn text(&mut self, block: &[u8], from: usize) -> Step<usize> {
         let mut at = from;
-        while let Some(hit) = memchr2(b'"', b'\\', block.get(at..).unwrap_or_default()) {
-            let hit = at.saturating_add(hit);
-            if block.get(hit) == Some(&b'"') {
-                let content = block.get(from..hit).unwrap_or_default();
-                if self.crosses {
-                    self.keep(content);
-                    let stash = std::mem::take(&mut self.stash);
-                    self.end_text(&stash, hit)?;
-                    self.stash = stash;
-                } else {
-                    self.end_text(content, hit)?;
-                }
-                return Ok(hit.saturating_add(1));
+        while let Some(hit) = find_quote(block.get(at..).unwrap_or_default()) {
+            let quote = at.saturating_add(hit);
+            let before = block.get(at..quote).unwrap_or_default();
+            if backslashes_at_end(before) & 1 == 0 {
+                return self.text_ends(block, from, quote);
             }
-            self.escaped = true;
-            at = hit.saturating_add(2);
-            if at > block.len() {
-                self.state = State::Escape;
-                break;
-            }
+            at = quote.saturating_add(1);
+        }
+        let rest = block.get(at..).unwrap_or_default();
+        if backslashes_at_end(rest) & 1 == 1 {
+            self.state = State::Escape;
         }
         self.keep(block.get(from..).unwrap_or_default());
         Ok(block.len())
+    }
+
+    /// The string ends with the quote at `quote`; what lies before `from`
+    /// was kept.
+    #[inline]
+    fn text_ends(&mut self, block: &[u8], from: usize, quote: usize) -> Step<usize> {
+        let content = block.get(from..quote).unwrap_or_default();
+        if self.crosses {
+            self.keep(content);
+            let stash = std::mem::take(&mut self.stash);
+            self.end_text(&stash, quote)?;
+            self.stash = stash;
+        } else {
+            self.end_text(content, quote)?;
+        }
+        Ok(quote.saturating_add(1))
     }
 
     /// Keeps the beginning of a string that spans blocks.
@@ -383,7 +441,7 @@ impl Scanner {
     /// A string ends at the quote at `at`. Of a string that spans blocks
     /// only the beginning is known, but more of it than any name may have.
     #[inline]
-    fn end_text(&mut self, content: &[u8], at: usize) -> Result<(), ScanError> {
+    fn end_text(&mut self, content: &[u8], at: usize) -> Step<()> {
         let end = at.saturating_add(1);
         if !self.in_key {
             if self.marker != Marker::None {
@@ -394,7 +452,7 @@ impl Scanner {
         }
         self.state = State::Colon;
         if self.depth == 1 {
-            if self.escaped {
+            if memchr(b'\\', content).is_some() {
                 return Err(self.error(ScanErrorKind::EscapedName, at));
             }
             if content.len() > KEY_BYTES_MAX {
@@ -414,6 +472,23 @@ impl Scanner {
         self.marker = self.outline.features.name(content, place);
         Ok(())
     }
+}
+
+/// Names and schema words are shorter than what a call of `memchr` costs.
+#[inline]
+fn find_quote(text: &[u8]) -> Option<usize> {
+    let Some((head, tail)) = text.split_first_chunk::<16>() else {
+        return memchr(b'"', text);
+    };
+    if let Some(at) = head.iter().position(|byte| *byte == b'"') {
+        return Some(at);
+    }
+    memchr(b'"', tail).map(|at| at.saturating_add(head.len()))
+}
+
+#[inline]
+fn backslashes_at_end(text: &[u8]) -> usize {
+    text.iter().rev().take_while(|byte| **byte == b'\\').count()
 }
 
 /// What a number may go on with.

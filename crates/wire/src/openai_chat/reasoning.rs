@@ -1,0 +1,129 @@
+//! Reasoning in OpenRouter's shape: `reasoning` as one text, and
+//! `reasoning_details` as pieces that must be replayed unmodified
+//! (openrouter.ai/docs, reasoning tokens, October 2026).
+
+use bourse_vocab::Format;
+use bourse_vocab::chat::{Part, Reasoning, ReasoningKind};
+use serde_json::{Map, Value};
+
+use crate::object::Object;
+
+/// One piece without a signature, as vendors with a plain text send it.
+pub fn plain(text: String) -> Part {
+    Part::Reasoning(Reasoning {
+        kind: ReasoningKind::Text {
+            text,
+            signature: None,
+        },
+        id: None,
+        scheme: None,
+    })
+}
+
+/// Reads one item of `reasoning_details`. An item of an unknown type is kept
+/// whole.
+pub fn read(item: Value) -> Part {
+    match read_known(&item) {
+        Some(reasoning) => Part::Reasoning(reasoning),
+        None => Part::Opaque {
+            format: Format::OpenAiChat,
+            value: item,
+        },
+    }
+}
+
+/// Reads one item of `reasoning_details` if its type is known.
+pub fn read_known(item: &Value) -> Option<Reasoning> {
+    let text = |name: &str| item.get(name).and_then(Value::as_str).map(str::to_owned);
+    let kind = match item.get("type").and_then(Value::as_str)? {
+        "reasoning.text" => ReasoningKind::Text {
+            text: text("text").unwrap_or_default(),
+            signature: text("signature"),
+        },
+        "reasoning.summary" => ReasoningKind::Summary(text("summary").unwrap_or_default()),
+        "reasoning.encrypted" => ReasoningKind::Encrypted(text("data").unwrap_or_default()),
+        _ => return None,
+    };
+    Some(Reasoning {
+        kind,
+        id: text("id"),
+        // `unknown` is how OpenRouter prints that there is none.
+        scheme: text("format").filter(|format| format != "unknown"),
+    })
+}
+
+/// The text of a piece that people can read.
+pub fn readable(kind: &ReasoningKind) -> Option<&str> {
+    match kind {
+        ReasoningKind::Text { text, .. } | ReasoningKind::Summary(text) => {
+            Some(text.as_str()).filter(|text| !text.is_empty())
+        }
+        ReasoningKind::Encrypted(_) => None,
+    }
+}
+
+/// Everything that people can read in the reasoning of `parts`, joined.
+pub fn joined(parts: &[Part]) -> Option<String> {
+    let mut joined = String::new();
+    for part in parts {
+        if let Part::Reasoning(piece) = part {
+            joined.push_str(readable(&piece.kind).unwrap_or_default());
+        }
+    }
+    (!joined.is_empty()).then_some(joined)
+}
+
+/// Whether an opaque value is an item of `reasoning_details`.
+pub fn is_detail(value: &Value) -> bool {
+    value
+        .get("type")
+        .and_then(Value::as_str)
+        .is_some_and(|kind| kind.starts_with("reasoning."))
+}
+
+/// Writes one item of `reasoning_details`.
+pub fn write(
+    out: &mut Vec<u8>,
+    kind: &ReasoningKind,
+    id: Option<&str>,
+    scheme: Option<&str>,
+    index: u64,
+) {
+    let mut object = Object::open(out);
+    match kind {
+        ReasoningKind::Text { text, signature } => {
+            object.put("type", "reasoning.text");
+            // A bit of a stream that only brings the signature has no text.
+            if !text.is_empty() || signature.is_none() {
+                object.put("text", text);
+            }
+            object.put_some("signature", signature.as_ref());
+        }
+        ReasoningKind::Summary(summary) => {
+            object
+                .put("type", "reasoning.summary")
+                .put("summary", summary);
+        }
+        ReasoningKind::Encrypted(data) => {
+            object.put("type", "reasoning.encrypted").put("data", data);
+        }
+    }
+    object
+        .put_some("id", id.as_ref())
+        .put("format", scheme.unwrap_or("unknown"))
+        .put("index", &index);
+    object.close();
+}
+
+/// Writes the item that was kept whole, with its place in the list.
+pub fn write_opaque(out: &mut Vec<u8>, value: &Value, index: u64) {
+    let empty = Map::new();
+    let mut object = Object::open(out);
+    for (name, value) in value.as_object().unwrap_or(&empty) {
+        if name != "index" {
+            object.put(name, value);
+        }
+    }
+    object.put("index", &index);
+    object.close();
+}

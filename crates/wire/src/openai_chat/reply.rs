@@ -1,0 +1,435 @@
+//! Whole replies: from a provider, and to a client.
+
+use bourse_vocab::chat::{Choice, Finish, Media, Part, Reply};
+use bourse_vocab::{Failure, Format, Usage};
+use serde_json::Value;
+
+use super::request::CHOICES_MAX;
+use super::{finish, media, reasoning, usage};
+use crate::codec::Stamp;
+use crate::object::{self, Object, object};
+use crate::{failure_text, lossy};
+
+/// Reads a whole reply.
+pub fn read(body: &[u8]) -> Result<Reply, Failure> {
+    let value = lossy::parse(body).map_err(|error| {
+        Failure::unavailable("The provider's reply is not JSON").inside(error.to_string())
+    })?;
+    // Some vendors report errors with status 200.
+    if let Some(error) = error_in(&value) {
+        return Err(error);
+    }
+    let choices = match value.get("choices").and_then(Value::as_array) {
+        Some(items) if !items.is_empty() && items.len() as u64 <= CHOICES_MAX => items
+            .iter()
+            .zip(0..)
+            .map(|(item, position)| choice(item, position))
+            .collect::<Result<Vec<_>, _>>()?,
+        _ => {
+            return Err(Failure::unavailable(
+                "The provider's reply has no answer in it",
+            ));
+        }
+    };
+    let text = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
+    Ok(Reply {
+        upstream_id: text("id"),
+        upstream_model: text("model"),
+        system_fingerprint: text("system_fingerprint"),
+        service_tier: text("service_tier"),
+        choices,
+        usage: value
+            .get("usage")
+            .filter(|usage| !usage.is_null())
+            .map(usage::read_usage),
+        settled: None,
+    })
+}
+
+/// The failure in a body or chunk that reports one.
+pub fn error_in(value: &Value) -> Option<Failure> {
+    let says_so = value.get("error").is_some_and(|error| !error.is_null());
+    let looks_so = value.get("choices").is_none()
+        && (value.get("object").and_then(Value::as_str) == Some("error")
+            || ["message", "detail", "msg"]
+                .iter()
+                .any(|name| value.get(name).is_some_and(Value::is_string)));
+    (says_so || looks_so).then(|| failure_text::read_late(value))
+}
+
+fn choice(item: &Value, position: u32) -> Result<Choice, Failure> {
+    let empty = Value::Null;
+    let message = item.get("message").unwrap_or(&empty);
+    let mut parts = thoughts(message);
+    spoken(
+        message.get("content").or_else(|| item.get("text")),
+        &mut parts,
+    );
+    if let Some(refusal) = text_of(message, "refusal") {
+        parts.push(Part::Refusal(refusal.to_owned()));
+    }
+    parts.extend(images(message));
+    let calls_begin = parts.len();
+    calls(message, &mut parts);
+    let word = item.get("finish_reason").and_then(Value::as_str);
+    let finish =
+        finish::read(word).map(|finish| finish::with_calls(finish, parts.len() > calls_begin));
+    if parts.is_empty()
+        && let Some(error) = item.get("error").filter(|error| !error.is_null())
+    {
+        return Err(failure_text::read_late(error));
+    }
+    let member = |of: &Value, name: &str| {
+        of.get(name)
+            .filter(|value| !value.is_null() && value.as_array().is_none_or(|a| !a.is_empty()))
+            .cloned()
+    };
+    Ok(Choice {
+        index: index_of(item).unwrap_or(position),
+        parts,
+        finish,
+        native_finish: text_of(item, "native_finish_reason")
+            .or(word)
+            .map(str::to_owned),
+        logprobs: member(item, "logprobs"),
+        annotations: member(message, "annotations"),
+        audio: member(message, "audio"),
+    })
+}
+
+/// A text that is there and not empty.
+pub fn text_of<'v>(value: &'v Value, name: &str) -> Option<&'v str> {
+    value
+        .get(name)
+        .and_then(Value::as_str)
+        .filter(|text| !text.is_empty())
+}
+
+/// The `index` of a choice.
+pub fn index_of(item: &Value) -> Option<u32> {
+    item.get("index")
+        .and_then(Value::as_u64)
+        .and_then(|index| u32::try_from(index).ok())
+}
+
+/// The reasoning of an answer: its pieces if there are any with text, or
+/// else the one text under any of its names.
+fn thoughts(message: &Value) -> Vec<Part> {
+    let mut parts: Vec<Part> = message
+        .get("reasoning_details")
+        .and_then(Value::as_array)
+        .map(|items| items.iter().cloned().map(reasoning::read).collect())
+        .unwrap_or_default();
+    if reasoning::joined(&parts).is_none()
+        && let Some(text) = plain_reasoning(message)
+    {
+        parts.insert(0, reasoning::plain(text.to_owned()));
+    }
+    parts
+}
+
+/// Reasoning as one text: `reasoning` (OpenRouter, vLLM, Groq) or
+/// `reasoning_content` (DeepSeek, Moonshot, Z.AI, Alibaba).
+pub fn plain_reasoning(message: &Value) -> Option<&str> {
+    text_of(message, "reasoning").or_else(|| text_of(message, "reasoning_content"))
+}
+
+/// Reads `content`: a text, or Mistral's array of parts, in which thoughts
+/// stand among the texts (docs.mistral.ai, reasoning, October 2026).
+pub fn spoken(content: Option<&Value>, parts: &mut Vec<Part>) {
+    match content {
+        Some(Value::String(text)) if !text.is_empty() => parts.push(Part::text(text.clone())),
+        Some(Value::Array(items)) => {
+            for item in items {
+                match item.get("type").and_then(Value::as_str) {
+                    Some("text" | "output_text") => {
+                        parts.extend(text_of(item, "text").map(Part::text));
+                    }
+                    Some("thinking") => {
+                        let text = thinking_text(item.get("thinking"));
+                        if !text.is_empty() {
+                            parts.push(reasoning::plain(text));
+                        }
+                    }
+                    Some("refusal") => {
+                        parts.extend(
+                            text_of(item, "refusal").map(|text| Part::Refusal(text.to_owned())),
+                        );
+                    }
+                    Some("image_url") => parts.extend(image(item)),
+                    _ => parts.push(Part::Opaque {
+                        format: Format::OpenAiChat,
+                        value: item.clone(),
+                    }),
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+fn thinking_text(value: Option<&Value>) -> String {
+    match value {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Array(items)) => items
+            .iter()
+            .filter_map(|item| item.get("text").and_then(Value::as_str))
+            .collect(),
+        _ => String::new(),
+    }
+}
+
+/// The pictures of an answer or of a bit of one.
+pub fn images(message: &Value) -> impl Iterator<Item = Part> + '_ {
+    message
+        .get("images")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(image)
+}
+
+fn image(item: &Value) -> Option<Part> {
+    let url = item.get("image_url")?;
+    let url = url.as_str().or_else(|| url.get("url")?.as_str())?;
+    Some(Part::Image {
+        media: media::read(url.to_owned()),
+        detail: None,
+        cache: None,
+    })
+}
+
+fn calls(message: &Value, parts: &mut Vec<Part>) {
+    let list = message.get("tool_calls").and_then(Value::as_array);
+    for (number, item) in list.into_iter().flatten().enumerate() {
+        let Some(function) = item.get("function") else {
+            let mut members = serde_json::Map::new();
+            members.insert("tool_call".to_owned(), item.clone());
+            parts.push(Part::Opaque {
+                format: Format::OpenAiChat,
+                value: Value::Object(members),
+            });
+            continue;
+        };
+        let id = text_of(item, "id").map_or_else(|| format!("call_{number}"), str::to_owned);
+        parts.push(call(id, function));
+    }
+    // The form before `tool_calls`.
+    if list.is_none()
+        && let Some(function) = message.get("function_call").filter(|call| call.is_object())
+    {
+        parts.push(call("call_0".to_owned(), function));
+    }
+}
+
+fn call(id: String, function: &Value) -> Part {
+    Part::ToolCall {
+        id,
+        name: text_of(function, "name").unwrap_or_default().to_owned(),
+        arguments: arguments(function),
+    }
+}
+
+/// A call's arguments as JSON text; some vendors forget to print them.
+pub fn arguments(function: &Value) -> String {
+    match function.get("arguments") {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+    }
+}
+
+/// Writes a whole reply.
+pub fn write(reply: &Reply, stamp: &Stamp<'_>) -> Vec<u8> {
+    let mut out = Vec::new();
+    object(&mut out, |object| {
+        head(object, "chat.completion", stamp);
+        object.put("system_fingerprint", &reply.system_fingerprint);
+        object.put_some("service_tier", reply.service_tier.as_ref());
+        object.nested("choices", |out| {
+            object::array(out, &reply.choices, write_choice);
+        });
+        tail(object, reply, stamp);
+    });
+    out
+}
+
+/// The members that every reply and chunk begins with.
+pub fn head(object: &mut Object<'_>, kind: &str, stamp: &Stamp<'_>) {
+    object
+        .put("id", stamp.id)
+        .put("object", kind)
+        .put("created", &stamp.created)
+        .put("model", stamp.model)
+        .put("provider", stamp.provider);
+}
+
+/// The members that every whole reply ends with.
+pub fn tail(object: &mut Object<'_>, reply: &Reply, stamp: &Stamp<'_>) {
+    match (&reply.settled, &reply.usage) {
+        (Some((usage, bill)), _) => {
+            object.nested("usage", |out| usage::write_usage(usage, bill, out));
+        }
+        // Without a price there is no cost to print, and a cost of zero
+        // would be a lie.
+        (None, Some(report)) => {
+            let (usage, _) = report.resolve(&Usage::default());
+            object.nested("usage", |out| write_counts(out, &usage));
+        }
+        (None, None) => {}
+    }
+    if let Some(metadata) = stamp.metadata {
+        object.raw("openrouter_metadata", metadata);
+    }
+}
+
+fn write_counts(out: &mut Vec<u8>, usage: &Usage) {
+    object(out, |object| {
+        object
+            .put("prompt_tokens", &usage.prompt)
+            .put("completion_tokens", &usage.completion)
+            .put("total_tokens", &usage.total());
+    });
+}
+
+fn write_choice(out: &mut Vec<u8>, choice: &Choice) {
+    object(out, |object| {
+        object
+            .put("index", &choice.index)
+            .put("logprobs", &choice.logprobs)
+            .put("finish_reason", &choice.finish.map(Finish::name))
+            .put("native_finish_reason", &choice.native_finish)
+            .nested("message", |out| write_message(out, choice));
+    });
+}
+
+/// Everything said in `parts`, joined: the format has one text.
+pub fn said(parts: &[Part]) -> Option<String> {
+    let mut said: Option<String> = None;
+    for part in parts {
+        if let Part::Text { text, .. } = part {
+            said.get_or_insert_default().push_str(text);
+        }
+    }
+    said
+}
+
+fn write_message(out: &mut Vec<u8>, choice: &Choice) {
+    let parts = &choice.parts;
+    let refusal: String = parts
+        .iter()
+        .filter_map(|part| match part {
+            Part::Refusal(text) => Some(text.as_str()),
+            _ => None,
+        })
+        .collect();
+    object(out, |object| {
+        object
+            .put("role", "assistant")
+            .put("content", &said(parts))
+            .put("refusal", &(!refusal.is_empty()).then_some(refusal))
+            .put("reasoning", &reasoning::joined(parts));
+        write_list(object, "reasoning_details", parts, write_detail);
+        write_list(object, "tool_calls", parts, write_call);
+        write_list(object, "images", parts, |out, part, index| match part {
+            Part::Image { media, .. } => write_image(out, media, index),
+            _ => false,
+        });
+        object.put_some("annotations", choice.annotations.as_ref());
+        object.put_some("audio", choice.audio.as_ref());
+    });
+}
+
+/// Writes a list of what `item` writes, or nothing if it writes nothing.
+/// `item` gets the number of the next item and says whether it wrote it.
+fn write_list(
+    object: &mut Object<'_>,
+    name: &str,
+    parts: &[Part],
+    item: impl Fn(&mut Vec<u8>, &Part, u64) -> bool,
+) {
+    let mut list = Vec::new();
+    let mut count = 0;
+    for part in parts {
+        let before = list.len();
+        if count > 0 {
+            list.push(b',');
+        }
+        if item(&mut list, part, count) {
+            count += 1;
+        } else {
+            list.truncate(before);
+        }
+    }
+    if count > 0 {
+        object.nested(name, |out| {
+            out.push(b'[');
+            out.append(&mut list);
+            out.push(b']');
+        });
+    }
+}
+
+fn write_detail(out: &mut Vec<u8>, part: &Part, index: u64) -> bool {
+    match part {
+        Part::Reasoning(piece) => reasoning::write(
+            out,
+            &piece.kind,
+            piece.id.as_deref(),
+            piece.scheme.as_deref(),
+            index,
+        ),
+        Part::Opaque {
+            format: Format::OpenAiChat,
+            value,
+        } if reasoning::is_detail(value) => reasoning::write_opaque(out, value, index),
+        _ => return false,
+    }
+    true
+}
+
+fn write_call(out: &mut Vec<u8>, part: &Part, index: u64) -> bool {
+    match part {
+        Part::ToolCall {
+            id,
+            name,
+            arguments,
+        } => object(out, |call| {
+            call.put("index", &index)
+                .put("id", id)
+                .put("type", "function")
+                .nested("function", |out| {
+                    object(out, |function| {
+                        function.put("name", name).put("arguments", arguments);
+                    });
+                });
+        }),
+        Part::Opaque {
+            format: Format::OpenAiChat,
+            value,
+        } => match value.get("tool_call") {
+            Some(call) => object::write(out, call),
+            None => return false,
+        },
+        _ => return false,
+    }
+    true
+}
+
+/// Writes one item of `images`; a picture known only by an id is left out.
+pub fn write_image(out: &mut Vec<u8>, media: &Media, index: u64) -> bool {
+    let Some(url) = media::url(media) else {
+        return false;
+    };
+    object(out, |image| {
+        image
+            .put("type", "image_url")
+            .nested("image_url", |out| {
+                object(out, |inner| {
+                    inner.put("url", &url);
+                });
+            })
+            .put("index", &index);
+    });
+    true
+}

@@ -1,0 +1,537 @@
+//! Writing the messages of a chat request for a provider.
+
+use std::borrow::Cow;
+
+use bourse_vocab::Format;
+use bourse_vocab::chat::{CacheControl, Loss, Media, Message, Part, ReasoningKind, Role};
+use serde_json::Value;
+
+use crate::dialect::{Dialect, ReasoningStyle};
+use crate::object::{self, Object, object};
+use crate::openai_chat::{media, reasoning};
+
+/// Why a cache breakpoint is lost.
+pub const NO_CACHE: &str = "the provider takes no cache breakpoints";
+
+/// Writes the messages, oldest first.
+pub fn messages(
+    out: &mut Vec<u8>,
+    messages: &[Message],
+    dialect: &Dialect,
+    losses: &mut Vec<Loss>,
+) {
+    let mut writer = Writer {
+        dialect,
+        losses,
+        out,
+        empty: true,
+        waiting: Vec::new(),
+    };
+    writer.out.push(b'[');
+    for (index, message) in messages.iter().enumerate() {
+        writer.message(index, message);
+    }
+    writer.flush();
+    writer.out.push(b']');
+}
+
+/// Writes a cache breakpoint.
+pub fn cache_control(out: &mut Vec<u8>, cache: &CacheControl) {
+    object(out, |object| {
+        object
+            .put("type", "ephemeral")
+            .put_some("ttl", cache.ttl.as_ref());
+    });
+}
+
+struct Writer<'a> {
+    dialect: &'a Dialect,
+    losses: &'a mut Vec<Loss>,
+    out: &'a mut Vec<u8>,
+    /// Whether no message is written yet.
+    empty: bool,
+    /// Pictures and files that tools returned, until the run of tool
+    /// messages ends: no message may come between them.
+    waiting: Vec<&'a Part>,
+}
+
+/// What one message is made of, sorted the way the format wants it.
+#[derive(Default)]
+struct Sorted<'a> {
+    content: Vec<Content<'a>>,
+    /// Pieces of reasoning, or opaque items among them.
+    thoughts: Vec<&'a Part>,
+    refusal: Option<String>,
+    images: Vec<&'a Part>,
+    calls: Vec<&'a Part>,
+    /// Members of the message that only this format knows.
+    members: Vec<(&'a str, &'a Value)>,
+}
+
+/// One part of `content`, known to be expressible.
+struct Content<'a> {
+    part: &'a Part,
+    cache: Option<&'a CacheControl>,
+}
+
+impl<'a> Writer<'a> {
+    fn lose(&mut self, at: &str, reason: impl Into<String>) {
+        self.losses.push(Loss::new(at, reason));
+    }
+
+    fn begin(&mut self) {
+        if !self.empty {
+            self.out.push(b',');
+        }
+        self.empty = false;
+    }
+
+    fn message(&mut self, index: usize, message: &'a Message) {
+        let mut rest = Vec::new();
+        for (number, part) in message.parts.iter().enumerate() {
+            let at = format!("messages[{index}].content[{number}]");
+            match part {
+                Part::ToolResult {
+                    call_id,
+                    parts,
+                    is_error,
+                    cache,
+                    ..
+                } => {
+                    if *is_error {
+                        self.lose(&format!("{at}.is_error"), "tool messages cannot say it");
+                    }
+                    self.tool_message(&at, call_id, parts, cache.as_ref());
+                }
+                part => rest.push((at, part)),
+            }
+        }
+        if message.role == Role::Tool {
+            for (at, _) in rest {
+                self.lose(&at, "a tool message holds only the tool's result");
+            }
+        } else if !rest.is_empty() || message.parts.is_empty() {
+            self.flush();
+            self.turn(index, message, rest);
+        }
+    }
+
+    /// Writes what tools returned besides text, as if the user had sent it.
+    fn flush(&mut self) {
+        let waiting = std::mem::take(&mut self.waiting);
+        if waiting.is_empty() {
+            return;
+        }
+        self.begin();
+        object(self.out, |message| {
+            message.put("role", "user").nested("content", |out| {
+                object::array(out, waiting, |out, part| write_part(out, part, None));
+            });
+        });
+    }
+
+    fn tool_message(
+        &mut self,
+        at: &str,
+        call_id: &str,
+        parts: &'a [Part],
+        cache: Option<&'a CacheControl>,
+    ) {
+        // OpenRouter takes any part here; OpenAI takes text alone.
+        let any_part = self.dialect.reasoning == ReasoningStyle::Object;
+        let mut content = Vec::new();
+        let mut members = Vec::new();
+        for (number, part) in parts.iter().enumerate() {
+            let at = format!("{at}.content[{number}]");
+            match part {
+                Part::Opaque {
+                    format: Format::OpenAiChat,
+                    value: Value::Object(object),
+                } if !object.contains_key("type") => {
+                    members.extend(object.iter().map(|(name, value)| (name.as_str(), value)));
+                }
+                Part::Text { .. } => content.extend(self.content(&at, part)),
+                part => {
+                    let Some(written) = self.content(&at, part) else {
+                        continue;
+                    };
+                    if any_part {
+                        content.push(written);
+                    } else {
+                        self.lose(&at, "moved to a user message after the tool's");
+                        self.waiting.push(part);
+                    }
+                }
+            }
+        }
+        match (cache, content.last_mut()) {
+            (Some(cache), Some(last)) if self.dialect.cache_control => last.cache = Some(cache),
+            (Some(_), _) => self.lose(&format!("{at}.cache_control"), NO_CACHE),
+            (None, _) => {}
+        }
+        self.begin();
+        object(self.out, |message| {
+            message
+                .put("role", "tool")
+                .put("tool_call_id", call_id)
+                .nested("content", |out| write_content(out, &content, None));
+            for (name, value) in members {
+                message.put(name, value);
+            }
+        });
+    }
+
+    fn turn(&mut self, index: usize, message: &'a Message, parts: Vec<(String, &'a Part)>) {
+        let mut sorted = Sorted::default();
+        for (at, part) in parts {
+            self.sort(&at, part, message.role, &mut sorted);
+        }
+        let role = match message.role {
+            Role::System => "system",
+            Role::Developer if self.dialect.developer_role => "developer",
+            Role::Developer => "system",
+            Role::User => "user",
+            Role::Assistant => "assistant",
+            Role::Tool => "tool",
+        };
+        let mut name = message.name.as_deref();
+        let mut prefix = None;
+        if let Some(given) = name.filter(|_| !self.dialect.names) {
+            name = None;
+            // openrouter.ai/docs, parameters: the name goes before the text
+            // for providers that know no names.
+            if matches!(
+                sorted.content.first(),
+                Some(Content {
+                    part: Part::Text { .. },
+                    ..
+                })
+            ) {
+                prefix = Some(format!("{given}: "));
+            } else {
+                self.lose(
+                    &format!("messages[{index}].name"),
+                    "no text to put it before",
+                );
+            }
+        }
+        let style = self.dialect.reasoning;
+        self.begin();
+        object(self.out, |object| {
+            object.put("role", role).put_some("name", name.as_ref());
+            // An answer of nothing but calls has no content; anything else
+            // without content is an empty text.
+            let spoken = message.role != Role::Assistant
+                || !sorted.content.is_empty()
+                || (sorted.calls.is_empty() && sorted.refusal.is_none());
+            if spoken {
+                object.nested("content", |out| {
+                    write_content(out, &sorted.content, prefix.as_deref());
+                });
+            } else {
+                object.put("content", &Value::Null);
+            }
+            object.put_some("refusal", sorted.refusal.as_ref());
+            write_thoughts(object, &sorted.thoughts, style);
+            if !sorted.images.is_empty() {
+                object.nested("images", |out| {
+                    object::array(out, &sorted.images, |out, part| write_part(out, part, None));
+                });
+            }
+            if !sorted.calls.is_empty() {
+                object.nested("tool_calls", |out| {
+                    object::array(out, &sorted.calls, |out, part| write_call(out, part));
+                });
+            }
+            for (name, value) in sorted.members {
+                object.put(name, value);
+            }
+        });
+    }
+
+    fn sort(&mut self, at: &str, part: &'a Part, role: Role, sorted: &mut Sorted<'a>) {
+        let assistant = role == Role::Assistant;
+        match part {
+            Part::Reasoning(piece) if assistant => {
+                let readable = reasoning::readable(&piece.kind).is_some();
+                match self.dialect.reasoning {
+                    ReasoningStyle::Object => sorted.thoughts.push(part),
+                    ReasoningStyle::Unsupported | ReasoningStyle::Effort => {
+                        self.lose(at, "the provider takes no earlier reasoning");
+                    }
+                    _ if !readable => {
+                        self.lose(at, "the provider takes no sealed reasoning");
+                    }
+                    _ => {
+                        if matches!(
+                            piece.kind,
+                            ReasoningKind::Text {
+                                signature: Some(_),
+                                ..
+                            }
+                        ) {
+                            self.lose(&format!("{at}.signature"), "the provider takes none");
+                        }
+                        sorted.thoughts.push(part);
+                    }
+                }
+            }
+            Part::ToolCall { .. } if assistant => sorted.calls.push(part),
+            Part::Refusal(text) if assistant => {
+                sorted.refusal.get_or_insert_default().push_str(text);
+            }
+            Part::Image { .. } if assistant => {
+                if self.dialect.reasoning == ReasoningStyle::Object {
+                    sorted
+                        .images
+                        .extend(self.content(at, part).map(|content| content.part));
+                } else {
+                    self.lose(at, "the provider takes no pictures in answers");
+                }
+            }
+            Part::Reasoning(_) | Part::ToolCall { .. } | Part::Refusal(_) => {
+                self.lose(at, "only an assistant message may hold it");
+            }
+            Part::Opaque {
+                format: Format::OpenAiChat,
+                value,
+            } if reasoning::is_detail(value) => {
+                if self.dialect.reasoning == ReasoningStyle::Object {
+                    sorted.thoughts.push(part);
+                } else {
+                    self.lose(at, "the provider takes no such reasoning");
+                }
+            }
+            Part::Opaque {
+                format: Format::OpenAiChat,
+                value: Value::Object(members),
+            } if !members.contains_key("type") => {
+                if members.contains_key("tool_call") {
+                    sorted.calls.push(part);
+                } else {
+                    sorted
+                        .members
+                        .extend(members.iter().map(|(name, value)| (name.as_str(), value)));
+                }
+            }
+            part => sorted.content.extend(self.content(at, part)),
+        }
+    }
+
+    /// The part as an item of `content`, unless the format has no such item.
+    fn content(&mut self, at: &str, part: &'a Part) -> Option<Content<'a>> {
+        let cache = match part {
+            Part::Text { cache, .. } => cache.as_ref(),
+            Part::Image { media, cache, .. } => {
+                if matches!(media, Media::FileId(_)) {
+                    self.lose(at, "a picture cannot be named by the id of an upload");
+                    return None;
+                }
+                cache.as_ref()
+            }
+            Part::File { cache, .. } => cache.as_ref(),
+            Part::Video {
+                media: Media::FileId(_),
+            } => {
+                self.lose(at, "a video cannot be named by the id of an upload");
+                return None;
+            }
+            Part::Audio { .. } | Part::Video { .. } => None,
+            Part::Opaque {
+                format: Format::OpenAiChat,
+                ..
+            } => None,
+            Part::Opaque { format, .. } => {
+                self.lose(
+                    at,
+                    format!("a part of {format} has no equal in OpenAI's chat format"),
+                );
+                return None;
+            }
+            Part::Reasoning(_)
+            | Part::ToolCall { .. }
+            | Part::ToolResult { .. }
+            | Part::Refusal(_) => {
+                self.lose(at, "cannot stand here");
+                return None;
+            }
+        };
+        if cache.is_some() && !self.dialect.cache_control {
+            self.lose(&format!("{at}.cache_control"), NO_CACHE);
+            return Some(Content { part, cache: None });
+        }
+        Some(Content { part, cache })
+    }
+}
+
+/// Writes `content`: as a text where it is one, because many vendors know
+/// nothing else, and as parts otherwise.
+fn write_content(out: &mut Vec<u8>, content: &[Content<'_>], prefix: Option<&str>) {
+    match content {
+        [] => object::write(out, ""),
+        [
+            Content {
+                part: Part::Text { text, .. },
+                cache: None,
+            },
+        ] => object::write(out, &prefixed(prefix, text)),
+        parts => {
+            let mut prefix = prefix;
+            object::array(out, parts, |out, Content { part, cache }| match part {
+                Part::Text { text, .. } => {
+                    let text = prefixed(prefix.take(), text);
+                    object(out, |object| {
+                        object.put("type", "text").put("text", &text);
+                        write_cache(object, *cache);
+                    });
+                }
+                part => write_part(out, part, *cache),
+            });
+        }
+    }
+}
+
+fn prefixed<'t>(prefix: Option<&str>, text: &'t str) -> Cow<'t, str> {
+    prefix.map_or(Cow::Borrowed(text), |prefix| {
+        Cow::Owned(format!("{prefix}{text}"))
+    })
+}
+
+fn write_cache(object: &mut Object<'_>, cache: Option<&CacheControl>) {
+    if let Some(cache) = cache {
+        object.nested("cache_control", |out| cache_control(out, cache));
+    }
+}
+
+/// Writes one part of `content` that is not text.
+fn write_part(out: &mut Vec<u8>, part: &Part, cache: Option<&CacheControl>) {
+    object(out, |object| match part {
+        Part::Text { text, .. } => {
+            object.put("type", "text").put("text", text);
+            write_cache(object, cache);
+        }
+        Part::Image { media, detail, .. } => {
+            object.put("type", "image_url").nested("image_url", |out| {
+                object::object(out, |inner| {
+                    inner
+                        .put("url", media::url(media).as_deref().unwrap_or_default())
+                        .put_some("detail", detail.as_ref());
+                });
+            });
+            write_cache(object, cache);
+        }
+        Part::Audio { data, format } => {
+            object
+                .put("type", "input_audio")
+                .nested("input_audio", |out| {
+                    object::object(out, |inner| {
+                        inner.put("data", data).put("format", format);
+                    });
+                });
+        }
+        Part::File {
+            filename, media, ..
+        } => {
+            object.put("type", "file").nested("file", |out| {
+                object::object(out, |inner| {
+                    inner.put_some("filename", filename.as_ref());
+                    match media {
+                        Media::FileId(id) => inner.put("file_id", id),
+                        other => inner.put(
+                            "file_data",
+                            media::url(other).as_deref().unwrap_or_default(),
+                        ),
+                    };
+                });
+            });
+            write_cache(object, cache);
+        }
+        Part::Video { media } => {
+            object.put("type", "video_url").nested("video_url", |out| {
+                object::object(out, |inner| {
+                    inner.put("url", media::url(media).as_deref().unwrap_or_default());
+                });
+            });
+        }
+        Part::Opaque { value, .. } => {
+            for (name, value) in value.as_object().into_iter().flatten() {
+                object.put(name, value);
+            }
+        }
+        Part::Reasoning(_) | Part::ToolCall { .. } | Part::ToolResult { .. } | Part::Refusal(_) => {
+        }
+    });
+}
+
+/// Writes earlier reasoning the way the provider takes it back.
+fn write_thoughts(object: &mut Object<'_>, thoughts: &[&Part], style: ReasoningStyle) {
+    if thoughts.is_empty() {
+        return;
+    }
+    let text: String = thoughts
+        .iter()
+        .filter_map(|part| match part {
+            Part::Reasoning(piece) => reasoning::readable(&piece.kind),
+            _ => None,
+        })
+        .collect();
+    if style != ReasoningStyle::Object {
+        // DeepSeek, Moonshot, Z.AI, Alibaba and vLLM take it back under the
+        // name under which they gave it (their documentation, October 2026).
+        object.put("reasoning_content", &text);
+        return;
+    }
+    if !text.is_empty() {
+        object.put("reasoning", &text);
+    }
+    object.nested("reasoning_details", |out| {
+        let mut index = 0;
+        object::array(out, thoughts, |out, part| {
+            match part {
+                Part::Reasoning(piece) => reasoning::write(
+                    out,
+                    &piece.kind,
+                    piece.id.as_deref(),
+                    piece.scheme.as_deref(),
+                    index,
+                ),
+                Part::Opaque { value, .. } => reasoning::write_opaque(out, value, index),
+                _ => object::write(out, &Value::Null),
+            }
+            index += 1;
+        });
+    });
+}
+
+fn write_call(out: &mut Vec<u8>, part: &Part) {
+    let Part::ToolCall {
+        id,
+        name,
+        arguments,
+    } = part
+    else {
+        return object::write(out, part_value(part));
+    };
+    // Some vendors refuse a call without arguments.
+    let arguments = if arguments.is_empty() {
+        "{}"
+    } else {
+        arguments
+    };
+    object(out, |call| {
+        call.put("id", id).put("type", "function");
+        call.nested("function", |out| {
+            object(out, |function| {
+                function.put("name", name).put("arguments", arguments);
+            });
+        });
+    });
+}
+
+/// The value of an opaque tool call.
+fn part_value(part: &Part) -> &Value {
+    match part {
+        Part::Opaque { value, .. } => value.get("tool_call").unwrap_or(value),
+        _ => &Value::Null,
+    }
+}

@@ -1,0 +1,8 @@
+//! Streams: from a provider, and to a client.
+
+mod calls;
+mod read;
+mod write;
+
+pub use read::ChatReader;
+pub use write::{Bits, ChatBits, ChunkWriter};

@@ -1,0 +1,429 @@
+//! Reading a provider's stream.
+
+use bourse_vocab::chat::{Event, Finish, Part, ReasoningDelta, ReasoningKind};
+use bourse_vocab::{Failure, UsageReport};
+use serde_json::Value;
+
+use super::super::reply::{error_in, images, index_of, plain_reasoning, spoken, text_of};
+use super::super::request::CHOICES_MAX;
+use super::super::{finish, reasoning, usage};
+use super::calls::Calls;
+use crate::codec::StreamReader;
+use crate::sse::Frame;
+use crate::{failure_text, lossy};
+
+/// Reads a stream of chat completion chunks.
+#[derive(Debug, Default)]
+pub struct ChatReader {
+    state: State,
+    /// The provider's id for the answer.
+    id: Option<String>,
+    choices: Vec<Choice>,
+    /// Usage that came with an ending which is still held.
+    report: Option<UsageReport>,
+}
+
+#[derive(Debug, Default, PartialEq, Eq, Clone, Copy)]
+enum State {
+    #[default]
+    Before,
+    Answering,
+    /// Done or failed: nothing more is read.
+    Over,
+}
+
+/// One answer of the stream.
+#[derive(Debug)]
+struct Choice {
+    index: u32,
+    calls: Calls,
+    pieces: Pieces,
+    /// Why it ended, held until the next chunk brings no more of it: some
+    /// vendors give a reason with every chunk.
+    ending: Option<(Finish, Option<String>)>,
+    /// The ending is announced.
+    finished: bool,
+}
+
+/// Which piece of reasoning comes next.
+#[derive(Debug, Default)]
+struct Pieces {
+    /// The latest piece, and what kind it was.
+    latest: Option<(u32, &'static str)>,
+    /// Something else came after it.
+    interrupted: bool,
+}
+
+impl Pieces {
+    /// The piece that a bit of this kind belongs to. The provider's own
+    /// number wins; else bits of one kind in a row are one piece.
+    fn index(&mut self, given: Option<u64>, kind: &'static str) -> u32 {
+        let given = given.and_then(|given| u32::try_from(given).ok());
+        let index = match (given, self.latest) {
+            (Some(given), _) => given,
+            (None, None) => 0,
+            (None, Some((latest, before)))
+                if before == kind && !self.interrupted && kind != "encrypted" =>
+            {
+                latest
+            }
+            (None, Some((latest, _))) => latest.saturating_add(1),
+        };
+        self.latest = Some((index, kind));
+        self.interrupted = false;
+        index
+    }
+}
+
+impl StreamReader for ChatReader {
+    fn frame(&mut self, frame: &Frame<'_>, events: &mut Vec<Event>) -> Result<(), Failure> {
+        let data = frame.data.trim_ascii();
+        if self.state == State::Over || data.is_empty() {
+            return Ok(());
+        }
+        if data == b"[DONE]" {
+            return self.end(events);
+        }
+        let chunk = lossy::parse(data).map_err(|error| {
+            Failure::unavailable("The provider sent a chunk that is not JSON")
+                .inside(error.to_string())
+        })?;
+        if frame.event == "error" {
+            self.fail(failure_text::read_late(&chunk), events);
+            return Ok(());
+        }
+        if let Some(failure) = error_in(&chunk) {
+            self.fail(failure, events);
+            return Ok(());
+        }
+        self.chunk(&chunk, events)
+    }
+
+    /// A stream is complete when every answer is, with or without `[DONE]`:
+    /// some vendors just close it.
+    fn end(&mut self, events: &mut Vec<Event>) -> Result<(), Failure> {
+        if self.state == State::Over {
+            return Ok(());
+        }
+        self.announce_endings(events)?;
+        if self.choices.is_empty() || self.choices.iter().any(|choice| !choice.finished) {
+            return Err(Failure::unavailable(
+                "The provider's stream ended before the answer was complete",
+            ));
+        }
+        self.state = State::Over;
+        events.push(Event::Done);
+        Ok(())
+    }
+}
+
+impl ChatReader {
+    fn fail(&mut self, failure: Failure, events: &mut Vec<Event>) {
+        self.state = State::Over;
+        events.push(Event::Error(Box::new(failure)));
+    }
+
+    fn chunk(&mut self, chunk: &Value, events: &mut Vec<Event>) -> Result<(), Failure> {
+        let choices = chunk.get("choices").and_then(Value::as_array);
+        let report = chunk.get("usage").filter(|usage| usage.is_object());
+        if choices.is_none() && report.is_none() {
+            // Debug output, keep-alives and inventions: not our business.
+            return Ok(());
+        }
+        if self.state == State::Before {
+            self.state = State::Answering;
+            self.id = text_of(chunk, "id").map(str::to_owned);
+            events.push(Event::Start {
+                upstream_id: self.id.clone(),
+                upstream_model: text_of(chunk, "model").map(str::to_owned),
+            });
+        }
+        let mut bits = Vec::new();
+        let mut endings = Vec::new();
+        for (item, position) in choices.into_iter().flatten().zip(0..) {
+            self.choice(item, position, &mut bits, &mut endings)?;
+        }
+        // Endings that came with earlier chunks, unless this one goes on.
+        self.announce_endings_except(&bits, events)?;
+        for (_, event) in bits {
+            events.push(event);
+        }
+        for (index, ending) in endings {
+            self.choice_at(index)?.ending = Some(ending);
+        }
+        if let Some(report) = report.map(usage::read_usage) {
+            // Usage follows the endings, so it waits with them.
+            if self.is_ending() {
+                self.report.get_or_insert_default().merge(&report);
+            } else {
+                events.push(Event::Usage(report));
+            }
+        }
+        Ok(())
+    }
+
+    fn choice_at(&mut self, index: u32) -> Result<&mut Choice, Failure> {
+        let known = self.choices.iter().position(|choice| choice.index == index);
+        let at = known.unwrap_or(self.choices.len());
+        if known.is_none() {
+            if self.choices.len() as u64 >= CHOICES_MAX {
+                return Err(Failure::unavailable("The provider sent too many answers"));
+            }
+            self.choices.push(Choice {
+                index,
+                calls: Calls::default(),
+                pieces: Pieces::default(),
+                ending: None,
+                finished: false,
+            });
+        }
+        self.choices
+            .get_mut(at)
+            .ok_or_else(|| Failure::server("a choice that was just pushed is gone"))
+    }
+
+    /// Reads one item of `choices`. What it says is appended to `bits`.
+    fn choice(
+        &mut self,
+        item: &Value,
+        position: u32,
+        bits: &mut Vec<(u32, Event)>,
+        endings: &mut Vec<(u32, (Finish, Option<String>))>,
+    ) -> Result<(), Failure> {
+        let index = index_of(item).unwrap_or(position);
+        let stream = self.id.clone();
+        let choice = self.choice_at(index)?;
+        let mut events = Vec::new();
+        choice.delta(item, stream.as_deref(), &mut events)?;
+        if choice.finished {
+            // Repeating the end is harmless, going on after it is not.
+            if events.iter().any(Event::is_content) {
+                return Err(Failure::unavailable(
+                    "The provider went on after the answer was complete",
+                ));
+            }
+            return Ok(());
+        }
+        let word = item.get("finish_reason").and_then(Value::as_str);
+        if let Some(reason) = finish::read(word) {
+            let native = text_of(item, "native_finish_reason").or(word);
+            endings.push((index, (reason, native.map(str::to_owned))));
+        }
+        bits.extend(events.into_iter().map(|event| (index, event)));
+        Ok(())
+    }
+
+    fn announce_endings(&mut self, events: &mut Vec<Event>) -> Result<(), Failure> {
+        self.announce_endings_except(&[], events)
+    }
+
+    fn announce_endings_except(
+        &mut self,
+        bits: &[(u32, Event)],
+        events: &mut Vec<Event>,
+    ) -> Result<(), Failure> {
+        for choice in &mut self.choices {
+            if bits.iter().any(|(index, _)| *index == choice.index) {
+                continue;
+            }
+            let Some((reason, native)) = choice.ending.take() else {
+                continue;
+            };
+            if choice.calls.unnamed() {
+                return Err(Failure::unavailable("The provider named no tool to call"));
+            }
+            choice.finished = true;
+            events.push(Event::Finish {
+                choice: choice.index,
+                reason: finish::with_calls(reason, choice.calls.any()),
+                native,
+            });
+        }
+        if !self.is_ending()
+            && let Some(report) = self.report.take()
+        {
+            events.push(Event::Usage(report));
+        }
+        Ok(())
+    }
+
+    /// Whether some ending is still held.
+    fn is_ending(&self) -> bool {
+        self.choices.iter().any(|choice| choice.ending.is_some())
+    }
+}
+
+impl Choice {
+    /// Reads what an item adds to its answer.
+    fn delta(
+        &mut self,
+        item: &Value,
+        stream: Option<&str>,
+        events: &mut Vec<Event>,
+    ) -> Result<(), Failure> {
+        let empty = Value::Null;
+        // Some vendors send the last bit as a `message`.
+        let delta = item
+            .get("delta")
+            .filter(|delta| delta.is_object())
+            .or_else(|| item.get("message"))
+            .unwrap_or(&empty);
+        self.thoughts(delta, events);
+        let logprobs = item.get("logprobs").filter(|value| !value.is_null());
+        self.content(
+            delta.get("content").or_else(|| item.get("text")),
+            logprobs,
+            events,
+        );
+        if let Some(text) = text_of(delta, "refusal") {
+            self.said(
+                Event::Refusal {
+                    choice: self.index,
+                    text: text.to_owned(),
+                },
+                events,
+            );
+        }
+        for part in images(delta) {
+            if let Part::Image { media, .. } = part {
+                self.said(
+                    Event::Image {
+                        choice: self.index,
+                        media,
+                    },
+                    events,
+                );
+            }
+        }
+        let calls = delta.get("tool_calls").and_then(Value::as_array);
+        for call in calls.into_iter().flatten() {
+            self.pieces.interrupted = true;
+            self.calls.bit(call, self.index, stream, events)?;
+        }
+        // The form before `tool_calls`: there is only ever one.
+        if let Some(function) = delta.get("function_call").filter(|call| call.is_object()) {
+            self.pieces.interrupted = true;
+            let call = serde_json::json!({"index": 0, "function": function});
+            self.calls.bit(&call, self.index, stream, events)?;
+        }
+        for name in ["audio", "annotations"] {
+            let value = delta.get(name).filter(|value| !value.is_null());
+            if let Some(value) =
+                value.filter(|value| value.as_array().is_none_or(|a| !a.is_empty()))
+            {
+                self.said(
+                    Event::Other {
+                        choice: self.index,
+                        name,
+                        value: value.clone(),
+                    },
+                    events,
+                );
+            }
+        }
+        Ok(())
+    }
+
+    fn said(&mut self, event: Event, events: &mut Vec<Event>) {
+        self.pieces.interrupted = true;
+        events.push(event);
+    }
+
+    fn content(
+        &mut self,
+        content: Option<&Value>,
+        logprobs: Option<&Value>,
+        events: &mut Vec<Event>,
+    ) {
+        let mut logprobs = logprobs.cloned();
+        if let Some(Value::String(text)) = content {
+            // The end of an answer may bring the last log probabilities.
+            if !text.is_empty() || logprobs.is_some() {
+                let text = text.clone();
+                let choice = self.index;
+                self.said(
+                    Event::Text {
+                        choice,
+                        text,
+                        logprobs,
+                    },
+                    events,
+                );
+            }
+            return;
+        }
+        let mut parts = Vec::new();
+        spoken(content, &mut parts);
+        for part in parts {
+            match part {
+                Part::Text { text, .. } => {
+                    let (choice, logprobs) = (self.index, logprobs.take());
+                    self.said(
+                        Event::Text {
+                            choice,
+                            text,
+                            logprobs,
+                        },
+                        events,
+                    );
+                }
+                Part::Reasoning(piece) => self.thought(piece.kind, None, None, None, events),
+                Part::Refusal(text) => {
+                    let choice = self.index;
+                    self.said(Event::Refusal { choice, text }, events);
+                }
+                Part::Image { media, .. } => {
+                    let choice = self.index;
+                    self.said(Event::Image { choice, media }, events);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn thoughts(&mut self, delta: &Value, events: &mut Vec<Event>) {
+        let details = delta.get("reasoning_details").and_then(Value::as_array);
+        let mut told = false;
+        for item in details.into_iter().flatten() {
+            let Some(piece) = reasoning::read_known(item) else {
+                continue;
+            };
+            told |= reasoning::readable(&piece.kind).is_some();
+            let given = item.get("index").and_then(Value::as_u64);
+            self.thought(piece.kind, given, piece.id, piece.scheme, events);
+        }
+        // OpenRouter and its like say the same in both ways.
+        if let Some(text) = plain_reasoning(delta).filter(|_| !told) {
+            let kind = ReasoningKind::Text {
+                text: text.to_owned(),
+                signature: None,
+            };
+            self.thought(kind, None, None, None, events);
+        }
+    }
+
+    fn thought(
+        &mut self,
+        kind: ReasoningKind,
+        given: Option<u64>,
+        id: Option<String>,
+        scheme: Option<String>,
+        events: &mut Vec<Event>,
+    ) {
+        let name = match kind {
+            ReasoningKind::Text { .. } => "text",
+            ReasoningKind::Summary(_) => "summary",
+            ReasoningKind::Encrypted(_) => "encrypted",
+        };
+        let index = self.pieces.index(given, name);
+        events.push(Event::Reasoning {
+            choice: self.index,
+            delta: ReasoningDelta {
+                index,
+                kind,
+                id,
+                scheme,
+            },
+        });
+    }
+}
