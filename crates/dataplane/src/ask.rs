@@ -71,6 +71,8 @@ pub struct Ask {
     /// Whether parts of the prompt are marked for caching, which may cost
     /// more than the plain price.
     pub caches: bool,
+    /// Whether the model may think but the caller is not to see it.
+    pub hides_reasoning: bool,
     /// Whether the caller wants to know how the call was routed.
     pub wants_metadata: bool,
     /// Who the caller says they are.

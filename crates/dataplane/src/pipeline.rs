@@ -163,14 +163,14 @@ async fn pursue(mut call: Call, mut plan: Plan, mut tab: Tab) -> Result<Answer, 
             let (usage, bill) = settling.finish(&report, Ending::Complete);
             let stamp = stamper.stamp();
             let body = match (*whole, shape) {
-                (Whole::Spliced(parts), _) => parts.render(&stamp, &usage, &bill),
+                (Whole::Spliced(parts), _) => parts.render(&usage, &bill),
                 (Whole::Parsed(mut reply), shape) => {
                     reply.settled = Some((usage, bill));
                     match shape {
                         Shape::Chat => bourse_wire::codec(bourse_vocab::Format::OpenAiChat)
                             .write_reply(&reply, &stamp),
                         Shape::Completion => {
-                            bourse_wire::openai_chat::completions::write_reply(&reply, &stamp)
+                            bourse_wire::openai_chat::completions::write_completion_reply(&reply, &stamp)
                         }
                     }
                 }

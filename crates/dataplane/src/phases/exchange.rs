@@ -6,7 +6,7 @@ use bourse_net::{Deadlines, NetError, NetErrorKind, OutgoingRequest, Response, S
 use bourse_vocab::chat::Loss;
 use bourse_vocab::failure::UpstreamError;
 use bourse_vocab::{Failure, FailureKind, Format, Next};
-use bourse_wire::openai_chat::passthrough::{self, ReplyParts};
+use bourse_wire::openai_chat::passthrough::{self, ReplyParts, RequestEdits};
 use bourse_wire::{ErrorReply, Stamp, WriteTarget, codec};
 use bytes::{Bytes, BytesMut};
 use futures_util::future::poll_fn;
@@ -68,9 +68,9 @@ pub fn prepare(ask: &Ask, market: &Market, target: &Target) -> Result<Prepared, 
     match &ask.source {
         Source::Chat { envelope, segments } => {
             if target.format == Format::OpenAiChat
-                && !passthrough::needs_rewrite(envelope, &target.dialect)
+                && !passthrough::needs_rewrite(&target.dialect, envelope.features())
             {
-                let (body, losses) = passthrough::splice_request(envelope, segments, &write)?;
+                let (body, losses) = passthrough::splice_request(envelope, segments, &write, &RequestEdits::default());
                 return Ok(Prepared { body: body.into_iter().collect(), losses, spliced: true });
             }
             let text: Bytes = match segments.as_slice() {
@@ -120,7 +120,7 @@ pub async fn exchange(
         .is_some_and(|kind| kind.trim_start().to_ascii_lowercase().starts_with("text/event-stream"));
     if !ask.stream {
         let text = read_bounded(response.body, reply_bytes_max).await?;
-        return whole(target, prepared, &text);
+        return whole(ask, target, prepared, stamp, &text);
     }
     if !is_stream {
         // Some vendors answer a streaming request with a plain error object
@@ -141,13 +141,19 @@ async fn begin(
     mut body: UpstreamBody,
 ) -> Result<(Opened, Report), Failure> {
     let mut feed: Box<dyn Feed> = match (ask.shape, prepared.spliced) {
-        (Shape::Chat, true) => Box::new(PassThrough::new(stamp)),
+        (Shape::Chat, true) => Box::new(PassThrough::new(stamp, ask.hides_reasoning)),
         (Shape::Chat, false) => {
-            Box::new(Translate::between(target.format, Format::OpenAiChat, stamp))
+            Box::new(Translate::between(
+                target.format,
+                Format::OpenAiChat,
+                stamp,
+                ask.hides_reasoning,
+            ))
         }
         (Shape::Completion, _) => Box::new(Translate::new(
             target.format,
-            bourse_wire::openai_chat::completions::stream_writer(stamp),
+            bourse_wire::openai_chat::completions::completion_stream_writer(stamp),
+            ask.hides_reasoning,
         )),
     };
     let mut out = Vec::with_capacity(1024);
@@ -180,25 +186,37 @@ async fn begin(
     Ok((Opened::Stream { body, feed, out }, report))
 }
 
-fn whole(target: &Target, prepared: &Prepared, text: &Bytes) -> Result<(Opened, Report), Failure> {
+fn whole(
+    ask: &Ask,
+    target: &Target,
+    prepared: &Prepared,
+    stamp: &Stamp<'_>,
+    text: &Bytes,
+) -> Result<(Opened, Report), Failure> {
     let mut report = Report::default();
     if prepared.spliced {
-        let parts = passthrough::splice_reply(text)?;
-        report.usage = parts.usage;
-        report.upstream_id = parts.upstream_id.clone();
-        report.finish = parts.finish.map(bourse_vocab::chat::Finish::name);
-        report.native_finish = parts.native_finish.clone();
-        report.service_tier = parts.service_tier.clone();
+        let parts = passthrough::splice_reply(text, stamp, ask.hides_reasoning)?;
+        let finish = parts.finishes.first();
+        report.usage = parts.usage.unwrap_or_default();
+        report.upstream_id.clone_from(&parts.upstream_id);
+        report.finish = finish.map(|finish| finish.reason.name());
+        report.native_finish = finish.map(|finish| finish.native.clone());
+        report.service_tier.clone_from(&parts.service_tier);
         report.content_bytes = parts.content_bytes;
         return Ok((Opened::Whole(Box::new(Whole::Spliced(parts))), report));
     }
-    let reply = codec(target.format).read_reply(text)?;
+    let mut reply = codec(target.format).read_reply(text)?;
     report.usage = reply.usage.unwrap_or_default();
     report.upstream_id.clone_from(&reply.upstream_id);
     report.service_tier.clone_from(&reply.service_tier);
     if let Some(choice) = reply.choices.first() {
         report.finish = choice.finish.map(bourse_vocab::chat::Finish::name);
         report.native_finish.clone_from(&choice.native_finish);
+    }
+    if ask.hides_reasoning {
+        for choice in &mut reply.choices {
+            choice.parts.retain(|part| !matches!(part, bourse_vocab::chat::Part::Reasoning(_)));
+        }
     }
     report.content_bytes = reply.choices.iter().flat_map(|c| &c.parts).map(text_bytes).sum();
     Ok((Opened::Whole(Box::new(Whole::Parsed(reply))), report))

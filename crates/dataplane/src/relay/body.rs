@@ -60,7 +60,12 @@ impl Live {
                 out.reserve(piece.len().saturating_add(256));
                 self.feed.feed(&piece, out).map(|()| Step::Going)
             }
-            Some(Err(error)) => Err(unreachable(&error)),
+            // An answer that had ended is not spoilt by what came after it.
+            Some(Err(error)) => self
+                .feed
+                .end(out)
+                .map(|()| Step::Complete)
+                .map_err(|_| unreachable(&error)),
             None => self.feed.end(out).map(|()| Step::Complete),
         };
         Poll::Ready(step.unwrap_or_else(Step::Broken))
