@@ -9,6 +9,7 @@
 pub mod books;
 pub mod fold;
 pub mod journal;
+pub mod price;
 pub mod record;
 pub mod recover;
 pub mod who_pays;
@@ -16,4 +17,5 @@ pub mod who_pays;
 pub use books::{Balance, Books, KeyBalance, Posted, Refusal, Released};
 pub use fold::{Effects, Fold, OpenHold};
 pub use journal::{GrantKind, Journal, LedgerAccount};
+pub use price::{Ask, Charge, PriceError, price, upper_bound};
 pub use record::{Record, Settlement, Voiding};

@@ -418,3 +418,14 @@ impl Activity for MemoryStore {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::MemoryStore;
+
+    async fn fresh() -> (MemoryStore, ()) {
+        (MemoryStore::new(), ())
+    }
+
+    crate::suite::store_suite!(fresh);
+}

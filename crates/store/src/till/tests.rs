@@ -1,1 +1,301 @@
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use bourse_ledger::record::{Cost, Facts, Payer, VoidReason};
+use bourse_policy::KeyHash;
+use bourse_vocab::KeyId;
+
+use super::*;
+use crate::account::Accounts;
+use crate::applier::Applier;
+use crate::generation::Generations;
+use crate::journal::Journals;
+use crate::key::Keys;
+use crate::suite::{NOW, assert_balanced, id, set_up, top_up};
+use crate::{KeyPatch, MemoryStore, SqliteStore};
+
+const ACCOUNT: AccountId = AccountId(1);
+
+fn options() -> Options {
+    Options {
+        sync_interval: Duration::from_millis(1),
+        ..Options::default()
+    }
+}
+
+async fn open(store: &dyn Store, dir: &Path) -> (Till, Recovery) {
+    Till::open(store, dir, SyncMode::Group, options(), NOW)
+        .await
+        .unwrap()
+}
+
+fn a_hold(n: u64, amount: i64) -> Hold<'static> {
+    Hold {
+        id: id(n),
+        account: ACCOUNT,
+        key: KeyId(1),
+        amount: Nanos(amount),
+        at_ms: NOW,
+        model: "a/m",
+        provider: "p",
+        endpoint: "e",
+    }
+}
+
+fn a_settlement(n: u64, charge: i64) -> Settlement<'static> {
+    let cost = Cost {
+        provider: "p",
+        amount: Nanos(charge),
+        payer: Payer::Customer,
+    };
+    Settlement {
+        id: id(n),
+        account: ACCOUNT,
+        at_ms: NOW,
+        charge: Nanos(charge),
+        costs: vec![cost],
+        possible: Vec::new(),
+        facts: Facts {
+            model: "a/m",
+            provider: "p",
+            endpoint: "e",
+            ..Facts::default()
+        },
+    }
+}
+
+fn a_voiding(n: u64) -> Voiding<'static> {
+    Voiding {
+        id: id(n),
+        account: ACCOUNT,
+        at_ms: NOW,
+        reason: VoidReason::AttemptsFailed,
+        costs: Vec::new(),
+        possible: Vec::new(),
+    }
+}
+
+fn money(till: &Till) -> (i64, i64, i64) {
+    let balance = till.books().balance(ACCOUNT).unwrap();
+    (balance.available().0, balance.held.0, balance.spent.0)
+}
+
+/// As a killed process: nothing is synced, nothing is closed.
+fn kill(till: Till) {
+    std::mem::forget(till);
+}
+
+#[tokio::test]
+async fn a_killed_server_finds_every_settlement_and_leaves_no_hold() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(dir.path()).await.unwrap();
+    set_up(&store, 1_000).await;
+    let (till, _) = open(&store, dir.path()).await;
+    till.hold(&a_hold(1, 100)).unwrap();
+    till.settle(&a_settlement(1, 30)).unwrap();
+    till.hold(&a_hold(2, 100)).unwrap();
+    till.hold(&a_hold(3, 100)).unwrap();
+    let checkpoint = Checkpoint {
+        id: id(3),
+        charge: Nanos(44),
+        upstream: Nanos(40),
+        prompt: 1,
+        completion: 2,
+    };
+    till.checkpoint(&checkpoint).unwrap();
+    till.hold(&a_hold(4, 100)).unwrap();
+    till.void(&a_voiding(4)).unwrap();
+    assert_eq!(money(&till), (770, 200, 30));
+    kill(till);
+
+    let (till, recovery) = open(&store, dir.path()).await;
+    assert_eq!(
+        (recovery.replayed, recovery.settled, recovery.voided),
+        (7, 1, 1)
+    );
+    assert_eq!(money(&till), (926, 0, 74));
+    kill(till);
+
+    // And again: what was closed stays closed, nothing is charged twice.
+    let (till, recovery) = open(&store, dir.path()).await;
+    assert_eq!(
+        (recovery.settled, recovery.voided, recovery.repeated),
+        (0, 0, 0)
+    );
+    assert_eq!(money(&till), (926, 0, 74));
+    let store = Arc::new(store);
+    let till = Arc::new(till);
+    let mut applier = Applier::new(store.clone(), till.clone());
+    let end = applier.drain().await.unwrap();
+    assert_eq!(store.applied().await.unwrap(), end);
+    assert_eq!(
+        store.account(ACCOUNT).await.unwrap().unwrap().spent,
+        Nanos(74)
+    );
+    assert!(store.open_holds().await.unwrap().is_empty());
+    let questions = store.unreconciled(9).await.unwrap();
+    assert_eq!((questions.len(), questions[0].at_most), (1, Nanos(100)));
+    assert_balanced(&*store).await;
+}
+
+#[tokio::test]
+async fn a_kill_between_any_two_batches_loses_and_doubles_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Arc::new(SqliteStore::open(dir.path()).await.unwrap());
+    set_up(&*store, 1_000_000).await;
+    let mut spent = 0;
+    for round in 0..12u64 {
+        let (till, _) = open(&*store, dir.path()).await;
+        let till = Arc::new(till);
+        assert_eq!(money(&till), (1_000_000 - spent, 0, spent), "round {round}");
+        let mut applier = Applier::new(store.clone(), till.clone());
+        for n in 0..40 {
+            let n = round * 1_000 + n;
+            till.hold(&a_hold(n, 100)).unwrap();
+            if n % 3 != 0 {
+                till.settle(&a_settlement(n, 7)).unwrap();
+                spent += 7;
+            }
+            if n % 10 == round % 10 {
+                till.spool()
+                    .wait_durable(till.spool().written())
+                    .await
+                    .unwrap();
+                applier.step().await.unwrap();
+            }
+        }
+        drop(applier);
+        kill(Arc::into_inner(till).unwrap());
+        assert_balanced(&*store).await;
+    }
+    let (till, _) = open(&*store, dir.path()).await;
+    let till = Arc::new(till);
+    Applier::new(store.clone(), till.clone())
+        .drain()
+        .await
+        .unwrap();
+    assert_eq!(
+        store.account(ACCOUNT).await.unwrap().unwrap().spent,
+        Nanos(spent)
+    );
+    assert!(store.open_holds().await.unwrap().is_empty());
+    assert_balanced(&*store).await;
+}
+
+#[tokio::test]
+async fn what_the_command_line_changes_is_taken_over_exactly() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = MemoryStore::new();
+    set_up(&store, 100).await;
+    let (till, recovery) = open(&store, dir.path()).await;
+    till.hold(&a_hold(1, 60)).unwrap();
+    till.settle(&a_settlement(1, 60)).unwrap();
+    assert!(till.hold(&a_hold(2, 41)).is_err());
+    store.grant(top_up(ACCOUNT, 1)).await.unwrap();
+    let changes = store.changes_since(recovery.change_seq).await.unwrap();
+    till.absorb(&changes);
+    assert_eq!(money(&till), (41, 0, 60));
+    let patch = KeyPatch {
+        limit: Some(Some(Nanos(100))),
+        ..KeyPatch::default()
+    };
+    store
+        .update_key(KeyHash::of("one"), patch, NOW)
+        .await
+        .unwrap();
+    till.absorb(&store.changes_since(changes.seq).await.unwrap());
+    let refused = till.hold(&a_hold(2, 41)).unwrap_err();
+    assert!(matches!(
+        refused,
+        TillError::Refused(Refusal::KeyLimit { .. })
+    ));
+    assert_eq!(refused.failure().status(), 402);
+    till.hold(&a_hold(2, 40)).unwrap();
+}
+
+#[tokio::test]
+async fn a_full_journal_refuses_new_calls_and_lets_running_ones_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = MemoryStore::new();
+    set_up(&store, 1_000_000).await;
+    let tiny = Options {
+        unapplied_bytes_max: 500,
+        ..options()
+    };
+    let (till, _) = Till::open(&store, dir.path(), SyncMode::Group, tiny, NOW)
+        .await
+        .unwrap();
+    let mut n = 0;
+    let refused = loop {
+        n += 1;
+        if let Err(error) = till.hold(&a_hold(n, 10)) {
+            break error;
+        }
+    };
+    assert_eq!(refused.failure().status(), 503);
+    assert_eq!(
+        till.books().balance(ACCOUNT).unwrap().held.0,
+        i64::try_from((n - 1) * 10).unwrap()
+    );
+    till.settle(&a_settlement(1, 3)).unwrap();
+    till.void(&a_voiding(2)).unwrap();
+}
+
+#[tokio::test]
+async fn in_always_mode_a_hold_is_on_the_disk_when_it_returns() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = MemoryStore::new();
+    set_up(&store, 1_000).await;
+    let opened = Till::open(&store, dir.path(), SyncMode::Always, options(), NOW).await;
+    let (till, _) = opened.unwrap();
+    till.hold_durably(&a_hold(1, 10)).await.unwrap();
+    assert_eq!(till.spool().durable(), till.spool().written());
+}
+
+#[tokio::test]
+async fn the_applier_catches_up_by_itself_and_drains_when_stopped() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Arc::new(SqliteStore::open(dir.path()).await.unwrap());
+    set_up(&*store, 1_000_000).await;
+    let till = Arc::new(open(&*store, dir.path()).await.0);
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let thread = Applier::new(store.clone(), till.clone())
+        .spawn(stopped)
+        .unwrap();
+    for n in 0..5_000 {
+        till.hold(&a_hold(n, 100)).unwrap();
+        till.settle(&a_settlement(n, 7)).unwrap();
+    }
+    stop.send(true).unwrap();
+    tokio::task::spawn_blocking(move || thread.join())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        store.account(ACCOUNT).await.unwrap().unwrap().spent,
+        Nanos(35_000)
+    );
+    assert_eq!(till.spool().unapplied_bytes(), 0);
+    assert_balanced(&*store).await;
+}
+
+#[tokio::test]
+async fn starting_with_a_hundred_thousand_records_is_quick() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = MemoryStore::new();
+    set_up(&store, 1_000_000_000).await;
+    let (till, _) = open(&store, dir.path()).await;
+    for n in 0..50_000 {
+        till.hold(&a_hold(n, 100)).unwrap();
+        till.settle(&a_settlement(n, 7)).unwrap();
+    }
+    kill(till);
+    let begin = Instant::now();
+    let (till, recovery) = open(&store, dir.path()).await;
+    let took = begin.elapsed();
+    assert_eq!(recovery.replayed, 100_000);
+    assert_eq!(money(&till).2, 350_000);
+    // An unoptimised build on a shared machine; the released one has a
+    // tenth of this to itself.
+    assert!(took < Duration::from_secs(3), "{took:?}");
+}

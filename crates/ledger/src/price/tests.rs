@@ -1,0 +1,338 @@
+#![allow(clippy::arithmetic_side_effects)] // Small numbers in tests.
+
+use bourse_catalog::Tier;
+use proptest::prelude::*;
+
+use super::*;
+
+fn per_million(text: &str) -> Option<PicosPerUnit> {
+    Some(PicosPerUnit::parse_usd_per_million(text).unwrap())
+}
+
+fn sonnet() -> PriceList {
+    let base = Prices {
+        prompt: per_million("3"),
+        completion: per_million("15"),
+        cache_read: per_million("0.30"),
+        cache_write_5m: per_million("3.75"),
+        cache_write_1h: per_million("6"),
+        ..Prices::default()
+    };
+    let long = Prices {
+        prompt: per_million("6"),
+        completion: per_million("22.50"),
+        ..Prices::default()
+    };
+    let tiers = vec![Tier {
+        min_prompt_tokens: 200_000,
+        prices: long,
+    }];
+    PriceList {
+        base,
+        tiers,
+        ..PriceList::default()
+    }
+}
+
+fn list(base: Prices) -> PriceList {
+    PriceList {
+        base,
+        ..PriceList::default()
+    }
+}
+
+#[test]
+fn a_bill_can_be_checked_with_a_pencil() {
+    let usage = Usage {
+        prompt: 10_000,
+        cache_read: 6_000,
+        cache_write_5m: 1_000,
+        cache_write_1h: 500,
+        completion: 700,
+        reasoning: 200,
+        ..Usage::default()
+    };
+    let charge = price(&usage, 0, &sonnet(), 50_000).unwrap();
+    let amounts: Vec<_> = charge
+        .lines
+        .iter()
+        .map(|line| (line.item, line.amount.0))
+        .collect();
+    let expected = [
+        (Item::Price(PriceKey::Prompt), 2_500 * 3_000),
+        (Item::Price(PriceKey::CacheRead), 6_000 * 300),
+        (Item::Price(PriceKey::CacheWrite5m), 1_000 * 3_750),
+        (Item::Price(PriceKey::CacheWrite1h), 500 * 6_000),
+        (Item::Price(PriceKey::Completion), 500 * 15_000),
+        (Item::Price(PriceKey::Reasoning), 200 * 15_000),
+        (Item::Markup, 1_327_500),
+    ];
+    assert_eq!(amounts, expected);
+    assert_eq!(charge.upstream_prompt, Nanos(16_050_000));
+    assert_eq!(charge.upstream_completion, Nanos(10_500_000));
+    assert_eq!(charge.total, Nanos(27_877_500));
+    let discount = cache_discount(&usage, &sonnet()).unwrap();
+    assert_eq!(discount, Nanos(30_000_000 - 16_050_000));
+}
+
+#[test]
+fn a_tier_applies_above_its_threshold_and_to_every_token() {
+    let at = |prompt| {
+        let usage = Usage {
+            prompt,
+            completion: 1,
+            ..Usage::default()
+        };
+        price(&usage, 0, &sonnet(), 0).unwrap().total
+    };
+    assert_eq!(at(200_000), Nanos(200_000 * 3_000 + 15_000));
+    assert_eq!(at(200_001), Nanos(200_001 * 6_000 + 22_500));
+}
+
+#[test]
+fn each_line_is_rounded_up_once() {
+    let tiny = list(Prices {
+        prompt: Some(PicosPerUnit(1)),
+        completion: Some(PicosPerUnit(1_001)),
+        ..Prices::default()
+    });
+    let usage = Usage {
+        prompt: 1,
+        completion: 1,
+        ..Usage::default()
+    };
+    let charge = price(&usage, 0, &tiny, 1).unwrap();
+    assert_eq!(
+        (charge.upstream_prompt, charge.upstream_completion),
+        (Nanos(1), Nanos(2))
+    );
+    assert_eq!(charge.total, Nanos(4));
+}
+
+#[test]
+fn what_the_list_does_not_state_is_charged_as_its_whole() {
+    let plain = list(Prices {
+        prompt: Some(PicosPerUnit(1_000)),
+        completion: Some(PicosPerUnit(10_000)),
+        ..Prices::default()
+    });
+    let usage = Usage {
+        prompt: 100,
+        cache_read: 10,
+        cache_write_5m: 10,
+        cache_write_1h: 10,
+        prompt_audio: 10,
+        completion: 100,
+        reasoning: 10,
+        completion_audio: 10,
+        completion_image: 10,
+        ..Usage::default()
+    };
+    assert_eq!(
+        price(&usage, 3, &plain, 0).unwrap().total,
+        Nanos(100 + 1_000)
+    );
+}
+
+#[test]
+fn an_unknown_price_is_refused_and_never_free() {
+    let usage = Usage {
+        prompt: 1,
+        ..Usage::default()
+    };
+    let unknown = price(&usage, 0, &PriceList::default(), 0);
+    assert_eq!(unknown, Err(PriceError::Unknown(PriceKey::Prompt)));
+    let bound = upper_bound(&Ask::default(), &PriceList::default(), 0);
+    assert_eq!(bound, Err(PriceError::Unknown(PriceKey::Prompt)));
+    let searched = Usage {
+        web_searches: 1,
+        ..usage
+    };
+    let unknown = Err(PriceError::Unknown(PriceKey::WebSearch));
+    assert_eq!(price(&searched, 0, &sonnet(), 0), unknown);
+}
+
+#[test]
+fn a_free_model_costs_nothing_and_holds_nothing() {
+    let free = list(Prices {
+        prompt: Some(PicosPerUnit::FREE),
+        completion: Some(PicosPerUnit::FREE),
+        ..Prices::default()
+    });
+    let usage = Usage {
+        prompt: 100,
+        completion: 100,
+        ..Usage::default()
+    };
+    assert_eq!(price(&usage, 0, &free, 50_000).unwrap().total, Nanos::ZERO);
+    let ask = Ask {
+        prompt_bytes: 1000,
+        completion_max: 1000,
+        ..Ask::default()
+    };
+    assert_eq!(upper_bound(&ask, &free, 50_000), Ok(Nanos::ZERO));
+}
+
+#[test]
+fn absurd_counts_prices_and_markups_are_refused_and_do_not_wrap() {
+    let absurd = Usage {
+        prompt: u64::MAX,
+        ..Usage::default()
+    };
+    let refused = price(&absurd, 0, &sonnet(), 0);
+    assert_eq!(
+        refused,
+        Err(PriceError::TooMany(u64::MAX, PriceKey::Prompt))
+    );
+    let dear = list(Prices {
+        prompt: Some(PicosPerUnit(u64::MAX)),
+        completion: Some(PicosPerUnit(u64::MAX)),
+        ..Prices::default()
+    });
+    let large = Usage {
+        prompt: TOKENS_MAX,
+        ..Usage::default()
+    };
+    assert_eq!(price(&large, 0, &dear, 0), Err(PriceError::OutOfRange));
+    let one = Usage {
+        prompt: 1,
+        ..Usage::default()
+    };
+    assert_eq!(
+        price(&one, 0, &sonnet(), MARKUP_PPM_MAX + 1),
+        Err(PriceError::Markup)
+    );
+    let ask = Ask {
+        completion_max: u64::MAX,
+        choices: u64::MAX,
+        ..Ask::default()
+    };
+    assert!(upper_bound(&ask, &sonnet(), 0).is_err());
+}
+
+fn a_price() -> impl Strategy<Value = Option<PicosPerUnit>> {
+    prop_oneof![
+        Just(None),
+        Just(Some(0)),
+        (0u64..100_000_000).prop_map(Some),
+        any::<u64>().prop_map(Some)
+    ]
+    .prop_map(|picos| picos.map(PicosPerUnit))
+}
+
+fn some_prices() -> impl Strategy<Value = Prices> {
+    proptest::collection::vec(a_price(), PriceKey::ALL.len()).prop_map(|values| {
+        let mut prices = Prices::default();
+        for (key, value) in PriceKey::ALL.iter().zip(values) {
+            prices.set(*key, value);
+        }
+        prices
+    })
+}
+
+fn a_list() -> impl Strategy<Value = PriceList> {
+    let tier = (0u64..2_000, some_prices()).prop_map(|(min_prompt_tokens, prices)| Tier {
+        min_prompt_tokens,
+        prices,
+    });
+    (some_prices(), proptest::collection::vec(tier, 0..3)).prop_map(|(base, mut tiers)| {
+        tiers.sort_by_key(|tier| tier.min_prompt_tokens);
+        PriceList {
+            base,
+            tiers,
+            ..PriceList::default()
+        }
+    })
+}
+
+fn a_count() -> impl Strategy<Value = u64> {
+    prop_oneof![0u64..3_000, 0..=TOKENS_MAX, any::<u64>()]
+}
+
+fn a_usage() -> impl Strategy<Value = Usage> {
+    proptest::collection::vec(a_count(), 10).prop_map(|c| Usage {
+        prompt: c[0],
+        cache_read: c[1],
+        cache_write_5m: c[2],
+        cache_write_1h: c[3],
+        prompt_audio: c[4],
+        completion: c[5],
+        reasoning: c[6],
+        completion_audio: c[7],
+        completion_image: c[8],
+        web_searches: c[9] % 5,
+    })
+}
+
+proptest! {
+    #[test]
+    fn a_charge_is_never_negative_and_is_the_sum_of_its_lines(
+        usage in a_usage(), list in a_list(), images in a_count(), markup in 0..=MARKUP_PPM_MAX
+    ) {
+        if let Ok(charge) = price(&usage, images, &list, markup) {
+            let sum: i128 = charge.lines.iter().map(|line| i128::from(line.amount.0)).sum();
+            prop_assert_eq!(sum, i128::from(charge.total.0));
+            prop_assert!(charge.lines.iter().all(|line| line.amount > Nanos::ZERO));
+            let upstream = charge.upstream_prompt.checked_add(charge.upstream_completion);
+            prop_assert_eq!(upstream, Some(charge.upstream_total));
+            prop_assert!(charge.upstream_total <= charge.total);
+        }
+    }
+
+    #[test]
+    fn more_tokens_never_cost_less(
+        mut prices in some_prices(), prompt in 0u64..1_000_000, completion in 0u64..1_000_000,
+        more in 0u64..1_000_000, markup in 0u64..2_000_000
+    ) {
+        prices.prompt = prices.prompt.or(Some(PicosPerUnit(7)));
+        prices.completion = prices.completion.or(Some(PicosPerUnit(7)));
+        let list = list(prices);
+        let usage = Usage { prompt, completion, ..Usage::default() };
+        let longer = Usage { prompt: prompt + more, ..usage };
+        let wordier = Usage { completion: completion + more, ..usage };
+        if let Ok(charge) = price(&usage, 0, &list, markup) {
+            for larger in [longer, wordier] {
+                let larger = price(&larger, 0, &list, markup);
+                prop_assert!(larger.is_err() || larger.unwrap().total >= charge.total);
+            }
+        }
+    }
+
+    #[test]
+    fn no_usage_within_the_asked_costs_more_than_the_bound(
+        list in a_list(), prompt in 0u64..5_000, completion in 0u64..5_000, choices in 1u64..4,
+        parts in proptest::collection::vec(0u64..2_000, 6), images in 0u64..3,
+        searches in 0u64..3, markup in 0u64..2_000_000, context in 0u64..10_000
+    ) {
+        let usage = bourse_vocab::UsageReport {
+            prompt: Some(prompt.min(context)),
+            cache_read: Some(parts[0]),
+            cache_write_5m: Some(parts[1]),
+            cache_write_1h: Some(parts[2]),
+            prompt_audio: Some(parts[3]),
+            completion: Some(completion * choices),
+            reasoning: Some(parts[4]),
+            completion_audio: Some(parts[5]),
+            completion_image: Some(parts[4]),
+            web_searches: Some(searches),
+            nonsense: false,
+        };
+        let usage = usage.resolve(&Usage::default()).0;
+        let ask = Ask {
+            prompt_bytes: prompt,
+            images,
+            audio_bytes: 1,
+            completion_max: completion,
+            choices,
+            context_length: Some(context),
+            cache_control: true,
+            tools: false,
+            media_output: true,
+            web_searches: searches,
+        };
+        if let Ok(bound) = upper_bound(&ask, &list, markup) {
+            let charge = price(&usage, images, &list, markup).unwrap();
+            prop_assert!(charge.total <= bound, "{} > {bound}", charge.total);
+        }
+    }
+}
