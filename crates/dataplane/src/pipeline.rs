@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use bourse_net::Client;
 use bourse_routing::plan::Plan;
 use bourse_vocab::{Failure, GenerationId};
+use bourse_wire::Stamp;
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use http_body::Body;
@@ -158,10 +159,20 @@ async fn pursue(mut call: Call, mut plan: Plan, mut tab: Tab) -> Result<Answer, 
             Ok(Answer::Stream(Box::new(Relay::new(body, feed, out, settling))))
         }
         Opened::Whole(whole) => {
-            let stamper = settling.stamper(metadata);
-            let shape = settling.call.ask.shape;
+            let market = Arc::clone(&settling.call.market);
+            let id = Arc::clone(&settling.call.id_text);
+            let (shape, created) =
+                (settling.call.ask.shape, settling.call.started_ms / 1000);
+            let target = settling.delivered.target;
             let (usage, bill) = settling.finish(&report, Ending::Complete);
-            let stamp = stamper.stamp();
+            let target = market.target(target);
+            let stamp = Stamp {
+                id: &id,
+                model: target.map_or("", |t| &market.catalog.model(t.model).slug),
+                provider: target.map_or("", |t| &t.provider.name),
+                created,
+                metadata: metadata.as_deref(),
+            };
             let body = match (*whole, shape) {
                 (Whole::Spliced(parts), _) => parts.render(&usage, &bill),
                 (Whole::Parsed(mut reply), shape) => {

@@ -8,8 +8,9 @@
 
 use std::sync::Arc;
 
+use bourse_catalog::{Endpoint, Modality, Parameter};
 use bourse_ledger::books::Refusal;
-use bourse_ledger::price::{self, Bound};
+use bourse_ledger::price;
 use bourse_routing::plan::Plan;
 use bourse_store::TillError;
 use bourse_vocab::{Failure, FailureKind, GenerationId, Nanos};
@@ -81,29 +82,34 @@ fn most(market: &Market, plan: &Plan, ask: &Ask) -> Result<Nanos, Failure> {
     let mut most = Nanos::ZERO;
     for target in plan.targets().filter_map(|index| market.target(index)) {
         let endpoint = market.endpoint(target);
-        let bound = bound(ask, endpoint.max_output, endpoint.context_length);
-        let amount = price::upper_bound(&bound, &endpoint.prices, market.markup_ppm)
+        let amount = price::upper_bound(&bound(ask, endpoint), &endpoint.prices, market.markup_ppm)
             .map_err(|_| unpriced(&endpoint.id))?;
         most = most.max(amount);
     }
     Ok(most)
 }
 
-fn bound(ask: &Ask, max_output: Option<u64>, context_length: u64) -> Bound {
-    let limit = max_output
-        .or((context_length > 0).then_some(context_length))
-        .unwrap_or(OUTPUT_UNKNOWN);
-    let completion = match ask.max_output {
+/// What is known of the call at one endpoint.
+fn bound(ask: &Ask, endpoint: &Endpoint) -> price::Ask {
+    let context_length = (endpoint.context_length > 0).then_some(endpoint.context_length);
+    let limit = endpoint.max_output.or(context_length).unwrap_or(OUTPUT_UNKNOWN);
+    let completion_max = match ask.max_output {
         Some(asked) => asked,
         None if ask.stream => limit.min(STREAM_OUTPUT_FIRST),
         None => limit,
     };
-    Bound {
+    let output = ask.needs.output;
+    price::Ask {
         prompt_bytes: ask.body_bytes,
-        media: u64::from(ask.media_parts),
-        completion,
-        answers: ask.answers,
-        caches: ask.caches,
+        images: u64::from(ask.media_parts),
+        audio_bytes: 0,
+        completion_max,
+        choices: ask.answers,
+        context_length,
+        cache_control: ask.caches,
+        tools: ask.needs.parameters.contains(Parameter::Tools),
+        media_output: output.contains(Modality::Image) || output.contains(Modality::Audio),
+        web_searches: 0,
     }
 }
 
@@ -117,23 +123,29 @@ fn unpriced(endpoint: &str) -> Failure {
 /// OpenRouter's sentence about what would be affordable; clients match on it.
 fn afford(market: &Market, plan: &Plan, ask: &Ask, refusal: Refusal, available: Nanos) -> Failure {
     let failure = refusal.failure();
-    let asked = plan
-        .targets()
-        .filter_map(|index| market.target(index))
-        .map(|target| {
-            let endpoint = market.endpoint(target);
-            (bound(ask, endpoint.max_output, endpoint.context_length), &endpoint.prices)
-        })
-        .next();
-    let Some((bound, prices)) = asked else { return failure };
-    let affordable = price::affordable_output(&bound, prices, market.markup_ppm, available);
-    Failure {
-        message: format!(
-            "This request requires more credits, or fewer max_tokens. You requested up to {} tokens, but can only afford {affordable}. Add credits with `bourse credit grant`.",
-            bound.completion
-        )
-        .into(),
-        ..failure
+    let Some(target) = plan.targets().next().and_then(|index| market.target(index)) else {
+        return failure;
+    };
+    let endpoint = market.endpoint(target);
+    let bound = bound(ask, endpoint);
+    let fits = |tokens: u64| {
+        let less = price::Ask { completion_max: tokens, ..bound };
+        price::upper_bound(&less, &endpoint.prices, market.markup_ppm)
+            .is_ok_and(|amount| amount <= available)
+    };
+    // The cost grows with the tokens, so halving finds the most that fits.
+    let (mut affordable, mut too_many) = (0, bound.completion_max);
+    while too_many - affordable > 1 {
+        let middle = affordable + (too_many - affordable) / 2;
+        if fits(middle) {
+            affordable = middle;
+        } else {
+            too_many = middle;
+        }
     }
-    .metadata("provider_name", serde_json::Value::Null)
+    let message = format!(
+        "This request requires more credits, or fewer max_tokens. You requested up to {} tokens, but can only afford {affordable}. To increase, add credits with `bourse credit grant`.",
+        bound.completion_max
+    );
+    Failure { message: message.into(), ..failure }.metadata("provider_name", serde_json::Value::Null)
 }

@@ -162,13 +162,27 @@ fn chat(headers: &HeaderMap, envelope: Envelope, segments: Vec<Bytes>) -> Result
     })
 }
 
+/// Members of a text completion request that no model sees.
+#[derive(serde::Deserialize)]
+struct ForTheGateway<'a> {
+    #[serde(borrow)]
+    provider: Option<&'a serde_json::value::RawValue>,
+    #[serde(default)]
+    models: Vec<String>,
+    session_id: Option<String>,
+}
+
 fn completion(headers: &HeaderMap, body: &[u8]) -> Result<Ask, Failure> {
-    let (request, gateway) = completions::read_request(body)?;
-    let wishes = match &gateway.provider {
-        Some(json) => Preferences::read(json)?,
+    let request = completions::read_completion_request(body)?;
+    // What is for the gateway and not for a model.
+    let gateway: ForTheGateway<'_> = serde_json::from_slice(body)
+        .map_err(|error| Failure::invalid(format!("The request body: {error}")))?;
+    let wishes = match gateway.provider {
+        Some(json) => Preferences::read(json.get())?,
         None => Preferences::default(),
     };
     let mut attribution = attribution(headers);
+    attribution.session_id = gateway.session_id.unwrap_or(attribution.session_id);
     attribution.user = request.user.clone().unwrap_or_default();
     let text = Modalities::of(&[Modality::Text]);
     Ok(Ask {

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use bourse_ledger::price::{self, Charge};
 use bourse_ledger::record::{AttemptFact, Cost, Facts, Flags, Payer, Settlement, VoidReason};
-use bourse_ledger::who_pays::{End, Priced};
+use bourse_ledger::who_pays::End;
 use bourse_routing::health::Outcome;
 use bourse_vocab::{Bill, Failure, Nanos, Usage};
 
@@ -68,12 +68,19 @@ impl Settling {
         }
     }
 
-    /// Prices a usage at the target's rates.
+    /// Prices a usage at the target's rates. What has no price of its own is
+    /// left out, and what has no sane price at all is counted anew: a call is
+    /// never free by mistake.
     fn price(&self, usage: &Usage) -> Charge {
         let Some(target) = self.target() else { return Charge::default() };
-        let endpoint = self.call.market.endpoint(target);
-        let media = u64::from(self.call.ask.media_parts);
-        price::price(usage, &endpoint.prices, media, self.call.market.markup_ppm)
+        let prices = &self.call.market.endpoint(target).prices;
+        let images = u64::from(self.call.ask.media_parts);
+        let markup = self.call.market.markup_ppm;
+        let without_searches = Usage { web_searches: 0, ..*usage };
+        let counted = self.estimate(&self.delivered.report);
+        price::price(usage, images, prices, markup)
+            .or_else(|_| price::price(&without_searches, images, prices, markup))
+            .or_else(|_| price::price(&counted, images, prices, markup))
             .unwrap_or_default()
     }
 
@@ -90,8 +97,8 @@ impl Settling {
         let at_ms = now_ms();
         let estimate = self.estimate(report);
         let (usage, mended) = report.usage.resolve(&estimate);
-        let reported = report.usage.is_complete().then(|| priced(&self.price(&usage)));
-        let counted = priced(&self.price(&estimate));
+        let reported = report.usage.is_complete().then(|| self.price(&usage).priced());
+        let counted = self.price(&estimate).priced();
         let end = self.end(report, ending, &usage);
         let at_most = self.tab.held();
         let verdict = end.row().verdict(reported, counted, at_most);
@@ -267,10 +274,6 @@ fn finish_word(report: &Report, ending: Ending<'_>) -> &'static str {
         Ending::Broke(_) | Ending::Stopped => "error",
         _ => report.finish.unwrap_or(""),
     }
-}
-
-fn priced(charge: &Charge) -> Priced {
-    Priced { charge: charge.total, upstream: charge.upstream_total }
 }
 
 /// What providers of failed attempts may charge although they never
