@@ -155,9 +155,7 @@ async fn fast_request(
     counters.fast_requests.fetch_add(1, Relaxed);
     let mut stream = format == Format::Gemini && head.path().contains(":streamGenerateContent");
     let read = conn
-        .drain_body(head, |piece| {
-            stream = stream || Fast::asks_for_stream(piece)
-        })
+        .drain_body(head, |piece| stream |= Fast::asks_for_stream(piece))
         .await?;
     counters.received_bytes.fetch_add(read, Relaxed);
     let result = fast.answer(conn, format, stream, counters).await;

@@ -17,6 +17,7 @@ mod fast;
 mod faults;
 pub mod gemini;
 mod handle;
+pub mod load;
 mod log;
 pub mod openai_chat;
 pub mod openai_text;

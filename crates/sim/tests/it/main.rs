@@ -8,5 +8,6 @@
 
 mod client;
 mod faults;
+mod load;
 mod shapes;
 mod watching;
