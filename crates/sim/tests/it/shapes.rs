@@ -356,7 +356,7 @@ fn a_message_stream_keeps_the_order_of_events() {
             .all(|(name, event)| event["type"] == *name)
     );
     assert_eq!(names.len(), events.len());
-    let mut order = names.clone();
+    let mut order = names;
     order.dedup();
     assert_eq!(
         order,
