@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicU64,
+    Ordering::{Acquire, Relaxed, Release},
+};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -23,6 +26,9 @@ pub const CONNECTIONS_MAX_DEFAULT: usize = 10_000;
 pub const GRACE_DEFAULT: Duration = Duration::from_secs(5);
 /// Pause after a failed accept, so that running out of files does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
+
+/// Between two looks at whether the simulator is quiet.
+const QUIET_PAUSE: Duration = Duration::from_millis(1);
 
 /// How a simulator runs.
 #[derive(Debug, Clone)]
@@ -246,6 +252,22 @@ impl SimHandle {
         self.shared.counters.now()
     }
 
+    /// Waits until no request is being answered, at most so long; says
+    /// whether that came true. An entry is finished a moment after its
+    /// last byte left, so ask this before asserting on log or counters.
+    pub async fn quiet(&self, wait_max: Duration) -> bool {
+        let end = tokio::time::Instant::now() + wait_max;
+        loop {
+            if self.shared.counters.in_flight.load(Acquire) == 0 {
+                return true;
+            }
+            if tokio::time::Instant::now() >= end {
+                return false;
+            }
+            tokio::time::sleep(QUIET_PAUSE).await;
+        }
+    }
+
     /// Empties log and counters.
     pub fn reset(&self) {
         self.shared.reset();
@@ -386,7 +408,8 @@ impl<'a> Level<'a> {
 
 impl Drop for Level<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Relaxed);
+        // Whoever sees the level fall sees what was logged before.
+        self.0.fetch_sub(1, Release);
     }
 }
 

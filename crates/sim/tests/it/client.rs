@@ -144,6 +144,15 @@ pub fn get(addr: SocketAddr, path: &str) -> Got {
     receive(&mut stream)
 }
 
+/// Waits until every answer is logged to its end.
+pub fn idle(sim: &SimHandle) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
+    assert!(runtime.block_on(sim.quiet(Duration::from_secs(5))));
+}
+
 /// Asks again until a condition holds; fails after five seconds.
 pub fn eventually<T>(mut ask: impl FnMut() -> Option<T>) -> T {
     for _ in 0..500 {

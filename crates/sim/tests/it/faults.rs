@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bourse_sim::{Outcome, RetryAfter, Script, UsageFault};
 use serde_json::{Value, json};
 
-use crate::client::{ANTHROPIC, Got, KEY, connect, eventually, post, receive, send, sim};
+use crate::client::{ANTHROPIC, Got, KEY, connect, eventually, idle, post, receive, send, sim};
 
 const CHAT: &str = "/v1/chat/completions";
 
@@ -61,6 +61,7 @@ fn errors_have_each_vendors_shape_and_retry_header() {
         "{}",
         dated.head
     );
+    idle(&sim);
     assert_eq!(sim.counters().failed, 4);
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bourse_sim::{FAST_REPLY_TOKENS, Outcome, Script, ScriptSet, Sim};
 use serde_json::{Value, json};
 
-use crate::client::{KEY, connect, eventually, get, post, receive, send, sim};
+use crate::client::{KEY, connect, eventually, get, idle, post, receive, send, sim};
 
 const CHAT: &str = "/v1/chat/completions";
 
@@ -22,6 +22,7 @@ fn the_log_shows_the_request_and_not_the_key() {
         KEY,
         &body(false),
     );
+    idle(&sim);
     let entry = sim.log().remove(0);
     assert_eq!(entry.provider.as_deref(), Some("acme"));
     assert_eq!(entry.model.as_deref(), Some("m"));
@@ -80,6 +81,7 @@ fn a_departure_is_noticed_while_waiting_for_the_next_token() {
         (-5_000..1_000_000).contains(&late_us),
         "noticed after {late_us} us"
     );
+    idle(&sim);
     assert_eq!(sim.counters().client_gone, 1);
     assert_eq!(sim.counters().in_flight, 0);
 }
