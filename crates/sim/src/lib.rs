@@ -1,1 +1,38 @@
 //! Simulated providers, fault scripts and load.
+//!
+//! One process plays many vendors in their documented shapes, truthfully
+//! or not, as a [`Script`] says. What an answer truly says and costs is a
+//! pure function of the script's seed and the request bytes ([`truth`]),
+//! so a checker can compute it without asking. The log and the counters
+//! say what arrived, what left, and when a client went away.
+//!
+//! HTTP is spoken by hand (`conn`): faults need to know which bytes leave
+//! in which write.
+
+pub mod anthropic;
+pub mod ask;
+mod conn;
+mod control;
+mod fast;
+mod faults;
+pub mod gemini;
+mod handle;
+pub mod load;
+mod log;
+pub mod openai_chat;
+pub mod openai_text;
+pub mod reply;
+mod schema;
+mod script;
+mod server;
+pub mod truth;
+pub mod words;
+
+pub use ask::Format;
+pub use fast::{FAST_CHUNK_BYTES, FAST_PROMPT_TOKENS, FAST_REPLY_TOKENS};
+pub use log::{CountersNow, Entry, Outcome};
+pub use script::{
+    RetryAfter, Script, ScriptError, ScriptSet, ShowReasoning, TOKENS_MAX, UsageFault,
+};
+pub use server::{Sim, SimBuilder, SimConfig, SimHandle, serve};
+pub use truth::{Truth, truth};

@@ -1,0 +1,197 @@
+//! What a request asks for, whatever its format.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::words;
+
+/// Tokens that one image in a prompt counts for: what OpenAI documents
+/// for a low-detail image (Images and vision guide, 2026-10).
+pub const IMAGE_TOKENS: u64 = 85;
+/// Tokens that each message costs beyond its words.
+pub const MESSAGE_TOKENS: u64 = 3;
+/// Most choices one request may ask for (OpenAI's documented bound).
+pub const CHOICES_MAX: u64 = 128;
+
+/// The wire shapes that the simulator speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Format {
+    /// OpenAI `chat/completions`.
+    OpenaiChat,
+    /// OpenAI's legacy `completions`.
+    OpenaiText,
+    /// Anthropic `messages`.
+    Anthropic,
+    /// Gemini `generateContent`.
+    Gemini,
+}
+
+/// A request, read.
+#[derive(Debug, Clone, Default)]
+pub struct Ask {
+    /// Upstream model as named by the caller.
+    pub model: String,
+    /// Wants events.
+    pub stream: bool,
+    /// Wants usage at the end of an OpenAI stream.
+    pub include_usage: bool,
+    /// Most output tokens, thoughts included.
+    pub max_tokens: Option<u64>,
+    /// All input tokens.
+    pub prompt_tokens: u64,
+    /// Input tokens up to the last cache mark of five minutes.
+    pub mark_5m: u64,
+    /// Input tokens up to the last cache mark of one hour.
+    pub mark_1h: u64,
+    /// The request names cached content (Gemini).
+    pub uses_cache: bool,
+    /// Texts that end the answer.
+    pub stops: Vec<String>,
+    /// Choices wanted.
+    pub n: u64,
+    /// Tools offered.
+    pub tools: Vec<Tool>,
+    /// What the request says about using them.
+    pub tool_choice: ToolChoice,
+    /// At most one call.
+    pub one_call: bool,
+    /// Asks for thoughts.
+    pub thinks: bool,
+    /// Wants thoughts shown (Gemini).
+    pub shows_thoughts: bool,
+    /// Wants JSON content.
+    pub json: Option<JsonWant>,
+    /// Wants log probabilities, with so many alternatives.
+    pub logprobs: Option<u64>,
+    /// Wants an image.
+    pub wants_image: bool,
+    /// The last user text; "use the tool" in it makes the model call one.
+    pub last_user: String,
+    /// Streams as a JSON array and not as SSE (Gemini without `alt=sse`).
+    pub array_stream: bool,
+}
+
+/// A tool on offer.
+#[derive(Debug, Clone)]
+pub struct Tool {
+    /// Its name.
+    pub name: String,
+    /// Its parameters' schema.
+    pub schema: Value,
+}
+
+/// How free the model is to call tools.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum ToolChoice {
+    /// May.
+    #[default]
+    Auto,
+    /// May not.
+    Never,
+    /// Must.
+    Any,
+    /// Must call this one.
+    Named(String),
+}
+
+/// The JSON that an answer must be.
+#[derive(Debug, Clone)]
+pub enum JsonWant {
+    /// Some object.
+    Object,
+    /// An instance of this schema.
+    Schema(Value),
+}
+
+/// A request that the vendor would refuse.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// HTTP status.
+    pub status: u16,
+    /// The vendor's sentence.
+    pub message: String,
+}
+
+impl Refusal {
+    /// A 400 with a sentence.
+    #[must_use]
+    pub fn bad(message: impl Into<String>) -> Self {
+        Self {
+            status: 400,
+            message: message.into(),
+        }
+    }
+}
+
+impl Format {
+    /// The format of a POST path, matched at its end so that any prefix
+    /// (`/openai/v1`, `/api/v1`, `/p/<name>/v1`) works. The query is ignored.
+    #[must_use]
+    pub fn of_path(path: &str) -> Option<Self> {
+        let path = path.split('?').next().unwrap_or(path);
+        if path.ends_with("/chat/completions") {
+            Some(Self::OpenaiChat)
+        } else if path.ends_with("/completions") {
+            Some(Self::OpenaiText)
+        } else if path.ends_with("/messages") {
+            Some(Self::Anthropic)
+        } else if path.ends_with(":generateContent") || path.ends_with(":streamGenerateContent") {
+            Some(Self::Gemini)
+        } else {
+            None
+        }
+    }
+
+    /// Reads a request body.
+    ///
+    /// # Errors
+    /// When the vendor would refuse it: no JSON, a missing field.
+    pub fn read(self, path: &str, body: &[u8]) -> Result<Ask, Refusal> {
+        let value: Value = serde_json::from_slice(body)
+            .map_err(|error| Refusal::bad(format!("We could not parse the JSON body: {error}")))?;
+        match self {
+            Self::OpenaiChat => crate::openai_chat::read(&value),
+            Self::OpenaiText => crate::openai_text::read(&value),
+            Self::Anthropic => crate::anthropic::read(&value),
+            Self::Gemini => crate::gemini::read(path, &value),
+        }
+    }
+}
+
+/// Words of every string in a value; what a prompt part counts for when
+/// its shape does not matter.
+#[must_use]
+pub fn words_within(value: &Value) -> u64 {
+    match value {
+        Value::String(text) => words::count(text),
+        Value::Array(items) => items.iter().map(words_within).sum(),
+        Value::Object(fields) => fields.values().map(words_within).sum(),
+        _ => 0,
+    }
+}
+
+/// A string or a list of strings.
+#[must_use]
+pub fn strings(value: Option<&Value>) -> Vec<String> {
+    match value {
+        Some(Value::String(one)) => vec![one.clone()],
+        Some(Value::Array(many)) => many
+            .iter()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// A required string field.
+///
+/// # Errors
+/// A 400 that names the field.
+pub fn required_str<'a>(value: &'a Value, key: &str) -> Result<&'a str, Refusal> {
+    value
+        .get(key)
+        .and_then(Value::as_str)
+        .ok_or_else(|| Refusal::bad(format!("{key}: Field required")))
+}

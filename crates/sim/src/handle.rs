@@ -1,0 +1,500 @@
+//! Answering one request.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use serde_json::Value;
+
+use crate::ask::{Format, Refusal};
+use crate::conn::{Conn, Gone, Head};
+use crate::control;
+use crate::fast::Fast;
+use crate::faults::{BodyWriter, Framing, STALL_MAX, error_body, stream_error};
+use crate::log::{Entry, Open, Outcome, micros_since, shown_header, shown_path};
+use crate::reply::{Reply, json_text};
+use crate::script::{RetryAfter, Script};
+use crate::server::{Level, Shared};
+use crate::truth;
+
+/// The request header that overlays a script.
+pub const SCRIPT_HEADER: &str = "x-sim-script";
+
+/// Answers one request; says whether the connection may go on.
+pub(crate) async fn request(
+    shared: &Shared,
+    conn: &mut Conn,
+    head: &Head,
+    connection: u64,
+) -> Result<bool, Gone> {
+    let started = Instant::now();
+    let path = head.path();
+    if let Some(rest) = path.strip_prefix("/__sim/") {
+        return control::request(shared, conn, head, rest).await;
+    }
+    shared.counters.requests.fetch_add(1, Relaxed);
+    let _busy = Level::raise(shared, |counters| &counters.in_flight);
+    let provider = provider_of(path);
+
+    let fast = {
+        let loaded = shared.loaded.load();
+        match provider {
+            Some(name) if loaded.set.providers.contains_key(name) => loaded.fast.get(name).cloned(),
+            _ if path.starts_with("/fast/") || loaded.set.default.fast => {
+                Some(Arc::clone(&loaded.fast_default))
+            }
+            _ => None,
+        }
+    };
+    if let (Some(fast), Some(format)) = (fast, Format::of_path(path)) {
+        return fast_request(shared, conn, head, format, &fast).await;
+    }
+
+    let headers = head.headers();
+    let body = conn.read_body(head).await?;
+    shared
+        .counters
+        .received_bytes
+        .fetch_add(body.len() as u64, Relaxed);
+    let format = if &*head.method == b"POST" {
+        Format::of_path(path)
+    } else {
+        None
+    };
+    let asked = format.map(|format| format.read(path, &body));
+    let model = asked
+        .as_ref()
+        .and_then(|asked| Some(asked.as_ref().ok()?.model.clone()));
+    let script = pick(shared, provider, model.as_deref(), &headers);
+    let script_name = provider.or(model.as_deref()).unwrap_or_default();
+    let script_ordinal = shared.log.count_under(script_name);
+    let entry = Entry {
+        script_ordinal,
+        connection,
+        method: String::from_utf8_lossy(&head.method).into_owned(),
+        path: shown_path(path),
+        provider: provider.map(str::to_owned),
+        format,
+        model,
+        headers: headers
+            .iter()
+            .map(|(n, v)| (n.clone(), shown_header(n, v)))
+            .collect(),
+        body_bytes: body.len() as u64,
+        body: shared.log.body_of(&body),
+        stream: matches!(&asked, Some(Ok(ask)) if ask.stream),
+        ..Entry::default()
+    };
+    let open = shared.log.open(entry, started);
+    let mut exchange = Exchange {
+        shared,
+        conn,
+        head,
+        headers: &headers,
+        body: &body,
+        path,
+        open,
+        script_ordinal,
+    };
+    let outcome = match (script, format, asked) {
+        (Err(refusal), format, _) => exchange.refuse(format, &refusal).await,
+        (Ok(_), None, _) => exchange.other().await,
+        (Ok(script), Some(format), Some(asked)) => {
+            exchange.answer(Arc::new(script), format, asked).await
+        }
+        (Ok(_), Some(_), None) => Outcome::Refused,
+    };
+    shared.counters.ended(outcome);
+    shared.log.change(open, |entry| {
+        entry.outcome = outcome;
+        entry.ended_us = Some(micros_since(started));
+    });
+    Ok(matches!(
+        outcome,
+        Outcome::Complete | Outcome::Failed | Outcome::Refused
+    ))
+}
+
+/// The name in `/p/<name>/…`.
+fn provider_of(path: &str) -> Option<&str> {
+    path.strip_prefix("/p/")?
+        .split(['/', '?'])
+        .next()
+        .filter(|name| !name.is_empty())
+}
+
+fn pick(
+    shared: &Shared,
+    provider: Option<&str>,
+    model: Option<&str>,
+    headers: &[(String, Vec<u8>)],
+) -> Result<Script, Refusal> {
+    let loaded = shared.loaded.load();
+    let base = loaded.set.pick(provider, model);
+    let Some(over) = header(headers, SCRIPT_HEADER) else {
+        return Ok(base.clone());
+    };
+    base.overlaid(over)
+        .map_err(|error| Refusal::bad(error.to_string()))
+}
+
+fn header<'a>(headers: &'a [(String, Vec<u8>)], name: &str) -> Option<&'a str> {
+    let (_, value) = headers.iter().find(|(n, _)| n == name)?;
+    std::str::from_utf8(value).ok()
+}
+
+async fn fast_request(
+    shared: &Shared,
+    conn: &mut Conn,
+    head: &Head,
+    format: Format,
+    fast: &Fast,
+) -> Result<bool, Gone> {
+    let counters = &shared.counters;
+    counters.fast_requests.fetch_add(1, Relaxed);
+    let mut stream = format == Format::Gemini && head.path().contains(":streamGenerateContent");
+    let read = conn
+        .drain_body(head, |piece| stream |= Fast::asks_for_stream(piece))
+        .await?;
+    counters.received_bytes.fetch_add(read, Relaxed);
+    let result = fast.answer(conn, format, stream, counters).await;
+    counters.ended(if result.is_ok() {
+        Outcome::Complete
+    } else {
+        Outcome::ClientGone
+    });
+    result.map(|()| true)
+}
+
+/// One request with all that its answer needs.
+struct Exchange<'a> {
+    shared: &'a Shared,
+    conn: &'a mut Conn,
+    head: &'a Head,
+    headers: &'a [(String, Vec<u8>)],
+    body: &'a Bytes,
+    path: &'a str,
+    open: Open,
+    script_ordinal: u64,
+}
+
+impl Exchange<'_> {
+    async fn answer(
+        &mut self,
+        script: Arc<Script>,
+        format: Format,
+        asked: Result<crate::ask::Ask, Refusal>,
+    ) -> Outcome {
+        if script.never_answer {
+            return match self.conn.wait(STALL_MAX).await {
+                Ok(()) => Outcome::Stalled,
+                Err(Gone) => Outcome::ClientGone,
+            };
+        }
+        if script.close_before_headers {
+            return self.cut(&script);
+        }
+        if script.fails(self.script_ordinal) {
+            if self
+                .conn
+                .wait(Duration::from_millis(script.latency_ms))
+                .await
+                .is_err()
+            {
+                return Outcome::ClientGone;
+            }
+            return self.fail(&script, format).await;
+        }
+        if let Err(refusal) = self.check_headers(format, &script) {
+            return self.refuse(Some(format), &refusal).await;
+        }
+        let ask = match asked {
+            Ok(ask) => ask,
+            Err(refusal) => return self.refuse(Some(format), &refusal).await,
+        };
+        let answer = truth::answer(&ask, self.body, &script);
+        let known = answer.truth.clone();
+        self.shared
+            .log
+            .change(self.open, |entry| entry.truth = Some(known));
+        let reply = Arc::new(Reply::new(
+            ask,
+            answer,
+            Arc::clone(&script),
+            self.open.ordinal,
+        ));
+        let outcome = if reply.ask.stream && !script.ignore_stream {
+            self.stream(&script, format, reply).await
+        } else {
+            self.whole(&script, format, &reply).await
+        };
+        if outcome == Outcome::Cut {
+            self.cut(&script)
+        } else {
+            outcome
+        }
+    }
+
+    fn cut(&self, script: &Script) -> Outcome {
+        if script.cut_with_reset {
+            // Without linger a close discards what is unsent and resets.
+            let _ = self.conn.stream.set_zero_linger();
+        }
+        Outcome::Cut
+    }
+
+    fn check_headers(&self, format: Format, script: &Script) -> Result<(), Refusal> {
+        let query_key = || {
+            self.path
+                .split_once('?')
+                .is_some_and(|(_, query)| query.split('&').any(|pair| pair.starts_with("key=")))
+        };
+        let has_key = ["authorization", "x-api-key", "api-key", "x-goog-api-key"]
+            .iter()
+            .any(|name| header(self.headers, name).is_some())
+            || query_key();
+        match format {
+            Format::Anthropic => crate::anthropic::check_headers(
+                has_key,
+                header(self.headers, "anthropic-version"),
+                self.body,
+            ),
+            _ if script.require_key && !has_key => Err(Refusal {
+                status: 401,
+                message: "You didn't provide an API key.".to_owned(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    async fn stream(&mut self, script: &Script, format: Format, reply: Arc<Reply>) -> Outcome {
+        let framing = if reply.ask.array_stream {
+            Framing::Array
+        } else {
+            Framing::Sse
+        };
+        let kind = match framing {
+            Framing::Sse => "text/event-stream; charset=utf-8",
+            Framing::Array => "application/json; charset=UTF-8",
+        };
+        let latency = Duration::from_millis(script.latency_ms);
+        if self.conn.wait(latency).await.is_err() {
+            return Outcome::ClientGone;
+        }
+        let head = self.response_head(script, format, 200, kind, None);
+        if self.send_head(&head, 200).await.is_err() {
+            return Outcome::ClientGone;
+        }
+        let mut writer = BodyWriter::new(self.conn, script, true);
+        let outcome = writer.stream(format, framing, reply.events(format)).await;
+        let sent = writer.sent;
+        self.note_sent(sent.bytes, sent.tokens);
+        outcome
+    }
+
+    async fn whole(&mut self, script: &Script, format: Format, reply: &Reply) -> Outcome {
+        let tokens = reply.answer.truth.completion_tokens;
+        let wait = script
+            .latency_ms
+            .saturating_add(script.first_token_ms)
+            .saturating_add(script.token_ms.saturating_mul(tokens));
+        let wait = Duration::from_millis(wait).min(STALL_MAX);
+        if self.conn.wait(wait).await.is_err() {
+            return Outcome::ClientGone;
+        }
+        let mut body = if script.error_after_tokens.is_some() {
+            stream_error(format, script).to_string()
+        } else {
+            json_text(&reply.json(format))
+        };
+        if script.malformed_after_tokens.is_some() {
+            body.truncate(body.floor_char_boundary(body.len() / 2));
+        }
+        let chunked = script.slice_bytes.is_some();
+        let length = (!chunked).then_some(body.len());
+        let head = self.response_head(script, format, 200, "application/json", length);
+        if self.send_head(&head, 200).await.is_err() {
+            return Outcome::ClientGone;
+        }
+        let mut writer = BodyWriter::new(self.conn, script, chunked);
+        let outcome = writer.json(body.as_bytes(), tokens).await;
+        let sent = writer.sent;
+        self.note_sent(sent.bytes, sent.tokens);
+        outcome
+    }
+
+    fn note_sent(&self, bytes: u64, tokens: u64) {
+        self.shared.counters.sent_bytes.fetch_add(bytes, Relaxed);
+        self.shared.counters.sent_tokens.fetch_add(tokens, Relaxed);
+        self.shared.log.change(self.open, |entry| {
+            entry.sent_bytes = bytes;
+            entry.sent_tokens = tokens;
+        });
+    }
+
+    async fn send_head(&mut self, head: &str, status: u16) -> Result<(), Gone> {
+        self.conn.write(head.as_bytes()).await?;
+        let at = micros_since(self.open.started);
+        self.shared.log.change(self.open, |entry| {
+            entry.status = status;
+            entry.head_sent_us = Some(at);
+        });
+        Ok(())
+    }
+
+    fn response_head(
+        &self,
+        script: &Script,
+        format: Format,
+        status: u16,
+        kind: &str,
+        length: Option<usize>,
+    ) -> String {
+        let id = self.open.ordinal;
+        let mut head = format!(
+            "HTTP/1.1 {status} {}\r\ncontent-type: {kind}\r\n",
+            phrase(status)
+        );
+        let id_header = if format == Format::Anthropic {
+            "request-id"
+        } else {
+            "x-request-id"
+        };
+        head.push_str(&format!("{id_header}: req_{id:016x}\r\n"));
+        if script.duplicate_headers {
+            head.push_str(&format!(
+                "{id_header}: req_other\r\ncontent-type: text/plain\r\n"
+            ));
+            head.push_str("set-cookie: a=1\r\nset-cookie: b=2\r\n");
+        }
+        match length {
+            Some(length) => head.push_str(&format!("content-length: {length}\r\n\r\n")),
+            None => head.push_str("cache-control: no-cache\r\ntransfer-encoding: chunked\r\n\r\n"),
+        }
+        head
+    }
+
+    async fn fail(&mut self, script: &Script, format: Format) -> Outcome {
+        let status = script.error_status.unwrap_or(500);
+        let body = if script.html_error {
+            format!(
+                "<html>\r\n<head><title>{status} {0}</title></head>\r\n<body>\r\n<center><h1>{status} {0}</h1></center>\r\n</body>\r\n</html>\r\n",
+                phrase(status)
+            )
+        } else {
+            error_body(format, status, script, self.open.ordinal).to_string()
+        };
+        let kind = if script.html_error {
+            "text/html"
+        } else {
+            "application/json"
+        };
+        let mut head = self.response_head(script, format, status, kind, Some(body.len()));
+        if let Some(line) = script.retry_after.map(retry_line) {
+            // Before the empty line that ends the head.
+            head.truncate(head.len() - 2);
+            head.push_str(&line);
+            head.push_str("\r\n");
+        }
+        match self.send_plain(&head, status, &body).await {
+            Ok(()) => Outcome::Failed,
+            Err(Gone) => Outcome::ClientGone,
+        }
+    }
+
+    async fn refuse(&mut self, format: Option<Format>, refusal: &Refusal) -> Outcome {
+        let format = format.unwrap_or(Format::OpenaiChat);
+        let script = Script {
+            error_message: Some(refusal.message.clone()),
+            ..Script::default()
+        };
+        let body = error_body(format, refusal.status, &script, self.open.ordinal).to_string();
+        let head = self.response_head(
+            &script,
+            format,
+            refusal.status,
+            "application/json",
+            Some(body.len()),
+        );
+        match self.send_plain(&head, refusal.status, &body).await {
+            Ok(()) => Outcome::Refused,
+            Err(Gone) => Outcome::ClientGone,
+        }
+    }
+
+    /// Anything but a generation: the model list, or nothing here.
+    async fn other(&mut self) -> Outcome {
+        let path = self.path.split('?').next().unwrap_or_default();
+        if &*self.head.method != b"GET" || !path.ends_with("/models") {
+            let missing = Refusal {
+                status: 404,
+                message: format!("Invalid URL ({path})"),
+            };
+            return self.refuse(None, &missing).await;
+        }
+        let models: Value = if path.contains("/v1beta/") && !path.contains("/openai/") {
+            crate::gemini::models(&self.shared.models)
+        } else {
+            crate::openai_chat::models(&self.shared.models)
+        };
+        let body = models.to_string();
+        let script = Script::default();
+        let head = self.response_head(
+            &script,
+            Format::OpenaiChat,
+            200,
+            "application/json",
+            Some(body.len()),
+        );
+        match self.send_plain(&head, 200, &body).await {
+            Ok(()) => Outcome::Complete,
+            Err(Gone) => Outcome::ClientGone,
+        }
+    }
+
+    async fn send_plain(&mut self, head: &str, status: u16, body: &str) -> Result<(), Gone> {
+        self.send_head(head, status).await?;
+        self.conn.write(body.as_bytes()).await?;
+        self.note_sent(body.len() as u64, 0);
+        Ok(())
+    }
+}
+
+fn retry_line(after: RetryAfter) -> String {
+    match after {
+        RetryAfter::Seconds(seconds) => format!("retry-after: {seconds}\r\n"),
+        RetryAfter::Ms(ms) => format!("retry-after-ms: {ms}\r\n"),
+        RetryAfter::HttpDateIn(seconds) => {
+            let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+            let when = jiff::Timestamp::now()
+                .checked_add(jiff::SignedDuration::from_secs(seconds))
+                .unwrap_or(jiff::Timestamp::MAX);
+            let date = jiff::fmt::rfc2822::DateTimePrinter::new()
+                .timestamp_to_rfc9110_string(&when)
+                .unwrap_or_default();
+            format!("retry-after: {date}\r\n")
+        }
+    }
+}
+
+/// The reason phrase of a status.
+#[must_use]
+pub fn phrase(status: u16) -> &'static str {
+    match status {
+        200 => "OK",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        402 => "Payment Required",
+        403 => "Forbidden",
+        404 => "Not Found",
+        408 => "Request Timeout",
+        413 => "Payload Too Large",
+        429 => "Too Many Requests",
+        500 => "Internal Server Error",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        _ => "Status",
+    }
+}

@@ -1,0 +1,284 @@
+//! One keep-alive HTTP/1.1 connection of the load generator.
+
+use std::io;
+use std::net::SocketAddr;
+
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+
+use crate::log::micros_since;
+
+/// Largest response head, in bytes.
+const HEAD_BYTES_MAX: usize = 64 * 1024;
+/// Room made before each read, in bytes.
+const READ_BYTES: usize = 16 * 1024;
+
+/// One request and its answer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Exchange {
+    /// Status.
+    pub status: u16,
+    /// From due to the response head, in microseconds.
+    pub head_us: u64,
+    /// From due to the first body byte, in microseconds.
+    pub first_byte_us: u64,
+    /// From due to the end, in microseconds.
+    pub total_us: u64,
+    /// Body bytes, without chunk framing.
+    pub body_bytes: u64,
+    /// Blocks that an empty line ends: SSE events and comments.
+    pub events: u64,
+    /// HTTP chunks.
+    pub chunks: u64,
+    /// Whether the connection may be used again.
+    pub keep_alive: bool,
+}
+
+/// A connection with what was read ahead.
+#[derive(Debug)]
+pub struct Client {
+    stream: TcpStream,
+    buf: BytesMut,
+}
+
+enum Framing {
+    Length(u64),
+    Chunked,
+    ToClose,
+}
+
+struct Head {
+    status: u16,
+    framing: Framing,
+    keep_alive: bool,
+}
+
+/// Counts empty lines over pieces, LF and CR LF alike.
+#[derive(Default)]
+struct Lines {
+    length: u64,
+    ends_in_cr: bool,
+    empty: u64,
+}
+
+impl Lines {
+    fn see(&mut self, piece: &[u8]) {
+        let mut start = 0;
+        for at in memchr::memchr_iter(b'\n', piece) {
+            let line = piece.get(start..at).unwrap_or_default();
+            let length = self.length + line.len() as u64;
+            let cr = line.last().map_or(self.ends_in_cr, |last| *last == b'\r');
+            if length == 0 || (length == 1 && cr) {
+                self.empty += 1;
+            }
+            self.length = 0;
+            self.ends_in_cr = false;
+            start = at + 1;
+        }
+        let rest = piece.get(start..).unwrap_or_default();
+        self.length += rest.len() as u64;
+        if let Some(last) = rest.last() {
+            self.ends_in_cr = *last == b'\r';
+        }
+    }
+}
+
+fn bad(why: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, why.to_owned())
+}
+
+impl Client {
+    /// Connects.
+    ///
+    /// # Errors
+    /// When the connection is refused.
+    pub async fn connect(addr: SocketAddr) -> io::Result<Self> {
+        let stream = TcpStream::connect(addr).await?;
+        stream.set_nodelay(true)?;
+        Ok(Self {
+            stream,
+            buf: BytesMut::with_capacity(READ_BYTES),
+        })
+    }
+
+    /// Sends a request and reads its answer away.
+    ///
+    /// # Errors
+    /// When the connection breaks or the answer is not HTTP.
+    pub async fn exchange(&mut self, request: &[u8], due: Instant) -> io::Result<Exchange> {
+        self.stream.write_all(request).await?;
+        let head = self.read_head().await?;
+        let due = due.into_std();
+        let mut exchange = Exchange {
+            status: head.status,
+            head_us: micros_since(due),
+            keep_alive: head.keep_alive,
+            ..Exchange::default()
+        };
+        let mut lines = Lines::default();
+        match head.framing {
+            Framing::Length(length) => {
+                self.read_length(length, due, &mut exchange, &mut lines)
+                    .await?;
+            }
+            Framing::Chunked => self.read_chunked(due, &mut exchange, &mut lines).await?,
+            Framing::ToClose => {
+                loop {
+                    let have = self.buf.len();
+                    self.take(have, due, &mut exchange, &mut lines);
+                    if self.stream.read_buf(&mut self.buf).await? == 0 {
+                        break;
+                    }
+                }
+                exchange.keep_alive = false;
+            }
+        }
+        exchange.total_us = micros_since(due);
+        exchange.events = lines.empty;
+        Ok(exchange)
+    }
+
+    async fn fill(&mut self) -> io::Result<()> {
+        self.buf.reserve(READ_BYTES);
+        if self.stream.read_buf(&mut self.buf).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(())
+    }
+
+    async fn read_head(&mut self) -> io::Result<Head> {
+        loop {
+            if let Some((end, head)) = parse_head(&self.buf)? {
+                self.buf.advance(end);
+                return Ok(head);
+            }
+            if self.buf.len() > HEAD_BYTES_MAX {
+                return Err(bad("response head is too long"));
+            }
+            self.fill().await?;
+        }
+    }
+
+    /// Consumes body bytes that were read.
+    fn take(
+        &mut self,
+        count: usize,
+        due: std::time::Instant,
+        exchange: &mut Exchange,
+        lines: &mut Lines,
+    ) {
+        if count == 0 {
+            return;
+        }
+        if exchange.body_bytes == 0 {
+            exchange.first_byte_us = micros_since(due);
+        }
+        exchange.body_bytes += count as u64;
+        lines.see(self.buf.get(..count).unwrap_or_default());
+        self.buf.advance(count);
+    }
+
+    async fn read_length(
+        &mut self,
+        mut left: u64,
+        due: std::time::Instant,
+        exchange: &mut Exchange,
+        lines: &mut Lines,
+    ) -> io::Result<()> {
+        loop {
+            let now = self
+                .buf
+                .len()
+                .min(usize::try_from(left).unwrap_or(usize::MAX));
+            self.take(now, due, exchange, lines);
+            left -= now as u64;
+            if left == 0 {
+                return Ok(());
+            }
+            self.fill().await?;
+        }
+    }
+
+    async fn read_chunked(
+        &mut self,
+        due: std::time::Instant,
+        exchange: &mut Exchange,
+        lines: &mut Lines,
+    ) -> io::Result<()> {
+        loop {
+            let parsed =
+                httparse::parse_chunk_size(&self.buf).map_err(|_| bad("bad chunk size"))?;
+            let httparse::Status::Complete((skip, size)) = parsed else {
+                self.fill().await?;
+                continue;
+            };
+            self.buf.advance(skip);
+            if size > 0 {
+                exchange.chunks += 1;
+                self.read_length(size, due, exchange, lines).await?;
+            }
+            while self.buf.len() < 2 {
+                self.fill().await?;
+            }
+            if !self.buf.starts_with(b"\r\n") {
+                return Err(bad("chunk has no end"));
+            }
+            self.buf.advance(2);
+            if size == 0 {
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn parse_head(buf: &[u8]) -> io::Result<Option<(usize, Head)>> {
+    let mut slots = [httparse::EMPTY_HEADER; 128];
+    let mut response = httparse::Response::new(&mut slots);
+    let parsed = response.parse(buf).map_err(|_| bad("bad response head"))?;
+    let httparse::Status::Complete(end) = parsed else {
+        return Ok(None);
+    };
+    let status = response.code.unwrap_or(0);
+    let mut framing = Framing::ToClose;
+    let mut keep_alive = response.version == Some(1);
+    for header in response.headers.iter() {
+        let value = std::str::from_utf8(header.value).unwrap_or_default().trim();
+        if header.name.eq_ignore_ascii_case("transfer-encoding") {
+            framing = Framing::Chunked;
+        } else if header.name.eq_ignore_ascii_case("content-length") {
+            if !matches!(framing, Framing::Chunked) {
+                framing = Framing::Length(value.parse().map_err(|_| bad("bad content-length"))?);
+            }
+        } else if header.name.eq_ignore_ascii_case("connection") {
+            keep_alive = keep_alive && !value.eq_ignore_ascii_case("close");
+        }
+    }
+    if matches!(status, 204 | 304) {
+        framing = Framing::Length(0);
+    }
+    Ok(Some((
+        end,
+        Head {
+            status,
+            framing,
+            keep_alive,
+        },
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Lines;
+
+    #[test]
+    fn events_are_counted_alike_however_the_stream_is_cut() {
+        let text = b"data: a\n\ndata: b\r\n\r\n: note\n\nevent: x\ndata: c\n\n";
+        for size in 1..text.len() {
+            let mut lines = Lines::default();
+            text.chunks(size).for_each(|piece| lines.see(piece));
+            assert_eq!(lines.empty, 4, "pieces of {size}");
+        }
+    }
+}

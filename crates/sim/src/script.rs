@@ -1,0 +1,301 @@
+//! What a simulated provider does, as data.
+//!
+//! A `Script` describes one provider's behaviour, faults included. A
+//! `ScriptSet` holds many, so that one process plays many providers; it
+//! is read from TOML or JSON. One request may lay an `x-sim-script`
+//! header (a JSON object) over the script that applies to it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Most tokens in one answer. An endless stream stops here, so that a
+/// forgotten client cannot keep the simulator busy for ever.
+pub const TOKENS_MAX: u64 = 10_000_000;
+/// Most tool calls in one answer.
+pub const TOOL_CALLS_MAX: u64 = 64;
+/// Largest `x-sim-script` header, in bytes; the whole head is bounded too.
+pub const HEADER_SCRIPT_BYTES_MAX: usize = 8 * 1024;
+
+/// One provider's behaviour. Every field has a harmless default: the
+/// default script answers at once, correctly and completely.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Script {
+    /// Varies content and token counts; same seed and bytes, same answer.
+    pub seed: u64,
+    /// Wait before the response head, in milliseconds.
+    pub latency_ms: u64,
+    /// Wait between the head and the first event, in milliseconds.
+    pub first_token_ms: u64,
+    /// Wait between two events that carry tokens, in milliseconds.
+    pub token_ms: u64,
+    /// Content tokens a choice would have if nothing cut it short. Unset:
+    /// 5 to 60, derived from the request.
+    pub tokens: Option<u64>,
+    /// Tokens of hidden thought. Unset: some when the request asks for it.
+    pub reasoning_tokens: Option<u64>,
+    /// Under which name OpenAI-shaped replies show their thoughts.
+    pub show_reasoning: ShowReasoning,
+    /// Tool calls made when the request offers tools, asked for or not.
+    pub tool_calls: Option<u64>,
+    /// Prompt tokens read from the vendor's cache, at most the prompt.
+    pub cached_tokens: Option<u64>,
+    /// Says this instead of the finish reason that the answer would have.
+    pub finish_reason: Option<String>,
+    /// Refuses OpenAI and Gemini requests without a key (Anthropic ones always are).
+    pub require_key: bool,
+
+    /// Share of requests that fail, 0 to 1, drawn by (seed, ordinal).
+    /// Unset: 1 when `error_status` is set, otherwise 0.
+    pub error_rate: Option<f64>,
+    /// The first so many requests fail; those after draw by `error_rate`.
+    pub fail_first: u64,
+    /// Status of a failure; 500 when unset.
+    pub error_status: Option<u16>,
+    /// Vendor's machine-readable code, where the shape has one.
+    pub error_code: Option<String>,
+    /// Vendor's sentence.
+    pub error_message: Option<String>,
+    /// Fails with an HTML page, like a proxy in front of the vendor.
+    pub html_error: bool,
+    /// Sent with failures.
+    pub retry_after: Option<RetryAfter>,
+
+    /// Accepts the request and says nothing.
+    pub never_answer: bool,
+    /// Closes the connection instead of answering.
+    pub close_before_headers: bool,
+    /// Stops sending after so many tokens and keeps the connection open.
+    pub stall_after_tokens: Option<u64>,
+    /// Closes the connection after exactly so many body bytes (before
+    /// chunk framing).
+    pub cut_after_bytes: Option<u64>,
+    /// Closes the connection after so many tokens.
+    pub cut_after_tokens: Option<u64>,
+    /// Cuts with a TCP reset instead of a plain close.
+    pub cut_with_reset: bool,
+    /// Sends one event of broken JSON after so many tokens, then goes on.
+    /// A reply without streaming ends in the middle instead.
+    pub malformed_after_tokens: Option<u64>,
+    /// Sends the vendor's in-stream error after so many tokens, and ends.
+    pub error_after_tokens: Option<u64>,
+    /// How the reported usage strays from the truth.
+    pub usage: UsageFault,
+    /// Leaves out `[DONE]`, `message_stop` or the final Gemini chunk's finish reason.
+    pub no_done: bool,
+    /// Writes the body in pieces of so many bytes, each its own HTTP chunk.
+    pub slice_bytes: Option<usize>,
+    /// Ends lines with CR LF.
+    pub crlf: bool,
+    /// Puts half a surrogate pair (`\ud83e`) into the first content token.
+    pub half_surrogate: bool,
+    /// Streams `TOKENS_MAX` tokens, whatever the request's limit says.
+    pub oversize: bool,
+    /// Sends an SSE comment every so many events.
+    pub comment_every: Option<u64>,
+    /// Sends SSE comments while waiting, every so many milliseconds.
+    pub keepalive_ms: Option<u64>,
+    /// Repeats header lines, with different values.
+    pub duplicate_headers: bool,
+    /// Answers `stream: true` with a plain JSON reply.
+    pub ignore_stream: bool,
+
+    /// Answers from prepared bytes; only the `fast_*` fields,
+    /// `latency_ms` and `first_token_ms` apply then. Honoured for the
+    /// default and for providers, which are known before the body is read;
+    /// `/fast/…` paths answer so under the default script in any case.
+    pub fast: bool,
+    /// Content chunks in a fast stream.
+    pub fast_chunks: u64,
+    /// Pace of a fast stream, in microseconds; 0 is as fast as possible.
+    /// The timer ticks in milliseconds, so chunks of finer pace come in bunches.
+    pub fast_interval_us: u64,
+    /// Chunks written with one system call.
+    pub fast_coalesce: u64,
+}
+
+impl Default for Script {
+    fn default() -> Self {
+        Self {
+            seed: 0,
+            latency_ms: 0,
+            first_token_ms: 0,
+            token_ms: 0,
+            tokens: None,
+            reasoning_tokens: None,
+            show_reasoning: ShowReasoning::None,
+            tool_calls: None,
+            cached_tokens: None,
+            finish_reason: None,
+            require_key: false,
+            error_rate: None,
+            fail_first: 0,
+            error_status: None,
+            error_code: None,
+            error_message: None,
+            html_error: false,
+            retry_after: None,
+            never_answer: false,
+            close_before_headers: false,
+            stall_after_tokens: None,
+            cut_after_bytes: None,
+            cut_after_tokens: None,
+            cut_with_reset: false,
+            malformed_after_tokens: None,
+            error_after_tokens: None,
+            usage: UsageFault::Honest,
+            no_done: false,
+            slice_bytes: None,
+            crlf: false,
+            half_surrogate: false,
+            oversize: false,
+            comment_every: None,
+            keepalive_ms: None,
+            duplicate_headers: false,
+            ignore_stream: false,
+            fast: false,
+            fast_chunks: 100,
+            fast_interval_us: 0,
+            fast_coalesce: 1,
+        }
+    }
+}
+
+/// The key under which an OpenAI-shaped reply shows thoughts, if it does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ShowReasoning {
+    /// Thoughts are counted and not shown, as OpenAI does.
+    None,
+    /// DeepSeek's and vLLM's name.
+    ReasoningContent,
+    /// OpenRouter's and newer vLLM's name.
+    Reasoning,
+}
+
+/// How reported usage strays from the truth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UsageFault {
+    /// It does not.
+    Honest,
+    /// No usage at all.
+    Missing,
+    /// All zeros.
+    Zero,
+    /// Negative counts.
+    Negative,
+    /// Counts near the end of a 64-bit integer.
+    Huge,
+    /// More thought than output.
+    ReasoningOverCompletion,
+}
+
+/// When a failure says to come back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum RetryAfter {
+    /// `retry-after` in seconds.
+    Seconds(u64),
+    /// `retry-after` as an HTTP date, so many seconds ahead.
+    HttpDateIn(u64),
+    /// `retry-after-ms` in milliseconds (OpenAI on Azure).
+    Ms(u64),
+}
+
+/// Many scripts, and which request gets which.
+///
+/// First match wins: the `x-sim-script` header laid over what follows;
+/// `/p/<name>` in the path; the model in the request; `default`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ScriptSet {
+    /// For requests that nothing else claims.
+    pub default: Script,
+    /// By `/p/<name>` prefix.
+    pub providers: BTreeMap<String, Script>,
+    /// By upstream model.
+    pub models: BTreeMap<String, Script>,
+}
+
+/// A script that could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ScriptError {
+    /// Not TOML, or a key or value that a script does not have.
+    #[error("script is not valid TOML: {0}")]
+    Toml(#[from] toml::de::Error),
+    /// Not JSON, or a key or value that a script does not have.
+    #[error("script is not valid JSON: {0}")]
+    Json(#[from] serde_json::Error),
+    /// JSON, but not an object, or too long.
+    #[error("x-sim-script must be a JSON object of at most {HEADER_SCRIPT_BYTES_MAX} bytes")]
+    Header,
+}
+
+impl Script {
+    /// Lays the fields of a JSON object over this script.
+    ///
+    /// # Errors
+    /// When the text is no JSON object or holds an unknown field.
+    pub fn overlaid(&self, header: &str) -> Result<Self, ScriptError> {
+        if header.len() > HEADER_SCRIPT_BYTES_MAX {
+            return Err(ScriptError::Header);
+        }
+        let Value::Object(over) = serde_json::from_str(header)? else {
+            return Err(ScriptError::Header);
+        };
+        let Value::Object(mut base) = serde_json::to_value(self)? else {
+            return Err(ScriptError::Header);
+        };
+        base.extend(over);
+        Ok(serde_json::from_value(Value::Object(base))?)
+    }
+
+    /// Whether the request with this ordinal (from 0, per provider) fails.
+    #[must_use]
+    pub fn fails(&self, ordinal: u64) -> bool {
+        if ordinal < self.fail_first {
+            return true;
+        }
+        let by_default = if self.error_status.is_some() && self.fail_first == 0 {
+            1.0
+        } else {
+            0.0
+        };
+        let rate = self.error_rate.unwrap_or(by_default);
+        // 53 bits fill a float's mantissa: every value below 1 is exact.
+        let draw = crate::words::mix(self.seed ^ 0x0e44_04a7, ordinal) >> 11;
+        #[allow(clippy::cast_precision_loss, reason = "53 bits are exact")]
+        let unit = draw as f64 / (1u64 << 53) as f64;
+        unit < rate
+    }
+}
+
+impl ScriptSet {
+    /// Reads a set from TOML.
+    ///
+    /// # Errors
+    /// On bad syntax or an unknown key.
+    pub fn from_toml(text: &str) -> Result<Self, ScriptError> {
+        Ok(toml::from_str(text)?)
+    }
+
+    /// Reads a set from JSON.
+    ///
+    /// # Errors
+    /// On bad syntax or an unknown key.
+    pub fn from_json(bytes: &[u8]) -> Result<Self, ScriptError> {
+        Ok(serde_json::from_slice(bytes)?)
+    }
+
+    /// The script for a request, and the name under which it is counted.
+    #[must_use]
+    pub fn pick(&self, provider: Option<&str>, model: Option<&str>) -> &Script {
+        provider
+            .and_then(|name| self.providers.get(name))
+            .or_else(|| model.and_then(|name| self.models.get(name)))
+            .unwrap_or(&self.default)
+    }
+}

@@ -1,0 +1,13 @@
+//! The simulator over real sockets.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic
+)]
+
+mod client;
+mod faults;
+mod load;
+mod shapes;
+mod watching;
