@@ -74,3 +74,43 @@ pub trait Provider: Send + Sync {
         codec(format).read_failure(reply)
     }
 }
+
+/// Built-in providers live as long as the program; configured ones do not.
+/// Both are held the same way.
+impl Provider for &'static dyn Provider {
+    fn slug(&self) -> &str {
+        (**self).slug()
+    }
+
+    fn name(&self) -> &str {
+        (**self).name()
+    }
+
+    fn env(&self) -> &[&'static str] {
+        (**self).env()
+    }
+
+    fn base_url(&self) -> Option<&str> {
+        (**self).base_url()
+    }
+
+    fn speaks(&self, model: &str) -> &[Format] {
+        (**self).speaks(model)
+    }
+
+    fn dialect(&self, model: &str) -> &Dialect {
+        (**self).dialect(model)
+    }
+
+    fn address(&self, attempt: &Attempt<'_>, key: &Key) -> Result<Outgoing, Failure> {
+        (**self).address(attempt, key)
+    }
+
+    fn on_disconnect(&self) -> Disconnect {
+        (**self).on_disconnect()
+    }
+
+    fn read_failure(&self, format: Format, reply: &ErrorReply<'_>) -> Failure {
+        (**self).read_failure(format, reply)
+    }
+}

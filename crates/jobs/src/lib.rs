@@ -1,1 +1,0 @@
-//! Work that must not delay a call: one file per job.

@@ -1,0 +1,168 @@
+//! From configuration to a market: catalog, providers, prices.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use bourse_catalog::{Overlay, OverlayProvider, RawCatalog, Snapshot, embedded};
+use bourse_dataplane::market::{Market, Memory, ProviderSetup, SetupProblem};
+use bourse_net::{EgressPolicy, Http2, Origin};
+use bourse_providers::{Compatible, Disconnect, Key, Provider};
+use bourse_vocab::Format;
+
+use crate::config::{Config, ProviderConfig};
+
+/// Where `bourse catalog sync` keeps what it took over.
+pub const SYNCED_CATALOG: &str = "catalog.json";
+
+/// Who answers.
+pub enum Providers {
+    /// Those that are configured, in the file or by their variables.
+    Configured,
+    /// Our own simulated ones, because none is configured.
+    Simulated(SocketAddr),
+}
+
+/// A market and what came of building it.
+pub struct Built {
+    /// The market.
+    pub market: Market,
+    /// Which addresses it may call.
+    pub egress: EgressPolicy,
+    /// Providers and endpoints that had to be left out.
+    pub problems: Vec<SetupProblem>,
+}
+
+type Error = Box<dyn std::error::Error + Send + Sync>;
+
+fn variable(names: &[&str]) -> Option<String> {
+    names
+        .iter()
+        .filter_map(|name| std::env::var(name).ok())
+        .find(|value| !value.trim().is_empty())
+}
+
+/// Whether there is any provider to call.
+#[must_use]
+pub fn is_any_configured(config: &Config) -> bool {
+    !config.providers.is_empty()
+        || bourse_providers::all().any(|provider| variable(provider.env()).is_some())
+}
+
+/// What is known of models: embedded, or as it was last synchronised.
+pub fn raw_catalog(data_dir: &Path) -> Result<RawCatalog, Error> {
+    let path = data_dir.join(SYNCED_CATALOG);
+    match std::fs::read(&path) {
+        Ok(text) => serde_json::from_slice(&text)
+            .map_err(|error| format!("{}: {error}", path.display()).into()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => embedded::embedded()
+            .map_err(|problems| format!("the embedded catalog: {}", join(&problems)).into()),
+        Err(error) => Err(format!("{}: {error}", path.display()).into()),
+    }
+}
+
+/// The catalog with the configuration laid over it.
+pub fn catalog(config: &Config) -> Result<Snapshot, Error> {
+    let mut overlay = Overlay { models: config.overlay.models.clone(), ..Overlay::default() };
+    for provider in &config.providers {
+        if bourse_providers::by_slug(&provider.slug).is_none() {
+            let own = OverlayProvider {
+                base_url: provider.base_url.clone(),
+                format: provider.format.map(|format| format.slug().to_owned()),
+                ..OverlayProvider::default()
+            };
+            overlay.providers.insert(provider.slug.clone(), own);
+        }
+    }
+    Snapshot::build(raw_catalog(&config.data_dir)?, &[overlay])
+        .map_err(|problems| join(&problems).into())
+}
+
+fn join(problems: &[bourse_catalog::Problem]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+/// Builds a market.
+pub fn build(config: &Config, providers: &Providers, memory: &Memory) -> Result<Built, Error> {
+    let catalog = Arc::new(catalog(config)?);
+    let setups = match providers {
+        Providers::Configured => configured(config),
+        Providers::Simulated(address) => simulated(*address),
+    };
+    let mut egress = EgressPolicy::deny_private();
+    for setup in setups.iter().filter(|setup| setup.simulated || is_operators(config, setup)) {
+        if let Ok((origin, _)) = Origin::parse_operator(&setup.base_url) {
+            egress = egress.allow_origin(&origin.with_http2(setup.http2));
+        }
+    }
+    let (market, problems) = Market::build(catalog, setups, config.markup_ppm, memory);
+    Ok(Built { market, egress, problems })
+}
+
+/// Whether the operator wrote the address, so that it may be a private one.
+fn is_operators(config: &Config, setup: &ProviderSetup) -> bool {
+    config
+        .providers
+        .iter()
+        .any(|provider| provider.slug == setup.provider.slug() && provider.base_url.is_some())
+}
+
+fn configured(config: &Config) -> Vec<ProviderSetup> {
+    let built_in = bourse_providers::all().filter_map(|provider| {
+        let given = config.providers.iter().find(|given| given.slug == provider.slug());
+        let key = given.and_then(|given| given.key.clone()).or_else(|| variable(provider.env()));
+        if given.is_none() && key.is_none() {
+            return None;
+        }
+        Some(setup(Arc::new(provider), given, key))
+    });
+    let own = config.providers.iter().filter_map(|given| {
+        if bourse_providers::by_slug(&given.slug).is_some() {
+            return None;
+        }
+        let base_url = given.base_url.as_deref()?;
+        let format = given.format.unwrap_or(Format::OpenAiChat);
+        let provider = Compatible::operators_own(&given.slug, base_url, format);
+        Some(setup(Arc::new(provider), Some(given), given.key.clone()))
+    });
+    built_in.chain(own).collect()
+}
+
+fn setup(
+    provider: Arc<dyn Provider>,
+    given: Option<&ProviderConfig>,
+    key: Option<String>,
+) -> ProviderSetup {
+    let base_url = given
+        .and_then(|given| given.base_url.clone())
+        .or_else(|| provider.base_url().map(str::to_owned))
+        .unwrap_or_default();
+    ProviderSetup {
+        key: Key::new(key.as_deref().unwrap_or("")),
+        base_url,
+        http2: given.and_then(|given| given.http2).unwrap_or(Http2::Auto),
+        on_disconnect: given
+            .and_then(|given| given.on_disconnect)
+            .unwrap_or_else(|| provider.on_disconnect()),
+        simulated: false,
+        provider,
+    }
+}
+
+/// One simulated provider for each format.
+fn simulated(address: SocketAddr) -> Vec<ProviderSetup> {
+    [("openai", "v1"), ("anthropic", "v1"), ("google-ai-studio", "v1beta")]
+        .into_iter()
+        .filter_map(|(slug, version)| {
+            let provider = bourse_providers::by_slug(slug)?;
+            Some(ProviderSetup {
+                provider: Arc::new(provider),
+                key: Key::new("simulated"),
+                base_url: format!("http://{address}/p/{slug}/{version}"),
+                http2: Http2::Never,
+                on_disconnect: Disconnect::Cancel,
+                simulated: true,
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,104 @@
+//! New configuration in a running server: on SIGHUP and when the file
+//! changes. A market is built from it and swapped in whole; a file with a
+//! mistake is reported, and the last good market stays.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bourse_dataplane::gateway::Gateway;
+use bourse_net::Client;
+use notify::{RecursiveMode, Watcher};
+use tokio::sync::{mpsc, watch};
+
+use crate::config::{Config, DEFAULT_PATH};
+use crate::market::{self, Providers};
+
+/// Editors write a file in several steps; wait until it is quiet.
+const SETTLE: Duration = Duration::from_millis(150);
+
+/// Watches until told to stop. The watcher lives as long as what is returned.
+pub fn watch(
+    path: Option<&Path>,
+    config: &Config,
+    providers: Providers,
+    gateway: Arc<Gateway>,
+    clients: Vec<Client>,
+    mut stop: watch::Receiver<bool>,
+) -> Option<notify::RecommendedWatcher> {
+    let given = path.map(Path::to_owned);
+    let file = given.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_PATH));
+    let file = std::path::absolute(&file).unwrap_or(file);
+    let synced = config.data_dir.join(market::SYNCED_CATALOG);
+    let synced = std::path::absolute(&synced).unwrap_or(synced);
+    let (changed, mut changes) = mpsc::channel::<()>(1);
+    let watcher = start_watcher(&file, &synced, changed.clone());
+    tokio::spawn(async move {
+        use tokio::signal::unix::{SignalKind, signal};
+        let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
+        // Kept, so that the channel stays open without a watcher.
+        let _changed = changed;
+        loop {
+            tokio::select! {
+                _ = hangup.recv() => {}
+                _ = changes.recv() => tokio::time::sleep(SETTLE).await,
+                _ = stop.wait_for(|stop| *stop) => return,
+            }
+            while changes.try_recv().is_ok() {}
+            reload(given.as_deref(), &providers, &gateway, &clients);
+        }
+    });
+    watcher
+}
+
+fn start_watcher(
+    file: &Path,
+    synced: &Path,
+    changed: mpsc::Sender<()>,
+) -> Option<notify::RecommendedWatcher> {
+    let (watched, also) = (file.to_owned(), synced.to_owned());
+    let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        let Ok(event) = event else { return };
+        if event.kind.is_access() {
+            return;
+        }
+        if event.paths.iter().any(|path| *path == watched || *path == also) {
+            // Full means that a reload is due anyway.
+            let _ = changed.try_send(());
+        }
+    })
+    .map_err(|error| tracing::warn!(%error, "the configuration is not watched; use SIGHUP"))
+    .ok()?;
+    // Directories, because editors replace files rather than write them.
+    for directory in [file.parent(), synced.parent()].into_iter().flatten() {
+        if let Err(error) = watcher.watch(directory, RecursiveMode::NonRecursive) {
+            tracing::warn!(%error, directory = %directory.display(), "not watched; use SIGHUP");
+        }
+    }
+    Some(watcher)
+}
+
+/// Loads, builds, swaps.
+fn reload(path: Option<&Path>, providers: &Providers, gateway: &Gateway, clients: &[Client]) {
+    let config = match Config::load(path) {
+        Ok(config) => config,
+        Err(error) => {
+            tracing::error!("the configuration is not taken over:\n{error}");
+            return;
+        }
+    };
+    match market::build(&config, providers, &gateway.memory) {
+        Ok(built) => {
+            for problem in &built.problems {
+                tracing::warn!(provider = problem.provider, "{}", problem.message);
+            }
+            for client in clients {
+                client.set_egress(built.egress.clone());
+            }
+            let version = built.market.catalog.version();
+            gateway.market.store(Arc::new(built.market));
+            tracing::info!(version, "new configuration in force");
+        }
+        Err(error) => tracing::error!("the configuration is not taken over:\n{error}"),
+    }
+}
