@@ -19,7 +19,7 @@ mod sync;
 
 pub use lock::DataDirLock;
 pub use reader::{Batch, Reader};
-pub use spool::{Kind, Opened, Options, Spool};
+pub use spool::{Kind, Opened, Options, Spool, inspect};
 
 /// A place between two records: bytes since the spool's beginning. Grows
 /// for ever; at a gigabyte a second it lasts for 584 years.

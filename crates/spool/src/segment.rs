@@ -88,7 +88,6 @@ impl Segment {
             return Ok(Checked {
                 end: self.start,
                 kept: 0,
-                mark: 0,
                 torn: bytes.len(),
                 bad: None,
             });
@@ -97,7 +96,6 @@ impl Segment {
             return Err(self.corrupt(0, "not the header of this segment"));
         }
         let mut offset = FILE_HEADER_BYTES;
-        let mut mark = 0;
         loop {
             let rest = bytes.get(offset..).unwrap_or_default();
             if rest.is_empty() {
@@ -105,16 +103,14 @@ impl Segment {
             }
             match frame::read(rest) {
                 Ok(frame) => {
-                    mark = mark.max(frame.mark);
                     offset = offset.saturating_add(frame.size());
                 }
-                Err(bad) => return self.tail(bytes, offset, mark, bad),
+                Err(bad) => return self.tail(bytes, offset, bad),
             }
         }
         Ok(Checked {
             end: self.position(offset),
             kept: offset,
-            mark,
             torn: 0,
             bad: None,
         })
@@ -122,13 +118,7 @@ impl Segment {
 
     /// Decides whether a bad frame is a torn write: it is unless a frame
     /// after it, wherever it begins, says that it had been on the disk.
-    fn tail(
-        &self,
-        bytes: &[u8],
-        offset: usize,
-        mark: u64,
-        bad: BadFrame,
-    ) -> Result<Checked, SpoolError> {
+    fn tail(&self, bytes: &[u8], offset: usize, bad: BadFrame) -> Result<Checked, SpoolError> {
         let end = self.position(offset);
         let rest = bytes.get(offset..).unwrap_or_default();
         let claimed = (1..rest.len())
@@ -140,7 +130,6 @@ impl Segment {
         Ok(Checked {
             end,
             kept: offset,
-            mark,
             torn: rest.len(),
             bad: Some(bad),
         })
@@ -160,8 +149,6 @@ pub(crate) struct Checked {
     pub end: Position,
     /// The same, as an offset in the file.
     pub kept: usize,
-    /// The highest mark in them.
-    pub mark: u64,
     /// Bytes after them.
     pub torn: usize,
     /// What is wrong with these.

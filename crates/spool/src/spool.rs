@@ -339,12 +339,35 @@ impl Writer {
     }
 }
 
+/// Checks a spool that no server uses, without changing it: every record
+/// after `applied` must be whole. Returns where the records end; a torn write
+/// behind them is left where it is.
+///
+/// # Errors
+/// Damaged or missing segments, see [`SpoolError`].
+pub fn inspect(dir: &Path, applied: Position) -> Result<Position, SpoolError> {
+    let segments = segment::list(dir)?;
+    let Some(first) = segments.first() else {
+        return Ok(applied);
+    };
+    if first.start > applied {
+        return Err(SpoolError::Missing {
+            start: first.start,
+            applied,
+        });
+    }
+    let end = check(&segments)?.map_or(applied, |end| end.end);
+    if end < applied {
+        return Err(SpoolError::Behind { end, applied });
+    }
+    Ok(end)
+}
+
 type Recovered = (Segment, File, Position, usize);
 
-/// Checks all segments and opens the last one for appending.
-fn recover(segments: &[Segment]) -> Result<Option<Recovered>, SpoolError> {
-    let mut mark = 0;
-    let mut ends = Vec::with_capacity(segments.len());
+/// Checks all segments; returns what the last one holds.
+fn check(segments: &[Segment]) -> Result<Option<segment::Checked>, SpoolError> {
+    let mut last = None;
     for (i, segment) in segments.iter().enumerate() {
         let checked = segment.check(&segment.load()?)?;
         let next = segments.get(i.saturating_add(1));
@@ -355,10 +378,14 @@ fn recover(segments: &[Segment]) -> Result<Option<Recovered>, SpoolError> {
                 .map_or("it does not reach the next segment", |bad| bad.words());
             return Err(segment.corrupt(checked.kept, why));
         }
-        mark = mark.max(checked.mark);
-        ends.push(checked);
+        last = Some(checked);
     }
-    let (Some(segment), Some(end)) = (segments.last(), ends.last()) else {
+    Ok(last)
+}
+
+/// Checks all segments and opens the last one for appending.
+fn recover(segments: &[Segment]) -> Result<Option<Recovered>, SpoolError> {
+    let (Some(segment), Some(end)) = (segments.last(), check(segments)?) else {
         return Ok(None);
     };
     if end.kept == 0 {

@@ -214,3 +214,85 @@ fn sum_of<K: Ord + std::borrow::Borrow<Q>, Q: Ord + ?Sized>(
 ) -> i128 {
     sums.get(name).copied().unwrap_or(0)
 }
+
+/// What the journal holds that the database has not taken over yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Unapplied {
+    /// Records.
+    pub records: u64,
+    /// Such as repeat what is known.
+    pub repeated: u64,
+    /// What customers pay in them, in nano-dollars.
+    pub paid: i128,
+    /// Holds open after them.
+    pub open_holds: u64,
+}
+
+/// Audits the database of `data_dir`; if no server uses the directory, also
+/// what its journal holds beyond the database: every record must check, its
+/// bookings must balance, and no account may end below zero. Beside a
+/// running server the journal is the server's, and `None` is returned for
+/// it.
+///
+/// # Errors
+/// A database or a journal that cannot be read. A torn write at the
+/// journal's end is no error: it was never promised to anyone.
+pub async fn verify(
+    store: &dyn crate::Store,
+    data_dir: &std::path::Path,
+) -> Result<(AuditReport, Option<Unapplied>), crate::TillError> {
+    let lock = match bourse_spool::DataDirLock::acquire(data_dir) {
+        Ok(lock) => Some(lock),
+        Err(bourse_spool::SpoolError::Locked { .. }) => None,
+        Err(error) => return Err(error.into()),
+    };
+    let view = store.audit().await?;
+    let mut report = view.check();
+    if lock.is_none() {
+        return Ok((report, None));
+    }
+    let spool_dir = data_dir.join(crate::till::SPOOL_DIR);
+    let mut fold = bourse_ledger::Fold::new(store.open_holds().await?);
+    let mut found = Unapplied::default();
+    if spool_dir.is_dir() {
+        let end = bourse_spool::inspect(&spool_dir, view.applied)?;
+        let mut reader = bourse_spool::Reader::new(&spool_dir, view.applied);
+        loop {
+            let batch = reader.read(end, crate::journal::BATCH_RECORDS_MAX)?;
+            if batch.is_empty() {
+                break;
+            }
+            for bytes in batch.iter() {
+                let record = bourse_ledger::record::decode(bytes).map_err(|source| {
+                    crate::TillError::Record {
+                        position: batch.end(),
+                        source,
+                    }
+                })?;
+                fold.push(&record, bytes);
+                found.records = found.records.saturating_add(1);
+            }
+        }
+    }
+    let effects = fold.finish().map_err(crate::StoreError::from)?;
+    found.repeated = effects.repeated;
+    found.open_holds = effects.opened.len() as u64;
+    for (account, amount) in effects.journal.entries() {
+        if let LedgerAccount::CustomerAvailable(id) = account {
+            let granted = view
+                .accounts
+                .get(id)
+                .map_or(0, |(granted, spent)| granted - spent);
+            let held = sum_of(&view.held, id);
+            let after = granted
+                .saturating_sub(held)
+                .saturating_add(i128::from(amount.0));
+            let what = || format!("available of account {} after the journal, at least", id.0);
+            report.compare(what, after.max(0), after);
+        }
+    }
+    for paid in effects.spent.values() {
+        found.paid = found.paid.saturating_add(i128::from(paid.0));
+    }
+    Ok((report, Some(found)))
+}

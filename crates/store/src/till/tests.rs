@@ -299,3 +299,111 @@ async fn starting_with_a_hundred_thousand_records_is_quick() {
     // tenth of this to itself.
     assert!(took < Duration::from_secs(3), "{took:?}");
 }
+
+/// Prints what money costs a call. Run with
+/// `cargo test --release -p bourse-store -- --ignored --nocapture what_money`.
+#[tokio::test]
+#[ignore = "a measurement, not a check"]
+async fn what_money_costs_a_call() {
+    const CALLS: u64 = 100_000;
+    let dir = tempfile::tempdir().unwrap();
+    let store = Arc::new(SqliteStore::open(dir.path()).await.unwrap());
+    set_up(&*store, 1_000_000_000).await;
+    let opened = Till::open(
+        &*store,
+        dir.path(),
+        SyncMode::Group,
+        Options::default(),
+        NOW,
+    )
+    .await;
+    let till = Arc::new(opened.unwrap().0);
+    let begin = Instant::now();
+    for n in 0..CALLS {
+        till.hold(&a_hold(n, 100)).unwrap();
+        till.settle(&a_settlement(n, 7)).unwrap();
+    }
+    let spend = begin.elapsed() / u32::try_from(CALLS).unwrap();
+    println!("hold and settle: {spend:?} a call");
+    till.spool()
+        .wait_durable(till.spool().written())
+        .await
+        .unwrap();
+    let begin = Instant::now();
+    let reopened = {
+        // The same journal, read as a restart would.
+        let mut reader = till.spool().reader(Position(0));
+        let mut replay = Replay::default();
+        let mut records = 0;
+        loop {
+            let batch = reader.read(till.spool().written(), REPLAY_RECORDS).unwrap();
+            if batch.is_empty() {
+                break records;
+            }
+            for bytes in batch.iter() {
+                replay.push(&record::decode(bytes).unwrap());
+                records += 1;
+            }
+        }
+    };
+    println!("replay of {reopened} records: {:?}", begin.elapsed());
+    let begin = Instant::now();
+    let used = cpu_ms();
+    Applier::new(store.clone(), till.clone())
+        .drain()
+        .await
+        .unwrap();
+    let used = cpu_ms() - used;
+    println!(
+        "apply: {:?} a call, of which CPU {} us",
+        begin.elapsed() / u32::try_from(CALLS).unwrap(),
+        used * 1000 / CALLS
+    );
+    assert_balanced(&*store).await;
+}
+
+/// CPU time of this process so far, from the kernel's own count.
+fn cpu_ms() -> u64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let fields: Vec<_> = stat
+        .rsplit(')')
+        .next()
+        .unwrap()
+        .split_whitespace()
+        .collect();
+    let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
+    ticks * 10
+}
+
+#[tokio::test]
+async fn verify_reads_the_journal_of_a_stopped_server_and_leaves_it_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(dir.path()).await.unwrap();
+    set_up(&store, 1_000).await;
+    let lock = bourse_spool::DataDirLock::acquire(dir.path()).unwrap();
+    let (till, _) = open(&store, dir.path()).await;
+    till.hold(&a_hold(1, 100)).unwrap();
+    till.settle(&a_settlement(1, 30)).unwrap();
+    till.hold(&a_hold(2, 100)).unwrap();
+    let (report, beside) = crate::audit::verify(&store, dir.path()).await.unwrap();
+    assert!(report.is_balanced() && beside.is_none());
+    drop((till, lock));
+    let (report, stopped) = crate::audit::verify(&store, dir.path()).await.unwrap();
+    let expected = crate::audit::Unapplied {
+        records: 3,
+        repeated: 0,
+        paid: 30,
+        open_holds: 1,
+    };
+    assert_eq!(
+        (report.differences.as_slice(), stopped),
+        (&[][..], Some(expected))
+    );
+    // Less credit in the database than the journal spends: reported.
+    store.grant(top_up(ACCOUNT, -950)).await.unwrap();
+    let (report, _) = crate::audit::verify(&store, dir.path()).await.unwrap();
+    assert_eq!(report.differences.len(), 1, "{:?}", report.differences);
+    let (till, recovery) = open(&store, dir.path()).await;
+    assert_eq!((recovery.replayed, recovery.torn_bytes), (3, 0));
+    assert_eq!(money(&till).2, 30);
+}
