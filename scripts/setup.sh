@@ -66,8 +66,9 @@ need_rust() {
     [ -e /etc/ssl/certs/ca-certificates.crt ] || packages+=(ca-certificates)
     install_packages
     say "installing rustup and Rust $RUST_VERSION"
-    curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs |
-      sh -s -- -y --no-modify-path --profile minimal --default-toolchain "$RUST_VERSION" -c rustfmt -c clippy
+    fetch_rustup_script |
+      sh -s -- -y -q --no-modify-path --profile minimal --default-toolchain "$RUST_VERSION" \
+        -c rustfmt -c clippy || true
     hash -r
   fi
   rust_is_new_enough && return 0
@@ -81,10 +82,18 @@ need_rust() {
   die "Rust 1.$RUST_MINOR_MIN or newer is needed, and it could not be installed"
 }
 
+# The address that rustup documents only points at the second one; some
+# networks let through just one of them.
+fetch_rustup_script() {
+  curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs ||
+    curl --proto '=https' --tlsv1.2 -sSf https://static.rust-lang.org/rustup/rustup-init.sh
+}
+
 rust_is_new_enough() {
   local minor
   has cargo || return 1
-  minor=$(rustc --version 2>/dev/null | sed -nE 's/^rustc 1\.([0-9]+)\..*/\1/p') || return 1
+  # rustup would fetch a missing toolchain here, silently; need_rust says so.
+  minor=$(RUSTUP_AUTO_INSTALL=0 rustc --version 2>/dev/null | sed -nE 's/^rustc 1\.([0-9]+)\..*/\1/p') || return 1
   [ -n "$minor" ] && [ "$minor" -ge "$RUST_MINOR_MIN" ]
 }
 

@@ -15,6 +15,23 @@ import harness  # noqa: E402
 
 TIMEOUT_SECONDS = 30
 
+# What every client asks, and the tool that it offers.
+ASK = [{"role": "user", "content": "Say a few words about tides."}]
+WEATHER = {
+    "type": "function",
+    "function": {
+        "name": "get_weather",
+        "description": "The weather in a city",
+        "parameters": {
+            "type": "object",
+            "properties": {"city": {"type": "string"}},
+            "required": ["city"],
+        },
+    },
+}
+# The same call through every format that an upstream may speak.
+VENDOR_MODELS = ["acme/echo", *(f"acme/via-{name}" for name in harness.VENDORS)]
+
 
 @pytest.fixture(scope="session")
 def bourse(tmp_path_factory):

@@ -7,25 +7,10 @@ import time
 
 import openai
 import pytest
-from conftest import cost_is_exact, openai_client
+from conftest import ASK, VENDOR_MODELS, WEATHER, cost_is_exact, openai_client
 from pydantic import BaseModel
 
 import harness
-
-ASK = [{"role": "user", "content": "Say a few words about tides."}]
-WEATHER = {
-    "type": "function",
-    "function": {
-        "name": "get_weather",
-        "description": "The weather in a city",
-        "parameters": {
-            "type": "object",
-            "properties": {"city": {"type": "string"}},
-            "required": ["city"],
-        },
-    },
-}
-VENDOR_MODELS = ["acme/echo", *(f"acme/via-{name}" for name in harness.VENDORS)]
 
 
 def stream_of(client, **request):

@@ -4,14 +4,15 @@ paths where the asynchronous client differs (streams, cancellation)."""
 from __future__ import annotations
 
 import asyncio
+import json
 
 import openai
 import pytest
-from conftest import cost_is_exact, openai_client
+from conftest import ASK, WEATHER, cost_is_exact, openai_client
+from pydantic import BaseModel
 
 import harness
 
-ASK = [{"role": "user", "content": "Say a few words about tides."}]
 CONCURRENT_CALLS = 32
 
 
@@ -57,6 +58,65 @@ def test_concurrent_streams_do_not_mix(bourse):
         return await asyncio.gather(*(one(client, model) for model in models))
 
     assert all(cost_is_exact(usage) for usage in with_client(bourse, work))
+
+
+def test_a_tool_is_called_and_its_result_leads_to_an_answer(bourse):
+    async def work(client):
+        first = await client.chat.completions.create(
+            model="acme/echo", messages=ASK, tools=[WEATHER], tool_choice="required"
+        )
+        message = first.choices[0].message
+        [call] = message.tool_calls
+        second = await client.chat.completions.create(
+            model="acme/echo",
+            messages=[
+                *ASK,
+                message.model_dump(exclude_none=True),
+                {"role": "tool", "tool_call_id": call.id, "content": "fine"},
+            ],
+            tools=[WEATHER],
+        )
+        return call, second
+
+    call, second = with_client(bourse, work)
+    assert "city" in json.loads(call.function.arguments)
+    assert second.choices[0].message.content
+    assert cost_is_exact(second.usage)
+
+
+class City(BaseModel):
+    city: str
+    population: int
+
+
+def test_a_structured_answer_parses_into_its_class(bourse):
+    async def work(client):
+        return await client.chat.completions.parse(
+            model="acme/echo", messages=ASK, response_format=City
+        )
+
+    answer = with_client(bourse, work)
+    assert isinstance(answer.choices[0].message.parsed, City)
+    assert cost_is_exact(answer.usage)
+
+
+@pytest.mark.parametrize(
+    ("key", "model", "status"),
+    [("wrong", "acme/echo", 401), ("poor", "acme/echo", 402), (None, "acme/nothing", 400)],
+)
+def test_a_refusal_has_its_status_as_its_code(bourse, key, model, status):
+    keys = {"wrong": "sk-bourse-v1-" + "0" * 64, "poor": bourse.poor_key, None: bourse.key}
+
+    async def work(client):
+        with pytest.raises(openai.APIStatusError) as caught:
+            await client.with_options(api_key=keys[key]).chat.completions.create(
+                model=model, messages=ASK
+            )
+        return caught.value
+
+    error = with_client(bourse, work)
+    assert error.status_code == status
+    assert error.body["code"] == status
 
 
 def test_a_rate_limit_says_when_to_come_back(bourse):

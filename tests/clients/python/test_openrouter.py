@@ -3,28 +3,23 @@ every answer: a missing key is a failed test even where nothing asserts it."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 
 import pytest
-from conftest import cost_is_exact, openai_client, openrouter_client
+from conftest import (
+    ASK,
+    VENDOR_MODELS,
+    WEATHER,
+    cost_is_exact,
+    openai_client,
+    openrouter_client,
+)
 from openrouter import errors
 
 import harness
 
-ASK = [{"role": "user", "content": "Say a few words about tides."}]
-WEATHER = {
-    "type": "function",
-    "function": {
-        "name": "get_weather",
-        "description": "The weather in a city",
-        "parameters": {
-            "type": "object",
-            "properties": {"city": {"type": "string"}},
-            "required": ["city"],
-        },
-    },
-}
 CITY_SCHEMA = {
     "type": "json_schema",
     "json_schema": {
@@ -38,7 +33,6 @@ CITY_SCHEMA = {
         },
     },
 }
-VENDOR_MODELS = ["acme/echo", *(f"acme/via-{name}" for name in harness.VENDORS)]
 
 
 def per_token(usd_per_million) -> str:
@@ -125,6 +119,31 @@ def test_reasoning_is_shown_with_details_counted_and_paid(router):
     details = answer.usage.completion_tokens_details
     assert details.reasoning_tokens == harness.REASONING_TOKENS
     assert cost_is_exact(answer.usage)
+
+
+def test_the_asynchronous_methods_answer_and_stream(bourse):
+    async def work():
+        async with openrouter_client(bourse) as own:
+            whole = await own.chat.send_async(model="acme/five", messages=ASK)
+            async with await own.chat.send_async(
+                model="acme/five", messages=ASK, stream=True
+            ) as stream:
+                chunks = [chunk async for chunk in stream]
+        return whole, chunks
+
+    whole, chunks = asyncio.run(work())
+    [streamed] = [c.usage for c in chunks if c.usage]
+    assert cost_is_exact(whole.usage)
+    assert cost_is_exact(streamed)
+    assert whole.usage.completion_tokens == streamed.completion_tokens == harness.ANSWER_TOKENS
+
+
+def test_an_abandoned_stream_is_cancelled_and_settled(bourse, router):
+    with router.chat.send(model="acme/slow", messages=ASK, stream=True) as stream:
+        first = next(iter(stream))
+    record = bourse.generation(first.id)
+    assert record["cancelled"] is True
+    assert record["native_tokens_completion"] < harness.SLOW_TOKENS
 
 
 # --- Errors -------------------------------------------------------------------

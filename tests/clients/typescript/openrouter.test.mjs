@@ -117,6 +117,17 @@ test("reasoning is shown with details, counted and paid", async () => {
   assertCostIsExact(answer.usage);
 });
 
+test("an abandoned stream is cancelled and settled", async () => {
+  let id;
+  for await (const chunk of await send({ model: "acme/slow", stream: true })) {
+    id = chunk.id;
+    break;
+  }
+  const record = await generation(bourse, id);
+  assert.equal(record.cancelled, true);
+  assert.ok(record.native_tokens_completion < bourse.slowTokens);
+});
+
 // --- Errors -------------------------------------------------------------------
 
 async function refused(kinds, call) {
