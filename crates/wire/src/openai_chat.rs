@@ -5,6 +5,7 @@ use bourse_vocab::{Failure, Format};
 
 use crate::codec::{Codec, ErrorReply, Stamp, StreamReader, StreamWriter, WriteTarget, Written};
 
+pub mod passthrough;
 pub mod usage;
 
 /// OpenAI's chat completions, with OpenRouter's additions.
