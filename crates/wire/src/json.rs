@@ -27,5 +27,6 @@ mod tests;
 pub use features::Features;
 pub use outline::{Kind, Member, Outline};
 pub use scan_error::{ScanError, ScanErrorKind};
+pub(crate) use scanner::text_end;
 pub use scanner::{KEY_BYTES_MAX, MEMBERS_MAX, NESTING_MAX, Scanner, scan};
 pub use segments::{byte_at, raw, slice_into};

@@ -4,6 +4,7 @@ pub mod completions;
 mod failure;
 mod finish;
 mod media;
+pub mod passthrough;
 mod reasoning;
 mod reply;
 mod request;

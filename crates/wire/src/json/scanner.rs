@@ -474,6 +474,21 @@ impl Scanner {
     }
 }
 
+/// Where the string ends whose content begins `text`: the offset of its
+/// closing quote.
+#[inline]
+pub(crate) fn text_end(text: &[u8]) -> Option<usize> {
+    let mut at = 0_usize;
+    loop {
+        let rest = text.get(at..)?;
+        let quote = find_quote(rest)?;
+        if backslashes_at_end(rest.get(..quote)?) & 1 == 0 {
+            return at.checked_add(quote);
+        }
+        at = at.checked_add(quote)?.checked_add(1)?;
+    }
+}
+
 /// Names and schema words are shorter than what a call of `memchr` costs.
 #[inline]
 fn find_quote(text: &[u8]) -> Option<usize> {

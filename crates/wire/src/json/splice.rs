@@ -109,6 +109,23 @@ impl<'a> Splice<'a> {
         }
     }
 
+    /// Removes the member at a position of the outline.
+    pub fn remove_at(&mut self, at: usize) {
+        if let Some(fate) = self.fates.get_mut(at) {
+            *fate = Fate::Remove;
+        }
+    }
+
+    /// Gives the member at a position of the outline this value.
+    pub fn set_at(&mut self, at: usize, value: impl Into<Vec<u8>>) {
+        if let Some(fate) = self.fates.get_mut(at) {
+            *fate = Fate::Change {
+                name: None,
+                value: Some(value.into()),
+            };
+        }
+    }
+
     /// Whether the new text is the old one.
     #[must_use]
     pub fn is_untouched(&self) -> bool {

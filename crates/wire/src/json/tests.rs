@@ -351,7 +351,7 @@ fn walking_finds_what_the_scanner_found() {
     assert_eq!((members[0].name, members[0].kind), (&b"a"[..], Kind::Array));
     assert_eq!(&text[members[1].at.clone()], b"-2");
     let elements: Vec<_> = walk::elements(members[0].value)
-        .map(|(value, _)| std::str::from_utf8(value).unwrap())
+        .map(|element| std::str::from_utf8(element.value).unwrap())
         .collect();
     assert_eq!(elements, ["1", "\"x]\"", "{\"b\":{}}", "[]", "null"]);
     for broken in [

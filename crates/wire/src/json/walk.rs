@@ -85,14 +85,29 @@ pub struct Elements<'a> {
     at: usize,
 }
 
-impl<'a> Iterator for Elements<'a> {
-    type Item = (&'a [u8], Kind);
+/// One element of an array.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Element<'a> {
+    /// The value as written.
+    pub value: &'a [u8],
+    /// Where the value is, from the beginning of the array.
+    pub at: Range<usize>,
+    /// What sort of value it is.
+    pub kind: Kind,
+}
 
-    fn next(&mut self) -> Option<Self::Item> {
+impl<'a> Iterator for Elements<'a> {
+    type Item = Element<'a>;
+
+    fn next(&mut self) -> Option<Element<'a>> {
         let start = skip_separators(self.text, self.at);
         let (end, kind) = value_end(self.text, start)?;
         self.at = end;
-        Some((self.text.get(start..end)?, kind))
+        Some(Element {
+            value: self.text.get(start..end)?,
+            at: start..end,
+            kind,
+        })
     }
 }
 

@@ -16,6 +16,12 @@ pub struct FrameTooLong {
     pub limit: usize,
 }
 
+impl From<FrameTooLong> for bourse_vocab::Failure {
+    fn from(error: FrameTooLong) -> Self {
+        Self::unavailable("The provider sent an event that is too long.").inside(error.to_string())
+    }
+}
+
 /// Cuts a byte stream into frames, whatever the pieces in which it comes.
 ///
 /// A frame that lies in one piece is handed out as a slice of it. `id:`

@@ -1,0 +1,37 @@
+//! Chat completions in, chat completions out: edited in place.
+//!
+//! Where client and provider speak the same format nothing is parsed that
+//! need not be, and nothing is lost: unknown members survive byte for byte.
+//!
+//! - [`Envelope`] reads a request's parameters and leaves its messages
+//!   alone; [`splice_request`] writes the request for one target;
+//! - [`StreamRelay`] passes a stream on, chunk by chunk;
+//! - [`splice_reply`] passes a whole reply on.
+//!
+//! Two things a splice cannot do, because they are inside messages:
+//! renaming the role `developer` and dropping participants' names. Whoever
+//! builds a request asks [`needs_rewrite`] first and takes the way through
+//! `vocab` if it says so. `cache_control` and `reasoning_details` inside
+//! messages are passed on as they are: vendors of this format ignore
+//! members that they do not know there.
+
+mod check;
+mod chunk;
+mod envelope;
+pub mod finish;
+pub mod params;
+pub mod reasoning;
+mod relay;
+mod reply;
+mod request;
+mod template;
+mod upstream_error;
+
+#[cfg(test)]
+mod tests;
+
+pub use envelope::Envelope;
+pub use params::{Param, Params};
+pub use relay::{FinishSeen, StreamRelay};
+pub use reply::{ReplyParts, splice_reply};
+pub use request::{RequestEdits, needs_rewrite, splice_request};

@@ -1,0 +1,70 @@
+//! Whether a parameter looks as it should; if not, a sentence that names
+//! it and the remedy.
+
+use bourse_vocab::Failure;
+
+use super::params::{Check, Param};
+use crate::json::{Kind, text};
+
+/// Stop texts in one request (OpenAI's and OpenRouter's limit).
+const STOPS_MAX: usize = 4;
+
+/// Checks one value, which is not `null`.
+pub(super) fn check(param: Param, kind: Kind, value: &[u8]) -> Result<(), Failure> {
+    let name = param.name();
+    let must_be = |what: &str| Err(Failure::invalid(format!("{name} must be {what}.")));
+    match param.check() {
+        Check::Any => Ok(()),
+        Check::Number(min, max) => match text::f64(value) {
+            Some(number) if kind == Kind::Number && min <= number && number <= max => Ok(()),
+            _ => must_be(&format!("a number from {min} to {max}")),
+        },
+        Check::Whole(min, max) => match text::u64(value) {
+            Some(number) if (min..=max).contains(&number) => Ok(()),
+            _ => must_be(&format!("a whole number from {min} to {max}")),
+        },
+        Check::Integer => match text::i64(value) {
+            Some(_) => Ok(()),
+            None => must_be("a whole number"),
+        },
+        Check::Bool => match kind {
+            Kind::True | Kind::False => Ok(()),
+            _ => must_be("true or false"),
+        },
+        Check::Text(max) => match text::string(value) {
+            Some(string) if !string.is_empty() && string.chars().count() <= max => Ok(()),
+            _ => must_be(&format!("a string of 1 to {max} characters")),
+        },
+        Check::Array if kind == Kind::Array => Ok(()),
+        Check::Array => must_be("an array"),
+        Check::Filled if kind == Kind::Array => Ok(()),
+        Check::Filled => must_be("an array with at least one element"),
+        Check::Object if kind == Kind::Object => Ok(()),
+        Check::Object => must_be("an object"),
+        Check::TextOrObject if matches!(kind, Kind::String | Kind::Object) => Ok(()),
+        Check::TextOrObject => must_be("a string or an object"),
+        Check::Stop => {
+            let fits = match kind {
+                Kind::String => true,
+                Kind::Array => serde_json::from_slice::<Vec<String>>(value)
+                    .is_ok_and(|stops| stops.len() <= STOPS_MAX),
+                _ => false,
+            };
+            if fits {
+                Ok(())
+            } else {
+                must_be(&format!(
+                    "a string or an array of at most {STOPS_MAX} strings"
+                ))
+            }
+        }
+    }
+}
+
+/// Whether the check must see the value, or its kind says enough.
+pub(super) const fn needs_value(param: Param) -> bool {
+    matches!(
+        param.check(),
+        Check::Number(..) | Check::Whole(..) | Check::Integer | Check::Text(_) | Check::Stop
+    )
+}

@@ -1,0 +1,273 @@
+//! What a request asks for, without its messages.
+
+use std::borrow::Cow;
+
+use bourse_vocab::Failure;
+use bourse_vocab::chat::ReasoningRequest;
+use bytes::Bytes;
+
+use super::check::{check, needs_value};
+use super::params::{Param, Params};
+use super::reasoning;
+use crate::json::{self, Features, Kind, Member, Outline, text};
+
+/// Fallback models in one request. OpenRouter's examples have up to five.
+const MODELS_MAX: usize = 32;
+/// Pairs in `metadata`, and the lengths of their halves in characters
+/// (openrouter.ai/docs, API parameters, August 2026).
+const METADATA_PAIRS_MAX: usize = 16;
+const METADATA_KEY_MAX: usize = 64;
+const METADATA_VALUE_MAX: usize = 512;
+
+/// A request's parameters, checked; its messages stay unread.
+#[derive(Debug, Clone)]
+pub struct Envelope {
+    pub(super) outline: Outline,
+    /// Which parameter each member of the outline is.
+    pub(super) known: Vec<Option<Param>>,
+    /// The parameters that were sent and are not `null`.
+    pub params: Params,
+    /// Names of members that the gateway does not know; they are passed on.
+    pub unknown: Vec<String>,
+    /// The model, as the client typed it.
+    pub model: Option<String>,
+    /// Models to fall back to, in order.
+    pub models: Vec<String>,
+    /// Whether the answer is to be streamed.
+    pub stream: bool,
+    /// The most output tokens; the larger where both spellings are there.
+    pub max_tokens: Option<u64>,
+    /// How many answers.
+    pub n: u64,
+    /// How to think, from all three spellings.
+    pub reasoning: Option<ReasoningRequest>,
+    /// The end user.
+    pub user: Option<String>,
+    /// The session, for sticky routing and grouping.
+    pub session_id: Option<String>,
+    /// The preset's slug.
+    pub preset: Option<String>,
+    /// The tier asked for.
+    pub service_tier: Option<String>,
+    /// Key of the provider's prompt cache.
+    pub prompt_cache_key: Option<String>,
+    /// The client's own labels.
+    pub metadata: Vec<(String, String)>,
+    /// `provider` as JSON text.
+    pub provider: Option<Bytes>,
+    /// `plugins` as JSON text.
+    pub plugins: Option<Bytes>,
+    /// `transforms` as JSON text.
+    pub transforms: Option<Bytes>,
+    /// `trace` as JSON text.
+    pub trace: Option<Bytes>,
+    /// `debug` as JSON text.
+    pub debug: Option<Bytes>,
+}
+
+impl Envelope {
+    /// Reads the parameters of a request that was scanned. `segments` are
+    /// the scanned pieces. Failures name the parameter and the remedy.
+    pub fn read(outline: Outline, segments: &[Bytes]) -> Result<Self, Failure> {
+        let mut known = Vec::with_capacity(outline.members().len());
+        let mut params = Params::default();
+        let mut unknown = Vec::new();
+        for (name, member) in outline.iter() {
+            let param = Param::by_name(name);
+            known.push(param);
+            match param {
+                None => unknown.push(name.to_owned()),
+                Some(_) if member.kind == Kind::Null => {}
+                Some(param) => {
+                    let value = if needs_value(param) {
+                        json::raw(segments, &member.value)
+                    } else {
+                        Cow::Borrowed(&[][..])
+                    };
+                    check(param, member.kind, &value)?;
+                    params.insert(param);
+                }
+            }
+        }
+        let mut envelope = Self {
+            outline,
+            known,
+            params,
+            unknown,
+            model: None,
+            models: Vec::new(),
+            stream: false,
+            max_tokens: None,
+            n: 1,
+            reasoning: None,
+            user: None,
+            session_id: None,
+            preset: None,
+            service_tier: None,
+            prompt_cache_key: None,
+            metadata: Vec::new(),
+            provider: None,
+            plugins: None,
+            transforms: None,
+            trace: None,
+            debug: None,
+        };
+        envelope.check_conversation(segments)?;
+        envelope.fill(segments)?;
+        Ok(envelope)
+    }
+
+    /// What the prompt contains, as seen in passing.
+    #[must_use]
+    pub const fn features(&self) -> Features {
+        self.outline.features()
+    }
+
+    /// Where the members are.
+    #[must_use]
+    pub const fn outline(&self) -> &Outline {
+        &self.outline
+    }
+
+    /// Whether the request has a legacy `prompt` instead of `messages`.
+    #[must_use]
+    pub const fn is_prompt(&self) -> bool {
+        self.params.has(Param::Prompt)
+    }
+
+    /// The position in the outline of a parameter, be it `null`.
+    pub(super) fn position(&self, param: Param) -> Option<usize> {
+        self.known.iter().position(|other| *other == Some(param))
+    }
+
+    fn member(&self, param: Param) -> Option<&Member> {
+        if !self.params.has(param) {
+            return None;
+        }
+        self.outline.members().get(self.position(param)?)
+    }
+
+    /// A parameter's JSON text; `None` if it is absent or `null`.
+    #[must_use]
+    pub fn raw<'a>(&self, param: Param, segments: &'a [Bytes]) -> Option<Cow<'a, [u8]>> {
+        Some(json::raw(segments, &self.member(param)?.value))
+    }
+
+    /// The same, to keep: shares the memory of the segment if it can.
+    #[must_use]
+    pub fn bytes(&self, param: Param, segments: &[Bytes]) -> Option<Bytes> {
+        let mut pieces = Vec::new();
+        json::slice_into(segments, &self.member(param)?.value, &mut pieces);
+        match (pieces.pop(), pieces.is_empty()) {
+            (Some(piece), true) => Some(piece),
+            (Some(piece), false) => {
+                pieces.push(piece);
+                Some(Bytes::from(pieces.concat()))
+            }
+            (None, _) => None,
+        }
+    }
+
+    fn text(&self, param: Param, segments: &[Bytes]) -> Option<String> {
+        let raw = self.raw(param, segments)?;
+        text::string(&raw).map(Cow::into_owned)
+    }
+
+    fn count(&self, param: Param, segments: &[Bytes]) -> Option<u64> {
+        text::u64(&self.raw(param, segments)?)
+    }
+
+    fn flag(&self, param: Param) -> Option<bool> {
+        match self.member(param)?.kind {
+            Kind::True => Some(true),
+            Kind::False => Some(false),
+            _ => None,
+        }
+    }
+
+    fn check_conversation(&self, segments: &[Bytes]) -> Result<(), Failure> {
+        match (self.member(Param::Messages), self.is_prompt()) {
+            (Some(_), true) => Err(Failure::invalid(
+                "Send either messages or prompt, not both.",
+            )),
+            (None, true) => Ok(()),
+            (None, false) => Err(Failure::invalid(
+                "messages is missing: send an array with at least one message.",
+            )),
+            (Some(member), false) => {
+                let inside = member.value.start.saturating_add(1)..member.value.end;
+                let first = inside
+                    .filter_map(|at| json::byte_at(segments, at))
+                    .find(|byte| !byte.is_ascii_whitespace());
+                if first == Some(b']') {
+                    return Err(Failure::invalid(
+                        "messages must be an array with at least one element.",
+                    ));
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn fill(&mut self, segments: &[Bytes]) -> Result<(), Failure> {
+        self.model = self.text(Param::Model, segments);
+        if let Some(models) = self.raw(Param::Models, segments) {
+            self.models = serde_json::from_slice(&models)
+                .ok()
+                .filter(|models: &Vec<String>| {
+                    models.len() <= MODELS_MAX && models.iter().all(|model| !model.is_empty())
+                })
+                .ok_or_else(|| {
+                    Failure::invalid(format!(
+                        "models must be an array of at most {MODELS_MAX} model names."
+                    ))
+                })?;
+        }
+        self.stream = self.flag(Param::Stream).unwrap_or(false);
+        self.max_tokens = self
+            .count(Param::MaxTokens, segments)
+            .max(self.count(Param::MaxCompletionTokens, segments));
+        self.n = self.count(Param::N, segments).unwrap_or(1);
+        self.reasoning = reasoning::read(
+            self.raw(Param::Reasoning, segments).as_deref(),
+            self.text(Param::ReasoningEffort, segments).as_deref(),
+            self.flag(Param::IncludeReasoning),
+        )?;
+        self.user = self.text(Param::User, segments);
+        self.session_id = self.text(Param::SessionId, segments);
+        self.preset = self.text(Param::Preset, segments);
+        self.service_tier = self.text(Param::ServiceTier, segments);
+        self.prompt_cache_key = self.text(Param::PromptCacheKey, segments);
+        if let Some(metadata) = self.raw(Param::Metadata, segments) {
+            self.metadata = read_metadata(&metadata)?;
+        }
+        self.provider = self.bytes(Param::Provider, segments);
+        self.plugins = self.bytes(Param::Plugins, segments);
+        self.transforms = self.bytes(Param::Transforms, segments);
+        self.trace = self.bytes(Param::Trace, segments);
+        self.debug = self.bytes(Param::Debug, segments);
+        Ok(())
+    }
+}
+
+fn read_metadata(metadata: &[u8]) -> Result<Vec<(String, String)>, Failure> {
+    let pairs: Option<Vec<(String, String)>> = json::walk::members(metadata)
+        .map(|entry| {
+            let quoted = [b"\"", entry.name, b"\""].concat();
+            let key = text::string(&quoted)?.into_owned();
+            let value = text::string(entry.value)?.into_owned();
+            let fits = key.chars().count() <= METADATA_KEY_MAX
+                && value.chars().count() <= METADATA_VALUE_MAX;
+            fits.then_some((key, value))
+        })
+        .collect();
+    pairs
+        .filter(|pairs| pairs.len() <= METADATA_PAIRS_MAX)
+        .ok_or_else(|| {
+            Failure::invalid(format!(
+                "metadata must be an object of at most {METADATA_PAIRS_MAX} strings, with names \
+                 of at most {METADATA_KEY_MAX} and values of at most {METADATA_VALUE_MAX} \
+                 characters."
+            ))
+        })
+}

@@ -1,0 +1,333 @@
+//! Passing a stream on.
+
+use bourse_vocab::chat::Finish;
+use bourse_vocab::{Bill, Failure, Usage, UsageReport};
+
+use super::chunk::{Form, Seen, head, malformed, rewrite};
+use super::template::Template;
+use super::upstream_error::read_error;
+use crate::codec::Stamp;
+use crate::json::text::write_string;
+use crate::json::{ScanErrorKind, scan};
+use crate::openai_chat::usage::write_usage;
+use crate::sse::{Decoder, Frame, write_data};
+
+/// Length of one event. Pictures come whole, as base64 of a few megabytes.
+const EVENT_BYTES_MAX: usize = 16 << 20;
+/// Sorts of chunks kept in mind: content, reasoning, arguments, and one
+/// that is on its way out.
+const TEMPLATES_MAX: usize = 4;
+
+/// A choice that ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FinishSeen {
+    /// Which choice.
+    pub choice: u32,
+    /// Why.
+    pub reason: Finish,
+    /// The provider's own word.
+    pub native: String,
+}
+
+/// Passes a provider's stream on to a client of the same format, and
+/// watches it go by.
+///
+/// Every chunk leaves with the gateway's id, model, provider and time, and
+/// with `finish_reason`, if only as `null`. Usage is kept back: the
+/// gateway reports it once, priced, with [`Self::settle`]. Comments are
+/// kept back and counted. Nothing is written after the provider's
+/// `[DONE]` until `settle`.
+#[derive(Debug)]
+pub struct StreamRelay {
+    decoder: Decoder,
+    core: Core,
+}
+
+#[derive(Debug)]
+struct Core {
+    head: Vec<u8>,
+    provider: String,
+    metadata: Option<String>,
+    hide_reasoning: bool,
+    /// Most recently used first.
+    templates: Vec<Template>,
+    is_done: bool,
+    content_seen: bool,
+    content_events: u64,
+    content_bytes: u64,
+    usage: Option<UsageReport>,
+    /// One bit for each choice that began, and for each that ended.
+    begun: u128,
+    ended: u128,
+    finishes: Vec<FinishSeen>,
+    upstream_id: Option<String>,
+    upstream_model: Option<String>,
+    service_tier: Option<String>,
+}
+
+impl StreamRelay {
+    /// Begins to pass a stream on. With `hide_reasoning` the client is not
+    /// shown what the model thought (`reasoning.exclude`).
+    #[must_use]
+    pub fn new(stamp: &Stamp<'_>, hide_reasoning: bool) -> Self {
+        Self {
+            decoder: Decoder::with_limit(EVENT_BYTES_MAX),
+            core: Core {
+                head: head(stamp, Form::Chunk),
+                provider: stamp.provider.to_owned(),
+                metadata: stamp.metadata.map(str::to_owned),
+                hide_reasoning,
+                templates: Vec::with_capacity(TEMPLATES_MAX),
+                is_done: false,
+                content_seen: false,
+                content_events: 0,
+                content_bytes: 0,
+                usage: None,
+                begun: 0,
+                ended: 0,
+                finishes: Vec::new(),
+                upstream_id: None,
+                upstream_model: None,
+                service_tier: None,
+            },
+        }
+    }
+
+    /// Reads what the provider sent, in whatever pieces, and appends what
+    /// the client gets to `out`. On failure (the provider reported an
+    /// error, or sent nonsense) everything appended before still counts;
+    /// the relay is then good for [`Self::fail`] and its meters only.
+    pub fn feed(&mut self, piece: &[u8], out: &mut Vec<u8>) -> Result<(), Failure> {
+        let core = &mut self.core;
+        self.decoder.feed(piece, |frame| core.frame(&frame, out))
+    }
+
+    /// The provider closed the stream. Fails if it was cut short: neither
+    /// `[DONE]` nor a reason to stop for every choice that began.
+    pub fn end(&self) -> Result<(), Failure> {
+        if self.is_complete() {
+            return Ok(());
+        }
+        Err(
+            Failure::unavailable("The provider's stream ended before the answer was complete.")
+                .inside("no [DONE] and no finish_reason"),
+        )
+    }
+
+    /// Whether nothing more is needed for a whole answer.
+    #[must_use]
+    pub const fn is_complete(&self) -> bool {
+        let core = &self.core;
+        core.is_done || (core.begun != 0 && core.begun == core.ended)
+    }
+
+    /// Whether the provider said `[DONE]`.
+    #[must_use]
+    pub const fn is_done(&self) -> bool {
+        self.core.is_done
+    }
+
+    /// Whether something that a client would notice has been written:
+    /// text, a thought, a tool call, a refusal, sound or a picture.
+    #[must_use]
+    pub const fn content_seen(&self) -> bool {
+        self.core.content_seen
+    }
+
+    /// Chunks with content so far, shown or hidden.
+    #[must_use]
+    pub const fn content_events(&self) -> u64 {
+        self.core.content_events
+    }
+
+    /// Bytes of content so far, shown or hidden, as written in JSON: no
+    /// fewer than tokens.
+    #[must_use]
+    pub const fn content_bytes(&self) -> u64 {
+        self.core.content_bytes
+    }
+
+    /// Comment lines so far: signs of life without content.
+    #[must_use]
+    pub const fn comments(&self) -> u64 {
+        self.decoder.comments()
+    }
+
+    /// What the provider says it counted, so far.
+    #[must_use]
+    pub const fn usage(&self) -> Option<&UsageReport> {
+        self.core.usage.as_ref()
+    }
+
+    /// The choices that ended.
+    #[must_use]
+    pub fn finishes(&self) -> &[FinishSeen] {
+        &self.core.finishes
+    }
+
+    /// The provider's id for the answer.
+    #[must_use]
+    pub fn upstream_id(&self) -> Option<&str> {
+        self.core.upstream_id.as_deref()
+    }
+
+    /// The model as the provider names it.
+    #[must_use]
+    pub fn upstream_model(&self) -> Option<&str> {
+        self.core.upstream_model.as_deref()
+    }
+
+    /// The tier that served, where the provider says so.
+    #[must_use]
+    pub fn service_tier(&self) -> Option<&str> {
+        self.core.service_tier.as_deref()
+    }
+
+    /// Ends a whole stream: usage with its price, metadata, `[DONE]`.
+    pub fn settle(&self, usage: &Usage, bill: &Bill, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"data: ");
+        out.extend_from_slice(&self.core.head);
+        out.extend_from_slice(b",\"choices\":[],\"usage\":");
+        write_usage(usage, bill, out);
+        if let Some(metadata) = &self.core.metadata {
+            out.extend_from_slice(b",\"openrouter_metadata\":");
+            out.extend_from_slice(metadata.as_bytes());
+        }
+        out.extend_from_slice(b"}\n\ndata: [DONE]\n\n");
+    }
+
+    /// Ends a broken stream: one chunk that says what went wrong
+    /// (openrouter.ai/docs, errors, August 2026), and no `[DONE]`.
+    pub fn fail(&self, failure: &Failure, out: &mut Vec<u8>) {
+        let mut data = self.core.head.clone();
+        data.extend_from_slice(b",\"error\":{\"code\":");
+        data.extend_from_slice(itoa::Buffer::new().format(failure.status()).as_bytes());
+        data.extend_from_slice(b",\"message\":");
+        write_string(&failure.message, &mut data);
+        data.extend_from_slice(b",\"metadata\":{\"error_type\":\"");
+        data.extend_from_slice(failure.kind.error_type().as_bytes());
+        data.push(b'"');
+        if let Some(code) = failure.upstream.as_ref().and_then(|up| up.code.as_ref()) {
+            data.extend_from_slice(b",\"provider_code\":");
+            write_string(code, &mut data);
+        }
+        data.extend_from_slice(
+            b"}},\"choices\":[{\"index\":0,\"delta\":{\"content\":\"\"},\
+              \"finish_reason\":\"error\",\"native_finish_reason\":null}]}",
+        );
+        write_data(&data, out);
+    }
+}
+
+impl Core {
+    fn frame(&mut self, frame: &Frame<'_>, out: &mut Vec<u8>) -> Result<(), Failure> {
+        if self.is_done {
+            return Ok(());
+        }
+        for (at, template) in self.templates.iter().enumerate() {
+            if let Some(applied) = template.apply(frame.data, out) {
+                self.count(applied.content_bytes, applied.shows_content);
+                if let Some(used) = self.templates.get_mut(..=at) {
+                    used.rotate_right(1);
+                }
+                return Ok(());
+            }
+        }
+        self.look(frame, out)
+    }
+
+    fn count(&mut self, bytes: usize, shows_content: bool) {
+        self.content_seen |= shows_content;
+        if bytes > 0 || shows_content {
+            self.content_events = self.content_events.saturating_add(1);
+            let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+            self.content_bytes = self.content_bytes.saturating_add(bytes);
+        }
+    }
+
+    /// Reads a chunk of a sort that was not seen before.
+    fn look(&mut self, frame: &Frame<'_>, out: &mut Vec<u8>) -> Result<(), Failure> {
+        let mut data = std::borrow::Cow::Borrowed(frame.data.trim_ascii());
+        if data.is_empty() {
+            return Ok(());
+        }
+        if data.as_ref() == b"[DONE]" {
+            self.is_done = true;
+            return Ok(());
+        }
+        // Several `data:` lines: a line break can only be white space here,
+        // and must not end up in the middle of ours.
+        if memchr::memchr(b'\n', &data).is_some() {
+            for byte in data.to_mut() {
+                if *byte == b'\n' {
+                    *byte = b' ';
+                }
+            }
+        }
+        let mut scanned = scan(&data);
+        if let Err(error) = &scanned
+            && error.kind == ScanErrorKind::NotUtf8
+        {
+            let mended = String::from_utf8_lossy(&data).into_owned();
+            data = std::borrow::Cow::Owned(mended.into_bytes());
+            scanned = scan(&data);
+        }
+        match scanned {
+            // A member that is there twice is passed on twice.
+            Ok(_) => {}
+            Err(error) if matches!(error.kind, ScanErrorKind::Duplicate(_)) => {}
+            Err(error) => return Err(malformed(&error.to_string())),
+        }
+        if frame.event == "error" {
+            return Err(read_error(&data, &self.provider));
+        }
+        let start = out.len();
+        out.extend_from_slice(b"data: ");
+        let seen = match rewrite(&data, &self.head, Form::Chunk, self.hide_reasoning, out) {
+            Ok(seen) => seen,
+            Err(failure) => {
+                out.truncate(start);
+                return Err(failure);
+            }
+        };
+        if seen.is_silent() || seen.error.is_some() {
+            out.truncate(start);
+        } else {
+            out.extend_from_slice(b"}\n\n");
+        }
+        if let Some(error) = &seen.error {
+            return Err(read_error(error, &self.provider));
+        }
+        let written = out.get(start..).unwrap_or_default();
+        if let Some(template) = Template::learn(&data, written, start, &seen) {
+            self.templates.truncate(TEMPLATES_MAX.saturating_sub(1));
+            self.templates.insert(0, template);
+        }
+        self.note(seen);
+        Ok(())
+    }
+
+    fn note(&mut self, seen: Seen) {
+        self.count(seen.content_bytes(), seen.shows_content);
+        if let Some(report) = &seen.usage {
+            self.usage.get_or_insert_default().merge(report);
+        }
+        for choice in seen.choices {
+            let bit = 1_u128.checked_shl(choice.index).unwrap_or(0);
+            self.begun |= bit;
+            if let Some((reason, native)) = choice.finish
+                && self.ended & bit == 0
+            {
+                self.ended |= bit;
+                self.finishes.push(FinishSeen {
+                    choice: choice.index,
+                    reason,
+                    native,
+                });
+            }
+        }
+        self.upstream_id = self.upstream_id.take().or(seen.upstream_id);
+        self.upstream_model = self.upstream_model.take().or(seen.upstream_model);
+        self.service_tier = seen.service_tier.or(self.service_tier.take());
+    }
+}
