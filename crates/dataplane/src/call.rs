@@ -116,7 +116,10 @@ impl Call {
         let requested = self.ask.models.first().cloned().unwrap_or_default();
         let selected = chosen.map_or("none", |chosen| &*chosen.provider.name);
         let fell_back = chosen.is_some_and(|chosen| {
-            self.market.catalog.resolve(&requested).is_none_or(|r| r.model != chosen.model)
+            self.market
+                .catalog
+                .resolve(&requested)
+                .is_none_or(|r| r.model != chosen.model)
         });
         json!({
             "requested": requested,
@@ -132,8 +135,18 @@ impl Call {
     }
 
     /// Notes that an attempt failed.
-    pub fn note_failure(&mut self, target: u32, failure: &Failure, latency_ms: u64, may_be_charged: bool) {
-        let status = failure.upstream.as_ref().and_then(|upstream| upstream.status).unwrap_or(0);
+    pub fn note_failure(
+        &mut self,
+        target: u32,
+        failure: &Failure,
+        latency_ms: u64,
+        may_be_charged: bool,
+    ) {
+        let status = failure
+            .upstream
+            .as_ref()
+            .and_then(|upstream| upstream.status)
+            .unwrap_or(0);
         self.tried.push(Tried {
             target,
             status,
