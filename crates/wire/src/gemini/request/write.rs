@@ -55,6 +55,21 @@ fn native(request: &Request, losses: &mut Vec<Loss>) -> Native {
     let mut native = Native::default();
     let extras = &request.extras;
     for (path, value) in &extras.members {
+        // The same object under OpenRouter's name ("Image generation",
+        // openrouter.ai/docs, October 2026).
+        if extras.format == Format::OpenAiChat
+            && path == "image_config"
+            && let Some(members) = value.as_object()
+        {
+            let image = members
+                .iter()
+                .map(|(name, value)| (super::camel(name), value.clone()))
+                .collect::<Map<_, _>>();
+            native
+                .config
+                .insert("imageConfig".to_owned(), Value::Object(image));
+            continue;
+        }
         if extras.format != Format::Gemini {
             let reason = format!("only {} has this parameter", extras.format);
             losses.push(Loss::new(path.as_str(), reason));
