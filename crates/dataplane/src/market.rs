@@ -77,19 +77,16 @@ pub struct Target {
     pub metrics: Arc<TargetMetrics>,
 }
 
+type Remembered = (Arc<Health>, Arc<TargetMetrics>);
+
 /// Health and counters by endpoint id, kept across markets.
 #[derive(Default)]
 pub struct Memory {
-    known: Mutex<HashMap<Arc<str>, (Arc<Health>, Arc<TargetMetrics>)>>,
+    known: Mutex<HashMap<Arc<str>, Remembered>>,
 }
 
 impl Memory {
-    fn of(
-        &self,
-        endpoint: &Endpoint,
-        model: &str,
-        provider: &str,
-    ) -> (Arc<Health>, Arc<TargetMetrics>) {
+    fn of(&self, endpoint: &Endpoint, model: &str, provider: &str) -> Remembered {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known
             .entry(Arc::clone(&endpoint.id))

@@ -41,8 +41,10 @@ impl http_body::Body for ReplyBody {
         match self.get_mut() {
             Self::Whole(body) => Poll::Ready(body.take().map(|data| Ok(Frame::data(data)))),
             Self::Stream(body) => {
-                let frame = ready!(Pin::new(&mut **body).poll_frame(cx));
-                Poll::Ready(frame.map(|Ok(frame)| Ok(frame)))
+                let Some(Ok(frame)) = ready!(Pin::new(&mut **body).poll_frame(cx)) else {
+                    return Poll::Ready(None);
+                };
+                Poll::Ready(Some(Ok(frame)))
             }
             Self::Other(body) => body.as_mut().poll_frame(cx),
         }
