@@ -20,6 +20,21 @@ pub const THINKING: Dialect = Dialect {
     ..Dialect::PLAIN
 };
 
+/// "Thinking Mode" (api-docs.deepseek.com/guides/thinking_mode, 2026): the
+/// switch, and an effort beside it, whose names in between are mapped there.
+/// Sampling parameters are ignored while thinking, not refused.
+pub const THINKING_EFFORT: Dialect = Dialect {
+    reasoning: ReasoningStyle::SwitchAndEffort,
+    ..Dialect::PLAIN
+};
+
+/// "Reasoning" (docs.together.ai/docs/inference/chat/reasoning, 2026): hybrid
+/// models, which are most, take `reasoning: {enabled}`.
+pub const TOGETHER: Dialect = Dialect {
+    reasoning: ReasoningStyle::EnabledSwitch,
+    ..Dialect::PLAIN
+};
+
 /// Plain, with `enable_thinking` and `thinking_budget`.
 pub const ENABLE_THINKING: Dialect = Dialect {
     reasoning: ReasoningStyle::EnableThinking,

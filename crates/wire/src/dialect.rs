@@ -23,6 +23,10 @@ pub enum ReasoningStyle {
     Object,
     /// `thinking: {type: "enabled" | "disabled"}` (Z.AI, Moonshot, Volcengine).
     ThinkingSwitch,
+    /// The same switch, and `reasoning_effort` beside it (DeepSeek, GLM-5.2).
+    SwitchAndEffort,
+    /// `reasoning: {enabled: bool}` (Together's hybrid models).
+    EnabledSwitch,
     /// `enable_thinking: bool, thinking_budget: int` (Alibaba Qwen, SiliconFlow).
     EnableThinking,
     /// `chat_template_kwargs: {enable_thinking: bool}` (vLLM, SGLang).

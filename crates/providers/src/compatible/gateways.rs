@@ -60,11 +60,12 @@ pub static ROWS: &[Compatible] = &[
         &["HELICONE_API_KEY"],
         "https://ai-gateway.helicone.ai/v1",
     ),
-    // huggingface.co/docs/inference-providers, 2026.
+    // huggingface.co/docs/inference-providers, 2026. HF_TOKEN is set wherever
+    // models are downloaded, so the key is taken from configuration only.
     Compatible::chat(
         "huggingface",
         "Hugging Face",
-        &["HF_TOKEN"],
+        &[],
         "https://router.huggingface.co/v1",
     )
     .bills_after_close(),

@@ -3,9 +3,15 @@
 //! Addresses and variables without a document of the vendor's are those of
 //! models.dev (November 2026). Billing after a disconnect is
 //! openrouter.ai/docs, streaming (August 2026).
+//!
+//! A key found in the environment makes its provider part of the market. So
+//! a variable that people set for other purposes (to train, to deploy) is
+//! not looked at: such a key is named in the configuration.
+
+use bourse_wire::Dialect;
 
 use super::Compatible;
-use crate::dialects::{CEREBRAS, EFFORT, ENABLE_THINKING, GROQ};
+use crate::dialects::{CEREBRAS, EFFORT, ENABLE_THINKING, GROQ, TOGETHER};
 
 /// One row each, by slug.
 pub static ROWS: &[Compatible] = &[
@@ -75,11 +81,11 @@ pub static ROWS: &[Compatible] = &[
         &["DEEPINFRA_API_KEY"],
         "https://api.deepinfra.com/v1/openai",
     ),
-    // models.dev.
+    // models.dev. DIGITALOCEAN_ACCESS_TOKEN is not for inference alone.
     Compatible::chat(
         "digitalocean",
         "DigitalOcean",
-        &["DIGITALOCEAN_ACCESS_TOKEN"],
+        &[],
         "https://inference.do-ai.run/v1",
     ),
     // models.dev.
@@ -326,15 +332,15 @@ pub static ROWS: &[Compatible] = &[
         &["TINFOIL_API_KEY"],
         "https://inference.tinfoil.sh/v1",
     ),
-    // docs.together.ai/docs/inference/chat/reasoning, 2026: effort for the
-    // models that grade it; hybrid ones are switched by another member.
+    // docs.together.ai/docs/inference/chat/reasoning, 2026.
     Compatible::chat(
         "together",
         "Together AI",
         &["TOGETHER_API_KEY"],
         "https://api.together.xyz/v1",
     )
-    .dialect(EFFORT),
+    .dialect(TOGETHER)
+    .models(TOGETHER_MODELS),
     // models.dev.
     Compatible::chat(
         "venice",
@@ -342,13 +348,8 @@ pub static ROWS: &[Compatible] = &[
         &["VENICE_API_KEY"],
         "https://api.venice.ai/api/v1",
     ),
-    // models.dev.
-    Compatible::chat(
-        "vultr",
-        "Vultr",
-        &["VULTR_API_KEY"],
-        "https://api.vultrinference.com/v1",
-    ),
+    // models.dev. VULTR_API_KEY is not for inference alone.
+    Compatible::chat("vultr", "Vultr", &[], "https://api.vultrinference.com/v1"),
     // models.dev.
     Compatible::chat(
         "wafer",
@@ -356,11 +357,14 @@ pub static ROWS: &[Compatible] = &[
         &["WAFER_API_KEY"],
         "https://pass.wafer.ai/v1",
     ),
-    // models.dev.
+    // models.dev. WANDB_API_KEY is not for inference alone.
     Compatible::chat(
         "wandb",
         "Weights & Biases",
-        &["WANDB_API_KEY"],
+        &[],
         "https://api.inference.wandb.ai/v1",
     ),
 ];
+
+/// The models at Together whose thinking is graded.
+const TOGETHER_MODELS: &[(&str, Dialect)] = &[("openai/gpt-oss", EFFORT)];

@@ -4,8 +4,12 @@
 //! models.dev (November 2026). Billing after a disconnect is
 //! openrouter.ai/docs, streaming (August 2026).
 
+use bourse_wire::Dialect;
+
 use super::Compatible;
-use crate::dialects::{ALIBABA, EFFORT, KIMI, KIMI_K3, MISTRAL, MOONSHOT, THINKING};
+use crate::dialects::{
+    ALIBABA, EFFORT, KIMI, KIMI_K3, MISTRAL, MOONSHOT, THINKING, THINKING_EFFORT,
+};
 
 /// One row each, by slug.
 pub static ROWS: &[Compatible] = &[
@@ -59,15 +63,14 @@ pub static ROWS: &[Compatible] = &[
         "https://api.cohere.ai/compatibility/v1",
     )
     .dialect(EFFORT),
-    // api-docs.deepseek.com/guides/thinking_mode, 2026: a switch, and an
-    // effort beside it. Sampling parameters are ignored while thinking.
+    // api-docs.deepseek.com/guides/thinking_mode, 2026.
     Compatible::chat(
         "deepseek",
         "DeepSeek",
         &["DEEPSEEK_API_KEY"],
         "https://api.deepseek.com/v1",
     )
-    .dialect(THINKING),
+    .dialect(THINKING_EFFORT),
     // models.dev.
     Compatible::chat(
         "inception",
@@ -201,7 +204,8 @@ pub static ROWS: &[Compatible] = &[
         &["ZAI_API_KEY"],
         "https://api.z.ai/api/paas/v4",
     )
-    .dialect(THINKING),
+    .dialect(THINKING)
+    .models(GLM_MODELS),
     // The same in China, with other keys.
     Compatible::chat(
         "zhipuai",
@@ -209,7 +213,12 @@ pub static ROWS: &[Compatible] = &[
         &["ZHIPUAI_API_KEY", "ZHIPU_API_KEY"],
         "https://open.bigmodel.cn/api/paas/v4",
     )
-    .dialect(THINKING),
+    .dialect(THINKING)
+    .models(GLM_MODELS),
 ];
 
-const KIMI_MODELS: &[(&str, bourse_wire::Dialect)] = &[("kimi-k3", KIMI_K3), ("kimi-", KIMI)];
+const KIMI_MODELS: &[(&str, Dialect)] = &[("kimi-k3", KIMI_K3), ("kimi-", KIMI)];
+
+/// GLM-5.2 and later also take an effort (java.agentscope.io, GLM, 2026).
+const GLM_MODELS: &[(&str, Dialect)] =
+    &[("glm-5.2", THINKING_EFFORT), ("glm-5.3", THINKING_EFFORT)];
