@@ -2,6 +2,8 @@
 //! for someone to look.
 #![deny(clippy::float_arithmetic)]
 
+use std::fmt;
+
 use std::collections::BTreeSet;
 
 use bourse_vocab::PicosPerUnit;
@@ -31,6 +33,48 @@ pub enum Change {
         /// Tokens after.
         new: u64,
     },
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ModelAdded(slug) => write!(f, "+ model {slug}"),
+            Self::ModelRemoved(slug) => write!(f, "- model {slug}"),
+            Self::EndpointAdded(id) => write!(f, "+ endpoint {id}"),
+            Self::EndpointRemoved(id) => write!(f, "- endpoint {id}"),
+            Self::Price(change) => change.fmt(f),
+            Self::ContextLength { endpoint, old, new } => {
+                write!(f, "~ {endpoint}: context length {old} -> {new}")
+            }
+        }
+    }
+}
+
+impl fmt::Display for PriceChange {
+    /// In the units of price lists: dollars for a million tokens, or for one.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            endpoint,
+            key,
+            prompt_tokens,
+            old,
+            new,
+        } = self;
+        let show = |price: &Option<PicosPerUnit>| {
+            price.map_or_else(|| "unknown".to_owned(), |price| key.write(price))
+        };
+        write!(
+            f,
+            "~ {endpoint}: {} {} -> {}",
+            key.name(),
+            show(old),
+            show(new)
+        )?;
+        if *prompt_tokens > 0 {
+            write!(f, " (prompts of {prompt_tokens} tokens or more)")?;
+        }
+        Ok(())
+    }
 }
 
 /// One price that differs.

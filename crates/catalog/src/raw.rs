@@ -11,7 +11,8 @@ use crate::model::{ApiFamily, EndpointStatus, Modalities, Parameters, Quantizati
 use crate::price::{PriceList, Prices, Tier};
 
 /// Everything that is known, unchecked.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct RawCatalog {
     /// By slug.
     pub providers: BTreeMap<String, RawProvider>,

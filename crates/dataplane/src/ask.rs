@@ -17,6 +17,7 @@ pub enum Shape {
 
 /// The request itself.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant)] // One for each call, in a box already.
 pub enum Source {
     /// A chat request, as its bytes. The prompt in it was scanned and not
     /// parsed.

@@ -101,29 +101,39 @@ impl Call {
                 })
             })
             .collect();
-        let attempts: Vec<_> = self
+        let attempt = |target: &Target, status: u16| {
+            json!({
+                "provider": &*target.provider.name,
+                "model": slug(target),
+                "status": status,
+            })
+        };
+        let mut attempts: Vec<_> = self
             .tried
             .iter()
-            .filter_map(|tried| Some((tried, self.market.target(tried.target)?)))
-            .map(|(tried, target)| {
-                json!({
-                    "provider": &*target.provider.name,
-                    "model": slug(target),
-                    "status": tried.status,
-                })
-            })
+            .filter_map(|tried| Some(attempt(self.market.target(tried.target)?, tried.status)))
             .collect();
+        // A stream is stamped before its attempt is noted: if it is read at
+        // all, that attempt answered.
+        if self.tried.last().is_none_or(|last| last.status != 200)
+            && let Some(chosen) = chosen
+        {
+            attempts.push(attempt(chosen, 200));
+        }
         let requested = self.ask.models.first().cloned().unwrap_or_default();
         let selected = chosen.map_or("none", |chosen| &*chosen.provider.name);
         let fell_back = chosen.is_some_and(|chosen| {
-            self.market.catalog.resolve(&requested).is_none_or(|r| r.model != chosen.model)
+            self.market
+                .catalog
+                .resolve(&requested)
+                .is_none_or(|r| r.model != chosen.model)
         });
         json!({
             "requested": requested,
             "strategy": if fell_back { "fallback" } else { "direct" },
             "region": null,
             "summary": format!("available={}, selected={selected}", available.len()),
-            "attempt": self.tried.len().max(1),
+            "attempt": attempts.len().max(1),
             "attempts": attempts,
             "is_byok": false,
             "endpoints": { "total": available.len(), "available": available },
@@ -132,8 +142,18 @@ impl Call {
     }
 
     /// Notes that an attempt failed.
-    pub fn note_failure(&mut self, target: u32, failure: &Failure, latency_ms: u64, may_be_charged: bool) {
-        let status = failure.upstream.as_ref().and_then(|upstream| upstream.status).unwrap_or(0);
+    pub fn note_failure(
+        &mut self,
+        target: u32,
+        failure: &Failure,
+        latency_ms: u64,
+        may_be_charged: bool,
+    ) {
+        let status = failure
+            .upstream
+            .as_ref()
+            .and_then(|upstream| upstream.status)
+            .unwrap_or(0);
         self.tried.push(Tried {
             target,
             status,

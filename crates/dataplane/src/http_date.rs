@@ -1,7 +1,8 @@
 //! The date format of HTTP headers.
 
-const MONTHS: [&str; 12] =
-    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const MONTHS: [&str; 12] = [
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+];
 
 /// Seconds since 1970 of an IMF-fixdate, such as `Sun, 06 Nov 1994 08:49:37
 /// GMT` (RFC 9110, section 5.6.7). The obsolete forms are not read: no
@@ -29,7 +30,11 @@ pub fn parse(text: &str) -> Option<u64> {
     }
     // Days since 1970, counting years from March so that the leap day is the
     // last of its year (the usual civil-calendar arithmetic).
-    let (y, m) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let (y, m) = if month > 2 {
+        (year, month - 3)
+    } else {
+        (year - 1, month + 9)
+    };
     let days = 365 * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 1;
     let epoch = 365 * 1969 + 1969 / 4 - 1969 / 100 + 1969 / 400 + (153 * 10 + 2) / 5;
     let days = days.checked_sub(epoch)?;
@@ -54,7 +59,15 @@ mod tests {
 
     #[test]
     fn junk_is_no_date() {
-        for text in ["", "soon", "Sun, 06 Nov 1994", "Sun, 99 Nov 1994 08:49:37 GMT", "Sun, 06 Nob 1994 08:49:37 GMT", "Sun, 06 Nov 1994 08:49:37 CET", "Sun, 06 Nov 99999999999999999999 08:49:37 GMT"] {
+        for text in [
+            "",
+            "soon",
+            "Sun, 06 Nov 1994",
+            "Sun, 99 Nov 1994 08:49:37 GMT",
+            "Sun, 06 Nob 1994 08:49:37 GMT",
+            "Sun, 06 Nov 1994 08:49:37 CET",
+            "Sun, 06 Nov 99999999999999999999 08:49:37 GMT",
+        ] {
             assert_eq!(parse(text), None, "{text}");
         }
     }

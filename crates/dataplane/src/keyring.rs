@@ -37,7 +37,10 @@ impl KeyEntry {
     /// A key that was not used yet.
     #[must_use]
     pub fn new(principal: Principal) -> Self {
-        Self { principal, last_used_ms: AtomicU64::new(0) }
+        Self {
+            principal,
+            last_used_ms: AtomicU64::new(0),
+        }
     }
 
     /// Notes that the key was used.
@@ -60,7 +63,10 @@ pub struct Keyring {
 
 impl Default for Keyring {
     fn default() -> Self {
-        Self { keys: ArcSwap::from_pointee(Keys::new()), looked_ms: AtomicU64::new(0) }
+        Self {
+            keys: ArcSwap::from_pointee(Keys::new()),
+            looked_ms: AtomicU64::new(0),
+        }
     }
 }
 
@@ -87,16 +93,29 @@ impl Keyring {
     }
 
     /// Finds a key, asking the office about an unknown one.
-    pub async fn find(&self, hash: &KeyHash, now_ms: u64, office: &dyn Office) -> Option<Arc<KeyEntry>> {
+    pub async fn find(
+        &self,
+        hash: &KeyHash,
+        now_ms: u64,
+        office: &dyn Office,
+    ) -> Option<Arc<KeyEntry>> {
         if let Some(entry) = self.get(hash) {
             return Some(entry);
         }
         let last = self.looked_ms.load(Relaxed);
         let due = now_ms.saturating_sub(last) >= UNKNOWN_LOOKUPS_INTERVAL_MS;
-        if !due || self.looked_ms.compare_exchange(last, now_ms, Relaxed, Relaxed).is_err() {
+        if !due
+            || self
+                .looked_ms
+                .compare_exchange(last, now_ms, Relaxed, Relaxed)
+                .is_err()
+        {
             // Somebody else is looking, or has just looked: their answer is
             // as fresh as ours would be once it is in.
-            tokio::time::sleep(std::time::Duration::from_millis(UNKNOWN_LOOKUPS_INTERVAL_MS)).await;
+            tokio::time::sleep(std::time::Duration::from_millis(
+                UNKNOWN_LOOKUPS_INTERVAL_MS,
+            ))
+            .await;
             return self.get(hash);
         }
         office.refresh().await;

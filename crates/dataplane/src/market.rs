@@ -14,8 +14,8 @@ use bourse_providers::{Attempt, Disconnect, Key, Outgoing, Provider};
 use bourse_routing::health::Health;
 use bourse_vocab::Format;
 use bourse_wire::Dialect;
-use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
 use http::Method;
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
 
 use crate::metrics::TargetMetrics;
 
@@ -77,19 +77,24 @@ pub struct Target {
     pub metrics: Arc<TargetMetrics>,
 }
 
+type Remembered = (Arc<Health>, Arc<TargetMetrics>);
+
 /// Health and counters by endpoint id, kept across markets.
 #[derive(Default)]
 pub struct Memory {
-    known: Mutex<HashMap<Arc<str>, (Arc<Health>, Arc<TargetMetrics>)>>,
+    known: Mutex<HashMap<Arc<str>, Remembered>>,
 }
 
 impl Memory {
-    fn of(&self, endpoint: &Endpoint, model: &str, provider: &str) -> (Arc<Health>, Arc<TargetMetrics>) {
+    fn of(&self, endpoint: &Endpoint, model: &str, provider: &str) -> Remembered {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known
             .entry(Arc::clone(&endpoint.id))
             .or_insert_with(|| {
-                (Arc::default(), Arc::new(TargetMetrics::new(model, provider, &endpoint.id)))
+                (
+                    Arc::default(),
+                    Arc::new(TargetMetrics::new(model, provider, &endpoint.id)),
+                )
             })
             .clone()
     }
@@ -144,7 +149,10 @@ impl Market {
                     }
                     providers.push(handle);
                 }
-                Err(message) => problems.push(SetupProblem { provider: slug, message }),
+                Err(message) => problems.push(SetupProblem {
+                    provider: slug,
+                    message,
+                }),
             }
         }
         let mut targets = Vec::new();
@@ -152,7 +160,9 @@ impl Market {
         for model in catalog.models() {
             let start = targets.len();
             for endpoint in catalog.endpoints(model.ix) {
-                let Some(provider) = by_provider.get(&endpoint.provider) else { continue };
+                let Some(provider) = by_provider.get(&endpoint.provider) else {
+                    continue;
+                };
                 if !endpoint.is_callable() {
                     continue;
                 }
@@ -167,14 +177,26 @@ impl Market {
             let index = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
             by_model.push(index(start)..index(targets.len()));
         }
-        (Self { catalog, markup_ppm, targets, by_model, providers }, problems)
+        (
+            Self {
+                catalog,
+                markup_ppm,
+                targets,
+                by_model,
+                providers,
+            },
+            problems,
+        )
     }
 
     /// The targets of a model, with the index of the first.
     #[must_use]
     pub fn targets_of(&self, model: ModelIx) -> (u32, &[Target]) {
         let range = self.by_model.get(model.0 as usize).cloned().unwrap_or(0..0);
-        let targets = self.targets.get(range.start as usize..range.end as usize).unwrap_or(&[]);
+        let targets = self
+            .targets
+            .get(range.start as usize..range.end as usize)
+            .unwrap_or(&[]);
         (range.start, targets)
     }
 
@@ -216,9 +238,10 @@ fn handle(setup: ProviderSetup, catalog: &Snapshot) -> Result<ProviderHandle, St
         return Err("base_url: a query is not supported".to_owned());
     }
     let slug = setup.provider.slug();
-    let name = catalog
-        .provider_by_slug(slug)
-        .map_or_else(|| setup.provider.name().to_owned(), |listed| listed.name.to_string());
+    let name = catalog.provider_by_slug(slug).map_or_else(
+        || setup.provider.name().to_owned(),
+        |listed| listed.name.to_string(),
+    );
     Ok(ProviderHandle {
         slug: slug.into(),
         name: name.into(),
@@ -245,15 +268,28 @@ fn target(
         .copied()
         .ok_or_else(|| "the provider speaks no format that we know".to_owned())?;
     let head = |stream: bool| {
-        let attempt =
-            Attempt { format, model: upstream, stream, base_path: &handle.base_path };
-        let Outgoing { path, headers } = handle
-            .provider
-            .address(&attempt, &handle.key)
-            .map_err(|failure| failure.inside.map_or(failure.message.into_owned(), String::from))?;
+        let attempt = Attempt {
+            format,
+            model: upstream,
+            stream,
+            base_path: &handle.base_path,
+        };
+        let Outgoing { path, headers } =
+            handle
+                .provider
+                .address(&attempt, &handle.key)
+                .map_err(|failure| {
+                    failure
+                        .inside
+                        .map_or(failure.message.into_owned(), String::from)
+                })?;
         let mut map: HeaderMap = headers.into_iter().collect();
         map.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let accept = if stream { "text/event-stream" } else { "application/json" };
+        let accept = if stream {
+            "text/event-stream"
+        } else {
+            "application/json"
+        };
         map.insert(ACCEPT, HeaderValue::from_static(accept));
         map.insert(
             USER_AGENT,

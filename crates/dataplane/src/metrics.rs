@@ -56,16 +56,23 @@ impl TargetMetrics {
     /// Whether it was ever tried: others are not worth a line.
     #[must_use]
     pub fn is_used(&self) -> bool {
-        [&self.succeeded, &self.failed, &self.rate_limited, &self.cancelled]
-            .iter()
-            .any(|count| count.load(Relaxed) > 0)
+        [
+            &self.succeeded,
+            &self.failed,
+            &self.rate_limited,
+            &self.cancelled,
+        ]
+        .iter()
+        .any(|count| count.load(Relaxed) > 0)
     }
 
     /// Adds the bill of a finished call.
     pub fn bill(&self, prompt: u64, completion: u64, cost: Nanos, charge: Nanos) {
         self.prompt_tokens.fetch_add(prompt, Relaxed);
         self.completion_tokens.fetch_add(completion, Relaxed);
-        self.cost_nanos.fetch_add(u64::try_from(cost.0).unwrap_or(0), Relaxed);
-        self.charge_nanos.fetch_add(u64::try_from(charge.0).unwrap_or(0), Relaxed);
+        self.cost_nanos
+            .fetch_add(u64::try_from(cost.0).unwrap_or(0), Relaxed);
+        self.charge_nanos
+            .fetch_add(u64::try_from(charge.0).unwrap_or(0), Relaxed);
     }
 }

@@ -108,7 +108,10 @@ where
     let id_text = Arc::clone(&call.id_text);
     let requested = call.ask.models.first().cloned().unwrap_or_default();
     let status = Arc::clone(&call.status);
-    let mut waiting = Waiting { pursuit: Some(Box::pin(pursue(call, plan, tab))), status };
+    let mut waiting = Waiting {
+        pursuit: Some(Box::pin(pursue(call, plan, tab))),
+        status,
+    };
     if !stream {
         return match waiting.outcome().await? {
             Answer::Whole(body) => Ok(respond::json(body, &id_text)),
@@ -120,16 +123,21 @@ where
     // still a status; afterwards it is an event.
     let every = gateway.limits.keep_alive_interval;
     match tokio::time::timeout(every, waiting.outcome()).await {
-        Ok(Ok(Answer::Stream(relay))) => {
-            Ok(respond::stream(StreamBody::Relaying(relay), &id_text))
-        }
+        Ok(Ok(Answer::Stream(relay))) => Ok(respond::stream(StreamBody::Relaying(relay), &id_text)),
         Ok(Ok(Answer::Whole(body))) => Ok(respond::json(body, &id_text)),
         Ok(Err(failure)) => Err(failure),
         Err(_) => {
             let mut ticks = interval_at(Instant::now(), every);
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             let stamp = (Arc::clone(&id_text), requested, started_ms / 1000);
-            Ok(respond::stream(StreamBody::Waiting { waiting, ticks, stamp }, &id_text))
+            Ok(respond::stream(
+                StreamBody::Waiting {
+                    waiting,
+                    ticks,
+                    stamp,
+                },
+                &id_text,
+            ))
         }
     }
 }
@@ -153,16 +161,20 @@ async fn pursue(mut call: Call, mut plan: Plan, mut tab: Tab) -> Result<Answer, 
         }
         _ => None,
     };
-    let settling = Settling { call, tab, delivered, prompt_estimate };
+    let settling = Settling {
+        call,
+        tab,
+        delivered,
+        prompt_estimate,
+    };
     match opened {
-        Opened::Stream { body, feed, out } => {
-            Ok(Answer::Stream(Box::new(Relay::new(body, feed, out, settling))))
-        }
+        Opened::Stream { body, feed, out } => Ok(Answer::Stream(Box::new(Relay::new(
+            body, feed, out, settling,
+        )))),
         Opened::Whole(whole) => {
             let market = Arc::clone(&settling.call.market);
             let id = Arc::clone(&settling.call.id_text);
-            let (shape, created) =
-                (settling.call.ask.shape, settling.call.started_ms / 1000);
+            let (shape, created) = (settling.call.ask.shape, settling.call.started_ms / 1000);
             let target = settling.delivered.target;
             let (usage, bill) = settling.finish(&report, Ending::Complete);
             let target = market.target(target);
@@ -181,7 +193,9 @@ async fn pursue(mut call: Call, mut plan: Plan, mut tab: Tab) -> Result<Answer, 
                         Shape::Chat => bourse_wire::codec(bourse_vocab::Format::OpenAiChat)
                             .write_reply(&reply, &stamp),
                         Shape::Completion => {
-                            bourse_wire::openai_chat::completions::write_completion_reply(&reply, &stamp)
+                            bourse_wire::openai_chat::completions::write_completion_reply(
+                                &reply, &stamp,
+                            )
                         }
                     }
                 }
@@ -219,7 +233,9 @@ impl Waiting {
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        let Some(pursuit) = self.pursuit.take() else { return };
+        let Some(pursuit) = self.pursuit.take() else {
+            return;
+        };
         self.status.client_left.store(true, Relaxed);
         if self.status.drain.load(Relaxed)
             && let Ok(runtime) = tokio::runtime::Handle::try_current()

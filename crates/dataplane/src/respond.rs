@@ -41,8 +41,10 @@ impl http_body::Body for ReplyBody {
         match self.get_mut() {
             Self::Whole(body) => Poll::Ready(body.take().map(|data| Ok(Frame::data(data)))),
             Self::Stream(body) => {
-                let frame = ready!(Pin::new(&mut **body).poll_frame(cx));
-                Poll::Ready(frame.map(|Ok(frame)| Ok(frame)))
+                let Some(Ok(frame)) = ready!(Pin::new(&mut **body).poll_frame(cx)) else {
+                    return Poll::Ready(None);
+                };
+                Poll::Ready(Some(Ok(frame)))
             }
             Self::Other(body) => body.as_mut().poll_frame(cx),
         }
@@ -90,7 +92,10 @@ pub fn stream(body: StreamBody, id: &str) -> Response<ReplyBody> {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     // Reverse proxies that buffer must not do so here.
-    headers.insert(HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+    headers.insert(
+        HeaderName::from_static("x-accel-buffering"),
+        HeaderValue::from_static("no"),
+    );
     headers.insert(GENERATION_ID, id_header(id));
     response
 }
@@ -117,7 +122,10 @@ pub fn failure(failure: &Failure, id: Option<&str>) -> Response<ReplyBody> {
         headers.insert(GENERATION_ID, id_header(id));
     }
     if let Some(wait) = failure.retry_after {
-        let seconds = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1);
+        let seconds = wait
+            .as_secs()
+            .saturating_add(u64::from(wait.subsec_nanos() > 0))
+            .max(1);
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     response
@@ -127,7 +135,9 @@ pub fn failure(failure: &Failure, id: Option<&str>) -> Response<ReplyBody> {
 #[must_use]
 pub fn with_simulated(mut response: Response<ReplyBody>, simulated: bool) -> Response<ReplyBody> {
     if simulated {
-        response.headers_mut().insert(SIMULATED, HeaderValue::from_static("true"));
+        response
+            .headers_mut()
+            .insert(SIMULATED, HeaderValue::from_static("true"));
     }
     response
 }

@@ -47,10 +47,19 @@ impl Tab {
         at_ms: u64,
         (market, index): (&Market, u32),
     ) -> Result<Self, TillError> {
-        let (model, provider, endpoint) =
-            market.target(index).map_or(("", "", ""), |target| names(market, target));
-        let opened =
-            till.hold(&Hold { id, account, key, amount, at_ms, model, provider, endpoint })?;
+        let (model, provider, endpoint) = market
+            .target(index)
+            .map_or(("", "", ""), |target| names(market, target));
+        let opened = till.hold(&Hold {
+            id,
+            account,
+            key,
+            amount,
+            at_ms,
+            model,
+            provider,
+            endpoint,
+        })?;
         Ok(Self {
             till: Arc::clone(till),
             id,
@@ -70,11 +79,21 @@ impl Tab {
     }
 
     /// Notes that a target is about to be called.
-    pub fn dispatch(&mut self, market: &Market, index: u32, target: &Target) -> Result<(), Failure> {
+    pub fn dispatch(
+        &mut self,
+        market: &Market,
+        index: u32,
+        target: &Target,
+    ) -> Result<(), Failure> {
         if self.recorded != index || self.dispatched {
             let (model, provider, endpoint) = names(market, target);
             self.till
-                .dispatch(&Dispatch { id: self.id, model, provider, endpoint })
+                .dispatch(&Dispatch {
+                    id: self.id,
+                    model,
+                    provider,
+                    endpoint,
+                })
                 .map_err(|error| error.failure())?;
             self.recorded = index;
         }
@@ -95,7 +114,13 @@ impl Tab {
     /// Remembers how much was delivered, for the case that the server does
     /// not live to settle the call.
     pub fn checkpoint(&self, charge: Nanos, upstream: Nanos, prompt: u64, completion: u64) {
-        let checkpoint = Checkpoint { id: self.id, charge, upstream, prompt, completion };
+        let checkpoint = Checkpoint {
+            id: self.id,
+            charge,
+            upstream,
+            prompt,
+            completion,
+        };
         if let Err(error) = self.till.checkpoint(&checkpoint) {
             tracing::warn!(id = %self.id, %error, "a checkpoint could not be written");
         }
@@ -116,7 +141,14 @@ impl Tab {
             return;
         }
         let (id, account) = (self.id, self.account);
-        let voiding = Voiding { id, account, at_ms: now_ms(), reason, costs, possible };
+        let voiding = Voiding {
+            id,
+            account,
+            at_ms: now_ms(),
+            reason,
+            costs,
+            possible,
+        };
         if let Err(error) = self.till.void(&voiding) {
             tracing::error!(id = %self.id, %error, "a voiding could not be written");
         }
@@ -130,8 +162,11 @@ impl Tab {
 
 impl Drop for Tab {
     fn drop(&mut self) {
-        let reason =
-            if self.dispatched { VoidReason::CallerLeft } else { VoidReason::NotDispatched };
+        let reason = if self.dispatched {
+            VoidReason::CallerLeft
+        } else {
+            VoidReason::NotDispatched
+        };
         self.void(reason, Vec::new(), Vec::new());
     }
 }

@@ -168,7 +168,9 @@ impl Config {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let workers = server.workers.unwrap_or(cores);
         if !(1..=256).contains(&workers) {
-            problems.push(format!("server.workers: {workers} is not between 1 and 256"));
+            problems.push(format!(
+                "server.workers: {workers} is not between 1 and 256"
+            ));
         }
         let body_bytes_max = server.body_bytes_max.unwrap_or(BODY_BYTES_MAX);
         if !(1024..=1 << 30).contains(&body_bytes_max) {
@@ -179,19 +181,51 @@ impl Config {
         let mut seconds = |field: &str, value: Option<u64>, default: u64, max: u64| {
             let value = value.unwrap_or(default);
             if value == 0 || value > max {
-                problems.push(format!("routing.{field}: {value} is not between 1 and {max} ms"));
+                problems.push(format!(
+                    "routing.{field}: {value} is not between 1 and {max} ms"
+                ));
             }
             Duration::from_millis(value)
         };
         let routing = &raw.routing;
         let limits = CallLimits {
             body_bytes_max,
-            first_token_timeout: seconds("first_token_timeout_ms", routing.first_token_timeout_ms, 30_000, 3_600_000),
-            last_first_token_timeout: seconds("last_first_token_timeout_ms", routing.last_first_token_timeout_ms, 300_000, 3_600_000),
-            idle_timeout: seconds("idle_timeout_ms", routing.idle_timeout_ms, 120_000, 3_600_000),
-            connect_timeout: seconds("connect_timeout_ms", routing.connect_timeout_ms, 5_000, 60_000),
-            keep_alive_after: seconds("keep_alive_after_ms", routing.keep_alive_after_ms, 10_000, 60_000),
-            drain_timeout: seconds("drain_timeout_ms", routing.drain_timeout_ms, 120_000, 3_600_000),
+            first_token_timeout: seconds(
+                "first_token_timeout_ms",
+                routing.first_token_timeout_ms,
+                30_000,
+                3_600_000,
+            ),
+            last_first_token_timeout: seconds(
+                "last_first_token_timeout_ms",
+                routing.last_first_token_timeout_ms,
+                300_000,
+                3_600_000,
+            ),
+            idle_timeout: seconds(
+                "idle_timeout_ms",
+                routing.idle_timeout_ms,
+                120_000,
+                3_600_000,
+            ),
+            connect_timeout: seconds(
+                "connect_timeout_ms",
+                routing.connect_timeout_ms,
+                5_000,
+                60_000,
+            ),
+            keep_alive_after: seconds(
+                "keep_alive_after_ms",
+                routing.keep_alive_after_ms,
+                10_000,
+                60_000,
+            ),
+            drain_timeout: seconds(
+                "drain_timeout_ms",
+                routing.drain_timeout_ms,
+                120_000,
+                3_600_000,
+            ),
         };
         let markup_ppm = raw.billing.markup_ppm.unwrap_or(0);
         if markup_ppm > 10_000_000 {
@@ -203,7 +237,9 @@ impl Config {
             None | Some("group") => Durability::Group,
             Some("always") => Durability::Always,
             Some(other) => {
-                problems.push(format!("ledger.durability: `{other}` is neither \"group\" nor \"always\""));
+                problems.push(format!(
+                    "ledger.durability: `{other}` is neither \"group\" nor \"always\""
+                ));
                 Durability::Group
             }
         };
@@ -211,7 +247,9 @@ impl Config {
             None | Some("text") => false,
             Some("json") => true,
             Some(other) => {
-                problems.push(format!("log.format: `{other}` is neither \"text\" nor \"json\""));
+                problems.push(format!(
+                    "log.format: `{other}` is neither \"text\" nor \"json\""
+                ));
                 false
             }
         };
@@ -229,7 +267,10 @@ impl Config {
                 markup_ppm,
                 durability,
                 providers,
-                overlay: bourse_catalog::Overlay { models: raw.models.clone() },
+                overlay: bourse_catalog::Overlay {
+                    models: raw.models.clone(),
+                    ..bourse_catalog::Overlay::default()
+                },
                 log_json,
                 log_level: raw.log.level.clone().unwrap_or_else(|| "info".to_owned()),
             })
@@ -247,8 +288,13 @@ fn provider(
 ) -> Option<ProviderConfig> {
     let at = |field: &str| format!("providers.{slug}.{field}");
     let known = bourse_providers::by_slug(slug).is_some();
-    if !slug.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'.')) {
-        problems.push(format!("providers.{slug}: a provider's name has only a-z, 0-9, '-', '_' and '.'"));
+    if !slug
+        .bytes()
+        .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'.'))
+    {
+        problems.push(format!(
+            "providers.{slug}: a provider's name has only a-z, 0-9, '-', '_' and '.'"
+        ));
     }
     if raw.disabled.unwrap_or(false) {
         return None;
@@ -267,14 +313,21 @@ fn provider(
             Some(format) => Some(format),
             None => {
                 let known: Vec<_> = Format::ALL.iter().map(|format| format.slug()).collect();
-                problems.push(format!("{}: `{text}` is not one of {}", at("format"), known.join(", ")));
+                problems.push(format!(
+                    "{}: `{text}` is not one of {}",
+                    at("format"),
+                    known.join(", ")
+                ));
                 None
             }
         },
     };
     if !known {
         if raw.base_url.is_none() {
-            problems.push(format!("{}: required, because {slug} is not a built-in provider", at("base_url")));
+            problems.push(format!(
+                "{}: required, because {slug} is not a built-in provider",
+                at("base_url")
+            ));
         }
         if raw.format.is_none() {
             problems.push(format!("{}: required, because {slug} is not a built-in provider; use \"openai-chat\" for most servers", at("format")));
@@ -291,7 +344,10 @@ fn provider(
         Some("never") => Some(bourse_net::Http2::Never),
         Some("prior") => Some(bourse_net::Http2::Prior),
         Some(other) => {
-            problems.push(format!("{}: `{other}` is not one of auto, never, prior", at("http2")));
+            problems.push(format!(
+                "{}: `{other}` is not one of auto, never, prior",
+                at("http2")
+            ));
             None
         }
     };
@@ -300,7 +356,10 @@ fn provider(
         Some("cancel") => Some(bourse_providers::Disconnect::Cancel),
         Some("drain") => Some(bourse_providers::Disconnect::Drain),
         Some(other) => {
-            problems.push(format!("{}: `{other}` is neither cancel nor drain", at("on_disconnect")));
+            problems.push(format!(
+                "{}: `{other}` is neither cancel nor drain",
+                at("on_disconnect")
+            ));
             None
         }
     };

@@ -28,7 +28,11 @@ pub struct Welcome {
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
 /// Sets an empty installation up. `None` if it is not empty.
-pub async fn welcome(store: &dyn Store, office: &Arc<LiveOffice>, _: &Arc<Gateway>) -> Result<Option<Welcome>, Error> {
+pub async fn welcome(
+    store: &dyn Store,
+    office: &Arc<LiveOffice>,
+    _: &Arc<Gateway>,
+) -> Result<Option<Welcome>, Error> {
     if !store.accounts().await?.is_empty() {
         return Ok(None);
     }
@@ -44,10 +48,19 @@ pub async fn welcome(store: &dyn Store, office: &Arc<LiveOffice>, _: &Arc<Gatewa
             at_ms,
         })
         .await?;
-    let key = |kind, name| keys::NewKeyRequest { account: account.id, kind, name, limit: None };
+    let key = |kind, name| keys::NewKeyRequest {
+        account: account.id,
+        kind,
+        name,
+        limit: None,
+    };
     let inference = keys::create(store, key(KeyKind::Inference, "first key"), at_ms).await?;
-    let management =
-        keys::create(store, key(KeyKind::Management, "first management key"), at_ms).await?;
+    let management = keys::create(
+        store,
+        key(KeyKind::Management, "first management key"),
+        at_ms,
+    )
+    .await?;
     office.look().await?;
     Ok(Some(Welcome {
         inference: inference.reveal().to_owned(),
@@ -59,16 +72,23 @@ pub async fn welcome(store: &dyn Store, office: &Arc<LiveOffice>, _: &Arc<Gatewa
 fn example_model(gateway: &Gateway) -> Option<String> {
     let market = gateway.market.load();
     let callable = |slug: &str| {
-        market.catalog.resolve(slug).is_some_and(|r| !market.targets_of(r.model).1.is_empty())
+        market
+            .catalog
+            .resolve(slug)
+            .is_some_and(|r| !market.targets_of(r.model).1.is_empty())
     };
-    ["openai/gpt-4o-mini", "anthropic/claude-haiku-4.5", "google/gemini-2.5-flash"]
-        .into_iter()
-        .find(|slug| callable(slug))
-        .map(str::to_owned)
-        .or_else(|| {
-            let target = market.targets().first()?;
-            Some(market.catalog.model(target.model).slug.to_string())
-        })
+    [
+        "openai/gpt-4o-mini",
+        "anthropic/claude-haiku-4.5",
+        "google/gemini-2.5-flash",
+    ]
+    .into_iter()
+    .find(|slug| callable(slug))
+    .map(str::to_owned)
+    .or_else(|| {
+        let target = market.targets().first()?;
+        Some(market.catalog.model(target.model).slug.to_string())
+    })
 }
 
 /// Says where the server is and, on the first start, with which keys.

@@ -10,8 +10,14 @@ pub fn init(config: &Config) {
         eprintln!("log.level: {error}; using info");
         EnvFilter::new("info")
     });
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let started = if config.log_json { log.json().try_init() } else { log.try_init() };
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    let started = if config.log_json {
+        log.json().try_init()
+    } else {
+        log.try_init()
+    };
     if started.is_err() {
         tracing::debug!("logging was started before");
     }

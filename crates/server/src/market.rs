@@ -63,7 +63,10 @@ pub fn raw_catalog(data_dir: &Path) -> Result<RawCatalog, Error> {
 
 /// The catalog with the configuration laid over it.
 pub fn catalog(config: &Config) -> Result<Snapshot, Error> {
-    let mut overlay = Overlay { models: config.overlay.models.clone(), ..Overlay::default() };
+    let mut overlay = Overlay {
+        models: config.overlay.models.clone(),
+        ..Overlay::default()
+    };
     for provider in &config.providers {
         if bourse_providers::by_slug(&provider.slug).is_none() {
             let own = OverlayProvider {
@@ -79,7 +82,11 @@ pub fn catalog(config: &Config) -> Result<Snapshot, Error> {
 }
 
 fn join(problems: &[bourse_catalog::Problem]) -> String {
-    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    problems
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// Builds a market.
@@ -90,13 +97,20 @@ pub fn build(config: &Config, providers: &Providers, memory: &Memory) -> Result<
         Providers::Simulated(address) => simulated(*address),
     };
     let mut egress = EgressPolicy::deny_private();
-    for setup in setups.iter().filter(|setup| setup.simulated || is_operators(config, setup)) {
+    for setup in setups
+        .iter()
+        .filter(|setup| setup.simulated || is_operators(config, setup))
+    {
         if let Ok((origin, _)) = Origin::parse_operator(&setup.base_url) {
-            egress = egress.allow_origin(&origin.with_http2(setup.http2));
+            egress.allow_origin(&origin.with_http2(setup.http2));
         }
     }
     let (market, problems) = Market::build(catalog, setups, config.markup_ppm, memory);
-    Ok(Built { market, egress, problems })
+    Ok(Built {
+        market,
+        egress,
+        problems,
+    })
 }
 
 /// Whether the operator wrote the address, so that it may be a private one.
@@ -109,12 +123,17 @@ fn is_operators(config: &Config, setup: &ProviderSetup) -> bool {
 
 fn configured(config: &Config) -> Vec<ProviderSetup> {
     let built_in = bourse_providers::all().filter_map(|provider| {
-        let given = config.providers.iter().find(|given| given.slug == provider.slug());
-        let key = given.and_then(|given| given.key.clone()).or_else(|| variable(provider.env()));
+        let given = config
+            .providers
+            .iter()
+            .find(|given| given.slug == provider.slug());
+        let key = given
+            .and_then(|given| given.key.clone())
+            .or_else(|| variable(provider.env()));
         if given.is_none() && key.is_none() {
             return None;
         }
-        Some(setup(Arc::new(provider), given, key))
+        Some(setup(Arc::new(provider), given, key.as_deref()))
     });
     let own = config.providers.iter().filter_map(|given| {
         if bourse_providers::by_slug(&given.slug).is_some() {
@@ -123,7 +142,7 @@ fn configured(config: &Config) -> Vec<ProviderSetup> {
         let base_url = given.base_url.as_deref()?;
         let format = given.format.unwrap_or(Format::OpenAiChat);
         let provider = Compatible::operators_own(&given.slug, base_url, format);
-        Some(setup(Arc::new(provider), Some(given), given.key.clone()))
+        Some(setup(Arc::new(provider), Some(given), given.key.as_deref()))
     });
     built_in.chain(own).collect()
 }
@@ -131,14 +150,14 @@ fn configured(config: &Config) -> Vec<ProviderSetup> {
 fn setup(
     provider: Arc<dyn Provider>,
     given: Option<&ProviderConfig>,
-    key: Option<String>,
+    key: Option<&str>,
 ) -> ProviderSetup {
     let base_url = given
         .and_then(|given| given.base_url.clone())
         .or_else(|| provider.base_url().map(str::to_owned))
         .unwrap_or_default();
     ProviderSetup {
-        key: Key::new(key.as_deref().unwrap_or("")),
+        key: Key::new(key.unwrap_or("")),
         base_url,
         http2: given.and_then(|given| given.http2).unwrap_or(Http2::Auto),
         on_disconnect: given
@@ -151,18 +170,22 @@ fn setup(
 
 /// One simulated provider for each format.
 fn simulated(address: SocketAddr) -> Vec<ProviderSetup> {
-    [("openai", "v1"), ("anthropic", "v1"), ("google-ai-studio", "v1beta")]
-        .into_iter()
-        .filter_map(|(slug, version)| {
-            let provider = bourse_providers::by_slug(slug)?;
-            Some(ProviderSetup {
-                provider: Arc::new(provider),
-                key: Key::new("simulated"),
-                base_url: format!("http://{address}/p/{slug}/{version}"),
-                http2: Http2::Never,
-                on_disconnect: Disconnect::Cancel,
-                simulated: true,
-            })
+    [
+        ("openai", "v1"),
+        ("anthropic", "v1"),
+        ("google-ai-studio", "v1beta"),
+    ]
+    .into_iter()
+    .filter_map(|(slug, version)| {
+        let provider = bourse_providers::by_slug(slug)?;
+        Some(ProviderSetup {
+            provider: Arc::new(provider),
+            key: Key::new("simulated"),
+            base_url: format!("http://{address}/p/{slug}/{version}"),
+            http2: Http2::Never,
+            on_disconnect: Disconnect::Cancel,
+            simulated: true,
         })
-        .collect()
+    })
+    .collect()
 }

@@ -27,7 +27,12 @@ impl LiveOffice {
     /// An office that has seen nothing yet.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, till: Arc<Till>) -> Self {
-        Self { store, till, seq: Mutex::new(0), gateway: OnceLock::new() }
+        Self {
+            store,
+            till,
+            seq: Mutex::new(0),
+            gateway: OnceLock::new(),
+        }
     }
 
     /// Tells the office whose keyring it keeps.
@@ -45,7 +50,9 @@ impl LiveOffice {
         }
         self.till.absorb(&changes);
         if let Some(gateway) = self.gateway.get().and_then(Weak::upgrade) {
-            gateway.keyring.update(changes.keys.iter().map(|key| key.principal()));
+            gateway
+                .keyring
+                .update(changes.keys.iter().map(|key| key.principal()));
         }
         *seq = changes.seq.max(*seq);
         Ok(())
@@ -58,7 +65,7 @@ impl LiveOffice {
         loop {
             tokio::select! {
                 _ = ticks.tick() => {}
-                _ = stop.wait_for(|stop| *stop) => return,
+                () = crate::worker::told(&mut stop) => return,
             }
             if let Err(error) = self.look().await {
                 tracing::warn!(%error, "changes could not be read from the database");

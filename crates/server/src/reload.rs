@@ -35,14 +35,16 @@ pub fn watch(
     let watcher = start_watcher(&file, &synced, changed.clone());
     tokio::spawn(async move {
         use tokio::signal::unix::{SignalKind, signal};
-        let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
+        let Ok(mut hangup) = signal(SignalKind::hangup()) else {
+            return;
+        };
         // Kept, so that the channel stays open without a watcher.
         let _changed = changed;
         loop {
             tokio::select! {
                 _ = hangup.recv() => {}
                 _ = changes.recv() => tokio::time::sleep(SETTLE).await,
-                _ = stop.wait_for(|stop| *stop) => return,
+                () = crate::worker::told(&mut stop) => return,
             }
             while changes.try_recv().is_ok() {}
             reload(given.as_deref(), &providers, &gateway, &clients);
@@ -62,7 +64,11 @@ fn start_watcher(
         if event.kind.is_access() {
             return;
         }
-        if event.paths.iter().any(|path| *path == watched || *path == also) {
+        if event
+            .paths
+            .iter()
+            .any(|path| *path == watched || *path == also)
+        {
             // Full means that a reload is due anyway.
             let _ = changed.try_send(());
         }

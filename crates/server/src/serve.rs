@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use bourse_dataplane::clock::now_ms;
 use bourse_dataplane::gateway::{CallLimits, Counters, Gateway};
 use bourse_dataplane::keyring::Keyring;
-use bourse_dataplane::market::{Market, Memory};
+use bourse_dataplane::market::Memory;
 use bourse_dataplane::pipeline::Worker;
 use bourse_net::{Client, ClientConfig, EgressPolicy};
 use bourse_spool::{DataDirLock, Options};
@@ -63,8 +63,14 @@ async fn run(
         Durability::Group => SyncMode::Group,
         Durability::Always => SyncMode::Always,
     };
-    let (till, recovery) =
-        Till::open(&*store, &config.data_dir, mode, Options::default(), now_ms()).await?;
+    let (till, recovery) = Till::open(
+        &*store,
+        &config.data_dir,
+        mode,
+        Options::default(),
+        now_ms(),
+    )
+    .await?;
     if recovery.replayed > 0 || recovery.torn_bytes > 0 {
         tracing::info!(
             replayed = recovery.replayed,
@@ -76,10 +82,14 @@ async fn run(
     }
     let till = Arc::new(till);
 
+    // Kept to the end: simulated providers stop when it is dropped.
+    let _simulated;
     let providers = if market::is_any_configured(&config) {
         market::Providers::Configured
     } else {
-        market::Providers::Simulated(simulated::start()?)
+        let (address, handle) = simulated::start()?;
+        _simulated = handle;
+        market::Providers::Simulated(address)
     };
     let memory = Memory::default();
     let built = market::build(&config, &providers, &memory)?;
@@ -101,18 +111,13 @@ async fn run(
     office.look().await?;
     let welcome = first_boot::welcome(&*store, &office, &gateway).await?;
 
-    let mut applier = Applier::new(Arc::clone(&store), Arc::clone(&till));
+    let applier = Applier::new(Arc::clone(&store), Arc::clone(&till));
     let (stop, stopping) = watch::channel(false);
     let (stop_applier, applier_stopping) = watch::channel(false);
     let applying = tokio::spawn(async move { applier.run(applier_stopping).await });
     tokio::spawn(Arc::clone(&office).keep_looking(stopping.clone()));
     let egress = built.egress;
-    let app = crate::control::router(
-        &gateway,
-        &office,
-        &store,
-        config.listen.ip().is_loopback(),
-    );
+    let app = crate::control::router(&gateway, &office, &store, config.listen.ip().is_loopback());
     let (clients, threads) =
         start_workers(listeners, &gateway, &egress, &app, &runtime, &stopping)?;
     let _watching = reload::watch(
@@ -146,7 +151,9 @@ async fn run(
     let _ = stop_applier.send(true);
     match tokio::time::timeout(Duration::from_secs(10), applying).await {
         Ok(Ok(())) => tracing::info!("stopped"),
-        _ => tracing::warn!("stopped with records that the database has not seen; they are applied at the next start"),
+        _ => tracing::warn!(
+            "stopped with records that the database has not seen; they are applied at the next start"
+        ),
     }
     Ok(())
 }
@@ -178,24 +185,32 @@ fn start_workers(
     let mut clients = Vec::new();
     let mut threads = Vec::new();
     for (index, listener) in listeners.into_iter().enumerate() {
-        let client =
-            Client::new(ClientConfig { egress: egress.clone(), ..ClientConfig::default() })?;
+        let client = Client::new(ClientConfig {
+            egress: egress.clone(),
+            ..ClientConfig::default()
+        })?;
         clients.push(client.clone());
         let service = Service {
-            worker: Worker { gateway: Arc::clone(gateway), client },
+            worker: Worker {
+                gateway: Arc::clone(gateway),
+                client,
+            },
             control: app.clone(),
             control_runtime: control.clone(),
         };
         let stopping = stopping.clone();
-        let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let ended = runtime.and_then(|runtime| {
-                runtime.block_on(worker::run(listener, service, stopping))
-            });
-            if let Err(error) = ended {
-                tracing::error!(%error, "a worker ended");
-            }
-        })?;
+        let thread = std::thread::Builder::new()
+            .name(format!("worker-{index}"))
+            .spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build();
+                let ended = runtime
+                    .and_then(|runtime| runtime.block_on(worker::run(listener, service, stopping)));
+                if let Err(error) = ended {
+                    tracing::error!(%error, "a worker ended");
+                }
+            })?;
         threads.push(thread);
     }
     Ok((clients, threads))

@@ -8,8 +8,12 @@ use bourse_sim::{Script, Sim, SimHandle};
 /// their own. They stop with the process.
 pub fn start() -> std::io::Result<(SocketAddr, SimHandle)> {
     // Paced like a real model, so that a first stream looks like one.
-    let script = Script { pace_ms: Some(20), ..Script::default() };
-    let handle =
-        Sim::builder().script(script).spawn_thread(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
+    let script = Script {
+        token_ms: 20,
+        ..Script::default()
+    };
+    let handle = Sim::builder()
+        .script(script)
+        .spawn_thread(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
     Ok((handle.addr(), handle))
 }

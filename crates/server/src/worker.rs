@@ -42,7 +42,11 @@ const BACKLOG: i32 = 1_024;
 
 /// Opens a listener that shares its address with the other workers.
 pub fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(true)?;
     socket.set_nonblocking(true)?;
@@ -62,6 +66,12 @@ pub struct Service {
     pub control_runtime: Handle,
 }
 
+/// Waits until told to stop.
+pub async fn told(stop: &mut watch::Receiver<bool>) {
+    // An error means that whoever could tell is gone: stop as well.
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
 /// Accepts and serves until told to stop, then until the last connection
 /// has ended.
 pub async fn run(
@@ -75,11 +85,11 @@ pub async fn run(
     loop {
         let slot = tokio::select! {
             slot = Arc::clone(&slots).acquire_owned() => slot,
-            _ = stop.wait_for(|stop| *stop) => break,
+            () = told(&mut stop) => break,
         };
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            _ = stop.wait_for(|stop| *stop) => break,
+            () = told(&mut stop) => break,
         };
         let stream = match accepted {
             Ok((stream, _)) => stream,
@@ -109,7 +119,10 @@ async fn serve(stream: TcpStream, service: Service, mut stop: watch::Receiver<bo
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY was refused");
     }
-    let io = TokioIo::new(Guarded { stream, stalled: None });
+    let io = TokioIo::new(Guarded {
+        stream,
+        stalled: None,
+    });
     let handler = service_fn(|request: Request<Incoming>| {
         let service = &service;
         async move { Ok::<_, std::convert::Infallible>(route(service, request).await) }
@@ -123,7 +136,7 @@ async fn serve(stream: TcpStream, service: Service, mut stop: watch::Receiver<bo
     );
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        _ = stop.wait_for(|stop| *stop) => {
+        () = told(&mut stop) => {
             // Finish what is under way, then close.
             connection.as_mut().graceful_shutdown();
             connection.await
@@ -161,7 +174,10 @@ async fn route(service: &Service, request: Request<Incoming>) -> Response<ReplyB
 
 async fn control(service: &Service, request: Request<Incoming>) -> Response<ReplyBody> {
     let request = request.map(axum::body::Body::new);
-    let answer = service.control_runtime.spawn(service.control.clone().oneshot(request)).await;
+    let answer = service
+        .control_runtime
+        .spawn(service.control.clone().oneshot(request))
+        .await;
     match answer {
         Ok(Ok(response)) => response.map(|body| ReplyBody::Other(Box::pin(Boxed(body)))),
         Ok(Err(never)) => match never {},
@@ -211,9 +227,9 @@ impl Guarded {
             self.stalled = None;
             return poll;
         }
-        let sleep = self
-            .stalled
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(Instant::now() + WRITE_TIMEOUT)));
+        let sleep = self.stalled.get_or_insert_with(|| {
+            Box::pin(tokio::time::sleep_until(Instant::now() + WRITE_TIMEOUT))
+        });
         match sleep.as_mut().poll(cx) {
             Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
             Poll::Pending => Poll::Pending,

@@ -20,7 +20,7 @@ use bourse_wire::{Codec, ErrorReply, Stamp, WriteTarget, codec};
 use serde_json::Value;
 
 /// Formats whose codec is complete.
-const READY: &[Format] = &[Format::OpenAiChat, Format::Anthropic];
+const READY: &[Format] = &[Format::OpenAiChat, Format::Anthropic, Format::Gemini];
 
 /// A vendor that understands everything that its format can say.
 const RICH: Dialect = Dialect {

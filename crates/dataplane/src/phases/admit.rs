@@ -34,12 +34,16 @@ pub fn presented(headers: &HeaderMap) -> Result<&str, Failure> {
             "Authorization header is not of the form `Bearer sk-bourse-v1-…`",
         ));
     }
-    headers.get("x-api-key").and_then(|value| value.to_str().ok()).map(str::trim).ok_or_else(|| {
-        Failure::new(
-            FailureKind::Authentication,
-            "No auth credentials found: send `Authorization: Bearer` with an API key",
-        )
-    })
+    headers
+        .get("x-api-key")
+        .and_then(|value| value.to_str().ok())
+        .map(str::trim)
+        .ok_or_else(|| {
+            Failure::new(
+                FailureKind::Authentication,
+                "No auth credentials found: send `Authorization: Bearer` with an API key",
+            )
+        })
 }
 
 /// Finds the caller's key. Its checksum is checked before anything is
@@ -61,9 +65,16 @@ pub async fn identify(
 }
 
 /// Lets a caller call models, or says why not.
-pub async fn admit(gateway: &Gateway, headers: &HeaderMap, now_ms: u64) -> Result<Admitted, Failure> {
+pub async fn admit(
+    gateway: &Gateway,
+    headers: &HeaderMap,
+    now_ms: u64,
+) -> Result<Admitted, Failure> {
     let entry = identify(gateway, headers, now_ms).await?;
-    let key = entry.principal.may_infer(now_ms).map_err(|refusal| refusal.failure())?;
+    let key = entry
+        .principal
+        .may_infer(now_ms)
+        .map_err(|refusal| refusal.failure())?;
     entry.touch(now_ms);
     Ok(Admitted { key, entry })
 }

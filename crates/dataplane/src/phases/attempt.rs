@@ -31,7 +31,9 @@ pub async fn attempt(
     let order: Vec<u32> = plan.targets().collect();
     let mut previous = Vec::new();
     let mut next = plan.next(|target| may_use(call, target));
-    let Some(mut step) = next.take() else { return Err(everybody_rests(call, plan)) };
+    let Some(mut step) = next.take() else {
+        return Err(everybody_rests(call, plan));
+    };
     loop {
         let failure = match one(call, step, tab, &order).await {
             Ok(opened) => return Ok(opened),
@@ -49,7 +51,9 @@ pub async fn attempt(
 }
 
 fn may_use(call: &Call, target: u32) -> bool {
-    call.market.target(target).is_some_and(|target| target.health.cooldown_ms(now_ms()).is_none())
+    call.market
+        .target(target)
+        .is_some_and(|target| target.health.cooldown_ms(now_ms()).is_none())
 }
 
 async fn one(
@@ -71,14 +75,20 @@ async fn one(
     let drain = target.provider.on_disconnect == Disconnect::Drain;
     call.status.drain.store(drain, Relaxed);
     target.health.begin();
-    let mut watch = Watch { target, done: false };
+    let mut watch = Watch {
+        target,
+        done: false,
+    };
     let metadata = call
         .ask
         .wants_metadata
         .then(|| call.metadata(Some(target), order).to_string());
     let limits = call.gateway.limits;
-    let first_content =
-        if step.is_last { limits.last_first_token_timeout } else { limits.first_token_timeout };
+    let first_content = if step.is_last {
+        limits.last_first_token_timeout
+    } else {
+        limits.first_token_timeout
+    };
     let deadlines = Deadlines {
         connect: limits.connect_timeout,
         first_byte: first_content,
@@ -96,12 +106,14 @@ async fn one(
             &deadlines,
             limits.reply_bytes_max,
         );
-        tokio::time::timeout(first_content, exchange).await.unwrap_or_else(|_| {
-            Err(Failure::new(
-                FailureKind::Timeout,
-                "The provider did not begin to answer in time",
-            ))
-        })
+        tokio::time::timeout(first_content, exchange)
+            .await
+            .unwrap_or_else(|_| {
+                Err(Failure::new(
+                    FailureKind::Timeout,
+                    "The provider did not begin to answer in time",
+                ))
+            })
     };
     let at_ms = now_ms();
     let elapsed_ms = at_ms.saturating_sub(began_ms);
@@ -109,8 +121,12 @@ async fn one(
     match outcome {
         Ok((opened, report)) => {
             call.note_answer(step.target, elapsed_ms);
-            let delivered =
-                Delivered { target: step.target, report, sent_ms: began_ms, first_content_ms: elapsed_ms };
+            let delivered = Delivered {
+                target: step.target,
+                report,
+                sent_ms: began_ms,
+                first_content_ms: elapsed_ms,
+            };
             Ok((opened, delivered))
         }
         Err(failure) => {
@@ -123,7 +139,10 @@ async fn one(
             count.fetch_add(1, Relaxed);
             // A provider that refused with a status has not generated; one
             // that fell silent may have, and may charge for it.
-            let refused = failure.upstream.as_ref().is_some_and(|u| u.status.is_some());
+            let refused = failure
+                .upstream
+                .as_ref()
+                .is_some_and(|u| u.status.is_some());
             call.note_failure(step.target, &failure, elapsed_ms, !refused);
             tracing::debug!(
                 id = %call.id,
@@ -188,7 +207,10 @@ fn everybody_rests(call: &Call, plan: &Plan) -> Failure {
 
 /// One entry of `previous_errors`: never a provider's raw body.
 fn slim(call: &Call, step: Step, failure: &Failure) -> serde_json::Value {
-    let provider = call.market.target(step.target).map(|target| &*target.provider.name);
+    let provider = call
+        .market
+        .target(step.target)
+        .map(|target| &*target.provider.name);
     let upstream = failure.upstream.as_deref();
     json!({
         "provider": provider,
@@ -200,5 +222,9 @@ fn slim(call: &Call, step: Step, failure: &Failure) -> serde_json::Value {
 fn last_word(failure: Failure, mut previous: Vec<serde_json::Value>) -> Failure {
     // The last of them is the failure itself.
     previous.pop();
-    if previous.is_empty() { failure } else { failure.metadata("previous_errors", previous) }
+    if previous.is_empty() {
+        failure
+    } else {
+        failure.metadata("previous_errors", previous)
+    }
 }

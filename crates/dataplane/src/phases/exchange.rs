@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use bourse_net::{Deadlines, NetError, NetErrorKind, OutgoingRequest, Response, Segments, UpstreamBody};
+use bourse_net::{
+    Deadlines, NetError, NetErrorKind, OutgoingRequest, Response, Segments, UpstreamBody,
+};
 use bourse_vocab::chat::Loss;
 use bourse_vocab::failure::UpstreamError;
 use bourse_vocab::{Failure, FailureKind, Format, Next};
@@ -70,8 +72,17 @@ pub fn prepare(ask: &Ask, market: &Market, target: &Target) -> Result<Prepared, 
             if target.format == Format::OpenAiChat
                 && !passthrough::needs_rewrite(&target.dialect, envelope.features())
             {
-                let (body, losses) = passthrough::splice_request(envelope, segments, &write, &RequestEdits::default());
-                return Ok(Prepared { body: body.into_iter().collect(), losses, spliced: true });
+                let (body, losses) = passthrough::splice_request(
+                    envelope,
+                    segments,
+                    &write,
+                    &RequestEdits::default(),
+                );
+                return Ok(Prepared {
+                    body: body.into_iter().collect(),
+                    losses,
+                    spliced: true,
+                });
             }
             let text: Bytes = match segments.as_slice() {
                 [one] => one.clone(),
@@ -91,7 +102,11 @@ fn write_parsed(
 ) -> Result<Prepared, Failure> {
     let written = codec(target.format).write_request(request, write)?;
     let body = std::iter::once(Bytes::from(written.body)).collect();
-    Ok(Prepared { body, losses: written.losses, spliced: false })
+    Ok(Prepared {
+        body,
+        losses: written.losses,
+        spliced: false,
+    })
 }
 
 /// Sends a prepared request and awaits the first content, or the whole
@@ -105,11 +120,17 @@ pub async fn exchange(
     deadlines: &Deadlines,
     reply_bytes_max: usize,
 ) -> Result<(Opened, Report), Failure> {
-    let head = if ask.stream { &target.head_stream } else { &target.head };
+    let head = if ask.stream {
+        &target.head_stream
+    } else {
+        &target.head
+    };
     let request = OutgoingRequest::new(head.clone(), prepared.body.clone());
     let origin = &target.provider.origin;
-    let response =
-        client.send(origin, &request, deadlines).await.map_err(|error| unreachable(&error))?;
+    let response = client
+        .send(origin, &request, deadlines)
+        .await
+        .map_err(|error| unreachable(&error))?;
     let status = response.status.as_u16();
     if !(200..300).contains(&status) {
         return Err(refused(target, response).await);
@@ -117,7 +138,11 @@ pub async fn exchange(
     let is_stream = response
         .headers
         .get_str("content-type")
-        .is_some_and(|kind| kind.trim_start().to_ascii_lowercase().starts_with("text/event-stream"));
+        .is_some_and(|kind| {
+            kind.trim_start()
+                .to_ascii_lowercase()
+                .starts_with("text/event-stream")
+        });
     if !ask.stream {
         let text = read_bounded(response.body, reply_bytes_max).await?;
         return whole(ask, target, prepared, stamp, &text);
@@ -126,7 +151,11 @@ pub async fn exchange(
         // Some vendors answer a streaming request with a plain error object
         // and status 200.
         let text = read_bounded(response.body, ERROR_BYTES_MAX).await?;
-        let reply = ErrorReply { status: 502, body: &text, retry_after: None };
+        let reply = ErrorReply {
+            status: 502,
+            body: &text,
+            retry_after: None,
+        };
         return Err(target.provider.provider.read_failure(target.format, &reply));
     }
     begin(ask, target, prepared, stamp, response.body).await
@@ -142,14 +171,12 @@ async fn begin(
 ) -> Result<(Opened, Report), Failure> {
     let mut feed: Box<dyn Feed> = match (ask.shape, prepared.spliced) {
         (Shape::Chat, true) => Box::new(PassThrough::new(stamp, ask.hides_reasoning)),
-        (Shape::Chat, false) => {
-            Box::new(Translate::between(
-                target.format,
-                Format::OpenAiChat,
-                stamp,
-                ask.hides_reasoning,
-            ))
-        }
+        (Shape::Chat, false) => Box::new(Translate::between(
+            target.format,
+            Format::OpenAiChat,
+            stamp,
+            ask.hides_reasoning,
+        )),
         (Shape::Completion, _) => Box::new(Translate::new(
             target.format,
             bourse_wire::openai_chat::completions::completion_stream_writer(stamp),
@@ -164,7 +191,9 @@ async fn begin(
                 seen = seen.saturating_add(piece.len());
                 feed.feed(&piece, &mut out)?;
                 if seen > PROLOGUE_BYTES_MAX && !feed.has_content() {
-                    return Err(Failure::unavailable("The provider sent a stream without content"));
+                    return Err(Failure::unavailable(
+                        "The provider sent a stream without content",
+                    ));
                 }
             }
             Some(Err(error)) => return Err(unreachable(&error)),
@@ -173,7 +202,9 @@ async fn begin(
                 // A finished answer without content is an answer (a filter
                 // may have emptied it); one without a finish is none.
                 if feed.report().finish.is_none() {
-                    return Err(Failure::unavailable("The provider ended its stream without content"));
+                    return Err(Failure::unavailable(
+                        "The provider ended its stream without content",
+                    ));
                 }
                 break;
             }
@@ -215,10 +246,17 @@ fn whole(
     }
     if ask.hides_reasoning {
         for choice in &mut reply.choices {
-            choice.parts.retain(|part| !matches!(part, bourse_vocab::chat::Part::Reasoning(_)));
+            choice
+                .parts
+                .retain(|part| !matches!(part, bourse_vocab::chat::Part::Reasoning(_)));
         }
     }
-    report.content_bytes = reply.choices.iter().flat_map(|c| &c.parts).map(text_bytes).sum();
+    report.content_bytes = reply
+        .choices
+        .iter()
+        .flat_map(|c| &c.parts)
+        .map(text_bytes)
+        .sum();
     Ok((Opened::Whole(Box::new(Whole::Parsed(reply))), report))
 }
 
@@ -226,7 +264,9 @@ fn text_bytes(part: &bourse_vocab::chat::Part) -> u64 {
     use bourse_vocab::chat::{Part, ReasoningKind};
     let bytes = match part {
         Part::Text { text, .. } | Part::Refusal(text) => text.len(),
-        Part::ToolCall { name, arguments, .. } => name.len().saturating_add(arguments.len()),
+        Part::ToolCall {
+            name, arguments, ..
+        } => name.len().saturating_add(arguments.len()),
         Part::Reasoning(reasoning) => match &reasoning.kind {
             ReasoningKind::Text { text, .. } => text.len(),
             ReasoningKind::Summary(text) => text.len(),
@@ -254,7 +294,9 @@ async fn read_bounded(mut body: UpstreamBody, max: usize) -> Result<Bytes, Failu
         match (&first, &mut more) {
             (None, _) => first = Some(piece),
             (Some(head), None) => {
-                let mut all = BytesMut::with_capacity(head.len().saturating_add(piece.len()).saturating_mul(2));
+                let mut all = BytesMut::with_capacity(
+                    head.len().saturating_add(piece.len()).saturating_mul(2),
+                );
                 all.extend_from_slice(head);
                 all.extend_from_slice(&piece);
                 more = Some(all);
@@ -271,12 +313,19 @@ async fn refused(target: &Target, response: Response) -> Failure {
     let retry_after = retry_after(&response);
     // A body that cannot be read tells less, but the status still counts.
     let body = read_prefix(response.body, ERROR_BYTES_MAX).await;
-    let reply = ErrorReply { status, body: &body, retry_after };
+    let reply = ErrorReply {
+        status,
+        body: &body,
+        retry_after,
+    };
     let mut failure = target.provider.provider.read_failure(target.format, &reply);
     if (300..400).contains(&status) {
-        failure = Failure::unavailable("The provider answered with a redirect, which is never followed");
+        failure =
+            Failure::unavailable("The provider answered with a redirect, which is never followed");
     }
-    let upstream = failure.upstream.get_or_insert_with(Box::<UpstreamError>::default);
+    let upstream = failure
+        .upstream
+        .get_or_insert_with(Box::<UpstreamError>::default);
     upstream.provider = Some(target.provider.name.to_string().into());
     upstream.status = Some(status);
     if failure.retry_after.is_none() {
@@ -313,7 +362,9 @@ fn retry_after(response: &Response) -> Option<Duration> {
         return (ms.is_finite() && ms >= 0.0).then(|| Duration::from_millis(clamp_u64(ms)));
     }
     let at = crate::http_date::parse(text)?;
-    Some(Duration::from_secs(at.saturating_sub(crate::clock::now_ms() / 1000)))
+    Some(Duration::from_secs(
+        at.saturating_sub(crate::clock::now_ms() / 1000),
+    ))
 }
 
 /// An hour at most: whatever is longer is capped by routing anyway.
@@ -330,14 +381,24 @@ pub fn unreachable(error: &NetError) -> Failure {
             (FailureKind::Timeout, "The provider did not answer in time")
         }
         NetErrorKind::IdleTimeout => (FailureKind::Timeout, "The provider stopped sending"),
-        NetErrorKind::Truncated | NetErrorKind::Reset => {
-            (FailureKind::Unavailable, "The provider closed the connection in the middle of its answer")
-        }
-        NetErrorKind::Malformed | NetErrorKind::TooLarge => {
-            (FailureKind::Unavailable, "The provider's answer is not valid HTTP")
-        }
-        NetErrorKind::Egress => (FailureKind::Unavailable, "The provider's address may not be called"),
-        _ => (FailureKind::Unavailable, "The provider could not be reached"),
+        NetErrorKind::Truncated | NetErrorKind::Reset => (
+            FailureKind::Unavailable,
+            "The provider closed the connection in the middle of its answer",
+        ),
+        NetErrorKind::Malformed | NetErrorKind::TooLarge => (
+            FailureKind::Unavailable,
+            "The provider's answer is not valid HTTP",
+        ),
+        NetErrorKind::Egress => (
+            FailureKind::Unavailable,
+            "The provider's address may not be called",
+        ),
+        _ => (
+            FailureKind::Unavailable,
+            "The provider could not be reached",
+        ),
     };
-    Failure::new(kind, message).next(Next::TryAnother).inside(error.to_string())
+    Failure::new(kind, message)
+        .next(Next::TryAnother)
+        .inside(error.to_string())
 }

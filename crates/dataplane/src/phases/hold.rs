@@ -70,9 +70,14 @@ pub async fn hold(
         other => other.failure(),
     })?;
     if gateway.wait_for_disk {
-        gateway.till.spool().wait_durable(tab.opened).await.map_err(|error| {
-            Failure::server(format!("the journal failed before a dispatch: {error}"))
-        })?;
+        gateway
+            .till
+            .spool()
+            .wait_durable(tab.opened)
+            .await
+            .map_err(|error| {
+                Failure::server(format!("the journal failed before a dispatch: {error}"))
+            })?;
     }
     Ok(tab)
 }
@@ -92,7 +97,10 @@ fn most(market: &Market, plan: &Plan, ask: &Ask) -> Result<Nanos, Failure> {
 /// What is known of the call at one endpoint.
 fn bound(ask: &Ask, endpoint: &Endpoint) -> price::Ask {
     let context_length = (endpoint.context_length > 0).then_some(endpoint.context_length);
-    let limit = endpoint.max_output.or(context_length).unwrap_or(OUTPUT_UNKNOWN);
+    let limit = endpoint
+        .max_output
+        .or(context_length)
+        .unwrap_or(OUTPUT_UNKNOWN);
     let completion_max = match ask.max_output {
         Some(asked) => asked,
         None if ask.stream => limit.min(STREAM_OUTPUT_FIRST),
@@ -129,7 +137,10 @@ fn afford(market: &Market, plan: &Plan, ask: &Ask, refusal: Refusal, available: 
     let endpoint = market.endpoint(target);
     let bound = bound(ask, endpoint);
     let fits = |tokens: u64| {
-        let less = price::Ask { completion_max: tokens, ..bound };
+        let less = price::Ask {
+            completion_max: tokens,
+            ..bound
+        };
         price::upper_bound(&less, &endpoint.prices, market.markup_ppm)
             .is_ok_and(|amount| amount <= available)
     };
@@ -147,5 +158,9 @@ fn afford(market: &Market, plan: &Plan, ask: &Ask, refusal: Refusal, available: 
         "This request requires more credits, or fewer max_tokens. You requested up to {} tokens, but can only afford {affordable}. To increase, add credits with `bourse credit grant`.",
         bound.completion_max
     );
-    Failure { message: message.into(), ..failure }.metadata("provider_name", serde_json::Value::Null)
+    Failure {
+        message: message.into(),
+        ..failure
+    }
+    .metadata("provider_name", serde_json::Value::Null)
 }

@@ -3,9 +3,9 @@
 use bourse_catalog::{Parameters, Resolution, SortVariant};
 use bourse_routing::candidate::Candidate;
 use bourse_routing::filter::{self, Excluded, Needs, PREFERRED};
+use bourse_routing::health::Percentiles;
 use bourse_routing::plan::Plan;
 use bourse_routing::preferences::{Cutoffs, Partition, Preferences, Sort, SortBy};
-use bourse_routing::health::Percentiles;
 use bourse_routing::strategies;
 use bourse_vocab::{Failure, FailureKind};
 use serde_json::json;
@@ -53,7 +53,14 @@ pub fn plan(market: &Market, wanted: &Wanted<'_>) -> Result<Plan, Failure> {
             sort = sort.or(Some(variant));
         }
         let rank = u16::try_from(rank).unwrap_or(u16::MAX);
-        consider(market, wanted, &resolution, rank, &mut candidates, &mut excluded);
+        consider(
+            market,
+            wanted,
+            &resolution,
+            rank,
+            &mut candidates,
+            &mut excluded,
+        );
     }
     // OpenRouter refuses an unknown model even where a fallback is known:
     // a typing error must not silently become another model.
@@ -61,7 +68,9 @@ pub fn plan(market: &Market, wanted: &Wanted<'_>) -> Result<Plan, Failure> {
         return Err(unknown_model(name));
     }
     let Some(first) = known else {
-        return Err(Failure::invalid("model: required; GET /api/v1/models lists them"));
+        return Err(Failure::invalid(
+            "model: required; GET /api/v1/models lists them",
+        ));
     };
     let rest = strategies::arrange(&mut candidates, wanted.wishes, sort, wanted.random);
     if !candidates.is_empty() {
@@ -87,9 +96,12 @@ fn consider<'m>(
     let mut supporting = false;
     for (index, target) in (first..).zip(targets) {
         let endpoint = market.endpoint(target);
-        if let Err(reason) =
-            filter::check(endpoint, &target.provider.slug, &wanted.needs, wanted.wishes)
-        {
+        if let Err(reason) = filter::check(
+            endpoint,
+            &target.provider.slug,
+            &wanted.needs,
+            wanted.wishes,
+        ) {
             excluded.push((reason, target));
             continue;
         }
@@ -116,7 +128,11 @@ fn candidate(
     let endpoint = market.endpoint(target);
     let prices = &endpoint.prices.base;
     let prompt = wanted.needs.prompt_bytes / TYPICAL_BYTES_PER_TOKEN;
-    let completion = wanted.needs.max_output.unwrap_or(TYPICAL_OUTPUT).min(4 * TYPICAL_OUTPUT);
+    let completion = wanted
+        .needs
+        .max_output
+        .unwrap_or(TYPICAL_OUTPUT)
+        .min(4 * TYPICAL_OUTPUT);
     let price = prices.prompt.unwrap_or_default().times(prompt)
         + prices.completion.unwrap_or_default().times(completion)
         + prices.request.unwrap_or_default().times(1);
@@ -136,9 +152,12 @@ fn candidate(
     let slow = wanted.wishes.preferred_max_latency.is_some_and(|limits| {
         latency.is_some_and(|have| misses(&limits, &have, |limit, have| have > limit * 1000.0))
     });
-    let weak = wanted.wishes.preferred_min_throughput.is_some_and(|limits| {
-        throughput.is_some_and(|have| misses(&limits, &have, |limit, have| have < limit))
-    });
+    let weak = wanted
+        .wishes
+        .preferred_min_throughput
+        .is_some_and(|limits| {
+            throughput.is_some_and(|have| misses(&limits, &have, |limit, have| have < limit))
+        });
     Candidate {
         target: index,
         model_rank,
@@ -154,9 +173,14 @@ fn candidate(
 
 fn target_throughput(target: &Target, wanted: &Wanted<'_>) -> Option<Percentiles> {
     let asked = wanted.wishes.preferred_min_throughput.is_some()
-        || wanted.wishes.sort.is_some_and(|sort| sort.by == SortBy::Throughput)
+        || wanted
+            .wishes
+            .sort
+            .is_some_and(|sort| sort.by == SortBy::Throughput)
         || wanted.models.iter().any(|name| name.contains(":nitro"));
-    asked.then(|| target.health.recent_throughput(wanted.now_ms)).flatten()
+    asked
+        .then(|| target.health.recent_throughput(wanted.now_ms))
+        .flatten()
 }
 
 fn misses(limits: &Cutoffs, have: &Percentiles, is_worse: impl Fn(f64, f64) -> bool) -> bool {
@@ -184,7 +208,10 @@ fn variant_sort(resolution: &Resolution, name: &str) -> Result<Option<Sort>, Fai
             )));
         }
     };
-    Ok(Some(Sort { by, partition: Partition::Model }))
+    Ok(Some(Sort {
+        by,
+        partition: Partition::Model,
+    }))
 }
 
 fn unknown_model(name: &str) -> Failure {
@@ -221,15 +248,18 @@ fn nobody(
     reasons.sort_unstable();
     reasons.dedup();
     let names: Vec<_> = reasons.iter().map(|reason| reason.name()).collect();
-    let mut serving: Vec<&str> =
-        excluded.iter().map(|(_, target)| &*target.provider.slug).collect();
+    let mut serving: Vec<&str> = excluded
+        .iter()
+        .map(|(_, target)| &*target.provider.slug)
+        .collect();
     serving.sort_unstable();
     serving.dedup();
     let (code, message) = match reasons.as_slice() {
         [] => {
-            let listed = market.catalog.resolve(model).map_or(0, |r| {
-                market.catalog.endpoints(r.model).len()
-            });
+            let listed = market
+                .catalog
+                .resolve(model)
+                .map_or(0, |r| market.catalog.endpoints(r.model).len());
             let why = if listed == 0 {
                 "the catalog lists no endpoint for it".to_owned()
             } else {
@@ -242,9 +272,15 @@ fn nobody(
                     .map(|endpoint| &*market.catalog.provider(endpoint.provider).slug)
                     .take(5)
                     .collect();
-                format!("no provider that serves it is configured (for example: {})", providers.join(", "))
+                format!(
+                    "no provider that serves it is configured (for example: {})",
+                    providers.join(", ")
+                )
             };
-            ("no_endpoints", format!("No endpoints found for {model}: {why}."))
+            (
+                "no_endpoints",
+                format!("No endpoints found for {model}: {why}."),
+            )
         }
         [Excluded::Providers] => (
             "constraint_filtered",
@@ -255,13 +291,21 @@ fn nobody(
         ),
         [Excluded::Training | Excluded::Retention, ..] => (
             "privacy_restricted",
-            format!("No endpoints for {model} match your data policy ({}).", names.join(", ")),
+            format!(
+                "No endpoints for {model} match your data policy ({}).",
+                names.join(", ")
+            ),
         ),
         [Excluded::RequireParameters] => (
             "constraint_filtered",
             format!(
                 "No endpoints found for {model} that support every parameter of the request: {}. Remove some, or provider.require_parameters.",
-                wanted.needs.parameters.names().collect::<Vec<_>>().join(", ")
+                wanted
+                    .needs
+                    .parameters
+                    .names()
+                    .collect::<Vec<_>>()
+                    .join(", ")
             ),
         ),
         [Excluded::Modality] => (
@@ -274,7 +318,10 @@ fn nobody(
         ),
         _ => (
             "constraint_filtered",
-            format!("No endpoints found for {model} that fit the request: {}.", names.join(", ")),
+            format!(
+                "No endpoints found for {model} that fit the request: {}.",
+                names.join(", ")
+            ),
         ),
     };
     Failure::new(FailureKind::NotFound, message).availability(json!({

@@ -3,8 +3,8 @@
 
 use std::pin::Pin;
 
-use bourse_catalog::{Modalities, Modality, Parameters};
 use bourse_catalog::Parameter;
+use bourse_catalog::{Modalities, Modality, Parameters};
 use bourse_routing::filter::Needs;
 use bourse_routing::preferences::Preferences;
 use bourse_vocab::{Failure, FailureKind};
@@ -35,7 +35,10 @@ where
     B: Body<Data = Bytes> + Unpin,
     B::Error: std::fmt::Display,
 {
-    if headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
+    if headers
+        .get(CONTENT_ENCODING)
+        .is_some_and(|encoding| encoding != "identity")
+    {
         return Err(Failure::invalid(
             "Content-Encoding: compressed request bodies are not accepted; send the JSON as it is",
         ));
@@ -50,8 +53,10 @@ where
     match shape {
         Shape::Chat => {
             let mut scanner = Scanner::new();
-            let segments =
-                collect(body, limits, |piece| scanner.push(piece).map_err(Failure::from)).await?;
+            let segments = collect(body, limits, |piece| {
+                scanner.push(piece).map_err(Failure::from)
+            })
+            .await?;
             let outline = scanner.finish()?;
             let envelope = Envelope::read(outline, &segments)?;
             chat(headers, envelope, segments)
@@ -66,7 +71,10 @@ where
 fn too_large(limits: &CallLimits) -> Failure {
     Failure::new(
         FailureKind::PayloadTooLarge,
-        format!("The request body is larger than {} bytes", limits.body_bytes_max),
+        format!(
+            "The request body is larger than {} bytes",
+            limits.body_bytes_max
+        ),
     )
 }
 
@@ -89,15 +97,24 @@ where
         let ready = poll_once(&mut frame).await;
         let frame = match ready {
             Some(frame) => frame,
-            None => tokio::time::timeout(limits.body_timeout, frame).await.map_err(|_| {
-                Failure::new(FailureKind::Timeout, "The request body did not arrive in time")
-            })?,
+            None => tokio::time::timeout(limits.body_timeout, frame)
+                .await
+                .map_err(|_| {
+                    Failure::new(
+                        FailureKind::Timeout,
+                        "The request body did not arrive in time",
+                    )
+                })?,
         };
-        let Some(frame) = frame else { return Ok(segments) };
+        let Some(frame) = frame else {
+            return Ok(segments);
+        };
         let frame = frame.map_err(|error| {
             Failure::invalid("The request body ended early").inside(error.to_string())
         })?;
-        let Ok(piece) = frame.into_data() else { continue };
+        let Ok(piece) = frame.into_data() else {
+            continue;
+        };
         length = length.saturating_add(piece.len());
         if length > limits.body_bytes_max {
             return Err(too_large(limits));
@@ -144,7 +161,11 @@ fn chat(headers: &HeaderMap, envelope: Envelope, segments: Vec<Bytes>) -> Result
             input: input_modalities(features),
             output,
             parameters: parameters(&envelope),
-            prompt_bytes: if has_media(features) { 0 } else { body_bytes as u64 },
+            prompt_bytes: if has_media(features) {
+                0
+            } else {
+                body_bytes as u64
+            },
             max_output: envelope.max_tokens,
         },
         models,
@@ -155,7 +176,10 @@ fn chat(headers: &HeaderMap, envelope: Envelope, segments: Vec<Bytes>) -> Result
         body_bytes: body_bytes as u64,
         media_parts: u32::from(has_media(features)),
         caches: features.cache_control,
-        hides_reasoning: envelope.reasoning.as_ref().is_some_and(|reasoning| reasoning.exclude),
+        hides_reasoning: envelope
+            .reasoning
+            .as_ref()
+            .is_some_and(|reasoning| reasoning.exclude),
         wants_metadata: wants_metadata(headers),
         attribution,
         source: Source::Chat { envelope, segments },
@@ -210,17 +234,24 @@ fn completion(headers: &HeaderMap, body: &[u8]) -> Result<Ask, Failure> {
 }
 
 fn models(first: Option<String>, more: &[String]) -> Result<Vec<String>, Failure> {
-    let mut models: Vec<String> = first.into_iter().filter(|model| !model.is_empty()).collect();
+    let mut models: Vec<String> = first
+        .into_iter()
+        .filter(|model| !model.is_empty())
+        .collect();
     for model in more {
         if !models.contains(model) {
             models.push(model.clone());
         }
     }
     if models.is_empty() {
-        return Err(Failure::invalid("model: required; GET /api/v1/models lists them"));
+        return Err(Failure::invalid(
+            "model: required; GET /api/v1/models lists them",
+        ));
     }
     if models.len() > MODELS_MAX {
-        return Err(Failure::invalid(format!("models: at most {MODELS_MAX} entries")));
+        return Err(Failure::invalid(format!(
+            "models: at most {MODELS_MAX} entries"
+        )));
     }
     Ok(models)
 }
@@ -234,14 +265,23 @@ fn refuse_what_is_not_offered(envelope: &Envelope) -> Result<(), Failure> {
         )));
     }
     let is_empty = |json: &Bytes| {
-        json.iter().all(|b| matches!(b, b'[' | b']') || b.is_ascii_whitespace())
+        json.iter()
+            .all(|b| matches!(b, b'[' | b']') || b.is_ascii_whitespace())
     };
-    if envelope.plugins.as_ref().is_some_and(|plugins| !is_empty(plugins)) {
+    if envelope
+        .plugins
+        .as_ref()
+        .is_some_and(|plugins| !is_empty(plugins))
+    {
         return Err(Failure::invalid(
             "plugins: this server runs no plugins; remove this field or send an empty list",
         ));
     }
-    if envelope.transforms.as_ref().is_some_and(|transforms| !is_empty(transforms)) {
+    if envelope
+        .transforms
+        .as_ref()
+        .is_some_and(|transforms| !is_empty(transforms))
+    {
         return Err(Failure::invalid(
             "transforms: prompts are never rewritten here; remove this field or send an empty list",
         ));
@@ -286,7 +326,11 @@ fn output_modalities(envelope: &Envelope, segments: &[Bytes]) -> Result<Modaliti
 }
 
 fn parameters(envelope: &Envelope) -> Parameters {
-    envelope.params.iter().filter_map(|param| Parameter::by_name(param.name())).collect()
+    envelope
+        .params
+        .iter()
+        .filter_map(|param| Parameter::by_name(param.name()))
+        .collect()
 }
 
 fn wants_metadata(headers: &HeaderMap) -> bool {
@@ -299,7 +343,12 @@ fn attribution(headers: &HeaderMap) -> Attribution {
         headers
             .get(name)
             .and_then(|value| value.to_str().ok())
-            .map(|value| value.chars().take(ATTRIBUTION_CHARS_MAX).collect::<String>())
+            .map(|value| {
+                value
+                    .chars()
+                    .take(ATTRIBUTION_CHARS_MAX)
+                    .collect::<String>()
+            })
     };
     const TITLE: HeaderName = HeaderName::from_static("x-openrouter-title");
     const OLD_TITLE: HeaderName = HeaderName::from_static("x-title");
@@ -308,7 +357,9 @@ fn attribution(headers: &HeaderMap) -> Attribution {
         referer: text(&HeaderName::from_static("http-referer"))
             .or_else(|| text(&REFERER))
             .unwrap_or_default(),
-        title: text(&TITLE).or_else(|| text(&OLD_TITLE)).unwrap_or_default(),
+        title: text(&TITLE)
+            .or_else(|| text(&OLD_TITLE))
+            .unwrap_or_default(),
         user_agent: text(&USER_AGENT).unwrap_or_default(),
         session_id: text(&SESSION).unwrap_or_default(),
         user: String::new(),

@@ -72,11 +72,16 @@ impl Settling {
     /// left out, and what has no sane price at all is counted anew: a call is
     /// never free by mistake.
     fn price(&self, usage: &Usage) -> Charge {
-        let Some(target) = self.target() else { return Charge::default() };
+        let Some(target) = self.target() else {
+            return Charge::default();
+        };
         let prices = &self.call.market.endpoint(target).prices;
         let images = u64::from(self.call.ask.media_parts);
         let markup = self.call.market.markup_ppm;
-        let without_searches = Usage { web_searches: 0, ..*usage };
+        let without_searches = Usage {
+            web_searches: 0,
+            ..*usage
+        };
         let counted = self.estimate(&self.delivered.report);
         price::price(usage, images, prices, markup)
             .or_else(|_| price::price(&without_searches, images, prices, markup))
@@ -97,7 +102,10 @@ impl Settling {
         let at_ms = now_ms();
         let estimate = self.estimate(report);
         let (usage, mended) = report.usage.resolve(&estimate);
-        let reported = report.usage.is_complete().then(|| self.price(&usage).priced());
+        let reported = report
+            .usage
+            .is_complete()
+            .then(|| self.price(&usage).priced());
         let counted = self.price(&estimate).priced();
         let end = self.end(report, ending, &usage);
         let at_most = self.tab.held();
@@ -151,7 +159,9 @@ impl Settling {
         let Some(target) = self.target() else { return };
         let metrics = &target.metrics;
         let outcome = match ending {
-            Ending::Complete | Ending::Drained if report.finish == Some("error") => Outcome::Failure,
+            Ending::Complete | Ending::Drained if report.finish == Some("error") => {
+                Outcome::Failure
+            }
             Ending::Complete | Ending::Drained => Outcome::Success {
                 first_token_ms: self.delivered.first_content_ms,
                 tokens: usage.completion,
@@ -187,19 +197,32 @@ impl Settling {
         verdict: &bourse_ledger::who_pays::Verdict,
         end: End,
     ) {
-        let Self { call, tab, delivered, .. } = &self;
-        let Some(target) = call.market.target(delivered.target) else { return };
+        let Self {
+            call,
+            tab,
+            delivered,
+            ..
+        } = &self;
+        let Some(target) = call.market.target(delivered.target) else {
+            return;
+        };
         let endpoint = call.market.endpoint(target);
         let provider = &*target.provider.slug;
         let costs: Vec<_> = verdict
             .cost
             .into_iter()
-            .map(|(amount, payer)| Cost { provider, amount, payer })
+            .map(|(amount, payer)| Cost {
+                provider,
+                amount,
+                payer,
+            })
             .collect();
         let mut possible = possible_costs(call, tab.held());
-        possible.extend(
-            verdict.possible.map(|amount| Cost { provider, amount, payer: Payer::House }),
-        );
+        possible.extend(verdict.possible.map(|amount| Cost {
+            provider,
+            amount,
+            payer: Payer::House,
+        }));
         if !verdict.served {
             let reason = match end {
                 End::NothingDelivered => VoidReason::NothingDelivered,

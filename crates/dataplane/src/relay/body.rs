@@ -82,7 +82,14 @@ impl Live {
         }
         let report = self.feed.report();
         self.look_at = report.content_bytes.saturating_add(CHECKPOINT_BYTES);
-        let (usage, Charge { total, upstream_total, .. }) = self.settling.so_far(&report);
+        let (
+            usage,
+            Charge {
+                total,
+                upstream_total,
+                ..
+            },
+        ) = self.settling.so_far(&report);
         let tab = &mut self.settling.tab;
         tab.checkpoint(total, upstream_total, usage.prompt, usage.completion);
         let held = tab.held();
@@ -133,8 +140,21 @@ pub struct Relay {
 impl Relay {
     /// Continues a stream whose first content is in `out`.
     #[must_use]
-    pub fn new(upstream: UpstreamBody, feed: Box<dyn Feed>, out: Vec<u8>, settling: Settling) -> Self {
-        Self { out, live: Some(Box::new(Live { upstream, feed, settling, look_at: CHECKPOINT_BYTES })) }
+    pub fn new(
+        upstream: UpstreamBody,
+        feed: Box<dyn Feed>,
+        out: Vec<u8>,
+        settling: Settling,
+    ) -> Self {
+        Self {
+            out,
+            live: Some(Box::new(Live {
+                upstream,
+                feed,
+                settling,
+                look_at: CHECKPOINT_BYTES,
+            })),
+        }
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
@@ -143,7 +163,9 @@ impl Relay {
                 // What is there goes first; the next poll continues.
                 return Poll::Ready(Some(std::mem::take(&mut self.out).into()));
             }
-            let Some(live) = &mut self.live else { return Poll::Ready(None) };
+            let Some(live) = &mut self.live else {
+                return Poll::Ready(None);
+            };
             let step = match ready!(live.poll(cx, &mut self.out)) {
                 Step::Going => match live.look_at_the_money() {
                     Ok(()) => continue,
@@ -151,8 +173,12 @@ impl Relay {
                 },
                 step => step,
             };
-            let Some(live) = self.live.take() else { continue };
-            let Live { mut feed, settling, .. } = *live;
+            let Some(live) = self.live.take() else {
+                continue;
+            };
+            let Live {
+                mut feed, settling, ..
+            } = *live;
             match step {
                 Step::Going => {}
                 Step::Complete => {
@@ -192,7 +218,12 @@ impl Drop for Relay {
                 runtime.spawn(live.drain());
             }
             _ => {
-                let Live { upstream, feed, settling, .. } = *live;
+                let Live {
+                    upstream,
+                    feed,
+                    settling,
+                    ..
+                } = *live;
                 // Closed first: the provider should not wait for our books.
                 drop(upstream);
                 settling.finish(&feed.report(), Ending::ClientLeft);
@@ -230,7 +261,11 @@ impl StreamBody {
                 }
                 Poll::Ready(next)
             }
-            Self::Waiting { waiting, ticks, stamp } => {
+            Self::Waiting {
+                waiting,
+                ticks,
+                stamp,
+            } => {
                 let outcome = match waiting.poll(cx) {
                     Poll::Ready(outcome) => outcome,
                     Poll::Pending => {
@@ -259,9 +294,22 @@ impl StreamBody {
 }
 
 /// An error after the status has been sent: an event of the stream.
-fn late_failure(failure: &Failure, (id, model, created): &(std::sync::Arc<str>, String, u64)) -> Bytes {
-    let provider = failure.upstream.as_ref().and_then(|u| u.provider.as_deref()).unwrap_or("");
-    let stamp = Stamp { id, model, provider, created: *created, metadata: None };
+fn late_failure(
+    failure: &Failure,
+    (id, model, created): &(std::sync::Arc<str>, String, u64),
+) -> Bytes {
+    let provider = failure
+        .upstream
+        .as_ref()
+        .and_then(|u| u.provider.as_deref())
+        .unwrap_or("");
+    let stamp = Stamp {
+        id,
+        model,
+        provider,
+        created: *created,
+        metadata: None,
+    };
     let mut out = Vec::new();
     let mut writer = codec(Format::OpenAiChat).stream_writer(&stamp);
     writer.event(&Event::Error(Box::new(failure.clone())), &mut out);

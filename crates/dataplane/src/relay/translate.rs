@@ -160,6 +160,8 @@ impl Feed for Translate {
     }
 
     fn fail(&mut self, failure: &Failure, out: &mut Vec<u8>) {
-        self.inner.writer.event(&Event::Error(Box::new(failure.clone())), out);
+        self.inner
+            .writer
+            .event(&Event::Error(Box::new(failure.clone())), out);
     }
 }

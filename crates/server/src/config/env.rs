@@ -42,7 +42,9 @@ pub fn overlay(
     if !problems.is_empty() {
         return Err(ConfigErrors(problems));
     }
-    table.try_into().map_err(|error| ConfigErrors(vec![format!("{name}: {error}")]))
+    table
+        .try_into()
+        .map_err(|error| ConfigErrors(vec![format!("{name}: {error}")]))
 }
 
 fn parse(value: &str) -> Value {
@@ -60,7 +62,9 @@ fn set(table: &mut Table, path: &[String], value: Value) {
             table.insert(last.clone(), value);
         }
         [first, rest @ ..] => {
-            let inner = table.entry(first.clone()).or_insert_with(|| Value::Table(Table::new()));
+            let inner = table
+                .entry(first.clone())
+                .or_insert_with(|| Value::Table(Table::new()));
             if !inner.is_table() {
                 *inner = Value::Table(Table::new());
             }

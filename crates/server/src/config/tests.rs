@@ -37,7 +37,11 @@ fn the_contracts_example_is_understood() {
     "#;
     let config = Config::parse("bourse.toml", text, &variables).unwrap();
     assert_eq!(config.providers.len(), 2);
-    let openai = config.providers.iter().find(|p| p.slug == "openai").unwrap();
+    let openai = config
+        .providers
+        .iter()
+        .find(|p| p.slug == "openai")
+        .unwrap();
     assert_eq!(openai.key.as_deref(), Some("sk-test"));
     assert_eq!(config.overlay.models.len(), 1);
 }
@@ -76,7 +80,14 @@ fn all_mistakes_are_reported_at_once() {
         base_url = "http://127.0.0.1:1"
         "#,
     );
-    for part in ["server.listen", "billing.markup_ppm", "database.url", "providers.mine.base_url", "providers.mine.format", "providers.other.format"] {
+    for part in [
+        "server.listen",
+        "billing.markup_ppm",
+        "database.url",
+        "providers.mine.base_url",
+        "providers.mine.format",
+        "providers.other.format",
+    ] {
         assert!(problem.contains(part), "{part} in {problem}");
     }
 }
@@ -84,7 +95,10 @@ fn all_mistakes_are_reported_at_once() {
 #[test]
 fn a_missing_secret_names_its_place_and_secrets_never_print() {
     let problem = problems("[providers.openai]\napi_key = { env = \"NO_SUCH\" }\n");
-    assert!(problem.contains("providers.openai.api_key") && problem.contains("NO_SUCH"), "{problem}");
+    assert!(
+        problem.contains("providers.openai.api_key") && problem.contains("NO_SUCH"),
+        "{problem}"
+    );
     let raw = raw::parse("f", "[providers.openai]\napi_key = \"sk-secret\"\n").unwrap();
     assert!(!format!("{raw:?}").contains("sk-secret"));
     let problem = problems("[providers.openai]\napi_key = { vault = \"x\" }\n");
@@ -94,10 +108,17 @@ fn a_missing_secret_names_its_place_and_secrets_never_print() {
 #[test]
 fn variables_override_the_file_and_name_themselves_when_wrong() {
     let set = |name: &str, value: &str| vec![(name.to_owned(), value.to_owned())];
-    let config = Config::parse("f", "[server]\nlisten = \"127.0.0.1:1\"\n", &set("BOURSE_SERVER__LISTEN", "127.0.0.1:2")).unwrap();
+    let config = Config::parse(
+        "f",
+        "[server]\nlisten = \"127.0.0.1:1\"\n",
+        &set("BOURSE_SERVER__LISTEN", "127.0.0.1:2"),
+    )
+    .unwrap();
     assert_eq!(config.listen.port(), 2);
     let config = Config::parse("f", "", &set("BOURSE_BILLING__MARKUP_PPM", "55000")).unwrap();
     assert_eq!(config.markup_ppm, 55_000);
-    let problem = Config::parse("f", "", &set("BOURSE_SERVER__PORT", "1")).unwrap_err().to_string();
+    let problem = Config::parse("f", "", &set("BOURSE_SERVER__PORT", "1"))
+        .unwrap_err()
+        .to_string();
     assert!(problem.contains("BOURSE_SERVER__PORT"), "{problem}");
 }

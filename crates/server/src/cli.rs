@@ -1,0 +1,143 @@
+//! The command line.
+//!
+//! Every command has help that teaches, prints JSON with `--json` where it
+//! prints data, and exits with 0 (done), 1 (it did not work) or 2 (the
+//! command line is wrong). They all work beside a running server.
+
+mod catalog;
+mod check;
+mod credit;
+mod doctor;
+mod key;
+mod ledger;
+mod sim;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::Config;
+
+pub(crate) type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// The open model exchange that you run yourself.
+///
+/// One API, one key and one balance in front of every model provider.
+#[derive(Parser)]
+#[command(
+    name = "bourse",
+    version,
+    after_help = "\
+Start here:
+  bourse serve                         serve on 127.0.0.1:8787; the first start prints two keys
+  bourse key create --name laptop      make an API key
+  bourse credit grant --usd 25         put money on the default account
+  bourse doctor                        check disk, configuration and providers
+
+Configuration is read from ./bourse.toml, or from --config FILE. Every key can be overridden
+by a variable: server.listen is BOURSE_SERVER__LISTEN."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Options of every command that reads the configuration.
+#[derive(Args, Clone)]
+pub(crate) struct Common {
+    /// The configuration file [default: bourse.toml, if it is there]
+    #[arg(long, env = "BOURSE_CONFIG", global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl Common {
+    fn load(&self) -> Result<Config, Error> {
+        Ok(Config::load(self.config.as_deref())?)
+    }
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serves the API until told to stop
+    Serve {
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Makes and lists API keys
+    Key {
+        #[command(subcommand)]
+        command: key::Command,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Puts money on accounts
+    Credit {
+        #[command(subcommand)]
+        command: credit::Command,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Runs simulated providers: OpenAI, Anthropic and Gemini, with faults to order
+    Sim(sim::Options),
+    /// Checks a configuration file and says what is wrong with it
+    Check {
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Checks this machine: disk, database, configuration, providers
+    Doctor(doctor::Options),
+    /// Lists, compares and updates models and prices
+    Catalog {
+        #[command(subcommand)]
+        command: catalog::Command,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Checks the books
+    Ledger {
+        #[command(subcommand)]
+        command: ledger::Command,
+        #[command(flatten)]
+        common: Common,
+    },
+}
+
+/// Runs the program.
+pub(crate) fn main() -> ExitCode {
+    // clap exits with 2 where the command line is wrong.
+    let cli = Cli::parse();
+    let done = match cli.command {
+        Command::Serve { common } => crate::serve::serve(common.config.as_deref()),
+        Command::Key { command, common } => key::run(command, &common),
+        Command::Credit { command, common } => credit::run(&command, &common),
+        Command::Sim(options) => sim::run(&options),
+        Command::Check { common } => check::run(&common),
+        Command::Doctor(options) => doctor::run(&options),
+        Command::Catalog { command, common } => catalog::run(command, &common),
+        Command::Ledger { command, common } => ledger::run(&command, &common),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bourse: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Prints a line of output; a closed pipe ends the program quietly.
+pub(crate) fn say(text: impl std::fmt::Display) {
+    use std::io::Write as _;
+    if writeln!(std::io::stdout().lock(), "{text}").is_err() {
+        std::process::exit(0);
+    }
+}
+
+/// A runtime for a command that talks to the database.
+pub(crate) fn block_on<T>(future: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(future)
+}

@@ -1,0 +1,139 @@
+//! `bourse doctor`: what a person would check before asking for help.
+
+use std::time::Instant;
+
+use bourse_dataplane::market::Memory;
+use bourse_store::SqliteStore;
+use clap::Args;
+
+use super::{Common, Error, block_on, say};
+use crate::market::{self, Providers};
+
+/// Synchronisations that the disk is measured by.
+const SYNCS: u32 = 50;
+
+/// Checks this machine.
+#[derive(Args)]
+pub(super) struct Options {
+    #[command(flatten)]
+    common: Common,
+    /// Prints JSON
+    #[arg(long)]
+    json: bool,
+}
+
+struct Finding {
+    what: &'static str,
+    good: bool,
+    detail: String,
+}
+
+pub(super) fn run(options: &Options) -> Result<(), Error> {
+    let mut findings = Vec::new();
+    let mut note = |what, result: Result<String, Error>| {
+        let (good, detail) = match result {
+            Ok(detail) => (true, detail),
+            Err(error) => (false, error.to_string()),
+        };
+        findings.push(Finding { what, good, detail });
+    };
+    let config = options.common.load();
+    note(
+        "configuration",
+        config
+            .as_ref()
+            .map(|c| format!("listens on {}", c.listen))
+            .map_err(|e| e.to_string().into()),
+    );
+    if let Ok(config) = &config {
+        note(
+            "catalog",
+            market::catalog(config).map(|c| {
+                format!(
+                    "{} models, {} endpoints",
+                    c.models().len(),
+                    c.all_endpoints().len()
+                )
+            }),
+        );
+        note("providers", providers(config));
+        note("disk", disk(&config.data_dir));
+        note(
+            "database",
+            block_on(async {
+                let store = SqliteStore::open(&config.data_dir).await?;
+                store.close().await;
+                Ok("opens, and its tables are up to date".to_owned())
+            }),
+        );
+    }
+    let all_good = findings.iter().all(|finding| finding.good);
+    if options.json {
+        let rows: Vec<_> = findings
+            .iter()
+            .map(|f| serde_json::json!({"check": f.what, "ok": f.good, "detail": f.detail}))
+            .collect();
+        say(serde_json::to_string_pretty(&rows)?);
+    } else {
+        for finding in &findings {
+            let mark = if finding.good { "ok " } else { "BAD" };
+            say(format_args!(
+                "{mark}  {:<14} {}",
+                finding.what, finding.detail
+            ));
+        }
+    }
+    if all_good {
+        Ok(())
+    } else {
+        Err("something needs attention".into())
+    }
+}
+
+fn providers(config: &crate::config::Config) -> Result<String, Error> {
+    if !market::is_any_configured(config) {
+        return Ok("none configured: the server would simulate them".to_owned());
+    }
+    let built = market::build(config, &Providers::Configured, &Memory::default())?;
+    let problems: Vec<_> = built
+        .problems
+        .iter()
+        .map(|p| format!("{}: {}", p.provider, p.message))
+        .collect();
+    if !problems.is_empty() {
+        return Err(problems.join("; ").into());
+    }
+    let names: Vec<_> = built
+        .market
+        .providers()
+        .iter()
+        .map(|p| p.slug.to_string())
+        .collect();
+    Ok(format!(
+        "{} (endpoints: {})",
+        names.join(", "),
+        built.market.targets().len()
+    ))
+}
+
+/// How long the disk takes to keep a promise: what `ledger.durability =
+/// "always"` would add to a call.
+fn disk(data_dir: &std::path::Path) -> Result<String, Error> {
+    use std::io::Write as _;
+    std::fs::create_dir_all(data_dir)?;
+    let path = data_dir.join(".doctor");
+    let mut file = std::fs::File::create(&path)?;
+    let started = Instant::now();
+    for _ in 0..SYNCS {
+        file.write_all(&[0; 256])?;
+        file.sync_data()?;
+    }
+    let each = started.elapsed() / SYNCS;
+    drop(file);
+    std::fs::remove_file(&path)?;
+    Ok(format!(
+        "{}: a synchronous write takes {:.2} ms",
+        data_dir.display(),
+        each.as_secs_f64() * 1e3
+    ))
+}

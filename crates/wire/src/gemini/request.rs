@@ -1,0 +1,16 @@
+//! Requests: GenerateContentRequest (Gemini API reference, October 2026).
+
+mod config;
+mod contents;
+mod read;
+mod read_contents;
+mod thinking;
+mod write;
+
+pub use read::{camel, read};
+pub use write::write;
+
+/// Members of the same meaning are looked for under this name first.
+const CONFIG: &str = "generationConfig";
+/// See [`CONFIG`].
+const TOOL_CONFIG: &str = "toolConfig";
