@@ -42,17 +42,22 @@ pub const ENABLE_THINKING: Dialect = Dialect {
 };
 
 /// "OpenAI Compatibility" (console.groq.com/docs/openai, October 2026): these
-/// and a participant's name are answered with 400. Usage comes in the last
-/// chunk when asked for, and in `x_groq` besides.
+/// and a participant's name are answered with 400, and so is any replayed
+/// reasoning ("property 'reasoning_content' is unsupported", janhq/jan issue
+/// 8136, May 2026). Usage comes in the last chunk when asked for, and in
+/// `x_groq` besides.
 pub const GROQ: Dialect = Dialect {
     max_tokens: MaxTokensName::MaxCompletionTokens,
     rejects: &["logprobs", "logit_bias", "top_logprobs"],
     names: false,
+    strict_messages: true,
     ..EFFORT
 };
 
-/// "OpenAI Compatibility" (inference-docs.cerebras.ai/resources/openai,
-/// 2026): these are answered with 400; the limit is `max_completion_tokens`.
+/// "OpenAI Compatibility" (inference-docs.cerebras.ai/resources/openai, as
+/// read by hexdocs.pm/req_llm, 2026): these are answered with 400, and so is
+/// replayed reasoning (`wrong_api_format`, CherryHQ/cherry-studio issue 16790,
+/// July 2026).
 pub const CEREBRAS: Dialect = Dialect {
     max_tokens: MaxTokensName::MaxCompletionTokens,
     rejects: &[
@@ -61,13 +66,20 @@ pub const CEREBRAS: Dialect = Dialect {
         "presence_penalty",
         "service_tier",
     ],
+    strict_messages: true,
     ..EFFORT
 };
 
-/// The published OpenAPI schema of chat completions forbids unknown members
-/// (docs.mistral.ai/api, 2026): they are answered with 422
-/// `extra_forbidden`, `stream_options.include_usage` among them
-/// (openai/openai-agents-python issue 442). The seed has a name of its own.
+/// The schema of chat completions (docs.mistral.ai/api, 2026) forbids unknown
+/// members, in messages too: they are answered with 422 `extra_forbidden`.
+/// Among them are `stream_options.include_usage`
+/// (openai/openai-agents-python issue 442), `max_completion_tokens` and `store`
+/// (Gitlawb/openclaude issue 739, April 2026), `reasoning_content`
+/// (charmbracelet/crush issue 1590), names (Gage-Technologies/mistral-go pull
+/// request 2) and `cache_control` (omnimind-ai/OmniBot issue 301, May 2026).
+/// The seed has a name of its own. Effort is for mistral-small,
+/// mistral-medium-3-5 and later
+/// (docs.mistral.ai/capabilities/reasoning/adjustable).
 pub const MISTRAL: Dialect = Dialect {
     stream_usage: StreamUsage::Always,
     rejects: &[
@@ -81,7 +93,12 @@ pub const MISTRAL: Dialect = Dialect {
         "user",
         "verbosity",
         "service_tier",
+        "store",
+        "web_search_options",
+        "modalities",
     ],
+    names: false,
+    strict_messages: true,
     renames: &[("seed", "random_seed")],
     ..EFFORT
 };

@@ -314,23 +314,13 @@ fn failure(provider: &dyn Provider, status: u16, body: &str) -> Failure {
     provider.read_failure(format, &reply)
 }
 
-/// Every provider but those that speak Gemini's format, whose errors have
-/// tests of their own beside the format.
-fn each_but_gemini(mut check: impl FnMut(&dyn Provider)) {
-    each(|provider| {
-        if provider.speaks("m") != [Format::Gemini] {
-            check(provider);
-        }
-    });
-}
-
 /// Whatever a provider says about our key, its limits or its health is not
 /// the caller's doing, and another target may do better.
 #[test]
 fn a_provider_that_fails_is_to_blame_itself() {
     const HTML: &str = "<html><head><title>502 Bad Gateway</title></head></html>";
     const JSON: &str = r#"{"error":{"message":"no","type":"error","code":"x"}}"#;
-    each_but_gemini(|provider| {
+    each(|provider| {
         for status in [401, 403, 429, 500, 502, 503, 529] {
             for body in [JSON, HTML, "", "null", r#"{"detail":"no"}"#] {
                 let failure = failure(provider, status, body);
@@ -349,7 +339,7 @@ fn a_provider_that_fails_is_to_blame_itself() {
 
 #[test]
 fn a_bad_request_is_the_callers() {
-    each_but_gemini(|provider| {
+    each(|provider| {
         let failure = failure(
             provider,
             400,

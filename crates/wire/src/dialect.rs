@@ -66,6 +66,9 @@ pub struct Dialect {
     /// Whether `cache_control` breakpoints are understood; else they are
     /// left out and reported as losses.
     pub cache_control: bool,
+    /// Whether a member of a message that the vendor does not know, such as
+    /// replayed reasoning, is answered with an error. Most ignore it.
+    pub strict_messages: bool,
 }
 
 impl Dialect {
@@ -79,5 +82,6 @@ impl Dialect {
         developer_role: false,
         names: true,
         cache_control: false,
+        strict_messages: false,
     };
 }
