@@ -287,8 +287,7 @@ pub static ROWS: &[Compatible] = &[
         &["SCALEWAY_API_KEY"],
         "https://api.scaleway.ai/v1",
     ),
-    // models.dev; the switch and budget as Qwen documents them, whose models
-    // it serves.
+    // docs.siliconflow.com, chat completions, 2026: a switch and a budget.
     Compatible::chat(
         "siliconflow",
         "SiliconFlow",
