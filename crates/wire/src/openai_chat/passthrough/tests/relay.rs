@@ -386,8 +386,8 @@ fn a_stream_ends_with_its_price_or_with_an_honest_error() {
     assert_eq!(
         String::from_utf8(out).unwrap(),
         format!(
-            "data: {HEAD},\"error\":{{\"code\":429,\"message\":\"The provider reported an error: a\\n\\\"b\",\
-             \"metadata\":{{\"error_type\":\"rate_limit_exceeded\",\"provider_code\":\"429\"}}}},\
+            "data: {HEAD},\"error\":{{\"code\":429,\"message\":\"a\\n\\\"b\",\
+             \"metadata\":{{\"error_type\":\"rate_limit_exceeded\",\"provider_name\":\"Acme\"}}}},\
              \"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"\"}},\"finish_reason\":\"error\",\"native_finish_reason\":null}}]}}\n\n"
         )
     );
