@@ -51,7 +51,7 @@ where
     B::Error: std::fmt::Display,
 {
     let started_ms = now_ms();
-    let id = GenerationId::new(started_ms / 1000, rand::random());
+    let id = GenerationId::at_ms(started_ms, rand::random());
     let counters = &worker.gateway.counters;
     let _in_flight = InFlight::begin(worker);
     let simulated = worker.gateway.market.load().is_simulated();

@@ -13,7 +13,9 @@ use bourse_vocab::Format;
 use crate::config::{Config, ProviderConfig};
 
 /// Where `bourse catalog sync` keeps what it took over.
-pub const SYNCED_CATALOG: &str = "catalog.json";
+/// In a directory of its own, because the directory is watched and the data
+/// directory changes with every call.
+pub const SYNCED_CATALOG: &str = "catalog/catalog.json";
 
 /// Who answers.
 pub enum Providers {

@@ -75,6 +75,11 @@ fn start_watcher(
     })
     .map_err(|error| tracing::warn!(%error, "the configuration is not watched; use SIGHUP"))
     .ok()?;
+    if let Some(directory) = synced.parent()
+        && let Err(error) = std::fs::create_dir_all(directory)
+    {
+        tracing::warn!(%error, directory = %directory.display(), "not created");
+    }
     // Directories, because editors replace files rather than write them.
     for directory in [file.parent(), synced.parent()].into_iter().flatten() {
         if let Err(error) = watcher.watch(directory, RecursiveMode::NonRecursive) {

@@ -39,6 +39,16 @@ impl GenerationId {
         Self(((unix_seconds as u128) << RANDOM_BITS) | (random & RANDOM_MASK))
     }
 
+    /// Makes an id from Unix milliseconds. The random part begins with the
+    /// milliseconds, so that ids rise with time and a database appends them
+    /// in one place; 74 bits remain random.
+    #[must_use]
+    pub const fn at_ms(unix_ms: u64, random: u128) -> Self {
+        let ms = (unix_ms % 1000) as u128;
+        let random = (ms << (RANDOM_BITS - 10)) | (random & (RANDOM_MASK >> 10));
+        Self::new(unix_ms / 1000, random)
+    }
+
     /// The raw 128 bits, for journals and databases.
     #[must_use]
     pub const fn to_bits(self) -> u128 {
@@ -133,6 +143,15 @@ mod tests {
             GenerationId::new(1_763_683_200, 7).to_string().len(),
             GenerationId::TEXT_LEN
         );
+    }
+
+    #[test]
+    fn ids_of_one_second_sort_by_their_milliseconds() {
+        let early = GenerationId::at_ms(1_763_683_200_001, u128::MAX);
+        let late = GenerationId::at_ms(1_763_683_200_002, 0);
+        assert!(early < late);
+        assert_eq!(early.unix_seconds(), 1_763_683_200);
+        assert_eq!(late.to_string().parse(), Ok(late));
     }
 
     #[test]

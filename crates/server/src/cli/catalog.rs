@@ -254,9 +254,9 @@ fn fetch(url: &str) -> Result<String, Error> {
 
 /// Writes beside and renames, so that a server never reads half a file.
 fn write(data_dir: &Path, catalog: &RawCatalog) -> Result<PathBuf, Error> {
-    std::fs::create_dir_all(data_dir)?;
     let path = data_dir.join(SYNCED_CATALOG);
-    let beside = data_dir.join(".catalog.json.new");
+    let beside = path.with_extension("new");
+    std::fs::create_dir_all(path.parent().unwrap_or(data_dir))?;
     std::fs::write(&beside, serde_json::to_vec(catalog)?)?;
     std::fs::rename(&beside, &path)?;
     Ok(path)
