@@ -1,0 +1,197 @@
+//! What comes with a request: query, path and body, read with errors that
+//! name the argument, in the right envelope.
+
+use std::collections::BTreeMap;
+
+use axum::body::to_bytes;
+use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
+use axum::http::Uri;
+use axum::http::request::Parts;
+use bourse_vocab::{Failure, FailureKind};
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+
+use crate::Shared;
+use crate::error::{Answer, Refused, invalid};
+
+/// Most arguments in a query: the longest list of filters has thirty.
+const ARGS_MAX: usize = 100;
+/// Longest body: a key with a long name has a few hundred bytes.
+const BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// The query, decoded. Unknown arguments are ignored, as clients add their
+/// own; an empty value counts as absent.
+#[derive(Debug, Default)]
+pub(crate) struct Args(Vec<(String, String)>);
+
+impl Args {
+    /// Reads a query.
+    pub(crate) fn parse(uri: &Uri) -> Answer<Self> {
+        let pairs = url::form_urlencoded::parse(uri.query().unwrap_or("").as_bytes());
+        let pairs: Vec<_> = pairs.take(ARGS_MAX + 1).collect();
+        if pairs.len() > ARGS_MAX {
+            return Err(invalid(format!(
+                "The query has more than {ARGS_MAX} arguments"
+            )));
+        }
+        let owned = pairs
+            .into_iter()
+            .filter(|(_, value)| !value.is_empty())
+            .map(|(name, value)| (name.into_owned(), value.into_owned()));
+        Ok(Self(owned.collect()))
+    }
+
+    /// Whether nothing was said.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Every pair.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (&**name, &**value))
+    }
+
+    /// The first value of `name`.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        self.iter()
+            .find(|(n, _)| *n == name)
+            .map(|(_, value)| value)
+    }
+
+    /// The members of a list separated by commas, over all occurrences.
+    pub(crate) fn list<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.iter()
+            .filter(move |(n, _)| *n == name)
+            .flat_map(|(_, value)| value.split(','))
+            .map(str::trim)
+            .filter(|item| !item.is_empty())
+    }
+
+    /// A whole number.
+    pub(crate) fn number(&self, name: &str) -> Answer<Option<u64>> {
+        self.text(name)
+            .map(|text| {
+                text.parse()
+                    .map_err(|_| invalid(format!("{name}: must be a whole number, 0 or more")))
+            })
+            .transpose()
+    }
+
+    /// Yes or no.
+    pub(crate) fn flag(&self, name: &str) -> Answer<Option<bool>> {
+        self.text(name)
+            .map(|text| match text {
+                "true" | "1" => Ok(true),
+                "false" | "0" => Ok(false),
+                _ => Err(invalid(format!("{name}: must be true or false"))),
+            })
+            .transpose()
+    }
+
+    /// Refuses an argument that exists at OpenRouter and not here: a filter
+    /// that is silently ignored gives a wrong answer.
+    pub(crate) fn refuse(&self, names: &[&str], why: &str) -> Answer<()> {
+        match names.iter().find(|name| {
+            self.text(name)
+                .is_some_and(|value| value != "false" && value != "null")
+        }) {
+            Some(name) => Err(invalid(format!("{name}: not supported here: {why}"))),
+            None => Ok(()),
+        }
+    }
+}
+
+impl FromRequestParts<Shared> for Args {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Shared) -> Answer<Self> {
+        Self::parse(&parts.uri)
+    }
+}
+
+/// The variable segments of the path, decoded, in order.
+#[derive(Debug)]
+pub(crate) struct Segments<const N: usize>(pub(crate) [String; N]);
+
+impl<const N: usize> FromRequestParts<Shared> for Segments<N> {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, desk: &Shared) -> Answer<Self> {
+        let params = RawPathParams::from_request_parts(parts, desk)
+            .await
+            .map_err(|_| invalid("The path is not valid UTF-8"))?;
+        let found: Vec<String> = params.iter().map(|(_, value)| value.to_owned()).collect();
+        found
+            .try_into()
+            .map(Self)
+            .map_err(|_| Refused(Failure::server("a route and its handler disagree")))
+    }
+}
+
+/// The members of a JSON object, each as it was written: amounts of money
+/// are read from their digits and never pass through a float.
+#[derive(Debug)]
+pub(crate) struct Fields(BTreeMap<String, Box<RawValue>>);
+
+impl Fields {
+    /// Takes the member `name`: nothing if it is absent, and `Some(None)` if
+    /// it is null.
+    pub(crate) fn take<T: DeserializeOwned>(
+        &mut self,
+        name: &str,
+        expected: &str,
+    ) -> Answer<Option<Option<T>>> {
+        let Some(raw) = self.0.remove(name) else {
+            return Ok(None);
+        };
+        serde_json::from_str(raw.get())
+            .map(Some)
+            .map_err(|_| invalid(format!("{name}: must be {expected}")))
+    }
+
+    /// Takes the member `name` as it was written; null counts as given.
+    pub(crate) fn take_raw(&mut self, name: &str) -> Option<Box<RawValue>> {
+        self.0.remove(name)
+    }
+
+    /// Refuses members that exist at OpenRouter and not here, unless they
+    /// say nothing.
+    pub(crate) fn refuse(&mut self, names: &[&str], why: &str) -> Answer<()> {
+        for name in names {
+            if self.0.remove(*name).is_some_and(|raw| raw.get() != "null") {
+                return Err(invalid(format!("{name}: not supported here: {why}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses what is left: a misspelt `limit` must not become a key
+    /// without one.
+    pub(crate) fn finish(self) -> Answer<()> {
+        match self.0.into_keys().next() {
+            Some(name) => {
+                let name: String = name.chars().take(100).collect();
+                Err(invalid(format!("{name}: there is no such field")))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+impl FromRequest<Shared> for Fields {
+    type Rejection = Refused;
+
+    async fn from_request(request: Request, _: &Shared) -> Answer<Self> {
+        let bytes = to_bytes(request.into_body(), BODY_BYTES_MAX)
+            .await
+            .map_err(|_| {
+                Refused(Failure::new(
+                    FailureKind::PayloadTooLarge,
+                    format!("The body was cut off or is larger than {BODY_BYTES_MAX} bytes"),
+                ))
+            })?;
+        serde_json::from_slice(&bytes)
+            .map(Self)
+            .map_err(|error| invalid(format!("The body must be a JSON object: {error}")))
+    }
+}

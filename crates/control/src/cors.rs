@@ -1,0 +1,77 @@
+//! Browsers on other sites may call the API with a key, as they may call
+//! OpenRouter's. There are no cookies to protect, and none are allowed:
+//! `Access-Control-Allow-Credentials` is never sent.
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use crate::Shared;
+use crate::route::PREFIXES;
+
+/// Said beside every answer while providers are simulated.
+const SIMULATED: HeaderName = HeaderName::from_static("x-bourse-simulated");
+/// Longest list of header names that a preflight gets back.
+const HEADERS_BYTES_MAX: usize = 4_096;
+/// Allowed when a preflight does not say what it wants.
+const HEADERS: &str = "authorization, content-type, x-api-key, http-referer, x-title";
+const EXPOSED: &str = "x-generation-id, x-bourse-simulated, retry-after";
+
+fn is_api(path: &str) -> bool {
+    PREFIXES.iter().any(|prefix| {
+        path.strip_prefix(prefix)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    })
+}
+
+/// Answers preflights, and adds headers to what the others get.
+pub(crate) async fn answer(State(desk): State<Shared>, request: Request, next: Next) -> Response {
+    let is_api = is_api(request.uri().path());
+    if is_api && request.method() == Method::OPTIONS {
+        return preflight(&request);
+    }
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    if is_api {
+        let any = HeaderValue::from_static("*");
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, any);
+        let exposed = HeaderValue::from_static(EXPOSED);
+        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+    }
+    if desk.office.is_simulated() {
+        headers.insert(SIMULATED, HeaderValue::from_static("true"));
+    }
+    let nosniff = HeaderValue::from_static("nosniff");
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, nosniff);
+    response
+}
+
+/// SDKs send headers of their own (`x-stainless-*` and more), so a preflight
+/// gets whatever it asks for: `*` would not cover `Authorization`.
+fn preflight(request: &Request) -> Response {
+    let wanted = request
+        .headers()
+        .get(header::ACCESS_CONTROL_REQUEST_HEADERS)
+        .filter(|names| names.len() <= HEADERS_BYTES_MAX)
+        .cloned()
+        .unwrap_or_else(|| HeaderValue::from_static(HEADERS));
+    let fixed = |text| HeaderValue::from_static(text);
+    (
+        StatusCode::NO_CONTENT,
+        [
+            (header::ACCESS_CONTROL_ALLOW_ORIGIN, fixed("*")),
+            (
+                header::ACCESS_CONTROL_ALLOW_METHODS,
+                fixed("GET, HEAD, POST, PATCH, DELETE, OPTIONS"),
+            ),
+            (header::ACCESS_CONTROL_ALLOW_HEADERS, wanted),
+            (header::ACCESS_CONTROL_MAX_AGE, fixed("86400")),
+            (
+                header::VARY,
+                fixed("access-control-request-headers, origin"),
+            ),
+        ],
+    )
+        .into_response()
+}

@@ -1,0 +1,92 @@
+//! Errors as callers see them: OpenRouter's envelope, with an integer code,
+//! on every route. The strict SDKs turn any other shape into an error of
+//! their own and hide ours.
+
+use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use bourse_store::StoreError;
+use bourse_vocab::{Failure, FailureKind, Format};
+
+/// What a handler returns instead of its answer.
+#[derive(Debug)]
+pub(crate) struct Refused(pub(crate) Failure);
+
+/// What handlers return.
+pub(crate) type Answer<T> = Result<T, Refused>;
+
+impl From<Failure> for Refused {
+    fn from(failure: Failure) -> Self {
+        Self(failure)
+    }
+}
+
+impl From<StoreError> for Refused {
+    fn from(error: StoreError) -> Self {
+        Self(Failure::server(error.to_string()))
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        let failure = self.0;
+        if let Some(inside) = &failure.inside {
+            tracing::error!(inside, status = failure.status(), "a request failed");
+        }
+        let body = bourse_wire::codec(Format::OpenAiChat).write_failure(&failure);
+        let mut response = envelope(failure.status(), body);
+        if let Some(wait) = failure.retry_after {
+            let seconds = wait.as_secs().max(1);
+            response
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if failure.kind == FailureKind::Authentication {
+            // RFC 9110, 11.6.1: a 401 names a scheme.
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+fn envelope(status: u16, body: Vec<u8>) -> Response {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let json = HeaderValue::from_static("application/json");
+    (status, [(header::CONTENT_TYPE, json)], body).into_response()
+}
+
+/// A bad argument; the message names it.
+pub(crate) fn invalid(message: impl Into<String>) -> Refused {
+    Refused(Failure::invalid(message.into()))
+}
+
+/// Something that is not there, or that belongs to somebody else: the two
+/// must not be told apart.
+pub(crate) fn not_found(message: impl Into<String>) -> Refused {
+    Refused(Failure::new(FailureKind::NotFound, message.into()))
+}
+
+/// Longest path that an error repeats.
+const PATH_CHARS_MAX: usize = 200;
+
+fn shown(uri: &Uri) -> String {
+    uri.path().chars().take(PATH_CHARS_MAX).collect()
+}
+
+/// Answers for paths that do not exist.
+pub(crate) async fn no_such_path(method: Method, uri: Uri) -> Refused {
+    not_found(format!("{method} {} does not exist", shown(&uri)))
+}
+
+/// Answers for methods that a path does not have. `vocab` has no kind for
+/// 405, because no call to a model ends with it.
+pub(crate) async fn wrong_method(method: Method, uri: Uri) -> Response {
+    let message = format!("{} has no method {method}", shown(&uri));
+    let body = serde_json::json!({"error": {
+        "code": 405,
+        "message": message,
+        "metadata": {"error_type": FailureKind::InvalidRequest.error_type()},
+    }});
+    envelope(405, body.to_string().into_bytes())
+}

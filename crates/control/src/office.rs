@@ -1,0 +1,86 @@
+//! What this crate asks of the running server.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use axum::http::HeaderMap;
+use bourse_catalog::Snapshot;
+use bourse_ledger::{Balance, KeyBalance};
+use bourse_policy::Principal;
+use bourse_policy::key::RANDOM_BYTES;
+use bourse_store::Store;
+use bourse_vocab::{AccountId, Failure, KeyId};
+
+/// What an asynchronous question returns: boxed, so that an office is an
+/// object.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Quantiles of a measurement.
+#[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize)]
+pub struct Percentiles {
+    /// The median.
+    pub p50: f64,
+    /// Three quarters are below.
+    pub p75: f64,
+    /// Nine tenths are below.
+    pub p90: f64,
+    /// All but a hundredth are below.
+    pub p99: f64,
+}
+
+/// How an endpoint has been doing. What was not measured is absent.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct EndpointStats {
+    /// Successes among successes and failures, in percent; rate limiting
+    /// counts as neither.
+    pub uptime_last_5m: Option<f64>,
+    /// The same over half an hour.
+    pub uptime_last_30m: Option<f64>,
+    /// The same over a day.
+    pub uptime_last_1d: Option<f64>,
+    /// Milliseconds to the first content.
+    pub latency_last_30m: Option<Percentiles>,
+    /// Output tokens a second.
+    pub throughput_last_30m: Option<Percentiles>,
+}
+
+/// The running server, as far as this crate needs it.
+pub trait Office: Send + Sync + 'static {
+    /// Where keys and records are.
+    fn store(&self) -> Arc<dyn Store>;
+    /// The catalog in force.
+    fn catalog(&self) -> Arc<Snapshot>;
+    /// What is added to upstream prices, in parts per million. Listed prices
+    /// contain it: they are what customers pay.
+    fn markup_ppm(&self) -> u64;
+    /// Milliseconds since 1970.
+    fn now_ms(&self) -> u64;
+    /// Bytes of the operating system's generator, for a new key.
+    fn random(&self) -> [u8; RANDOM_BYTES];
+    /// Finds out who asks, from `Authorization` and its like. Whether the
+    /// key is still alive is checked here, against [`Self::now_ms`].
+    fn identify<'a>(&'a self, headers: &'a HeaderMap) -> Answer<'a, Result<Principal, Failure>>;
+    /// An account's money in the live books, which know more than the store.
+    fn balance(&self, account: AccountId) -> Option<Balance>;
+    /// A key's money in the live books.
+    fn key_balance(&self, account: AccountId, key: KeyId) -> Option<KeyBalance>;
+    /// Makes calls see a change at once; asked after every change to a key.
+    fn refresh(&self) -> Answer<'_, ()>;
+    /// How an endpoint has been doing.
+    fn endpoint_stats(&self, endpoint_id: &str) -> Option<EndpointStats>;
+    /// Whether an endpoint's provider is configured, so that it can be
+    /// called now.
+    fn callable(&self, endpoint_id: &str) -> bool;
+    /// All counters in Prometheus' text format 0.0.4.
+    fn metrics_text(&self) -> String;
+    /// Whether `/metrics` needs no key.
+    fn metrics_public(&self) -> bool;
+    /// Whether calls can be served.
+    ///
+    /// # Errors
+    /// Why not, in a sentence that may be published.
+    fn ready(&self) -> Result<(), String>;
+    /// Whether providers are simulated.
+    fn is_simulated(&self) -> bool;
+}

@@ -1,0 +1,217 @@
+//! Who may do what, over the whole table.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use bourse_policy::KeyHash;
+use bourse_store::{KeyPatch, Keys};
+use bourse_vocab::GenerationId;
+
+use super::{NOW, Town, ask};
+use crate::route::{Access, Place, Route, table};
+
+/// A request for `route` about things of account 1.
+fn request(route: &Route, path: &str, town: &Town, call: GenerationId) -> (String, &'static str) {
+    let hash = KeyHash::of(town.inference()).to_string();
+    let mut path = path
+        .replace("{author}", "openai")
+        .replace("{slug}", "gpt-4o")
+        .replace("{hash}", &hash);
+    if path.ends_with("/generation") {
+        path = format!("{path}?id={call}");
+    }
+    let body = match route.method.as_str() {
+        "POST" => r#"{"name":"new"}"#,
+        "PATCH" => r#"{"name":"newer"}"#,
+        _ => "",
+    };
+    (format!("{} {path}", route.method), body)
+}
+
+#[tokio::test]
+async fn every_route_lets_in_whom_its_row_names_and_nobody_else() {
+    let mut asked = 0;
+    for route in table() {
+        for path in route.paths() {
+            for who in 0..4 {
+                let (town, router) = Town::found().await;
+                let call = town.call(1, NOW).await;
+                let key = ["", town.inference(), town.management(), town.foreign()][who];
+                let (line, body) = request(&route, &path, &town, call);
+                let success = if route.method == "POST" { 201 } else { 200 };
+                let is_of_account = route.path.contains("{hash}") || route.path == "/generation";
+                let foreign = if is_of_account { 404 } else { success };
+                let expected = match route.access {
+                    Access::Public => [success; 4],
+                    Access::AnyKey => [401, success, success, foreign],
+                    Access::Management | Access::Metrics => [401, 403, success, foreign],
+                }[who];
+                let reply = ask(&router, &line, key, body).await;
+                assert_eq!(reply.status, expected, "{line} as {who}: {}", reply.text);
+                if expected >= 400 {
+                    reply.failure(expected);
+                }
+                if route.access != Access::Public {
+                    assert_eq!(reply.headers["cache-control"], "no-store", "{line}");
+                }
+                asked += 1;
+            }
+        }
+    }
+    assert!(asked > 100, "{asked}");
+}
+
+#[test]
+fn the_open_routes_are_these_and_no_others() {
+    let mut open: Vec<_> = table()
+        .into_iter()
+        .filter(|route| route.access == Access::Public)
+        .map(|route| route.path)
+        .collect();
+    open.sort_unstable();
+    let expected = [
+        "/docs",
+        "/endpoints/zdr",
+        "/healthz",
+        "/model/{author}/{slug}",
+        "/models",
+        "/models/count",
+        "/models/{author}/{slug}/endpoints",
+        "/openapi.json",
+        "/providers",
+        "/readyz",
+    ];
+    assert_eq!(open, expected);
+}
+
+#[tokio::test]
+async fn a_foreign_object_looks_exactly_like_an_absent_one() {
+    let (town, router) = Town::found().await;
+    let call = town.call(1, NOW - 60_000).await;
+    let absent_call = GenerationId::new(NOW / 1000 - 60, 99);
+    let (hash, absent) = (KeyHash::of(town.inference()), KeyHash::of("nobody"));
+    for (line, body) in [
+        ("GET /v1/keys/HASH", ""),
+        ("PATCH /v1/keys/HASH", r#"{"name":"x"}"#),
+        ("PATCH /v1/keys/HASH", r#"{"limit":-1}"#),
+        ("DELETE /v1/keys/HASH", ""),
+        ("GET /v1/activity?api_key_hash=HASH", ""),
+        ("GET /v1/generation?id=CALL", ""),
+    ] {
+        let line_of = |hash: KeyHash, call: GenerationId| {
+            line.replace("HASH", &hash.to_string())
+                .replace("CALL", &call.to_string())
+        };
+        let foreign = ask(&router, &line_of(hash, call), town.foreign(), body).await;
+        let nothing = ask(&router, &line_of(absent, absent_call), town.foreign(), body).await;
+        foreign.failure(404);
+        assert_eq!(foreign.text, nothing.text, "{line}");
+        assert_eq!(foreign.headers, nothing.headers, "{line}");
+    }
+}
+
+#[tokio::test]
+async fn a_disabled_or_expired_key_opens_nothing() {
+    let (town, router) = Town::found().await;
+    let off = KeyPatch {
+        disabled: Some(true),
+        ..KeyPatch::default()
+    };
+    for key in [town.inference(), town.management()] {
+        let hash = KeyHash::of(key);
+        town.store.update_key(hash, off.clone(), NOW).await.unwrap();
+        for line in ["GET /v1/key", "GET /v1/credits", "GET /v1/keys"] {
+            ask(&router, line, key, "").await.failure(401);
+        }
+    }
+    ask(&router, "GET /v1/key", "sk-bourse-v1-junk", "")
+        .await
+        .failure(401);
+}
+
+#[tokio::test]
+async fn what_does_not_exist_is_answered_in_the_envelope() {
+    let (town, router) = Town::found().await;
+    for path in [
+        "/",
+        "/api/v1",
+        "/v1/nothing",
+        "/api/v1/keys/a/b",
+        "/v2/models",
+    ] {
+        for key in ["", town.management()] {
+            ask(&router, &format!("GET {path}"), key, "")
+                .await
+                .failure(404);
+        }
+    }
+    for line in [
+        "DELETE /v1/models",
+        "POST /api/v1/key",
+        "PUT /v1/keys",
+        "POST /healthz",
+    ] {
+        ask(&router, line, "", "").await.failure(405);
+    }
+    // Not UTF-8.
+    ask(&router, "GET /v1/model/a/%FF", "", "")
+        .await
+        .failure(400);
+    let body = format!(r#"{{"name":"{}"}}"#, "x".repeat(70_000));
+    ask(&router, "POST /v1/keys", town.management(), &body)
+        .await
+        .failure(413);
+    let query = "a=b&".repeat(200);
+    ask(&router, &format!("GET /v1/models?{query}"), "", "")
+        .await
+        .failure(400);
+}
+
+#[tokio::test]
+async fn metrics_are_open_only_if_the_operator_says_so() {
+    let (town, router) = Town::found().await;
+    ask(&router, "GET /metrics", "", "").await.failure(401);
+    town.metrics_public.store(true, Relaxed);
+    let reply = ask(&router, "GET /metrics", "", "").await;
+    assert_eq!((reply.status, &*reply.text), (200, "# HELP up\n"));
+    let kind = reply.headers["content-type"].to_str().unwrap();
+    assert!(kind.starts_with("text/plain; version=0.0.4"), "{kind}");
+}
+
+#[tokio::test]
+async fn readiness_is_told_with_its_reason() {
+    let (town, router) = Town::found().await;
+    let reply = ask(&router, "GET /readyz", "", "").await;
+    assert_eq!(reply.json()["status"], "ready");
+    town.is_ready.store(false, Relaxed);
+    let message = ask(&router, "GET /readyz", "", "").await.failure(503);
+    assert!(message.contains("the disk is full"), "{message}");
+    assert_eq!(ask(&router, "GET /healthz", "", "").await.status, 200);
+}
+
+#[tokio::test]
+async fn browsers_elsewhere_may_call_with_a_key_and_never_with_cookies() {
+    let (town, router) = Town::found().await;
+    for route in table().iter().filter(|route| route.place == Place::Api) {
+        for path in route.paths() {
+            let reply = ask(&router, &format!("OPTIONS {path}"), "", "").await;
+            assert_eq!(reply.status, 204, "{path}");
+            assert_eq!(reply.headers["access-control-allow-origin"], "*");
+            let allowed = reply.headers["access-control-allow-headers"]
+                .to_str()
+                .unwrap();
+            assert!(allowed.contains("authorization"), "{allowed}");
+            let credentials = reply.headers.get("access-control-allow-credentials");
+            assert_eq!(credentials, None);
+        }
+    }
+    let reply = ask(&router, "OPTIONS /api/v1/chat/completions", "", "").await;
+    assert_eq!(reply.status, 204);
+    let reply = ask(&router, "GET /v1/key", town.inference(), "").await;
+    assert_eq!(reply.headers["access-control-allow-origin"], "*");
+    let reply = ask(&router, "GET /v1/key", "", "").await;
+    assert_eq!(reply.headers["access-control-allow-origin"], "*");
+    // The API is /v1, not whatever begins with it.
+    ask(&router, "OPTIONS /v1000/models", "", "")
+        .await
+        .failure(404);
+}

@@ -1,0 +1,213 @@
+//! Keys: what is accepted, what is refused, and that digits survive.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use bourse_ledger::{Balance, KeyBalance};
+use bourse_policy::{KeyHash, Spent};
+use bourse_store::Keys;
+use bourse_vocab::Nanos;
+
+use super::{NOW, Town, ask};
+
+#[tokio::test]
+async fn a_key_is_created_listed_changed_and_deleted() {
+    let (town, router) = Town::found().await;
+    let key = town.management();
+    let body = r#"{"name":" ci ","limit":12.000000001,"limit_reset":"weekly",
+        "include_byok_in_limit":true,"expires_at":"2027-12-31T23:59:59Z",
+        "workspace_id":null,"creator_user_id":null}"#;
+    let reply = ask(&router, "POST /api/v1/keys", key, body).await;
+    assert_eq!(reply.status, 201, "{}", reply.text);
+    assert!(
+        reply.text.contains(r#""limit":12.000000001"#),
+        "{}",
+        reply.text
+    );
+    let created = reply.json();
+    let text = created["key"].as_str().unwrap();
+    let hash = created["data"]["hash"].as_str().unwrap();
+    assert_eq!(hash, KeyHash::of(text).to_string());
+    assert_eq!(created["data"]["name"], "ci");
+    assert_eq!(created["data"]["limit_reset"], "weekly");
+    assert_eq!(created["data"]["expires_at"], "2027-12-31T23:59:59Z");
+    assert_eq!(created["data"]["created_at"], "2026-11-21T12:00:00Z");
+    assert_eq!(town.refreshed.load(Relaxed), 1);
+    // It works, and no list shows its text.
+    assert_eq!(ask(&router, "GET /v1/key", text, "").await.status, 200);
+    let listed = ask(&router, "GET /v1/keys", key, "").await;
+    assert!(!listed.text.contains(text));
+    let listed = listed.json();
+    assert_eq!(listed["data"].as_array().unwrap().len(), 3);
+    assert_eq!(listed["data"][0]["hash"], hash);
+
+    let one = format!("/v1/keys/{hash}");
+    let body = r#"{"limit":null,"disabled":true}"#;
+    let reply = ask(&router, &format!("PATCH {one}"), key, body)
+        .await
+        .json();
+    assert_eq!(reply["data"]["limit"], serde_json::Value::Null);
+    assert_eq!(reply["data"]["limit_remaining"], serde_json::Value::Null);
+    assert_eq!(reply["data"]["limit_reset"], "weekly");
+    assert_eq!(reply["data"]["disabled"], true);
+    assert_eq!(reply["data"]["name"], "ci");
+    assert_eq!(town.refreshed.load(Relaxed), 2);
+    let count = async |path: &str| {
+        let listed = ask(&router, &format!("GET {path}"), key, "").await.json();
+        listed["data"].as_array().unwrap().len()
+    };
+    assert_eq!(count("/v1/keys").await, 2);
+    assert_eq!(count("/v1/keys?include_disabled=true").await, 3);
+    assert_eq!(count("/v1/keys?include_disabled=true&offset=2").await, 1);
+
+    let reply = ask(&router, &format!("DELETE {one}"), key, "").await;
+    assert_eq!(reply.text, r#"{"deleted":true}"#);
+    assert_eq!(town.refreshed.load(Relaxed), 3);
+    for method in ["GET", "PATCH", "DELETE"] {
+        ask(&router, &format!("{method} {one}"), key, "{}")
+            .await
+            .failure(404);
+    }
+}
+
+#[tokio::test]
+async fn what_a_key_cannot_be_is_refused_by_name() {
+    let (town, router) = Town::found().await;
+    let long = format!(r#"{{"name":"{}"}}"#, "é".repeat(201));
+    for (body, names) in [
+        ("", "JSON object"),
+        ("[]", "JSON object"),
+        ("{}", "name"),
+        (r#"{"name":""}"#, "name"),
+        (r#"{"name":"   "}"#, "name"),
+        (r#"{"name":7}"#, "name"),
+        (r#"{"name":null}"#, "name"),
+        (r#"{"name":"a\nb"}"#, "name"),
+        (&long, "name"),
+        (r#"{"name":"x","limit":-0.01}"#, "limit"),
+        (r#"{"name":"x","limit":"5"}"#, "limit"),
+        (r#"{"name":"x","limit":0.0000000001}"#, "limit"),
+        (r#"{"name":"x","limit":1e30}"#, "limit"),
+        (r#"{"name":"x","limit":true}"#, "limit"),
+        (r#"{"name":"x","limit_reset":"yearly"}"#, "limit_reset"),
+        (
+            r#"{"name":"x","include_byok_in_limit":1}"#,
+            "include_byok_in_limit",
+        ),
+        (r#"{"name":"x","expires_at":"soon"}"#, "expires_at"),
+        (
+            r#"{"name":"x","expires_at":"2020-01-01T00:00:00Z"}"#,
+            "expires_at",
+        ),
+        (r#"{"name":"x","workspace_id":"0df9e665"}"#, "workspace_id"),
+        (
+            r#"{"name":"x","creator_user_id":"user_1"}"#,
+            "creator_user_id",
+        ),
+        (r#"{"name":"x","external":{"user":"u"}}"#, "external"),
+        (r#"{"name":"x","limt":5}"#, "limt"),
+        (r#"{"name":"x","disabled":true}"#, "disabled"),
+    ] {
+        let reply = ask(&router, "POST /v1/keys", town.management(), body).await;
+        let message = reply.failure(400);
+        assert!(message.contains(names), "{body}: {message}");
+    }
+    assert_eq!(town.refreshed.load(Relaxed), 0);
+    assert_eq!(town.store.keys(None, true, 0, 100).await.unwrap().len(), 4);
+}
+
+#[tokio::test]
+async fn limits_are_read_from_their_digits() {
+    let (town, router) = Town::found().await;
+    // The nearest float of the first has other digits.
+    for (limit, shown) in [
+        ("9007199254.740993", "9007199254.740993"),
+        ("0", "0"),
+        ("1e2", "100"),
+        ("0.1", "0.1"),
+    ] {
+        let body = format!(r#"{{"name":"x","limit":{limit}}}"#);
+        let reply = ask(&router, "POST /v1/keys", town.management(), &body).await;
+        let expected = format!(r#""limit":{shown},"limit_remaining":{shown},"#);
+        assert!(reply.text.contains(&expected), "{}", reply.text);
+    }
+}
+
+#[tokio::test]
+async fn a_management_key_cannot_remove_itself() {
+    let (town, router) = Town::found().await;
+    let key = town.management();
+    let hash = KeyHash::of(key);
+    ask(&router, &format!("DELETE /v1/keys/{hash}"), key, "")
+        .await
+        .failure(409);
+    let off = r#"{"disabled":true}"#;
+    ask(&router, &format!("PATCH /v1/keys/{hash}"), key, off)
+        .await
+        .failure(409);
+    let rename = r#"{"name":"boss","disabled":false}"#;
+    let reply = ask(&router, &format!("PATCH /v1/keys/{hash}"), key, rename).await;
+    assert_eq!(reply.json()["data"]["name"], "boss");
+}
+
+#[tokio::test]
+async fn a_patch_refuses_what_it_cannot_change() {
+    let (town, router) = Town::found().await;
+    let line = format!("PATCH /v1/keys/{}", KeyHash::of(town.inference()));
+    for (body, names) in [
+        (r#"{"expires_at":"2030-01-01T00:00:00Z"}"#, "expires_at"),
+        (r#"{"name":""}"#, "name"),
+        (r#"{"hash":"x"}"#, "hash"),
+        (r#"{"disabled":"yes"}"#, "disabled"),
+    ] {
+        let message = ask(&router, &line, town.management(), body)
+            .await
+            .failure(400);
+        assert!(message.contains(names), "{body}: {message}");
+    }
+}
+
+#[tokio::test]
+async fn the_live_books_are_believed_before_the_store() {
+    let (town, router) = Town::found().await;
+    let line = format!("PATCH /v1/keys/{}", KeyHash::of(town.inference()));
+    ask(
+        &router,
+        &line,
+        town.management(),
+        r#"{"limit":1,"limit_reset":"daily"}"#,
+    )
+    .await;
+    let stored = ask(&router, "GET /v1/credits", town.management(), "").await;
+    assert_eq!(
+        stored.text,
+        r#"{"data":{"total_credits":10,"total_usage":0}}"#
+    );
+    let mut spent = Spent::default();
+    spent.add(Nanos(100_000_000), NOW - 86_400_000);
+    spent.add(Nanos(250_000_001), NOW);
+    let key = KeyBalance {
+        spent,
+        held: Nanos(5),
+        limit: None,
+    };
+    let balance = Balance {
+        granted: Nanos(10_000_000_000),
+        spent: Nanos(350_000_001),
+        held: Nanos(5),
+    };
+    *town.live.lock().unwrap() = Some((balance, key));
+    let reply = ask(&router, "GET /v1/credits", town.management(), "").await;
+    assert_eq!(
+        reply.text,
+        r#"{"data":{"total_credits":10,"total_usage":0.350000001}}"#
+    );
+    let reply = ask(&router, "GET /v1/key", town.inference(), "").await;
+    for part in [
+        r#""limit":1,"limit_remaining":0.749999999,"limit_reset":"daily""#,
+        r#""usage":0.350000001,"usage_daily":0.250000001"#,
+        r#""scope":"key_limit""#,
+        r#""resets_at":"2026-11-22T00:00:00Z""#,
+    ] {
+        assert!(reply.text.contains(part), "{part}: {}", reply.text);
+    }
+}
