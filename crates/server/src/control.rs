@@ -1,14 +1,169 @@
 //! What the control plane asks of a running server.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use axum::Router;
+use axum::http::HeaderMap;
+use bourse_catalog::Snapshot;
+use bourse_control::{Answer, EndpointStats, Office, Percentiles};
+use bourse_dataplane::clock::now_ms;
+use bourse_dataplane::exposition;
 use bourse_dataplane::gateway::Gateway;
+use bourse_dataplane::keyring::Office as _;
+use bourse_dataplane::market::Market;
+use bourse_dataplane::phases::admit;
+use bourse_ledger::{Balance, KeyBalance};
+use bourse_policy::Principal;
+use bourse_policy::key::RANDOM_BYTES;
+use bourse_routing::health;
 use bourse_store::Store;
+use bourse_vocab::{AccountId, Failure, KeyId};
 
 use crate::office::LiveOffice;
 
-/// The control plane of a running server.
-pub fn router(_: &Arc<Gateway>, _: &Arc<LiveOffice>, _: &Arc<dyn Store>, _: bool) -> Router {
-    Router::new().route("/healthz", axum::routing::get(|| async { "ok" }))
+/// Where an endpoint is in a market, by its id.
+type Places = HashMap<Arc<str>, u32>;
+
+/// A running server, as the control plane sees it.
+struct Live {
+    gateway: Arc<Gateway>,
+    office: Arc<LiveOffice>,
+    store: Arc<dyn Store>,
+    metrics_public: bool,
+    /// Made anew when the market has been swapped.
+    places: ArcSwap<(usize, Places)>,
+}
+
+/// The control plane of a running server. Metrics are open to everybody who
+/// can reach a loopback address, and need a management key elsewhere.
+pub fn router(
+    gateway: &Arc<Gateway>,
+    office: &Arc<LiveOffice>,
+    store: &Arc<dyn Store>,
+    metrics_public: bool,
+) -> Router {
+    bourse_control::router(Arc::new(Live {
+        gateway: Arc::clone(gateway),
+        office: Arc::clone(office),
+        store: Arc::clone(store),
+        metrics_public,
+        places: ArcSwap::from_pointee((0, Places::new())),
+    }))
+}
+
+impl Live {
+    /// Finds an endpoint among those that can be called.
+    fn with_target<T>(
+        &self,
+        endpoint_id: &str,
+        use_it: impl FnOnce(&bourse_dataplane::market::Target) -> T,
+    ) -> Option<T> {
+        let market = self.gateway.market.load_full();
+        let identity = Arc::as_ptr(&market) as usize;
+        let mut places = self.places.load_full();
+        if places.0 != identity {
+            places = Arc::new((identity, index(&market)));
+            self.places.store(Arc::clone(&places));
+        }
+        let target = market.target(*places.1.get(endpoint_id)?)?;
+        // Indices of another market at the same address would be wrong.
+        (&*market.endpoint(target).id == endpoint_id).then(|| use_it(target))
+    }
+}
+
+fn index(market: &Market) -> Places {
+    (0..)
+        .zip(market.targets())
+        .map(|(place, target)| (Arc::clone(&market.endpoint(target).id), place))
+        .collect()
+}
+
+fn percentiles(of: health::Percentiles) -> Percentiles {
+    #[allow(clippy::cast_precision_loss)] // Milliseconds and tokens, far below 2^52.
+    let float = |value: u64| value as f64;
+    Percentiles {
+        p50: float(of.p50),
+        p75: float(of.p75),
+        p90: float(of.p90),
+        p99: float(of.p99),
+    }
+}
+
+impl Office for Live {
+    fn store(&self) -> Arc<dyn Store> {
+        Arc::clone(&self.store)
+    }
+
+    fn catalog(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.gateway.market.load().catalog)
+    }
+
+    fn markup_ppm(&self) -> u64 {
+        self.gateway.market.load().markup_ppm
+    }
+
+    fn now_ms(&self) -> u64 {
+        now_ms()
+    }
+
+    fn random(&self) -> [u8; RANDOM_BYTES] {
+        crate::keys::random()
+    }
+
+    fn identify<'a>(&'a self, headers: &'a HeaderMap) -> Answer<'a, Result<Principal, Failure>> {
+        Box::pin(async {
+            let entry = admit::identify(&self.gateway, headers, now_ms()).await?;
+            Ok(entry.principal)
+        })
+    }
+
+    fn balance(&self, account: AccountId) -> Option<Balance> {
+        self.gateway.till.books().balance(account)
+    }
+
+    fn key_balance(&self, account: AccountId, key: KeyId) -> Option<KeyBalance> {
+        self.gateway.till.books().key_balance(account, key)
+    }
+
+    fn refresh(&self) -> Answer<'_, ()> {
+        self.office.refresh()
+    }
+
+    fn endpoint_stats(&self, endpoint_id: &str) -> Option<EndpointStats> {
+        let now = now_ms();
+        self.with_target(endpoint_id, |target| EndpointStats {
+            uptime_last_5m: target.health.uptime_percent(now, 5),
+            uptime_last_30m: target.health.uptime_percent(now, 30),
+            uptime_last_1d: target.health.uptime_percent(now, 1_440),
+            latency_last_30m: target.health.latency_ms_last_30m(now).map(percentiles),
+            throughput_last_30m: target.health.throughput_last_30m(now).map(percentiles),
+        })
+    }
+
+    fn callable(&self, endpoint_id: &str) -> bool {
+        self.with_target(endpoint_id, |_| ()).is_some()
+    }
+
+    fn metrics_text(&self) -> String {
+        exposition::render(&self.gateway)
+    }
+
+    fn metrics_public(&self) -> bool {
+        self.metrics_public
+    }
+
+    fn ready(&self) -> Result<(), String> {
+        // Everything was recovered before the first listener opened.
+        self.gateway
+            .till
+            .spool()
+            .check_room()
+            .map_err(|error| error.to_string())
+    }
+
+    fn is_simulated(&self) -> bool {
+        self.gateway.market.load().is_simulated()
+    }
 }
