@@ -35,8 +35,10 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Connections that a worker serves at once; more wait in the kernel.
 const CONNECTIONS_MAX: usize = 16_384;
-/// Bytes of a request's head: hyper refuses longer ones with 431.
-const HEAD_BYTES_MAX: usize = 64 * 1024;
+/// Bytes that a connection buffers, which is also what bounds a request's
+/// head: hyper refuses with 431 what is longer, give or take one read. Large
+/// enough that a long prompt arrives in few pieces.
+const BUFFER_BYTES_MAX: usize = 512 * 1024;
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 1_024;
 
@@ -154,7 +156,7 @@ async fn serve(stream: TcpStream, service: Service, mut stop: watch::Receiver<bo
         http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(HEAD_TIMEOUT)
-            .max_buf_size(HEAD_BYTES_MAX.max(512 * 1024))
+            .max_buf_size(BUFFER_BYTES_MAX)
             .serve_connection(io, handler)
     );
     let ended = tokio::select! {

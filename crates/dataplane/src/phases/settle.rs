@@ -11,7 +11,7 @@ use bourse_ledger::price::{self, Charge};
 use bourse_ledger::record::{AttemptFact, Cost, Facts, Flags, Payer, Settlement, VoidReason};
 use bourse_ledger::who_pays::End;
 use bourse_routing::health::Outcome;
-use bourse_vocab::{Bill, Failure, Nanos, Usage};
+use bourse_vocab::{Bill, Failure, Nanos, Usage, UsageReport};
 
 use crate::call::{Call, Delivered};
 use crate::clock::now_ms;
@@ -100,6 +100,11 @@ impl Settling {
     /// ended, whatever the ending.
     pub fn finish(self, report: &Report, ending: Ending<'_>) -> (Usage, Bill) {
         let at_ms = now_ms();
+        let contradicted = contradicted(report).map(|usage| Report {
+            usage,
+            ..report.clone()
+        });
+        let report = contradicted.as_ref().unwrap_or(report);
         let estimate = self.estimate(report);
         let (usage, mended) = report.usage.resolve(&estimate);
         let reported = report
@@ -290,6 +295,18 @@ impl Settling {
         };
         self.tab.settle(&settlement);
     }
+}
+
+/// The usage without counts that what was seen contradicts, if there are
+/// any: no prompt is empty, and what was delivered was not made of nothing.
+/// A provider whose counter stands still must not make calls free.
+fn contradicted(report: &Report) -> Option<UsageReport> {
+    let mut usage = report.usage;
+    let delivered = report.content_bytes > 0 || report.content_pieces > 0;
+    usage.prompt = usage.prompt.filter(|count| *count > 0);
+    usage.completion = usage.completion.filter(|count| *count > 0 || !delivered);
+    usage.nonsense |= usage != report.usage;
+    (usage != report.usage).then_some(usage)
 }
 
 fn finish_word(report: &Report, ending: Ending<'_>) -> &'static str {

@@ -12,7 +12,12 @@ pub(super) fn read(reply: &ErrorReply<'_>) -> Failure {
     let Ok(value) = lossy::parse(reply.body) else {
         return failure_text::read(reply);
     };
-    let status = status(&value).unwrap_or(reply.status);
+    let status = match (status(&value), reply.status) {
+        // The vaguest of the words does not outweigh a status with one
+        // meaning: another target may well answer.
+        (Some(400) | None, status @ (408 | 429 | 503 | 504 | 529)) | (None, status) => status,
+        (Some(meant), _) => meant,
+    };
     let raw = String::from_utf8_lossy(reply.body);
     let mut failure =
         failure_text::failure(status, &Said::by_value(&value), &raw, reply.retry_after);

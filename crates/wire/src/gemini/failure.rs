@@ -92,7 +92,9 @@ fn meaning(word: &str, reason: &str, status: u16) -> u16 {
         // Both, and the precondition (a country without a free tier, billing
         // that is off), are about our account there.
         "UNAUTHENTICATED" | "PERMISSION_DENIED" | "FAILED_PRECONDITION" => 401,
-        "INVALID_ARGUMENT" | "OUT_OF_RANGE" => 400,
+        // The vaguest of the words does not outweigh a status with one
+        // meaning: another target may well answer.
+        "INVALID_ARGUMENT" | "OUT_OF_RANGE" if !matches!(status, 408 | 429 | 503 | 504) => 400,
         "NOT_FOUND" => 404,
         "RESOURCE_EXHAUSTED" => 429,
         "INTERNAL" | "UNKNOWN" | "DATA_LOSS" | "UNIMPLEMENTED" => 500,
