@@ -7,6 +7,7 @@
 pub mod ask;
 pub mod call;
 pub mod clock;
+pub mod exposition;
 pub mod gateway;
 mod http_date;
 pub mod keyring;

@@ -1,4 +1,4 @@
-//! What is counted, for Prometheus. Labels are catalog ids and words of
+//! What is counted. Labels are catalog ids and words of
 //! ours, never anything that a caller can invent.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};

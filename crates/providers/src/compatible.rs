@@ -1,4 +1,8 @@
-//! Vendors that speak OpenAI's chat format, one row each.
+//! Vendors that speak a known format and take a bearer token, one row each.
+
+mod gateways;
+mod hosts;
+mod makers;
 
 use std::borrow::Cow;
 
@@ -19,6 +23,7 @@ pub struct Compatible {
     base_url: Option<Cow<'static, str>>,
     format: Format,
     dialect: Dialect,
+    models: &'static [(&'static str, Dialect)],
     on_disconnect: Disconnect,
 }
 
@@ -38,8 +43,22 @@ impl Compatible {
             base_url: Some(Cow::Borrowed(base_url)),
             format: Format::OpenAiChat,
             dialect: Dialect::PLAIN,
+            models: &[],
             on_disconnect: Disconnect::Cancel,
         }
+    }
+
+    /// A vendor that speaks Anthropic's format and stops billing on close.
+    #[must_use]
+    pub const fn messages(
+        slug: &'static str,
+        name: &'static str,
+        env: &'static [&'static str],
+        base_url: &'static str,
+    ) -> Self {
+        let mut row = Self::chat(slug, name, env, base_url);
+        row.format = Format::Anthropic;
+        row
     }
 
     /// An operator's own server, from configuration: addressed like the
@@ -53,6 +72,7 @@ impl Compatible {
             base_url: Some(Cow::Owned(base_url.to_owned())),
             format,
             dialect: Dialect::PLAIN,
+            models: &[],
             on_disconnect: Disconnect::Cancel,
         }
     }
@@ -61,6 +81,14 @@ impl Compatible {
     #[must_use]
     pub const fn dialect(mut self, dialect: Dialect) -> Self {
         self.dialect = dialect;
+        self
+    }
+
+    /// Strays otherwise for models whose name begins so; the first that fits
+    /// counts.
+    #[must_use]
+    pub const fn models(mut self, models: &'static [(&'static str, Dialect)]) -> Self {
+        self.models = models;
         self
     }
 
@@ -93,8 +121,11 @@ impl Provider for Compatible {
         std::slice::from_ref(&self.format)
     }
 
-    fn dialect(&self, _model: &str) -> &Dialect {
-        &self.dialect
+    fn dialect(&self, model: &str) -> &Dialect {
+        self.models
+            .iter()
+            .find(|(prefix, _)| model.starts_with(prefix))
+            .map_or(&self.dialect, |(_, dialect)| dialect)
     }
 
     fn address(&self, attempt: &Attempt<'_>, key: &Key) -> Result<Outgoing, Failure> {
@@ -127,11 +158,5 @@ pub(crate) fn bearer(
     Ok(vec![(AUTHORIZATION, value)])
 }
 
-/// The rows.
-pub static COMPATIBLE: &[Compatible] = &[Compatible::chat(
-    "groq",
-    "Groq",
-    &["GROQ_API_KEY"],
-    "https://api.groq.com/openai/v1",
-)
-.bills_after_close()];
+/// The rows, by what the vendors do.
+pub static COMPATIBLE: &[&[Compatible]] = &[makers::ROWS, hosts::ROWS, gateways::ROWS];

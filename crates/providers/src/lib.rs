@@ -1,16 +1,18 @@
 //! Whom to call and how: address, authentication, dialect, reading errors.
 //!
 //! Only this crate names a vendor. A vendor that speaks OpenAI's format is
-//! one row in [`compatible`]; one with its own ways is a file and a row in
-//! [`PROVIDERS`]. An operator's own server is a [`Compatible`] made at
+//! one row under `compatible/`; one with its own ways is a file and a row in
+//! `PROVIDERS`. An operator's own server is a [`Compatible`] made at
 //! start from configuration. Pure: keys and addresses are arguments.
 
 mod anthropic;
 mod compatible;
+mod dialects;
 mod google_ai_studio;
 mod key;
 mod openai;
 mod provider;
+mod xai;
 
 pub use compatible::{COMPATIBLE, Compatible};
 pub use key::Key;
@@ -21,14 +23,18 @@ static PROVIDERS: &[&dyn Provider] = &[
     &openai::OpenAi,
     &anthropic::Anthropic,
     &google_ai_studio::GoogleAiStudio,
+    &xai::Xai,
 ];
 
 /// Every built-in provider: those with their own ways, then the rows.
 pub fn all() -> impl Iterator<Item = &'static dyn Provider> {
-    PROVIDERS
-        .iter()
-        .copied()
-        .chain(COMPATIBLE.iter().map(|row| row as &dyn Provider))
+    PROVIDERS.iter().copied().chain(
+        COMPATIBLE
+            .iter()
+            .copied()
+            .flatten()
+            .map(|row| row as &dyn Provider),
+    )
 }
 
 /// Finds a built-in provider.

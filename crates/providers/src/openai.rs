@@ -23,8 +23,13 @@ static CHAT: Dialect = Dialect {
     ..Dialect::PLAIN
 };
 
-/// Reasoning models take an effort, and refuse most sampling parameters
-/// (platform.openai.com/docs/guides/reasoning, November 2026).
+/// Reasoning models take an effort, and refuse most sampling parameters and
+/// `stop` (platform.openai.com/docs, guides/reasoning and the reference of
+/// chat completions, November 2026). From GPT-5.1 on, temperature, `top_p` and
+/// log probabilities are accepted with effort `none` only
+/// (developers.openai.com/api/docs/guides/latest-model, parameter
+/// compatibility, 2026), and GPT-5.6 refuses them again. Leaving them out
+/// always works, and is reported as a loss.
 static REASONING: Dialect = Dialect {
     max_tokens: MaxTokensName::MaxCompletionTokens,
     reasoning: ReasoningStyle::Effort,
@@ -40,6 +45,7 @@ static REASONING: Dialect = Dialect {
         "logprobs",
         "top_logprobs",
         "logit_bias",
+        "stop",
     ],
     developer_role: true,
     ..Dialect::PLAIN
@@ -47,8 +53,8 @@ static REASONING: Dialect = Dialect {
 
 const OPEN_MODELS_ONLY: &[&str] = &["top_k", "min_p", "top_a", "repetition_penalty"];
 
-/// Whether a model thinks: the o series and GPT-5 and later, except the
-/// chat-tuned variants.
+/// Whether a model thinks: the o series, codex-mini, and GPT-5 and later,
+/// except the chat-tuned variants.
 fn thinks(model: &str) -> bool {
     let o_series = model
         .strip_prefix('o')
@@ -57,7 +63,9 @@ fn thinks(model: &str) -> bool {
         .strip_prefix("gpt-")
         .map(|rest| rest.bytes().take_while(u8::is_ascii_digit).count())
         .and_then(|digits| model.get(4..4 + digits)?.parse::<u32>().ok());
-    o_series || (generation.is_some_and(|g| g >= 5) && !model.contains("-chat"))
+    o_series
+        || model.starts_with("codex-mini")
+        || (generation.is_some_and(|g| g >= 5) && !model.contains("-chat"))
 }
 
 impl Provider for OpenAi {
@@ -107,6 +115,7 @@ mod tests {
             "gpt-5.2",
             "gpt-5-mini",
             "gpt-12",
+            "codex-mini-latest",
         ] {
             assert!(thinks(model), "{model}");
         }

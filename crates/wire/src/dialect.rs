@@ -23,6 +23,10 @@ pub enum ReasoningStyle {
     Object,
     /// `thinking: {type: "enabled" | "disabled"}` (Z.AI, Moonshot, Volcengine).
     ThinkingSwitch,
+    /// The same switch, and `reasoning_effort` beside it (DeepSeek, GLM-5.2).
+    SwitchAndEffort,
+    /// `reasoning: {enabled: bool}` (Together's hybrid models).
+    EnabledSwitch,
     /// `enable_thinking: bool, thinking_budget: int` (Alibaba Qwen, SiliconFlow).
     EnableThinking,
     /// `chat_template_kwargs: {enable_thinking: bool}` (vLLM, SGLang).
@@ -62,6 +66,9 @@ pub struct Dialect {
     /// Whether `cache_control` breakpoints are understood; else they are
     /// left out and reported as losses.
     pub cache_control: bool,
+    /// Whether a member of a message that the vendor does not know, such as
+    /// replayed reasoning, is answered with an error. Most ignore it.
+    pub strict_messages: bool,
 }
 
 impl Dialect {
@@ -75,5 +82,6 @@ impl Dialect {
         developer_role: false,
         names: true,
         cache_control: false,
+        strict_messages: false,
     };
 }

@@ -22,6 +22,8 @@ pub struct Features {
     pub message_name: bool,
     /// A message that replays `reasoning_details`.
     pub reasoning_details: bool,
+    /// A message that replays `reasoning` or `reasoning_content`.
+    pub reasoning_text: bool,
 }
 
 /// Names of members whose presence or value is noted.
@@ -57,6 +59,11 @@ impl Features {
             b"name" if place.in_messages && place.depth == MESSAGE_DEPTH => return Marker::Name,
             b"reasoning_details" if place.in_messages && place.depth == MESSAGE_DEPTH => {
                 self.reasoning_details = true;
+            }
+            b"reasoning" | b"reasoning_content"
+                if place.in_messages && place.depth == MESSAGE_DEPTH =>
+            {
+                self.reasoning_text = true;
             }
             _ => {}
         }

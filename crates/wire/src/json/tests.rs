@@ -179,7 +179,7 @@ fn features_of_the_prompt_are_noted() {
     let all = features(
         r#"{"messages":[{"role":"developer","name":"ann","content":[{"type":"image_url"},
         {"type":"input_audio"},{"type":"file"},{"type" : "video_url","cache_control":{}}]},
-        {"role":"assistant","reasoning_details":[]}]}"#,
+        {"role":"assistant","reasoning_details":[]},{"reasoning_content":""}]}"#,
     );
     assert_eq!(
         all,
@@ -192,14 +192,15 @@ fn features_of_the_prompt_are_noted() {
             developer_role: true,
             message_name: true,
             reasoning_details: true,
+            reasoning_text: true,
         }
     );
     // Text that merely speaks of these things, and tools that use the
     // words for their own ends, ask for nothing.
     let none = features(
-        r#"{"messages":[{"role":"user","name":null,"content":"\"type\":\"file\"","x":{"name":"y","role":"developer"}},
+        r#"{"messages":[{"role":"user","name":null,"content":"\"type\":\"file\"","x":{"name":"y","role":"developer","reasoning":"z"}},
         {"tool_calls":[{"type":"function","function":{"name":"f"}}]}],
-        "tools":[{"name":"x","role":"developer","type":"file"}],"name":"z"}"#,
+        "reasoning":{"effort":"low"},"tools":[{"name":"x","role":"developer","type":"file"}],"name":"z"}"#,
     );
     assert_eq!(none, Features::default());
 }

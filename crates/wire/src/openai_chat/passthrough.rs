@@ -8,12 +8,12 @@
 //! - [`StreamRelay`] passes a stream on, chunk by chunk;
 //! - [`splice_reply`] passes a whole reply on.
 //!
-//! Two things a splice cannot do, because they are inside messages:
-//! renaming the role `developer` and dropping participants' names. Whoever
-//! builds a request asks [`needs_rewrite`] first and takes the way through
-//! `vocab` if it says so. `cache_control` and `reasoning_details` inside
-//! messages are passed on as they are: vendors of this format ignore
-//! members that they do not know there.
+//! What is inside messages a splice cannot change: the role `developer`,
+//! participants' names, and, for the few vendors that are strict about
+//! messages, `cache_control` and replayed reasoning. Whoever builds a request
+//! asks [`needs_rewrite`] first and takes the way through `vocab` if it says
+//! so. Most vendors of this format ignore members that they do not know in
+//! messages, and are sent them as they are.
 
 mod check;
 mod chunk;

@@ -142,18 +142,22 @@ pub fn members(
                     "the provider cannot be asked for a summary",
                 ));
             }
-            let effort = match (request.effort, request.max_tokens, limit) {
-                _ if !on => Effort::None,
-                (Some(effort), ..) => effort,
-                (None, Some(budget), Some(limit)) => Effort::by_budget(budget, limit),
-                (None, ..) => Effort::Medium,
-            };
-            vec![("reasoning_effort", format!("\"{}\"", effort.name()))]
+            vec![("reasoning_effort", effort(request, on, limit))]
         }
         ReasoningStyle::ThinkingSwitch => {
             only_a_switch(losses);
-            let state = if on { "enabled" } else { "disabled" };
-            vec![("thinking", format!("{{\"type\":\"{state}\"}}"))]
+            vec![("thinking", thinking(on))]
+        }
+        ReasoningStyle::SwitchAndEffort => {
+            let mut members = vec![("thinking", thinking(on))];
+            if graded {
+                members.push(("reasoning_effort", effort(request, on, limit)));
+            }
+            members
+        }
+        ReasoningStyle::EnabledSwitch => {
+            only_a_switch(losses);
+            vec![("reasoning", format!("{{\"enabled\":{on}}}"))]
         }
         ReasoningStyle::EnableThinking => {
             let mut members = vec![("enable_thinking", on.to_string())];
@@ -177,6 +181,22 @@ pub fn members(
             )]
         }
     }
+}
+
+/// The effort that says most of what is asked for, as a JSON text.
+fn effort(request: &ReasoningRequest, on: bool, limit: Option<u64>) -> String {
+    let effort = match (request.effort, request.max_tokens, limit) {
+        _ if !on => Effort::None,
+        (Some(effort), ..) => effort,
+        (None, Some(budget), Some(limit)) => Effort::by_budget(budget, limit),
+        (None, ..) => Effort::Medium,
+    };
+    format!("\"{}\"", effort.name())
+}
+
+fn thinking(on: bool) -> String {
+    let state = if on { "enabled" } else { "disabled" };
+    format!("{{\"type\":\"{state}\"}}")
 }
 
 fn object(request: &ReasoningRequest) -> String {
@@ -203,4 +223,58 @@ fn object(request: &ReasoningRequest) -> String {
     }
     text.push('}');
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_switch_may_have_an_effort_beside_it() {
+        let ask = |style, request: &ReasoningRequest| {
+            let mut losses = Vec::new();
+            let members = members(style, request, Some(1000), &mut losses);
+            let text: Vec<_> = members
+                .iter()
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect();
+            (text.join(" "), losses.len())
+        };
+        let high = ReasoningRequest {
+            effort: Some(Effort::High),
+            ..ReasoningRequest::default()
+        };
+        let off = ReasoningRequest {
+            effort: Some(Effort::None),
+            ..ReasoningRequest::default()
+        };
+        for (style, request, expected, losses) in [
+            (
+                ReasoningStyle::SwitchAndEffort,
+                &high,
+                r#"thinking={"type":"enabled"} reasoning_effort="high""#,
+                0,
+            ),
+            (
+                ReasoningStyle::SwitchAndEffort,
+                &off,
+                r#"thinking={"type":"disabled"}"#,
+                0,
+            ),
+            (
+                ReasoningStyle::EnabledSwitch,
+                &high,
+                r#"reasoning={"enabled":true}"#,
+                1,
+            ),
+            (
+                ReasoningStyle::EnabledSwitch,
+                &off,
+                r#"reasoning={"enabled":false}"#,
+                0,
+            ),
+        ] {
+            assert_eq!(ask(style, request), (expected.to_owned(), losses));
+        }
+    }
 }

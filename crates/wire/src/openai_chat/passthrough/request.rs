@@ -31,6 +31,10 @@ pub struct RequestEdits<'a> {
 pub const fn needs_rewrite(dialect: &Dialect, features: Features) -> bool {
     (features.developer_role && !dialect.developer_role)
         || (features.message_name && !dialect.names)
+        || (dialect.strict_messages
+            && (features.reasoning_details
+                || features.reasoning_text
+                || (features.cache_control && !dialect.cache_control)))
 }
 
 /// Writes a request for one target, out of slices of the client's bytes.
@@ -108,5 +112,40 @@ fn drop_what_is_not_for_the_provider(
         if let (Some(reason), true) = (reason, member.kind != Kind::Null) {
             losses.push(Loss::new(name, reason));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_strict_vendors_have_replayed_reasoning_taken_out() {
+        let strict = Dialect {
+            strict_messages: true,
+            ..Dialect::PLAIN
+        };
+        let features = |set: fn(&mut Features)| {
+            let mut features = Features::default();
+            set(&mut features);
+            features
+        };
+        for features in [
+            features(|f| f.reasoning_text = true),
+            features(|f| f.reasoning_details = true),
+            features(|f| f.cache_control = true),
+        ] {
+            assert!(needs_rewrite(&strict, features), "{features:?}");
+            assert!(!needs_rewrite(&Dialect::PLAIN, features), "{features:?}");
+        }
+        let cached = Dialect {
+            cache_control: true,
+            ..strict
+        };
+        assert!(!needs_rewrite(
+            &cached,
+            features(|f| f.cache_control = true)
+        ));
+        assert!(!needs_rewrite(&strict, features(|f| f.image = true)));
     }
 }

@@ -226,14 +226,23 @@ impl<'a> Body<'a> {
             }
             ReasoningStyle::ThinkingSwitch => {
                 self.lose_degree(reasoning);
-                self.nested("thinking", |out| {
-                    object(out, |thinking| {
-                        let word = if wish == Wish::Off {
-                            "disabled"
-                        } else {
-                            "enabled"
-                        };
-                        thinking.put("type", word);
+                self.thinking_switch(wish);
+            }
+            ReasoningStyle::SwitchAndEffort => {
+                self.thinking_switch(wish);
+                let graded = reasoning.effort.is_some() || reasoning.max_tokens.is_some();
+                if graded && wish != Wish::Off {
+                    if reasoning.effort.is_none() {
+                        self.lose("reasoning.max_tokens", "sent as the nearest effort");
+                    }
+                    self.put("reasoning_effort", wish.effort().name());
+                }
+            }
+            ReasoningStyle::EnabledSwitch => {
+                self.lose_degree(reasoning);
+                self.nested("reasoning", |out| {
+                    object(out, |switch| {
+                        switch.put("enabled", &(wish != Wish::Off));
                     });
                 });
             }
@@ -270,6 +279,19 @@ impl<'a> Body<'a> {
                 });
             }
         }
+    }
+
+    fn thinking_switch(&mut self, wish: Wish) {
+        let word = if wish == Wish::Off {
+            "disabled"
+        } else {
+            "enabled"
+        };
+        self.nested("thinking", |out| {
+            object(out, |thinking| {
+                thinking.put("type", word);
+            });
+        });
     }
 
     /// Thinking can only be switched: how much of it is lost.

@@ -256,7 +256,9 @@ impl<'a> Writer<'a> {
                 let readable = reasoning::readable(&piece.kind).is_some();
                 match self.dialect.reasoning {
                     ReasoningStyle::Object => sorted.thoughts.push(part),
-                    ReasoningStyle::Unsupported | ReasoningStyle::Effort => {
+                    ReasoningStyle::Unsupported
+                    | ReasoningStyle::Effort
+                    | ReasoningStyle::EnabledSwitch => {
                         self.lose(at, "the provider takes no earlier reasoning");
                     }
                     _ if !readable => {

@@ -96,6 +96,42 @@ fn reasoning_is_asked_for_in_each_style() {
             vec![],
         ),
         (
+            Style::SwitchAndEffort,
+            &high,
+            json!({"thinking": {"type": "enabled"}, "reasoning_effort": "high"}),
+            vec![],
+        ),
+        (
+            Style::SwitchAndEffort,
+            &budget,
+            json!({"thinking": {"type": "enabled"}, "reasoning_effort": "medium"}),
+            vec!["reasoning.max_tokens"],
+        ),
+        (
+            Style::SwitchAndEffort,
+            &just_on,
+            json!({"thinking": {"type": "enabled"}}),
+            vec![],
+        ),
+        (
+            Style::SwitchAndEffort,
+            &none,
+            json!({"thinking": {"type": "disabled"}}),
+            vec![],
+        ),
+        (
+            Style::EnabledSwitch,
+            &high,
+            json!({"reasoning": {"enabled": true}}),
+            vec!["reasoning.effort"],
+        ),
+        (
+            Style::EnabledSwitch,
+            &off,
+            json!({"reasoning": {"enabled": false}}),
+            vec![],
+        ),
+        (
             Style::EnableThinking,
             &high,
             json!({"enable_thinking": true, "thinking_budget": 800}),

@@ -1,0 +1,212 @@
+//! Counters as text, for Prometheus (exposition format 0.0.4).
+//!
+//! Labels are catalog ids and words of ours, so that no caller can make a
+//! new series. Slugs of the catalog have no character that would have to be
+//! escaped; they are escaped all the same.
+
+use std::fmt::Write as _;
+use std::sync::atomic::Ordering::Relaxed;
+
+use crate::clock::now_ms;
+use crate::gateway::Gateway;
+use crate::metrics::TargetMetrics;
+
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\")
+        .replace('"', "\\\"")
+        .replace('\n', "\\n")
+}
+
+struct Page(String);
+
+impl Page {
+    fn family(&mut self, name: &str, kind: &str, help: &str) {
+        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
+    }
+
+    fn value(&mut self, name: &str, labels: &[(&str, &str)], value: impl std::fmt::Display) {
+        self.0.push_str(name);
+        for (index, (label, text)) in labels.iter().enumerate() {
+            let open = if index == 0 { '{' } else { ',' };
+            let _ = write!(self.0, "{open}{label}=\"{}\"", escaped(text));
+        }
+        if !labels.is_empty() {
+            self.0.push('}');
+        }
+        let _ = writeln!(self.0, " {value}");
+    }
+
+    fn single(&mut self, name: &str, kind: &str, help: &str, value: impl std::fmt::Display) {
+        self.family(name, kind, help);
+        self.value(name, &[], value);
+    }
+}
+
+/// One family of the endpoints' counters.
+type Family = (&'static str, &'static str, fn(&TargetMetrics) -> u64);
+
+const OF_TARGETS: &[Family] = &[
+    ("bourse_prompt_tokens_total", "Input tokens.", |m| {
+        m.prompt_tokens.load(Relaxed)
+    }),
+    ("bourse_completion_tokens_total", "Output tokens.", |m| {
+        m.completion_tokens.load(Relaxed)
+    }),
+    (
+        "bourse_cost_nanodollars_total",
+        "What providers charged.",
+        |m| m.cost_nanos.load(Relaxed),
+    ),
+    (
+        "bourse_charge_nanodollars_total",
+        "What customers were charged.",
+        |m| m.charge_nanos.load(Relaxed),
+    ),
+];
+
+/// All counters of a gateway.
+#[must_use]
+pub fn render(gateway: &Gateway) -> String {
+    let mut page = Page(String::with_capacity(4096));
+    let counters = &gateway.counters;
+    page.single(
+        "bourse_calls_total",
+        "counter",
+        "Admitted model calls.",
+        counters.calls.load(Relaxed),
+    );
+    page.family(
+        "bourse_call_failures_total",
+        "counter",
+        "Calls that failed, by whose fault it was.",
+    );
+    for (blame, count) in ["caller", "upstream", "us"].iter().zip(&counters.failures) {
+        page.value(
+            "bourse_call_failures_total",
+            &[("blame", blame)],
+            count.load(Relaxed),
+        );
+    }
+    page.single(
+        "bourse_calls_in_flight",
+        "gauge",
+        "Model calls under way.",
+        counters.in_flight.load(Relaxed),
+    );
+    page.single(
+        "bourse_drains",
+        "gauge",
+        "Answers read on for clients that left.",
+        counters.draining.load(Relaxed),
+    );
+    page.single(
+        "bourse_holds_open",
+        "gauge",
+        "Holds that are neither posted nor voided.",
+        gateway.till.books().open_holds(),
+    );
+    page.single(
+        "bourse_repeated_settlements_total",
+        "counter",
+        "Settlements that came twice and were ignored.",
+        gateway.till.books().repeated_settlements(),
+    );
+    page.single(
+        "bourse_spool_unapplied_bytes",
+        "gauge",
+        "Journal that the database has not seen yet.",
+        gateway.till.spool().unapplied_bytes(),
+    );
+    page.single(
+        "bourse_keys",
+        "gauge",
+        "Keys known, deleted ones included.",
+        gateway.keyring.len(),
+    );
+    let market = gateway.market.load();
+    page.single(
+        "bourse_targets",
+        "gauge",
+        "Endpoints that can be called.",
+        market.targets().len(),
+    );
+    page.single(
+        "bourse_catalog_version",
+        "gauge",
+        "Content hash of the catalog in force.",
+        market.catalog.version(),
+    );
+
+    page.family(
+        "bourse_attempts_total",
+        "counter",
+        "Attempts at endpoints, by outcome.",
+    );
+    gateway.memory.for_each(|m| {
+        if !m.is_used() {
+            return;
+        }
+        for (outcome, count) in [
+            ("succeeded", &m.succeeded),
+            ("failed", &m.failed),
+            ("rate_limited", &m.rate_limited),
+            ("cancelled", &m.cancelled),
+        ] {
+            let labels = [
+                ("model", &*m.model),
+                ("provider", &*m.provider),
+                ("endpoint", &*m.endpoint),
+                ("outcome", outcome),
+            ];
+            page.value("bourse_attempts_total", &labels, count.load(Relaxed));
+        }
+    });
+    for (name, help, read) in OF_TARGETS {
+        page.family(name, "counter", help);
+        gateway.memory.for_each(|m| {
+            if m.is_used() {
+                let labels = [
+                    ("model", &*m.model),
+                    ("provider", &*m.provider),
+                    ("endpoint", &*m.endpoint),
+                ];
+                page.value(name, &labels, read(m));
+            }
+        });
+    }
+    page.family(
+        "bourse_first_token_ms",
+        "gauge",
+        "Time to the first content over half an hour.",
+    );
+    let now = now_ms();
+    for target in market.targets() {
+        let Some(latency) = target.health.latency_ms_last_30m(now) else {
+            continue;
+        };
+        for (quantile, value) in [
+            ("0.5", latency.p50),
+            ("0.9", latency.p90),
+            ("0.99", latency.p99),
+        ] {
+            let labels = [
+                ("endpoint", &*target.metrics.endpoint),
+                ("quantile", quantile),
+            ];
+            page.value("bourse_first_token_ms", &labels, value);
+        }
+    }
+    page.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_cannot_break_out_of_their_quotes() {
+        let mut page = Page(String::new());
+        page.value("x", &[("a", "q\"uo\\te\nline"), ("b", "2")], 7);
+        assert_eq!(page.0, "x{a=\"q\\\"uo\\\\te\\nline\",b=\"2\"} 7\n");
+    }
+}
