@@ -69,7 +69,7 @@ SCRIPT: dict[str, dict] = {
     },
     **{f"broken-{c}": {"error_status": 500} for c in CLIENTS},
     **{f"cut-{c}": {"tokens": 20, "cut_after_tokens": 3} for c in CLIENTS},
-    **{f"confesses-{c}": {"tokens": 20, "error_after_tokens": 3} for c in CLIENTS},
+    **{f"confesses-{c}": {"tokens": 20, "error_after_tokens": 3, "token_ms": 20} for c in CLIENTS},
 }
 
 # The vendors whose formats differ from OpenAI's, by the path under which the

@@ -13,6 +13,7 @@ use bourse_net::{Client, ClientConfig, EgressPolicy};
 use bourse_spool::{DataDirLock, Options};
 use bourse_store::applier::Applier;
 use bourse_store::{SqliteStore, Store, SyncMode, Till};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::config::{Config, Durability};
@@ -47,15 +48,11 @@ async fn run(
     runtime: tokio::runtime::Handle,
     started: Instant,
 ) -> Result<(), Error> {
-    // Bound first: a port that is taken should fail before anything changes.
-    let listeners = (0..config.workers)
-        .map(|_| worker::listen(config.listen))
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| format!("cannot listen on {}: {error}", config.listen))?;
-    let address = listeners
-        .first()
-        .ok_or("no workers")?
-        .local_addr()
+    // Before anything else, so that whoever stops the server is heard.
+    let mut stop_signals = StopSignals::new()?;
+    // A port that is taken should fail before anything changes. Connections
+    // are refused until everything is ready to serve them.
+    let (address, sockets) = worker::reserve(config.listen, config.workers)
         .map_err(|error| format!("cannot listen on {}: {error}", config.listen))?;
 
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.data_dir).await?);
@@ -118,8 +115,7 @@ async fn run(
     tokio::spawn(Arc::clone(&office).keep_looking(stopping.clone()));
     let egress = built.egress;
     let app = crate::control::router(&gateway, &office, &store, config.listen.ip().is_loopback());
-    let (clients, threads) =
-        start_workers(listeners, &gateway, &egress, &app, &runtime, &stopping)?;
+    let (clients, threads) = start_workers(sockets, &gateway, &egress, &app, &runtime, &stopping)?;
     let _watching = reload::watch(
         config_path,
         &config,
@@ -134,7 +130,7 @@ async fn run(
     first_boot::print(&welcome, address, &gateway);
 
     tokio::select! {
-        () = told_to_stop() => tracing::info!("stopping: finishing running calls"),
+        () = stop_signals.recv() => tracing::info!("stopping: finishing running calls"),
         () = till.spool().stopped() => {
             tracing::error!("the journal's disk has failed; stopping, because only a restart learns what is on it");
         }
@@ -175,7 +171,7 @@ fn limits(config: &Config) -> CallLimits {
 type Threads = Vec<std::thread::JoinHandle<()>>;
 
 fn start_workers(
-    listeners: Vec<std::net::TcpListener>,
+    sockets: Vec<socket2::Socket>,
     gateway: &Arc<Gateway>,
     egress: &EgressPolicy,
     app: &axum::Router,
@@ -184,7 +180,8 @@ fn start_workers(
 ) -> Result<(Vec<Client>, Threads), Error> {
     let mut clients = Vec::new();
     let mut threads = Vec::new();
-    for (index, listener) in listeners.into_iter().enumerate() {
+    for (index, socket) in sockets.into_iter().enumerate() {
+        let listener = worker::listen(socket)?;
         let client = Client::new(ClientConfig {
             egress: egress.clone(),
             ..ClientConfig::default()
@@ -216,18 +213,24 @@ fn start_workers(
     Ok((clients, threads))
 }
 
-async fn told_to_stop() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = match signal(SignalKind::terminate()) {
-        Ok(signal) => signal,
-        Err(error) => {
-            tracing::warn!(%error, "SIGTERM cannot be handled");
-            let _ = tokio::signal::ctrl_c().await;
-            return;
+/// Ctrl-C and SIGTERM.
+struct StopSignals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl StopSignals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn recv(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
         }
-    };
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = tokio::signal::ctrl_c() => {}
     }
 }

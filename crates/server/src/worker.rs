@@ -40,17 +40,40 @@ const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 1_024;
 
-/// Opens a listener that shares its address with the other workers.
-pub fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
-    let socket = Socket::new(
-        Domain::for_address(address),
-        Type::STREAM,
-        Some(Protocol::TCP),
-    )?;
-    socket.set_reuse_address(true)?;
-    socket.set_reuse_port(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
+/// Takes an address for `count` listeners that share it. Nobody is served,
+/// and connections are refused, until they listen.
+///
+/// # Errors
+/// Somebody else has the address. `SO_REUSEPORT` alone would not notice
+/// another server of the same user and split the traffic with it.
+pub fn reserve(address: SocketAddr, count: usize) -> io::Result<(SocketAddr, Vec<Socket>)> {
+    let open = |shared: bool, address: SocketAddr| {
+        let socket = Socket::new(
+            Domain::for_address(address),
+            Type::STREAM,
+            Some(Protocol::TCP),
+        )?;
+        socket.set_reuse_address(true)?;
+        socket.set_reuse_port(shared)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        io::Result::Ok(socket)
+    };
+    // Alone first; port 0 becomes a real one here.
+    let probe = open(false, address)?;
+    let address = probe
+        .local_addr()?
+        .as_socket()
+        .ok_or_else(|| io::Error::other("the listener has no address"))?;
+    drop(probe);
+    let sockets = (0..count)
+        .map(|_| open(true, address))
+        .collect::<io::Result<Vec<_>>>()?;
+    Ok((address, sockets))
+}
+
+/// Begins to listen.
+pub fn listen(socket: Socket) -> io::Result<std::net::TcpListener> {
     socket.listen(BACKLOG)?;
     Ok(socket.into())
 }
