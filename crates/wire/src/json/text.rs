@@ -55,48 +55,6 @@ fn unescape<'a>(text: &'a [u8], out: &mut String) -> Option<&'a [u8]> {
     Some(rest)
 }
 
-/// Parses any value, taking halves of surrogate pairs for U+FFFD where a
-/// parser would refuse the whole text.
-#[must_use]
-pub fn value(text: &[u8]) -> Option<serde_json::Value> {
-    if let Ok(value) = serde_json::from_slice(text) {
-        return Some(value);
-    }
-    let text = String::from_utf8_lossy(text);
-    serde_json::from_slice(&mend_surrogates(text.as_bytes())).ok()
-}
-
-/// Replaces escapes of half a surrogate pair by one of U+FFFD.
-fn mend_surrogates(text: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((plain, escape)) =
-        memchr::memchr(b'\\', rest).and_then(|at| rest.split_at_checked(at))
-    {
-        out.extend_from_slice(plain);
-        let mut length = 2;
-        let unit = escape.strip_prefix(b"\\u").and_then(code_unit);
-        if let Some((unit, after)) = unit {
-            length = 6;
-            let low = after.strip_prefix(b"\\u").and_then(code_unit);
-            let paired = (0xD800..0xDC00).contains(&unit)
-                && low.is_some_and(|(low, _)| (0xDC00..0xE000).contains(&low));
-            if paired {
-                length = 12;
-            } else if (0xD800..0xE000).contains(&unit) {
-                out.extend_from_slice(b"\\ufffd");
-                rest = after;
-                continue;
-            }
-        }
-        let (kept, tail) = escape.split_at_checked(length).unwrap_or((escape, &[]));
-        out.extend_from_slice(kept);
-        rest = tail;
-    }
-    out.extend_from_slice(rest);
-    out
-}
-
 fn code_unit(text: &[u8]) -> Option<(u32, &[u8])> {
     let (digits, rest) = text.split_at_checked(4)?;
     if !digits.iter().all(u8::is_ascii_hexdigit) {

@@ -18,14 +18,12 @@
 mod check;
 mod chunk;
 mod envelope;
-pub mod finish;
 pub mod params;
 pub mod reasoning;
 mod relay;
 mod reply;
 mod request;
 mod template;
-mod upstream_error;
 
 #[cfg(test)]
 mod tests;

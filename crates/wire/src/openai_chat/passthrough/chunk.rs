@@ -10,11 +10,12 @@ use std::ops::Range;
 use bourse_vocab::chat::Finish;
 use bourse_vocab::{Failure, UsageReport};
 
-use super::finish;
 use crate::codec::Stamp;
 use crate::json::walk::{self, Entry};
 use crate::json::{Kind, text};
 use crate::openai_chat::usage::read_usage_text;
+use crate::openai_chat::{finish, reply};
+use crate::{failure_text, lossy};
 
 /// Answers in one reply: one bit each. OpenAI allows 128.
 const CHOICES_MAX: u64 = 128;
@@ -83,8 +84,8 @@ pub(super) struct ChoiceSeen {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Seen {
     pub usage: Option<UsageReport>,
-    /// The vendor's `error`, as JSON text.
-    pub error: Option<Vec<u8>>,
+    /// What the vendor reports instead of an answer.
+    pub error: Option<Box<Failure>>,
     pub choices: Vec<ChoiceSeen>,
     pub holes: Vec<Hole>,
     /// Bytes of content outside of holes.
@@ -137,6 +138,12 @@ pub(super) fn rewrite(
         writer.top(&entry)?;
     }
     if !writer.seen.has_choices {
+        // Without choices a bare `message` or `detail` is an error too.
+        if writer.seen.error.is_none() {
+            let value = lossy::parse(data).ok();
+            let error = value.as_ref().and_then(reply::error_in);
+            writer.seen.error = error.map(Box::new);
+        }
         writer.out.extend_from_slice(b",\"choices\":[]");
     }
     if form == Form::Reply && !writer.seen.has_fingerprint {
@@ -186,7 +193,7 @@ impl Writer<'_> {
                 }
             }
             b"error" if entry.kind != Kind::Null => {
-                self.seen.error = Some(entry.value.to_vec());
+                self.seen.error = Some(Box::new(reported(entry.value)));
             }
             b"error" => {}
             b"choices" => self.choices(entry)?,
@@ -239,9 +246,8 @@ impl Writer<'_> {
             let at = base.saturating_add(entry.at.start);
             match entry.name {
                 b"finish_reason" => {
-                    // Some vendors send an empty text until they finish.
-                    let word = owned(entry.value).filter(|word| !word.is_empty());
-                    finish = word.map(|word| (finish::by_native(&word), word));
+                    let word = owned(entry.value);
+                    finish = finish::read(word.as_deref()).zip(word);
                     continue;
                 }
                 b"native_finish_reason" => {
@@ -473,6 +479,23 @@ impl Writer<'_> {
         self.comma_and_name(entry.name, first);
         self.out.extend_from_slice(entry.value);
     }
+}
+
+/// What an `error` says, which the scanner has seen to be JSON.
+pub(super) fn reported(error: &[u8]) -> Failure {
+    match lossy::parse(error) {
+        Ok(value) => failure_text::read_late(&value),
+        Err(error) => malformed(&error.to_string()),
+    }
+}
+
+/// Notes whose error it was.
+pub(super) fn by_provider(mut failure: Failure, provider: &str) -> Failure {
+    let upstream = failure.upstream.get_or_insert_default();
+    upstream
+        .provider
+        .get_or_insert_with(|| provider.to_owned().into());
+    failure
 }
 
 /// A provider's answer that is not what it should be.

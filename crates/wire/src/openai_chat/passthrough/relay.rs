@@ -3,12 +3,12 @@
 use bourse_vocab::chat::Finish;
 use bourse_vocab::{Bill, Failure, Usage, UsageReport};
 
-use super::chunk::{Form, Seen, head, malformed, rewrite};
+use super::chunk::{Form, Seen, by_provider, head, malformed, reported, rewrite};
 use super::template::Template;
-use super::upstream_error::read_error;
 use crate::codec::Stamp;
-use crate::json::text::write_string;
 use crate::json::{ScanErrorKind, scan};
+use crate::object::object;
+use crate::openai_chat::failure::write_late;
 use crate::openai_chat::usage::write_usage;
 use crate::sse::{Decoder, Frame, write_data};
 
@@ -200,19 +200,10 @@ impl StreamRelay {
     /// (openrouter.ai/docs, errors, August 2026), and no `[DONE]`.
     pub fn fail(&self, failure: &Failure, out: &mut Vec<u8>) {
         let mut data = self.core.head.clone();
-        data.extend_from_slice(b",\"error\":{\"code\":");
-        data.extend_from_slice(itoa::Buffer::new().format(failure.status()).as_bytes());
-        data.extend_from_slice(b",\"message\":");
-        write_string(&failure.message, &mut data);
-        data.extend_from_slice(b",\"metadata\":{\"error_type\":\"");
-        data.extend_from_slice(failure.kind.error_type().as_bytes());
-        data.push(b'"');
-        if let Some(code) = failure.upstream.as_ref().and_then(|up| up.code.as_ref()) {
-            data.extend_from_slice(b",\"provider_code\":");
-            write_string(code, &mut data);
-        }
+        data.extend_from_slice(b",\"error\":");
+        object(&mut data, |error| write_late(error, failure));
         data.extend_from_slice(
-            b"}},\"choices\":[{\"index\":0,\"delta\":{\"content\":\"\"},\
+            b",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"\"},\
               \"finish_reason\":\"error\",\"native_finish_reason\":null}]}",
         );
         write_data(&data, out);
@@ -279,7 +270,7 @@ impl Core {
             Err(error) => return Err(malformed(&error.to_string())),
         }
         if frame.event == "error" {
-            return Err(read_error(&data, &self.provider));
+            return Err(by_provider(reported(&data), &self.provider));
         }
         let start = out.len();
         out.extend_from_slice(b"data: ");
@@ -295,8 +286,8 @@ impl Core {
         } else {
             out.extend_from_slice(b"}\n\n");
         }
-        if let Some(error) = &seen.error {
-            return Err(read_error(error, &self.provider));
+        if let Some(error) = seen.error {
+            return Err(by_provider(*error, &self.provider));
         }
         let written = out.get(start..).unwrap_or_default();
         if let Some(template) = Template::learn(&data, written, start, &seen) {

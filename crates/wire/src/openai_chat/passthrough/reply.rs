@@ -4,9 +4,8 @@ use std::borrow::Cow;
 
 use bourse_vocab::{Bill, Failure, Usage, UsageReport};
 
-use super::chunk::{Form, head, malformed, rewrite};
+use super::chunk::{Form, by_provider, head, malformed, rewrite};
 use super::relay::FinishSeen;
-use super::upstream_error::read_error;
 use crate::codec::Stamp;
 use crate::json::{ScanErrorKind, scan};
 use crate::openai_chat::usage::write_usage;
@@ -80,8 +79,8 @@ pub fn splice_reply(
     let mut text = Vec::with_capacity(body.len().saturating_add(GROWTH));
     let head = head(stamp, Form::Reply);
     let seen = rewrite(&body, &head, Form::Reply, hide_reasoning, &mut text)?;
-    if let Some(error) = &seen.error {
-        return Err(read_error(error, stamp.provider));
+    if let Some(error) = seen.error {
+        return Err(by_provider(*error, stamp.provider));
     }
     if seen.choices.is_empty() {
         return Err(malformed("the reply has no choices"));

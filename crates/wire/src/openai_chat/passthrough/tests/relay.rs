@@ -1,0 +1,446 @@
+use super::*;
+
+struct Relayed {
+    relay: StreamRelay,
+    text: String,
+    result: Result<(), Failure>,
+}
+
+fn relay_cut(stream: &[u8], cuts: &[usize], hide_reasoning: bool) -> Relayed {
+    let mut relay = StreamRelay::new(&STAMP, hide_reasoning);
+    let mut out = Vec::new();
+    let mut rest = stream;
+    let mut cuts = cuts.iter().copied().cycle();
+    let mut result = Ok(());
+    while !rest.is_empty() && result.is_ok() {
+        let (piece, tail) = rest.split_at(cuts.next().unwrap().clamp(1, rest.len()));
+        result = relay.feed(piece, &mut out);
+        rest = tail;
+    }
+    Relayed {
+        relay,
+        text: String::from_utf8(out).unwrap(),
+        result,
+    }
+}
+
+fn relay(stream: &str) -> Relayed {
+    relay_cut(stream.as_bytes(), &[usize::MAX], false)
+}
+
+fn stream(chunks: &[&str]) -> String {
+    chunks
+        .iter()
+        .map(|chunk| format!("data: {chunk}\n\n"))
+        .collect()
+}
+
+const HEAD: &str = r#"{"id":"gen-1","object":"chat.completion.chunk","created":7,"model":"acme/m","provider":"Acme""#;
+
+/// What becomes of each chunk; the head is left out of `expected`.
+fn check(chunks: &[&str], expected: &[&str]) -> StreamRelay {
+    let relayed = relay(&stream(chunks));
+    relayed.result.unwrap();
+    let expected: String = expected
+        .iter()
+        .map(|rest| format!("data: {HEAD}{rest}\n\n"))
+        .collect();
+    assert_eq!(relayed.text, expected);
+    relayed.relay
+}
+
+/// A stream as OpenAI sends it.
+fn openai(words: &[&str]) -> String {
+    let head = r#"{"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"m-1","service_tier":"default","system_fingerprint":"fp""#;
+    let mut chunks = vec![format!(
+        r#"{head},"choices":[{{"index":0,"delta":{{"role":"assistant","content":"","refusal":null}},"logprobs":null,"finish_reason":null}}],"usage":null,"obfuscation":"Ab"}}"#
+    )];
+    chunks.extend(words.iter().map(|word| {
+        let pad = "x".repeat(word.len() % 3);
+        format!(r#"{head},"choices":[{{"index":0,"delta":{{"content":"{word}"}},"logprobs":null,"finish_reason":null}}],"usage":null,"obfuscation":"{pad}"}}"#)
+    }));
+    chunks.push(format!(r#"{head},"choices":[{{"index":0,"delta":{{}},"logprobs":null,"finish_reason":"stop"}}],"usage":null,"obfuscation":"q"}}"#));
+    chunks.push(format!(r#"{head},"choices":[],"usage":{{"prompt_tokens":9,"completion_tokens":4,"total_tokens":13}},"obfuscation":""}}"#));
+    chunks.push("[DONE]".to_owned());
+    let chunks: Vec<&str> = chunks.iter().map(String::as_str).collect();
+    stream(&chunks)
+}
+
+#[test]
+fn a_stream_is_stamped_metered_and_stripped_of_usage() {
+    let relayed = relay(&openai(&["Hel", "lo \\\"x\\\"", "\\ud83e", "é"]));
+    relayed.result.unwrap();
+    let rest = r#""service_tier":"default","system_fingerprint":"fp""#;
+    let chunk = |delta: &str, finish: &str, pad: &str| {
+        format!(
+            "data: {HEAD},{rest},\"choices\":[{{\"index\":0,\"delta\":{delta},\"logprobs\":null,\
+             \"finish_reason\":{finish}}}],\"obfuscation\":\"{pad}\"}}\n\n"
+        )
+    };
+    let expected = [
+        chunk(
+            r#"{"role":"assistant","content":"","refusal":null}"#,
+            "null",
+            "Ab",
+        ),
+        chunk(r#"{"content":"Hel"}"#, "null", ""),
+        chunk(r#"{"content":"lo \"x\""}"#, "null", "xx"),
+        chunk(r#"{"content":"\ud83e"}"#, "null", ""),
+        chunk(r#"{"content":"é"}"#, "null", "xx"),
+        chunk("{}", r#""stop","native_finish_reason":"stop""#, "q"),
+    ];
+    assert_eq!(relayed.text, expected.concat());
+    let relay = relayed.relay;
+    relay.end().unwrap();
+    assert!(relay.is_done() && relay.content_seen());
+    assert_eq!(relay.content_events(), 4);
+    assert_eq!(relay.content_bytes(), 3 + 8 + 6 + 2);
+    let usage = relay.usage().unwrap();
+    assert_eq!((usage.prompt, usage.completion), (Some(9), Some(4)));
+    assert_eq!(relay.upstream_id(), Some("chatcmpl-1"));
+    assert_eq!(relay.upstream_model(), Some("m-1"));
+    assert_eq!(relay.service_tier(), Some("default"));
+}
+
+#[test]
+fn a_chunk_that_looks_like_the_last_but_says_more_is_read() {
+    // Each differs from a learned one by what matters most.
+    let head = r#"{"choices":[{"index":0,"delta":{"content":""#;
+    let tail = r#""},"finish_reason":null}]}"#;
+    let plain = format!("{head}a{tail}");
+    let finish = format!(r#"{head}b"}},"finish_reason":"length"}}]}}"#);
+    let usage = format!(r#"{head}c"}},"finish_reason":null}}],"usage":{{"prompt_tokens":1}}}}"#);
+    let tricky = format!(r#"{head}\"}},\"finish_reason\":\"stop\"{tail}"#);
+    let relayed = relay(&stream(&[&plain, &plain, &tricky, &finish, &usage]));
+    relayed.result.unwrap();
+    assert_eq!(relayed.relay.finishes().len(), 1);
+    assert_eq!(relayed.relay.finishes()[0].reason, Finish::Length);
+    assert_eq!(relayed.relay.usage().unwrap().prompt, Some(1));
+    assert!(!relayed.text.contains("usage"));
+    let error = format!(r#"{head}d"}},"finish_reason":null}}],"error":{{"code":502}}}}"#);
+    let relayed = relay(&stream(&[&plain, &plain, &error, &plain]));
+    assert_eq!(relayed.result.unwrap_err().kind, FailureKind::Unavailable);
+    assert_eq!(relayed.text.matches("data:").count(), 2);
+}
+
+#[test]
+fn thoughts_take_openrouters_shape() {
+    let thought = |text: &str| {
+        format!(
+            r#"{{"choices":[{{"index":0,"delta":{{"content":null,"reasoning_content":"{text}"}}}}]}}"#
+        )
+    };
+    let out = |text: &str| {
+        format!(
+            r#","choices":[{{"index":0,"delta":{{"content":null,"reasoning":"{text}","reasoning_details":[{{"type":"reasoning.text","text":"{text}","format":"unknown","index":0}}]}},"finish_reason":null}}]}}"#
+        )
+    };
+    let relay = check(
+        &[&thought("a"), &thought("bc"), &thought("d")],
+        &[&out("a"), &out("bc"), &out("d")],
+    );
+    assert!(relay.content_seen());
+    assert_eq!((relay.content_events(), relay.content_bytes()), (3, 4));
+    // What the vendor shapes itself stays as it is, and empty thoughts are
+    // not dressed up.
+    check(
+        &[
+            r#"{"choices":[{"index":0,"delta":{"reasoning":"a","reasoning_details":[{"x":1}]}}]}"#,
+            r#"{"choices":[{"index":0,"delta":{"content":"x","reasoning_content":""}}]}"#,
+            r#"{"choices":[{"index":0,"delta":{"content":"","reasoning_content":"y"}}]}"#,
+            r#"{"choices":[{"index":0,"delta":{"content":"x","reasoning_content":null}}]}"#,
+            r#"{"choices":[{"index":0,"delta":{"reasoning":"z","reasoning_content":"z"}}]}"#,
+        ],
+        &[
+            r#","choices":[{"index":0,"delta":{"reasoning":"a","reasoning_details":[{"x":1}]},"finish_reason":null}]}"#,
+            r#","choices":[{"index":0,"delta":{"content":"x","reasoning":""},"finish_reason":null}]}"#,
+            r#","choices":[{"index":0,"delta":{"content":"","reasoning":"y","reasoning_details":[{"type":"reasoning.text","text":"y","format":"unknown","index":0}]},"finish_reason":null}]}"#,
+            r#","choices":[{"index":0,"delta":{"content":"x"},"finish_reason":null}]}"#,
+            r#","choices":[{"index":0,"delta":{"reasoning":"z","reasoning_details":[{"type":"reasoning.text","text":"z","format":"unknown","index":0}]},"finish_reason":null}]}"#,
+        ],
+    );
+}
+
+#[test]
+fn hidden_thoughts_are_metered_and_not_sent() {
+    let text = stream(&[
+        r#"{"choices":[{"index":0,"delta":{"reasoning":"aa"}}]}"#,
+        r#"{"choices":[{"index":0,"delta":{"reasoning":"bb"}}]}"#,
+        r#"{"choices":[{"index":0,"delta":{"reasoning":"","content":"hi"}}]}"#,
+    ]);
+    let relayed = relay_cut(text.as_bytes(), &[50], true);
+    assert_eq!(
+        relayed.text,
+        format!(
+            "data: {HEAD},\"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"hi\"}},\"finish_reason\":null}}]}}\n\n"
+        )
+    );
+    assert_eq!(relayed.relay.content_bytes(), 6);
+    let only = relay_cut(&text.as_bytes()[..130], &[50], true);
+    assert!(!only.relay.content_seen());
+    assert!(only.relay.content_events() > 0);
+}
+
+#[test]
+fn tool_calls_pass_and_their_arguments_are_counted() {
+    let start = r#"{"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"c1","type":"function","function":{"name":"get","arguments":""}}]},"finish_reason":null}]}"#;
+    let more = |text: &str| {
+        format!(
+            r#"{{"choices":[{{"index":0,"delta":{{"tool_calls":[{{"index":0,"function":{{"arguments":"{text}"}}}}]}},"finish_reason":null}}]}}"#
+        )
+    };
+    let end = r#"{"choices":[{"index":0,"delta":{},"finish_reason":"tool_use"}]}"#;
+    let chunks = [start.to_owned(), more("{\\\"a"), more("\\\":1}"), more("")];
+    let mut expected: Vec<String> = chunks
+        .iter()
+        .map(|chunk| format!(",{}", &chunk[1..]))
+        .collect();
+    expected.push(
+        r#","choices":[{"index":0,"delta":{},"finish_reason":"tool_calls","native_finish_reason":"tool_use"}]}"#
+            .to_owned(),
+    );
+    let mut sent: Vec<&str> = chunks.iter().map(String::as_str).collect();
+    sent.push(end);
+    let expected: Vec<&str> = expected.iter().map(String::as_str).collect();
+    let relay = check(&sent, &expected);
+    assert!(relay.content_seen());
+    assert_eq!(relay.content_bytes(), 3 + 4 + 5);
+    relay.end().unwrap();
+}
+
+#[test]
+fn nothing_counts_as_content_that_a_client_would_not_notice() {
+    for delta in [
+        r#"{"role":"assistant"}"#,
+        r#"{"role":"assistant","content":""}"#,
+        r#"{"content":null,"tool_calls":[]}"#,
+        r#"{"reasoning_content":""}"#,
+        "{}",
+    ] {
+        let chunk = format!(r#"{{"choices":[{{"index":0,"delta":{delta}}}]}}"#);
+        let relayed = relay(&stream(&[&chunk, &chunk]));
+        assert!(!relayed.relay.content_seen(), "{delta}");
+        assert_eq!(relayed.relay.content_events(), 0, "{delta}");
+    }
+    for delta in [
+        r#"{"content":"x"}"#,
+        r#"{"refusal":"x"}"#,
+        r#"{"audio":{"data":"x"}}"#,
+        r#"{"images":[{}]}"#,
+        r#"{"reasoning_details":[{}]}"#,
+        r#"{"tool_calls":[{}]}"#,
+        r#"{"function_call":{"name":"f"}}"#,
+    ] {
+        let chunk = format!(r#"{{"choices":[{{"index":0,"delta":{delta}}}]}}"#);
+        assert!(relay(&stream(&[&chunk])).relay.content_seen(), "{delta}");
+    }
+}
+
+#[test]
+fn vendors_oddities_are_put_right() {
+    let relay = check(
+        &[
+            // No index, no delta, no reason; an empty reason; usage in odd places.
+            r#"{"id":"x","choices":[{}]}"#,
+            r#"{"choices":[{"index":1,"delta":{"content":"a"},"finish_reason":""}]}"#,
+            r#"{"id":"x"}"#,
+            r#"{"choices":[{"index":1,"delta":{},"finish_reason":"max_tokens","native_finish_reason":"MAX","usage":{"prompt_tokens":5}}]}"#,
+            r#"{"choices":[{"index":0,"delta":{},"finish_reason":"eos"}],"x_groq":{"id":"r","usage":{"completion_tokens":6}}}"#,
+            r#"{"choices":[],"usage":{"total_tokens":1}}"#,
+            r#"{"choices":[],"prompt_filter_results":[]}"#,
+        ],
+        &[
+            r#","choices":[{"index":0,"delta":{},"finish_reason":null}]}"#,
+            r#","choices":[{"index":1,"delta":{"content":"a"},"finish_reason":null}]}"#,
+            r#","choices":[]}"#,
+            r#","choices":[{"index":1,"delta":{},"finish_reason":"length","native_finish_reason":"MAX"}]}"#,
+            r#","choices":[{"index":0,"delta":{},"finish_reason":"stop","native_finish_reason":"eos"}]}"#,
+            r#","choices":[],"prompt_filter_results":[]}"#,
+        ],
+    );
+    relay.end().unwrap();
+    assert!(!relay.is_done());
+    let usage = relay.usage().unwrap();
+    assert_eq!((usage.prompt, usage.completion), (Some(5), Some(6)));
+    let natives: Vec<&str> = relay.finishes().iter().map(|f| f.native.as_str()).collect();
+    assert_eq!(natives, ["max_tokens", "eos"]);
+}
+
+#[test]
+fn a_stream_cut_short_is_never_taken_for_a_whole_one() {
+    let text = openai(&["a", "b"]);
+    let finished = text.find("\"stop\"").unwrap();
+    let whole = finished + text[finished..].find("\n\n").unwrap() + 2;
+    for cut in 0..whole {
+        assert!(relay(&text[..cut]).relay.end().is_err(), "cut at {cut}");
+    }
+    assert!(relay(&text[..whole]).relay.end().is_ok());
+    // Two answers, and only one of them finished.
+    let one_of_two = stream(&[
+        r#"{"choices":[{"index":0,"delta":{"content":"a"}}]}"#,
+        r#"{"choices":[{"index":1,"delta":{"content":"a"}}]}"#,
+        r#"{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#,
+    ]);
+    let failure = relay(&one_of_two).relay.end().unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Unavailable);
+}
+
+#[test]
+fn comments_are_counted_and_kept_back() {
+    let relayed = relay(": OPENROUTER PROCESSING\n\n:\n\ndata: [DONE]\n\ndata: {}\n\n");
+    assert_eq!((relayed.relay.comments(), relayed.text.as_str()), (2, ""));
+    relayed.relay.end().unwrap();
+}
+
+#[test]
+fn nonsense_and_reported_errors_end_the_stream() {
+    for (text, kind) in [
+        ("data: {\"choices\":[\n\n", FailureKind::Unavailable),
+        ("data: <html>\n\n", FailureKind::Unavailable),
+        ("data: {\"choices\":[7]}\n\n", FailureKind::Unavailable),
+        (
+            "data: {\"choices\":[{\"index\":128}]}\n\n",
+            FailureKind::Unavailable,
+        ),
+        (
+            "data: {\"error\":{\"code\":429}}\n\n",
+            FailureKind::RateLimited,
+        ),
+        (
+            "data: {\"error\":{\"type\":\"overloaded_error\"}}\n\n",
+            FailureKind::Overloaded,
+        ),
+        (
+            "data: {\"error\":{\"code\":\"context_length_exceeded\",\"status\":400}}\n\n",
+            FailureKind::ContextLengthExceeded,
+        ),
+        ("data: {\"error\":\"broken\"}\n\n", FailureKind::Unavailable),
+        (
+            "event: error\ndata: {\"message\":\"x\",\"code\":\"503\"}\n\n",
+            FailureKind::Overloaded,
+        ),
+        (
+            "data: {\"error\":{\"code\":401,\"message\":\"bad key sk-1\"}}\n\n",
+            FailureKind::Unavailable,
+        ),
+    ] {
+        let relayed = relay(text);
+        let failure = relayed.result.unwrap_err();
+        assert_eq!(failure.kind, kind, "{text}");
+        assert_ne!(failure.next, Next::Stop, "{text}");
+        assert_eq!(relayed.text, "");
+        assert!(!failure.message.contains("sk-1"));
+    }
+    check(&[r#"{"error":null,"choices":[]}"#], &[r#","choices":[]}"#]);
+}
+
+#[test]
+fn an_event_in_several_lines_leaves_in_one() {
+    let relayed =
+        relay("data: {\"choices\":\r\ndata: [{\"index\":0,\"delta\":{\"a\":\ndata: 1}}]}\n\n");
+    assert_eq!(
+        relayed.text,
+        format!(
+            "data: {HEAD},\"choices\":[{{\"index\":0,\"delta\":{{\"a\":1}},\"finish_reason\":null}}]}}\n\n"
+        )
+    );
+}
+
+#[test]
+fn bytes_that_are_not_text_are_mended() {
+    let chunk = |text: &[u8]| {
+        [
+            &b"data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\""[..],
+            text,
+            b"\"}}]}\n\n",
+        ]
+        .concat()
+    };
+    let text = [chunk(b"a"), chunk(b"b\xff"), chunk(b"c")].concat();
+    let relayed = relay_cut(&text, &[13], false);
+    relayed.result.unwrap();
+    assert!(relayed.text.contains("b\u{fffd}"));
+}
+
+#[test]
+fn a_stream_ends_with_its_price_or_with_an_honest_error() {
+    let stamp = Stamp {
+        metadata: Some("{\"m\":1}"),
+        ..STAMP
+    };
+    let mut out = Vec::new();
+    StreamRelay::new(&stamp, false).settle(&usage(), &BILL, &mut out);
+    let text = String::from_utf8(out).unwrap();
+    let (chunk, done) = text.split_once("\n\n").unwrap();
+    assert_eq!(done, "data: [DONE]\n\n");
+    let chunk: Value = serde_json::from_str(chunk.strip_prefix("data: ").unwrap()).unwrap();
+    assert_eq!(chunk["choices"], json!([]));
+    assert_eq!(chunk["usage"]["total_tokens"], 5);
+    assert_eq!(chunk["openrouter_metadata"]["m"], 1);
+
+    let failure = relay("data: {\"error\":{\"code\":429,\"message\":\"a\\n\\\"b\"}}\n\n")
+        .result
+        .unwrap_err();
+    let mut out = Vec::new();
+    StreamRelay::new(&STAMP, false).fail(&failure, &mut out);
+    assert_eq!(
+        String::from_utf8(out).unwrap(),
+        format!(
+            "data: {HEAD},\"error\":{{\"code\":429,\"message\":\"a\\n\\\"b\",\
+             \"metadata\":{{\"error_type\":\"rate_limit_exceeded\",\"provider_name\":\"Acme\"}}}},\
+             \"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"\"}},\"finish_reason\":\"error\",\"native_finish_reason\":null}}]}}\n\n"
+        )
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Neither the cuts nor what was learned before may change what a
+    /// chunk becomes.
+    #[test]
+    fn any_cut_and_any_past_give_the_same_output(
+        chunks in prop::collection::vec(
+            (prop::sample::select(&[
+                "{\"content\":@}", "{\"reasoning_content\":@}", "{\"content\":@,\"reasoning\":@}",
+                "{\"content\":@,\"reasoning_content\":@}",
+                "{\"role\":\"assistant\",\"content\":@}", "{\"refusal\":@,\"x\":1}", "{}",
+                "{\"tool_calls\":[{\"index\":0,\"function\":{\"name\":\"f\",\"arguments\":@}}]}",
+            ][..]),
+            prop::sample::select(&["", "a", "\\\"", "\\\\", "\\\\\\\"", "\\ud83e", "},\\\"usage\\\":{", "é"][..]),
+            prop::sample::select(&[",\"finish_reason\":null", "", ",\"finish_reason\":\"stop\""][..]),
+            prop::sample::select(&["", ",\"obfuscation\":@", ",\"usage\":null", ",\"usage\":{\"prompt_tokens\":1}"][..])),
+            0..12),
+        cuts in prop::collection::vec(1_usize..90, 1..5),
+        hide in any::<bool>(),
+    ) {
+        let chunks: Vec<String> = chunks.iter().map(|(delta, word, finish, rest)| {
+            let text = format!("{{\"choices\":[{{\"index\":0,\"delta\":{delta}{finish}}}]{rest}}}");
+            format!("data: {}\n\n", text.replace('@', &format!("\"{word}\"")))
+        }).collect();
+        let text = chunks.concat();
+        let whole = relay_cut(text.as_bytes(), &cuts, hide);
+        prop_assert!(whole.result.is_ok());
+        // One relay for each chunk: nothing is ever learned.
+        let mut alone = String::new();
+        let (mut events, mut bytes, mut seen) = (0, 0, false);
+        for chunk in &chunks {
+            let one = relay_cut(chunk.as_bytes(), &[usize::MAX], hide);
+            alone.push_str(&one.text);
+            events += one.relay.content_events();
+            bytes += one.relay.content_bytes();
+            seen |= one.relay.content_seen();
+        }
+        prop_assert_eq!(&whole.text, &alone);
+        prop_assert_eq!(
+            (whole.relay.content_events(), whole.relay.content_bytes(), whole.relay.content_seen()),
+            (events, bytes, seen)
+        );
+        for line in whole.text.lines().filter_map(|line| line.strip_prefix("data: ")) {
+            let line = line.replace("\\ud83e", "");
+            let value: Value = serde_json::from_str(&line).unwrap();
+            prop_assert!(value["choices"][0].get("finish_reason").is_some());
+            prop_assert!(value.get("usage").is_none());
+        }
+    }
+}

@@ -1,0 +1,114 @@
+use super::*;
+
+fn splice(body: &str) -> Result<ReplyParts, Failure> {
+    splice_reply(body.as_bytes(), &STAMP, false)
+}
+
+fn render(body: &str) -> String {
+    String::from_utf8(splice(body).unwrap().render(&usage(), &BILL)).unwrap()
+}
+
+const USAGE: &str = r#""usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5,"cost":0.000001,"is_byok":false,"prompt_tokens_details":{"cached_tokens":0,"cache_write_tokens":0,"audio_tokens":0,"video_tokens":0},"cost_details":{"upstream_inference_cost":0.000001,"upstream_inference_prompt_cost":0.0000006,"upstream_inference_completions_cost":0.0000004},"completion_tokens_details":{"reasoning_tokens":0,"audio_tokens":0,"image_tokens":0}}}"#;
+const HEAD: &str =
+    r#"{"id":"gen-1","object":"chat.completion","created":7,"model":"acme/m","provider":"Acme""#;
+
+#[test]
+fn a_reply_gets_a_new_head_and_a_price_and_keeps_the_rest() {
+    let body = r#"{"id":"chatcmpl-1","object":"chat.completion","created":1,"model":"m-1","choices":[{"index":0,"message":{"role":"assistant","content":"hi \ud83e","refusal":null,"annotations":[]},"logprobs":null,"finish_reason":"stop"}],"usage":{"prompt_tokens":9,"completion_tokens":1},"service_tier":"default","system_fingerprint":"fp","vendor":{"a" : 1}}"#;
+    assert_eq!(
+        render(body),
+        format!(
+            r#"{HEAD},"choices":[{{"index":0,"message":{{"role":"assistant","content":"hi \ud83e","refusal":null,"annotations":[]}},"logprobs":null,"finish_reason":"stop","native_finish_reason":"stop"}}],"service_tier":"default","system_fingerprint":"fp","vendor":{{"a" : 1}},{USAGE}"#
+        )
+    );
+    let parts = splice(body).unwrap();
+    assert_eq!(parts.usage.unwrap().prompt, Some(9));
+    assert_eq!(parts.upstream_id.as_deref(), Some("chatcmpl-1"));
+    assert_eq!(parts.upstream_model.as_deref(), Some("m-1"));
+    assert_eq!(parts.service_tier.as_deref(), Some("default"));
+    assert_eq!(parts.finishes[0].reason, Finish::Stop);
+    assert!(parts.has_content);
+}
+
+#[test]
+fn what_strict_clients_insist_on_is_added() {
+    assert_eq!(
+        render(r#"{"choices":[{"message":{"reasoning_content":"hm"},"finish_reason":"eos"}]}"#),
+        format!(
+            r#"{HEAD},"choices":[{{"message":{{"reasoning":"hm","reasoning_details":[{{"type":"reasoning.text","text":"hm","format":"unknown","index":0}}],"role":"assistant","content":null}},"index":0,"finish_reason":"stop","native_finish_reason":"eos"}}],"system_fingerprint":null,{USAGE}"#
+        )
+    );
+}
+
+#[test]
+fn metadata_comes_last() {
+    let stamp = Stamp {
+        metadata: Some(r#"{"a":1}"#),
+        ..STAMP
+    };
+    let body = br#"{"choices":[{"index":0,"message":{"role":"assistant","content":"x"}}]}"#;
+    let text = splice_reply(body, &stamp, false)
+        .unwrap()
+        .render(&usage(), &BILL);
+    assert!(text.ends_with(br#","openrouter_metadata":{"a":1}}"#));
+}
+
+#[test]
+fn reasoning_can_be_hidden_and_still_counts() {
+    let body = br#"{"choices":[{"index":0,"message":{"role":"assistant","reasoning":"secret","content":"hi"},"finish_reason":"stop"}]}"#;
+    let parts = splice_reply(body, &STAMP, true).unwrap();
+    assert_eq!(parts.content_bytes, 8);
+    let text = String::from_utf8(parts.render(&usage(), &BILL)).unwrap();
+    assert!(!text.contains("secret"));
+}
+
+#[test]
+fn an_empty_answer_has_no_content() {
+    for content in ["null", "\"\""] {
+        let body = format!(
+            r#"{{"choices":[{{"index":0,"message":{{"role":"assistant","content":{content},"tool_calls":[]}},"finish_reason":null}}]}}"#
+        );
+        let parts = splice(&body).unwrap();
+        assert!(!parts.has_content);
+        assert!(parts.finishes.is_empty());
+    }
+    let tools = r#"{"choices":[{"index":0,"message":{"content":null,"tool_calls":[{"id":"1","type":"function","function":{"name":"f","arguments":"{}"}}]},"finish_reason":"function_call"}]}"#;
+    let parts = splice(tools).unwrap();
+    assert!(parts.has_content);
+    assert_eq!(parts.finishes[0].reason, Finish::ToolCalls);
+    assert_eq!(parts.finishes[0].native, "function_call");
+}
+
+#[test]
+fn what_is_no_chat_completion_sends_the_call_elsewhere() {
+    for body in [
+        "",
+        "<html>",
+        "[]",
+        "{}",
+        r#"{"choices":[]}"#,
+        r#"{"choices":null}"#,
+        r#"{"choices":[1]}"#,
+        r#"{"choices":[{}]}"#,
+        r#"{"choices":[{"message":{"content":"cut"#,
+    ] {
+        let failure = splice(body).unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Unavailable, "{body}");
+        assert_eq!(failure.next, Next::TryAnother, "{body}");
+    }
+    let failure = splice(r#"{"error":{"message":"slow \ud83e","code":429}}"#).unwrap_err();
+    assert_eq!(failure.kind, FailureKind::RateLimited);
+    assert_eq!(failure.message, "slow \u{fffd}");
+    assert_eq!(failure.upstream.unwrap().provider.as_deref(), Some("Acme"));
+}
+
+#[test]
+fn bytes_that_are_not_text_are_mended() {
+    let body =
+        b"{\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"a\xff\"}}]}";
+    let text = splice_reply(body, &STAMP, false)
+        .unwrap()
+        .render(&usage(), &BILL);
+    let value: Value = serde_json::from_slice(&text).unwrap();
+    assert_eq!(value["choices"][0]["message"]["content"], "a\u{fffd}");
+}
