@@ -85,8 +85,10 @@ pub struct Config {
     pub markup_ppm: u64,
     /// See [`Durability`].
     pub durability: Durability,
-    /// Whether calls to endpoints that may train on prompts are allowed.
+    /// Providers that have a section and are not switched off.
     pub providers: Vec<ProviderConfig>,
+    /// Slugs of those that are: their variables count for nothing either.
+    pub disabled: Vec<String>,
     /// Models laid over the catalog.
     pub overlay: bourse_catalog::Overlay,
     /// `json` or `text`.
@@ -258,6 +260,12 @@ impl Config {
             .iter()
             .filter_map(|(slug, raw)| provider(slug, raw, variables, &mut problems))
             .collect();
+        let disabled = raw
+            .providers
+            .iter()
+            .filter(|(_, provider)| provider.disabled.unwrap_or(false))
+            .map(|(slug, _)| slug.clone())
+            .collect();
         if problems.is_empty() {
             Ok(Self {
                 listen,
@@ -267,6 +275,7 @@ impl Config {
                 markup_ppm,
                 durability,
                 providers,
+                disabled,
                 overlay: bourse_catalog::Overlay {
                     models: raw.models.clone(),
                     ..bourse_catalog::Overlay::default()

@@ -48,7 +48,13 @@ fn variable(names: &[&str]) -> Option<String> {
 #[must_use]
 pub fn is_any_configured(config: &Config) -> bool {
     !config.providers.is_empty()
-        || bourse_providers::all().any(|provider| variable(provider.env()).is_some())
+        || enabled(config).any(|provider| variable(provider.env()).is_some())
+}
+
+/// Built-in providers that the operator has not switched off.
+fn enabled(config: &Config) -> impl Iterator<Item = &'static dyn Provider> + '_ {
+    bourse_providers::all()
+        .filter(|provider| !config.disabled.iter().any(|slug| slug == provider.slug()))
 }
 
 /// What is known of models: embedded, or as it was last synchronised.
@@ -124,7 +130,7 @@ fn is_operators(config: &Config, setup: &ProviderSetup) -> bool {
 }
 
 fn configured(config: &Config) -> Vec<ProviderSetup> {
-    let built_in = bourse_providers::all().filter_map(|provider| {
+    let built_in = enabled(config).filter_map(|provider| {
         let given = config
             .providers
             .iter()

@@ -122,3 +122,23 @@ fn variables_override_the_file_and_name_themselves_when_wrong() {
         .to_string();
     assert!(problem.contains("BOURSE_SERVER__PORT"), "{problem}");
 }
+
+#[test]
+fn the_sample_file_is_understood_and_states_the_defaults() {
+    let config = parse(include_str!("../../../../bourse.example.toml")).unwrap();
+    let defaults = parse("").unwrap();
+    assert_eq!(config.listen, defaults.listen);
+    assert_eq!(config.data_dir, defaults.data_dir);
+    assert_eq!(config.markup_ppm, defaults.markup_ppm);
+    assert_eq!(config.durability, defaults.durability);
+    assert_eq!(config.log_level, defaults.log_level);
+    assert_eq!(
+        format!("{:?}", config.limits),
+        format!("{:?}", defaults.limits)
+    );
+    // The vendors in it are switched off; what is left needs no key.
+    let slugs: Vec<_> = config.providers.iter().map(|p| p.slug.as_str()).collect();
+    assert_eq!(slugs, ["local"]);
+    assert_eq!(config.disabled, ["anthropic", "openai"]);
+    crate::market::catalog(&config).unwrap();
+}
