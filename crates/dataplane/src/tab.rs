@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use bourse_ledger::record::{Checkpoint, Cost, Dispatch, Hold, Settlement, VoidReason, Voiding};
+use bourse_ledger::record::{
+    Checkpoint, Cost, Dispatch, Hold, Payer, Settlement, VoidReason, Voiding,
+};
 use bourse_spool::Position;
 use bourse_store::{Till, TillError};
 use bourse_vocab::{AccountId, Failure, GenerationId, KeyId, Nanos};
@@ -24,7 +26,8 @@ pub struct Tab {
     pub opened: Position,
     /// The target that the journal says is being called.
     recorded: u32,
-    dispatched: bool,
+    /// The provider that was called last, if any was.
+    called: Option<Arc<str>>,
     closed: AtomicBool,
 }
 
@@ -67,7 +70,7 @@ impl Tab {
             held: amount,
             opened,
             recorded: index,
-            dispatched: false,
+            called: None,
             closed: AtomicBool::new(false),
         })
     }
@@ -85,7 +88,7 @@ impl Tab {
         index: u32,
         target: &Target,
     ) -> Result<(), Failure> {
-        if self.recorded != index || self.dispatched {
+        if self.recorded != index || self.called.is_some() {
             let (model, provider, endpoint) = names(market, target);
             self.till
                 .dispatch(&Dispatch {
@@ -97,7 +100,7 @@ impl Tab {
                 .map_err(|error| error.failure())?;
             self.recorded = index;
         }
-        self.dispatched = true;
+        self.called = Some(Arc::clone(&target.provider.slug));
         Ok(())
     }
 
@@ -162,11 +165,19 @@ impl Tab {
 
 impl Drop for Tab {
     fn drop(&mut self) {
-        let reason = if self.dispatched {
-            VoidReason::CallerLeft
-        } else {
-            VoidReason::NotDispatched
-        };
-        self.void(reason, Vec::new(), Vec::new());
+        match self.called.take() {
+            None => self.void(VoidReason::NotDispatched, Vec::new(), Vec::new()),
+            // The caller left before the answer began. The provider may charge
+            // for what it did until then: a question for reconciliation.
+            Some(provider) => {
+                let (amount, payer) = (self.held, Payer::House);
+                let possible = vec![Cost {
+                    provider: &provider,
+                    amount,
+                    payer,
+                }];
+                self.void(VoidReason::CallerLeft, Vec::new(), possible);
+            }
+        }
     }
 }

@@ -38,8 +38,8 @@ pub enum Durability {
 pub struct ProviderConfig {
     /// Its slug.
     pub slug: String,
-    /// Its key, if it needs one.
-    pub key: Option<String>,
+    /// Its key, if it needs one. Prints as `***`.
+    pub key: Option<bourse_providers::Key>,
     /// Another address than the built-in one.
     pub base_url: Option<String>,
     /// The format that an unknown provider speaks.
@@ -310,7 +310,7 @@ fn provider(
     }
     let key = match raw.api_key.as_ref().map(|secret| secret.resolve(variables)) {
         None => None,
-        Some(Ok(key)) => Some(key),
+        Some(Ok(key)) => Some(bourse_providers::Key::new(&key)),
         Some(Err(problem)) => {
             problems.push(format!("{}: {problem}", at("api_key")));
             None

@@ -13,8 +13,7 @@ mod serve;
 mod simulated;
 mod worker;
 
-/// jemalloc gives memory back and does not grow with the number of streams;
-/// measured against the system's allocator, see docs/decisions.
+/// See docs/decisions/0010.
 #[cfg(not(target_env = "msvc"))]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;

@@ -137,11 +137,11 @@ fn configured(config: &Config) -> Vec<ProviderSetup> {
             .find(|given| given.slug == provider.slug());
         let key = given
             .and_then(|given| given.key.clone())
-            .or_else(|| variable(provider.env()));
+            .or_else(|| variable(provider.env()).map(|key| Key::new(&key)));
         if given.is_none() && key.is_none() {
             return None;
         }
-        Some(setup(Arc::new(provider), given, key.as_deref()))
+        Some(setup(Arc::new(provider), given, key))
     });
     let own = config.providers.iter().filter_map(|given| {
         if bourse_providers::by_slug(&given.slug).is_some() {
@@ -150,7 +150,7 @@ fn configured(config: &Config) -> Vec<ProviderSetup> {
         let base_url = given.base_url.as_deref()?;
         let format = given.format.unwrap_or(Format::OpenAiChat);
         let provider = Compatible::operators_own(&given.slug, base_url, format);
-        Some(setup(Arc::new(provider), Some(given), given.key.as_deref()))
+        Some(setup(Arc::new(provider), Some(given), given.key.clone()))
     });
     built_in.chain(own).collect()
 }
@@ -158,14 +158,14 @@ fn configured(config: &Config) -> Vec<ProviderSetup> {
 fn setup(
     provider: Arc<dyn Provider>,
     given: Option<&ProviderConfig>,
-    key: Option<&str>,
+    key: Option<Key>,
 ) -> ProviderSetup {
     let base_url = given
         .and_then(|given| given.base_url.clone())
         .or_else(|| provider.base_url().map(str::to_owned))
         .unwrap_or_default();
     ProviderSetup {
-        key: Key::new(key.unwrap_or("")),
+        key: key.unwrap_or_else(|| Key::new("")),
         base_url,
         http2: given.and_then(|given| given.http2).unwrap_or(Http2::Auto),
         on_disconnect: given
