@@ -119,7 +119,15 @@ async fn run(
     tokio::spawn(Arc::clone(&office).keep_looking(stopping.clone()));
     let egress = built.egress;
     let app = crate::control::router(&gateway, &office, &store, config.listen.ip().is_loopback());
-    let (clients, threads) = start_workers(sockets, &gateway, &egress, &app, &runtime, &stopping)?;
+    // From here on the kernel takes connections, and whoever reads the output
+    // may use what it says; the workers serve them in a moment.
+    let listeners = sockets
+        .into_iter()
+        .map(worker::listen)
+        .collect::<Result<Vec<_>, _>>()?;
+    first_boot::print(&welcome, address, &gateway);
+    let (clients, threads) =
+        start_workers(listeners, &gateway, &egress, &app, &runtime, &stopping)?;
     let _watching = reload::watch(
         config_path,
         &config,
@@ -131,7 +139,6 @@ async fn run(
 
     let took = started.elapsed();
     tracing::info!(%address, workers = config.workers, ms = took.as_millis(), "serving");
-    first_boot::print(&welcome, address, &gateway);
 
     tokio::select! {
         () = stop_signals.recv() => tracing::info!("stopping: finishing running calls"),
@@ -176,7 +183,7 @@ fn limits(config: &Config) -> CallLimits {
 type Threads = Vec<std::thread::JoinHandle<()>>;
 
 fn start_workers(
-    sockets: Vec<socket2::Socket>,
+    listeners: Vec<std::net::TcpListener>,
     gateway: &Arc<Gateway>,
     egress: &EgressPolicy,
     app: &axum::Router,
@@ -185,8 +192,7 @@ fn start_workers(
 ) -> Result<(Vec<Client>, Threads), Error> {
     let mut clients = Vec::new();
     let mut threads = Vec::new();
-    for (index, socket) in sockets.into_iter().enumerate() {
-        let listener = worker::listen(socket)?;
+    for (index, listener) in listeners.into_iter().enumerate() {
         let client = Client::new(ClientConfig {
             egress: egress.clone(),
             ..ClientConfig::default()
