@@ -1,0 +1,238 @@
+//! Starting, stopping, starting again.
+
+use std::path::{Path, PathBuf};
+use std::process::Output;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::client::{Conn, Got};
+use crate::exchange::{Server, ask, bourse, succeed};
+use crate::money_math::{cost, nanos};
+
+/// A release build promises 300 ms; these tests run without optimisation on
+/// a busy machine.
+const START_MAX: Duration = Duration::from_secs(2);
+
+fn configured(dir: &Path, listen: &str) -> PathBuf {
+    let config = dir.join("bourse.toml");
+    let text = format!(
+        "[server]\nlisten = \"{listen}\"\ndata_dir = {:?}\nworkers = 2\n",
+        dir.join("data")
+    );
+    std::fs::write(&config, text).unwrap();
+    config
+}
+
+fn printed(server: &Server, what: &str) -> String {
+    let out = server.out.lock().unwrap().clone();
+    let line = out.lines().find(|line| line.trim_start().starts_with(what));
+    let line = line.unwrap_or_else(|| panic!("{what}: {out}"));
+    line.split_whitespace().last().unwrap().to_owned()
+}
+
+fn chat(server: &Server, key: &str) -> Got {
+    let mut conn = Conn::open(server.address);
+    let body = ask(json!({"model": "openai/gpt-4o-mini", "max_tokens": 20, "provider": {}}));
+    conn.request(
+        "POST",
+        "/api/v1/chat/completions",
+        &format!("authorization: Bearer {key}\r\n"),
+        body.to_string().as_bytes(),
+    );
+    conn.receive()
+}
+
+fn run(config: &Path, args: &[&str]) -> String {
+    succeed(bourse().args(args).arg("--config").arg(config))
+}
+
+fn balance(config: &Path) -> (i128, i128) {
+    let rows: Value = serde_json::from_str(&run(config, &["credit", "list", "--json"])).unwrap();
+    let amount = |name: &str| nanos(rows[0][name].as_str().unwrap());
+    (amount("granted"), amount("spent"))
+}
+
+#[test]
+fn the_first_start_shows_two_keys_once_and_a_restart_keeps_the_money() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = configured(dir.path(), "127.0.0.1:0");
+    let mut server = Server::start(&config, &[]);
+    println!("first start: {:?}", server.took);
+    let (key, management) = (
+        printed(&server, "API key"),
+        printed(&server, "management key"),
+    );
+    assert!(key.starts_with("sk-bourse-v1-"), "{key}");
+    assert!(management.starts_with("sk-bourse-mgmt-"), "{management}");
+
+    // Nothing is configured, so answers are simulated, and say so.
+    let got = chat(&server, &key);
+    assert_eq!(got.header("x-bourse-simulated"), Some("true"));
+    let mut spent = cost(&got.answer()["usage"]);
+    assert!(server.log().contains("simulated"));
+    chat(&server, &management).error(403);
+    server.stop();
+    assert!(!server.log().contains(&key));
+    assert_eq!(balance(&config), (nanos("10"), spent));
+
+    let mut server = Server::start(&config, &[]);
+    println!("second start: {:?}", server.took);
+    assert!(server.took < START_MAX, "{:?}", server.took);
+    let out = server.out.lock().unwrap().clone();
+    assert!(!out.contains("sk-bourse-"), "{out}");
+    spent += cost(&chat(&server, &key).answer()["usage"]);
+    server.stop();
+    assert_eq!(balance(&config), (nanos("10"), spent));
+    assert!(run(&config, &["ledger", "verify"]).contains("balance to the nano-dollar"));
+}
+
+#[test]
+fn the_printed_request_works_as_printed() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = configured(dir.path(), "127.0.0.1:0");
+    let mut server = Server::start(&config, &[]);
+    let out = server.out.lock().unwrap().clone();
+    let line = out
+        .lines()
+        .find(|line| line.trim_start().starts_with("curl"));
+    let line = line.unwrap_or_else(|| panic!("{out}")).trim().to_owned();
+    let answered = std::process::Command::new("sh")
+        .args(["-c", &line])
+        .env("no_proxy", "*")
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&answered.stdout).into_owned();
+    let reply: Value = serde_json::from_str(&text).unwrap_or_else(|e| panic!("{e}: {text}"));
+    assert!(
+        reply["choices"][0]["message"]["content"].is_string(),
+        "{reply}"
+    );
+    server.stop();
+}
+
+#[test]
+fn two_workers_share_the_port_that_the_system_picked() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = configured(dir.path(), "127.0.0.1:0");
+    let mut server = Server::start(&config, &[]);
+    let inodes = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let port = format!(":{:04X} 00000000:0000 0A", server.address.port());
+    assert_eq!(inodes.matches(&port).count(), 2, "listeners");
+    server.stop();
+}
+
+fn refused(output: &Output) -> String {
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let said = String::from_utf8(output.stderr.clone()).unwrap();
+    assert!(!said.contains("panicked"), "{said}");
+    said
+}
+
+#[test]
+fn a_second_server_is_refused_and_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = configured(dir.path(), "127.0.0.1:0");
+    let mut server = Server::start(&config, &[]);
+    let key = printed(&server, "API key");
+    // The same directory.
+    let again = bourse()
+        .arg("serve")
+        .arg("--config")
+        .arg(&config)
+        .output()
+        .unwrap();
+    let said = refused(&again);
+    assert!(said.contains("data"), "{said}");
+    // The same port.
+    let other = tempfile::tempdir().unwrap();
+    let taken = configured(
+        other.path(),
+        &format!("127.0.0.1:{}", server.address.port()),
+    );
+    let output = bourse()
+        .arg("serve")
+        .arg("--config")
+        .arg(&taken)
+        .spawn_and_wait(Duration::from_secs(5));
+    if let Some(output) = output {
+        let said = refused(&output);
+        assert!(said.contains("listen"), "{said}");
+    } else {
+        panic!("a second server shares the port of the first");
+    }
+    chat(&server, &key).answer();
+    server.stop();
+}
+
+#[test]
+fn a_mistake_in_the_configuration_is_named_with_file_and_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("bourse.toml");
+    std::fs::write(&config, "[server]\nlisten = \"127.0.0.1:0\"\nport = 80\n").unwrap();
+    for command in ["serve", "check"] {
+        let output = bourse()
+            .arg(command)
+            .arg("--config")
+            .arg(&config)
+            .output()
+            .unwrap();
+        let said = refused(&output);
+        assert!(
+            said.contains("bourse.toml:3:") && said.contains("port"),
+            "{said}"
+        );
+    }
+    let output = bourse().arg("serv").output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn a_damaged_journal_end_is_survived() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = configured(dir.path(), "127.0.0.1:0");
+    let mut server = Server::start(&config, &[]);
+    let key = printed(&server, "API key");
+    let mut spent = cost(&chat(&server, &key).answer()["usage"]);
+    server.signal("-KILL");
+    server.child.wait().unwrap();
+    // As if the power had gone in the middle of a write.
+    let mut segments: Vec<_> = std::fs::read_dir(dir.path().join("data/spool"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_file())
+        .collect();
+    segments.sort();
+    println!("{segments:?}");
+    let mut server = Server::start(&config, &[]);
+    spent += cost(&chat(&server, &key).answer()["usage"]);
+    server.stop();
+    assert_eq!(balance(&config).1, spent);
+    run(&config, &["ledger", "verify"]);
+}
+
+/// Waiting for a command that ought to fail at once.
+trait SpawnAndWait {
+    fn spawn_and_wait(&mut self, patience: Duration) -> Option<Output>;
+}
+
+impl SpawnAndWait for std::process::Command {
+    fn spawn_and_wait(&mut self, patience: Duration) -> Option<Output> {
+        use std::process::Stdio;
+        let mut child = self
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let end = std::time::Instant::now() + patience;
+        while std::time::Instant::now() < end {
+            if child.try_wait().unwrap().is_some() {
+                return Some(child.wait_with_output().unwrap());
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let _ = child.kill();
+        let _ = child.wait();
+        None
+    }
+}

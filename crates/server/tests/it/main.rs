@@ -1,0 +1,31 @@
+//! The whole server, from outside: the real program on a free port, speaking
+//! HTTP with its clients and with simulated providers.
+//!
+//! One binary, one file per topic. Every test starts a server of its own and
+//! ends with [`exchange::Exchange::finish`]: a clean stop, books that
+//! balance, no hold left open, exactly the expected money spent, and no
+//! panic in the log.
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_possible_wrap,
+    clippy::needless_pass_by_value
+)]
+
+mod client;
+mod exchange;
+mod money_math;
+
+mod bad_input;
+mod boot;
+mod disconnect;
+mod failover;
+mod money;
+mod reload;
+mod secrets;
+mod streams;
