@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod bench;
 mod catalog;
 
 /// Chores of this repository.
@@ -16,12 +17,19 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Chore {
+    /// Measure direct, nginx, a bare proxy and Bourse in one run.
+    Bench(bench::Arguments),
+    /// The simulated provider of a bench.
+    #[command(hide = true)]
+    BenchUpstream(bench::UpstreamArguments),
     /// Rebuild the embedded catalogue from other price lists.
     Catalog(catalog::Arguments),
 }
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().chore {
+        Chore::Bench(arguments) => bench::run(&arguments),
+        Chore::BenchUpstream(arguments) => bench::upstream(&arguments),
         Chore::Catalog(arguments) => catalog::run(&arguments),
     };
     match done {

@@ -1,0 +1,244 @@
+//! `cargo xtask bench`: direct, nginx, a bare proxy and Bourse in one run.
+//!
+//! The load generator must be as cheap as it can be, so the chore builds
+//! itself again as a release and hands over to that.
+
+use std::net::SocketAddr;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+mod idle;
+mod measure;
+mod pacer;
+mod perf;
+mod process;
+mod prompts;
+mod report;
+mod rows;
+mod subject;
+
+use measure::{Samples, Scenario, Size, float};
+use rows::Row;
+use subject::{Ground, Kind, Programs};
+
+/// What is built for it, beside Bourse.
+const HYPER: &str = "target/release/examples/hyper_passthrough";
+const SELF: &str = "target/release/xtask";
+const BOURSE: &str = "target/release/bourse";
+/// Everything that a run writes, except the page.
+const DIR: &str = "target/bench";
+const PAGE: &str = "docs/benchmarks.md";
+
+/// How to measure.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Fewer and shorter runs: about a minute. Writes no page.
+    #[arg(long)]
+    quick: bool,
+    /// Runs only this part: small-32, small-256, 100k, 1m, chunk, paced, latency or
+    /// memory; may be repeated. Writes no page.
+    #[arg(long, value_name = "NAME")]
+    only: Vec<String>,
+    /// Shows where Bourse spends its time instead of measuring; needs perf.
+    #[arg(long)]
+    perf: bool,
+    /// Measures this binary and does not build one.
+    #[arg(long, value_name = "FILE")]
+    bourse: Option<PathBuf>,
+    /// Set by the chore when it hands over to its release build.
+    #[arg(long, hide = true)]
+    built: bool,
+}
+
+/// The simulated provider, in a process of its own.
+#[derive(clap::Args)]
+pub struct UpstreamArguments {
+    listen: SocketAddr,
+    paced_chunks: u64,
+}
+
+/// Does the chore.
+///
+/// # Errors
+/// What went wrong, for people. A missed goal is no error.
+pub fn run(arguments: &Arguments) -> Result<(), String> {
+    if !arguments.built {
+        return build_and_hand_over(arguments);
+    }
+    let scenarios = scenarios(&arguments.only)?;
+    let programs = Programs {
+        bourse: arguments.bourse.clone().unwrap_or_else(|| BOURSE.into()),
+        hyper: HYPER.into(),
+        nginx: find_nginx()?,
+    };
+    let bourse_program = programs.bourse.clone();
+    let size = if arguments.quick {
+        Size::QUICK
+    } else {
+        Size::FULL
+    };
+    let dir = std::env::current_dir()
+        .map_err(|error| format!("the current directory: {error}"))?
+        .join(DIR);
+    let ground = Ground::prepare(&dir, programs, size.paced_chunks)?;
+    let set_up = ground.set_up_bourse("bourse")?;
+    if arguments.perf {
+        let bourse = ground.start(Kind::Bourse, &set_up)?;
+        measure::warm_up(&bourse, &size)?;
+        return perf::show(&bourse, &dir);
+    }
+    let fresh = ground.set_up_bourse("bourse-fresh")?;
+    let subjects = Kind::ALL
+        .into_iter()
+        .map(|kind| ground.start(kind, &set_up))
+        .collect::<Result<Vec<_>, _>>()?;
+
+    let mut samples = Samples::default();
+    let progress = progress(subjects.len() + scenarios.len() * size.repetitions);
+    for subject in &subjects {
+        progress.set_message(format!("warming up: {}", subject.kind.name()));
+        measure::warm_up(subject, &size)?;
+        progress.inc(1);
+    }
+    for _ in 0..size.repetitions {
+        for scenario in &scenarios {
+            progress.set_message(scenario.name());
+            measure::measure(*scenario, &size, &subjects, (&ground, &fresh), &mut samples)?;
+            progress.inc(1);
+        }
+    }
+    progress.set_message("checking the books");
+    add_once(&bourse_program, &subjects, &mut samples);
+    // The applier writes to the database up to the end; a stopped server's
+    // books can be checked as a whole.
+    drop(subjects);
+    set_up.verify_books(&bourse_program)?;
+    progress.finish_and_clear();
+
+    println!("{}", report::table(&samples));
+    let (met, all) = report::tally(&samples);
+    println!("{met} of {all} goals met");
+    if arguments.quick || !arguments.only.is_empty() {
+        return Ok(());
+    }
+    let about = report::About {
+        command: "./dev bench".to_owned(),
+        commit: commit(),
+        size,
+        verified: true,
+    };
+    std::fs::write(PAGE, report::page(&samples, &about))
+        .map_err(|error| format!("{PAGE}: {error}"))?;
+    println!("written to {PAGE}");
+    Ok(())
+}
+
+/// Plays the provider until it is killed.
+///
+/// # Errors
+/// When the address is taken.
+pub fn upstream(arguments: &UpstreamArguments) -> Result<(), String> {
+    let scripts = subject::scripts(arguments.paced_chunks);
+    let _sim = bourse_sim::Sim::builder()
+        .scripts(scripts)
+        .spawn_thread(arguments.listen)
+        .map_err(|error| format!("{}: {error}", arguments.listen))?;
+    loop {
+        std::thread::park();
+    }
+}
+
+/// Figures of which there is one.
+fn add_once(bourse: &Path, subjects: &[subject::Subject], samples: &mut Samples) {
+    for subject in subjects.iter().filter(|subject| subject.process.is_some()) {
+        let bytes = float(subject.resident_bytes());
+        samples.add(Row::MemoryAfter, subject.kind, bytes / 1e6);
+    }
+    if let Ok(file) = bourse.metadata() {
+        samples.add(Row::Binary, Kind::Bourse, float(file.len()) / 1e6);
+    }
+}
+
+fn scenarios(only: &[String]) -> Result<Vec<Scenario>, String> {
+    if only.is_empty() {
+        return Ok(Scenario::ALL.to_vec());
+    }
+    only.iter()
+        .map(|name| {
+            let found = Scenario::ALL
+                .into_iter()
+                .find(|scenario| scenario.name() == name);
+            found.ok_or_else(|| {
+                let names = Scenario::ALL.map(Scenario::name).join(", ");
+                format!("--only: there is no `{name}`; there are: {names}")
+            })
+        })
+        .collect()
+}
+
+fn build_and_hand_over(arguments: &Arguments) -> Result<(), String> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let build = |what: &[&str]| {
+        let status = Command::new(&cargo)
+            .args(["build", "--release", "--locked"])
+            .args(what)
+            .status()
+            .map_err(|error| format!("cargo: {error}"))?;
+        if status.success() {
+            Ok(())
+        } else {
+            Err(format!("cargo build: {status}"))
+        }
+    };
+    if arguments.bourse.is_none() {
+        build(&["--package", "bourse-server", "--bin", "bourse"])?;
+    }
+    build(&["--package", "bourse-sim", "--example", "hyper_passthrough"])?;
+    build(&["--package", "xtask"])?;
+    // A thousand streams are two thousand sockets; the usual limit is 1,024.
+    let error = Command::new("sh")
+        .args([
+            "-c",
+            "ulimit -n \"$(ulimit -Hn)\" && exec \"$0\" \"$@\"",
+            SELF,
+        ])
+        .args(std::env::args_os().skip(1))
+        .arg("--built")
+        .exec();
+    Err(format!("{SELF}: {error}"))
+}
+
+fn find_nginx() -> Result<PathBuf, String> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain(["/usr/sbin".into(), "/sbin".into(), "/usr/local/sbin".into()])
+        .map(|dir| dir.join("nginx"))
+        .find(|file| file.is_file())
+        .ok_or_else(|| "nginx is not installed; `./dev bench` installs it".to_owned())
+}
+
+fn commit() -> String {
+    let git = Command::new("git")
+        .args(["describe", "--always", "--dirty"])
+        .output();
+    let text = git
+        .ok()
+        .filter(|output| output.status.success())
+        .map(|output| output.stdout);
+    let text = text.and_then(|text| String::from_utf8(text).ok());
+    text.map_or_else(
+        || "an unknown commit".to_owned(),
+        |text| format!("commit {}", text.trim()),
+    )
+}
+
+fn progress(steps: usize) -> ProgressBar {
+    let bar = ProgressBar::new(u64::try_from(steps).unwrap_or(u64::MAX));
+    if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed} {msg}") {
+        bar.set_style(style);
+    }
+    bar
+}

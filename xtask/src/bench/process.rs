@@ -1,0 +1,189 @@
+//! Programs under measurement: started, watched through `/proc`, and
+//! stopped whatever happens.
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long a program may take until it serves.
+const READY_WAIT_MAX: Duration = Duration::from_secs(20);
+/// Between two looks at whether it does; the precision of a start's time.
+const READY_PAUSE: Duration = Duration::from_millis(1);
+/// Longest wait for one answer while looking.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a program may go on working once its load has ended.
+const SETTLE_MAX: Duration = Duration::from_secs(2);
+/// A program that uses less than this in [`SETTLE_STEP`] is at rest.
+const REST_NS: u64 = 500_000;
+const SETTLE_STEP: Duration = Duration::from_millis(60);
+
+/// A running program; stopped when dropped.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+    started: Instant,
+    /// Run before the program is killed, for programs with children.
+    stop: Option<Command>,
+}
+
+impl Process {
+    /// Starts a program, its output going to a file.
+    pub fn start(program: &Path, arguments: &[&str], log: &Path) -> Result<Self, String> {
+        let say = |error: std::io::Error| format!("{}: {error}", program.display());
+        let log = File::create(log).map_err(say)?;
+        let again = log.try_clone().map_err(say)?;
+        // With setpriv the kernel ends the program when this one ends, be
+        // it killed: nothing stays behind.
+        let mut command = if Path::new("/usr/bin/setpriv").exists() {
+            let mut command = Command::new("/usr/bin/setpriv");
+            command.args(["--pdeathsig", "TERM", "--"]).arg(program);
+            command
+        } else {
+            Command::new(program)
+        };
+        command
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(log)
+            .stderr(again)
+            .env_remove("OPENAI_API_KEY");
+        let started = Instant::now();
+        let child = command.spawn().map_err(say)?;
+        Ok(Self {
+            child,
+            started,
+            stop: None,
+        })
+    }
+
+    /// Runs this before killing.
+    pub fn stop_with(mut self, command: Command) -> Self {
+        self.stop = Some(command);
+        self
+    }
+
+    /// Waits until `probe` gets an answer with status 200; says how long
+    /// after the start that was.
+    pub fn wait_until_ready(&mut self, addr: SocketAddr, probe: &[u8]) -> Result<Duration, String> {
+        loop {
+            if status_of(addr, probe) == Some(200) {
+                return Ok(self.started.elapsed());
+            }
+            if let Ok(Some(status)) = self.child.try_wait() {
+                return Err(format!("it ended at once, with {status}"));
+            }
+            if self.started.elapsed() > READY_WAIT_MAX {
+                return Err(format!("it does not answer on {addr}"));
+            }
+            std::thread::sleep(READY_PAUSE);
+        }
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    fn ids(&self) -> Vec<u32> {
+        let mut all = vec![self.child.id()];
+        // Children of children: nginx has one generation, none has three.
+        let mut at = 0;
+        while let Some(id) = all.get(at).copied() {
+            at += 1;
+            all.extend(children(id));
+        }
+        all
+    }
+
+    /// CPU time of all threads of the program and its children, in
+    /// nanoseconds as the scheduler counts them.
+    pub fn cpu_ns(&self) -> u64 {
+        self.ids().into_iter().map(cpu_ns_of).sum()
+    }
+
+    /// Waits until it is at rest, so that work it does after its answers
+    /// counts too; then says its CPU time.
+    pub fn cpu_ns_at_rest(&self) -> u64 {
+        let end = Instant::now() + SETTLE_MAX;
+        let mut before = self.cpu_ns();
+        loop {
+            std::thread::sleep(SETTLE_STEP);
+            let now = self.cpu_ns();
+            if now.saturating_sub(before) < REST_NS || Instant::now() > end {
+                return now;
+            }
+            before = now;
+        }
+    }
+
+    /// Resident memory of the program and its children, in bytes. Pages
+    /// that parent and child share are counted in both.
+    pub fn resident_bytes(&self) -> u64 {
+        self.ids().into_iter().map(resident_bytes_of).sum()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if let Some(stop) = &mut self.stop {
+            let _ = stop.stdout(Stdio::null()).stderr(Stdio::null()).status();
+            let end = Instant::now() + Duration::from_secs(2);
+            while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < end {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn children(id: u32) -> Vec<u32> {
+    fs::read_to_string(format!("/proc/{id}/task/{id}/children"))
+        .unwrap_or_default()
+        .split_ascii_whitespace()
+        .filter_map(|id| id.parse().ok())
+        .collect()
+}
+
+fn cpu_ns_of(id: u32) -> u64 {
+    let Ok(threads) = fs::read_dir(format!("/proc/{id}/task")) else {
+        return 0;
+    };
+    threads
+        .filter_map(|thread| fs::read_to_string(thread.ok()?.path().join("schedstat")).ok())
+        .filter_map(|text| text.split_ascii_whitespace().next()?.parse::<u64>().ok())
+        .sum()
+}
+
+fn resident_bytes_of(id: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
+    let kib = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .and_then(|rest| rest.split_ascii_whitespace().next()?.parse::<u64>().ok());
+    kib.unwrap_or_default() * 1024
+}
+
+/// A port of the loopback that was free a moment ago.
+pub fn free_addr() -> Result<SocketAddr, String> {
+    TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .map_err(|error| format!("no free port: {error}"))
+}
+
+fn status_of(addr: SocketAddr, request: &[u8]) -> Option<u16> {
+    let mut stream = TcpStream::connect_timeout(&addr, PROBE_TIMEOUT).ok()?;
+    stream.set_read_timeout(Some(PROBE_TIMEOUT)).ok()?;
+    stream.write_all(request).ok()?;
+    let mut head = [0_u8; 12];
+    stream.read_exact(&mut head).ok()?;
+    std::str::from_utf8(&head)
+        .ok()?
+        .split(' ')
+        .nth(1)?
+        .parse()
+        .ok()
+}

@@ -1,0 +1,185 @@
+//! The table, for people at a terminal and for `docs/benchmarks.md`.
+
+use std::fs;
+
+use comfy_table::{Cell, CellAlignment, Table, presets};
+
+use super::measure::{Samples, Size};
+use super::rows::Row;
+use super::subject::Kind;
+
+const HEADINGS: [&str; 8] = [
+    "", "unit", "direct", "nginx", "hyper", "Bourse", "÷ nginx", "goal",
+];
+
+/// What was run, and where.
+pub struct About {
+    pub command: String,
+    pub commit: String,
+    pub size: Size,
+    /// Whether Bourse's books were checked after its load.
+    pub verified: bool,
+}
+
+fn number(value: f64, row: Row) -> String {
+    format!("{value:.*}", row.decimals())
+}
+
+/// The lines of the table as text.
+fn lines(samples: &Samples) -> Vec<[String; 8]> {
+    let rows = Row::ALL.into_iter().filter(|row| {
+        Kind::ALL
+            .into_iter()
+            .any(|kind| samples.median(*row, kind).is_some())
+    });
+    rows.map(|row| {
+        let shown = |kind| {
+            samples
+                .median(row, kind)
+                .map_or_else(|| "–".to_owned(), |v| number(v, row))
+        };
+        let ratio = match (
+            samples.median(row, Kind::Bourse),
+            samples.median(row, Kind::Nginx),
+        ) {
+            (Some(bourse), Some(nginx)) if nginx > 0.0 => format!("{:.2}", bourse / nginx),
+            _ => "–".to_owned(),
+        };
+        let goal = row.verdict(samples).map_or_else(String::new, |verdict| {
+            let mark = if verdict.met { "met" } else { "MISSED" };
+            format!("{} = {}: {mark}", verdict.goal, number(verdict.limit, row))
+        });
+        [
+            row.title().to_owned(),
+            row.unit().to_owned(),
+            shown(Kind::Direct),
+            shown(Kind::Nginx),
+            shown(Kind::Hyper),
+            shown(Kind::Bourse),
+            ratio,
+            goal,
+        ]
+    })
+    .collect()
+}
+
+/// For a terminal.
+pub fn table(samples: &Samples) -> String {
+    let mut table = Table::new();
+    table
+        .load_style(presets::UTF8_HORIZONTAL_ONLY)
+        .set_header(HEADINGS);
+    for line in lines(samples) {
+        table.add_row(line.into_iter().enumerate().map(|(column, text)| {
+            let figure = (2..=6).contains(&column);
+            let side = if figure {
+                CellAlignment::Right
+            } else {
+                CellAlignment::Left
+            };
+            Cell::new(text).set_alignment(side)
+        }));
+    }
+    table.to_string()
+}
+
+/// How many goals were met, and of how many.
+pub fn tally(samples: &Samples) -> (usize, usize) {
+    let verdicts = Row::ALL.into_iter().filter_map(|row| row.verdict(samples));
+    verdicts.fold((0, 0), |(met, all), verdict| {
+        (met + usize::from(verdict.met), all + 1)
+    })
+}
+
+/// The page.
+pub fn page(samples: &Samples, about: &About) -> String {
+    let mut page = String::from(
+        "# Benchmarks\n\n\
+         <!-- Written by `./dev bench`; run it again rather than edit. -->\n\n",
+    );
+    let (met, all) = tally(samples);
+    page.push_str(&format!(
+        "Measured {} at {} with `{}` on {}. {met} of {all} goals met.\n\n",
+        jiff::Timestamp::now().strftime("%Y-%m-%d"),
+        about.commit,
+        about.command,
+        machine()
+    ));
+    page.push_str(&format!("| {} |\n", HEADINGS.join(" | ")));
+    page.push_str("|---|---|--:|--:|--:|--:|--:|---|\n");
+    for line in lines(samples) {
+        page.push_str(&format!("| {} |\n", line.join(" | ")));
+    }
+    page.push_str(&format!(
+        "\nMedians of {} repetitions in which the subjects take turns. Smallest and largest:\n\n",
+        about.size.repetitions
+    ));
+    page.push_str("| | nginx | hyper | Bourse |\n|---|--:|--:|--:|\n");
+    for row in Row::ALL {
+        let range = |kind| {
+            samples.range(row, kind).map_or_else(
+                || "–".to_owned(),
+                |(low, high)| format!("{} … {}", number(low, row), number(high, row)),
+            )
+        };
+        if samples.range(row, Kind::Bourse).is_some() {
+            page.push_str(&format!(
+                "| {} | {} | {} | {} |\n",
+                row.title(),
+                range(Kind::Nginx),
+                range(Kind::Hyper),
+                range(Kind::Bourse)
+            ));
+        }
+    }
+    page.push_str(&how_to_read(about));
+    page
+}
+
+fn how_to_read(about: &About) -> String {
+    let books = if about.verified {
+        "After the run `bourse ledger verify` recomputed every balance from the journal \
+         and found no difference."
+    } else {
+        "The books were not checked in this run."
+    };
+    format!(
+        "\n## How to read this\n\n\
+         - *µs CPU* is the CPU time of the gateway's process, all threads and children, user and \
+         system, as the scheduler counts it in `/proc/PID/task/*/schedstat`, divided by requests \
+         or chunks. Work that a gateway does after its answers (Bourse: journal, database) counts: \
+         the clock stops when the process is at rest.\n\
+         - *direct* is the load talking to the simulated provider itself. *nginx* has one worker, \
+         keeps connections on both sides, and neither buffers nor logs. *hyper* is \
+         `crates/sim/examples/hyper_passthrough.rs`, a proxy as anybody would write it. *Bourse* \
+         is the release binary with everything on: keys, routing, a hold before each call, \
+         journal, settlement, metrics, with a catalog of thousands of endpoints loaded.\n\
+         - A chunk's cost is what a stream of 200 chunks costs beyond a stream of one, divided by \
+         199. Paced streams, 200 at once, start a millisecond apart.\n\
+         - Added latency is a percentile through the gateway minus the same percentile without \
+         it, in the same repetition; requests leave at a fixed rate whatever the answers do.\n\
+         - Memory is resident memory, of nginx the sum of master and worker, which share pages. \
+         MB are 10⁶ bytes.\n\
+         - Start to serving is from starting the program to the first 200 of `/healthz`.\n\
+         - Load, provider and gateway share the machine's cores over the loopback, so answers per \
+         second say what the whole machine does, not what a gateway could do alone.\n\
+         - {books}\n\n\
+         `./dev bench --quick` takes a minute and writes nothing; `--only NAME` runs one part; \
+         `--perf` shows where Bourse spends its time.\n"
+    )
+}
+
+/// Processor and cores.
+fn machine() -> String {
+    let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpuinfo
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split_once(':'))
+        .map_or_else(
+            || std::env::consts::ARCH.to_owned(),
+            |(_, name)| name.trim().to_owned(),
+        );
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    format!("{cores} cores of {model}, Linux {}", kernel.trim())
+}
