@@ -9,6 +9,7 @@ use std::time::Duration;
 use bourse_dataplane::gateway::Gateway;
 use bourse_net::Client;
 use notify::{RecursiveMode, Watcher};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
 use crate::config::{Config, DEFAULT_PATH};
@@ -25,7 +26,9 @@ pub fn watch(
     gateway: Arc<Gateway>,
     clients: Vec<Client>,
     mut stop: watch::Receiver<bool>,
-) -> Option<notify::RecommendedWatcher> {
+) -> std::io::Result<Option<notify::RecommendedWatcher>> {
+    // Before anybody is served, so that no signal ends the server.
+    let mut hangup = signal(SignalKind::hangup())?;
     let given = path.map(Path::to_owned);
     let file = given.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_PATH));
     let file = std::path::absolute(&file).unwrap_or(file);
@@ -34,10 +37,6 @@ pub fn watch(
     let (changed, mut changes) = mpsc::channel::<()>(1);
     let watcher = start_watcher(&file, &synced, changed.clone());
     tokio::spawn(async move {
-        use tokio::signal::unix::{SignalKind, signal};
-        let Ok(mut hangup) = signal(SignalKind::hangup()) else {
-            return;
-        };
         // Kept, so that the channel stays open without a watcher.
         let _changed = changed;
         loop {
@@ -50,7 +49,7 @@ pub fn watch(
             reload(given.as_deref(), &providers, &gateway, &clients);
         }
     });
-    watcher
+    Ok(watcher)
 }
 
 fn start_watcher(

@@ -9,7 +9,7 @@ use bourse_dataplane::gateway::{CallLimits, Counters, Gateway};
 use bourse_dataplane::keyring::Keyring;
 use bourse_dataplane::market::Memory;
 use bourse_dataplane::pipeline::Worker;
-use bourse_net::{Client, ClientConfig, EgressPolicy};
+use bourse_net::{Client, ClientConfig};
 use bourse_spool::{DataDirLock, Options};
 use bourse_store::applier::Applier;
 use bourse_store::{SqliteStore, Store, SyncMode, Till};
@@ -119,6 +119,22 @@ async fn run(
     tokio::spawn(Arc::clone(&office).keep_looking(stopping.clone()));
     let egress = built.egress;
     let app = crate::control::router(&gateway, &office, &store, config.listen.ip().is_loopback());
+    let clients = (0..config.workers)
+        .map(|_| {
+            Client::new(ClientConfig {
+                egress: egress.clone(),
+                ..ClientConfig::default()
+            })
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    let _watching = reload::watch(
+        config_path,
+        &config,
+        providers,
+        Arc::clone(&gateway),
+        clients.clone(),
+        stopping.clone(),
+    )?;
     // From here on the kernel takes connections, and whoever reads the output
     // may use what it says; the workers serve them in a moment.
     let listeners = sockets
@@ -126,16 +142,7 @@ async fn run(
         .map(worker::listen)
         .collect::<Result<Vec<_>, _>>()?;
     first_boot::print(&welcome, address, &gateway);
-    let (clients, threads) =
-        start_workers(listeners, &gateway, &egress, &app, &runtime, &stopping)?;
-    let _watching = reload::watch(
-        config_path,
-        &config,
-        providers,
-        Arc::clone(&gateway),
-        clients,
-        stopping.clone(),
-    );
+    let threads = start_workers(listeners, clients, &gateway, &app, &runtime, &stopping)?;
 
     let took = started.elapsed();
     tracing::info!(%address, workers = config.workers, ms = took.as_millis(), "serving");
@@ -184,20 +191,14 @@ type Threads = Vec<std::thread::JoinHandle<()>>;
 
 fn start_workers(
     listeners: Vec<std::net::TcpListener>,
+    clients: Vec<Client>,
     gateway: &Arc<Gateway>,
-    egress: &EgressPolicy,
     app: &axum::Router,
     control: &tokio::runtime::Handle,
     stopping: &watch::Receiver<bool>,
-) -> Result<(Vec<Client>, Threads), Error> {
-    let mut clients = Vec::new();
+) -> Result<Threads, Error> {
     let mut threads = Vec::new();
-    for (index, listener) in listeners.into_iter().enumerate() {
-        let client = Client::new(ClientConfig {
-            egress: egress.clone(),
-            ..ClientConfig::default()
-        })?;
-        clients.push(client.clone());
+    for (index, (listener, client)) in listeners.into_iter().zip(clients).enumerate() {
         let service = Service {
             worker: Worker {
                 gateway: Arc::clone(gateway),
@@ -221,7 +222,7 @@ fn start_workers(
             })?;
         threads.push(thread);
     }
-    Ok((clients, threads))
+    Ok(threads)
 }
 
 /// Ctrl-C and SIGTERM.
