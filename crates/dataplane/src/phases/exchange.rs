@@ -362,15 +362,21 @@ fn retry_after(response: &Response) -> Option<Duration> {
         return (ms.is_finite() && ms >= 0.0).then(|| Duration::from_millis(clamp_u64(ms)));
     }
     let at = crate::http_date::parse(text)?;
-    Some(Duration::from_secs(
-        at.saturating_sub(crate::clock::now_ms() / 1000),
-    ))
+    let seconds = at.saturating_sub(crate::clock::now_ms() / 1000);
+    Some(Duration::from_secs(seconds.min(RETRY_AFTER_MAX_S)))
 }
 
-/// An hour at most: whatever is longer is capped by routing anyway.
+/// The longest wait that is believed and told: routing caps what is longer
+/// anyway.
+const RETRY_AFTER_MAX_S: u64 = 3_600;
+
 fn clamp_u64(ms: f64) -> u64 {
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // Clamped just here.
-    let ms = ms.clamp(0.0, 3_600_000.0) as u64;
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss
+    )] // Clamped just here.
+    let ms = ms.clamp(0.0, (RETRY_AFTER_MAX_S * 1000) as f64) as u64;
     ms
 }
 

@@ -25,7 +25,7 @@ use crate::tab::Tab;
 /// Output tokens that a stream without a limit starts with.
 const STREAM_OUTPUT_FIRST: u64 = 4_096;
 /// Output tokens of a model whose limit nobody knows.
-const OUTPUT_UNKNOWN: u64 = 65_536;
+pub const OUTPUT_UNKNOWN: u64 = 65_536;
 /// Bytes of an ordinary prompt that make a token, for estimates.
 const ESTIMATE_BYTES_PER_TOKEN: u64 = 4;
 

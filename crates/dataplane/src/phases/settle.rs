@@ -13,6 +13,7 @@ use bourse_ledger::who_pays::End;
 use bourse_routing::health::Outcome;
 use bourse_vocab::{Bill, Failure, Nanos, Usage, UsageReport};
 
+use super::hold::OUTPUT_UNKNOWN;
 use crate::call::{Call, Delivered};
 use crate::clock::now_ms;
 use crate::market::Target;
@@ -22,6 +23,14 @@ use crate::tab::Tab;
 /// Bytes of text that an estimate counts as one token. Estimates are for
 /// answers whose provider reports nothing, and are flagged.
 const ESTIMATE_BYTES_PER_TOKEN: u64 = 4;
+
+/// How many times what its endpoint is listed to read or say a model is
+/// believed to have read or said: lists are old or wrong, counters that run
+/// wild do so by orders of magnitude.
+const BELIEVABLE_FACTOR: u64 = 4;
+/// Input tokens that any provider is believed: tools and templates of its
+/// own are part of what it counts.
+const BELIEVABLE_PROMPT_MIN: u64 = 65_536;
 
 /// How the answer ended, as its reader saw it.
 #[derive(Debug, Clone, Copy)]
@@ -100,7 +109,7 @@ impl Settling {
     /// ended, whatever the ending.
     pub fn finish(self, report: &Report, ending: Ending<'_>) -> (Usage, Bill) {
         let at_ms = now_ms();
-        let contradicted = contradicted(report).map(|usage| Report {
+        let contradicted = self.contradicted(report).map(|usage| Report {
             usage,
             ..report.clone()
         });
@@ -128,6 +137,48 @@ impl Settling {
         self.remember(at_ms, report, ending, &billed, &bill);
         self.record(at_ms, report, ending, &billed, &bill, &verdict, end);
         (billed, bill)
+    }
+
+    /// The usage without counts that cannot be true, if there are any: no
+    /// prompt is empty, what was delivered was not made of nothing, and no
+    /// model reads or says many times what it can. A provider whose counter
+    /// stands still must not make calls free, and one whose counter runs
+    /// wild must not empty a purse.
+    fn contradicted(&self, report: &Report) -> Option<UsageReport> {
+        let mut usage = report.usage;
+        let delivered = report.content_bytes > 0 || report.content_pieces > 0;
+        let (prompt_max, completion_max) = self.believable_max();
+        usage.prompt = usage
+            .prompt
+            .filter(|count| (1..=prompt_max).contains(count));
+        usage.completion = usage
+            .completion
+            .filter(|count| (*count > 0 || !delivered) && *count <= completion_max);
+        usage.nonsense |= usage != report.usage;
+        (usage != report.usage).then_some(usage)
+    }
+
+    /// The most input and output tokens that a report is believed.
+    fn believable_max(&self) -> (u64, u64) {
+        let Some(target) = self.target() else {
+            return (u64::MAX, u64::MAX);
+        };
+        let endpoint = self.call.market.endpoint(target);
+        let window = endpoint.context_length;
+        let output =
+            endpoint
+                .max_output
+                .unwrap_or(if window > 0 { window } else { OUTPUT_UNKNOWN });
+        let ask = &self.call.ask;
+        (
+            ask.body_bytes
+                .max(window)
+                .saturating_mul(BELIEVABLE_FACTOR)
+                .saturating_add(BELIEVABLE_PROMPT_MIN),
+            output
+                .saturating_mul(ask.answers.max(1))
+                .saturating_mul(BELIEVABLE_FACTOR),
+        )
     }
 
     fn end(&self, report: &Report, ending: Ending<'_>, usage: &Usage) -> End {
@@ -295,18 +346,6 @@ impl Settling {
         };
         self.tab.settle(&settlement);
     }
-}
-
-/// The usage without counts that what was seen contradicts, if there are
-/// any: no prompt is empty, and what was delivered was not made of nothing.
-/// A provider whose counter stands still must not make calls free.
-fn contradicted(report: &Report) -> Option<UsageReport> {
-    let mut usage = report.usage;
-    let delivered = report.content_bytes > 0 || report.content_pieces > 0;
-    usage.prompt = usage.prompt.filter(|count| *count > 0);
-    usage.completion = usage.completion.filter(|count| *count > 0 || !delivered);
-    usage.nonsense |= usage != report.usage;
-    (usage != report.usage).then_some(usage)
 }
 
 fn finish_word(report: &Report, ending: Ending<'_>) -> &'static str {
