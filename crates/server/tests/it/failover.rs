@@ -194,6 +194,55 @@ fn the_only_endpoint_at_its_limit_is_not_asked_again_and_the_caller_is_told_when
 }
 
 #[test]
+fn no_provider_makes_callers_wait_for_days() {
+    let limited = json!({"error_status": 429, "retry_after": {"http_date_in": 8_640_000}});
+    let exchange = Exchange::single(script(limited));
+    for _ in 0..2 {
+        let got = exchange.chat(json!({}));
+        got.error(429);
+        let wait: u64 = got.header("retry-after").unwrap().parse().unwrap();
+        assert!((1..=3600).contains(&wait), "{wait}");
+    }
+    exchange.finish(0);
+}
+
+#[test]
+fn a_connection_that_was_closed_while_idle_is_not_a_failure_of_the_provider() {
+    use std::io::{Read as _, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let base_url = format!("http://{}/v1", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            std::thread::spawn(move || {
+                // One answer a connection, which claims to stay open.
+                let _ = stream.read(&mut [0; 16384]);
+                let body = r#"{"id":"x","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":{"role":"assistant","content":"Hi"},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":1,"total_tokens":4}}"#;
+                let head = format!(
+                    "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: keep-alive\r\ncontent-length: {}\r\n\r\n{body}",
+                    body.len()
+                );
+                let _ = stream.write_all(head.as_bytes());
+                std::thread::sleep(Duration::from_millis(20));
+            });
+        }
+    });
+    let exchange = Exchange::start(|setup| {
+        let mut first = Provider::new("cheap", CHEAP, Script::default());
+        first.base_url = Some(base_url);
+        setup
+            .provider(first)
+            .provider(Provider::new("dear", DEAR, Script::default()));
+    });
+    for pause_ms in [60, 100, 60, 0] {
+        let reply = exchange.chat(json!({})).answer();
+        assert_eq!(reply["provider"], "cheap", "{pause_ms}");
+        std::thread::sleep(Duration::from_millis(pause_ms));
+    }
+    exchange.finish(4 * crate::money_math::charge(3, 1, CHEAP));
+}
+
+#[test]
 fn a_rate_limit_ends_when_the_provider_said() {
     let limited = json!({"error_status": 429, "fail_first": 1, "retry_after": {"ms": 600}});
     let exchange = Exchange::single(script(limited));
@@ -290,7 +339,7 @@ fn trouble_with_our_account_at_a_provider_is_not_the_callers() {
 fn without_fallbacks_nobody_else_is_asked() {
     let exchange = Exchange::pair(script(json!({"error_status": 408})));
     let alone = json!({"provider": {"sort": "price", "allow_fallbacks": false}});
-    exchange.chat(alone.clone()).error(504);
+    exchange.chat(alone).error(504);
     assert_eq!(exchange.attempts(), ["cheap"]);
     let alone = json!({"provider": {"order": ["cheap"], "allow_fallbacks": false}});
     exchange.chat(alone).error(504);

@@ -23,8 +23,10 @@ mod money_math;
 
 mod bad_input;
 mod boot;
+mod chaos;
 mod disconnect;
 mod failover;
+mod good_input;
 mod money;
 mod reload;
 mod secrets;

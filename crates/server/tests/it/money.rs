@@ -268,6 +268,72 @@ fn nonsense_usage_bills_neither_a_fortune_nor_nothing() {
     });
 }
 
+/// A provider whose answer is always the same.
+fn fixed_provider(kind: &'static str, body: String) -> String {
+    use std::io::{Read as _, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let base_url = format!("http://{}/v1", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 16384]);
+            let reply = format!(
+                "HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+                body.len()
+            );
+            let _ = stream.write_all(reply.as_bytes());
+        }
+    });
+    base_url
+}
+
+#[test]
+fn a_count_that_no_call_can_reach_is_not_believed() {
+    for (prompt, completion) in [
+        (3_u64, 5_000_000_000_u64),
+        (5_000_000_000, 3),
+        (9_999_999_999, 9_999_999_999),
+        (3, 100_000),
+        (1_000_000, 3),
+    ] {
+        let usage = json!({
+            "prompt_tokens": prompt, "completion_tokens": completion,
+            "total_tokens": prompt + completion,
+        });
+        let whole = json!({
+            "id": "x", "object": "chat.completion", "created": 1, "model": "m", "usage": usage,
+            "choices": [{"index": 0, "finish_reason": "stop",
+                "message": {"role": "assistant", "content": "Good day to you"}}],
+        });
+        let chunk = json!({
+            "id": "x", "object": "chat.completion.chunk", "created": 1, "model": "m", "usage": usage,
+            "choices": [{"index": 0, "finish_reason": "stop", "delta": {"content": "Good day to you"}}],
+        });
+        let exchange = Exchange::start(|setup| {
+            let mut odd = Provider::new("cheap", CHEAP, Script::default());
+            odd.base_url = Some(fixed_provider("application/json", whole.to_string()));
+            setup.provider(odd);
+            let mut odd = Provider::new("dear", CHEAP, Script::default());
+            let stream = format!("data: {chunk}\n\ndata: [DONE]\n\n");
+            odd.base_url = Some(fixed_provider("text/event-stream", stream));
+            setup.provider(odd);
+        });
+        let usage = exchange
+            .chat(json!({"provider": {"only": ["cheap"]}}))
+            .answer()["usage"]
+            .clone();
+        let too = exchange
+            .stream(json!({"provider": {"only": ["dear"]}}))
+            .complete();
+        let most = charge(8192, 1000, CHEAP);
+        for usage in [&usage, &too] {
+            let paid = cost(usage);
+            assert!(paid > 0 && paid <= most, "{prompt} {completion}: {usage}");
+        }
+        exchange.finish(cost(&usage) + cost(&too));
+    }
+}
+
 #[test]
 fn thought_that_exceeds_the_output_is_cut_down_to_it() {
     let exchange = Exchange::single(script(json!({
