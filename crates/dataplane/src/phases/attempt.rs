@@ -7,6 +7,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use bourse_ledger::record::{Cost, Payer, VoidReason};
 use bourse_net::Deadlines;
 use bourse_providers::Disconnect;
 use bourse_routing::health::Outcome;
@@ -16,6 +17,7 @@ use bourse_vocab::{Failure, FailureKind};
 use serde_json::json;
 
 use super::exchange::{Opened, exchange, prepare};
+use super::settle::possible_costs;
 use crate::call::{Call, Delivered};
 use crate::clock::now_ms;
 use crate::market::Target;
@@ -75,10 +77,6 @@ async fn one(
     let drain = target.provider.on_disconnect == Disconnect::Drain;
     call.status.drain.store(drain, Relaxed);
     target.health.begin();
-    let mut watch = Watch {
-        target,
-        done: false,
-    };
     let metadata = call
         .ask
         .wants_metadata
@@ -96,6 +94,12 @@ async fn one(
     };
     let began_ms = now_ms();
     let outcome = {
+        let mut watch = Watch {
+            call: &*call,
+            target,
+            tab: &*tab,
+            done: false,
+        };
         let stamp = call.stamp(target, metadata.as_deref());
         let exchange = exchange(
             &call.client,
@@ -106,18 +110,17 @@ async fn one(
             &deadlines,
             limits.reply_bytes_max,
         );
-        tokio::time::timeout(first_content, exchange)
-            .await
-            .unwrap_or_else(|_| {
-                Err(Failure::new(
-                    FailureKind::Timeout,
-                    "The provider did not begin to answer in time",
-                ))
-            })
+        let outcome = tokio::time::timeout(first_content, exchange).await;
+        watch.done = true;
+        outcome.unwrap_or_else(|_| {
+            Err(Failure::new(
+                FailureKind::Timeout,
+                "The provider did not begin to answer in time",
+            ))
+        })
     };
     let at_ms = now_ms();
     let elapsed_ms = at_ms.saturating_sub(began_ms);
-    watch.done = true;
     match outcome {
         Ok((opened, report)) => {
             call.note_answer(step.target, elapsed_ms);
@@ -157,19 +160,32 @@ async fn one(
     }
 }
 
-/// Ends an attempt's place in the health books if its future is dropped:
-/// the client left, which says nothing about the endpoint.
+/// Ends an attempt if its future is dropped: the client left before any
+/// content. That says nothing about the endpoint and costs the customer
+/// nothing, but the provider may charge for what it has read: a question
+/// that stays in the books.
 struct Watch<'a> {
+    call: &'a Call,
     target: &'a Target,
+    tab: &'a Tab,
     done: bool,
 }
 
 impl Drop for Watch<'_> {
     fn drop(&mut self) {
-        if !self.done {
-            self.target.health.end(now_ms(), Outcome::Neutral);
-            self.target.metrics.cancelled.fetch_add(1, Relaxed);
+        if self.done {
+            return;
         }
+        self.target.health.end(now_ms(), Outcome::Neutral);
+        self.target.metrics.cancelled.fetch_add(1, Relaxed);
+        let at_most = self.tab.held();
+        let mut possible = possible_costs(self.call, at_most);
+        possible.push(Cost {
+            provider: &self.target.provider.slug,
+            amount: at_most,
+            payer: Payer::House,
+        });
+        self.tab.void(VoidReason::CallerLeft, Vec::new(), possible);
     }
 }
 
