@@ -129,8 +129,31 @@ fn leaving_before_the_first_content_costs_nothing_where_billing_stops() {
         begun(&exchange);
         drop(conn);
         assert_eq!(ended(&exchange).outcome, Outcome::ClientGone);
+        let asked = eventually("the call to end", || questions(&exchange).pop());
+        assert_eq!(asked.0, "cheap");
+        assert!(asked.1 > 0, "at most what was set aside");
         exchange.finish(0);
     }
+}
+
+/// What providers may charge for calls that were voided, as the journal has
+/// it: who, and how much at most.
+fn questions(exchange: &Exchange) -> Vec<(String, i64)> {
+    use bourse_ledger::record::{self, Record};
+    use bourse_spool::{Position, Reader, inspect};
+    let spool = exchange.dir.path().join("data/spool");
+    let end = inspect(&spool, Position::default()).unwrap();
+    let mut reader = Reader::new(&spool, Position::default());
+    let batch = reader.read(end, 1_000).unwrap();
+    let mut found = Vec::new();
+    for bytes in batch.iter() {
+        if let Record::Void(void) = record::decode(bytes).unwrap() {
+            for cost in &void.voiding.possible {
+                found.push((cost.provider.to_owned(), cost.amount.0));
+            }
+        }
+    }
+    found
 }
 
 #[test]

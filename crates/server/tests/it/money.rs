@@ -111,6 +111,62 @@ fn a_key_made_beside_the_server_works_at_once_and_within_its_limit() {
 }
 
 #[test]
+fn a_disabled_key_is_refused_at_once_and_an_enabled_one_served() {
+    let exchange = Exchange::single(Script::default());
+    let made: Value =
+        serde_json::from_str(&exchange.command(&["key", "create", "--json", "--name", "agent"]))
+            .unwrap();
+    let (key, hash) = (
+        made["key"].as_str().unwrap(),
+        made["hash"].as_str().unwrap(),
+    );
+    let management = exchange.command(&["key", "create", "--quiet", "--management"]);
+    let change = |method: &str, body: Value| {
+        let mut conn = exchange.connect();
+        let headers = format!(
+            "authorization: Bearer {}\r\ncontent-type: application/json\r\n",
+            management.trim()
+        );
+        let path = format!("/api/v1/keys/{hash}");
+        conn.request(method, &path, &headers, body.to_string().as_bytes());
+        let got = conn.receive();
+        assert_eq!(got.status, 200, "{}", got.text());
+    };
+    exchange.chat_as(key, json!({})).answer();
+    let mut spent = exchange.worth(CHEAP);
+    change("PATCH", json!({"disabled": true}));
+    let error = exchange.chat_as(key, json!({})).error(401);
+    assert_eq!(error["metadata"]["error_type"], "authentication");
+    change("PATCH", json!({"disabled": false}));
+    exchange.chat_as(key, json!({})).answer();
+    spent += exchange.worth(CHEAP);
+    change("DELETE", json!({}));
+    exchange.chat_as(key, json!({})).error(401);
+    exchange.finish(spent);
+}
+
+#[test]
+fn a_generation_is_looked_up_with_the_price_that_its_answer_told() {
+    let exchange = Exchange::single(Script::default());
+    let reply = exchange.chat(json!({})).answer();
+    let got = crate::exchange::eventually("the generation to be recorded", || {
+        let mut conn = exchange.connect();
+        let path = format!("/api/v1/generation?id={}", reply["id"].as_str().unwrap());
+        let headers = format!("authorization: Bearer {}\r\n", exchange.key);
+        conn.request("GET", &path, &headers, b"");
+        let got = conn.receive();
+        (got.status == 200).then_some(got)
+    });
+    let data = got.json()["data"].clone();
+    assert_eq!(data["id"], reply["id"]);
+    assert_eq!(data["model"], "acme/chat");
+    assert_eq!(data["tokens_prompt"], reply["usage"]["prompt_tokens"]);
+    let paid = (data["total_cost"].as_f64().unwrap() * 1e9).round() as i128;
+    assert_eq!(paid, cost(&reply["usage"]));
+    exchange.finish(paid);
+}
+
+#[test]
 fn concurrent_calls_never_spend_more_than_there_is() {
     const CALLS: usize = 64;
     let exchange = Exchange::start(|setup| {
