@@ -29,6 +29,9 @@ pub enum Source {
     },
     /// A request that was parsed, because no provider speaks its shape.
     Parsed(Box<Request>),
+    /// It was sent, and an answer has begun: nobody needs it any more. A
+    /// stream of minutes should not keep its prompt in memory.
+    Sent,
 }
 
 /// Who the caller says they are, for records. Never for permissions.

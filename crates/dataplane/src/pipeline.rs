@@ -15,7 +15,7 @@ use http::{HeaderMap, Request, Response};
 use http_body::Body;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
-use crate::ask::Shape;
+use crate::ask::{Shape, Source};
 use crate::call::{Call, Status};
 use crate::clock::now_ms;
 use crate::gateway::Gateway;
@@ -151,6 +151,7 @@ async fn pursue(mut call: Call, mut plan: Plan, mut tab: Tab) -> Result<Answer, 
             return Err(failure);
         }
     };
+    call.ask.source = Source::Sent;
     let order: Vec<u32> = plan.targets().collect();
     let prompt_estimate = hold::prompt_estimate(&call.ask);
     let report = delivered.report.clone();

@@ -92,6 +92,9 @@ pub fn prepare(ask: &Ask, market: &Market, target: &Target) -> Result<Prepared, 
             write_parsed(&request, target, &write)
         }
         Source::Parsed(request) => write_parsed(request, target, &write),
+        Source::Sent => Err(Failure::server(
+            "a request was to be sent after its answer began",
+        )),
     }
 }
 
