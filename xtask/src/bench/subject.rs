@@ -1,5 +1,6 @@
 //! What is measured: nothing in between, nginx, a bare hyper proxy, Bourse.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -76,6 +77,12 @@ impl Subject {
     /// CPU time so far, once at rest; 0 for `Direct`.
     pub fn cpu_ns_at_rest(&self) -> u64 {
         self.process.as_ref().map_or(0, Process::cpu_ns_at_rest)
+    }
+
+    /// CPU time so far by thread; empty for `Direct`.
+    pub fn cpu_ns_by_thread(&self) -> BTreeMap<String, u64> {
+        let process = self.process.as_ref();
+        process.map(Process::cpu_ns_by_thread).unwrap_or_default()
     }
 
     /// Resident memory, in bytes; 0 for `Direct`.
