@@ -121,6 +121,12 @@ pub fn run(arguments: &Arguments) -> Result<(), String> {
     println!("{}", report::table(&samples));
     let (met, all) = report::tally(&samples);
     println!("{met} of {all} goals met");
+    if scenarios
+        .iter()
+        .any(|scenario| scenario.name() == "small-32")
+    {
+        println!("{}", report::threads(&samples));
+    }
     if arguments.quick || !arguments.only.is_empty() {
         return Ok(());
     }

@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 
 mod bench;
 mod catalog;
+mod gate;
 
 /// Chores of this repository.
 #[derive(Parser)]
@@ -24,6 +25,8 @@ enum Chore {
     BenchUpstream(bench::UpstreamArguments),
     /// Rebuild the embedded catalogue from other price lists.
     Catalog(catalog::Arguments),
+    /// Count the hot path's instructions and compare with the committed ones.
+    Gate(gate::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -31,6 +34,7 @@ fn main() -> ExitCode {
         Chore::Bench(arguments) => bench::run(&arguments),
         Chore::BenchUpstream(arguments) => bench::upstream(&arguments),
         Chore::Catalog(arguments) => catalog::run(&arguments),
+        Chore::Gate(arguments) => gate::run(&arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

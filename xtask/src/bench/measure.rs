@@ -78,7 +78,7 @@ impl Scenario {
             row: Row::Small256,
             bytes: 1_400,
             connections: 256,
-            requests: 12_000,
+            requests: 24_000,
         },
         Self::Whole {
             row: Row::Prompt100K,
@@ -122,25 +122,36 @@ impl Scenario {
 
 /// Every figure of every repetition.
 #[derive(Debug, Default)]
-pub struct Samples(BTreeMap<(Row, Kind), Vec<f64>>);
+pub struct Samples {
+    figures: BTreeMap<(Row, Kind), Vec<f64>>,
+    /// CPU time of a small request in Bourse by thread, in microseconds.
+    threads: BTreeMap<String, Vec<f64>>,
+}
 
 impl Samples {
     pub fn add(&mut self, row: Row, kind: Kind, value: f64) {
-        self.0.entry((row, kind)).or_default().push(value);
+        self.figures.entry((row, kind)).or_default().push(value);
     }
 
     fn sorted(&self, row: Row, kind: Kind) -> Vec<f64> {
-        let mut values = self.0.get(&(row, kind)).cloned().unwrap_or_default();
-        values.sort_unstable_by(f64::total_cmp);
-        values
+        sorted(self.figures.get(&(row, kind)))
     }
 
     /// The median; of an even number of values the mean of the middle two.
     pub fn median(&self, row: Row, kind: Kind) -> Option<f64> {
-        let sorted = self.sorted(row, kind);
-        let upper = *sorted.get(sorted.len() / 2)?;
-        let lower = *sorted.get(sorted.len().saturating_sub(1) / 2)?;
-        Some(f64::midpoint(lower, upper))
+        middle(&self.sorted(row, kind))
+    }
+
+    /// What a small request costs in each of Bourse's threads, in
+    /// microseconds, dearest first.
+    pub fn threads(&self) -> Vec<(&str, f64)> {
+        let mut all: Vec<_> = self
+            .threads
+            .iter()
+            .filter_map(|(name, values)| Some((name.as_str(), middle(&sorted(Some(values)))?)))
+            .collect();
+        all.sort_unstable_by(|a, b| b.1.total_cmp(&a.1));
+        all
     }
 
     /// Smallest and largest.
@@ -148,6 +159,18 @@ impl Samples {
         let sorted = self.sorted(row, kind);
         Some((*sorted.first()?, *sorted.last()?))
     }
+}
+
+fn sorted(values: Option<&Vec<f64>>) -> Vec<f64> {
+    let mut values = values.cloned().unwrap_or_default();
+    values.sort_unstable_by(f64::total_cmp);
+    values
+}
+
+fn middle(sorted: &[f64]) -> Option<f64> {
+    let upper = *sorted.get(sorted.len() / 2)?;
+    let lower = *sorted.get(sorted.len().saturating_sub(1) / 2)?;
+    Some(f64::midpoint(lower, upper))
 }
 
 /// CPU time and answers of one load.
@@ -228,6 +251,17 @@ pub fn measure(
         } => {
             let requests = (requests / size.divisor).max(64);
             for subject in subjects {
+                // So that connections to the provider are there already.
+                let few = 2 * connections as u64;
+                load(
+                    subject,
+                    Profile::Short,
+                    false,
+                    1_400,
+                    closed(connections),
+                    few,
+                )?;
+                let before = subject.cpu_ns_by_thread();
                 let load = load(
                     subject,
                     Profile::Short,
@@ -242,6 +276,13 @@ pub fn measure(
                 if row == Row::Small32 {
                     let rate = load.report.answers_per_s();
                     samples.add(Row::Throughput, subject.kind, rate);
+                }
+                if row == Row::Small32 && subject.kind == Kind::Bourse {
+                    for (name, ns) in subject.cpu_ns_by_thread() {
+                        let spent = ns.saturating_sub(before.get(&name).copied().unwrap_or(0));
+                        let us = float(spent) / 1_000.0 / float(requests);
+                        samples.threads.entry(name).or_default().push(us);
+                    }
                 }
             }
         }

@@ -50,20 +50,37 @@ pub fn show(bourse: &Subject, dir: &Path) -> Result<(), String> {
         if !recorded.success() {
             return Err(format!("perf record: {recorded}"));
         }
-        let report = Command::new("perf")
-            .args(["report", "--stdio", "-q", "--percent-limit", "0.3", "-i"])
-            .arg(&data)
-            .output()
-            .map_err(|error| format!("perf: {error}"))?;
-        println!("\n{title}:");
-        let text = String::from_utf8_lossy(&report.stdout).into_owned();
-        for line in text
-            .lines()
-            .filter(|line| !line.trim().is_empty())
-            .take(SYMBOLS)
-        {
-            println!("{line}");
+        println!("\n{title}");
+        for sort in ["comm", "dso", "symbol"] {
+            println!("  by {sort}:");
+            print_report(&data, sort)?;
         }
+    }
+    Ok(())
+}
+
+fn print_report(data: &Path, sort: &str) -> Result<(), String> {
+    let report = Command::new("perf")
+        .args([
+            "report",
+            "--stdio",
+            "-q",
+            "--percent-limit",
+            "0.4",
+            "--sort",
+            sort,
+            "-i",
+        ])
+        .arg(data)
+        .output()
+        .map_err(|error| format!("perf: {error}"))?;
+    let text = String::from_utf8_lossy(&report.stdout).into_owned();
+    for line in text
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+        .take(SYMBOLS)
+    {
+        println!("{}", line.trim_end());
     }
     Ok(())
 }

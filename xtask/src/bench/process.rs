@@ -1,6 +1,7 @@
 //! Programs under measurement: started, watched through `/proc`, and
 //! stopped whatever happens.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -104,6 +105,17 @@ impl Process {
         self.ids().into_iter().map(cpu_ns_of).sum()
     }
 
+    /// The same by name of thread, numbers at its end left out.
+    pub fn cpu_ns_by_thread(&self) -> BTreeMap<String, u64> {
+        let mut all = BTreeMap::new();
+        for (name, ns) in self.ids().into_iter().flat_map(threads) {
+            let digits = |c: char| c.is_ascii_digit() || c == '-';
+            let name = name.trim_end_matches(digits).to_owned();
+            *all.entry(name).or_default() += ns;
+        }
+        all
+    }
+
     /// Waits until it is at rest, so that work it does after its answers
     /// counts too; then says its CPU time.
     pub fn cpu_ns_at_rest(&self) -> u64 {
@@ -149,13 +161,23 @@ fn children(id: u32) -> Vec<u32> {
 }
 
 fn cpu_ns_of(id: u32) -> u64 {
+    threads(id).into_iter().map(|(_, ns)| ns).sum()
+}
+
+/// Names of a process's threads and their CPU time.
+fn threads(id: u32) -> Vec<(String, u64)> {
     let Ok(threads) = fs::read_dir(format!("/proc/{id}/task")) else {
-        return 0;
+        return Vec::new();
     };
     threads
-        .filter_map(|thread| fs::read_to_string(thread.ok()?.path().join("schedstat")).ok())
-        .filter_map(|text| text.split_ascii_whitespace().next()?.parse::<u64>().ok())
-        .sum()
+        .filter_map(|thread| {
+            let path = thread.ok()?.path();
+            let name = fs::read_to_string(path.join("comm")).ok()?;
+            let times = fs::read_to_string(path.join("schedstat")).ok()?;
+            let ns = times.split_ascii_whitespace().next()?.parse().ok()?;
+            Some((name.trim().to_owned(), ns))
+        })
+        .collect()
 }
 
 fn resident_bytes_of(id: u32) -> u64 {

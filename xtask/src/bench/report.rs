@@ -91,6 +91,20 @@ pub fn tally(samples: &Samples) -> (usize, usize) {
     })
 }
 
+/// What a small request costs in each of Bourse's threads, as a sentence.
+pub fn threads(samples: &Samples) -> String {
+    let threads: Vec<String> = samples
+        .threads()
+        .into_iter()
+        .filter(|(_, us)| *us >= 0.05)
+        .map(|(name, us)| format!("{name} {us:.1}"))
+        .collect();
+    format!(
+        "A request of 1.4 KB at 32 connections, by thread of Bourse, in µs CPU: {}.",
+        threads.join(", ")
+    )
+}
+
 /// The page.
 pub fn page(samples: &Samples, about: &About) -> String {
     let mut page = String::from(
@@ -132,6 +146,7 @@ pub fn page(samples: &Samples, about: &About) -> String {
             ));
         }
     }
+    page.push_str(&format!("\n{}\n", threads(samples)));
     page.push_str(&how_to_read(about));
     page
 }

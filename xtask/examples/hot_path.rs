@@ -1,0 +1,280 @@
+//! The pure parts of a call, each run as often as it is told: what
+//! `cargo xtask gate` counts instructions of.
+//!
+//! `hot_path` lists the cases; `hot_path CASE TIMES` runs one. What happens
+//! before the loop does not count, because the gate takes the difference
+//! between two numbers of rounds.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    missing_docs
+)]
+
+use std::hint::black_box;
+
+use bourse_catalog::{
+    Modalities, Modality, Overlay, Parameter, Parameters, PriceList, RawCatalog, Snapshot,
+};
+use bourse_ledger::price;
+use bourse_policy::key::RANDOM_BYTES;
+use bourse_policy::{KeyHash, KeyKind, KeyText};
+use bourse_routing::candidate::Candidate;
+use bourse_routing::filter::{self, Needs};
+use bourse_routing::health::Health;
+use bourse_routing::plan::Plan;
+use bourse_routing::preferences::Preferences;
+use bourse_routing::strategies;
+use bourse_vocab::Usage;
+use bourse_wire::codec::{Stamp, WriteTarget};
+use bourse_wire::dialect::Dialect;
+use bourse_wire::json;
+use bourse_wire::openai_chat::passthrough::{
+    Envelope, RequestEdits, StreamRelay, splice_reply, splice_request,
+};
+use bytes::Bytes;
+
+/// A case: its name, and what makes the work of one round.
+type Case = (&'static str, fn() -> Box<dyn FnMut()>);
+
+const CASES: &[Case] = &[
+    ("key-check-and-hash", key),
+    ("scan-1k", || scan(1_400)),
+    ("scan-100k", || scan(100_000)),
+    ("envelope", envelope),
+    ("splice-request", request_splice),
+    ("plan-8-endpoints", plan),
+    ("hold-bound", hold),
+    ("relay-chunk", relay),
+    ("splice-reply", reply),
+    ("price-usage", price_usage),
+];
+
+/// A chunk as OpenAI writes it, 290 bytes with its frame.
+const CHUNK: &str = "data: {\"id\":\"chatcmpl-C1a2b3c4d5e6f7g8h9i0jklmnopqr\",\"object\":\
+    \"chat.completion.chunk\",\"created\":1795000000,\"model\":\"gpt-4o-mini-2024-07-18\",\
+    \"service_tier\":\"default\",\"system_fingerprint\":\"fp_0123456789\",\"choices\":[{\"index\":\
+    0,\"delta\":{\"content\":\" token\"},\"logprobs\":null,\"finish_reason\":null}]}\n\n";
+
+const STAMP: Stamp<'static> = Stamp {
+    id: "gen-1795000000-abcdefghijklmnopqrst",
+    model: "openai/gpt-4o-mini",
+    provider: "OpenAI",
+    created: 1_795_000_000,
+    metadata: None,
+};
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [name, times] = &*arguments else {
+        for (name, _) in CASES {
+            println!("{name}");
+        }
+        return;
+    };
+    let (_, make) = CASES
+        .iter()
+        .find(|(known, _)| known == name)
+        .expect("a case of the list");
+    let times: u32 = times.parse().expect("a number of rounds");
+    let mut round = make();
+    for _ in 0..times {
+        round();
+    }
+}
+
+/// A request of about `bytes` bytes, a line break in every line of it.
+fn chat_request(bytes: usize) -> Bytes {
+    const LINE: &str = "The exchange opens at nine, and by ten every broker has quoted a price.\\n";
+    let mut body = String::from(
+        "{\"model\":\"openai/gpt-4o-mini\",\"stream\":true,\"temperature\":0.7,\"max_tokens\":400,\
+         \"user\":\"u-1\",\"messages\":[{\"role\":\"system\",\"content\":\"Answer briefly.\"},\
+         {\"role\":\"user\",\"content\":\"",
+    );
+    while body.len() + LINE.len() < bytes {
+        body.push_str(LINE);
+    }
+    body.push_str("\"}],\"usage\":{\"include\":true}}");
+    Bytes::from(body)
+}
+
+fn key() -> Box<dyn FnMut()> {
+    let key = KeyText::generate(KeyKind::Inference, &[7; RANDOM_BYTES]);
+    let text = key.reveal().to_owned();
+    Box::new(move || {
+        let text = black_box(&*text);
+        bourse_policy::key::check(text).unwrap();
+        black_box(KeyHash::of(text));
+    })
+}
+
+fn scan(bytes: usize) -> Box<dyn FnMut()> {
+    let body = chat_request(bytes);
+    Box::new(move || {
+        black_box(json::scan(black_box(&body)).unwrap());
+    })
+}
+
+fn envelope() -> Box<dyn FnMut()> {
+    let segments = [chat_request(1_400)];
+    let outline = json::scan(&segments[0]).unwrap();
+    Box::new(move || {
+        black_box(Envelope::read(outline.clone(), black_box(&segments)).unwrap());
+    })
+}
+
+fn request_splice() -> Box<dyn FnMut()> {
+    let segments = [chat_request(1_400)];
+    let outline = json::scan(&segments[0]).unwrap();
+    let envelope = Envelope::read(outline, &segments).unwrap();
+    Box::new(move || {
+        let target = WriteTarget {
+            model: "gpt-4o-mini",
+            max_output: Some(16_384),
+            dialect: &Dialect::PLAIN,
+        };
+        let edits = RequestEdits::default();
+        let envelope = black_box(&envelope);
+        black_box(splice_request(envelope, &segments, &target, &edits));
+    })
+}
+
+/// A model that eight providers offer, each at its own price.
+fn market() -> Snapshot {
+    let providers: Vec<String> = (0..8)
+        .map(|n| format!("\"p{n}\":{{\"base_url\":\"https://p{n}.example/v1\"}}"))
+        .collect();
+    let endpoints: Vec<String> = (0..8)
+        .map(|n| {
+            format!(
+                "{{\"provider\":\"p{n}\",\"upstream_model\":\"m\",\"context_length\":128000,\
+                 \"price\":{{\"prompt\":\"0.1{n}\",\"completion\":\"0.4{n}\"}}}}"
+            )
+        })
+        .collect();
+    let overlay: Overlay = serde_json::from_str(&format!(
+        "{{\"providers\":{{{}}},\"models\":[{{\"slug\":\"acme/model\",\"endpoints\":[{}]}}]}}",
+        providers.join(","),
+        endpoints.join(",")
+    ))
+    .unwrap();
+    Snapshot::build(RawCatalog::default(), &[overlay]).unwrap()
+}
+
+/// Resolves a name, filters and orders its endpoints, takes the first.
+fn plan() -> Box<dyn FnMut()> {
+    let market = market();
+    let wishes = Preferences::default();
+    let health: Vec<Health> = (0..8).map(|_| Health::default()).collect();
+    let needs = Needs {
+        input: Modalities::of(&[Modality::Text]),
+        output: Modalities::of(&[Modality::Text]),
+        parameters: Parameters::of(&[Parameter::Temperature, Parameter::MaxTokens]),
+        prompt_bytes: 1_400,
+        max_output: Some(400),
+    };
+    let mut random = 0.0;
+    let mut now_ms = 1_795_000_000_000;
+    Box::new(move || {
+        random = (random + 0.618_033_988_75) % 1.0;
+        now_ms += 1;
+        let resolved = market.resolve(black_box("acme/model")).unwrap();
+        let mut candidates = Vec::with_capacity(8);
+        for (target, endpoint) in (0..).zip(market.endpoints(resolved.model)) {
+            let provider = market.provider(endpoint.provider);
+            if filter::check(endpoint, &provider.slug, &needs, &wishes).is_err() {
+                continue;
+            }
+            let prices = &endpoint.prices.base;
+            let health = &health[target as usize];
+            candidates.push(Candidate {
+                target,
+                model_rank: 0,
+                order_rank: None,
+                price: prices.prompt.unwrap().times(350) + prices.completion.unwrap().times(400),
+                unstable: health.is_unstable(now_ms),
+                cooldown_ms: health.cooldown_ms(now_ms),
+                latency_ms: None,
+                throughput: None,
+                deprioritised: false,
+            });
+        }
+        assert_eq!(candidates.len(), 8);
+        strategies::arrange(&mut candidates, &wishes, None, random);
+        let mut plan = Plan::new(&candidates);
+        black_box(plan.next(|_| true).unwrap());
+    })
+}
+
+/// Prices of a model with caches and a tier for long prompts.
+fn price_list() -> PriceList {
+    let overlay: Overlay = serde_json::from_str(
+        "{\"providers\":{\"p\":{\"base_url\":\"https://p.example/v1\"}},\"models\":[{\"slug\":\
+         \"acme/model\",\"endpoints\":[{\"provider\":\"p\",\"upstream_model\":\"m\",\
+         \"context_length\":1000000,\"price\":{\"prompt\":\"1.25\",\"completion\":\"10\",\
+         \"cache_read\":\"0.125\",\"tiers\":[{\"min_prompt_tokens\":200000,\"prompt\":\"2.5\",\
+         \"completion\":\"15\"}]}}]}]}",
+    )
+    .unwrap();
+    let market = Snapshot::build(RawCatalog::default(), &[overlay]).unwrap();
+    let list = market.all_endpoints().next().unwrap().prices.clone();
+    assert_eq!(list.tiers.len(), 1);
+    list
+}
+
+fn hold() -> Box<dyn FnMut()> {
+    let list = price_list();
+    let ask = price::Ask {
+        prompt_bytes: 1_400,
+        completion_max: 4_096,
+        choices: 1,
+        context_length: Some(1_000_000),
+        ..price::Ask::default()
+    };
+    Box::new(move || {
+        black_box(price::upper_bound(black_box(&ask), &list, 55_000).unwrap());
+    })
+}
+
+fn price_usage() -> Box<dyn FnMut()> {
+    let list = price_list();
+    let usage = Usage {
+        prompt: 1_200,
+        cache_read: 1_024,
+        completion: 300,
+        reasoning: 120,
+        ..Usage::default()
+    };
+    Box::new(move || {
+        black_box(price::price(black_box(&usage), 0, &list, 55_000).unwrap());
+    })
+}
+
+fn relay() -> Box<dyn FnMut()> {
+    let mut relay = StreamRelay::new(&STAMP, false);
+    let mut out = Vec::with_capacity(1_024);
+    Box::new(move || {
+        out.clear();
+        relay.feed(black_box(CHUNK.as_bytes()), &mut out).unwrap();
+        assert!(!out.is_empty());
+        black_box(&out);
+    })
+}
+
+fn reply() -> Box<dyn FnMut()> {
+    let body = format!(
+        "{{\"id\":\"chatcmpl-1\",\"object\":\"chat.completion\",\"created\":1795000000,\"model\":\
+         \"gpt-4o-mini-2024-07-18\",\"choices\":[{{\"index\":0,\"message\":{{\"role\":\"assistant\",\
+         \"content\":\"{}\",\"refusal\":null}},\"logprobs\":null,\"finish_reason\":\"stop\"}}],\
+         \"usage\":{{\"prompt_tokens\":20,\"completion_tokens\":150,\"total_tokens\":170,\
+         \"prompt_tokens_details\":{{\"cached_tokens\":0}},\"completion_tokens_details\":\
+         {{\"reasoning_tokens\":0}}}}}}",
+        "The brokers agreed on a price. ".repeat(32)
+    );
+    Box::new(move || {
+        let parts = splice_reply(black_box(body.as_bytes()), &STAMP, false).unwrap();
+        assert!(parts.has_content);
+        black_box(parts);
+    })
+}
