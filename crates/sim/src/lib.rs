@@ -13,6 +13,7 @@ pub mod anthropic;
 pub mod ask;
 mod conn;
 mod control;
+pub mod crash;
 mod fast;
 mod faults;
 pub mod gemini;

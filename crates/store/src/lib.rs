@@ -24,7 +24,7 @@ use std::pin::Pin;
 pub use account::{AccountRow, Accounts, Changes, Grant};
 pub use activity::{Activity, ActivityQuery, ActivityRow};
 pub use audit::{AuditReport, AuditView, Difference};
-pub use generation::Generations;
+pub use generation::{Generations, SettledPage};
 pub use journal::{Applied, Batch, Journals};
 pub use key::{KeyPatch, KeyRow, Keys, NewKey};
 pub use memory::MemoryStore;

@@ -14,7 +14,7 @@ use bourse_vocab::{AccountId, GenerationId, KeyId, Nanos};
 use crate::account::{AccountRow, Accounts, Changes, Grant};
 use crate::activity::{Activity, ActivityQuery, ActivityRow};
 use crate::audit::{AuditView, CallSums};
-use crate::generation::Generations;
+use crate::generation::{Generations, SettledPage};
 use crate::journal::{Applied, Batch, Journals};
 use crate::key::{KeyPatch, KeyRow, Keys, NewKey};
 use crate::{Reply, StoreError};
@@ -382,6 +382,19 @@ impl Generations for MemoryStore {
                 .filter(|row| row.account == account);
             Ok(rows
                 .take(usize::try_from(count_max).unwrap_or(usize::MAX))
+                .cloned()
+                .collect())
+        })
+    }
+
+    fn generations_settled(&self, page: SettledPage) -> Reply<'_, Vec<GenerationRow>> {
+        self.with(move |state| {
+            let rows = state.generations.values().filter(|row| {
+                page.after.is_none_or(|after| row.id > after)
+                    && (page.from_ms..page.before_ms).contains(&row.settled_at_ms)
+            });
+            Ok(rows
+                .take(usize::try_from(page.count_max).unwrap_or(usize::MAX))
                 .cloned()
                 .collect())
         })

@@ -11,7 +11,7 @@ use bourse_policy::{KeyHash, KeyKind, Period};
 use bourse_spool::Position;
 use bourse_vocab::{AccountId, GenerationId, KeyId, Nanos, Usage};
 
-use crate::{ActivityQuery, Batch, Grant, KeyPatch, NewKey, Store, StoreError};
+use crate::{ActivityQuery, Batch, Grant, KeyPatch, NewKey, SettledPage, Store, StoreError};
 
 /// 21 November 2026, 12:00 UTC.
 pub const NOW: u64 = 1_795_262_400_000;
@@ -381,6 +381,36 @@ pub async fn finished_calls_are_found_with_their_whole_record(store: &dyn Store)
     let newest = store.generations(AccountId(1), 1).await.unwrap();
     assert_eq!(newest.iter().map(|row| row.id).collect::<Vec<_>>(), [id(2)]);
     assert!(store.generations(AccountId(9), 5).await.unwrap().is_empty());
+    let all = SettledPage {
+        from_ms: 0,
+        before_ms: u64::MAX,
+        after: None,
+        count_max: 100,
+    };
+    let settled = async |page| -> Vec<_> {
+        let rows = store.generations_settled(page).await.unwrap();
+        rows.iter().map(|row| row.id).collect()
+    };
+    let ids = settled(all).await;
+    assert!(ids.contains(&id(2)) && ids.is_sorted(), "{ids:?}");
+    for (at, one) in ids.iter().enumerate() {
+        let page = SettledPage {
+            after: at.checked_sub(1).map(|before| ids[before]),
+            count_max: 1,
+            ..all
+        };
+        assert_eq!(settled(page).await, [*one]);
+    }
+    let until = SettledPage {
+        before_ms: row.settled_at_ms,
+        ..all
+    };
+    assert!(!settled(until).await.contains(&row.id));
+    let from = SettledPage {
+        from_ms: row.settled_at_ms,
+        ..all
+    };
+    assert!(settled(from).await.contains(&row.id));
     let questions = store.unreconciled(5).await.unwrap();
     assert_eq!(questions.len(), 2);
     assert_eq!((questions[0].id, &*questions[0].provider), (id(1), "q"));

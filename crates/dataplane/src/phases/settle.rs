@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use bourse_ledger::price::{self, Charge};
 use bourse_ledger::record::{AttemptFact, Cost, Facts, Flags, Payer, Settlement, VoidReason};
-use bourse_ledger::who_pays::End;
+use bourse_ledger::who_pays::{CustomerPays, End};
 use bourse_routing::health::Outcome;
 use bourse_vocab::{Bill, Failure, Nanos, Usage, UsageReport};
 
@@ -67,14 +67,28 @@ impl Settling {
         self.call.market.target(self.delivered.target)
     }
 
-    /// What was used, as far as can be counted here.
+    /// What was used, as far as can be counted here. Input that the provider
+    /// has counted already (Anthropic's does so first) is not guessed.
     fn estimate(&self, report: &Report) -> Usage {
         let by_bytes = report.content_bytes.div_ceil(ESTIMATE_BYTES_PER_TOKEN);
-        Usage {
+        let counted = Usage {
             prompt: self.prompt_estimate,
             completion: by_bytes.max(report.content_pieces),
             ..Usage::default()
+        };
+        let told = &report.usage;
+        if told.nonsense || told.prompt.is_none() {
+            return counted;
         }
+        let input = UsageReport {
+            prompt: told.prompt,
+            cache_read: told.cache_read,
+            cache_write_5m: told.cache_write_5m,
+            cache_write_1h: told.cache_write_1h,
+            prompt_audio: told.prompt_audio,
+            ..UsageReport::default()
+        };
+        input.resolve(&counted).0
     }
 
     /// Prices a usage at the target's rates. What has no price of its own is
@@ -124,15 +138,16 @@ impl Settling {
         let end = self.end(report, ending, &usage);
         let at_most = self.tab.held();
         let verdict = end.row().verdict(reported, counted, at_most);
-        let (billed, charge) = match verdict.charge {
-            charge if reported.is_some_and(|r| r.charge == charge) => (usage, self.price(&usage)),
-            _ => (estimate, self.price(&estimate)),
-        };
+        // Some providers report a beginning: an answer that is charged by
+        // what was delivered is an estimate although there is a report.
+        let by_report = reported.is_some() && end.row().customer != CustomerPays::Delivered;
+        let billed = if by_report { usage } else { estimate };
+        let charge = self.price(&billed);
         let bill = Bill {
             total: verdict.charge,
             upstream_prompt: charge.upstream_prompt,
             upstream_completion: charge.upstream_completion,
-            estimated: mended || reported.is_none(),
+            estimated: mended || !by_report,
         };
         self.remember(at_ms, report, ending, &billed, &bill);
         self.record(at_ms, report, ending, &billed, &bill, &verdict, end);

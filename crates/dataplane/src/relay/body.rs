@@ -8,6 +8,7 @@
 use std::pin::Pin;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bourse_ledger::price::Charge;
 use bourse_net::UpstreamBody;
@@ -18,7 +19,7 @@ use bourse_wire::{Stamp, codec};
 use bytes::Bytes;
 use futures_util::future::poll_fn;
 use http_body::Frame;
-use tokio::time::Interval;
+use tokio::time::{Instant, Interval};
 
 use super::Feed;
 use crate::phases::exchange::unreachable;
@@ -28,16 +29,20 @@ use crate::pipeline::{Answer, Waiting};
 /// The comment that keeps a waiting stream alive; clients skip it.
 pub const KEEP_ALIVE: &[u8] = b": OPENROUTER PROCESSING\n\n";
 /// A stream's progress is checkpointed whenever this much more content has
-/// been delivered: after a crash, that much at most is the house's.
+/// been delivered, or, if there is any, after [`CHECKPOINT_EVERY`]: what a
+/// crash makes the house pay is bounded for fast streams and for slow ones.
 const CHECKPOINT_BYTES: u64 = 4 * 1024;
+const CHECKPOINT_EVERY: Duration = Duration::from_millis(250);
 
 /// A stream that has not ended yet.
 struct Live {
     upstream: UpstreamBody,
     feed: Box<dyn Feed>,
     settling: Settling,
-    /// Content bytes at which to look at the money again.
-    look_at: u64,
+    /// Content bytes when the money was last looked at.
+    looked_bytes: u64,
+    /// When to look again, if there is more content by then.
+    look_at: Instant,
 }
 
 /// What reading on brought.
@@ -72,16 +77,23 @@ impl Live {
     }
 
     /// Extends the hold before the answer outgrows it, and remembers how far
-    /// it has come.
+    /// it has come. Called when all of it so far has been handed over: the
+    /// customer must not pay, after a crash, for what was never sent.
     ///
     /// # Errors
     /// The money has run out.
     fn look_at_the_money(&mut self) -> Result<(), Failure> {
-        if self.feed.content_bytes() < self.look_at {
+        let more = self.feed.content_bytes().saturating_sub(self.looked_bytes);
+        if more == 0 {
+            return Ok(());
+        }
+        let now = Instant::now();
+        if more < CHECKPOINT_BYTES && now < self.look_at {
             return Ok(());
         }
         let report = self.feed.report();
-        self.look_at = report.content_bytes.saturating_add(CHECKPOINT_BYTES);
+        self.looked_bytes = report.content_bytes;
+        self.look_at = now + CHECKPOINT_EVERY;
         let (
             usage,
             Charge {
@@ -152,7 +164,8 @@ impl Relay {
                 upstream,
                 feed,
                 settling,
-                look_at: CHECKPOINT_BYTES,
+                looked_bytes: 0,
+                look_at: Instant::now() + CHECKPOINT_EVERY,
             })),
         }
     }
@@ -166,13 +179,13 @@ impl Relay {
             let Some(live) = &mut self.live else {
                 return Poll::Ready(None);
             };
-            let step = match ready!(live.poll(cx, &mut self.out)) {
-                Step::Going => match live.look_at_the_money() {
-                    Ok(()) => continue,
-                    Err(failure) => Step::Broken(failure),
-                },
-                step => step,
+            let step = match live.look_at_the_money() {
+                Ok(()) => ready!(live.poll(cx, &mut self.out)),
+                Err(failure) => Step::Broken(failure),
             };
+            if matches!(step, Step::Going) {
+                continue;
+            }
             let Some(live) = self.live.take() else {
                 continue;
             };

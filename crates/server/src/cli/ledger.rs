@@ -1,6 +1,9 @@
-//! `bourse ledger`: checking the books.
+//! `bourse ledger`: checking the books, and handing them out.
 
-use bourse_store::{SqliteStore, audit};
+mod export;
+
+use bourse_store::{Journals as _, SqliteStore, audit};
+use bourse_vocab::Nanos;
 use clap::Subcommand;
 use serde_json::json;
 
@@ -16,36 +19,53 @@ Works on a stopped server and beside a running one. Exits with 1 if anything dif
         #[arg(long)]
         json: bool,
     },
+    /// Prints every settled call with its tokens and what was paid, as CSV or JSON lines
+    Export(export::Options),
 }
 
 pub(super) fn run(command: &Command, common: &Common) -> Result<(), Error> {
-    let Command::Verify { json } = command;
+    match command {
+        Command::Verify { json } => verify(*json, common),
+        Command::Export(options) => export::run(options, common),
+    }
+}
+
+fn verify(json: bool, common: &Common) -> Result<(), Error> {
     let config = common.load()?;
     block_on(async {
         let store = SqliteStore::open(&config.data_dir).await?;
         let (report, unapplied) = audit::verify(&store, &config.data_dir).await?;
+        let open = store.open_holds().await?;
         store.close().await;
+        let held = open
+            .iter()
+            .fold(Nanos::ZERO, |sum, hold| sum.saturating_add(hold.amount));
         let differences: Vec<_> = report.differences.iter().map(ToString::to_string).collect();
-        if *json {
+        if json {
             say(json!({
                 "balanced": report.is_balanced(),
                 "compared": report.compared,
                 "generations": report.generations,
                 "accounts": report.accounts,
+                "open_holds": open.len(),
+                "held": held.to_string(),
                 "differences": differences,
                 "unapplied": unapplied.as_ref().map(|unapplied| format!("{unapplied:?}")),
             }));
         } else {
             say(format_args!(
-                "{} sums compared over {} accounts and {} calls.",
-                report.compared, report.accounts, report.generations
+                "{} sums compared over {} accounts and {} calls; {held} USD on hold for {} running calls.",
+                report.compared,
+                report.accounts,
+                report.generations,
+                open.len()
             ));
             if let Some(unapplied) = &unapplied {
                 say(format_args!("Not in the database yet: {unapplied:?}"));
             }
         }
         if report.is_balanced() {
-            if !*json {
+            if !json {
                 say("The books balance to the nano-dollar.");
             }
             return Ok(());

@@ -7,7 +7,7 @@ use sqlx::sqlite::SqliteRow;
 use super::account::concat_sql;
 use super::{Columns, SqliteStore, id_bytes, signed};
 use crate::activity::{Activity, ActivityQuery, ActivityRow};
-use crate::generation::Generations;
+use crate::generation::{Generations, SettledPage};
 use crate::{Reply, StoreError};
 
 const COLUMNS: &str = "SELECT id, account_id, key_id, created_at_ms, settled_at_ms, model, \
@@ -54,6 +54,26 @@ impl Generations for SqliteStore {
             let rows = sqlx::query(sql)
                 .bind(signed(account.0))
                 .bind(signed(count_max))
+                .fetch_all(&self.readers)
+                .await?;
+            rows.iter().map(generation_row).collect()
+        })
+    }
+
+    fn generations_settled(&self, page: SettledPage) -> Reply<'_, Vec<GenerationRow>> {
+        Box::pin(async move {
+            let sql = concat_sql(
+                COLUMNS,
+                "WHERE id > $1 AND settled_at_ms >= $2 AND settled_at_ms < $3 \
+                 ORDER BY id LIMIT $4",
+            );
+            // No id is empty, so nothing is all before the first.
+            let after = page.after.map_or_else(Vec::new, id_bytes);
+            let rows = sqlx::query(sql)
+                .bind(after)
+                .bind(signed(page.from_ms))
+                .bind(signed(page.before_ms))
+                .bind(signed(page.count_max))
                 .fetch_all(&self.readers)
                 .await?;
             rows.iter().map(generation_row).collect()
