@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 
 mod bench;
 mod catalog;
+mod soak;
 
 /// Chores of this repository.
 #[derive(Parser)]
@@ -24,6 +25,8 @@ enum Chore {
     BenchUpstream(bench::UpstreamArguments),
     /// Rebuild the embedded catalogue from other price lists.
     Catalog(catalog::Arguments),
+    /// Kill a loaded server again and again; the books must balance.
+    Soak(soak::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -31,6 +34,7 @@ fn main() -> ExitCode {
         Chore::Bench(arguments) => bench::run(&arguments),
         Chore::BenchUpstream(arguments) => bench::upstream(&arguments),
         Chore::Catalog(arguments) => catalog::run(&arguments),
+        Chore::Soak(arguments) => soak::run(&arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
