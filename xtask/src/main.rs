@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 mod bench;
 mod catalog;
 mod gate;
+mod soak;
 
 /// Chores of this repository.
 #[derive(Parser)]
@@ -27,6 +28,8 @@ enum Chore {
     Catalog(catalog::Arguments),
     /// Count the hot path's instructions and compare with the committed ones.
     Gate(gate::Arguments),
+    /// Kill a loaded server again and again; the books must balance.
+    Soak(soak::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -35,6 +38,7 @@ fn main() -> ExitCode {
         Chore::BenchUpstream(arguments) => bench::upstream(&arguments),
         Chore::Catalog(arguments) => catalog::run(&arguments),
         Chore::Gate(arguments) => gate::run(&arguments),
+        Chore::Soak(arguments) => soak::run(&arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

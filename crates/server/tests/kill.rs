@@ -55,6 +55,9 @@ fn a_server_killed_twenty_times_under_load_loses_no_money_and_charges_nobody_twi
         "a restart took {:?}",
         report.restart(100)
     );
+    // Slow streams are checkpointed too: every 250 ms, to which comes what
+    // piles up while a busy machine does other things.
+    assert!(report.unbilled_max < Duration::from_secs(1), "{report}");
     // A load that meets nothing proves nothing.
     assert!(report.calls > 500, "{report}");
     assert!(report.complete > 100 && report.cut > 50, "{report}");

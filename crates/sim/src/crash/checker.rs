@@ -4,6 +4,7 @@
 //! call, the simulated provider that answered it, and the exported books.
 
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -105,6 +106,13 @@ fn delivered(seen: &Seen) -> u64 {
     seen.content_bytes
         .div_ceil(ESTIMATE_BYTES_PER_TOKEN)
         .max(seen.pieces)
+}
+
+/// The time that the provider took for the last `tokens` of what was
+/// delivered; a piece is one word, which may count as more than one token.
+fn time_of(seen: &Seen, tokens: u64) -> Duration {
+    let pieces = (tokens * seen.pieces).div_ceil(delivered(seen).max(1));
+    Duration::from_millis(pieces * TOKEN_MS)
 }
 
 /// Differences between the witnesses.
@@ -321,7 +329,8 @@ impl Span<'_> {
                 )?;
                 match row {
                     None => {
-                        report.unbilled(delivered(seen), asked.model.offers, TOKEN_MS);
+                        let tokens = delivered(seen);
+                        report.unbilled(tokens, asked.model.offers, time_of(seen, tokens));
                         Ok(())
                     }
                     Some(row) if row.restart => stopped_midway(seen, row, attempts, report),
@@ -416,7 +425,8 @@ fn stopped_midway(
             report.beyond_received_max = report.beyond_received_max.max(row.completion - received);
             return Err("charged for more than the client received");
         }
-        report.unbilled(received - row.completion, seen.asked.model.offers, TOKEN_MS);
+        let tokens = received - row.completion;
+        report.unbilled(tokens, seen.asked.model.offers, time_of(seen, tokens));
     }
     Ok(())
 }

@@ -76,14 +76,13 @@ impl Report {
     }
 
     /// Notes output that a client received and nobody paid for.
-    pub(crate) fn unbilled(&mut self, tokens: u64, offers: &[Offer], token_ms: u64) {
+    pub(crate) fn unbilled(&mut self, tokens: u64, offers: &[Offer], time: Duration) {
         if tokens == 0 {
             return;
         }
         self.unbilled_calls += 1;
         let dearest = offers.iter().map(|offer| offer.price(0, tokens)).max();
         self.unbilled_nanos += dearest.unwrap_or(0);
-        let time = Duration::from_millis(tokens.saturating_mul(token_ms));
         self.unbilled_max = self.unbilled_max.max(time);
     }
 

@@ -1,0 +1,113 @@
+//! `cargo xtask soak`: kills a loaded server again and again.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bourse_sim::crash::{Options, run as crash};
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// The promise for a release build: from starting the process to the first
+/// good answer.
+const RESTART_MAX: Duration = Duration::from_millis(300);
+
+/// Kill a loaded server again and again; the books must balance.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  cargo xtask soak                        500 kills, about eight minutes
+  cargo xtask soak --kills 50 --seed 7    the scenario of seed 7
+
+A seed fixes every call and the schedule of kills. Which call a kill meets in which state is
+the machine's doing, so a failing seed is worth running more than once.")]
+pub struct Arguments {
+    /// Kills under load
+    #[arg(long, default_value_t = 500)]
+    kills: u32,
+    /// Repeats a scenario [default: another one each time]
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Concurrent clients
+    #[arg(long, default_value_t = 64)]
+    connections: u32,
+    /// Compare everything after so many kills
+    #[arg(long, default_value_t = 20)]
+    check_every: u32,
+    /// A `bourse` that is built already
+    #[arg(long, value_name = "FILE")]
+    binary: Option<PathBuf>,
+}
+
+/// Runs the chore.
+pub fn run(arguments: &Arguments) -> Result<(), String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .ok_or("xtask is not in a workspace")?;
+    let binary = match &arguments.binary {
+        Some(binary) => binary.clone(),
+        None => build(root)?,
+    };
+    let seed = arguments.seed.unwrap_or_else(|| {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        now.map_or(0, |now| now.as_secs())
+    });
+    let dir = root.join("target").join("soak").join(seed.to_string());
+    // What an earlier run of this seed left behind.
+    let _ = std::fs::remove_dir_all(&dir);
+    std::fs::create_dir_all(&dir).map_err(|error| format!("{}: {error}", dir.display()))?;
+    println!(
+        "seed {seed}: {} kills under {} clients",
+        arguments.kills, arguments.connections
+    );
+    let options = Options {
+        binary,
+        dir: dir.clone(),
+        seed,
+        kills: arguments.kills,
+        connections: arguments.connections,
+        check_every: arguments.check_every,
+    };
+    // Draws nothing where no terminal is.
+    let bar = ProgressBar::new(u64::from(arguments.kills)).with_style(
+        ProgressStyle::with_template("{wide_bar} {pos}/{len} kills, {eta} left")
+            .map_err(|error| error.to_string())?,
+    );
+    bar.enable_steady_tick(Duration::from_millis(500));
+    let done = crash(&options, |kills| bar.set_position(u64::from(kills)));
+    bar.finish_and_clear();
+    let report = done?;
+    println!("{report}");
+    // Nothing differs, so nobody needs it.
+    let _ = std::fs::remove_dir_all(&dir);
+    if report.restart(99) > RESTART_MAX {
+        return Err(format!(
+            "the slowest hundredth of restarts took {} ms; {} ms are promised",
+            report.restart(99).as_millis(),
+            RESTART_MAX.as_millis()
+        ));
+    }
+    Ok(())
+}
+
+fn build(root: &Path) -> Result<PathBuf, String> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo)
+        .args([
+            "build",
+            "--release",
+            "-p",
+            "bourse-server",
+            "--bin",
+            "bourse",
+        ])
+        .current_dir(root)
+        .status()
+        .map_err(|error| format!("cargo: {error}"))?;
+    if !status.success() {
+        return Err("the release binary could not be built".to_owned());
+    }
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+    Ok(target.join("release").join("bourse"))
+}
