@@ -341,8 +341,14 @@ fn latency(subjects: &[Subject], size: &Size, samples: &mut Samples) -> Result<(
     let mut direct = None;
     for subject in subjects {
         let request = subject.request(Profile::Short, false, 1_400);
+        let before = subject.cpu_ns_at_rest();
         let times = latencies_us(subject.addr, &request, RATE_PER_S, size.latency)
             .map_err(|why| format!("{}: {why}", subject.kind.name()))?;
+        if subject.process.is_some() {
+            let cpu_ns = subject.cpu_ns_at_rest().saturating_sub(before);
+            let per_request = float(cpu_ns) / 1_000.0 / float(times.len() as u64);
+            samples.add(Row::Rate200, subject.kind, per_request);
+        }
         let (p50, p99) = (percentile(&times, 50), percentile(&times, 99));
         if subject.kind == Kind::Direct {
             samples.add(Row::P50, subject.kind, p50 / 1_000.0);

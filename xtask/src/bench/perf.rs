@@ -80,7 +80,7 @@ fn print_report(data: &Path, sort: &str) -> Result<(), String> {
         .filter(|line| !line.trim().is_empty())
         .take(SYMBOLS)
     {
-        println!("{}", line.trim_end());
+        println!("{}", line.trim_end_matches(['-', ' ']));
     }
     Ok(())
 }

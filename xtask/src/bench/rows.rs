@@ -15,6 +15,7 @@ pub enum Row {
     ChunkPaced,
     P50,
     P99,
+    Rate200,
     Throughput,
     MemoryIdle,
     MemoryStreams,
@@ -46,7 +47,7 @@ pub struct Verdict {
 }
 
 impl Row {
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Small32,
         Self::Small256,
         Self::Prompt100K,
@@ -56,6 +57,7 @@ impl Row {
         Self::ChunkPaced,
         Self::P50,
         Self::P99,
+        Self::Rate200,
         Self::Throughput,
         Self::MemoryIdle,
         Self::MemoryStreams,
@@ -75,6 +77,7 @@ impl Row {
             Self::ChunkPaced => "each further chunk, one in 20 ms",
             Self::P50 => "added latency at 200 requests/s, p50",
             Self::P99 => "added latency at 200 requests/s, p99",
+            Self::Rate200 => "request of 1.4 KB at 200 requests/s",
             Self::Throughput => "answers, 1.4 KB, 32 connections",
             Self::MemoryIdle => "memory, idle",
             Self::MemoryStreams => "memory, 1,000 idle streams",
@@ -92,7 +95,8 @@ impl Row {
             | Self::Prompt1M
             | Self::StreamOfOne
             | Self::ChunkFull
-            | Self::ChunkPaced => "µs CPU",
+            | Self::ChunkPaced
+            | Self::Rate200 => "µs CPU",
             Self::P50 | Self::P99 | Self::Start => "ms",
             Self::Throughput => "/s",
             Self::MemoryIdle | Self::MemoryStreams | Self::MemoryAfter | Self::Binary => "MB",
@@ -122,7 +126,9 @@ impl Row {
             Self::MemoryIdle | Self::Binary => Goal::Value(40.0),
             Self::MemoryStreams => Goal::Value(60.0),
             Self::Start => Goal::Value(200.0),
-            Self::StreamOfOne | Self::Throughput | Self::MemoryAfter => return None,
+            Self::StreamOfOne | Self::Rate200 | Self::Throughput | Self::MemoryAfter => {
+                return None;
+            }
         })
     }
 
