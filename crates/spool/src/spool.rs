@@ -243,6 +243,7 @@ impl Spool {
             return Ok(());
         }
         let mut news = self.shared.subscribe();
+        self.shared.hurry();
         let told = news
             .wait_for(|durable| durable.stopped || durable.position >= position)
             .await

@@ -36,6 +36,8 @@ struct State {
     files: Vec<Arc<File>>,
     /// The thread waits for work, and wants to be woken.
     idle: bool,
+    /// Somebody waits for the disk.
+    urgent: bool,
     /// No more work will come.
     closing: bool,
 }
@@ -82,6 +84,12 @@ impl Shared {
         }
     }
 
+    /// Somebody waits for the disk: do not rest first.
+    pub fn hurry(&self) {
+        self.lock().urgent = true;
+        self.wake.notify_one();
+    }
+
     /// A new segment begins; the old one may still have to be synced.
     pub fn rotated(&self, file: Arc<File>) {
         self.lock().files.push(file);
@@ -105,8 +113,10 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The thread: syncs whenever something is not on the disk, and then
-    /// rests for `interval`, so that what comes meanwhile shares a sync.
+    /// The thread: notices that something is not on the disk, rests for
+    /// `interval`, so that what comes meanwhile shares the sync, and syncs. It
+    /// rests first, because a page that is being synced cannot be written to:
+    /// the end of a short call would wait for the sync of its beginning.
     pub fn run(&self, interval: Duration) {
         loop {
             let (goal, files, closing) = {
@@ -119,6 +129,11 @@ impl Shared {
                         .unwrap_or_else(PoisonError::into_inner);
                 }
                 state.idle = false;
+                (state, _) = self
+                    .wake
+                    .wait_timeout_while(state, interval, |state| !state.urgent && !state.closing)
+                    .unwrap_or_else(PoisonError::into_inner);
+                state.urgent = false;
                 let done = state.files.len().saturating_sub(1);
                 let mut files: Vec<_> = state.files.drain(..done).collect();
                 files.extend(state.files.first().cloned());
@@ -141,7 +156,6 @@ impl Shared {
             if closing {
                 return;
             }
-            std::thread::sleep(interval);
         }
     }
 }
