@@ -29,7 +29,8 @@ use serde_json::Value;
 use crate::crash::checker::{Differences, Row, Span};
 use crate::crash::load::Load;
 use crate::crash::market::{
-    GIFT_NANOS, LIMIT_NANOS, PROBE_MODEL, PROBE_NANOS, PROBE_TOKENS, RICH_USD, scripts,
+    GIFT_NANOS, LIMIT_NANOS, PROBE_MODEL, PROBE_NANOS, PROBE_SLACK_NANOS, PROBE_TOKENS, RICH_USD,
+    scripts,
 };
 pub use crate::crash::report::Report;
 use crate::crash::server::Server;
@@ -352,7 +353,7 @@ impl Rig {
             }
         }
         let believed = self.believed()?;
-        let left = (granted - paid) / PROBE_NANOS;
+        let left = (granted - paid - PROBE_SLACK_NANOS) / PROBE_NANOS;
         if believed != left {
             differences
                 .add(|| format!("{left} tokens' worth is left, the server believes {believed}"));

@@ -26,6 +26,8 @@ pub const PROBE_TOKENS: u64 = 1_000_000_000;
 /// enough that [`RICH_USD`] never buys [`PROBE_TOKENS`], and less than the
 /// smallest hold.
 pub const PROBE_NANOS: i64 = 110;
+/// What the server adds to a bound for lines that are rounded up.
+pub const PROBE_SLACK_NANOS: i64 = 12;
 
 /// A provider's offer of a model.
 #[derive(Debug, Clone, Copy)]
