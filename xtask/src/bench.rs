@@ -69,6 +69,10 @@ pub fn run(arguments: &Arguments) -> Result<(), String> {
         return build_and_hand_over(arguments);
     }
     let scenarios = scenarios(&arguments.only)?;
+    let busy = report::busy_cores();
+    if report::is_busy(busy) {
+        eprintln!("the machine is busy ({busy:.1} cores): figures will be too high");
+    }
     let programs = Programs {
         bourse: arguments.bourse.clone().unwrap_or_else(|| BOURSE.into()),
         hyper: HYPER.into(),
@@ -134,7 +138,7 @@ pub fn run(arguments: &Arguments) -> Result<(), String> {
         command: "./dev bench".to_owned(),
         commit: commit(),
         size,
-        verified: true,
+        busy,
     };
     std::fs::write(PAGE, report::page(&samples, &about))
         .map_err(|error| format!("{PAGE}: {error}"))?;

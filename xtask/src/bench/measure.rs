@@ -61,8 +61,8 @@ impl Size {
     pub const QUICK: Self = Self {
         repetitions: 3,
         divisor: 4,
-        paced_chunks: 75,
-        latency: Duration::from_millis(1_500),
+        paced_chunks: 50,
+        latency: Duration::from_secs(1),
     };
 }
 

@@ -1,10 +1,11 @@
 //! The table, for people at a terminal and for `docs/benchmarks.md`.
 
 use std::fs;
+use std::time::Duration;
 
 use comfy_table::{Cell, CellAlignment, Table, presets};
 
-use super::measure::{Samples, Size};
+use super::measure::{Samples, Size, float};
 use super::rows::Row;
 use super::subject::Kind;
 
@@ -17,8 +18,8 @@ pub struct About {
     pub command: String,
     pub commit: String,
     pub size: Size,
-    /// Whether Bourse's books were checked after its load.
-    pub verified: bool,
+    /// Cores that were busy before the measurement began.
+    pub busy: f64,
 }
 
 fn number(value: f64, row: Row) -> String {
@@ -119,6 +120,12 @@ pub fn page(samples: &Samples, about: &About) -> String {
         about.command,
         machine()
     ));
+    if is_busy(about.busy) {
+        page.push_str(&format!(
+            "The machine was busy with other work ({:.1} cores), so figures are too high.\n\n",
+            about.busy
+        ));
+    }
     page.push_str(&format!("| {} |\n", HEADINGS.join(" | ")));
     page.push_str("|---|---|--:|--:|--:|--:|--:|---|\n");
     for line in lines(samples) {
@@ -147,19 +154,11 @@ pub fn page(samples: &Samples, about: &About) -> String {
         }
     }
     page.push_str(&format!("\n{}\n", threads(samples)));
-    page.push_str(&how_to_read(about));
+    page.push_str(HOW_TO_READ);
     page
 }
 
-fn how_to_read(about: &About) -> String {
-    let books = if about.verified {
-        "After the run `bourse ledger verify` recomputed every balance from the journal \
-         and found no difference."
-    } else {
-        "The books were not checked in this run."
-    };
-    format!(
-        "\n## How to read this\n\n\
+const HOW_TO_READ: &str = "\n## How to read this\n\n\
          - *µs CPU* is the CPU time of the gateway's process, all threads and children, user and \
          system, as the scheduler counts it in `/proc/PID/task/*/schedstat`, divided by requests \
          or chunks. Work that a gateway does after its answers (Bourse: journal, database) counts: \
@@ -178,10 +177,37 @@ fn how_to_read(about: &About) -> String {
          - Start to serving is from starting the program to the first 200 of `/healthz`.\n\
          - Load, provider and gateway share the machine's cores over the loopback, so answers per \
          second say what the whole machine does, not what a gateway could do alone.\n\
-         - {books}\n\n\
+         - After the run `bourse ledger verify` recomputed every balance from the journal and found \
+         no difference.\n\n\
          `./dev bench --quick` takes a minute and writes nothing; `--only NAME` runs one part; \
-         `--perf` shows where Bourse spends its time.\n"
-    )
+         `--perf` shows where Bourse spends its time.\n";
+
+/// Looks for a second how many cores are busy with other work.
+pub fn busy_cores() -> f64 {
+    let before = busy_and_all_ticks();
+    std::thread::sleep(Duration::from_secs(1));
+    let after = busy_and_all_ticks();
+    let all = float(after.1.saturating_sub(before.1).max(1));
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    float(after.0.saturating_sub(before.0)) / all * float(cores as u64)
+}
+
+/// The first line of `/proc/stat`: user, nice, system, idle, iowait, irq,
+/// softirq, steal (proc(5)).
+fn busy_and_all_ticks() -> (u64, u64) {
+    let text = fs::read_to_string("/proc/stat").unwrap_or_default();
+    let line = text.lines().next().unwrap_or_default();
+    let ticks = line.split_ascii_whitespace().skip(1).take(8);
+    let ticks = ticks.map(|ticks| ticks.parse::<u64>().unwrap_or_default());
+    ticks.enumerate().fold((0, 0), |(busy, all), (at, ticks)| {
+        let idle = at == 3 || at == 4;
+        (busy + if idle { 0 } else { ticks }, all + ticks)
+    })
+}
+
+/// Whether other work disturbs: caches are shared, and so are cores.
+pub fn is_busy(cores: f64) -> bool {
+    cores > 0.2
 }
 
 /// Processor and cores.
