@@ -195,6 +195,8 @@ fn build_and_hand_over(arguments: &Arguments) -> Result<(), String> {
         let status = Command::new(&cargo)
             .args(["build", "--release", "--locked"])
             .args(what)
+            // As `./dev build` does, whatever a developer has set.
+            .env("CARGO_INCREMENTAL", "0")
             .status()
             .map_err(|error| format!("cargo: {error}"))?;
         if status.success() {
