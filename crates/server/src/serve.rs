@@ -51,6 +51,7 @@ async fn run(
     runtime: tokio::runtime::Handle,
     started: Instant,
 ) -> Result<(), Error> {
+    raise_open_files_limit();
     // Before anything else, so that whoever stops the server is heard.
     let mut stop_signals = StopSignals::new()?;
     // A port that is taken should fail before anything changes. Connections
@@ -223,6 +224,17 @@ fn start_workers(
         threads.push(thread);
     }
     Ok(threads)
+}
+
+/// Each stream takes two descriptors, and the usual soft limit of 1,024 is
+/// there for programs that use select(2). The hard limit is the operator's.
+fn raise_open_files_limit() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!(%error, "the limit on open files stays as it is");
+    }
 }
 
 /// Ctrl-C and SIGTERM.
