@@ -73,10 +73,11 @@ pub fn run(options: &Options, mut progress: impl FnMut(u32)) -> Result<Report, S
     rig.load.stop();
     let failed = |why: String| {
         format!(
-            "seed {} after {} kills, data kept in {}:\n{why}",
+            "seed {} after {} kills, data kept in {}:\n{why}\n{}",
             options.seed,
             rig.report.kills,
-            options.dir.display()
+            options.dir.display(),
+            rig.report
         )
     };
     done.map_err(failed)?;

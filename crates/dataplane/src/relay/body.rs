@@ -103,18 +103,20 @@ impl Live {
             },
         ) = self.settling.so_far(&report);
         let tab = &mut self.settling.tab;
-        tab.checkpoint(total, upstream_total, usage.prompt, usage.completion);
         let held = tab.held();
-        if total.0.saturating_mul(2) <= held.0 {
-            return Ok(());
+        if total.0.saturating_mul(2) > held.0 {
+            // Past half of the hold: double it, so that a long answer asks a
+            // logarithmic number of times.
+            match tab.extend(Nanos(held.0.max(total.0))) {
+                // What is set aside still covers the next stretch.
+                Err(_) if total < held => {}
+                extended => extended?,
+            }
         }
-        // Past half of the hold: double it, so that a long answer asks a
-        // logarithmic number of times.
-        match tab.extend(Nanos(held.0.max(total.0))) {
-            // What is set aside still covers the next stretch.
-            Err(_) if total < held => Ok(()),
-            extended => extended,
-        }
+        // After the hold has grown: a start settles by the last checkpoint,
+        // but never for more than was set aside.
+        tab.checkpoint(total, upstream_total, usage.prompt, usage.completion);
+        Ok(())
     }
 
     /// Reads the rest for its usage. The client is gone.
