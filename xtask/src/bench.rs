@@ -10,6 +10,7 @@ use std::process::Command;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+mod flame;
 mod idle;
 mod measure;
 mod pacer;

@@ -23,7 +23,7 @@ pub enum Source {
     /// parsed.
     Chat {
         /// Where its members are.
-        envelope: Envelope,
+        envelope: Box<Envelope>,
         /// The body, in the pieces in which it arrived.
         segments: Vec<Bytes>,
     },

@@ -92,7 +92,8 @@ where
     let plan = plan::plan(&market, &wanted)?;
     let tab = hold::hold(gateway, &market, &plan, &ask, &admitted, id).await?;
     let stream = ask.stream;
-    let call = Call {
+    // Boxed: it is handed from phase to phase, and is several hundred bytes.
+    let call = Box::new(Call {
         gateway: Arc::clone(gateway),
         client: worker.client.clone(),
         market,
@@ -104,7 +105,7 @@ where
         status: Arc::new(Status::default()),
         tried: Vec::new(),
         losses: Vec::new(),
-    };
+    });
     let id_text = Arc::clone(&call.id_text);
     let requested = call.ask.models.first().cloned().unwrap_or_default();
     let status = Arc::clone(&call.status);
@@ -143,7 +144,7 @@ where
 }
 
 /// From the first dispatch to an answer that is whole, or has begun.
-async fn pursue(mut call: Call, mut plan: Plan, mut tab: Tab) -> Result<Answer, Failure> {
+async fn pursue(mut call: Box<Call>, mut plan: Plan, mut tab: Tab) -> Result<Answer, Failure> {
     let (opened, delivered) = match attempt::attempt(&mut call, &mut plan, &mut tab).await {
         Ok(opened) => opened,
         Err(failure) => {

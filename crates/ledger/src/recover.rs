@@ -153,7 +153,7 @@ pub fn close(open: &OpenHold, now_ms: u64) -> Closing<'_> {
             charge: checkpoint.charge.min(open.amount),
             upstream: checkpoint.upstream,
         });
-    let verdict = end.row().verdict(None, delivered, open.amount);
+    let verdict = end.row().verdict(None, || delivered, open.amount);
     let costs = verdict.cost.into_iter().map(|(amount, payer)| Cost {
         provider: &open.provider,
         amount,

@@ -274,11 +274,16 @@ impl Row {
     /// attempt could cost upstream. A row that wants reported usage where
     /// none is known takes what was counted.
     #[must_use]
-    pub fn verdict(&self, reported: Option<Priced>, delivered: Priced, at_most: Nanos) -> Verdict {
-        let told = reported.unwrap_or(delivered);
+    pub fn verdict(
+        &self,
+        reported: Option<Priced>,
+        delivered: impl Fn() -> Priced,
+        at_most: Nanos,
+    ) -> Verdict {
+        let told = || reported.unwrap_or_else(&delivered);
         let charge = match self.customer {
-            C::Reported => told.charge,
-            C::Delivered => delivered.charge,
+            C::Reported => told().charge,
+            C::Delivered => delivered().charge,
             C::Nothing => Nanos::ZERO,
         };
         let payer = match self.customer {
@@ -286,13 +291,13 @@ impl Row {
             C::Reported | C::Delivered => Payer::Customer,
         };
         let (cost, possible) = match self.provider {
-            P::Reported => (Some(told.upstream), None),
-            P::Delivered => (Some(delivered.upstream), None),
+            P::Reported => (Some(told().upstream), None),
+            P::Delivered => (Some(delivered().upstream), None),
             // What was delivered is known to be charged; what remains is
             // the question.
             P::Unknown if self.customer == C::Delivered => (
-                Some(delivered.upstream),
-                Some(at_most.saturating_sub(delivered.upstream)),
+                Some(delivered().upstream),
+                Some(at_most.saturating_sub(delivered().upstream)),
             ),
             P::Unknown => (None, Some(at_most)),
             P::Nothing => (None, None),
@@ -347,7 +352,7 @@ mod tests {
         assert_eq!(TABLE.len(), expected.len());
         for (row, (end, charge, cost, possible)) in TABLE.iter().zip(expected) {
             assert_eq!((row.end, end.row().end), (end, end));
-            let verdict = row.verdict(Some(REPORTED), DELIVERED, AT_MOST);
+            let verdict = row.verdict(Some(REPORTED), || DELIVERED, AT_MOST);
             let wanted = Verdict {
                 charge: Nanos(charge),
                 cost,
@@ -360,7 +365,7 @@ mod tests {
 
     #[test]
     fn a_missing_report_is_never_a_free_call() {
-        let verdict = End::Finished.row().verdict(None, DELIVERED, AT_MOST);
+        let verdict = End::Finished.row().verdict(None, || DELIVERED, AT_MOST);
         assert_eq!(verdict.charge, Nanos(44));
     }
 

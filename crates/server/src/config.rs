@@ -64,6 +64,12 @@ pub struct CallLimits {
     pub idle_timeout: Duration,
     /// Connecting, TLS included.
     pub connect_timeout: Duration,
+    /// The longest a client may take to send a request's head.
+    pub head_timeout: Duration,
+    /// The longest silence inside a request's body.
+    pub body_timeout: Duration,
+    /// The longest a client may read nothing of its answer.
+    pub write_timeout: Duration,
     /// A streaming client waits this long before it is sent comments.
     pub keep_alive_after: Duration,
     /// A detached drain of an answer ends after this long.
@@ -168,7 +174,10 @@ impl Config {
             )),
         }
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let workers = server.workers.unwrap_or(cores);
+        // One core is left to the journal, the database and the control plane.
+        let workers = server
+            .workers
+            .unwrap_or_else(|| cores.saturating_sub(1).max(1));
         if !(1..=256).contains(&workers) {
             problems.push(format!(
                 "server.workers: {workers} is not between 1 and 256"
@@ -180,50 +189,66 @@ impl Config {
                 "server.body_bytes_max: {body_bytes_max} is not between 1024 and 1073741824"
             ));
         }
-        let mut seconds = |field: &str, value: Option<u64>, default: u64, max: u64| {
+        let mut duration = |field: &str, value: Option<u64>, default: u64, max: u64| {
             let value = value.unwrap_or(default);
             if value == 0 || value > max {
-                problems.push(format!(
-                    "routing.{field}: {value} is not between 1 and {max} ms"
-                ));
+                problems.push(format!("{field}: {value} is not between 1 and {max} ms"));
             }
             Duration::from_millis(value)
         };
         let routing = &raw.routing;
         let limits = CallLimits {
             body_bytes_max,
-            first_token_timeout: seconds(
-                "first_token_timeout_ms",
+            first_token_timeout: duration(
+                "routing.first_token_timeout_ms",
                 routing.first_token_timeout_ms,
                 30_000,
                 3_600_000,
             ),
-            last_first_token_timeout: seconds(
-                "last_first_token_timeout_ms",
+            last_first_token_timeout: duration(
+                "routing.last_first_token_timeout_ms",
                 routing.last_first_token_timeout_ms,
                 300_000,
                 3_600_000,
             ),
-            idle_timeout: seconds(
-                "idle_timeout_ms",
+            idle_timeout: duration(
+                "routing.idle_timeout_ms",
                 routing.idle_timeout_ms,
                 120_000,
                 3_600_000,
             ),
-            connect_timeout: seconds(
-                "connect_timeout_ms",
+            connect_timeout: duration(
+                "routing.connect_timeout_ms",
                 routing.connect_timeout_ms,
                 5_000,
                 60_000,
             ),
-            keep_alive_after: seconds(
-                "keep_alive_after_ms",
+            keep_alive_after: duration(
+                "routing.keep_alive_after_ms",
                 routing.keep_alive_after_ms,
                 10_000,
                 60_000,
             ),
-            drain_timeout: seconds(
-                "drain_timeout_ms",
+            head_timeout: duration(
+                "server.head_timeout_ms",
+                server.head_timeout_ms,
+                10_000,
+                600_000,
+            ),
+            body_timeout: duration(
+                "server.body_timeout_ms",
+                server.body_timeout_ms,
+                30_000,
+                600_000,
+            ),
+            write_timeout: duration(
+                "server.write_timeout_ms",
+                server.write_timeout_ms,
+                60_000,
+                600_000,
+            ),
+            drain_timeout: duration(
+                "routing.drain_timeout_ms",
                 routing.drain_timeout_ms,
                 120_000,
                 3_600_000,

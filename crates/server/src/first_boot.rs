@@ -1,6 +1,12 @@
 //! The first start: an account, two keys and some credit to try with.
+//!
+//! Keys are shown once, so a server that dies after making them and before
+//! showing them would lock its operator out. A file says that a first start
+//! is under way; a start that finds it makes and shows new keys.
 
+use std::fs::File;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bourse_dataplane::clock::now_ms;
@@ -8,7 +14,7 @@ use bourse_dataplane::gateway::Gateway;
 use bourse_ledger::GrantKind;
 use bourse_policy::KeyKind;
 use bourse_store::{Grant, Store};
-use bourse_vocab::Nanos;
+use bourse_vocab::{AccountId, Nanos};
 
 use crate::keys;
 use crate::office::LiveOffice;
@@ -19,8 +25,18 @@ pub const DEFAULT_ACCOUNT: &str = "default";
 /// works. It is booked as given away.
 const STARTING_CREDIT: Nanos = Nanos::from_usd(10);
 
+/// Exists, in the data directory, from before the first account is made
+/// until its keys have been shown.
+const MARKER: &str = "first-start";
+/// Names of the first keys.
+const KEY: &str = "first key";
+const MANAGEMENT_KEY: &str = "first management key";
+/// Keys looked at when a first start is repeated.
+const KEYS_MAX: u64 = 1_000;
+
 /// What is shown once.
 pub struct Welcome {
+    marker: PathBuf,
     inference: String,
     management: String,
 }
@@ -31,13 +47,29 @@ type Error = Box<dyn std::error::Error + Send + Sync>;
 pub async fn welcome(
     store: &dyn Store,
     office: &Arc<LiveOffice>,
-    _: &Arc<Gateway>,
+    data_dir: &Path,
 ) -> Result<Option<Welcome>, Error> {
-    if !store.accounts().await?.is_empty() {
-        return Ok(None);
-    }
+    let marker = data_dir.join(MARKER);
     let at_ms = now_ms();
-    let account = store.create_account(DEFAULT_ACCOUNT, at_ms).await?;
+    let account = if marker.exists() {
+        tracing::warn!("a first start did not come to its end; it is repeated");
+        store.account_by_name(DEFAULT_ACCOUNT).await?
+    } else if store.accounts().await?.is_empty() {
+        File::create(&marker)
+            .and_then(|file| file.sync_all())
+            .map_err(|error| format!("{}: {error}", marker.display()))?;
+        None
+    } else {
+        return Ok(None);
+    };
+    let account = match account {
+        Some(account) => {
+            forget_keys(store, account.id, at_ms).await?;
+            account
+        }
+        None => store.create_account(DEFAULT_ACCOUNT, at_ms).await?,
+    };
+    // Once: a second grant with the same reference is ignored.
     store
         .grant(Grant {
             account: account.id,
@@ -54,18 +86,25 @@ pub async fn welcome(
         name,
         limit: None,
     };
-    let inference = keys::create(store, key(KeyKind::Inference, "first key"), at_ms).await?;
-    let management = keys::create(
-        store,
-        key(KeyKind::Management, "first management key"),
-        at_ms,
-    )
-    .await?;
+    let inference = keys::create(store, key(KeyKind::Inference, KEY), at_ms).await?;
+    let management = keys::create(store, key(KeyKind::Management, MANAGEMENT_KEY), at_ms).await?;
     office.look().await?;
     Ok(Some(Welcome {
+        marker,
         inference: inference.reveal().to_owned(),
         management: management.reveal().to_owned(),
     }))
+}
+
+/// Deletes the keys of a first start that did not come to its end: nobody
+/// has seen them.
+async fn forget_keys(store: &dyn Store, account: AccountId, at_ms: u64) -> Result<(), Error> {
+    for row in store.keys(Some(account), true, 0, KEYS_MAX).await? {
+        if row.key.name == KEY || row.key.name == MANAGEMENT_KEY {
+            store.delete_key(row.key.hash, at_ms).await?;
+        }
+    }
+    Ok(())
 }
 
 /// A model that the printed request can use.
@@ -114,6 +153,11 @@ pub fn print(welcome: &Option<Welcome>, address: SocketAddr, gateway: &Gateway) 
         }
     }
     print_stdout(&out);
+    if let Some(welcome) = welcome
+        && let Err(error) = std::fs::remove_file(&welcome.marker)
+    {
+        tracing::warn!(%error, path = %welcome.marker.display(), "could not be removed; the next start will make new keys");
+    }
 }
 
 /// What a person reads goes to standard output; logs go to standard error.

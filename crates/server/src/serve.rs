@@ -110,7 +110,7 @@ async fn run(
     });
     office.attach(&gateway);
     office.look().await?;
-    let welcome = first_boot::welcome(&*store, &office, &gateway).await?;
+    let welcome = first_boot::welcome(&*store, &office, &config.data_dir).await?;
 
     let applier = Applier::new(Arc::clone(&store), Arc::clone(&till));
     let (stop, stopping) = watch::channel(false);
@@ -143,7 +143,18 @@ async fn run(
         .map(worker::listen)
         .collect::<Result<Vec<_>, _>>()?;
     first_boot::print(&welcome, address, &gateway);
-    let threads = start_workers(listeners, clients, &gateway, &app, &runtime, &stopping)?;
+    let service = |client| Service {
+        worker: Worker {
+            gateway: Arc::clone(&gateway),
+            client,
+        },
+        control: app.clone(),
+        control_runtime: runtime.clone(),
+        head_timeout: config.limits.head_timeout,
+        write_timeout: config.limits.write_timeout,
+    };
+    let services = clients.into_iter().map(service).collect();
+    let threads = start_workers(listeners, services, &stopping)?;
 
     let took = started.elapsed();
     tracing::info!(%address, workers = config.workers, ms = took.as_millis(), "serving");
@@ -184,6 +195,7 @@ fn limits(config: &Config) -> CallLimits {
         connect_timeout: given.connect_timeout,
         keep_alive_interval: given.keep_alive_after,
         drain_timeout: given.drain_timeout,
+        body_timeout: given.body_timeout,
         ..CallLimits::default()
     }
 }
@@ -192,22 +204,11 @@ type Threads = Vec<std::thread::JoinHandle<()>>;
 
 fn start_workers(
     listeners: Vec<std::net::TcpListener>,
-    clients: Vec<Client>,
-    gateway: &Arc<Gateway>,
-    app: &axum::Router,
-    control: &tokio::runtime::Handle,
+    services: Vec<Service>,
     stopping: &watch::Receiver<bool>,
 ) -> Result<Threads, Error> {
     let mut threads = Vec::new();
-    for (index, (listener, client)) in listeners.into_iter().zip(clients).enumerate() {
-        let service = Service {
-            worker: Worker {
-                gateway: Arc::clone(gateway),
-                client,
-            },
-            control: app.clone(),
-            control_runtime: control.clone(),
-        };
+    for (index, (listener, service)) in listeners.into_iter().zip(services).enumerate() {
         let stopping = stopping.clone();
         let thread = std::thread::Builder::new()
             .name(format!("worker-{index}"))

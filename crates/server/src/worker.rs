@@ -26,13 +26,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
-use tokio::time::{Instant, Sleep};
+use tokio::time::Sleep;
 use tower::ServiceExt;
 
-/// A client has this long to send its request's head.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// A client that reads nothing for this long is cut off.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Connections that a worker serves at once; more wait in the kernel.
 const CONNECTIONS_MAX: usize = 16_384;
 /// Bytes that a connection buffers, which is also what bounds a request's
@@ -89,6 +85,10 @@ pub struct Service {
     pub control: Router,
     /// Where the control plane runs: a slow dashboard must not delay a call.
     pub control_runtime: Handle,
+    /// A client has this long to send its request's head.
+    pub head_timeout: Duration,
+    /// A client that reads nothing for this long is cut off.
+    pub write_timeout: Duration,
 }
 
 /// Waits until told to stop.
@@ -146,6 +146,7 @@ async fn serve(stream: TcpStream, service: Service, mut stop: watch::Receiver<bo
     }
     let io = TokioIo::new(Guarded {
         stream,
+        write_timeout: service.write_timeout,
         stalled: None,
     });
     let handler = service_fn(|request: Request<Incoming>| {
@@ -155,7 +156,7 @@ async fn serve(stream: TcpStream, service: Service, mut stop: watch::Receiver<bo
     let mut connection = std::pin::pin!(
         http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(HEAD_TIMEOUT)
+            .header_read_timeout(service.head_timeout)
             .max_buf_size(BUFFER_BYTES_MAX)
             .serve_connection(io, handler)
     );
@@ -242,6 +243,7 @@ impl http_body::Body for Boxed {
 /// reading holds a provider's connection and a customer's money.
 struct Guarded {
     stream: TcpStream,
+    write_timeout: Duration,
     /// Set while a write waits.
     stalled: Option<Pin<Box<Sleep>>>,
 }
@@ -252,9 +254,9 @@ impl Guarded {
             self.stalled = None;
             return poll;
         }
-        let sleep = self.stalled.get_or_insert_with(|| {
-            Box::pin(tokio::time::sleep_until(Instant::now() + WRITE_TIMEOUT))
-        });
+        let sleep = self
+            .stalled
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(self.write_timeout)));
         match sleep.as_mut().poll(cx) {
             Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
             Poll::Pending => Poll::Pending,

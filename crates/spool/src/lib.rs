@@ -2,7 +2,7 @@
 //!
 //! A spool is a sequence of byte records in segment files. Appending is one
 //! `write(2)` into the page cache, which survives the death of the process;
-//! a thread brings the files to the disk at most every few milliseconds, so
+//! a thread brings the files to the disk at most every 20 ms, so
 //! that a thousand records cost one `fdatasync`. Who needs more than that
 //! waits for it with [`Spool::wait_durable`].
 //!

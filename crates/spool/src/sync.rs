@@ -9,6 +9,11 @@ use tokio::sync::watch;
 
 use crate::Position;
 
+/// After so many intervals without a record the thread sleeps until it is
+/// woken. Before, it looks by itself: waking it is a system call, and a call
+/// that comes alone would pay for it.
+const QUIET_INTERVALS: u32 = 25;
+
 /// What appenders and the syncing thread share.
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -19,6 +24,9 @@ pub(crate) struct Shared {
     /// A write or a sync failed.
     stopped: AtomicBool,
     news: watch::Sender<Durable>,
+    /// Apart from `news`, so that whoever waits for the end is not woken by
+    /// every sync until then.
+    end: watch::Sender<bool>,
 }
 
 /// What waiters are told.
@@ -58,6 +66,7 @@ impl Shared {
                 position,
                 stopped: false,
             }),
+            end: watch::Sender::new(false),
         }
     }
 
@@ -71,6 +80,10 @@ impl Shared {
 
     pub fn subscribe(&self) -> watch::Receiver<Durable> {
         self.news.subscribe()
+    }
+
+    pub fn subscribe_end(&self) -> watch::Receiver<bool> {
+        self.end.subscribe()
     }
 
     /// Notes what has been written. Wakes the thread only if it sleeps: a
@@ -102,6 +115,7 @@ impl Shared {
             position,
             stopped: true,
         });
+        self.end.send_replace(true);
     }
 
     pub fn close(&self) {
@@ -113,22 +127,25 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The thread: notices that something is not on the disk, rests for
-    /// `interval`, so that what comes meanwhile shares the sync, and syncs. It
-    /// rests first, because a page that is being synced cannot be written to:
-    /// the end of a short call would wait for the sync of its beginning.
+    /// The thread: rests for `interval`, so that what comes meanwhile shares
+    /// a sync, and syncs what is not on the disk. It rests first, because a
+    /// page that is being synced cannot be written to: the end of a short call
+    /// would wait for the sync of its beginning.
     pub fn run(&self, interval: Duration) {
+        let mut quiet = 0_u32;
         loop {
             let (goal, files, closing) = {
                 let mut state = self.lock();
-                while state.written == self.durable.load(Ordering::Acquire) && !state.closing {
-                    state.idle = true;
-                    state = self
-                        .wake
-                        .wait(state)
-                        .unwrap_or_else(PoisonError::into_inner);
+                if quiet >= QUIET_INTERVALS {
+                    while state.written == self.durable.load(Ordering::Acquire) && !state.closing {
+                        state.idle = true;
+                        state = self
+                            .wake
+                            .wait(state)
+                            .unwrap_or_else(PoisonError::into_inner);
+                    }
+                    state.idle = false;
                 }
-                state.idle = false;
                 (state, _) = self
                     .wake
                     .wait_timeout_while(state, interval, |state| !state.urgent && !state.closing)
@@ -139,7 +156,9 @@ impl Shared {
                 files.extend(state.files.first().cloned());
                 (state.written, files, state.closing)
             };
+            quiet = quiet.saturating_add(1);
             if goal != self.durable.load(Ordering::Acquire) {
+                quiet = 0;
                 // After a failed sync the kernel may have dropped the pages
                 // and would report success the next time: never retry.
                 if files.iter().any(|file| file.sync_data().is_err()) {

@@ -30,7 +30,7 @@ pub const SPOOL_DIR: &str = "spool";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SyncMode {
     /// When the kernel has it: survives the end of the process. A power cut
-    /// can lose the last few milliseconds, at the house's expense.
+    /// can lose the last 20 ms, at the house's expense.
     #[default]
     Group,
     /// When the disk has it.

@@ -44,6 +44,8 @@ pub enum FailureKind {
     InvalidImage,
     /// The verb does not fit the path, or the state forbids it.
     Conflict,
+    /// The caller did not send its request in time.
+    RequestTimeout,
     /// A deadline passed.
     Timeout,
     /// Our own fault.
@@ -66,6 +68,7 @@ impl FailureKind {
             Self::PaymentRequired => 402,
             Self::PermissionDenied => 403,
             Self::NotFound => 404,
+            Self::RequestTimeout => 408,
             Self::Conflict => 409,
             Self::PreconditionFailed => 412,
             Self::PayloadTooLarge => 413,
@@ -98,7 +101,7 @@ impl FailureKind {
             Self::ContentPolicy => "content_policy_violation",
             Self::InvalidImage => "invalid_image",
             Self::Conflict => "conflict",
-            Self::Timeout => "timeout",
+            Self::RequestTimeout | Self::Timeout => "timeout",
             Self::Server => "server",
             Self::Unmapped => "unmapped",
         }
@@ -120,6 +123,7 @@ impl FailureKind {
             | Self::PayloadTooLarge
             | Self::Unprocessable
             | Self::InvalidImage
+            | Self::RequestTimeout
             | Self::Conflict => (Blame::Caller, Next::Stop),
             Self::RateLimited
             | Self::Overloaded

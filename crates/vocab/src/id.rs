@@ -19,6 +19,9 @@ const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnop
 /// 62^14 < 2^84 < 62^15: fifteen digits hold the random part.
 const RANDOM_DIGITS: usize = 15;
 const RANDOM_BITS: u32 = 84;
+/// Digits that are printed at once, and what they count to.
+const HALF_DIGITS: usize = 8;
+const HALF: u128 = 62_u128.pow(8);
 const RANDOM_MASK: u128 = (1 << RANDOM_BITS) - 1;
 
 /// Names one call from first byte to settlement, as `gen-<seconds>-<random>`.
@@ -69,17 +72,33 @@ impl GenerationId {
     }
 }
 
+impl GenerationId {
+    /// The random part, printed.
+    fn random_digits(self) -> [u8; RANDOM_DIGITS] {
+        let mut digits = [b'0'; RANDOM_DIGITS];
+        // Two halves that fit 64 bits: dividing 128 bits fifteen times would
+        // be the dearest part of printing.
+        let random = self.0 & RANDOM_MASK;
+        let (low, high) = digits.split_at_mut(RANDOM_DIGITS - HALF_DIGITS);
+        for (half, slots) in [(random / HALF, low), (random % HALF, high)] {
+            let mut rest = u64::try_from(half).unwrap_or(0);
+            for slot in slots.iter_mut().rev() {
+                let index = usize::try_from(rest % 62).unwrap_or(0);
+                *slot = BASE62.get(index).copied().unwrap_or(b'0');
+                rest /= 62;
+            }
+        }
+        digits
+    }
+}
+
 impl fmt::Display for GenerationId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut digits = [b'0'; RANDOM_DIGITS];
-        let mut rest = self.0 & RANDOM_MASK;
-        for slot in digits.iter_mut().rev() {
-            let index = usize::try_from(rest % 62).unwrap_or(0);
-            *slot = BASE62.get(index).copied().unwrap_or(b'0');
-            rest /= 62;
-        }
-        let digits = std::str::from_utf8(&digits).unwrap_or("");
-        write!(f, "gen-{}-{digits}", self.unix_seconds())
+        let digits = self.random_digits();
+        f.write_str("gen-")?;
+        fmt::Display::fmt(&self.unix_seconds(), f)?;
+        f.write_str("-")?;
+        f.write_str(std::str::from_utf8(&digits).unwrap_or_default())
     }
 }
 

@@ -93,20 +93,81 @@ pub fn parse_scaled(text: &str, scale: u32) -> Result<i128, MoneyError> {
     }
 }
 
-/// Writes `value / 10^scale` as a plain decimal without trailing zeros.
-fn write_scaled(f: &mut fmt::Formatter<'_>, value: i128, scale: u32) -> fmt::Result {
-    let power = 10_u128.checked_pow(scale).unwrap_or(1);
-    let magnitude = value.unsigned_abs();
-    let whole = magnitude.checked_div(power).unwrap_or(0);
-    let fraction = magnitude.checked_rem(power).unwrap_or(0);
-    if value < 0 {
-        f.write_str("-")?;
+/// Bytes of the longest decimal: 39 digits, a sign, a point, a leading zero.
+const DECIMAL_BYTES_MAX: usize = 42;
+
+/// An amount as a plain decimal without trailing zeros, such as `0.00095`.
+/// Every reply carries several, so it is written without the machinery of
+/// `fmt`.
+#[derive(Debug, Clone, Copy)]
+pub struct Decimal {
+    /// The text is at the end.
+    bytes: [u8; DECIMAL_BYTES_MAX],
+    start: usize,
+}
+
+impl Decimal {
+    /// `value / 10^scale`.
+    fn scaled(value: i128, scale: usize) -> Self {
+        let mut text = Self {
+            bytes: [b'0'; DECIMAL_BYTES_MAX],
+            start: DECIMAL_BYTES_MAX,
+        };
+        let mut rest = value.unsigned_abs();
+        let mut shows_fraction = false;
+        for _ in 0..scale {
+            let digit = last_digit(&mut rest);
+            shows_fraction |= digit != b'0';
+            if shows_fraction {
+                text.prepend(digit);
+            }
+        }
+        if shows_fraction {
+            text.prepend(b'.');
+        }
+        text.prepend(last_digit(&mut rest));
+        while rest != 0 {
+            text.prepend(last_digit(&mut rest));
+        }
+        if value < 0 {
+            text.prepend(b'-');
+        }
+        text
     }
-    if fraction == 0 {
-        return write!(f, "{whole}");
+
+    fn prepend(&mut self, byte: u8) {
+        self.start = self.start.saturating_sub(1);
+        if let Some(slot) = self.bytes.get_mut(self.start) {
+            *slot = byte;
+        }
     }
-    let digits = format!("{fraction:0width$}", width = scale as usize);
-    write!(f, "{whole}.{}", digits.trim_end_matches('0'))
+
+    /// The text.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(self.start..).unwrap_or_default()
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        // Digits, a point, a sign.
+        std::str::from_utf8(self.as_bytes()).unwrap_or_default()
+    }
+}
+
+/// Takes the last digit off a number. Numbers of 64 bits, which nearly all
+/// are, take a fraction of what dividing 128 bits does.
+fn last_digit(rest: &mut u128) -> u8 {
+    let digit = if let Ok(small) = u64::try_from(*rest) {
+        *rest = u128::from(small.wrapping_div(10));
+        small.wrapping_rem(10)
+    } else {
+        let digit = rest.wrapping_rem(10);
+        *rest = rest.wrapping_div(10);
+        u64::try_from(digit).unwrap_or(0)
+    };
+    b'0'.wrapping_add(u8::try_from(digit).unwrap_or(0))
 }
 
 /// An amount of money in nano-dollars (10^-9 USD). May be negative, as a
@@ -124,6 +185,12 @@ impl Nanos {
     #[must_use]
     pub const fn from_usd(usd: i32) -> Self {
         Self((usd as i64).saturating_mul(NANOS_PER_USD))
+    }
+
+    /// In dollars, with every digit.
+    #[must_use]
+    pub fn decimal(self) -> Decimal {
+        Decimal::scaled(i128::from(self.0), 9)
     }
 
     /// Sum, or `None` outside the range.
@@ -166,7 +233,7 @@ impl Nanos {
 impl fmt::Display for Nanos {
     /// Dollars, exactly, without trailing zeros: `0.000123`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_scaled(f, i128::from(self.0), 9)
+        f.write_str(self.decimal().as_str())
     }
 }
 
@@ -240,7 +307,7 @@ impl PicosPerUnit {
 impl fmt::Display for PicosPerUnit {
     /// Dollars for one unit, exactly: the public API's price strings.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_scaled(f, i128::from(self.0), 12)
+        f.write_str(Decimal::scaled(i128::from(self.0), 12).as_str())
     }
 }
 
@@ -325,7 +392,10 @@ mod tests {
             (1, "0.000000001"),
             (1_500_000_000, "1.5"),
             (-20_000_000, "-0.02"),
+            (10, "0.00000001"),
+            (12_000_000_000, "12"),
             (i64::MAX, "9223372036.854775807"),
+            (i64::MIN, "-9223372036.854775808"),
         ] {
             assert_eq!(Nanos(nanos).to_string(), text);
             assert_eq!(text.parse(), Ok(Nanos(nanos)));
@@ -333,5 +403,9 @@ mod tests {
             assert_eq!(serde_json::from_str::<Nanos>(text).unwrap(), Nanos(nanos));
         }
         assert_eq!(PicosPerUnit(150_000).to_string(), "0.00000015");
+        let most = PicosPerUnit(u64::MAX).to_string();
+        assert_eq!(most, "18446744.073709551615");
+        let widest = Decimal::scaled(i128::MIN, 9);
+        assert_eq!(widest.as_str(), "-170141183460469231731687303715.884105728");
     }
 }

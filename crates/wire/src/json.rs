@@ -4,7 +4,8 @@
 //! bytes. [`Scanner`] reads the text once, in the pieces in which it
 //! arrives, and says where the members of the outermost object are;
 //! [`splice`] puts a new text together out of slices of the old pieces;
-//! [`walk`] looks inside a value that was scanned before.
+//! [`walk`] looks inside a value that was scanned before. A text that is
+//! there in one piece and only read once takes a [`Reader`].
 //!
 //! The scanner is stricter than the parsers behind it where they disagree
 //! with each other: a member that is there twice, or whose name is spelled
@@ -13,6 +14,7 @@
 
 mod features;
 mod outline;
+mod reader;
 mod scan_error;
 mod scanner;
 mod segments;
@@ -26,6 +28,7 @@ mod tests;
 
 pub use features::Features;
 pub use outline::{Kind, Member, Outline};
+pub use reader::Reader;
 pub use scan_error::{ScanError, ScanErrorKind};
 pub(crate) use scanner::text_end;
 pub use scanner::{KEY_BYTES_MAX, MEMBERS_MAX, NESTING_MAX, Scanner, scan};

@@ -12,6 +12,14 @@ use serde_json::Value;
 /// The escape that stands for a character that could not be read.
 const REPLACEMENT: &[u8] = b"\\ufffd";
 
+/// The text, with what is not UTF-8 replaced by U+FFFD.
+pub fn utf8(bytes: &[u8]) -> Cow<'_, [u8]> {
+    if simdutf8::basic::from_utf8(bytes).is_ok() {
+        return Cow::Borrowed(bytes);
+    }
+    Cow::Owned(String::from_utf8_lossy(bytes).into_owned().into_bytes())
+}
+
 /// Parses JSON, replacing what is not a character by U+FFFD.
 ///
 /// # Errors

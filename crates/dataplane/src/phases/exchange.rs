@@ -147,6 +147,11 @@ pub async fn exchange(
                 .starts_with("text/event-stream")
         });
     if !ask.stream {
+        if is_stream {
+            return Err(Failure::unavailable(
+                "The provider answered with a stream to a request for a whole answer",
+            ));
+        }
         let text = read_bounded(response.body, reply_bytes_max).await?;
         return whole(ask, target, prepared, stamp, &text);
     }
@@ -280,34 +285,15 @@ fn text_bytes(part: &bourse_vocab::chat::Part) -> u64 {
     bytes as u64
 }
 
-/// Reads a body of at most `max` bytes; one that came in a single piece is
-/// not copied.
-async fn read_bounded(mut body: UpstreamBody, max: usize) -> Result<Bytes, Failure> {
-    let mut first: Option<Bytes> = None;
-    let mut more: Option<BytesMut> = None;
-    let mut length = 0_usize;
-    while let Some(piece) = poll_fn(|cx| body.poll_data(cx)).await {
-        let piece = piece.map_err(|error| unreachable(&error))?;
-        length = length.saturating_add(piece.len());
-        if length > max {
-            return Err(Failure::unavailable(format!(
-                "The provider's reply is larger than {max} bytes"
-            )));
+/// Reads a body of at most `max` bytes.
+async fn read_bounded(body: UpstreamBody, max: usize) -> Result<Bytes, Failure> {
+    body.read_to_end(max).await.map_err(|error| {
+        if error.kind == NetErrorKind::TooLarge {
+            Failure::unavailable(format!("The provider's reply is larger than {max} bytes"))
+        } else {
+            unreachable(&error)
         }
-        match (&first, &mut more) {
-            (None, _) => first = Some(piece),
-            (Some(head), None) => {
-                let mut all = BytesMut::with_capacity(
-                    head.len().saturating_add(piece.len()).saturating_mul(2),
-                );
-                all.extend_from_slice(head);
-                all.extend_from_slice(&piece);
-                more = Some(all);
-            }
-            (Some(_), Some(all)) => all.extend_from_slice(&piece),
-        }
-    }
-    Ok(more.map(BytesMut::freeze).or(first).unwrap_or_default())
+    })
 }
 
 /// Understands a reply that is not a success.

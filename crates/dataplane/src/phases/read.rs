@@ -58,7 +58,7 @@ where
             })
             .await?;
             let outline = scanner.finish()?;
-            let envelope = Envelope::read(outline, &segments)?;
+            let envelope = Box::new(Envelope::read(outline, &segments)?);
             chat(headers, envelope, segments)
         }
         Shape::Completion => {
@@ -101,7 +101,7 @@ where
                 .await
                 .map_err(|_| {
                     Failure::new(
-                        FailureKind::Timeout,
+                        FailureKind::RequestTimeout,
                         "The request body did not arrive in time",
                     )
                 })?,
@@ -135,7 +135,11 @@ async fn poll_once<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
     .await
 }
 
-fn chat(headers: &HeaderMap, envelope: Envelope, segments: Vec<Bytes>) -> Result<Ask, Failure> {
+fn chat(
+    headers: &HeaderMap,
+    envelope: Box<Envelope>,
+    segments: Vec<Bytes>,
+) -> Result<Ask, Failure> {
     if envelope.is_prompt() {
         return Err(Failure::invalid(
             "prompt: send it to /api/v1/completions, or send messages here",

@@ -52,7 +52,7 @@ pub enum Ending<'a> {
 /// A call whose answer is under way, with everything that its end needs.
 pub struct Settling {
     /// The call.
-    pub call: Call,
+    pub call: Box<Call>,
     /// Its money.
     pub tab: Tab,
     /// Who answers, and what was learned before the first content.
@@ -105,10 +105,10 @@ impl Settling {
             web_searches: 0,
             ..*usage
         };
-        let counted = self.estimate(&self.delivered.report);
+        let counted = || self.estimate(&self.delivered.report);
         price::price(usage, images, prices, markup)
             .or_else(|_| price::price(&without_searches, images, prices, markup))
-            .or_else(|_| price::price(&counted, images, prices, markup))
+            .or_else(|_| price::price(&counted(), images, prices, markup))
             .unwrap_or_default()
     }
 
@@ -130,24 +130,28 @@ impl Settling {
         let report = contradicted.as_ref().unwrap_or(report);
         let estimate = self.estimate(report);
         let (usage, mended) = report.usage.resolve(&estimate);
-        let reported = report
-            .usage
-            .is_complete()
-            .then(|| self.price(&usage).priced());
-        let counted = self.price(&estimate).priced();
+        let reported = report.usage.is_complete().then(|| self.price(&usage));
+        let counted = || self.price(&estimate);
         let end = self.end(report, ending, &usage);
-        let at_most = self.tab.held();
-        let verdict = end.row().verdict(reported, counted, at_most);
+        let row = end.row();
+        let verdict = row.verdict(
+            reported.as_ref().map(Charge::priced),
+            || counted().priced(),
+            self.tab.held(),
+        );
         // Some providers report a beginning: an answer that is charged by
         // what was delivered is an estimate although there is a report.
-        let by_report = reported.is_some() && end.row().customer != CustomerPays::Delivered;
-        let billed = if by_report { usage } else { estimate };
-        let charge = self.price(&billed);
+        let by_report = reported.filter(|_| row.customer != CustomerPays::Delivered);
+        let estimated = mended || by_report.is_none();
+        let (billed, charge) = match by_report {
+            Some(charge) => (usage, charge),
+            None => (estimate, counted()),
+        };
         let bill = Bill {
             total: verdict.charge,
             upstream_prompt: charge.upstream_prompt,
             upstream_completion: charge.upstream_completion,
-            estimated: mended || !by_report,
+            estimated,
         };
         self.remember(at_ms, report, ending, &billed, &bill);
         self.record(at_ms, report, ending, &billed, &bill, &verdict, end);

@@ -14,7 +14,7 @@ use crate::pool::Permit;
 use crate::stream::Stream;
 
 /// First size of the read buffer; a response head and a short answer fit.
-const READ_BYTES_MIN: usize = 8 * 1024;
+const READ_BYTES_MIN: usize = 4 * 1024;
 /// Largest single read. Beyond it a system call costs nothing next to the
 /// copying.
 const READ_BYTES_MAX: usize = 64 * 1024;

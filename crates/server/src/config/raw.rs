@@ -36,8 +36,15 @@ pub struct RawServer {
     pub listen: Option<String>,
     /// Directory of everything durable. Default `data`.
     pub data_dir: Option<String>,
-    /// Data-plane threads. Default: one for each core.
+    /// Data-plane threads. Default: one for each core but one.
     pub workers: Option<usize>,
+    /// The longest a client may take to send a request's head, in
+    /// milliseconds. Default 10 s.
+    pub head_timeout_ms: Option<u64>,
+    /// The longest silence inside a request's body. Default 30 s.
+    pub body_timeout_ms: Option<u64>,
+    /// The longest a client may read nothing of its answer. Default 60 s.
+    pub write_timeout_ms: Option<u64>,
     /// The most a request body may hold, in bytes. Default 32 MiB.
     pub body_bytes_max: Option<usize>,
 }

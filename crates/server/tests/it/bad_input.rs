@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use bourse_sim::Script;
+use bourse_sim::{Outcome, Script};
 use serde_json::{Value, json};
 
 use crate::client::Got;
@@ -308,15 +308,18 @@ fn unknown_paths_and_methods_are_not_found() {
 }
 
 #[test]
-fn a_head_that_never_ends_is_cut_off_and_a_body_that_never_ends_too() {
-    let exchange = Exchange::single(Script::default());
+fn a_head_that_never_ends_is_cut_off() {
+    let exchange = Exchange::start(|setup| {
+        setup.server_toml = "head_timeout_ms = 1000".to_owned();
+        setup.provider(Provider::new("cheap", CHEAP, Script::default()));
+    });
     let began = Instant::now();
     let mut slow = exchange.connect();
     slow.send(b"POST /api/v1/chat/completions HTTP/1.1\r\nhost: x\r\nx-slow: ");
     // Others are served meanwhile.
     exchange.chat(json!({})).answer();
     slow.stream
-        .set_read_timeout(Some(Duration::from_millis(200)))
+        .set_read_timeout(Some(Duration::from_millis(100)))
         .unwrap();
     loop {
         // One byte now and then must not buy more time.
@@ -327,12 +330,54 @@ fn a_head_that_never_ends_is_cut_off_and_a_body_that_never_ends_too() {
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
             Err(_) => break,
         }
-        assert!(began.elapsed() < Duration::from_secs(15), "still open");
+        assert!(began.elapsed() < Duration::from_secs(8), "still open");
     }
     let took = began.elapsed();
-    assert!(took >= Duration::from_secs(8), "{took:?}");
+    assert!(took >= Duration::from_millis(800), "{took:?}");
     let paid = exchange.worth(CHEAP);
     exchange.finish(paid);
+}
+
+#[test]
+fn a_body_that_never_ends_is_a_timeout() {
+    let exchange = Exchange::start(|setup| {
+        setup.server_toml = "body_timeout_ms = 500".to_owned();
+        setup.provider(Provider::new("cheap", CHEAP, Script::default()));
+    });
+    let began = Instant::now();
+    let got = by_hand(&exchange, "content-length: 1000\r\n", b"{\"model\":");
+    let error = got.error(408);
+    assert!(error["message"].as_str().unwrap().contains("body"));
+    let took = began.elapsed();
+    assert!(took >= Duration::from_millis(400), "{took:?}");
+    assert!(exchange.upstream().is_empty());
+    exchange.finish(0);
+}
+
+#[test]
+fn a_client_that_reads_nothing_has_left() {
+    let exchange = Exchange::start(|setup| {
+        setup.server_toml = "write_timeout_ms = 1000".to_owned();
+        setup.models.insert(
+            "acme/chat",
+            "context_length = 100000000\nmax_output = 100000000",
+        );
+        let endless = script(json!({"oversize": true}));
+        setup.provider(Provider::new("cheap", CHEAP, endless));
+    });
+    let mut conn = exchange.open(&streamed(json!({})));
+    let mut got = conn.head();
+    conn.chunk(&mut got).unwrap();
+    // Still connected, and silent: the provider must not work for nobody.
+    eventually("the provider to be left", || {
+        (exchange.sim.counters().in_flight == 0).then_some(())
+    });
+    let log = exchange.upstream();
+    assert_eq!(log.len(), 1);
+    assert_eq!(log[0].outcome, Outcome::ClientGone);
+    let spent = exchange.close();
+    assert!(spent > 0);
+    drop(conn);
 }
 
 #[test]
@@ -478,7 +523,7 @@ fn providers_that_speak_no_sense_are_survived() {
         // never ends (bounded at 64 MiB, of which growing makes two copies);
         // an error that never ends.
         ("HTTP/1.1 200 OK\r\nx-endless: ", &DATA, GROWTH_MAX),
-        (sse, &DATA, WHOLE_REPLY_GROWTH_MAX),
+        (sse, &DATA, GROWTH_MAX),
         (json_head, &SPACES, WHOLE_REPLY_GROWTH_MAX),
         (
             "HTTP/1.1 500 Oops\r\ncontent-type: text/plain\r\n\r\n",

@@ -87,6 +87,41 @@ fn the_first_start_shows_two_keys_once_and_a_restart_keeps_the_money() {
     assert!(run(&config, &["ledger", "verify"]).contains("balance to the nano-dollar"));
 }
 
+/// A server that dies between making the first keys and showing them must
+/// not lock its operator out.
+#[test]
+fn a_first_start_that_was_cut_short_is_repeated_with_new_keys() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = configured(dir.path(), "127.0.0.1:0");
+    let mut server = Server::start(&config, &[]);
+    let lost = printed(&server, "API key");
+    server.stop();
+    let marker = dir.path().join("data").join("first-start");
+    assert!(!marker.exists());
+
+    // As a kill just before the output leaves it.
+    std::fs::write(&marker, "").unwrap();
+    let mut server = Server::start(&config, &[]);
+    let key = printed(&server, "API key");
+    assert_ne!(key, lost);
+    chat(&server, &lost).error(401);
+    let spent = cost(&chat(&server, &key).answer()["usage"]);
+    server.stop();
+    assert!(!marker.exists());
+    // The starting credit is given once.
+    assert_eq!(balance(&config), (nanos("10"), spent));
+
+    // As a kill before anything else leaves it.
+    let empty = tempfile::tempdir().unwrap();
+    let config = configured(empty.path(), "127.0.0.1:0");
+    std::fs::create_dir(empty.path().join("data")).unwrap();
+    std::fs::write(empty.path().join("data").join("first-start"), "").unwrap();
+    let mut server = Server::start(&config, &[]);
+    let key = printed(&server, "API key");
+    chat(&server, &key).answer();
+    server.stop();
+}
+
 #[test]
 fn the_printed_request_works_as_printed() {
     let dir = tempfile::tempdir().unwrap();

@@ -482,6 +482,30 @@ fn cached_input_and_thought_have_prices_of_their_own() {
 }
 
 #[test]
+fn calls_that_wait_for_the_disk_are_answered_and_paid_like_others() {
+    let exchange = Exchange::start(|setup| {
+        setup.toml = "[ledger]\ndurability = \"always\"\n".to_owned();
+        setup.provider(Provider::new("cheap", CHEAP, Script::default()));
+    });
+    // Together, so that some share a sync, and alone, so that some do not.
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                exchange.chat(json!({})).answer();
+                exchange.stream(json!({})).complete();
+            });
+        }
+    });
+    exchange.chat(json!({})).answer();
+    let paid = exchange
+        .upstream()
+        .iter()
+        .map(|entry| worth(entry, CHEAP))
+        .sum();
+    exchange.finish(paid);
+}
+
+#[test]
 fn a_kill_loses_no_money_that_was_spent() {
     let mut exchange = Exchange::single(Script::default());
     let mut spent = 0;

@@ -82,7 +82,7 @@ fn word(kind: FailureKind) -> &'static str {
         FailureKind::NotFound => "not_found_error",
         FailureKind::RateLimited => "rate_limit_error",
         FailureKind::Overloaded => "overloaded_error",
-        FailureKind::Timeout => "timeout_error",
+        FailureKind::RequestTimeout | FailureKind::Timeout => "timeout_error",
         FailureKind::PayloadTooLarge => "request_too_large",
         FailureKind::ContextLengthExceeded
         | FailureKind::MaxTokensExceeded

@@ -177,7 +177,7 @@ const fn word(kind: FailureKind) -> &'static str {
         FailureKind::NotFound => "NOT_FOUND",
         FailureKind::Conflict => "ABORTED",
         FailureKind::RateLimited => "RESOURCE_EXHAUSTED",
-        FailureKind::Timeout => "DEADLINE_EXCEEDED",
+        FailureKind::RequestTimeout | FailureKind::Timeout => "DEADLINE_EXCEEDED",
         FailureKind::Overloaded | FailureKind::Unavailable => "UNAVAILABLE",
         FailureKind::Server | FailureKind::Unmapped => "INTERNAL",
     }

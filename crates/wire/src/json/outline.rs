@@ -89,9 +89,15 @@ impl Outline {
     /// Finds a member by its name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Member> {
+        self.members.get(self.position(name)?)
+    }
+
+    /// Where a member is among the members.
+    #[must_use]
+    pub fn position(&self, name: &str) -> Option<usize> {
         self.members
             .iter()
-            .find(|member| self.names.get(member.name.clone()) == Some(name.as_bytes()))
+            .position(|member| self.names.get(member.name.clone()) == Some(name.as_bytes()))
     }
 
     /// What was noted in passing.

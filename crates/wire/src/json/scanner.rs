@@ -492,13 +492,34 @@ pub(crate) fn text_end(text: &[u8]) -> Option<usize> {
 /// Names and schema words are shorter than what a call of `memchr` costs.
 #[inline]
 fn find_quote(text: &[u8]) -> Option<usize> {
-    let Some((head, tail)) = text.split_first_chunk::<16>() else {
-        return memchr(b'"', text);
+    let Some((head, tail)) = text.split_first_chunk::<8>() else {
+        return text.iter().position(|byte| *byte == b'"');
     };
-    if let Some(at) = head.iter().position(|byte| *byte == b'"') {
+    if let Some(at) = quote_in_word(u64::from_le_bytes(*head)) {
         return Some(at);
     }
-    memchr(b'"', tail).map(|at| at.saturating_add(head.len()))
+    let Some((head, tail)) = tail.split_first_chunk::<8>() else {
+        let at = tail.iter().position(|byte| *byte == b'"')?;
+        return Some(at.saturating_add(8));
+    };
+    if let Some(at) = quote_in_word(u64::from_le_bytes(*head)) {
+        return Some(at.saturating_add(8));
+    }
+    memchr(b'"', tail).map(|at| at.saturating_add(16))
+}
+
+/// The first quote of eight bytes: the classic test for a zero byte, applied
+/// to the difference (Warren, Hacker's Delight, section 6-1).
+#[inline]
+const fn quote_in_word(word: u64) -> Option<usize> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let zero_where_quote = word ^ (ONES * b'"' as u64);
+    let found = zero_where_quote.wrapping_sub(ONES) & !zero_where_quote & HIGH;
+    if found == 0 {
+        return None;
+    }
+    Some((found.trailing_zeros() / 8) as usize)
 }
 
 #[inline]

@@ -52,7 +52,7 @@ impl<'a> Splice<'a> {
     }
 
     fn position(&self, name: &str) -> Option<usize> {
-        self.outline.iter().position(|(other, _)| other == name)
+        self.outline.position(name)
     }
 
     /// Whether the text had the member to begin with.

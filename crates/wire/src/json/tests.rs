@@ -120,6 +120,7 @@ fn each_sort_of_damage_has_its_own_sentence() {
         (r#"{"a":+1}"#, E::Unexpected(b'+')),
     ] {
         assert_eq!(refused(text), kind, "{text}");
+        assert!(read(text.as_bytes()).is_err(), "{text}");
         assert!(
             serde_json::from_str::<Value>(text).is_err() || kind == E::NotAnObject,
             "{text}"
@@ -144,6 +145,11 @@ fn depth_members_and_names_are_bounded() {
         )
     };
     assert!(scan(nested(64).as_bytes()).is_ok());
+    assert!(read(nested(64).as_bytes()).is_ok());
+    assert_eq!(
+        read(nested(65).as_bytes()).unwrap_err().kind,
+        ScanErrorKind::TooDeep
+    );
     assert_eq!(
         scan(nested(65).as_bytes()).unwrap_err().kind,
         ScanErrorKind::TooDeep
@@ -401,6 +407,49 @@ fn print(object: &Map<String, Value>, pretty: bool) -> String {
     }
 }
 
+/// Reads all of an object with the reader, entering everything down to the
+/// third level and skipping what is below.
+fn read(text: &[u8]) -> Result<Vec<(String, String)>, ScanError> {
+    fn value(reader: &mut Reader<'_>, levels: u32) -> Result<(), ScanError> {
+        match reader.kind()? {
+            Kind::Object if levels > 0 => {
+                reader.enter_object()?;
+                while reader.next_member()?.is_some() {
+                    value(reader, levels - 1)?;
+                }
+            }
+            Kind::Array if levels > 0 => {
+                reader.enter_array()?;
+                while reader.next_element()? {
+                    value(reader, levels - 1)?;
+                }
+            }
+            _ => {
+                reader.entry(b"")?;
+            }
+        }
+        Ok(())
+    }
+    let mut deep = Reader::new(text);
+    deep.enter_object()?;
+    while deep.next_member()?.is_some() {
+        value(&mut deep, 2)?;
+    }
+    deep.finish()?;
+
+    let mut members = Vec::new();
+    let mut reader = Reader::new(text);
+    reader.enter_object()?;
+    while let Some(name) = reader.next_member()? {
+        let entry = reader.entry(name)?;
+        assert_eq!(&text[entry.at.clone()], entry.value);
+        let part = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        members.push((part(name), part(entry.value)));
+    }
+    reader.finish()?;
+    Ok(members)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -417,6 +466,10 @@ proptest! {
         for (name, found) in names_and_values(text.as_bytes(), &outline) {
             prop_assert_eq!(raws[&name].get(), &found);
         }
+        prop_assert_eq!(
+            read(text.as_bytes()).unwrap(),
+            names_and_values(text.as_bytes(), &outline)
+        );
         prop_assert_eq!(scan_in_pieces(text.as_bytes(), cut).unwrap(), outline);
     }
 
@@ -435,6 +488,18 @@ proptest! {
         }
         let ours = scan(&text);
         prop_assert_eq!(scan_in_pieces(&text, cut).is_ok(), ours.is_ok());
+        let lenient = matches!(
+            &ours,
+            Err(ScanError {
+                kind: ScanErrorKind::Duplicate(_)
+                    | ScanErrorKind::EscapedName
+                    | ScanErrorKind::NotUtf8,
+                ..
+            })
+        );
+        if !lenient {
+            prop_assert_eq!(read(&text).is_ok(), ours.is_ok());
+        }
         let theirs = serde_json::from_slice::<Map<String, Value>>(&text);
         if let (Ok(_), Err(error)) = (&ours, &theirs) {
             // The documented leniencies.

@@ -67,10 +67,13 @@ fn code_unit(text: &[u8]) -> Option<(u32, &[u8])> {
 /// Reads a whole number without sign, fraction or exponent.
 #[must_use]
 pub fn u64(value: &[u8]) -> Option<u64> {
-    if !value.iter().all(u8::is_ascii_digit) {
+    if value.is_empty() {
         return None;
     }
-    std::str::from_utf8(value).ok()?.parse().ok()
+    value.iter().try_fold(0_u64, |sum, byte| {
+        let digit = byte.checked_sub(b'0').filter(|digit| *digit <= 9)?;
+        sum.checked_mul(10)?.checked_add(u64::from(digit))
+    })
 }
 
 /// Reads a whole number.

@@ -7,13 +7,11 @@
 //! them anyway. The one real disagreement, whether reasoning is part of
 //! `completion_tokens`, is settled by the vendor's own `total_tokens`.
 
-use std::fmt;
-use std::io::Write as _;
-
 use bourse_vocab::usage::TOKENS_MAX;
-use bourse_vocab::{Bill, Usage, UsageReport};
-use serde::Deserialize;
-use serde::de::{self, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use bourse_vocab::{Bill, Nanos, Usage, UsageReport};
+
+use crate::json::walk::{self, Entry};
+use crate::json::{Kind, Reader, text};
 
 /// One count: a whole number, nothing, or nonsense.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -42,132 +40,143 @@ impl Count {
     }
 }
 
-impl<'de> Deserialize<'de> for Count {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(CountVisitor)
-    }
-}
-
-/// Never fails on a well-formed value: one odd member must not hide the
-/// others.
-struct CountVisitor;
-
-impl<'de> Visitor<'de> for CountVisitor {
-    type Value = Count;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a count")
-    }
-
-    fn visit_u64<E: de::Error>(self, count: u64) -> Result<Count, E> {
-        Ok(if count <= TOKENS_MAX {
-            Count::Tokens(count)
-        } else {
-            Count::Nonsense
-        })
-    }
-
-    fn visit_i64<E: de::Error>(self, _: i64) -> Result<Count, E> {
-        Ok(Count::Nonsense)
-    }
-
-    fn visit_f64<E: de::Error>(self, _: f64) -> Result<Count, E> {
-        Ok(Count::Nonsense)
-    }
-
-    fn visit_bool<E: de::Error>(self, _: bool) -> Result<Count, E> {
-        Ok(Count::Nonsense)
-    }
-
-    fn visit_str<E: de::Error>(self, _: &str) -> Result<Count, E> {
-        Ok(Count::Nonsense)
-    }
-
-    fn visit_unit<E: de::Error>(self) -> Result<Count, E> {
-        Ok(Count::Absent)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Count, A::Error> {
-        while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Count::Nonsense)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Count, A::Error> {
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Count::Nonsense)
+impl Count {
+    /// Reads a value. Anything that is neither a whole number nor `null` is
+    /// nonsense, and hides nothing but itself.
+    fn read(value: &Entry<'_>) -> Self {
+        match value.kind {
+            Kind::Null => Self::Absent,
+            Kind::Number => text::u64(value.value)
+                .filter(|count| *count <= TOKENS_MAX)
+                .map_or(Self::Nonsense, Self::Tokens),
+            _ => Self::Nonsense,
+        }
     }
 }
 
 /// Every spelling of the members that matter; the rest is skipped.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Default)]
 struct WireUsage {
     prompt_tokens: Count,
     completion_tokens: Count,
     total_tokens: Count,
-    prompt_tokens_details: Option<PromptDetails>,
-    completion_tokens_details: Option<CompletionDetails>,
+    prompt: PromptDetails,
+    completion: CompletionDetails,
     /// DeepSeek (api-docs.deepseek.com, chat completion, August 2026):
     /// part of `prompt_tokens`.
     prompt_cache_hit_tokens: Count,
     /// Moonshot and others that report it beside the totals.
     cached_tokens: Count,
     /// OpenRouter's shape, for upstreams that are gateways themselves.
-    server_tool_use: Option<ServerToolUse>,
+    web_search_requests: Count,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Default)]
 struct PromptDetails {
     cached_tokens: Count,
     cache_write_tokens: Count,
     audio_tokens: Count,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Default)]
 struct CompletionDetails {
     reasoning_tokens: Count,
     audio_tokens: Count,
     image_tokens: Count,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct ServerToolUse {
-    web_search_requests: Count,
+impl WireUsage {
+    /// `None` if the value is not an object or not JSON.
+    fn read(value: &[u8]) -> Option<Self> {
+        let mut usage = Self::default();
+        each_member(value, |entry| {
+            match entry.name {
+                b"prompt_tokens" => usage.prompt_tokens = Count::read(entry),
+                b"completion_tokens" => usage.completion_tokens = Count::read(entry),
+                b"total_tokens" => usage.total_tokens = Count::read(entry),
+                b"prompt_cache_hit_tokens" => usage.prompt_cache_hit_tokens = Count::read(entry),
+                b"cached_tokens" => usage.cached_tokens = Count::read(entry),
+                b"prompt_tokens_details" => {
+                    let prompt = &mut usage.prompt;
+                    return details(entry, |entry| match entry.name {
+                        b"cached_tokens" => prompt.cached_tokens = Count::read(entry),
+                        b"cache_write_tokens" => prompt.cache_write_tokens = Count::read(entry),
+                        b"audio_tokens" => prompt.audio_tokens = Count::read(entry),
+                        _ => {}
+                    });
+                }
+                b"completion_tokens_details" => {
+                    let completion = &mut usage.completion;
+                    return details(entry, |entry| match entry.name {
+                        b"reasoning_tokens" => completion.reasoning_tokens = Count::read(entry),
+                        b"audio_tokens" => completion.audio_tokens = Count::read(entry),
+                        b"image_tokens" => completion.image_tokens = Count::read(entry),
+                        _ => {}
+                    });
+                }
+                b"server_tool_use" => {
+                    return details(entry, |entry| {
+                        if entry.name == b"web_search_requests" {
+                            usage.web_search_requests = Count::read(entry);
+                        }
+                    });
+                }
+                _ => {}
+            }
+            Some(())
+        })?;
+        Some(usage)
+    }
+}
+
+/// Calls `each` for the members of an object; `None` if it is none.
+fn each_member(object: &[u8], mut each: impl FnMut(&Entry<'_>) -> Option<()>) -> Option<()> {
+    let mut reader = Reader::new(object);
+    reader.enter_object().ok()?;
+    while let Some(name) = reader.next_member().ok()? {
+        each(&reader.entry(name).ok()?)?;
+    }
+    reader.finish().ok()
+}
+
+/// Calls `each` for the members of an object of details. `null` has none,
+/// and neither has an empty list, which is how PHP prints an empty map.
+fn details(value: &Entry<'_>, mut each: impl FnMut(&Entry<'_>)) -> Option<()> {
+    let is_empty_list = || walk::elements(value.value).next().is_none();
+    match value.kind {
+        Kind::Null => Some(()),
+        Kind::Array => is_empty_list().then_some(()),
+        _ => each_member(value.value, |entry| {
+            each(entry);
+            Some(())
+        }),
+    }
 }
 
 /// Reads a `usage` object. What cannot be read is noted as nonsense, never
 /// taken for zero.
 #[must_use]
 pub fn read_usage(value: &serde_json::Value) -> UsageReport {
-    if value.is_null() {
-        return UsageReport::default();
-    }
-    report(WireUsage::deserialize(value))
+    read_usage_text(value.to_string().as_bytes())
 }
 
 /// Reads a `usage` object from its JSON text; `null` reports nothing.
 #[must_use]
 pub fn read_usage_text(text: &[u8]) -> UsageReport {
-    match serde_json::from_slice::<Option<WireUsage>>(text) {
-        Ok(None) => UsageReport::default(),
-        Ok(Some(wire)) => report::<serde_json::Error>(Ok(wire)),
-        Err(error) => report(Err(error)),
+    if text == b"null" {
+        return UsageReport::default();
     }
-}
-
-fn report<E>(wire: Result<WireUsage, E>) -> UsageReport {
-    let Ok(wire) = wire else {
+    let Some(wire) = WireUsage::read(text) else {
         return UsageReport {
             nonsense: true,
             ..UsageReport::default()
         };
     };
-    let prompt = wire.prompt_tokens_details.unwrap_or_default();
-    let output = wire.completion_tokens_details.unwrap_or_default();
-    let tools = wire.server_tool_use.unwrap_or_default();
+    let WireUsage {
+        prompt,
+        completion: output,
+        ..
+    } = wire;
     let mut nonsense = false;
     let mut report = UsageReport {
         prompt: wire.prompt_tokens.take(&mut nonsense),
@@ -185,7 +194,7 @@ fn report<E>(wire: Result<WireUsage, E>) -> UsageReport {
         reasoning: output.reasoning_tokens.take(&mut nonsense),
         completion_audio: output.audio_tokens.take(&mut nonsense),
         completion_image: output.image_tokens.take(&mut nonsense),
-        web_searches: tools.web_search_requests.take(&mut nonsense),
+        web_searches: wire.web_search_requests.take(&mut nonsense),
         nonsense,
     };
     // xAI counts reasoning beside `completion_tokens`, and only its total
@@ -224,38 +233,60 @@ pub fn write_usage(usage: &Usage, bill: &Bill, out: &mut Vec<u8>) {
         web_searches,
         ..
     } = usage;
-    let cache_write = usage.cache_write();
-    let total = usage.total();
-    // Writing to a vector cannot fail.
-    let _ = write!(
-        out,
-        "{{\"prompt_tokens\":{prompt},\"completion_tokens\":{completion},\
-         \"total_tokens\":{total},\"cost\":{},\"is_byok\":false,\
-         \"prompt_tokens_details\":{{\"cached_tokens\":{cache_read},\
-         \"cache_write_tokens\":{cache_write},\"audio_tokens\":{prompt_audio},\
-         \"video_tokens\":0}},\
-         \"cost_details\":{{\"upstream_inference_cost\":{},\
-         \"upstream_inference_prompt_cost\":{},\
-         \"upstream_inference_completions_cost\":{}}},\
-         \"completion_tokens_details\":{{\"reasoning_tokens\":{reasoning},\
-         \"audio_tokens\":{completion_audio},\"image_tokens\":{completion_image}}}",
-        bill.total,
+    let mut text = UsageText(out);
+    text.count("{\"prompt_tokens\":", *prompt);
+    text.count(",\"completion_tokens\":", *completion);
+    text.count(",\"total_tokens\":", usage.total());
+    text.amount(",\"cost\":", bill.total);
+    text.count(
+        ",\"is_byok\":false,\"prompt_tokens_details\":{\"cached_tokens\":",
+        *cache_read,
+    );
+    text.count(",\"cache_write_tokens\":", usage.cache_write());
+    text.count(",\"audio_tokens\":", *prompt_audio);
+    text.amount(
+        ",\"video_tokens\":0},\"cost_details\":{\"upstream_inference_cost\":",
         bill.upstream(),
-        bill.upstream_prompt,
+    );
+    text.amount(",\"upstream_inference_prompt_cost\":", bill.upstream_prompt);
+    text.amount(
+        ",\"upstream_inference_completions_cost\":",
         bill.upstream_completion,
     );
+    text.count(
+        "},\"completion_tokens_details\":{\"reasoning_tokens\":",
+        *reasoning,
+    );
+    text.count(",\"audio_tokens\":", *completion_audio);
+    text.count(",\"image_tokens\":", *completion_image);
     if *web_searches > 0 {
-        let _ = write!(
-            out,
-            ",\"server_tool_use\":{{\"web_search_requests\":{web_searches}}}"
+        text.count(
+            "},\"server_tool_use\":{\"web_search_requests\":",
+            *web_searches,
         );
     }
-    out.push(b'}');
+    text.0.extend_from_slice(b"}}");
+}
+
+/// Every answer carries some fifteen numbers; written through `fmt` they
+/// would be a tenth of what a call computes.
+struct UsageText<'a>(&'a mut Vec<u8>);
+
+impl UsageText<'_> {
+    fn count(&mut self, before: &str, count: u64) {
+        self.0.extend_from_slice(before.as_bytes());
+        let mut digits = itoa::Buffer::new();
+        self.0.extend_from_slice(digits.format(count).as_bytes());
+    }
+
+    fn amount(&mut self, before: &str, amount: Nanos) {
+        self.0.extend_from_slice(before.as_bytes());
+        self.0.extend_from_slice(amount.decimal().as_bytes());
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use bourse_vocab::Nanos;
     use serde_json::json;
 
     use super::*;
@@ -349,7 +380,6 @@ mod tests {
 
     #[test]
     fn an_empty_list_stands_for_no_details() {
-        // PHP backends print an empty map as a list.
         let report = read(&json!({"prompt_tokens": 1, "completion_tokens": 2,
             "prompt_tokens_details": []}));
         assert_eq!((report.prompt, report.nonsense), (Some(1), false));

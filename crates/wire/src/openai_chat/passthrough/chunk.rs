@@ -12,7 +12,7 @@ use bourse_vocab::{Failure, UsageReport};
 
 use crate::codec::Stamp;
 use crate::json::walk::{self, Entry};
-use crate::json::{Kind, text};
+use crate::json::{Kind, Reader, ScanError, text};
 use crate::openai_chat::usage::read_usage_text;
 use crate::openai_chat::{finish, reply};
 use crate::{failure_text, lossy};
@@ -118,8 +118,9 @@ impl Seen {
     }
 }
 
-/// Rewrites one text that was scanned before. Everything but the closing
-/// brace is appended to `out`, so that the caller may add members.
+/// Checks and rewrites one text, which must be UTF-8. Everything but the
+/// closing brace is appended to `out`, so that the caller may add members.
+/// On failure what was appended is of no use.
 pub(super) fn rewrite(
     data: &[u8],
     head: &[u8],
@@ -134,9 +135,12 @@ pub(super) fn rewrite(
         seen: Seen::default(),
     };
     writer.out.extend_from_slice(head);
-    for entry in walk::members(data) {
-        writer.top(&entry)?;
+    let mut reader = Reader::new(data);
+    reader.enter_object().map_err(broken)?;
+    while let Some(name) = reader.next_member().map_err(broken)? {
+        writer.top(name, &mut reader)?;
     }
+    reader.finish().map_err(broken)?;
     if !writer.seen.has_choices {
         // Without choices a bare `message` or `detail` is an error too.
         if writer.seen.error.is_none() {
@@ -177,8 +181,16 @@ fn is_filled(entry: &Entry<'_>) -> bool {
 }
 
 impl Writer<'_> {
-    fn top(&mut self, entry: &Entry<'_>) -> Result<(), Failure> {
-        match entry.name {
+    fn top<'a>(&mut self, name: &'a [u8], reader: &mut Reader<'a>) -> Result<(), Failure> {
+        if name == b"choices" {
+            return self.choices(reader);
+        }
+        // A `usage` that we do not recognise would be an answer for nothing.
+        if memchr::memchr(b'\\', name).is_some() {
+            return Err(malformed("a member's name is written with escapes"));
+        }
+        let entry = &reader.entry(name).map_err(broken)?;
+        match name {
             b"id" => self.seen.upstream_id = owned(entry.value),
             b"model" => self.seen.upstream_model = owned(entry.value),
             b"object" | b"created" | b"provider" => {}
@@ -196,7 +208,6 @@ impl Writer<'_> {
                 self.seen.error = Some(Box::new(reported(entry.value)));
             }
             b"error" => {}
-            b"choices" => self.choices(entry)?,
             b"obfuscation" if entry.kind == Kind::String => {
                 self.comma_and_name(entry.name, false);
                 self.string_with_hole(entry.at.start, entry.value, false);
@@ -219,32 +230,39 @@ impl Writer<'_> {
         }
     }
 
-    fn choices(&mut self, entry: &Entry<'_>) -> Result<(), Failure> {
+    fn choices(&mut self, reader: &mut Reader<'_>) -> Result<(), Failure> {
         self.seen.has_choices = true;
         self.out.extend_from_slice(b",\"choices\":[");
-        for (count, choice) in walk::elements(entry.value).enumerate() {
-            if choice.kind != Kind::Object {
-                return Err(malformed("a choice is not an object"));
+        if reader.kind().map_err(broken)? == Kind::Array {
+            reader.enter_array().map_err(broken)?;
+            let mut first = true;
+            while reader.next_element().map_err(broken)? {
+                if !std::mem::take(&mut first) {
+                    self.out.push(b',');
+                }
+                self.choice(reader)?;
             }
-            if count > 0 {
-                self.out.push(b',');
-            }
-            self.choice(choice.value, entry.at.start.saturating_add(choice.at.start))?;
+        } else {
+            reader.entry(b"choices").map_err(broken)?;
         }
         self.out.push(b']');
         Ok(())
     }
 
-    /// Writes one choice that begins at `base` in the vendor's text.
-    fn choice(&mut self, choice: &[u8], base: usize) -> Result<(), Failure> {
+    /// Writes one choice.
+    fn choice(&mut self, reader: &mut Reader<'_>) -> Result<(), Failure> {
+        if reader.kind().map_err(broken)? != Kind::Object {
+            return Err(malformed("a choice is not an object"));
+        }
+        reader.enter_object().map_err(broken)?;
         self.out.push(b'{');
         let mut first = true;
         let (mut index, mut has_body) = (None, false);
         let mut finish: Option<(Finish, String)> = None;
         let mut native: Option<&[u8]> = None;
-        for entry in walk::members(choice) {
-            let at = base.saturating_add(entry.at.start);
-            match entry.name {
+        while let Some(name) = reader.next_member().map_err(broken)? {
+            let entry = reader.entry(name).map_err(broken)?;
+            match name {
                 b"finish_reason" => {
                     let word = owned(entry.value);
                     finish = finish::read(word.as_deref()).zip(word);
@@ -265,7 +283,7 @@ impl Writer<'_> {
                     has_body = true;
                     self.comma_and_name(name, first);
                     first = false;
-                    self.body(&entry, at);
+                    self.body(&entry);
                     continue;
                 }
                 _ => {}
@@ -313,8 +331,8 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Writes a `delta` or `message` that begins at `base`.
-    fn body(&mut self, body: &Entry<'_>, base: usize) {
+    /// Writes a `delta` or `message`.
+    fn body(&mut self, body: &Entry<'_>) {
         self.out.push(b'{');
         let has = |name: &[u8]| {
             walk::members(body.value).any(|entry| entry.name == name && is_filled(&entry))
@@ -322,7 +340,7 @@ impl Writer<'_> {
         let mut first = true;
         let (mut has_role, mut has_content) = (false, false);
         for entry in walk::members(body.value) {
-            let at = base.saturating_add(entry.at.start);
+            let at = body.at.start.saturating_add(entry.at.start);
             let filled = is_filled(&entry);
             match entry.name {
                 b"reasoning_content" | b"reasoning" | b"reasoning_details" => {
@@ -481,7 +499,13 @@ impl Writer<'_> {
     }
 }
 
-/// What an `error` says, which the scanner has seen to be JSON.
+/// An answer that is not JSON.
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
+fn broken(error: ScanError) -> Failure {
+    malformed(&error.to_string())
+}
+
+/// What an `error` says.
 pub(super) fn reported(error: &[u8]) -> Failure {
     match lossy::parse(error) {
         Ok(value) => failure_text::read_late(&value),

@@ -1,12 +1,14 @@
 //! Passing a stream on.
 
+use std::borrow::Cow;
+
 use bourse_vocab::chat::Finish;
 use bourse_vocab::{Bill, Failure, Usage, UsageReport};
 
-use super::chunk::{Form, Seen, by_provider, head, malformed, reported, rewrite};
+use super::chunk::{Form, Seen, by_provider, head, reported, rewrite};
 use super::template::Template;
 use crate::codec::Stamp;
-use crate::json::{ScanErrorKind, scan};
+use crate::lossy;
 use crate::object::object;
 use crate::openai_chat::failure::write_late;
 use crate::openai_chat::usage::write_usage;
@@ -238,7 +240,7 @@ impl Core {
 
     /// Reads a chunk of a sort that was not seen before.
     fn look(&mut self, frame: &Frame<'_>, out: &mut Vec<u8>) -> Result<(), Failure> {
-        let mut data = std::borrow::Cow::Borrowed(frame.data.trim_ascii());
+        let mut data = Cow::Borrowed(frame.data.trim_ascii());
         if data.is_empty() {
             return Ok(());
         }
@@ -255,19 +257,8 @@ impl Core {
                 }
             }
         }
-        let mut scanned = scan(&data);
-        if let Err(error) = &scanned
-            && error.kind == ScanErrorKind::NotUtf8
-        {
-            let mended = String::from_utf8_lossy(&data).into_owned();
-            data = std::borrow::Cow::Owned(mended.into_bytes());
-            scanned = scan(&data);
-        }
-        match scanned {
-            // A member that is there twice is passed on twice.
-            Ok(_) => {}
-            Err(error) if matches!(error.kind, ScanErrorKind::Duplicate(_)) => {}
-            Err(error) => return Err(malformed(&error.to_string())),
+        if let Cow::Owned(mended) = lossy::utf8(&data) {
+            data = Cow::Owned(mended);
         }
         if frame.event == "error" {
             return Err(by_provider(reported(&data), &self.provider));

@@ -1,13 +1,11 @@
 //! Passing a whole reply on.
 
-use std::borrow::Cow;
-
 use bourse_vocab::{Bill, Failure, Usage, UsageReport};
 
 use super::chunk::{Form, by_provider, head, malformed, rewrite};
 use super::relay::FinishSeen;
 use crate::codec::Stamp;
-use crate::json::{ScanErrorKind, scan};
+use crate::lossy;
 use crate::openai_chat::usage::write_usage;
 
 /// A provider's reply, ready for the client but for its price.
@@ -63,19 +61,7 @@ pub fn splice_reply(
     stamp: &Stamp<'_>,
     hide_reasoning: bool,
 ) -> Result<ReplyParts, Failure> {
-    let mut body = Cow::Borrowed(body);
-    let mut scanned = scan(&body);
-    if let Err(error) = &scanned
-        && error.kind == ScanErrorKind::NotUtf8
-    {
-        body = Cow::Owned(String::from_utf8_lossy(&body).into_owned().into_bytes());
-        scanned = scan(&body);
-    }
-    match scanned {
-        Ok(_) => {}
-        Err(error) if matches!(error.kind, ScanErrorKind::Duplicate(_)) => {}
-        Err(error) => return Err(malformed(&error.to_string())),
-    }
+    let body = lossy::utf8(body);
     let mut text = Vec::with_capacity(body.len().saturating_add(GROWTH));
     let head = head(stamp, Form::Reply);
     let seen = rewrite(&body, &head, Form::Reply, hide_reasoning, &mut text)?;

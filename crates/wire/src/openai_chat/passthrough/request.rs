@@ -99,18 +99,19 @@ fn drop_what_is_not_for_the_provider(
     splice: &mut Splice<'_>,
     losses: &mut Vec<Loss>,
 ) {
-    let members = envelope.outline.iter().zip(&envelope.known);
-    for (at, ((name, member), param)) in members.enumerate() {
+    let outline = &envelope.outline;
+    let members = outline.members().iter().zip(&envelope.known);
+    for (at, (member, param)) in members.enumerate() {
         let reason = match param.map(Param::fate) {
             Some(Fate::Forward) => continue,
-            None if !name.starts_with(PRIVATE_PREFIX) => continue,
+            None if !outline.name(member).starts_with(PRIVATE_PREFIX) => continue,
             None => Some("it is private between client and gateway"),
             Some(Fate::Lost(reason)) => Some(reason),
             Some(Fate::Ours | Fate::Rewritten) => None,
         };
         splice.remove_at(at);
         if let (Some(reason), true) = (reason, member.kind != Kind::Null) {
-            losses.push(Loss::new(name, reason));
+            losses.push(Loss::new(outline.name(member), reason));
         }
     }
 }
