@@ -24,11 +24,12 @@ use crate::schema::{
 use crate::time::iso;
 use crate::{Desk, Shared};
 
-/// A record reaches the store within about a second of the call's end.
+/// A record reaches the store within little more than a second of the call's
+/// end.
 /// Somebody who asks for a call younger than this is made to wait a little.
 const YOUNG_SECONDS: u64 = 5;
 /// How long a young call is waited for.
-const WAIT_MAX: Duration = Duration::from_secs(2);
+const WAIT_MAX: Duration = Duration::from_secs(3);
 /// How often the store is asked meanwhile.
 const WAIT_STEP: Duration = Duration::from_millis(100);
 

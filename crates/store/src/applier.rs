@@ -10,10 +10,11 @@ use crate::journal::{Applied, BATCH_RECORDS_MAX, Batch};
 use crate::till::{Till, TillError};
 use crate::{Store, StoreError};
 
-/// How long records may wait for company. Longer batches cost less, and
-/// most calls then begin and end within one; nobody waits for the result but
-/// dashboards and `GET /generation`.
-const REST: Duration = Duration::from_millis(200);
+/// How long records may wait for company. Longer batches cost less, most
+/// calls begin and end within one, and of a stream's checkpoints only the
+/// last is written; nobody waits for the result but dashboards and
+/// `GET /generation`.
+const REST: Duration = Duration::from_secs(1);
 /// How long to wait after an error.
 const REST_AFTER_ERROR: Duration = Duration::from_secs(1);
 

@@ -19,7 +19,7 @@ const SYMBOLS: usize = 60;
 /// Where the graphs are kept, from the repository's root.
 const GRAPHS: &str = "docs/flame-graphs";
 /// Bytes of stack that are recorded with each sample.
-const STACK_BYTES: &str = "dwarf,16384";
+const STACK_BYTES: &str = "dwarf,32768";
 
 /// Lists the symbols in which Bourse spends most, under each sort of load,
 /// and draws a flame graph of each.
