@@ -40,14 +40,18 @@ impl Default for Options {
     }
 }
 
-/// Whether a record begins something new. When the spool is full, beginning
-/// is refused and ending is not, so that what runs can come to its end.
+/// What a record does. When the spool is full, beginning is refused and
+/// ending is not, so that what runs can come to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// Refused when the spool is full.
     Begin,
     /// Always accepted.
     Go,
+    /// Always accepted, and brought to the disk with the next record that is
+    /// more, or after ten times [`Options::sync_interval`]: a later note will
+    /// say the same and more.
+    Note,
 }
 
 /// What opening a spool found.
@@ -197,7 +201,7 @@ impl Spool {
         *position = Position(position.0.saturating_add(size));
         let position = *position;
         self.written.store(position.0, Ordering::Release);
-        self.shared.wrote(position);
+        self.shared.wrote(position, kind);
         Ok(position)
     }
 

@@ -7,12 +7,15 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::Position;
+use crate::{Kind, Position};
 
 /// After so many intervals without a record the thread sleeps until it is
 /// woken. Before, it looks by itself: waking it is a system call, and a call
 /// that comes alone would pay for it.
 const QUIET_INTERVALS: u32 = 25;
+/// Notes that nothing else accompanies go to the disk after so many
+/// intervals: a sync costs more than what they are worth.
+const NOTE_INTERVALS: u32 = 10;
 
 /// What appenders and the syncing thread share.
 #[derive(Debug)]
@@ -46,6 +49,8 @@ struct State {
     idle: bool,
     /// Somebody waits for the disk.
     urgent: bool,
+    /// More than notes has been written since the last sync.
+    matters: bool,
     /// No more work will come.
     closing: bool,
 }
@@ -88,9 +93,10 @@ impl Shared {
 
     /// Notes what has been written. Wakes the thread only if it sleeps: a
     /// wake-up is a system call, and a busy spool needs none.
-    pub fn wrote(&self, position: Position) {
+    pub fn wrote(&self, position: Position, kind: Kind) {
         let mut state = self.lock();
         state.written = position.0;
+        state.matters |= kind != Kind::Note;
         if state.idle {
             state.idle = false;
             self.wake.notify_one();
@@ -133,6 +139,7 @@ impl Shared {
     /// would wait for the sync of its beginning.
     pub fn run(&self, interval: Duration) {
         let mut quiet = 0_u32;
+        let mut waited = 0_u32;
         loop {
             let (goal, files, closing) = {
                 let mut state = self.lock();
@@ -150,7 +157,15 @@ impl Shared {
                     .wake
                     .wait_timeout_while(state, interval, |state| !state.urgent && !state.closing)
                     .unwrap_or_else(PoisonError::into_inner);
+                if state.written != self.durable.load(Ordering::Acquire) {
+                    waited = waited.saturating_add(1);
+                    let due = state.matters || state.urgent || state.closing;
+                    if !due && waited < NOTE_INTERVALS {
+                        continue;
+                    }
+                }
                 state.urgent = false;
+                state.matters = false;
                 let done = state.files.len().saturating_sub(1);
                 let mut files: Vec<_> = state.files.drain(..done).collect();
                 files.extend(state.files.first().cloned());
@@ -159,6 +174,7 @@ impl Shared {
             quiet = quiet.saturating_add(1);
             if goal != self.durable.load(Ordering::Acquire) {
                 quiet = 0;
+                waited = 0;
                 // After a failed sync the kernel may have dropped the pages
                 // and would report success the next time: never retry.
                 if files.iter().any(|file| file.sync_data().is_err()) {

@@ -235,7 +235,7 @@ impl Till {
     /// # Errors
     /// A broken spool.
     pub fn checkpoint(&self, checkpoint: &Checkpoint) -> Result<(), TillError> {
-        self.append(Kind::Go, &Record::Checkpoint(*checkpoint))?;
+        self.append(Kind::Note, &Record::Checkpoint(*checkpoint))?;
         Ok(())
     }
 

@@ -48,6 +48,31 @@ fn records_come_back_in_order_after_reopening() {
 }
 
 #[test]
+fn notes_go_to_the_disk_late_unless_something_goes_with_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let interval = Duration::from_millis(20);
+    let slow = Options {
+        sync_interval: interval,
+        ..options()
+    };
+    let spool = Spool::open(dir.path(), Position(0), slow).unwrap().spool;
+    let until_durable = |kinds: &[Kind]| {
+        for kind in kinds {
+            spool.append(*kind, b"record").unwrap();
+        }
+        let began = std::time::Instant::now();
+        while spool.durable() < spool.written() {
+            std::thread::yield_now();
+        }
+        began.elapsed()
+    };
+    assert!(until_durable(&[Kind::Note, Kind::Note]) >= interval * 9);
+    // At best of several: the machine may be busy.
+    let best = (0..5).map(|_| until_durable(&[Kind::Note, Kind::Go, Kind::Note]));
+    assert!(best.min().unwrap() < interval * 9);
+}
+
+#[test]
 fn a_file_cut_at_any_byte_keeps_every_whole_record_and_takes_new_ones() {
     let dir = tempfile::tempdir().unwrap();
     {
