@@ -18,8 +18,11 @@ const SYMBOLS: usize = 60;
 
 /// Where the graphs are kept, from the repository's root.
 const GRAPHS: &str = "docs/flame-graphs";
+/// Samples a second: many where Bourse mostly sleeps.
+const BUSY_HZ: &str = "799";
+const IDLE_HZ: &str = "6000";
 /// Bytes of stack that are recorded with each sample.
-const STACK_BYTES: &str = "dwarf,32768";
+const STACK_BYTES: &str = "dwarf,65528";
 
 /// Lists the symbols in which Bourse spends most, under each sort of load,
 /// and draws a flame graph of each.
@@ -91,7 +94,7 @@ pub fn show(bourse: &Subject, dir: &Path) -> Result<(), String> {
                 "record",
                 "-q",
                 "-F",
-                "997",
+                if pace == closed { BUSY_HZ } else { IDLE_HZ },
                 "--call-graph",
                 STACK_BYTES,
                 "-p",
