@@ -16,10 +16,9 @@ const READY_PAUSE: Duration = Duration::from_millis(1);
 /// Longest wait for one answer while looking.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a program may go on working once its load has ended.
-const SETTLE_MAX: Duration = Duration::from_secs(2);
-/// A program that uses less than this in [`SETTLE_STEP`] is at rest.
-const REST_NS: u64 = 500_000;
-const SETTLE_STEP: Duration = Duration::from_millis(60);
+const SETTLE_MAX: Duration = Duration::from_secs(8);
+/// A program that uses less than this while it is watched is at rest.
+const REST_NS: u64 = 1_000_000;
 
 /// A running program; stopped when dropped.
 #[derive(Debug)]
@@ -116,13 +115,13 @@ impl Process {
         all
     }
 
-    /// Waits until it is at rest, so that work it does after its answers
-    /// counts too; then says its CPU time.
-    pub fn cpu_ns_at_rest(&self) -> u64 {
+    /// Waits until it has been at rest for `quiet`, so that work it does after
+    /// its answers counts too; then says its CPU time.
+    pub fn cpu_ns_at_rest(&self, quiet: Duration) -> u64 {
         let end = Instant::now() + SETTLE_MAX;
         let mut before = self.cpu_ns();
         loop {
-            std::thread::sleep(SETTLE_STEP);
+            std::thread::sleep(quiet);
             let now = self.cpu_ns();
             if now.saturating_sub(before) < REST_NS || Instant::now() > end {
                 return now;

@@ -13,6 +13,12 @@ use bourse_sim::{Script, ScriptSet};
 use super::process::{Process, free_addr};
 use super::prompts::{CHUNKS, PACE_US, Profile, request, request_body};
 
+/// Bourse brings its journal into the database once a second: only when
+/// longer than that has passed is the work of its last calls done.
+const BOURSE_QUIET: Duration = Duration::from_millis(1_300);
+/// The others do nothing after their answers.
+const OTHERS_QUIET: Duration = Duration::from_millis(60);
+
 /// One of the four.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
@@ -76,7 +82,12 @@ impl Subject {
 
     /// CPU time so far, once at rest; 0 for `Direct`.
     pub fn cpu_ns_at_rest(&self) -> u64 {
-        self.process.as_ref().map_or(0, Process::cpu_ns_at_rest)
+        let quiet = match self.kind {
+            Kind::Bourse => BOURSE_QUIET,
+            _ => OTHERS_QUIET,
+        };
+        let process = self.process.as_ref();
+        process.map_or(0, |process| process.cpu_ns_at_rest(quiet))
     }
 
     /// CPU time so far by thread; empty for `Direct`.
