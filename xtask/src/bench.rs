@@ -43,7 +43,8 @@ pub struct Arguments {
     /// memory; may be repeated. Writes no page.
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
-    /// Shows where Bourse spends its time instead of measuring; needs perf.
+    /// Shows where Bourse spends its time instead of measuring, and draws
+    /// docs/flame-graphs; needs perf.
     #[arg(long)]
     perf: bool,
     /// Measures this binary and does not build one.

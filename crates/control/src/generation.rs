@@ -25,8 +25,7 @@ use crate::time::iso;
 use crate::{Desk, Shared};
 
 /// A record reaches the store within little more than a second of the call's
-/// end.
-/// Somebody who asks for a call younger than this is made to wait a little.
+/// end. Somebody who asks for a call younger than this is made to wait.
 const YOUNG_SECONDS: u64 = 5;
 /// How long a young call is waited for.
 const WAIT_MAX: Duration = Duration::from_secs(3);

@@ -96,8 +96,9 @@ pub async fn welcome(
     }))
 }
 
-/// Deletes the keys of a first start that did not come to its end: nobody
-/// has seen them.
+/// Deletes the keys of a first start that did not come to its end. Nobody has
+/// seen them, unless the kill came in the moment between showing them and
+/// noting it; then the new ones are shown in their place.
 async fn forget_keys(store: &dyn Store, account: AccountId, at_ms: u64) -> Result<(), Error> {
     for row in store.keys(Some(account), true, 0, KEYS_MAX).await? {
         if row.key.name == KEY || row.key.name == MANAGEMENT_KEY {

@@ -20,8 +20,8 @@ const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnop
 const RANDOM_DIGITS: usize = 15;
 const RANDOM_BITS: u32 = 84;
 /// Digits that are printed at once, and what they count to.
-const HALF_DIGITS: usize = 8;
-const HALF: u128 = 62_u128.pow(8);
+const HALF_DIGITS: u32 = 8;
+const HALF: u128 = 62_u128.pow(HALF_DIGITS);
 const RANDOM_MASK: u128 = (1 << RANDOM_BITS) - 1;
 
 /// Names one call from first byte to settlement, as `gen-<seconds>-<random>`.
@@ -79,7 +79,7 @@ impl GenerationId {
         // Two halves that fit 64 bits: dividing 128 bits fifteen times would
         // be the dearest part of printing.
         let random = self.0 & RANDOM_MASK;
-        let (low, high) = digits.split_at_mut(RANDOM_DIGITS - HALF_DIGITS);
+        let (low, high) = digits.split_at_mut(RANDOM_DIGITS - HALF_DIGITS as usize);
         for (half, slots) in [(random / HALF, low), (random % HALF, high)] {
             let mut rest = u64::try_from(half).unwrap_or(0);
             for slot in slots.iter_mut().rev() {
