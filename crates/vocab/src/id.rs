@@ -15,6 +15,120 @@ pub struct AccountId(pub u64);
 #[serde(transparent)]
 pub struct KeyId(pub u64);
 
+/// Names one process that serves, within one installation. A single server
+/// is node 1.
+///
+/// Ten bits: row ids carry it, see [`RowId`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct NodeId(pub u16);
+
+impl NodeId {
+    /// The only node of an installation with SQLite.
+    pub const FIRST: Self = Self(1);
+    /// The highest number that fits a [`RowId`].
+    pub const MAX: Self = Self(1023);
+}
+
+/// Names one installation: made at random with its database, and written
+/// into everything that belongs to it, so that another installation's
+/// journal is recognised.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct StoreId(pub [u8; 16]);
+
+impl fmt::Display for StoreId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for StoreId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A row's id, made by the node that writes the row and sorted by time, so
+/// that no two nodes ask a database for the next number.
+///
+/// 63 bits, because databases have no unsigned integers: 41 of milliseconds
+/// since [`Self::EPOCH_MS`], 10 of node, 12 of sequence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RowId(pub u64);
+
+impl RowId {
+    /// 2025-01-01T00:00:00Z. 41 bits of milliseconds last until 2094.
+    pub const EPOCH_MS: u64 = 1_735_689_600_000;
+    /// Ids that one node can make in one millisecond.
+    pub const SEQUENCES: u16 = 1 << 12;
+
+    /// Puts an id together. Moments before the epoch count as the epoch;
+    /// bits that do not fit are cut.
+    #[must_use]
+    pub const fn new(at_ms: u64, node: NodeId, sequence: u16) -> Self {
+        let ms = at_ms.saturating_sub(Self::EPOCH_MS) & ((1 << 41) - 1);
+        let node = (node.0 & NodeId::MAX.0) as u64;
+        let sequence = (sequence & (Self::SEQUENCES - 1)) as u64;
+        Self((ms << 22) | (node << 12) | sequence)
+    }
+
+    /// When it was made, in milliseconds since 1970.
+    #[must_use]
+    pub const fn at_ms(self) -> u64 {
+        (self.0 >> 22) + Self::EPOCH_MS
+    }
+
+    /// Who made it.
+    #[must_use]
+    #[allow(clippy::cast_possible_truncation)] // Ten bits.
+    pub const fn node(self) -> NodeId {
+        NodeId(((self.0 >> 12) & 1023) as u16)
+    }
+}
+
+/// Makes [`RowId`]s of one node that only rise, also when the clock does not.
+#[derive(Debug)]
+pub struct RowIds {
+    node: NodeId,
+    /// The last id made.
+    last: std::sync::atomic::AtomicU64,
+}
+
+impl RowIds {
+    /// Ids of `node`, all above `last`: the highest that it made before.
+    #[must_use]
+    pub const fn after(node: NodeId, last: RowId) -> Self {
+        Self {
+            node,
+            last: std::sync::atomic::AtomicU64::new(last.0),
+        }
+    }
+
+    /// The next id. Within one millisecond (and while the clock stands
+    /// behind the last id) the sequence rises, and carries into the
+    /// milliseconds when it is used up.
+    pub fn next(&self, now_ms: u64) -> RowId {
+        use std::sync::atomic::Ordering::Relaxed;
+        let fresh = RowId::new(now_ms, self.node, 0);
+        let step = |last: u64| {
+            let last = RowId(last);
+            let next = if last.0 < fresh.0 {
+                fresh
+            } else if last.0 & u64::from(RowId::SEQUENCES - 1) == u64::from(RowId::SEQUENCES - 1) {
+                RowId::new(last.at_ms() + 1, self.node, 0)
+            } else {
+                RowId(last.0 + 1)
+            };
+            Some(next.0)
+        };
+        // The closure always says `Some`, so the error is the same number.
+        match self.last.fetch_update(Relaxed, Relaxed, step) {
+            Ok(last) | Err(last) => step(last).map_or(fresh, RowId),
+        }
+    }
+}
+
 const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 /// 62^14 < 2^84 < 62^15: fifteen digits hold the random part.
 const RANDOM_DIGITS: usize = 15;
@@ -171,6 +285,31 @@ mod tests {
         assert!(early < late);
         assert_eq!(early.unix_seconds(), 1_763_683_200);
         assert_eq!(late.to_string().parse(), Ok(late));
+    }
+
+    #[test]
+    fn a_row_id_says_when_and_by_whom_it_was_made() {
+        let id = RowId::new(1_795_000_000_123, NodeId(7), 4095);
+        assert_eq!(id.at_ms(), 1_795_000_000_123);
+        assert_eq!(id.node(), NodeId(7));
+        assert!(i64::try_from(id.0).is_ok());
+        let last_day = RowId::new(RowId::EPOCH_MS + (1 << 41) - 1, NodeId::MAX, 4095);
+        assert!(i64::try_from(last_day.0).is_ok());
+    }
+
+    #[test]
+    fn row_ids_rise_when_the_clock_stands_or_goes_back() {
+        let ids = RowIds::after(NodeId(3), RowId(0));
+        let now = 1_795_000_000_000;
+        let mut last = RowId(0);
+        for step in 0..10_000_u64 {
+            let id = ids.next(now - step % 3 * 1000);
+            assert!(id > last, "{id:?} after {last:?}");
+            assert_eq!(id.node(), NodeId(3));
+            last = id;
+        }
+        // Two whole milliseconds of sequence were used up.
+        assert_eq!(last.at_ms(), now + 2);
     }
 
     #[test]

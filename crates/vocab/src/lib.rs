@@ -15,6 +15,6 @@ pub mod usage;
 
 pub use failure::{Blame, Failure, FailureKind, Next};
 pub use format::Format;
-pub use id::{AccountId, GenerationId, KeyId};
+pub use id::{AccountId, GenerationId, KeyId, NodeId, RowId, RowIds, StoreId};
 pub use money::{Bill, Nanos, PicosPerUnit};
 pub use usage::{Usage, UsageReport};
