@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use bourse_sim::crash::{Options, run as crash};
+use bourse_sim::crash::{Options, Stop, run as crash};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -12,12 +12,13 @@ use indicatif::{ProgressBar, ProgressStyle};
 /// good answer.
 const RESTART_MAX: Duration = Duration::from_millis(300);
 
-/// Kill a loaded server again and again; the books must balance.
+/// Stop a loaded server again and again; the books must balance.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   cargo xtask soak                        500 kills, about eight minutes
   cargo xtask soak --kills 50 --seed 7    the scenario of seed 7
+  cargo xtask soak --gentle --kills 200   gentle stops (SIGTERM) instead of kills
 
 A seed fixes every call and the schedule of kills. Which call a kill meets in which state is
 the machine's doing, so a failing seed is worth running more than once.")]
@@ -25,6 +26,9 @@ pub struct Arguments {
     /// Kills under load
     #[arg(long, default_value_t = 500)]
     kills: u32,
+    /// Ask the server to stop (SIGTERM) instead of killing it
+    #[arg(long)]
+    gentle: bool,
     /// Repeats a scenario [default: another one each time]
     #[arg(long)]
     seed: Option<u64>,
@@ -57,20 +61,31 @@ pub fn run(arguments: &Arguments) -> Result<(), String> {
     let _ = std::fs::remove_dir_all(&dir);
     std::fs::create_dir_all(&dir).map_err(|error| format!("{}: {error}", dir.display()))?;
     println!(
-        "seed {seed}: {} kills under {} clients",
-        arguments.kills, arguments.connections
+        "seed {seed}: {} {} under {} clients",
+        arguments.kills,
+        if arguments.gentle {
+            "gentle stops"
+        } else {
+            "kills"
+        },
+        arguments.connections
     );
     let options = Options {
         binary,
         dir: dir.clone(),
         seed,
+        stop: if arguments.gentle {
+            Stop::Term
+        } else {
+            Stop::Kill
+        },
         kills: arguments.kills,
         connections: arguments.connections,
         check_every: arguments.check_every,
     };
     // Draws nothing where no terminal is.
     let bar = ProgressBar::new(u64::from(arguments.kills)).with_style(
-        ProgressStyle::with_template("{wide_bar} {pos}/{len} kills, {eta} left")
+        ProgressStyle::with_template("{wide_bar} {pos}/{len} stops, {eta} left")
             .map_err(|error| error.to_string())?,
     );
     bar.enable_steady_tick(Duration::from_millis(500));

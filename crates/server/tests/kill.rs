@@ -10,7 +10,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bourse_sim::crash::{Options, run};
+use bourse_sim::crash::{Options, Report, Stop, run};
 
 /// From starting the process to the first answer. Released builds keep the
 /// promised 300 ms; a build without optimisation, on a busy machine, is only
@@ -29,25 +29,40 @@ fn seed() -> u64 {
         .unwrap_or(20_261_121)
 }
 
-#[test]
-fn a_server_killed_twenty_times_under_load_loses_no_money_and_charges_nobody_twice() {
+fn stopped(stop: Stop, kills: u32, connections: u32) -> Report {
     let dir = tempfile::tempdir().unwrap();
     let options = Options {
         binary: PathBuf::from(env!("CARGO_BIN_EXE_bourse")),
         dir: dir.path().to_owned(),
         seed: seed(),
-        kills: 20,
-        connections: 32,
+        stop,
+        kills,
+        connections,
         check_every: 7,
     };
-    let report = match run(&options, |_| {}) {
+    match run(&options, |_| {}) {
         Ok(report) => report,
         Err(why) => {
             // For whoever looks into it.
             let kept = dir.keep();
             panic!("{} ({why})", kept.display());
         }
-    };
+    }
+}
+
+#[test]
+fn a_server_asked_to_stop_under_load_settles_all_that_was_delivered_before_it_ends() {
+    let report = stopped(Stop::Term, 6, 32);
+    println!("{report}");
+    assert_eq!((report.kills, report.differences), (6, 0));
+    assert!(report.complete > 50 && report.left > 0, "{report}");
+    // Nothing is left for the next start to settle.
+    assert_eq!(report.by_checkpoint, 0, "{report}");
+}
+
+#[test]
+fn a_server_killed_twenty_times_under_load_loses_no_money_and_charges_nobody_twice() {
+    let report = stopped(Stop::Kill, 20, 32);
     println!("{report}");
     assert_eq!((report.kills, report.differences), (20, 0));
     assert!(

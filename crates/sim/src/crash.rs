@@ -1,9 +1,9 @@
-//! Killing a loaded server again and again; the books must balance.
+//! Stopping a loaded server again and again; the books must balance.
 //!
 //! One process holds the simulated providers and the clients, and runs a
 //! real `bourse` as its child. Clients call without pause; after a random
-//! while the child is killed (SIGKILL), started again on the same data, and
-//! the load goes on. Now and then the load rests, and everything that three
+//! while the child is stopped (killed, or asked to end), started again on the
+//! same data, and the load goes on. Now and then the load rests, and everything that three
 //! independent witnesses know is compared: the clients, the providers, and
 //! the books as `bourse ledger export` prints them.
 //!
@@ -45,6 +45,16 @@ const REST_MAX: Duration = Duration::from_secs(30);
 /// that time must be charged without exception.
 const CALM: Duration = Duration::from_millis(400);
 
+/// How the server is stopped, again and again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Stop {
+    /// SIGKILL: what only memory knows is lost.
+    #[default]
+    Kill,
+    /// SIGTERM: it lets running calls and drains end, within its own bound.
+    Term,
+}
+
 /// What to do.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -54,7 +64,9 @@ pub struct Options {
     pub dir: PathBuf,
     /// Fixes calls and schedule.
     pub seed: u64,
-    /// Kills under load.
+    /// How the server is stopped.
+    pub stop: Stop,
+    /// Stops under load.
     pub kills: u32,
     /// Concurrent clients.
     pub connections: u32,
@@ -98,6 +110,8 @@ struct Rig {
     /// Granted in all.
     granted: i64,
     span_from_ms: u64,
+    /// Rounds that ended with a gentle stop.
+    gentle: HashSet<u32>,
 }
 
 /// The account that pays.
@@ -176,6 +190,7 @@ impl Rig {
             paid: HashMap::new(),
             granted: RICH_USD * 1_000_000_000,
             span_from_ms: 0,
+            gentle: HashSet::new(),
         })
     }
 
@@ -195,9 +210,7 @@ impl Rig {
             if self.draw(2, 6) == 0 {
                 self.administer()?;
             }
-            self.server.kill()?;
-            self.report.kills += 1;
-            self.load.down(self.report.kills);
+            self.stop(options.stop)?;
             if self.draw(3, 6) == 0 {
                 self.server.spawn()?;
                 sleep(Duration::from_millis(self.draw(4, 60)));
@@ -219,6 +232,27 @@ impl Rig {
                 self.load.resume();
                 sleep(CALM);
                 self.check()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Stops the server under load.
+    fn stop(&mut self, stop: Stop) -> Result<(), String> {
+        match stop {
+            Stop::Kill => {
+                self.server.kill()?;
+                self.report.kills += 1;
+                self.load.down(self.report.kills);
+            }
+            Stop::Term => {
+                // Clients go on with what they have begun: a gentle stop is
+                // meant to let them.
+                let took = self.server.terminate()?;
+                self.gentle.insert(self.report.kills);
+                self.report.kills += 1;
+                self.report.stops.push(took);
+                self.load.down(self.report.kills);
             }
         }
         Ok(())
@@ -283,6 +317,7 @@ impl Rig {
                 rows: &rows,
                 entries: &entries,
                 calm_round,
+                gentle: &self.gentle,
             };
             let open = audit.get("open_holds").and_then(Value::as_u64);
             let in_books = audit.get("generations").and_then(Value::as_u64);
@@ -301,6 +336,7 @@ impl Rig {
             rows: &rows,
             entries: &entries,
             calm_round,
+            gentle: &self.gentle,
         }
         .check(&mut self.report, &mut differences);
         for row in &rows {
@@ -324,6 +360,7 @@ impl Rig {
                 differences.told().join("\n  ")
             ));
         }
+        self.gentle.clear();
         self.sim.reset();
         self.span_from_ms = now_ms();
         Ok(())

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::time::Duration;
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::client::{Conn, Got};
@@ -229,7 +230,7 @@ fn a_damaged_journal_end_is_survived() {
     let mut server = Server::start(&config, &[]);
     let key = printed(&server, "API key");
     let mut spent = cost(&chat(&server, &key).answer()["usage"]);
-    server.signal("-KILL");
+    server.signal(Signal::KILL);
     server.child.wait().unwrap();
     // As if the power had gone in the middle of a write.
     let mut segments: Vec<_> = std::fs::read_dir(dir.path().join("data/spool"))

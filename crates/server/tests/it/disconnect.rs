@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bourse_sim::{Entry, Outcome};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::exchange::{CHEAP, Exchange, Provider, ask, eventually, script, streamed, worth};
@@ -251,7 +252,7 @@ fn a_stop_lets_running_streams_end() {
     let mut conn = exchange.open(&streamed(json!({})));
     let mut got = conn.head();
     conn.chunk(&mut got).unwrap();
-    exchange.server.signal("-TERM");
+    exchange.server.signal(Signal::TERM);
     while conn.chunk(&mut got).is_some() {}
     let usage = got.stream().complete();
     let status = eventually("the server to stop", || {

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bourse_sim::{Entry, Outcome, Script, Sim, SimHandle};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use crate::client::{Conn, Got, Stream};
@@ -246,17 +247,15 @@ impl Server {
         }
     }
 
-    pub fn signal(&self, name: &str) {
-        let status = Command::new("kill")
-            .args([name, &self.child.id().to_string()])
-            .status()
-            .unwrap();
-        assert!(status.success());
+    /// Without the `kill` command, which small systems lack.
+    pub fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.child.id()).unwrap();
+        kill_process(Pid::from_raw(pid).unwrap(), signal).unwrap();
     }
 
     /// Stops it and waits until it has.
     pub fn stop(&mut self) {
-        self.signal("-TERM");
+        self.signal(Signal::TERM);
         let status = eventually("the server to stop", || self.child.try_wait().unwrap());
         assert!(status.success(), "{status}: {}", self.log());
         let log = self.log();

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use bourse_sim::{Outcome, Script};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::exchange::{CHEAP, Exchange, Provider, Setup, bourse, script, streamed, worth};
@@ -518,7 +519,7 @@ fn a_kill_loses_no_money_that_was_spent() {
     let mut conn = exchange.open(&streamed(json!({})));
     let mut got = conn.head();
     conn.chunk(&mut got).unwrap();
-    exchange.server.signal("-KILL");
+    exchange.server.signal(Signal::KILL);
     exchange.server.child.wait().unwrap();
     exchange.server = crate::exchange::Server::start(&exchange.config, &[]);
     exchange.sim.set_provider_script("cheap", Script::default());

@@ -1,6 +1,7 @@
 //! New configuration in a running server.
 
 use bourse_sim::Script;
+use rustix::process::Signal;
 use serde_json::json;
 
 use crate::exchange::{CHEAP, Exchange, Provider, eventually, script, streamed};
@@ -112,7 +113,7 @@ fn a_mistake_is_reported_with_its_line_and_the_last_good_configuration_stays() {
 fn a_hangup_signal_reads_the_configuration_again() {
     let exchange = Exchange::single(Script::default());
     for times in 1..=2 {
-        exchange.server.signal("-HUP");
+        exchange.server.signal(Signal::HUP);
         eventually("the configuration to be read", || {
             (in_force(&exchange) >= times).then_some(())
         });
@@ -127,7 +128,7 @@ fn an_endpoint_that_rests_still_rests_after_a_reload() {
     let limited = json!({"error_status": 429, "retry_after": {"seconds": 30}});
     let exchange = Exchange::single(script(limited));
     exchange.chat(json!({})).error(429);
-    exchange.server.signal("-HUP");
+    exchange.server.signal(Signal::HUP);
     eventually("the configuration to be read", || {
         (in_force(&exchange) > 0).then_some(())
     });

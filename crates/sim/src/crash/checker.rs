@@ -155,6 +155,8 @@ pub struct Span<'a> {
     pub entries: &'a [Entry],
     /// Calls sent in this round or later met no kill.
     pub calm_round: u32,
+    /// Rounds that ended with a gentle stop.
+    pub gentle: &'a HashSet<u32>,
 }
 
 impl Span<'_> {
@@ -328,6 +330,13 @@ impl Span<'_> {
                     "no end within the time a call may take",
                 )?;
                 match row {
+                    // Whoever is asked to stop settles what was delivered.
+                    None if self.gentle.contains(&seen.round) && seen.content_bytes > 0 => {
+                        Err("cut off by a gentle stop, and nobody was charged")
+                    }
+                    Some(row) if self.gentle.contains(&seen.round) && row.restart => {
+                        Err("left by a gentle stop for the next start to settle")
+                    }
                     None => {
                         let tokens = delivered(seen);
                         report.unbilled(tokens, asked.model.offers, time_of(seen, tokens));

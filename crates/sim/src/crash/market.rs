@@ -167,6 +167,9 @@ pub static MODELS: [Model; 9] = [
     ),
 ];
 
+/// Longest that running calls may go on after a gentle stop was asked for, in
+/// seconds.
+pub const STOP_S: u64 = 60;
 /// Milliseconds between two tokens of a stream.
 pub const TOKEN_MS: u64 = 5;
 

@@ -11,7 +11,7 @@ use crate::crash::market::Offer;
 pub struct Report {
     /// Reproduces the schedule of kills and the calls.
     pub seed: u64,
-    /// Kills under load.
+    /// Stops under load: all of them kills, or all of them gentle.
     pub kills: u32,
     /// Further kills, of a server that was just starting.
     pub kills_while_starting: u32,
@@ -25,6 +25,8 @@ pub struct Report {
     pub differences: u64,
     /// From starting the process to the first good answer, sorted at the end.
     pub restarts: Vec<Duration>,
+    /// How long gentle stops took.
+    pub stops: Vec<Duration>,
     /// Calls that were sent.
     pub calls: u64,
     /// Of these, such as ended with an answer and its cost.
@@ -89,10 +91,7 @@ impl Report {
     /// A percentile of the restarts, 0 to 100.
     #[must_use]
     pub fn restart(&self, percent: usize) -> Duration {
-        let mut sorted = self.restarts.clone();
-        sorted.sort_unstable();
-        let at = (sorted.len() * percent).div_ceil(100).saturating_sub(1);
-        sorted.get(at).copied().unwrap_or_default()
+        percentile(&self.restarts, percent)
     }
 
     /// With no difference in so many kills: the rate of differences that 95
@@ -106,6 +105,13 @@ impl Report {
     }
 }
 
+fn percentile(durations: &[Duration], percent: usize) -> Duration {
+    let mut sorted = durations.to_vec();
+    sorted.sort_unstable();
+    let at = (sorted.len() * percent).div_ceil(100).saturating_sub(1);
+    sorted.get(at).copied().unwrap_or_default()
+}
+
 fn usd(nanos: i64) -> String {
     let whole = nanos / 1_000_000_000;
     format!("{whole}.{:09} USD", nanos % 1_000_000_000)
@@ -114,14 +120,27 @@ fn usd(nanos: i64) -> String {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ms = |duration: Duration| duration.as_millis();
+        let what = match self.stops.is_empty() {
+            true => "kills",
+            false => "gentle stops",
+        };
         writeln!(
             f,
-            "{} differences in {} kills (95 % upper bound {:.1} % per kill), seed {}",
+            "{} differences in {} {what} (95 % upper bound {:.1} % each), seed {}",
             self.differences,
             self.kills,
             self.upper_bound_percent(),
             self.seed
         )?;
+        if !self.stops.is_empty() {
+            writeln!(
+                f,
+                "  gentle stop       p50 {} ms, p99 {} ms, max {} ms",
+                ms(percentile(&self.stops, 50)),
+                ms(percentile(&self.stops, 99)),
+                ms(percentile(&self.stops, 100))
+            )?;
+        }
         writeln!(
             f,
             "  also killed       {} servers that were starting, {} commands that were granting credit",

@@ -8,12 +8,16 @@ use std::process::{Child, Command, Output, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::crash::market;
 
 /// Longest that a start may take before the run gives up.
 const START_MAX: Duration = Duration::from_secs(30);
+/// Longest that a gentle stop may take: the server's own bound for running
+/// calls ([`market::STOP_S`]), and what a busy machine adds.
+const STOP_MAX: Duration = Duration::from_secs(market::STOP_S + 20);
 /// Between two knocks at a server that starts.
 const KNOCK: Duration = Duration::from_millis(1);
 /// Last bytes of the server's log that a failure shows.
@@ -134,6 +138,38 @@ impl Server {
         Ok(())
     }
 
+    /// Asks the process to stop (SIGTERM) and waits until it has; returns how
+    /// long that took.
+    ///
+    /// # Errors
+    /// When it had ended by itself, does not end in time, or ends with
+    /// another status than success.
+    pub fn terminate(&mut self) -> Result<Duration, String> {
+        let Some(mut child) = self.child.take() else {
+            return Ok(Duration::ZERO);
+        };
+        let failed = |what: String| Err(format!("{what}:\n{}", self.log_tail()));
+        if let Ok(Some(status)) = child.try_wait() {
+            return failed(format!("the server ended by itself ({status})"));
+        }
+        let asked = Instant::now();
+        signal(&child, Signal::TERM)?;
+        loop {
+            match child.try_wait() {
+                Ok(Some(status)) if status.success() => return Ok(asked.elapsed()),
+                Ok(Some(status)) => return failed(format!("a gentle stop ended with {status}")),
+                Ok(None) if asked.elapsed() < STOP_MAX => sleep(KNOCK),
+                Ok(None) => {
+                    // Nothing may outlive the run.
+                    let _ = child.kill();
+                    let _ = child.wait();
+                    return failed("the server does not stop when asked to".to_owned());
+                }
+                Err(error) => return failed(error.to_string()),
+            }
+        }
+    }
+
     fn log_tail(&self) -> String {
         let text = fs::read(&self.log).unwrap_or_default();
         let from = text.len().saturating_sub(LOG_TAIL_BYTES);
@@ -212,6 +248,15 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.kill();
     }
+}
+
+/// Sends a signal without the `kill` command, which small systems lack.
+fn signal(child: &Child, signal: Signal) -> Result<(), String> {
+    let pid = i32::try_from(child.id())
+        .ok()
+        .and_then(Pid::from_raw)
+        .ok_or("an impossible process id")?;
+    kill_process(pid, signal).map_err(|error| error.to_string())
 }
 
 fn ask(address: SocketAddr, request: &str, wait_max: Duration) -> std::io::Result<String> {
