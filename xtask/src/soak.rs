@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use bourse_sim::crash::{Options, Stop, run as crash};
+use bourse_sim::crash::{Options, Stop, run as crash, upgrade};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -19,6 +19,7 @@ Examples:
   cargo xtask soak                        500 kills, about eight minutes
   cargo xtask soak --kills 50 --seed 7    the scenario of seed 7
   cargo xtask soak --gentle --kills 200   gentle stops (SIGTERM) instead of kills
+  cargo xtask soak --upgrade 0.1.0 --kills 300   kills while data of 0.1.0 are migrated
 
 A seed fixes every call and the schedule of kills. Which call a kill meets in which state is
 the machine's doing, so a failing seed is worth running more than once.")]
@@ -29,6 +30,9 @@ pub struct Arguments {
     /// Ask the server to stop (SIGTERM) instead of killing it
     #[arg(long)]
     gentle: bool,
+    /// Kill it while it migrates the data of an earlier release: the version
+    #[arg(long, value_name = "VERSION", conflicts_with = "gentle")]
+    upgrade: Option<String>,
     /// Repeats a scenario [default: another one each time]
     #[arg(long)]
     seed: Option<u64>,
@@ -60,41 +64,44 @@ pub fn run(arguments: &Arguments) -> Result<(), String> {
     // What an earlier run of this seed left behind.
     let _ = std::fs::remove_dir_all(&dir);
     std::fs::create_dir_all(&dir).map_err(|error| format!("{}: {error}", dir.display()))?;
+    let bar = progress_bar(u64::from(arguments.kills))?;
+    let done = match &arguments.upgrade {
+        Some(version) => upgrades(root, binary, &dir, seed, version, arguments.kills, &bar),
+        None => stops(arguments, binary, &dir, seed, &bar),
+    };
+    bar.finish_and_clear();
+    done?;
+    // Nothing differs, so nobody needs it.
+    let _ = std::fs::remove_dir_all(&dir);
+    Ok(())
+}
+
+fn stops(
+    arguments: &Arguments,
+    binary: PathBuf,
+    dir: &Path,
+    seed: u64,
+    bar: &ProgressBar,
+) -> Result<(), String> {
+    let (stop, what) = match arguments.gentle {
+        true => (Stop::Term, "gentle stops"),
+        false => (Stop::Kill, "kills"),
+    };
     println!(
-        "seed {seed}: {} {} under {} clients",
-        arguments.kills,
-        if arguments.gentle {
-            "gentle stops"
-        } else {
-            "kills"
-        },
-        arguments.connections
+        "seed {seed}: {} {what} under {} clients",
+        arguments.kills, arguments.connections
     );
     let options = Options {
         binary,
-        dir: dir.clone(),
+        dir: dir.to_owned(),
         seed,
-        stop: if arguments.gentle {
-            Stop::Term
-        } else {
-            Stop::Kill
-        },
+        stop,
         kills: arguments.kills,
         connections: arguments.connections,
         check_every: arguments.check_every,
     };
-    // Draws nothing where no terminal is.
-    let bar = ProgressBar::new(u64::from(arguments.kills)).with_style(
-        ProgressStyle::with_template("{wide_bar} {pos}/{len} stops, {eta} left")
-            .map_err(|error| error.to_string())?,
-    );
-    bar.enable_steady_tick(Duration::from_millis(500));
-    let done = crash(&options, |kills| bar.set_position(u64::from(kills)));
-    bar.finish_and_clear();
-    let report = done?;
-    println!("{report}");
-    // Nothing differs, so nobody needs it.
-    let _ = std::fs::remove_dir_all(&dir);
+    let report = crash(&options, |kills| bar.set_position(u64::from(kills)))?;
+    bar.suspend(|| println!("{report}"));
     if report.restart(99) > RESTART_MAX {
         return Err(format!(
             "the slowest hundredth of restarts took {} ms; {} ms are promised",
@@ -103,6 +110,37 @@ pub fn run(arguments: &Arguments) -> Result<(), String> {
         ));
     }
     Ok(())
+}
+
+fn upgrades(
+    root: &Path,
+    binary: PathBuf,
+    dir: &Path,
+    seed: u64,
+    version: &str,
+    kills: u32,
+    bar: &ProgressBar,
+) -> Result<(), String> {
+    println!("seed {seed}: {kills} kills while data of {version} are migrated");
+    let options = upgrade::Options {
+        binary,
+        fixture: root.join("fixtures/releases").join(version),
+        dir: dir.to_owned(),
+        seed,
+        kills,
+    };
+    let report = upgrade::run(&options, |kills| bar.set_position(u64::from(kills)))?;
+    bar.suspend(|| println!("{report}"));
+    Ok(())
+}
+
+/// Draws nothing where no terminal is.
+fn progress_bar(length: u64) -> Result<ProgressBar, String> {
+    let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} stops, {eta} left")
+        .map_err(|error| error.to_string())?;
+    let bar = ProgressBar::new(length).with_style(style);
+    bar.enable_steady_tick(Duration::from_millis(500));
+    Ok(bar)
 }
 
 fn build(root: &Path) -> Result<PathBuf, String> {

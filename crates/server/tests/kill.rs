@@ -10,7 +10,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bourse_sim::crash::{Options, Report, Stop, run};
+use bourse_sim::crash::{Options, Report, Stop, run, upgrade};
 
 /// From starting the process to the first answer. Released builds keep the
 /// promised 300 ms; a build without optimisation, on a busy machine, is only
@@ -58,6 +58,36 @@ fn a_server_asked_to_stop_under_load_settles_all_that_was_delivered_before_it_en
     assert!(report.complete > 50 && report.left > 0, "{report}");
     // Nothing is left for the next start to settle.
     assert_eq!(report.by_checkpoint, 0, "{report}");
+}
+
+#[test]
+fn data_of_the_release_before_killed_while_it_is_migrated_comes_to_the_same_books() {
+    let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/releases/0.1.0");
+    let dir = tempfile::tempdir().unwrap();
+    let options = upgrade::Options {
+        binary: PathBuf::from(env!("CARGO_BIN_EXE_bourse")),
+        fixture: PathBuf::from(fixture),
+        dir: dir.path().to_owned(),
+        seed: seed(),
+        kills: 12,
+    };
+    let report = match upgrade::run(&options, |_| {}) {
+        Ok(report) => report,
+        Err(why) => {
+            // For whoever looks into it.
+            let kept = dir.keep();
+            panic!("{} ({why})", kept.display());
+        }
+    };
+    assert!(
+        report.kills >= 12 && report.before_serving > 0,
+        "{report:?}"
+    );
+    assert_eq!(
+        report.calls,
+        47 * u64::from(report.directories),
+        "{report:?}"
+    );
 }
 
 #[test]

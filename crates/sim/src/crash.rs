@@ -18,6 +18,7 @@ mod load;
 mod market;
 mod report;
 mod server;
+pub mod upgrade;
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;

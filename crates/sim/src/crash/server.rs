@@ -40,10 +40,27 @@ impl Server {
     /// # Errors
     /// When no port is free or a file cannot be written.
     pub fn new(binary: &Path, dir: &Path, sim: SocketAddr) -> Result<Self, String> {
-        let free = TcpListener::bind(("127.0.0.1", 0)).map_err(|e| e.to_string())?;
-        let address = free.local_addr().map_err(|e| e.to_string())?;
+        let address = free_address()?;
+        Self::configured(
+            binary,
+            dir,
+            address,
+            &market::config(address, &dir.join("data"), sim),
+        )
+    }
+
+    /// Like [`Self::new`], with a configuration that makes it listen at
+    /// `address`.
+    ///
+    /// # Errors
+    /// When a file cannot be written.
+    pub fn configured(
+        binary: &Path,
+        dir: &Path,
+        address: SocketAddr,
+        text: &str,
+    ) -> Result<Self, String> {
         let config = dir.join("bourse.toml");
-        let text = market::config(address, &dir.join("data"), sim);
         fs::write(&config, text).map_err(|error| format!("{}: {error}", config.display()))?;
         Ok(Self {
             binary: binary.to_owned(),
@@ -116,6 +133,12 @@ impl Server {
             }
             sleep(KNOCK);
         }
+    }
+
+    /// Whether it answers at this moment.
+    #[must_use]
+    pub fn serves(&self) -> bool {
+        is_healthy(self.address)
     }
 
     /// Kills with SIGKILL and waits until the process is gone.
@@ -248,6 +271,15 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.kill();
     }
+}
+
+/// A loopback address that nobody listens at.
+///
+/// # Errors
+/// When there is none.
+pub fn free_address() -> Result<SocketAddr, String> {
+    let free = TcpListener::bind(("127.0.0.1", 0)).map_err(|error| error.to_string())?;
+    free.local_addr().map_err(|error| error.to_string())
 }
 
 /// Sends a signal without the `kill` command, which small systems lack.
