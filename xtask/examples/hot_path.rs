@@ -202,7 +202,8 @@ fn plan() -> Box<dyn FnMut()> {
         }
         assert_eq!(candidates.len(), 8);
         strategies::arrange(&mut candidates, &wishes, None, random);
-        let mut plan = Plan::new(&candidates);
+        let steps = candidates.iter().map(|c| (c.target, c.model_rank));
+        let mut plan = Plan::new(steps).unwrap();
         black_box(plan.next(|_| true).unwrap());
     })
 }

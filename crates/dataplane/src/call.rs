@@ -13,6 +13,7 @@ use crate::ask::Ask;
 use crate::gateway::Gateway;
 use crate::market::{Market, Target};
 use crate::phases::admit::Admitted;
+use crate::phases::plan::Plan;
 use crate::relay::Report;
 
 /// What the call and whoever waits for it tell each other.
@@ -34,10 +35,10 @@ impl Status {
 }
 
 /// One try, for the record.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Tried {
-    /// The target's index in the market.
-    pub target: u32,
+    /// Who was tried.
+    pub target: Arc<Target>,
     /// The HTTP status; 0 if there was no answer.
     pub status: u16,
     /// Milliseconds from sending to the first content, or to giving up.
@@ -88,16 +89,15 @@ impl Call {
     /// `openrouter_metadata`: how the call was routed, and what was lost in
     /// translation.
     #[must_use]
-    pub fn metadata(&self, chosen: Option<&Target>, plan: &[u32]) -> serde_json::Value {
+    pub fn metadata(&self, chosen: &Target, plan: &Plan) -> serde_json::Value {
         let slug = |target: &Target| self.market.catalog.model(target.model).slug.to_string();
         let available: Vec<_> = plan
-            .iter()
-            .filter_map(|index| self.market.target(*index))
+            .targets()
             .map(|target| {
                 json!({
                     "provider": &*target.provider.name,
                     "model": slug(target),
-                    "selected": chosen.is_some_and(|chosen| chosen.endpoint == target.endpoint),
+                    "selected": chosen.endpoint == target.endpoint,
                 })
             })
             .collect();
@@ -111,23 +111,20 @@ impl Call {
         let mut attempts: Vec<_> = self
             .tried
             .iter()
-            .filter_map(|tried| Some(attempt(self.market.target(tried.target)?, tried.status)))
+            .map(|tried| attempt(&tried.target, tried.status))
             .collect();
         // A stream is stamped before its attempt is noted: if it is read at
         // all, that attempt answered.
-        if self.tried.last().is_none_or(|last| last.status != 200)
-            && let Some(chosen) = chosen
-        {
+        if self.tried.last().is_none_or(|last| last.status != 200) {
             attempts.push(attempt(chosen, 200));
         }
         let requested = self.ask.models.first().cloned().unwrap_or_default();
-        let selected = chosen.map_or("none", |chosen| &*chosen.provider.name);
-        let fell_back = chosen.is_some_and(|chosen| {
-            self.market
-                .catalog
-                .resolve(&requested)
-                .is_none_or(|r| r.model != chosen.model)
-        });
+        let selected = &*chosen.provider.name;
+        let fell_back = self
+            .market
+            .catalog
+            .resolve(&requested)
+            .is_none_or(|r| r.model != chosen.model);
         json!({
             "requested": requested,
             "strategy": if fell_back { "fallback" } else { "direct" },
@@ -144,7 +141,7 @@ impl Call {
     /// Notes that an attempt failed.
     pub fn note_failure(
         &mut self,
-        target: u32,
+        target: &Arc<Target>,
         failure: &Failure,
         latency_ms: u64,
         may_be_charged: bool,
@@ -155,7 +152,7 @@ impl Call {
             .and_then(|upstream| upstream.status)
             .unwrap_or(0);
         self.tried.push(Tried {
-            target,
+            target: Arc::clone(target),
             status,
             latency_ms: u32::try_from(latency_ms).unwrap_or(u32::MAX),
             may_be_charged,
@@ -163,9 +160,9 @@ impl Call {
     }
 
     /// Notes that an attempt began to answer.
-    pub fn note_answer(&mut self, target: u32, latency_ms: u64) {
+    pub fn note_answer(&mut self, target: &Arc<Target>, latency_ms: u64) {
         self.tried.push(Tried {
-            target,
+            target: Arc::clone(target),
             status: 200,
             latency_ms: u32::try_from(latency_ms).unwrap_or(u32::MAX),
             may_be_charged: false,
@@ -174,10 +171,10 @@ impl Call {
 }
 
 /// What the end of a call is settled by.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Delivered {
     /// The target that answered.
-    pub target: u32,
+    pub target: Arc<Target>,
     /// What was learned from its answer.
     pub report: Report,
     /// Milliseconds since 1970 at which the request was sent.

@@ -55,7 +55,8 @@ pub struct ProviderSetup {
     pub simulated: bool,
 }
 
-/// One try's worth of knowledge: an endpoint with a credential.
+/// What an attempt needs to know: an endpoint, its credential and its request
+/// heads. Calls hold it by itself, so that it outlives its market.
 pub struct Target {
     /// The endpoint in the catalog.
     pub endpoint: EndpointIx,
@@ -113,7 +114,8 @@ pub struct Market {
     pub catalog: Arc<Snapshot>,
     /// What is added to upstream prices, in parts per million.
     pub markup_ppm: u64,
-    targets: Vec<Target>,
+    targets: Vec<Arc<Target>>,
+    by_endpoint: HashMap<Arc<str>, Arc<Target>>,
     by_model: Vec<Range<u32>>,
     providers: Vec<Arc<ProviderHandle>>,
 }
@@ -156,6 +158,7 @@ impl Market {
             }
         }
         let mut targets = Vec::new();
+        let mut by_endpoint = HashMap::new();
         let mut by_model = Vec::with_capacity(catalog.models().len());
         for model in catalog.models() {
             let start = targets.len();
@@ -167,7 +170,11 @@ impl Market {
                     continue;
                 }
                 match target(model, endpoint, provider, memory) {
-                    Ok(target) => targets.push(target),
+                    Ok(target) => {
+                        let target = Arc::new(target);
+                        by_endpoint.insert(Arc::clone(&endpoint.id), Arc::clone(&target));
+                        targets.push(target);
+                    }
                     Err(message) => problems.push(SetupProblem {
                         provider: provider.slug.to_string(),
                         message: format!("{}: {message}", endpoint.id),
@@ -182,6 +189,7 @@ impl Market {
                 catalog,
                 markup_ppm,
                 targets,
+                by_endpoint,
                 by_model,
                 providers,
             },
@@ -189,26 +197,24 @@ impl Market {
         )
     }
 
-    /// The targets of a model, with the index of the first.
+    /// The targets of a model.
     #[must_use]
-    pub fn targets_of(&self, model: ModelIx) -> (u32, &[Target]) {
+    pub fn targets_of(&self, model: ModelIx) -> &[Arc<Target>] {
         let range = self.by_model.get(model.0 as usize).cloned().unwrap_or(0..0);
-        let targets = self
-            .targets
+        self.targets
             .get(range.start as usize..range.end as usize)
-            .unwrap_or(&[]);
-        (range.start, targets)
+            .unwrap_or(&[])
     }
 
-    /// The target with this index.
+    /// The target behind a catalog endpoint, if it can be called.
     #[must_use]
-    pub fn target(&self, index: u32) -> Option<&Target> {
-        self.targets.get(index as usize)
+    pub fn target_of(&self, endpoint_id: &str) -> Option<&Arc<Target>> {
+        self.by_endpoint.get(endpoint_id)
     }
 
     /// All targets.
     #[must_use]
-    pub fn targets(&self) -> &[Target] {
+    pub fn targets(&self) -> &[Arc<Target>] {
         &self.targets
     }
 

@@ -7,7 +7,6 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll};
 
 use bourse_net::Client;
-use bourse_routing::plan::Plan;
 use bourse_vocab::{Failure, GenerationId};
 use bourse_wire::Stamp;
 use bytes::Bytes;
@@ -20,7 +19,7 @@ use crate::call::{Call, Status};
 use crate::clock::now_ms;
 use crate::gateway::Gateway;
 use crate::phases::exchange::{Opened, Whole};
-use crate::phases::plan::Wanted;
+use crate::phases::plan::{Plan, Wanted};
 use crate::phases::settle::{Ending, Settling, nobody_answered};
 use crate::phases::{admit, attempt, hold, plan, read};
 use crate::relay::body::{Relay, StreamBody};
@@ -153,13 +152,11 @@ async fn pursue(mut call: Box<Call>, mut plan: Plan, mut tab: Tab) -> Result<Ans
         }
     };
     call.ask.source = Source::Sent;
-    let order: Vec<u32> = plan.targets().collect();
     let prompt_estimate = hold::prompt_estimate(&call.ask);
     let report = delivered.report.clone();
     let metadata = match &opened {
         Opened::Whole(_) if call.ask.wants_metadata => {
-            let chosen = call.market.target(delivered.target);
-            Some(call.metadata(chosen, &order).to_string())
+            Some(call.metadata(&delivered.target, &plan).to_string())
         }
         _ => None,
     };
@@ -177,13 +174,12 @@ async fn pursue(mut call: Box<Call>, mut plan: Plan, mut tab: Tab) -> Result<Ans
             let market = Arc::clone(&settling.call.market);
             let id = Arc::clone(&settling.call.id_text);
             let (shape, created) = (settling.call.ask.shape, settling.call.started_ms / 1000);
-            let target = settling.delivered.target;
+            let target = Arc::clone(&settling.delivered.target);
             let (usage, bill) = settling.finish(&report, Ending::Complete);
-            let target = market.target(target);
             let stamp = Stamp {
                 id: &id,
-                model: target.map_or("", |t| &market.catalog.model(t.model).slug),
-                provider: target.map_or("", |t| &t.provider.name),
+                model: &market.catalog.model(target.model).slug,
+                provider: &target.provider.name,
                 created,
                 metadata: metadata.as_deref(),
             };

@@ -25,7 +25,7 @@ pub struct Tab {
     /// Where the hold is in the journal.
     pub opened: Position,
     /// The target that the journal says is being called.
-    recorded: u32,
+    recorded: Arc<Target>,
     /// The provider that was called last, if any was.
     called: Option<Arc<str>>,
     closed: AtomicBool,
@@ -41,18 +41,16 @@ fn names<'a>(market: &'a Market, target: &'a Target) -> (&'a str, &'a str, &'a s
 }
 
 impl Tab {
-    /// Sets money aside for a call whose first target is `index`.
+    /// Sets money aside for a call whose first target is `first`.
     pub fn open(
         till: &Arc<Till>,
         id: GenerationId,
         (account, key): (AccountId, KeyId),
         amount: Nanos,
         at_ms: u64,
-        (market, index): (&Market, u32),
+        (market, first): (&Market, &Arc<Target>),
     ) -> Result<Self, TillError> {
-        let (model, provider, endpoint) = market
-            .target(index)
-            .map_or(("", "", ""), |target| names(market, target));
+        let (model, provider, endpoint) = names(market, first);
         let opened = till.hold(&Hold {
             id,
             account,
@@ -69,7 +67,7 @@ impl Tab {
             account,
             held: amount,
             opened,
-            recorded: index,
+            recorded: Arc::clone(first),
             called: None,
             closed: AtomicBool::new(false),
         })
@@ -82,13 +80,8 @@ impl Tab {
     }
 
     /// Notes that a target is about to be called.
-    pub fn dispatch(
-        &mut self,
-        market: &Market,
-        index: u32,
-        target: &Target,
-    ) -> Result<(), Failure> {
-        if self.recorded != index || self.called.is_some() {
+    pub fn dispatch(&mut self, market: &Market, target: &Arc<Target>) -> Result<(), Failure> {
+        if !Arc::ptr_eq(&self.recorded, target) || self.called.is_some() {
             let (model, provider, endpoint) = names(market, target);
             self.till
                 .dispatch(&Dispatch {
@@ -98,7 +91,7 @@ impl Tab {
                     endpoint,
                 })
                 .map_err(|error| error.failure())?;
-            self.recorded = index;
+            self.recorded = Arc::clone(target);
         }
         self.called = Some(Arc::clone(&target.provider.slug));
         Ok(())

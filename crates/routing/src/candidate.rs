@@ -4,7 +4,8 @@
 /// here once, so that strategies are arithmetic on a short list.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Candidate {
-    /// The caller's name for it: an index into the tables of whoever plans.
+    /// Its place in the list of whoever plans: what [`crate::plan::Plan`] is
+    /// made of is found there once the candidates are in order.
     pub target: u32,
     /// Which model of the caller's list this serves, from 0.
     pub model_rank: u16,

@@ -3,50 +3,58 @@
 use bourse_vocab::{Failure, FailureKind, Next};
 use smallvec::SmallVec;
 
-use crate::candidate::Candidate;
-
 /// Attempts for one call, whatever the caller lists: an outage of everything
 /// must not multiply the load on it without bound.
 pub const ATTEMPTS_MAX: u32 = 8;
 
 /// One target to try.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Step {
-    /// See [`Candidate::target`].
-    pub target: u32,
-    /// See [`Candidate::model_rank`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step<T> {
+    /// Whom to call.
+    pub target: T,
+    /// See [`crate::candidate::Candidate::model_rank`].
     pub model_rank: u16,
     /// Whether no other target follows: it may take all the time there is.
     pub is_last: bool,
 }
 
-/// The targets of one call, in order, and how far it has come.
+/// The targets of one call, in order, and how far it has come. There is at
+/// least one. `T` is whatever a target is to the caller, cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Plan {
-    steps: SmallVec<[(u32, u16); 8]>,
+pub struct Plan<T> {
+    first: T,
+    steps: SmallVec<[(T, u16); 8]>,
     next: usize,
     attempts: u32,
     tried_again: bool,
 }
 
-impl Plan {
-    /// A plan over candidates that are already in order.
+impl<T: Clone> Plan<T> {
+    /// A plan over targets that are already in order, each with its rank
+    /// (see [`crate::candidate::Candidate::model_rank`]). `None` if there are
+    /// none.
     #[must_use]
-    pub fn new(candidates: &[Candidate]) -> Self {
-        Self {
-            steps: candidates
-                .iter()
-                .map(|c| (c.target, c.model_rank))
-                .collect(),
+    pub fn new(steps: impl IntoIterator<Item = (T, u16)>) -> Option<Self> {
+        let steps: SmallVec<_> = steps.into_iter().collect();
+        let (first, _) = steps.first()?;
+        Some(Self {
+            first: T::clone(first),
+            steps,
             next: 0,
             attempts: 0,
             tried_again: false,
-        }
+        })
+    }
+
+    /// The target that is tried first if nothing speaks against it.
+    #[must_use]
+    pub const fn first(&self) -> &T {
+        &self.first
     }
 
     /// The targets, in order.
-    pub fn targets(&self) -> impl Iterator<Item = u32> + '_ {
-        self.steps.iter().map(|(target, _)| *target)
+    pub fn targets(&self) -> impl Iterator<Item = &T> {
+        self.steps.iter().map(|(target, _)| target)
     }
 
     /// How many attempts were handed out.
@@ -58,18 +66,18 @@ impl Plan {
     /// The next target, if the call may have another attempt. `may_use`
     /// says whether a target may be sent to right now (its key may have been
     /// told to rest since the plan was made).
-    pub fn next(&mut self, may_use: impl Fn(u32) -> bool) -> Option<Step> {
+    pub fn next(&mut self, may_use: impl Fn(&T) -> bool) -> Option<Step<T>> {
         if self.attempts >= ATTEMPTS_MAX {
             return None;
         }
-        while let Some(&(target, model_rank)) = self.steps.get(self.next) {
+        while let Some((target, model_rank)) = self.steps.get(self.next) {
             self.next += 1;
             if may_use(target) {
                 self.attempts += 1;
                 let is_last = self.next >= self.steps.len() || self.attempts >= ATTEMPTS_MAX;
                 return Some(Step {
-                    target,
-                    model_rank,
+                    target: T::clone(target),
+                    model_rank: *model_rank,
                     is_last,
                 });
             }
@@ -81,10 +89,10 @@ impl Plan {
     /// the client; `None` ends the call with that failure.
     pub fn after(
         &mut self,
-        failed: Step,
+        failed: &Step<T>,
         failure: &Failure,
-        may_use: impl Fn(u32) -> bool,
-    ) -> Option<Step> {
+        may_use: impl Fn(&T) -> bool,
+    ) -> Option<Step<T>> {
         match failure.next {
             Next::Stop => return None,
             Next::TryAnother => {}
@@ -113,13 +121,13 @@ impl Plan {
             && failure.retry_after.is_none()
             && !self.tried_again
             && self.attempts < ATTEMPTS_MAX
-            && may_use(failed.target)
+            && may_use(&failed.target)
         {
             self.tried_again = true;
             self.attempts += 1;
             return Some(Step {
                 is_last: true,
-                ..failed
+                ..failed.clone()
             });
         }
         None
@@ -130,16 +138,11 @@ impl Plan {
 mod tests {
     use super::*;
 
-    fn plan(steps: &[(u32, u16)]) -> Plan {
-        Plan {
-            steps: steps.iter().copied().collect(),
-            next: 0,
-            attempts: 0,
-            tried_again: false,
-        }
+    fn plan(steps: &[(u32, u16)]) -> Plan<u32> {
+        Plan::new(steps.iter().copied()).unwrap()
     }
 
-    fn anyone(_: u32) -> bool {
+    fn anyone(_: &u32) -> bool {
         true
     }
 
@@ -149,11 +152,11 @@ mod tests {
         let down = Failure::unavailable("connection refused");
         let first = plan.next(anyone).unwrap();
         assert_eq!((first.target, first.is_last), (1, false));
-        let second = plan.after(first, &down, anyone).unwrap();
+        let second = plan.after(&first, &down, anyone).unwrap();
         assert_eq!((second.target, second.is_last), (2, true));
-        let again = plan.after(second, &down, anyone).unwrap();
+        let again = plan.after(&second, &down, anyone).unwrap();
         assert_eq!(again.target, 2);
-        assert_eq!(plan.after(again, &down, anyone), None);
+        assert_eq!(plan.after(&again, &down, anyone), None);
         assert_eq!(plan.attempts(), 3);
     }
 
@@ -162,7 +165,7 @@ mod tests {
         let mut plan = plan(&[(1, 0), (2, 0)]);
         let first = plan.next(anyone).unwrap();
         assert_eq!(
-            plan.after(first, &Failure::invalid("temperature"), anyone),
+            plan.after(&first, &Failure::invalid("temperature"), anyone),
             None
         );
     }
@@ -172,13 +175,19 @@ mod tests {
         let mut plan = plan(&[(1, 0), (2, 0), (3, 1)]);
         let first = plan.next(anyone).unwrap();
         let long = Failure::new(FailureKind::ContextLengthExceeded, "too long");
-        assert_eq!(plan.after(first, &long, anyone).unwrap().target, 3);
+        assert_eq!(plan.after(&first, &long, anyone).unwrap().target, 3);
+    }
+
+    #[test]
+    fn a_plan_of_nothing_is_none_and_any_other_has_a_first() {
+        assert!(Plan::<u32>::new([]).is_none());
+        assert_eq!(plan(&[(7, 0), (2, 0)]).first(), &7);
     }
 
     #[test]
     fn a_target_that_must_rest_is_passed_over() {
         let mut plan = plan(&[(1, 0), (2, 0)]);
-        assert_eq!(plan.next(|target| target != 1).unwrap().target, 2);
+        assert_eq!(plan.next(|target| *target != 1).unwrap().target, 2);
     }
 
     #[test]
@@ -186,7 +195,7 @@ mod tests {
         for kind in [FailureKind::RateLimited, FailureKind::Timeout] {
             let mut plan = plan(&[(1, 0)]);
             let first = plan.next(anyone).unwrap();
-            assert_eq!(plan.after(first, &Failure::new(kind, "no"), anyone), None);
+            assert_eq!(plan.after(&first, &Failure::new(kind, "no"), anyone), None);
         }
     }
 
@@ -199,7 +208,7 @@ mod tests {
         let mut count = 0;
         while let Some(current) = step {
             count += 1;
-            step = plan.after(current, &down, anyone);
+            step = plan.after(&current, &down, anyone);
         }
         assert_eq!(count, ATTEMPTS_MAX);
     }

@@ -1,9 +1,7 @@
 //! What the control plane asks of a running server.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
 use axum::Router;
 use axum::http::HeaderMap;
 use bourse_catalog::Snapshot;
@@ -12,7 +10,6 @@ use bourse_dataplane::clock::now_ms;
 use bourse_dataplane::exposition;
 use bourse_dataplane::gateway::Gateway;
 use bourse_dataplane::keyring::Office as _;
-use bourse_dataplane::market::Market;
 use bourse_dataplane::phases::admit;
 use bourse_ledger::{Balance, KeyBalance};
 use bourse_policy::Principal;
@@ -23,17 +20,12 @@ use bourse_vocab::{AccountId, Failure, KeyId};
 
 use crate::office::LiveOffice;
 
-/// Where an endpoint is in a market, by its id.
-type Places = HashMap<Arc<str>, u32>;
-
 /// A running server, as the control plane sees it.
 struct Live {
     gateway: Arc<Gateway>,
     office: Arc<LiveOffice>,
     store: Arc<dyn Store>,
     metrics_public: bool,
-    /// Made anew when the market has been swapped.
-    places: ArcSwap<(usize, Places)>,
 }
 
 /// The control plane of a running server. Metrics are open to everybody who
@@ -49,35 +41,7 @@ pub fn router(
         office: Arc::clone(office),
         store: Arc::clone(store),
         metrics_public,
-        places: ArcSwap::from_pointee((0, Places::new())),
     }))
-}
-
-impl Live {
-    /// Finds an endpoint among those that can be called.
-    fn with_target<T>(
-        &self,
-        endpoint_id: &str,
-        use_it: impl FnOnce(&bourse_dataplane::market::Target) -> T,
-    ) -> Option<T> {
-        let market = self.gateway.market.load_full();
-        let identity = Arc::as_ptr(&market) as usize;
-        let mut places = self.places.load_full();
-        if places.0 != identity {
-            places = Arc::new((identity, index(&market)));
-            self.places.store(Arc::clone(&places));
-        }
-        let target = market.target(*places.1.get(endpoint_id)?)?;
-        // Indices of another market at the same address would be wrong.
-        (&*market.endpoint(target).id == endpoint_id).then(|| use_it(target))
-    }
-}
-
-fn index(market: &Market) -> Places {
-    (0..)
-        .zip(market.targets())
-        .map(|(place, target)| (Arc::clone(&market.endpoint(target).id), place))
-        .collect()
 }
 
 fn percentiles(of: health::Percentiles) -> Percentiles {
@@ -133,7 +97,9 @@ impl Office for Live {
 
     fn endpoint_stats(&self, endpoint_id: &str) -> Option<EndpointStats> {
         let now = now_ms();
-        self.with_target(endpoint_id, |target| EndpointStats {
+        let market = self.gateway.market.load();
+        let target = market.target_of(endpoint_id)?;
+        Some(EndpointStats {
             uptime_last_5m: target.health.uptime_percent(now, 5),
             uptime_last_30m: target.health.uptime_percent(now, 30),
             uptime_last_1d: target.health.uptime_percent(now, 1_440),
@@ -143,7 +109,8 @@ impl Office for Live {
     }
 
     fn callable(&self, endpoint_id: &str) -> bool {
-        self.with_target(endpoint_id, |_| ()).is_some()
+        let market = self.gateway.market.load();
+        market.target_of(endpoint_id).is_some()
     }
 
     fn metrics_text(&self) -> String {

@@ -115,7 +115,7 @@ fn example_model(gateway: &Gateway) -> Option<String> {
         market
             .catalog
             .resolve(slug)
-            .is_some_and(|r| !market.targets_of(r.model).1.is_empty())
+            .is_some_and(|r| !market.targets_of(r.model).is_empty())
     };
     [
         "openai/gpt-4o-mini",

@@ -4,6 +4,7 @@
 //! before it (a role, an empty delta, the headers) is held back here. Once
 //! [`attempt`] returns, there is no second try.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -11,12 +12,12 @@ use bourse_ledger::record::{Cost, Payer, VoidReason};
 use bourse_net::Deadlines;
 use bourse_providers::Disconnect;
 use bourse_routing::health::Outcome;
-use bourse_routing::plan::{Plan, Step};
 use bourse_vocab::chat::Loss;
 use bourse_vocab::{Failure, FailureKind};
 use serde_json::json;
 
 use super::exchange::{Opened, exchange, prepare};
+use super::plan::{Plan, Step};
 use super::settle::possible_costs;
 use crate::call::{Call, Delivered};
 use crate::clock::now_ms;
@@ -30,57 +31,51 @@ pub async fn attempt(
     plan: &mut Plan,
     tab: &mut Tab,
 ) -> Result<(Opened, Delivered), Failure> {
-    let order: Vec<u32> = plan.targets().collect();
     let mut previous = Vec::new();
-    let mut next = plan.next(|target| may_use(call, target));
-    let Some(mut step) = next.take() else {
+    let Some(mut step) = plan.next(may_use) else {
         return Err(everybody_rests(call, plan));
     };
     loop {
-        let failure = match one(call, step, tab, &order).await {
+        let failure = match one(call, &step, tab, plan).await {
             Ok(opened) => return Ok(opened),
             Err(failure) => failure,
         };
-        previous.push(slim(call, step, &failure));
+        previous.push(slim(&step, &failure));
         if call.status.client_left() {
             return Err(failure);
         }
-        match plan.after(step, &failure, |target| may_use(call, target)) {
+        match plan.after(&step, &failure, may_use) {
             Some(another) => step = another,
             None => return Err(last_word(failure, previous)),
         }
     }
 }
 
-fn may_use(call: &Call, target: u32) -> bool {
-    call.market
-        .target(target)
-        .is_some_and(|target| target.health.cooldown_ms(now_ms()).is_none())
+fn may_use(target: &Arc<Target>) -> bool {
+    target.health.cooldown_ms(now_ms()).is_none()
 }
 
 async fn one(
     call: &mut Call,
-    step: Step,
+    step: &Step,
     tab: &mut Tab,
-    order: &[u32],
+    plan: &Plan,
 ) -> Result<(Opened, Delivered), Failure> {
-    let market = std::sync::Arc::clone(&call.market);
-    let target = market
-        .target(step.target)
-        .ok_or_else(|| Failure::server("a plan names a target that its market does not have"))?;
+    let market = Arc::clone(&call.market);
+    let target = &step.target;
     let prepared = prepare(&call.ask, &market, target)?;
     if call.ask.wishes.require_parameters && !prepared.losses.is_empty() {
         return Err(inexpressible(target, &prepared.losses));
     }
     call.losses.clone_from(&prepared.losses);
-    tab.dispatch(&market, step.target, target)?;
+    tab.dispatch(&market, target)?;
     let drain = target.provider.on_disconnect == Disconnect::Drain;
     call.status.drain.store(drain, Relaxed);
     target.health.begin();
     let metadata = call
         .ask
         .wants_metadata
-        .then(|| call.metadata(Some(target), order).to_string());
+        .then(|| call.metadata(target, plan).to_string());
     let limits = call.gateway.limits;
     let first_content = if step.is_last {
         limits.last_first_token_timeout
@@ -123,9 +118,9 @@ async fn one(
     let elapsed_ms = at_ms.saturating_sub(began_ms);
     match outcome {
         Ok((opened, report)) => {
-            call.note_answer(step.target, elapsed_ms);
+            call.note_answer(target, elapsed_ms);
             let delivered = Delivered {
-                target: step.target,
+                target: Arc::clone(target),
                 report,
                 sent_ms: began_ms,
                 first_content_ms: elapsed_ms,
@@ -146,7 +141,7 @@ async fn one(
                 .upstream
                 .as_ref()
                 .is_some_and(|u| u.status.is_some());
-            call.note_failure(step.target, &failure, elapsed_ms, !refused);
+            call.note_failure(target, &failure, elapsed_ms, !refused);
             tracing::debug!(
                 id = %call.id,
                 endpoint = %market.endpoint(target).id,
@@ -211,7 +206,7 @@ fn everybody_rests(call: &Call, plan: &Plan) -> Failure {
     let now = now_ms();
     let rest_ms = plan
         .targets()
-        .filter_map(|target| call.market.target(target)?.health.cooldown_ms(now))
+        .filter_map(|target| target.health.cooldown_ms(now))
         .min()
         .unwrap_or(1000);
     super::plan::at_capacity(
@@ -222,14 +217,10 @@ fn everybody_rests(call: &Call, plan: &Plan) -> Failure {
 }
 
 /// One entry of `previous_errors`: never a provider's raw body.
-fn slim(call: &Call, step: Step, failure: &Failure) -> serde_json::Value {
-    let provider = call
-        .market
-        .target(step.target)
-        .map(|target| &*target.provider.name);
+fn slim(step: &Step, failure: &Failure) -> serde_json::Value {
     let upstream = failure.upstream.as_deref();
     json!({
-        "provider": provider,
+        "provider": &*step.target.provider.name,
         "code": failure.kind.error_type(),
         "status": upstream.and_then(|u| u.status).unwrap_or(failure.status()),
     })

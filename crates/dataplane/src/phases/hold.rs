@@ -11,11 +11,11 @@ use std::sync::Arc;
 use bourse_catalog::{Endpoint, Modality, Parameter};
 use bourse_ledger::books::Refusal;
 use bourse_ledger::price;
-use bourse_routing::plan::Plan;
 use bourse_store::TillError;
 use bourse_vocab::{Failure, FailureKind, GenerationId, Nanos};
 
 use super::admit::Admitted;
+use super::plan::Plan;
 use crate::ask::Ask;
 use crate::clock::now_ms;
 use crate::gateway::Gateway;
@@ -47,8 +47,8 @@ pub async fn hold(
     let principal = admitted.key.principal();
     let payer = (principal.account, principal.key);
     let amount = most(market, plan, ask)?;
-    let first = plan.targets().next().unwrap_or(u32::MAX);
-    let open = || Tab::open(&gateway.till, id, payer, amount, now_ms(), (market, first));
+    let first = (market, plan.first());
+    let open = || Tab::open(&gateway.till, id, payer, amount, now_ms(), first);
     let opened = match open() {
         // Credit or a limit may have been raised a moment ago, by a command
         // beside the server. Before anyone is refused, look.
@@ -85,7 +85,7 @@ pub async fn hold(
 /// The most that the call can cost at any of its targets.
 fn most(market: &Market, plan: &Plan, ask: &Ask) -> Result<Nanos, Failure> {
     let mut most = Nanos::ZERO;
-    for target in plan.targets().filter_map(|index| market.target(index)) {
+    for target in plan.targets() {
         let endpoint = market.endpoint(target);
         let amount = price::upper_bound(&bound(ask, endpoint), &endpoint.prices, market.markup_ppm)
             .map_err(|_| unpriced(&endpoint.id))?;
@@ -131,10 +131,7 @@ fn unpriced(endpoint: &str) -> Failure {
 /// OpenRouter's sentence about what would be affordable; clients match on it.
 fn afford(market: &Market, plan: &Plan, ask: &Ask, refusal: Refusal, available: Nanos) -> Failure {
     let failure = refusal.failure();
-    let Some(target) = plan.targets().next().and_then(|index| market.target(index)) else {
-        return failure;
-    };
-    let endpoint = market.endpoint(target);
+    let endpoint = market.endpoint(plan.first());
     let bound = bound(ask, endpoint);
     let fits = |tokens: u64| {
         let less = price::Ask {

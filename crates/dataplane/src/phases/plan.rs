@@ -1,16 +1,22 @@
 //! Targets in order: which endpoints may serve, and which first.
 
+use std::sync::Arc;
+
 use bourse_catalog::{Parameters, Resolution, SortVariant};
 use bourse_routing::candidate::Candidate;
 use bourse_routing::filter::{self, Excluded, Needs, PREFERRED};
 use bourse_routing::health::Percentiles;
-use bourse_routing::plan::Plan;
 use bourse_routing::preferences::{Cutoffs, Partition, Preferences, Sort, SortBy};
 use bourse_routing::strategies;
 use bourse_vocab::{Failure, FailureKind};
 use serde_json::json;
 
 use crate::market::{Market, Target};
+
+/// The targets of a call, in order.
+pub type Plan = bourse_routing::plan::Plan<Arc<Target>>;
+/// One of them, to be tried.
+pub type Step = bourse_routing::plan::Step<Arc<Target>>;
 
 /// Models that one request may list (`models`): OpenRouter takes fewer, and
 /// every entry is resolved and filtered before the first byte is sent.
@@ -38,6 +44,7 @@ pub struct Wanted<'a> {
 
 /// Orders the targets of a call, or says why there are none.
 pub fn plan(market: &Market, wanted: &Wanted<'_>) -> Result<Plan, Failure> {
+    let mut considered = Vec::with_capacity(8);
     let mut candidates = Vec::with_capacity(8);
     let mut excluded: Vec<(Excluded, &Target)> = Vec::new();
     let mut sort = wanted.wishes.sort;
@@ -58,6 +65,7 @@ pub fn plan(market: &Market, wanted: &Wanted<'_>) -> Result<Plan, Failure> {
             wanted,
             &resolution,
             rank,
+            &mut considered,
             &mut candidates,
             &mut excluded,
         );
@@ -73,8 +81,12 @@ pub fn plan(market: &Market, wanted: &Wanted<'_>) -> Result<Plan, Failure> {
         ));
     };
     let rest = strategies::arrange(&mut candidates, wanted.wishes, sort, wanted.random);
-    if !candidates.is_empty() {
-        return Ok(Plan::new(&candidates));
+    let steps = candidates.iter().filter_map(|candidate| {
+        let target = considered.get(candidate.target as usize)?;
+        Some((Arc::clone(target), candidate.model_rank))
+    });
+    if let Some(plan) = Plan::new(steps) {
+        return Ok(plan);
     }
     Err(match rest {
         Some(rest_ms) => at_capacity(first, wanted.models, rest_ms),
@@ -87,14 +99,14 @@ fn consider<'m>(
     wanted: &Wanted<'_>,
     resolution: &Resolution,
     rank: u16,
+    considered: &mut Vec<&'m Arc<Target>>,
     candidates: &mut Vec<Candidate>,
     excluded: &mut Vec<(Excluded, &'m Target)>,
 ) {
-    let (first, targets) = market.targets_of(resolution.model);
     let from = candidates.len();
     let soft = wanted.needs.parameters.intersection(PREFERRED);
     let mut supporting = false;
-    for (index, target) in (first..).zip(targets) {
+    for target in market.targets_of(resolution.model) {
         let endpoint = market.endpoint(target);
         if let Err(reason) = filter::check(
             endpoint,
@@ -114,6 +126,8 @@ fn consider<'m>(
             continue;
         }
         supporting |= supports && soft != Parameters::EMPTY;
+        let index = u32::try_from(considered.len()).unwrap_or(u32::MAX);
+        considered.push(target);
         candidates.push(candidate(market, target, index, rank, wanted));
     }
 }

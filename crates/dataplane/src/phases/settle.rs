@@ -62,9 +62,9 @@ pub struct Settling {
 }
 
 impl Settling {
-    /// The target that answers. A call outlives no market, so it is there.
-    fn target(&self) -> Option<&Target> {
-        self.call.market.target(self.delivered.target)
+    /// The target that answers.
+    fn target(&self) -> &Target {
+        &self.delivered.target
     }
 
     /// What was used, as far as can be counted here. Input that the provider
@@ -95,10 +95,7 @@ impl Settling {
     /// left out, and what has no sane price at all is counted anew: a call is
     /// never free by mistake.
     fn price(&self, usage: &Usage) -> Charge {
-        let Some(target) = self.target() else {
-            return Charge::default();
-        };
-        let prices = &self.call.market.endpoint(target).prices;
+        let prices = &self.call.market.endpoint(self.target()).prices;
         let images = u64::from(self.call.ask.media_parts);
         let markup = self.call.market.markup_ppm;
         let without_searches = Usage {
@@ -179,10 +176,7 @@ impl Settling {
 
     /// The most input and output tokens that a report is believed.
     fn believable_max(&self) -> (u64, u64) {
-        let Some(target) = self.target() else {
-            return (u64::MAX, u64::MAX);
-        };
-        let endpoint = self.call.market.endpoint(target);
+        let endpoint = self.call.market.endpoint(self.target());
         let window = endpoint.context_length;
         let output =
             endpoint
@@ -231,7 +225,7 @@ impl Settling {
         usage: &Usage,
         bill: &Bill,
     ) {
-        let Some(target) = self.target() else { return };
+        let target = self.target();
         let metrics = &target.metrics;
         let outcome = match ending {
             Ending::Complete | Ending::Drained if report.finish == Some("error") => {
@@ -278,9 +272,7 @@ impl Settling {
             delivered,
             ..
         } = &self;
-        let Some(target) = call.market.target(delivered.target) else {
-            return;
-        };
+        let target = &*delivered.target;
         let endpoint = call.market.endpoint(target);
         let provider = &*target.provider.slug;
         let costs: Vec<_> = verdict
@@ -309,11 +301,10 @@ impl Settling {
         let attempts = call
             .tried
             .iter()
-            .filter_map(|tried| Some((tried, call.market.target(tried.target)?)))
-            .map(|(tried, target)| AttemptFact {
-                provider: &target.provider.slug,
-                endpoint: &call.market.endpoint(target).id,
-                model: &call.market.catalog.model(target.model).slug,
+            .map(|tried| AttemptFact {
+                provider: &tried.target.provider.slug,
+                endpoint: &call.market.endpoint(&tried.target).id,
+                model: &call.market.catalog.model(tried.target.model).slug,
                 upstream_id: "",
                 status: tried.status,
                 latency_ms: tried.latency_ms,
@@ -380,9 +371,8 @@ pub fn possible_costs(call: &Call, at_most: Nanos) -> Vec<Cost<'_>> {
     call.tried
         .iter()
         .filter(|tried| tried.may_be_charged)
-        .filter_map(|tried| call.market.target(tried.target))
-        .map(|target| Cost {
-            provider: &target.provider.slug,
+        .map(|tried| Cost {
+            provider: &tried.target.provider.slug,
             amount: at_most,
             payer: Payer::House,
         })

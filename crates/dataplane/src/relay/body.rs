@@ -222,12 +222,8 @@ impl Relay {
 impl Drop for Relay {
     fn drop(&mut self) {
         let Some(live) = self.live.take() else { return };
-        let settling = &live.settling;
-        let drains = settling
-            .call
-            .market
-            .target(settling.delivered.target)
-            .is_some_and(|target| target.provider.on_disconnect == Disconnect::Drain);
+        let provider = &live.settling.delivered.target.provider;
+        let drains = provider.on_disconnect == Disconnect::Drain;
         match (drains, tokio::runtime::Handle::try_current()) {
             (true, Ok(runtime)) => {
                 runtime.spawn(live.drain());
