@@ -10,6 +10,7 @@ pub mod chat;
 pub mod failure;
 pub mod format;
 pub mod id;
+pub mod json;
 pub mod money;
 pub mod usage;
 

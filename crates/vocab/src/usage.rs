@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::json::Value;
+
 /// More tokens than any call can use: a report above it is nonsense. The
 /// largest context windows are 10^7; a thousand times that is a wide margin
 /// and still far below any overflow in pricing.
@@ -104,10 +106,10 @@ impl UsageReport {
     }
 
     /// Keeps a count if it is one; notes nonsense otherwise.
-    pub fn count(&mut self, value: &serde_json::Value) -> Option<u64> {
+    pub fn count(&mut self, value: &Value) -> Option<u64> {
         match value {
-            serde_json::Value::Null => None,
-            value => match value.as_u64() {
+            Value::Null => None,
+            value => match whole(value) {
                 Some(count) if count <= TOKENS_MAX => Some(count),
                 _ => {
                     self.nonsense = true;
@@ -166,6 +168,11 @@ impl UsageReport {
     }
 }
 
+/// A count, which some servers print as a float: `10.0`.
+fn whole(value: &Value) -> Option<u64> {
+    u64::try_from(value.as_number()?.as_whole()?).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -207,11 +214,11 @@ mod tests {
     fn nonsense_numbers_are_left_out_and_noted() {
         let mut report = UsageReport::default();
         for nonsense in ["-1", "1.5", "1e300", "18446744073709551615", "\"7\""] {
-            let value = serde_json::from_str(nonsense).unwrap();
+            let value = crate::json::parse(nonsense.as_bytes()).unwrap();
             assert_eq!(report.count(&value), None, "{nonsense}");
         }
         assert!(report.nonsense);
-        assert_eq!(UsageReport::default().count(&serde_json::json!(7)), Some(7));
+        assert_eq!(UsageReport::default().count(&Value::from(7_u64)), Some(7));
     }
 
     #[test]

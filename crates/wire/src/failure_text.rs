@@ -13,8 +13,8 @@
 use std::time::Duration;
 
 use bourse_vocab::failure::UpstreamError;
+use bourse_vocab::json::Value;
 use bourse_vocab::{Blame, Failure, FailureKind, Next};
-use serde_json::Value;
 
 use crate::codec::ErrorReply;
 
@@ -43,7 +43,7 @@ impl Said {
     /// or something that is not JSON at all.
     #[must_use]
     pub fn by_body(body: &[u8]) -> Self {
-        match crate::lossy::parse(body) {
+        match bourse_vocab::json::parse(body) {
             Ok(value) => Self::by_value(&value),
             Err(_) => Self::by_text(&String::from_utf8_lossy(body)),
         }

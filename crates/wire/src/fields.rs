@@ -3,7 +3,7 @@
 use std::fmt;
 
 use bourse_vocab::Failure;
-use serde_json::{Map, Value};
+use bourse_vocab::json::{Map, Number, Value};
 
 /// Where in a request we are. Built on the stack and printed only when
 /// something is wrong.
@@ -79,7 +79,7 @@ const fn kind(value: &Value) -> &'static str {
 /// at the end is what the reader does not know. `null` counts as absent.
 #[derive(Debug)]
 pub struct Fields<'p> {
-    members: Map<String, Value>,
+    members: Map,
     path: &'p Path<'p>,
 }
 
@@ -102,12 +102,14 @@ impl<'p> Fields<'p> {
         Path::Member(self.path, name).invalid(what)
     }
 
-    /// Takes a member out, whatever it is.
+    /// Takes a member out, whatever it is. A `null` stays in its place, which
+    /// says the same as no member and costs the others nothing.
     pub fn take(&mut self, name: &str) -> Option<Value> {
-        self.members.remove(name).filter(|value| !value.is_null())
+        let value = self.members.get_mut(name)?.take();
+        (!value.is_null()).then_some(value)
     }
 
-    /// Puts a member back, for the extras.
+    /// Puts a member back where it was, for the extras.
     pub fn put_back(&mut self, name: &str, value: Value) {
         self.members.insert(name.to_owned(), value);
     }
@@ -135,17 +137,17 @@ impl<'p> Fields<'p> {
     }
 
     /// Takes out a number from `min` to `max`.
-    pub fn number(&mut self, name: &str, min: f64, max: f64) -> Result<Option<f64>, Failure> {
-        let Some(value) = self.take(name) else {
-            return Ok(None);
-        };
-        match value.as_f64() {
-            Some(number) if (min..=max).contains(&number) => Ok(Some(number)),
-            Some(number) => Err(self.invalid(
-                name,
-                format_args!("must be from {min} to {max}, got {number}"),
-            )),
-            None => Err(Path::Member(self.path, name).expected("a number", &value)),
+    pub fn number(&mut self, name: &str, min: f64, max: f64) -> Result<Option<Number>, Failure> {
+        match self.take(name) {
+            None => Ok(None),
+            Some(Value::Number(number)) => match number.as_f64() {
+                Some(float) if (min..=max).contains(&float) => Ok(Some(number)),
+                _ => Err(self.invalid(
+                    name,
+                    format_args!("must be from {min} to {max}, got {number}"),
+                )),
+            },
+            Some(other) => Err(Path::Member(self.path, name).expected("a number", &other)),
         }
     }
 
@@ -187,7 +189,7 @@ impl<'p> Fields<'p> {
     }
 
     /// Takes out an object.
-    pub fn object(&mut self, name: &str) -> Result<Option<Map<String, Value>>, Failure> {
+    pub fn object(&mut self, name: &str) -> Result<Option<Map>, Failure> {
         match self.take(name) {
             None => Ok(None),
             Some(Value::Object(members)) => Ok(Some(members)),
@@ -196,7 +198,7 @@ impl<'p> Fields<'p> {
     }
 
     /// What was not taken, without nulls.
-    pub fn rest(self) -> Map<String, Value> {
+    pub fn rest(self) -> Map {
         let mut members = self.members;
         members.retain(|_, value| !value.is_null());
         members
@@ -204,7 +206,7 @@ impl<'p> Fields<'p> {
 
     /// Files what was not taken under its full path, so that writers can
     /// report it.
-    pub fn rest_into(self, extras: &mut Map<String, Value>) {
+    pub fn rest_into(self, extras: &mut Map) {
         for (name, value) in self.members {
             if !value.is_null() {
                 extras.insert(Path::Member(self.path, &name).to_string(), value);
@@ -215,26 +217,13 @@ impl<'p> Fields<'p> {
 
 /// The value as a whole number, if it is one.
 fn whole(value: &Value) -> Option<i128> {
-    if let Some(number) = value.as_u64() {
-        return Some(i128::from(number));
-    }
-    if let Some(number) = value.as_i64() {
-        return Some(i128::from(number));
-    }
-    let number = value.as_f64()?;
-    // Above 2^53 a float no longer says which whole number was meant.
-    const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
-    if number.fract() != 0.0 || number.abs() > EXACT_MAX {
-        return None;
-    }
-    #[allow(clippy::cast_possible_truncation)] // Whole and below 2^53.
-    Some(number as i128)
+    value.as_number()?.as_whole()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use bourse_vocab::json;
 
     #[test]
     fn a_mistake_is_reported_with_its_path() {

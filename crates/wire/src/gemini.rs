@@ -71,6 +71,6 @@ impl Codec for Gemini {
 }
 
 /// The member of `value` that is a text.
-fn text<'a>(value: &'a serde_json::Value, name: &str) -> Option<&'a str> {
-    value.get(name).and_then(serde_json::Value::as_str)
+fn text<'a>(value: &'a bourse_vocab::json::Value, name: &str) -> Option<&'a str> {
+    value.get(name).and_then(bourse_vocab::json::Value::as_str)
 }

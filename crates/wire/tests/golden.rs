@@ -13,11 +13,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bourse_vocab::chat::{Event, Loss};
+use bourse_vocab::json::Value;
 use bourse_vocab::{Bill, Format, Nanos, Usage, UsageReport};
 use bourse_wire::dialect::{Dialect, ReasoningStyle};
 use bourse_wire::laws::{self, Outcome};
 use bourse_wire::{Codec, ErrorReply, Stamp, WriteTarget, codec};
-use serde_json::Value;
 
 /// Formats whose codec is complete.
 const READY: &[Format] = &[Format::OpenAiChat, Format::Anthropic, Format::Gemini];
@@ -85,7 +85,7 @@ fn snapshot(case: &str, kind: &str, from: Format, to: &str, text: &str) {
 
 /// JSON in a form that shows one change as one changed line.
 fn pretty(body: &[u8]) -> String {
-    match serde_json::from_slice::<Value>(body) {
+    match bourse_vocab::json::parse(body) {
         Ok(value) => serde_json::to_string_pretty(&value).unwrap(),
         Err(error) => panic!("not JSON ({error}): {}", String::from_utf8_lossy(body)),
     }
@@ -251,7 +251,7 @@ fn every_stream_that_stops_early_is_a_failure_or_a_whole_answer() {
 #[test]
 fn every_error_through_every_pair_of_formats() {
     each("error.json", |case, from, bytes| {
-        let fixture: Value = serde_json::from_slice(bytes).unwrap();
+        let fixture: Value = bourse_vocab::json::parse(bytes).unwrap();
         let body = match &fixture["body"] {
             Value::String(text) => text.clone(),
             other => other.to_string(),

@@ -5,10 +5,9 @@
 //! word wins and is announced once, after every finish; nothing follows
 //! [`Event::Done`]; a stream without a finish never ends in `Done`.
 
-use serde_json::Value;
-
 use super::message::{Media, ReasoningKind};
 use super::reply::Finish;
+use crate::json::Value;
 use crate::{Bill, Failure, Usage, UsageReport};
 
 /// A bit of reasoning. Bits with the same `index` belong to one piece.

@@ -1,9 +1,9 @@
 //! Messages and what they are made of.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::Format;
+use crate::json::Value;
 
 /// Who speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -1,8 +1,7 @@
 //! What a model answers, whole.
 
-use serde_json::Value;
-
 use super::message::Part;
+use crate::json::Value;
 use crate::{Bill, Usage, UsageReport};
 
 /// Why the model stopped.

@@ -1,9 +1,8 @@
 //! What a client asks for.
 
-use serde_json::{Map, Value};
-
 use super::message::{CacheControl, Message};
 use crate::Format;
+use crate::json::{Map, Number, Value};
 
 /// Something that the target cannot express. Never silently dropped: it
 /// is refused or announced, as the caller prefers.
@@ -31,7 +30,7 @@ pub struct Extras {
     /// The format whose names these are.
     pub format: Format,
     /// The members as they were.
-    pub members: Map<String, Value>,
+    pub members: Map,
 }
 
 impl Extras {
@@ -208,27 +207,27 @@ pub struct ReasoningRequest {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Sampling {
     /// 0 to 2.
-    pub temperature: Option<f64>,
+    pub temperature: Option<Number>,
     /// Above 0, to 1.
-    pub top_p: Option<f64>,
+    pub top_p: Option<Number>,
     /// 0 (off) or more.
     pub top_k: Option<u64>,
     /// 0 to 1.
-    pub min_p: Option<f64>,
+    pub min_p: Option<Number>,
     /// 0 to 1.
-    pub top_a: Option<f64>,
+    pub top_a: Option<Number>,
     /// -2 to 2.
-    pub frequency_penalty: Option<f64>,
+    pub frequency_penalty: Option<Number>,
     /// -2 to 2.
-    pub presence_penalty: Option<f64>,
+    pub presence_penalty: Option<Number>,
     /// Above 0, to 2.
-    pub repetition_penalty: Option<f64>,
+    pub repetition_penalty: Option<Number>,
     /// Any integer.
     pub seed: Option<i64>,
     /// At most four texts that end the answer.
     pub stop: Vec<String>,
     /// Token id to bias.
-    pub logit_bias: Option<Map<String, Value>>,
+    pub logit_bias: Option<Map>,
     /// Whether to return log probabilities.
     pub logprobs: Option<bool>,
     /// How many alternatives to return, 0 to 20.

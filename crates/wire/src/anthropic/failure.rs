@@ -1,15 +1,14 @@
 //! Errors, both ways (Claude API errors, November 2026).
 
+use bourse_vocab::json::Value;
 use bourse_vocab::{Failure, FailureKind};
-use serde_json::{Value, json};
 
 use crate::codec::ErrorReply;
 use crate::failure_text::{self, Said};
-use crate::lossy;
 
 /// Understands a provider's error reply.
 pub(super) fn read(reply: &ErrorReply<'_>) -> Failure {
-    let Ok(value) = lossy::parse(reply.body) else {
+    let Ok(value) = bourse_vocab::json::parse(reply.body) else {
         return failure_text::read(reply);
     };
     let status = match (status(&value), reply.status) {
@@ -56,7 +55,7 @@ fn status(value: &Value) -> Option<u16> {
 /// Writes the body of an error reply (openrouter.ai/docs, errors and
 /// debugging, August 2026).
 pub(super) fn write(failure: &Failure) -> Vec<u8> {
-    let mut error = json!({
+    let mut error = serde_json::json!({
         "type": word(failure.kind),
         "message": failure.message,
         "error_type": failure.kind.error_type(),
@@ -66,10 +65,10 @@ pub(super) fn write(failure: &Failure) -> Vec<u8> {
         .details
         .as_ref()
         .and_then(|details| details.metadata.get("details"));
-    if let (Some(details), Value::Object(members)) = (details, &mut error) {
+    if let (Some(details), serde_json::Value::Object(members)) = (details, &mut error) {
         members.insert("details".to_owned(), details.clone());
     }
-    json!({"type": "error", "error": error, "request_id": null})
+    serde_json::json!({"type": "error", "error": error, "request_id": null})
         .to_string()
         .into_bytes()
 }

@@ -1,17 +1,17 @@
 //! Whole replies, both ways.
 
 use bourse_vocab::chat::{Choice, Finish, Media, Part, Reasoning, ReasoningKind, Reply};
+use bourse_vocab::json;
+use bourse_vocab::json::Value;
 use bourse_vocab::{Failure, Format};
-use serde_json::{Value, json};
 
 use super::request::{sealed, thought};
 use super::{seal, usage};
 use crate::codec::Stamp;
-use crate::lossy;
 
 /// Reads a provider's reply.
 pub(super) fn read(body: &[u8]) -> Result<Reply, Failure> {
-    let message: Value = lossy::parse(body).map_err(|error| {
+    let message: Value = bourse_vocab::json::parse(body).map_err(|error| {
         Failure::unavailable("The provider's reply could not be read")
             .inside(format!("not JSON: {error}"))
     })?;
@@ -235,7 +235,7 @@ fn input(arguments: &str) -> Value {
     if arguments.trim().is_empty() {
         return json!({});
     }
-    match serde_json::from_str(arguments) {
+    match bourse_vocab::json::parse(arguments.as_bytes()) {
         Ok(Value::Object(input)) => Value::Object(input),
         _ => json!({"raw_arguments": arguments}),
     }

@@ -7,7 +7,7 @@ mod streams;
 mod writing;
 
 use bourse_vocab::chat::{Loss, Request};
-use serde_json::Value;
+use bourse_vocab::json::Value;
 
 use super::Anthropic;
 use crate::codec::{Codec, Stamp, WriteTarget};
@@ -38,7 +38,7 @@ fn read(body: &Value) -> Request {
 fn write(request: &Request, model: &str) -> (Value, Vec<String>) {
     let written = Anthropic.write_request(request, &target(model)).unwrap();
     (
-        serde_json::from_slice(&written.body).unwrap(),
+        bourse_vocab::json::parse(&written.body).unwrap(),
         fields(&written.losses),
     )
 }

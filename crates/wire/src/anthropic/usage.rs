@@ -7,8 +7,8 @@
 
 use std::fmt::Write as _;
 
+use bourse_vocab::json::Value;
 use bourse_vocab::{Bill, Usage, UsageReport};
-use serde_json::Value;
 
 /// Counts as a stream reports them bit by bit: `message_delta` repeats some
 /// of what `message_start` said, and the last word on each counts.

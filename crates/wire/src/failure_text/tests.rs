@@ -240,7 +240,7 @@ fn an_error_in_a_stream_is_judged_by_its_own_code() {
             FailureKind::ContextLengthExceeded,
         ),
     ] {
-        let value = serde_json::from_str(body).unwrap();
+        let value = bourse_vocab::json::parse(body.as_bytes()).unwrap();
         assert_eq!(read_late(&value).kind, kind, "{body}");
     }
 }

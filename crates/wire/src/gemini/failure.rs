@@ -4,12 +4,12 @@
 use std::time::Duration;
 
 use bourse_vocab::failure::UpstreamError;
+use bourse_vocab::json;
+use bourse_vocab::json::{Map, Value};
 use bourse_vocab::{Failure, FailureKind};
-use serde_json::{Map, Value, json};
 
 use crate::codec::ErrorReply;
 use crate::failure_text::{self, RAW_BYTES_MAX, Said, cut, redact};
-use crate::lossy;
 
 /// The longest wait that is believed: a daily quota that is used up names
 /// hours, and nobody waits for those.
@@ -17,7 +17,7 @@ const RETRY_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Understands a provider's error reply.
 pub fn read(reply: &ErrorReply<'_>) -> Failure {
-    let value = lossy::parse(reply.body).unwrap_or(Value::Null);
+    let value = bourse_vocab::json::parse(reply.body).unwrap_or(Value::Null);
     let error = error_of(&value).unwrap_or(&Value::Null);
     let raw = String::from_utf8_lossy(reply.body);
     let said = Said::by_body(reply.body);
@@ -357,7 +357,7 @@ mod tests {
         let failure = Failure::new(FailureKind::RateLimited, "Slow down")
             .retry_after(Duration::from_secs(7))
             .inside("secret");
-        let body: Value = serde_json::from_slice(&write(&failure)).unwrap();
+        let body: Value = bourse_vocab::json::parse(&write(&failure)).unwrap();
         assert_eq!(
             body,
             json!({"error": {"code": 429, "message": "Slow down", "status": "RESOURCE_EXHAUSTED",

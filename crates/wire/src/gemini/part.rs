@@ -7,7 +7,8 @@
 
 use bourse_vocab::Format;
 use bourse_vocab::chat::{Media, Part, Reasoning, ReasoningKind};
-use serde_json::{Map, Value, json};
+use bourse_vocab::json;
+use bourse_vocab::json::{Map, Value};
 
 use super::{SCHEME, text};
 
@@ -151,7 +152,7 @@ pub fn write_media(mime: &str, data: &str) -> Value {
 /// `false` says so.
 pub fn write_call(id: &str, name: &str, arguments: &str) -> (Value, bool) {
     let trimmed = arguments.trim();
-    let (args, whole) = match serde_json::from_str(trimmed) {
+    let (args, whole) = match bourse_vocab::json::parse(trimmed.as_bytes()) {
         Ok(args @ Value::Object(_)) => (args, true),
         _ if trimmed.is_empty() => (json!({}), true),
         _ => (json!({ "arguments": arguments }), false),

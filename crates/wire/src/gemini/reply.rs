@@ -6,8 +6,9 @@ mod logprobs;
 
 use bourse_vocab::chat::{Choice, Finish, Media, Part, ReasoningKind, Reply};
 use bourse_vocab::failure::UpstreamError;
+use bourse_vocab::json;
+use bourse_vocab::json::{Map, Value};
 use bourse_vocab::{Failure, FailureKind, Usage};
-use serde_json::{Map, Value, json};
 
 pub use grounding::{annotations, searches, write as write_grounding};
 pub use logprobs::read as read_logprobs;
@@ -15,14 +16,13 @@ pub use logprobs::read as read_logprobs;
 use super::part::{self, Said, Signer};
 use super::{failure, text, usage};
 use crate::codec::Stamp;
-use crate::lossy;
 
 /// More answers than any model gives: `candidateCount` ends at 8.
 pub const CHOICES_MAX: u64 = 128;
 
 /// Reads a provider's whole reply.
 pub fn read(body: &[u8]) -> Result<Reply, Failure> {
-    let value = lossy::parse(body).map_err(|error| {
+    let value = bourse_vocab::json::parse(body).map_err(|error| {
         Failure::unavailable("The provider sent a reply that is not JSON").inside(error.to_string())
     })?;
     if let Some(error) = failure::error_of(&value) {

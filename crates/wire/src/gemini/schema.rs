@@ -8,7 +8,8 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Map, Value, json};
+use bourse_vocab::json;
+use bourse_vocab::json::{Map, Value};
 
 /// Schemas nest no deeper than this here: the JSON parser stops at 128.
 const DEPTH_MAX: usize = 128;
@@ -73,7 +74,7 @@ pub fn ignored(schema: &Value) -> BTreeSet<String> {
     found
 }
 
-fn walk(schema: &Value, depth: usize, see: &mut impl FnMut(&Map<String, Value>)) {
+fn walk(schema: &Value, depth: usize, see: &mut impl FnMut(&Map)) {
     if depth > DEPTH_MAX {
         return;
     }
@@ -134,7 +135,7 @@ fn convert(schema: Value, depth: usize) -> Value {
             ("properties", Value::Object(properties)) => properties
                 .into_iter()
                 .map(|(name, value)| (name, convert(value, depth + 1)))
-                .collect::<Map<_, _>>()
+                .collect::<Map>()
                 .into(),
             ("items", value) => convert(value, depth + 1),
             ("anyOf", Value::Array(items)) => items

@@ -1,9 +1,10 @@
 //! Pairs of what goes in and what comes out, through the whole codec.
 
 use bourse_vocab::chat::{Event, Finish, Loss, Media, Message, Part, Request, Role};
+use bourse_vocab::json;
+use bourse_vocab::json::Value;
 use bourse_vocab::{Bill, FailureKind, Format, Nanos, Usage};
 use proptest::prelude::*;
-use serde_json::{Value, json};
 
 use super::Gemini;
 use crate::codec::{Codec, Stamp, WriteTarget};
@@ -27,7 +28,7 @@ fn write(request: &Request, model: &str) -> (Value, Vec<Loss>) {
     };
     let written = Gemini.write_request(request, &target).unwrap();
     (
-        serde_json::from_slice(&written.body).unwrap(),
+        bourse_vocab::json::parse(&written.body).unwrap(),
         written.losses,
     )
 }
@@ -421,7 +422,7 @@ fn a_reply_keeps_thoughts_calls_and_signatures_apart() {
         })
         .collect();
     assert_eq!(calls, [("call_r1_0", "{\"city\":\"Oslo\"}"), ("x9", "{}")]);
-    let chat: Value = serde_json::from_slice(&OpenAiChat.write_reply(&reply, &STAMP)).unwrap();
+    let chat: Value = bourse_vocab::json::parse(&OpenAiChat.write_reply(&reply, &STAMP)).unwrap();
     let message = &chat["choices"][0]["message"];
     assert_eq!(message["reasoning"], "Hm, Oslo.");
     assert_eq!(message["content"], "Let me look.");
@@ -444,7 +445,7 @@ fn a_reply_written_for_a_google_client_says_the_same() {
         },
         bill(),
     ));
-    let body: Value = serde_json::from_slice(&Gemini.write_reply(&whole, &STAMP)).unwrap();
+    let body: Value = bourse_vocab::json::parse(&Gemini.write_reply(&whole, &STAMP)).unwrap();
     assert_eq!(
         body,
         json!({
@@ -562,7 +563,7 @@ fn write_stream(codec: &dyn Codec, outcome: &Outcome) -> Vec<Value> {
         .lines()
         .filter_map(|line| line.strip_prefix("data: "))
         .filter(|data| *data != "[DONE]")
-        .map(|data| serde_json::from_str(data).unwrap())
+        .map(|data| bourse_vocab::json::parse(data.as_bytes()).unwrap())
         .collect()
 }
 
@@ -590,7 +591,11 @@ fn a_stream_obeys_the_laws_and_ends_with_the_right_reason() {
     let chunks = write_stream(&OpenAiChat, &outcome);
     let details: Vec<&Value> = chunks
         .iter()
-        .filter_map(|chunk| chunk["choices"][0]["delta"]["reasoning_details"].get(0))
+        .filter_map(|chunk| {
+            chunk["choices"][0]["delta"]["reasoning_details"]
+                .as_array()?
+                .first()
+        })
         .collect();
     assert_eq!(details.len(), 4);
     assert_eq!(

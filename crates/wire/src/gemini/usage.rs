@@ -3,8 +3,9 @@
 //! Google counts thoughts beside the answer, and what its own tools read
 //! beside the prompt; we count both as parts of the larger whole.
 
+use bourse_vocab::json;
+use bourse_vocab::json::{Map, Value};
 use bourse_vocab::{Usage, UsageReport};
-use serde_json::{Map, Value, json};
 
 /// Reads what the provider counted.
 pub fn read(metadata: &Value) -> UsageReport {

@@ -5,7 +5,7 @@
 
 use bourse_vocab::Failure;
 use bourse_vocab::chat::{Choice, Event, Finish, Message, Part, Reply, Request, Role};
-use serde_json::Value;
+use bourse_vocab::json::Value;
 
 use super::reply::{head, said, tail};
 use super::request::Reader;

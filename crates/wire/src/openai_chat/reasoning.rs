@@ -4,7 +4,7 @@
 
 use bourse_vocab::Format;
 use bourse_vocab::chat::{Part, Reasoning, ReasoningKind};
-use serde_json::{Map, Value};
+use bourse_vocab::json::{Map, Value};
 
 use crate::object::Object;
 

@@ -1,18 +1,18 @@
 //! Whole replies: from a provider, and to a client.
 
 use bourse_vocab::chat::{Choice, Finish, Media, Part, Reply};
+use bourse_vocab::json::{Map, Value};
 use bourse_vocab::{Failure, Format, Usage};
-use serde_json::Value;
 
 use super::request::CHOICES_MAX;
 use super::{finish, media, reasoning, usage};
 use crate::codec::Stamp;
+use crate::failure_text;
 use crate::object::{self, Object, object};
-use crate::{failure_text, lossy};
 
 /// Reads a whole reply.
 pub fn read(body: &[u8]) -> Result<Reply, Failure> {
-    let value = lossy::parse(body).map_err(|error| {
+    let value = bourse_vocab::json::parse(body).map_err(|error| {
         Failure::unavailable("The provider's reply is not JSON").inside(error.to_string())
     })?;
     // Some vendors report errors with status 200.
@@ -204,7 +204,7 @@ fn calls(message: &Value, parts: &mut Vec<Part>) {
     let list = message.get("tool_calls").and_then(Value::as_array);
     for (number, item) in list.into_iter().flatten().enumerate() {
         let Some(function) = item.get("function") else {
-            let mut members = serde_json::Map::new();
+            let mut members = Map::new();
             members.insert("tool_call".to_owned(), item.clone());
             parts.push(Part::Opaque {
                 format: Format::OpenAiChat,

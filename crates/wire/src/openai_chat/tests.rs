@@ -8,7 +8,7 @@ mod streams;
 
 use bourse_vocab::Failure;
 use bourse_vocab::chat::Request;
-use serde_json::Value;
+use bourse_vocab::json::Value;
 
 use super::OpenAiChat;
 use crate::{Codec, Stamp};

@@ -156,7 +156,7 @@ fn details(value: &Entry<'_>, mut each: impl FnMut(&Entry<'_>)) -> Option<()> {
 /// Reads a `usage` object. What cannot be read is noted as nonsense, never
 /// taken for zero.
 #[must_use]
-pub fn read_usage(value: &serde_json::Value) -> UsageReport {
+pub fn read_usage(value: &bourse_vocab::json::Value) -> UsageReport {
     read_usage_text(value.to_string().as_bytes())
 }
 
@@ -287,12 +287,12 @@ impl UsageText<'_> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use bourse_vocab::json;
 
     use super::*;
 
     /// Both ways of reading must agree.
-    fn read(value: &serde_json::Value) -> UsageReport {
+    fn read(value: &bourse_vocab::json::Value) -> UsageReport {
         let report = read_usage(value);
         assert_eq!(read_usage_text(value.to_string().as_bytes()), report);
         report

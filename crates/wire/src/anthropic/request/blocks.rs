@@ -4,7 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bourse_vocab::Format;
 use bourse_vocab::chat::{CacheControl, Loss, Media, Part, Reasoning, ReasoningKind};
-use serde_json::{Map, Value, json};
+use bourse_vocab::json;
+use bourse_vocab::json::{Map, Value};
 
 use super::super::seal;
 
@@ -184,7 +185,7 @@ impl Blocks<'_> {
         if arguments.trim().is_empty() {
             return json!({});
         }
-        match serde_json::from_str(arguments) {
+        match bourse_vocab::json::parse(arguments.as_bytes()) {
             Ok(Value::Object(input)) => Value::Object(input),
             // Models do write broken JSON. The call must stay, for its
             // result refers to it, and what was said is kept where the

@@ -4,8 +4,8 @@ use bourse_vocab::chat::{
     CacheControl, Effort, Extras, Media, Message, Part, Reasoning, ReasoningKind, ReasoningRequest,
     Request, ResponseFormat, Role, Sampling, Tool, ToolChoice,
 };
+use bourse_vocab::json::{Map, Number, Value};
 use bourse_vocab::{Failure, Format};
-use serde_json::{Map, Value};
 
 use super::super::seal;
 
@@ -30,14 +30,14 @@ const GATEWAY_MEMBERS: &[&str] = &[
 
 /// Reads a request.
 pub fn read(body: &[u8]) -> Result<Request, Failure> {
-    let value: Value = serde_json::from_slice(body)
+    let value: Value = bourse_vocab::json::parse(body)
         .map_err(|error| Failure::invalid(format!("The body is not valid JSON: {error}")))?;
     let Value::Object(mut members) = value else {
         return Err(Failure::invalid("The body must be a JSON object"));
     };
     refuse_thread(&members)?;
     for name in GATEWAY_MEMBERS {
-        members.remove(*name);
+        members.remove(name);
     }
     let model = string(&mut members, "model")?.unwrap_or_default();
     let Some(max_tokens) = count(&mut members, "max_tokens")? else {
@@ -75,7 +75,7 @@ pub fn read(body: &[u8]) -> Result<Request, Failure> {
 /// member would lose the history; the SDKs' tool runners fall back to
 /// sending it whole when they are told in these words (anthropic-sdk 2.x,
 /// October 2026).
-fn refuse_thread(members: &Map<String, Value>) -> Result<(), Failure> {
+fn refuse_thread(members: &Map) -> Result<(), Failure> {
     if members.get("thread").is_none_or(Value::is_null) {
         return Ok(());
     }
@@ -95,11 +95,12 @@ fn wrong(field: &str, expected: &str) -> Failure {
     Failure::invalid(format!("{field}: {expected}"))
 }
 
-fn taken(members: &mut Map<String, Value>, name: &str) -> Option<Value> {
-    members.remove(name).filter(|value| !value.is_null())
+fn taken(members: &mut Map, name: &str) -> Option<Value> {
+    let value = members.get_mut(name)?.take();
+    (!value.is_null()).then_some(value)
 }
 
-fn string(members: &mut Map<String, Value>, name: &str) -> Result<Option<String>, Failure> {
+fn string(members: &mut Map, name: &str) -> Result<Option<String>, Failure> {
     match taken(members, name) {
         None => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
@@ -107,7 +108,7 @@ fn string(members: &mut Map<String, Value>, name: &str) -> Result<Option<String>
     }
 }
 
-fn boolean(members: &mut Map<String, Value>, name: &str) -> Result<Option<bool>, Failure> {
+fn boolean(members: &mut Map, name: &str) -> Result<Option<bool>, Failure> {
     match taken(members, name) {
         None => Ok(None),
         Some(Value::Bool(flag)) => Ok(Some(flag)),
@@ -115,7 +116,7 @@ fn boolean(members: &mut Map<String, Value>, name: &str) -> Result<Option<bool>,
     }
 }
 
-fn count(members: &mut Map<String, Value>, name: &str) -> Result<Option<u64>, Failure> {
+fn count(members: &mut Map, name: &str) -> Result<Option<u64>, Failure> {
     match taken(members, name) {
         None => Ok(None),
         Some(value) => value
@@ -125,13 +126,11 @@ fn count(members: &mut Map<String, Value>, name: &str) -> Result<Option<u64>, Fa
     }
 }
 
-fn number(members: &mut Map<String, Value>, name: &str) -> Result<Option<f64>, Failure> {
+fn number(members: &mut Map, name: &str) -> Result<Option<Number>, Failure> {
     match taken(members, name) {
         None => Ok(None),
-        Some(value) => value
-            .as_f64()
-            .map(Some)
-            .ok_or_else(|| wrong(name, "must be a number")),
+        Some(Value::Number(number)) if number.as_f64().is_some() => Ok(Some(number)),
+        Some(_) => Err(wrong(name, "must be a number")),
     }
 }
 
@@ -426,7 +425,7 @@ fn tool_choice(value: Option<Value>, request: &mut Request) -> Result<(), Failur
     Ok(())
 }
 
-fn user(members: &mut Map<String, Value>) -> Result<Option<String>, Failure> {
+fn user(members: &mut Map) -> Result<Option<String>, Failure> {
     let named = string(members, "user")?;
     let from_metadata = match members.get_mut("metadata") {
         Some(Value::Object(metadata)) => match metadata.remove("user_id") {
@@ -439,7 +438,7 @@ fn user(members: &mut Map<String, Value>) -> Result<Option<String>, Failure> {
     Ok(from_metadata.or(named))
 }
 
-fn drop_if_empty(members: &mut Map<String, Value>, name: &str) {
+fn drop_if_empty(members: &mut Map, name: &str) {
     let empty = match members.get(name) {
         Some(Value::Object(object)) => object.is_empty(),
         Some(Value::Null) => true,
@@ -450,7 +449,7 @@ fn drop_if_empty(members: &mut Map<String, Value>, name: &str) {
     }
 }
 
-fn thinking(members: &mut Map<String, Value>, request: &mut Request) -> Result<(), Failure> {
+fn thinking(members: &mut Map, request: &mut Request) -> Result<(), Failure> {
     let Some(thinking) = members.get("thinking").filter(|value| !value.is_null()) else {
         members.remove("thinking");
         return Ok(());
@@ -485,7 +484,7 @@ fn thinking(members: &mut Map<String, Value>, request: &mut Request) -> Result<(
 
 /// Takes what the vocabulary has words for out of `output_config`; the rest
 /// stays among the extras.
-fn output_config(members: &mut Map<String, Value>, request: &mut Request) {
+fn output_config(members: &mut Map, request: &mut Request) {
     if let Some(Value::Object(config)) = members.get_mut("output_config") {
         if let Some(name) = config.get("effort").and_then(Value::as_str) {
             match (&mut request.reasoning, Effort::by_name(name)) {

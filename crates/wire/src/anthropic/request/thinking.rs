@@ -1,7 +1,8 @@
 //! How hard to think, in Anthropic's words.
 
 use bourse_vocab::chat::{Effort, Loss, ReasoningRequest};
-use serde_json::{Value, json};
+use bourse_vocab::json;
+use bourse_vocab::json::Value;
 
 use super::super::model::{Model, Off, ThinkingStyle};
 

@@ -2,8 +2,9 @@
 
 use bourse_vocab::chat::{Effort, Loss, Message, Request, ResponseFormat, Role, Tool, ToolChoice};
 use bourse_vocab::failure::Next;
+use bourse_vocab::json;
+use bourse_vocab::json::{Map, Number, Value};
 use bourse_vocab::{Failure, Format};
-use serde_json::{Map, Value, json};
 
 use super::super::model::Model;
 use super::blocks::{Blocks, cache_control, cached, kind, set};
@@ -44,7 +45,7 @@ struct Writer<'a> {
     model: Model,
     native: bool,
     losses: Vec<Loss>,
-    body: Map<String, Value>,
+    body: Map,
 }
 
 /// Messages of one speaker, which Anthropic wants in one piece.
@@ -139,8 +140,11 @@ impl Writer<'_> {
         let mut losses = Vec::new();
         let mut lose = |field: &str, reason: &str| losses.push(Loss::new(field, reason));
         // What is neutral anyway is left out without a word.
-        let mut temperature = sampling.temperature.filter(|t| !same(*t, 1.0));
-        let mut top_p = sampling.top_p.filter(|p| !same(*p, 1.0));
+        let unless = |number: &'_ Option<Number>, neutral| {
+            number.clone().filter(|number| !number.is_about(neutral))
+        };
+        let mut temperature = unless(&sampling.temperature, 1.0);
+        let mut top_p = unless(&sampling.top_p, 1.0);
         let mut top_k = sampling.top_k.filter(|k| *k > 0);
         if !self.model.sampling || thinks {
             let reason = if self.model.sampling {
@@ -152,14 +156,21 @@ impl Writer<'_> {
                 lose("temperature", reason);
             }
             // Thinking tolerates 0.95 to 1 (extended thinking, 2026).
-            if !(self.model.sampling && top_p.is_none_or(|p| p >= 0.95)) && top_p.take().is_some() {
+            let tolerated = |p: &Number| p.as_f64().is_some_and(|p| p >= 0.95);
+            if !(self.model.sampling && top_p.as_ref().is_none_or(tolerated))
+                && top_p.take().is_some()
+            {
                 lose("top_p", reason);
             }
             if top_k.take().is_some() {
                 lose("top_k", reason);
             }
         }
-        if temperature.is_some_and(|t| t > 1.0) {
+        if temperature
+            .as_ref()
+            .and_then(Number::as_f64)
+            .is_some_and(|t| t > 1.0)
+        {
             lose("temperature", "cut to 1, Anthropic's highest");
             temperature = None;
         }
@@ -167,18 +178,18 @@ impl Writer<'_> {
         if !self.model.both_samplers && temperature.is_some() && top_p.take().is_some() {
             lose("top_p", "cannot be combined with temperature");
         }
-        let neutral = |value: Option<f64>, default: f64| value.is_none_or(|v| same(v, default));
+        let neutral = |number: &Option<Number>, default| unless(number, default).is_none();
         for (field, unsaid) in [
-            ("min_p", neutral(sampling.min_p, 0.0)),
-            ("top_a", neutral(sampling.top_a, 0.0)),
+            ("min_p", neutral(&sampling.min_p, 0.0)),
+            ("top_a", neutral(&sampling.top_a, 0.0)),
             (
                 "frequency_penalty",
-                neutral(sampling.frequency_penalty, 0.0),
+                neutral(&sampling.frequency_penalty, 0.0),
             ),
-            ("presence_penalty", neutral(sampling.presence_penalty, 0.0)),
+            ("presence_penalty", neutral(&sampling.presence_penalty, 0.0)),
             (
                 "repetition_penalty",
-                neutral(sampling.repetition_penalty, 1.0),
+                neutral(&sampling.repetition_penalty, 1.0),
             ),
             ("seed", sampling.seed.is_none()),
             (
@@ -515,12 +526,12 @@ impl Writer<'_> {
 
     fn dialect(&mut self, target: &WriteTarget<'_>) {
         for name in target.dialect.rejects {
-            if self.body.remove(*name).is_some() {
+            if self.body.remove(name).is_some() {
                 self.lose(name, "the provider takes no such parameter");
             }
         }
         for (ours, theirs) in target.dialect.renames {
-            if let Some(value) = self.body.remove(*ours) {
+            if let Some(value) = self.body.remove(ours) {
                 self.set(theirs, value);
             }
         }
@@ -547,7 +558,7 @@ fn is_unthought(turns: &[Turn]) -> bool {
 
 /// Calls `visit` on every block with a breakpoint, in the order in which
 /// Anthropic reads them: blocks, and blocks within messages and results.
-fn each_breakpoint(value: &mut Value, visit: &mut impl FnMut(&mut Map<String, Value>)) {
+fn each_breakpoint(value: &mut Value, visit: &mut impl FnMut(&mut Map)) {
     let Value::Array(items) = value else {
         return;
     };
@@ -590,8 +601,4 @@ fn close_objects(schema: &mut Value) -> bool {
         }
         _ => false,
     }
-}
-
-fn same(a: f64, b: f64) -> bool {
-    (a - b).abs() < f64::EPSILON
 }

@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 
 use bourse_vocab::Failure;
 use bourse_vocab::chat::{Event, ReasoningDelta, ReasoningKind};
-use serde_json::Value;
+use bourse_vocab::json::Value;
 
 use super::super::usage::Counter;
 use super::super::{failure, reply, seal};
 use crate::codec::StreamReader;
-use crate::lossy;
 use crate::sse::Frame;
 
 /// Content blocks that one answer may open: far above what models do, and a
@@ -53,8 +52,8 @@ impl StreamReader for Reader {
         if self.over || frame.data.is_empty() || frame.data == b"[DONE]" {
             return Ok(());
         }
-        let event: Value =
-            lossy::parse(frame.data).map_err(|error| broken(&format!("not JSON: {error}")))?;
+        let event: Value = bourse_vocab::json::parse(frame.data)
+            .map_err(|error| broken(&format!("not JSON: {error}")))?;
         let kind = event
             .get("type")
             .and_then(Value::as_str)

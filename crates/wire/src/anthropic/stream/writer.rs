@@ -9,8 +9,9 @@ use std::collections::VecDeque;
 use std::fmt::Write as _;
 
 use bourse_vocab::chat::{Event, Finish, ReasoningDelta, ReasoningKind};
+use bourse_vocab::json;
+use bourse_vocab::json::Value;
 use bourse_vocab::{Bill, Failure, FailureKind, Usage, UsageReport};
-use serde_json::{Value, json};
 
 use super::super::{failure, reply, seal, usage};
 use crate::codec::{Stamp, StreamWriter};

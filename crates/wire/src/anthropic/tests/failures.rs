@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use bourse_vocab::json;
+use bourse_vocab::json::Value;
 use bourse_vocab::{Blame, Failure, FailureKind, Next};
-use serde_json::{Value, json};
 
 use super::Anthropic;
 use crate::codec::{Codec, ErrorReply};
@@ -179,7 +180,7 @@ fn errors_are_written_in_anthropics_envelope() {
         (FailureKind::Timeout, "timeout_error"),
     ] {
         let failure = Failure::new(kind, "Say \"why\"").inside("secret");
-        let body: Value = serde_json::from_slice(&Anthropic.write_failure(&failure)).unwrap();
+        let body: Value = bourse_vocab::json::parse(&Anthropic.write_failure(&failure)).unwrap();
         assert_eq!(
             body,
             json!({"type": "error", "request_id": null, "error": {

@@ -4,8 +4,10 @@ use bourse_vocab::chat::{
     CacheControl, Effort, Media, Part, Reasoning, ReasoningKind, ResponseFormat, Role, Tool,
     ToolChoice,
 };
+use bourse_vocab::json;
+use bourse_vocab::json::Number;
+use bourse_vocab::json::Value;
 use bourse_vocab::{FailureKind, Format};
-use serde_json::{Value, json};
 
 use super::{Anthropic, read, write};
 use crate::codec::Codec;
@@ -125,7 +127,7 @@ fn every_part_of_a_request_finds_its_word() {
             request.sampling.top_p,
             request.sampling.top_k
         ),
-        (Some(0.5), Some(0.9), Some(40))
+        (Number::from_f64(0.5), Number::from_f64(0.9), Some(40))
     );
     assert_eq!(request.user.as_deref(), Some("u-1"));
     assert!(request.stream);
@@ -158,7 +160,7 @@ fn thinking_and_output_config_are_read() {
     assert_eq!(reasoning.effort, Some(Effort::Xhigh));
     assert!(reasoning.exclude);
     assert_eq!(
-        request.extras.members["output_config"],
+        *request.extras.members.get("output_config").unwrap(),
         json!({"task_budget": {"total": 1}})
     );
 
@@ -230,7 +232,7 @@ fn threads_are_refused_in_the_words_that_make_sdks_send_the_history() {
     let failure = refusal(&json!({"model": "m", "max_tokens": 1,
         "thread": {"type": "continue", "previous_message_id": "msg_1"},
         "messages": [{"role": "user", "content": "x"}]}));
-    let body: Value = serde_json::from_slice(&Anthropic.write_failure(&failure)).unwrap();
+    let body: Value = bourse_vocab::json::parse(&Anthropic.write_failure(&failure)).unwrap();
     assert_eq!(body["error"]["type"], "invalid_request_error");
     assert_eq!(
         body["error"]["details"]["error_code"],

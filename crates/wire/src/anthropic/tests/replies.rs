@@ -1,8 +1,9 @@
 //! Whole replies.
 
 use bourse_vocab::chat::{Choice, Finish, Part, Reasoning, ReasoningKind, Reply};
+use bourse_vocab::json;
+use bourse_vocab::json::Value;
 use bourse_vocab::{Bill, FailureKind, Nanos, Usage, UsageReport};
-use serde_json::{Value, json};
 
 use super::{Anthropic, STAMP};
 use crate::codec::{Codec, Stamp};
@@ -33,7 +34,7 @@ fn read(body: &Value) -> Reply {
 }
 
 fn write(reply: &Reply, stamp: &Stamp<'_>) -> Value {
-    serde_json::from_slice(&Anthropic.write_reply(reply, stamp)).unwrap()
+    bourse_vocab::json::parse(&Anthropic.write_reply(reply, stamp)).unwrap()
 }
 
 #[test]
@@ -124,7 +125,7 @@ fn a_settled_reply_says_its_cost_in_exact_decimals() {
         text.contains("\"upstream_inference_cost\":0.001000001,"),
         "{text}"
     );
-    let written: Value = serde_json::from_str(&text).unwrap();
+    let written: Value = bourse_vocab::json::parse(text.as_bytes()).unwrap();
     assert_eq!(written["usage"]["input_tokens"], 7);
     assert_eq!(written["openrouter_metadata"]["attempts"], 1);
 }

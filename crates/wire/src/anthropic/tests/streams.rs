@@ -1,9 +1,10 @@
 //! Streams.
 
 use bourse_vocab::chat::{Event, Finish, ReasoningDelta, ReasoningKind};
+use bourse_vocab::json;
+use bourse_vocab::json::Value;
 use bourse_vocab::{Bill, Failure, FailureKind, Nanos, Usage, UsageReport};
 use proptest::prelude::*;
-use serde_json::{Value, json};
 
 use super::{Anthropic, STAMP};
 use crate::codec::Codec;
@@ -38,8 +39,9 @@ fn write(events: &[Event]) -> Vec<Value> {
     text.split_terminator("\n\n")
         .map(|frame| {
             let (event, data) = frame.split_once('\n').unwrap();
-            let data: Value = serde_json::from_str(data.strip_prefix("data: ").unwrap()).unwrap();
-            assert_eq!(event.strip_prefix("event: ").unwrap(), data["type"]);
+            let data: Value =
+                bourse_vocab::json::parse(data.strip_prefix("data: ").unwrap().as_bytes()).unwrap();
+            assert_eq!(data["type"], event.strip_prefix("event: ").unwrap());
             data
         })
         .collect()

@@ -5,8 +5,10 @@ use bourse_vocab::chat::{
     Request, ResponseFormat, Role, Tool, ToolChoice,
 };
 use bourse_vocab::failure::Next;
+use bourse_vocab::json;
+use bourse_vocab::json::Number;
+use bourse_vocab::json::Value;
 use bourse_vocab::{FailureKind, Format};
-use serde_json::{Value, json};
 
 use super::{Anthropic, fields, target, write};
 use crate::codec::{Codec, WriteTarget};
@@ -375,7 +377,7 @@ fn thinking(
             },
         )
         .unwrap();
-    let body: Value = serde_json::from_slice(&written.body).unwrap();
+    let body: Value = bourse_vocab::json::parse(&written.body).unwrap();
     (
         body["thinking"].clone(),
         body["output_config"]["effort"].clone(),
@@ -516,8 +518,8 @@ fn a_forced_tool_comes_before_thinking() {
 fn sampling_is_fitted_to_the_model_and_to_thinking() {
     let mut request = hello();
     request.max_tokens = Some(9000);
-    request.sampling.temperature = Some(0.2);
-    request.sampling.top_p = Some(0.97);
+    request.sampling.temperature = Number::from_f64(0.2);
+    request.sampling.top_p = Number::from_f64(0.97);
     request.sampling.top_k = Some(5);
     let sent =
         |body: &Value| ["temperature", "top_p", "top_k"].map(|name| body.get(name).is_some());
@@ -536,7 +538,7 @@ fn sampling_is_fitted_to_the_model_and_to_thinking() {
     assert_eq!(losses, ["temperature", "top_k"]);
 
     let mut request = hello();
-    request.sampling.temperature = Some(1.7);
+    request.sampling.temperature = Number::from_f64(1.7);
     let (body, losses) = write(&request, "claude-sonnet-4-5");
     assert_eq!(
         (body.get("temperature"), losses),
@@ -548,13 +550,13 @@ fn sampling_is_fitted_to_the_model_and_to_thinking() {
 fn what_anthropic_cannot_say_is_reported_one_by_one_and_neutral_values_are_not() {
     let mut request = hello();
     let sampling = &mut request.sampling;
-    sampling.min_p = Some(0.1);
-    sampling.top_a = Some(0.1);
-    sampling.frequency_penalty = Some(0.1);
-    sampling.presence_penalty = Some(0.1);
-    sampling.repetition_penalty = Some(1.1);
+    sampling.min_p = Number::from_f64(0.1);
+    sampling.top_a = Number::from_f64(0.1);
+    sampling.frequency_penalty = Number::from_f64(0.1);
+    sampling.presence_penalty = Number::from_f64(0.1);
+    sampling.repetition_penalty = Number::from_f64(1.1);
     sampling.seed = Some(7);
-    sampling.logit_bias = Some(serde_json::from_value(json!({"1": 2})).unwrap());
+    sampling.logit_bias = Some([("1".to_owned(), json!(2))].into_iter().collect());
     sampling.logprobs = Some(true);
     sampling.top_logprobs = Some(2);
     sampling.n = Some(2);
@@ -592,11 +594,11 @@ fn what_anthropic_cannot_say_is_reported_one_by_one_and_neutral_values_are_not()
 
     let mut request = hello();
     let sampling = &mut request.sampling;
-    sampling.temperature = Some(1.0);
-    sampling.top_p = Some(1.0);
+    sampling.temperature = Number::from_f64(1.0);
+    sampling.top_p = Number::from_f64(1.0);
     sampling.top_k = Some(0);
-    sampling.frequency_penalty = Some(0.0);
-    sampling.repetition_penalty = Some(1.0);
+    sampling.frequency_penalty = Number::from_f64(0.0);
+    sampling.repetition_penalty = Number::from_f64(1.0);
     sampling.n = Some(1);
     sampling.logprobs = Some(false);
     let (_, losses) = write(&request, "claude-opus-5");
@@ -674,7 +676,7 @@ fn a_dialect_takes_members_out_and_renames_them() {
             },
         )
         .unwrap();
-    let body: Value = serde_json::from_slice(&written.body).unwrap();
+    let body: Value = bourse_vocab::json::parse(&written.body).unwrap();
     assert!(body.get("metadata").is_none());
     assert_eq!(
         (&body["streaming"], &body["max_tokens"]),

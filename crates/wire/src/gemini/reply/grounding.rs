@@ -1,7 +1,8 @@
 //! `groundingMetadata` and OpenAI's `annotations` ("Grounding with Google
 //! Search", ai.google.dev, October 2026).
 
-use serde_json::{Map, Value, json};
+use bourse_vocab::json;
+use bourse_vocab::json::{Map, Value};
 
 use super::super::text;
 

@@ -1,6 +1,7 @@
 //! `logprobsResult` and OpenAI's `logprobs`, which say the same.
 
-use serde_json::{Value, json};
+use bourse_vocab::json;
+use bourse_vocab::json::Value;
 
 /// Google's result in OpenAI's shape.
 pub fn read(result: &Value) -> Option<Value> {

@@ -1,7 +1,8 @@
 //! `generationConfig`: how tokens are chosen and what shape they take.
 
 use bourse_vocab::chat::{Loss, Request, ResponseFormat};
-use serde_json::{Map, Value, json};
+use bourse_vocab::json;
+use bourse_vocab::json::{Map, Number, Value};
 
 use super::super::model::Model;
 use super::super::schema;
@@ -18,9 +19,9 @@ pub fn write(
     request: &Request,
     model: Model,
     target: &WriteTarget<'_>,
-    native: Map<String, Value>,
+    native: Map,
     losses: &mut Vec<Loss>,
-) -> Map<String, Value> {
+) -> Map {
     let is_native = request.extras.format == bourse_vocab::Format::Gemini;
     let mut config = Config {
         request,
@@ -48,7 +49,7 @@ pub fn write(
 struct Config<'a> {
     request: &'a Request,
     model: Model,
-    members: Map<String, Value>,
+    members: Map,
     losses: &'a mut Vec<Loss>,
 }
 
@@ -66,14 +67,14 @@ impl Config<'_> {
     fn sampling(&mut self) {
         let sampling = &self.request.sampling;
         // What is neutral anyway is left out without a word.
-        let temperature = sampling.temperature;
-        let top_p = sampling.top_p;
+        let temperature = sampling.temperature.as_ref();
+        let top_p = sampling.top_p.as_ref();
         let top_k = sampling.top_k.filter(|k| *k > 0);
         if self.model.fixed_sampling {
             let reason = "the model's sampling is fixed";
             for (field, given) in [
-                ("temperature", temperature.is_some_and(|t| !same(t, 1.0))),
-                ("top_p", top_p.is_some_and(|p| !same(p, 1.0))),
+                ("temperature", temperature.is_some_and(|t| !t.is_about(1.0))),
+                ("top_p", top_p.is_some_and(|p| !p.is_about(1.0))),
                 ("top_k", top_k.is_some()),
             ] {
                 if given {
@@ -85,8 +86,8 @@ impl Config<'_> {
             self.put("topP", top_p);
             self.put("topK", top_k);
         }
-        self.put("presencePenalty", sampling.presence_penalty);
-        self.put("frequencyPenalty", sampling.frequency_penalty);
+        self.put("presencePenalty", sampling.presence_penalty.as_ref());
+        self.put("frequencyPenalty", sampling.frequency_penalty.as_ref());
         match sampling.seed.map(i32::try_from) {
             Some(Ok(seed)) => self.put("seed", Some(seed)),
             Some(Err(_)) => self.lose("seed", "Gemini's seeds have 32 bits"),
@@ -96,13 +97,17 @@ impl Config<'_> {
             self.put("responseLogprobs", Some(true));
             self.put("logprobs", sampling.top_logprobs.filter(|top| *top > 0));
         }
-        let unset = |value: Option<f64>, neutral: f64| value.is_none_or(|v| same(v, neutral));
+        let unset = |number: &Option<Number>, neutral| {
+            number
+                .as_ref()
+                .is_none_or(|number| number.is_about(neutral))
+        };
         for (field, absent) in [
-            ("min_p", unset(sampling.min_p, 0.0)),
-            ("top_a", unset(sampling.top_a, 0.0)),
+            ("min_p", unset(&sampling.min_p, 0.0)),
+            ("top_a", unset(&sampling.top_a, 0.0)),
             (
                 "repetition_penalty",
-                unset(sampling.repetition_penalty, 1.0),
+                unset(&sampling.repetition_penalty, 1.0),
             ),
             (
                 "logit_bias",
@@ -193,15 +198,10 @@ impl Config<'_> {
     /// Leaves out what the vendor answers with an error.
     fn dialect(&mut self, target: &WriteTarget<'_>) {
         for name in target.dialect.rejects {
-            if self.members.remove(*name).is_some() {
+            if self.members.remove(name).is_some() {
                 self.losses
                     .push(Loss::new(*name, "the provider does not take it"));
             }
         }
     }
-}
-
-/// Whether two settings are the same to any model.
-fn same(one: f64, other: f64) -> bool {
-    (one - other).abs() < 1e-9
 }

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 
 use bourse_vocab::chat::{Loss, Media, Message, Part, Request, Role};
+use bourse_vocab::json;
+use bourse_vocab::json::{Map, Value};
 use bourse_vocab::{Failure, Format, Next};
-use serde_json::{Map, Value, json};
 
 use super::super::model::Model;
 use super::super::part::{self, Signer};

@@ -3,14 +3,13 @@
 use bourse_vocab::chat::{
     Effort, Extras, ReasoningRequest, Request, ResponseFormat, Sampling, Tool, ToolChoice,
 };
+use bourse_vocab::json::{Map, Value};
 use bourse_vocab::{Failure, Format};
-use serde_json::{Map, Value};
 
 use super::super::schema;
 use super::read_contents::Contents;
 use super::{CONFIG, TOOL_CONFIG};
 use crate::fields::{Fields, Path};
-use crate::lossy;
 
 /// Tool objects of one request.
 const TOOLS_MAX: usize = 1024;
@@ -38,7 +37,7 @@ pub fn fields<'p>(value: Value, path: &'p Path<'p>) -> Result<Fields<'p>, Failur
         Value::Object(members) => members
             .into_iter()
             .map(|(name, value)| (camel(&name), value))
-            .collect::<Map<_, _>>()
+            .collect::<Map>()
             .into(),
         value => value,
     };
@@ -47,7 +46,7 @@ pub fn fields<'p>(value: Value, path: &'p Path<'p>) -> Result<Fields<'p>, Failur
 
 /// Reads a request. The model is in the URL, so it is empty here.
 pub fn read(body: &[u8]) -> Result<Request, Failure> {
-    let value = lossy::parse(body)
+    let value = bourse_vocab::json::parse(body)
         .map_err(|error| Failure::invalid(format!("request body is not JSON: {error}")))?;
     let root = Path::Root;
     let mut body = fields(value, &root)?;
@@ -68,7 +67,7 @@ pub fn read(body: &[u8]) -> Result<Request, Failure> {
     Ok(request)
 }
 
-fn tools(body: &mut Fields<'_>, extras: &mut Map<String, Value>) -> Result<Vec<Tool>, Failure> {
+fn tools(body: &mut Fields<'_>, extras: &mut Map) -> Result<Vec<Tool>, Failure> {
     let root = Path::Root;
     let list = Path::Member(&root, "tools");
     let mut tools = Vec::new();
@@ -92,11 +91,7 @@ fn tools(body: &mut Fields<'_>, extras: &mut Map<String, Value>) -> Result<Vec<T
     Ok(tools)
 }
 
-fn function_of(
-    value: Value,
-    path: &Path<'_>,
-    extras: &mut Map<String, Value>,
-) -> Result<Tool, Failure> {
+fn function_of(value: Value, path: &Path<'_>, extras: &mut Map) -> Result<Tool, Failure> {
     let mut function = fields(value, path)?;
     let parameters = match function.take("parametersJsonSchema") {
         Some(schema) => Some(schema),
@@ -113,10 +108,7 @@ fn function_of(
     Ok(tool)
 }
 
-fn tool_choice(
-    body: &mut Fields<'_>,
-    extras: &mut Map<String, Value>,
-) -> Result<Option<ToolChoice>, Failure> {
+fn tool_choice(body: &mut Fields<'_>, extras: &mut Map) -> Result<Option<ToolChoice>, Failure> {
     let root = Path::Root;
     let path = Path::Member(&root, TOOL_CONFIG);
     let Some(value) = body.take(TOOL_CONFIG) else {
@@ -161,7 +153,7 @@ fn tool_choice(
 fn generation(
     body: &mut Fields<'_>,
     request: &mut Request,
-    extras: &mut Map<String, Value>,
+    extras: &mut Map,
 ) -> Result<(), Failure> {
     let root = Path::Root;
     let path = Path::Member(&root, CONFIG);
@@ -246,11 +238,7 @@ fn modalities(config: &mut Fields<'_>) -> Result<Vec<String>, Failure> {
         .collect()
 }
 
-fn reasoning(
-    value: Value,
-    path: &Path<'_>,
-    extras: &mut Map<String, Value>,
-) -> Result<ReasoningRequest, Failure> {
+fn reasoning(value: Value, path: &Path<'_>, extras: &mut Map) -> Result<ReasoningRequest, Failure> {
     let mut thinking = fields(value, path)?;
     let mut reasoning = ReasoningRequest {
         exclude: thinking.flag("includeThoughts")? != Some(true),

@@ -2,7 +2,7 @@
 
 use bourse_vocab::Failure;
 use bourse_vocab::chat::{Media, Message, Part, ReasoningKind, Role};
-use serde_json::{Map, Value};
+use bourse_vocab::json::{Map, Value};
 
 use super::super::part::{self, Said};
 use super::read::fields;
@@ -16,7 +16,7 @@ const PARTS_MAX: usize = 65_536;
 /// Reads `systemInstruction` and `contents`.
 #[derive(Debug)]
 pub struct Contents<'e> {
-    extras: &'e mut Map<String, Value>,
+    extras: &'e mut Map,
     /// Calls that wait for their result: (id, tool).
     open: std::collections::VecDeque<(String, String)>,
     /// How many calls there were, to name those without a name.
@@ -25,7 +25,7 @@ pub struct Contents<'e> {
 
 impl<'e> Contents<'e> {
     /// Unknown members go to `extras`.
-    pub fn new(extras: &'e mut Map<String, Value>) -> Self {
+    pub fn new(extras: &'e mut Map) -> Self {
         Self {
             extras,
             open: std::collections::VecDeque::new(),
@@ -207,7 +207,7 @@ impl<'e> Contents<'e> {
 }
 
 /// What a tool's answer says: the text where there is but one, else the JSON.
-fn spoken(response: &Map<String, Value>) -> (String, bool) {
+fn spoken(response: &Map) -> (String, bool) {
     let only = (response.len() == 1)
         .then(|| response.iter().next())
         .flatten();

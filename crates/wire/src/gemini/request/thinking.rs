@@ -1,7 +1,8 @@
 //! `thinkingConfig`: whether to think, how much, and whether to show it.
 
 use bourse_vocab::chat::{Effort, Loss, ReasoningRequest};
-use serde_json::{Map, Value, json};
+use bourse_vocab::json;
+use bourse_vocab::json::{Map, Value};
 
 use super::super::model::ThinkingStyle;
 

@@ -1,8 +1,9 @@
 //! Writing a request for Google.
 
 use bourse_vocab::chat::{Loss, Part, Request, Tool, ToolChoice};
+use bourse_vocab::json;
+use bourse_vocab::json::{Map, Value};
 use bourse_vocab::{Failure, Format};
-use serde_json::{Map, Value, json};
 
 use super::super::model::Model;
 use super::super::schema;
@@ -33,7 +34,7 @@ pub fn write(request: &Request, target: &WriteTarget<'_>) -> Result<Written, Fai
     }
     unsupported(request, &mut losses);
     for name in target.dialect.rejects {
-        if body.remove(*name).is_some() {
+        if body.remove(name).is_some() {
             losses.push(Loss::new(*name, "the provider does not take it"));
         }
     }
@@ -46,9 +47,9 @@ pub fn write(request: &Request, target: &WriteTarget<'_>) -> Result<Written, Fai
 /// What the caller's format brought, if it is Google's.
 #[derive(Default)]
 struct Native {
-    body: Map<String, Value>,
-    config: Map<String, Value>,
-    tool_config: Map<String, Value>,
+    body: Map,
+    config: Map,
+    tool_config: Map,
 }
 
 fn native(request: &Request, losses: &mut Vec<Loss>) -> Native {
@@ -64,7 +65,7 @@ fn native(request: &Request, losses: &mut Vec<Loss>) -> Native {
             let image = members
                 .iter()
                 .map(|(name, value)| (super::camel(name), value.clone()))
-                .collect::<Map<_, _>>();
+                .collect::<Map>();
             native
                 .config
                 .insert("imageConfig".to_owned(), Value::Object(image));
@@ -91,12 +92,7 @@ fn native(request: &Request, losses: &mut Vec<Loss>) -> Native {
     native
 }
 
-fn tools(
-    request: &Request,
-    body: &mut Map<String, Value>,
-    tool_config: &mut Map<String, Value>,
-    losses: &mut Vec<Loss>,
-) {
+fn tools(request: &Request, body: &mut Map, tool_config: &mut Map, losses: &mut Vec<Loss>) {
     let mut declarations = Vec::new();
     let mut tools = Vec::new();
     for (index, tool) in request.tools.iter().enumerate() {
@@ -147,9 +143,9 @@ fn tools(
             ToolChoice::Required => json!({"mode": "ANY"}),
             ToolChoice::Named(name) => json!({"mode": "ANY", "allowedFunctionNames": [name]}),
         };
-        tool_config
-            .entry("functionCallingConfig")
-            .or_insert(calling);
+        if !tool_config.contains_key("functionCallingConfig") {
+            tool_config.insert("functionCallingConfig".to_owned(), calling);
+        }
     }
     if request.parallel_tool_calls == Some(false) {
         losses.push(Loss::new(

@@ -1,13 +1,12 @@
 //! Reading a provider's stream.
 
 use bourse_vocab::chat::{Event, Media, ReasoningDelta, ReasoningKind};
+use bourse_vocab::json::Value;
 use bourse_vocab::{Failure, UsageReport};
-use serde_json::Value;
 
 use super::super::part::{self, Said};
 use super::super::{SCHEME, failure, reply, text, usage};
 use crate::codec::StreamReader;
-use crate::lossy;
 use crate::sse::Frame;
 
 /// Reads a stream of responses.
@@ -151,7 +150,7 @@ impl StreamReader for Reader {
         if self.over || data.is_empty() {
             return Ok(());
         }
-        let value = lossy::parse(data).map_err(|error| {
+        let value = bourse_vocab::json::parse(data).map_err(|error| {
             Failure::unavailable("The provider sent a frame that is not JSON")
                 .inside(error.to_string())
         })?;

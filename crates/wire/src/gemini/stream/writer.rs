@@ -2,7 +2,8 @@
 
 use bourse_vocab::Usage;
 use bourse_vocab::chat::{Event, Finish, ReasoningDelta, ReasoningKind};
-use serde_json::{Map, Value, json};
+use bourse_vocab::json;
+use bourse_vocab::json::{Map, Value};
 
 use super::super::{SCHEME, failure, part, reply, usage};
 use crate::codec::{Stamp, StreamWriter};
@@ -103,7 +104,7 @@ impl Writer {
         }
     }
 
-    fn frame(&self, mut body: Map<String, Value>, out: &mut Vec<u8>) {
+    fn frame(&self, mut body: Map, out: &mut Vec<u8>) {
         body.insert("modelVersion".to_owned(), json!(self.model));
         body.insert("responseId".to_owned(), json!(self.id));
         write_data(Value::Object(body).to_string().as_bytes(), out);

@@ -11,11 +11,11 @@ use bourse_vocab::chat::Finish;
 use bourse_vocab::{Failure, UsageReport};
 
 use crate::codec::Stamp;
+use crate::failure_text;
 use crate::json::walk::{self, Entry};
 use crate::json::{Kind, Reader, ScanError, text};
 use crate::openai_chat::usage::read_usage_text;
 use crate::openai_chat::{finish, reply};
-use crate::{failure_text, lossy};
 
 /// Answers in one reply: one bit each. OpenAI allows 128.
 const CHOICES_MAX: u64 = 128;
@@ -144,7 +144,7 @@ pub(super) fn rewrite(
     if !writer.seen.has_choices {
         // Without choices a bare `message` or `detail` is an error too.
         if writer.seen.error.is_none() {
-            let value = lossy::parse(data).ok();
+            let value = bourse_vocab::json::parse(data).ok();
             let error = value.as_ref().and_then(reply::error_in);
             writer.seen.error = error.map(Box::new);
         }
@@ -507,7 +507,7 @@ fn broken(error: ScanError) -> Failure {
 
 /// What an `error` says.
 pub(super) fn reported(error: &[u8]) -> Failure {
-    match lossy::parse(error) {
+    match bourse_vocab::json::parse(error) {
         Ok(value) => failure_text::read_late(&value),
         Err(error) => malformed(&error.to_string()),
     }

@@ -219,7 +219,10 @@ fn object(request: &ReasoningRequest) -> String {
         member("exclude", &true);
     }
     if let Some(summary) = &request.summary {
-        member("summary", &serde_json::Value::from(summary.as_str()));
+        member(
+            "summary",
+            &bourse_vocab::json::Value::from(summary.as_str()),
+        );
     }
     text.push('}');
     text

@@ -1,8 +1,9 @@
 use bourse_vocab::chat::{Finish, Loss};
+use bourse_vocab::json;
+use bourse_vocab::json::Value;
 use bourse_vocab::{Bill, Failure, FailureKind, Nanos, Next, Usage};
 use bytes::Bytes;
 use proptest::prelude::*;
-use serde_json::{Value, json};
 
 use super::*;
 use crate::codec::{Stamp, WriteTarget};

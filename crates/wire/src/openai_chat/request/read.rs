@@ -4,15 +4,14 @@ use bourse_vocab::chat::{
     CacheControl, Effort, Extras, Message, ReasoningRequest, Request, ResponseFormat, Role,
     Sampling, Tool, ToolChoice,
 };
+use bourse_vocab::json::{Map, Value};
 use bourse_vocab::{Failure, Format};
-use serde_json::{Map, Value};
 
 use super::{
     CHOICES_MAX, GATEWAY_MEMBERS, MAX_TOKENS_MAX, MESSAGES_MAX, MODALITIES_MAX, STOPS_MAX,
     TOOLS_MAX,
 };
 use crate::fields::{Fields, Path};
-use crate::lossy;
 
 /// Reads a chat request.
 pub fn read(body: &[u8]) -> Result<Request, Failure> {
@@ -26,13 +25,13 @@ pub fn read(body: &[u8]) -> Result<Request, Failure> {
 #[derive(Debug, Default)]
 pub struct Reader {
     /// Unknown members, those below the top level under their full path.
-    pub(super) extras: Map<String, Value>,
+    pub(super) extras: Map,
 }
 
 impl Reader {
     /// The members of a request body.
     pub fn body(body: &[u8]) -> Result<Fields<'static>, Failure> {
-        let value = lossy::parse(body)
+        let value = bourse_vocab::json::parse(body)
             .map_err(|error| Failure::invalid(format!("request body is not JSON: {error}")))?;
         Fields::of(value, &Path::Root)
     }

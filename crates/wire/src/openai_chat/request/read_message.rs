@@ -1,8 +1,8 @@
 //! Reading the messages of a client's chat request.
 
 use bourse_vocab::chat::{CacheControl, Media, Message, Part, Role};
+use bourse_vocab::json::{Map, Value};
 use bourse_vocab::{Failure, Format};
-use serde_json::Value;
 
 use super::read::{Reader, cache_control};
 use super::{GATEWAY_MESSAGE_MEMBERS, PARTS_MAX};
@@ -360,7 +360,7 @@ fn rest(fields: Fields<'_>) -> Option<Part> {
 
 /// A list item of a message, kept whole: a member named by what it is in.
 fn opaque(list: &str, value: Value) -> Part {
-    let mut members = serde_json::Map::new();
+    let mut members = Map::new();
     members.insert(list.to_owned(), value);
     Part::Opaque {
         format: Format::OpenAiChat,

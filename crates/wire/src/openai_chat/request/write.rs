@@ -4,9 +4,9 @@
 use bourse_vocab::chat::{
     Effort, Loss, ReasoningRequest, Request, ResponseFormat, Sampling, Tool, ToolChoice,
 };
+use bourse_vocab::json::{Map, Value};
 use bourse_vocab::{Failure, Format};
 use serde::Serialize;
-use serde_json::Value;
 
 use super::write_message;
 use crate::codec::{WriteTarget, Written};
@@ -77,7 +77,7 @@ struct Body<'a> {
     object: Object<'a>,
     dialect: &'a Dialect,
     /// Members of the caller that are this format's own.
-    extras: Option<&'a serde_json::Map<String, Value>>,
+    extras: Option<&'a Map>,
     /// Members that are written, in our words.
     written: Vec<&'a str>,
     losses: Vec<Loss>,
@@ -370,11 +370,7 @@ fn reasoning_member(name: &str) -> Option<&str> {
         .filter(|rest| !rest.contains(['.', '[']))
 }
 
-fn write_reasoning(
-    out: &mut Vec<u8>,
-    reasoning: &ReasoningRequest,
-    more: Option<&serde_json::Map<String, Value>>,
-) {
+fn write_reasoning(out: &mut Vec<u8>, reasoning: &ReasoningRequest, more: Option<&Map>) {
     object(out, |object| {
         object
             .put_some("effort", reasoning.effort.map(Effort::name).as_ref())

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use bourse_vocab::Format;
 use bourse_vocab::chat::{CacheControl, Loss, Media, Message, Part, ReasoningKind, Role};
-use serde_json::Value;
+use bourse_vocab::json::Value;
 
 use crate::dialect::{Dialect, ReasoningStyle};
 use crate::object::{self, Object, object};

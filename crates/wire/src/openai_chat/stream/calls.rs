@@ -8,7 +8,7 @@
 
 use bourse_vocab::Failure;
 use bourse_vocab::chat::Event;
-use serde_json::Value;
+use bourse_vocab::json::Value;
 
 use super::super::reply::{arguments, text_of};
 

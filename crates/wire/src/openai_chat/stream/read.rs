@@ -1,16 +1,16 @@
 //! Reading a provider's stream.
 
 use bourse_vocab::chat::{Event, Finish, Part, ReasoningDelta, ReasoningKind};
+use bourse_vocab::json::Value;
 use bourse_vocab::{Failure, UsageReport};
-use serde_json::Value;
 
 use super::super::reply::{error_in, images, index_of, plain_reasoning, spoken, text_of};
 use super::super::request::CHOICES_MAX;
 use super::super::{finish, reasoning, usage};
 use super::calls::Calls;
 use crate::codec::StreamReader;
+use crate::failure_text;
 use crate::sse::Frame;
-use crate::{failure_text, lossy};
 
 /// Reads a stream of chat completion chunks.
 #[derive(Debug, Default)]
@@ -84,7 +84,7 @@ impl StreamReader for ChatReader {
         if data == b"[DONE]" {
             return self.end(events);
         }
-        let chunk = lossy::parse(data).map_err(|error| {
+        let chunk = bourse_vocab::json::parse(data).map_err(|error| {
             Failure::unavailable("The provider sent a chunk that is not JSON")
                 .inside(error.to_string())
         })?;
@@ -316,7 +316,7 @@ impl Choice {
         // The form before `tool_calls`: there is only ever one.
         if let Some(function) = delta.get("function_call").filter(|call| call.is_object()) {
             self.pieces.interrupted = true;
-            let call = serde_json::json!({"index": 0, "function": function});
+            let call = bourse_vocab::json!({"index": 0, "function": function});
             self.calls.bit(&call, self.index, stream, events)?;
         }
         for name in ["audio", "annotations"] {

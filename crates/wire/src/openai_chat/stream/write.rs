@@ -1,8 +1,8 @@
 //! Writing a client's stream.
 
 use bourse_vocab::chat::{Event, Finish, ReasoningDelta};
+use bourse_vocab::json::Value;
 use bourse_vocab::{Bill, Failure, Usage};
-use serde_json::Value;
 
 use super::super::{failure, reasoning, reply, usage};
 use crate::codec::{Stamp, StreamWriter};

@@ -1,5 +1,5 @@
 use bourse_vocab::chat::{Event, Finish, Part};
-use serde_json::json;
+use bourse_vocab::json;
 
 use super::super::completions::*;
 use super::*;
@@ -46,7 +46,8 @@ fn a_reply_is_one_text() {
     let reply = OpenAiChat
         .read_reply(br#"{"id":"x","choices":[{"index":0,"message":{"content":"upon a time"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":3}}"#)
         .unwrap();
-    let written: Value = serde_json::from_slice(&write_completion_reply(&reply, &STAMP)).unwrap();
+    let written: Value =
+        bourse_vocab::json::parse(&write_completion_reply(&reply, &STAMP)).unwrap();
     assert_eq!(
         written,
         json!({"id": "gen-1-000000000000000", "object": "text_completion", "created": 7, "model": "acme/model",

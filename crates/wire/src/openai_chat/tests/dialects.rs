@@ -1,4 +1,4 @@
-use serde_json::json;
+use bourse_vocab::json;
 
 use super::*;
 use crate::dialect::{Dialect, MaxTokensName, ReasoningStyle, StreamUsage};
@@ -18,7 +18,7 @@ fn write(body: Value, dialect: &Dialect) -> (Value, Vec<String>) {
     };
     let Written { body, losses } = OpenAiChat.write_request(&request, &target).unwrap();
     let lost = losses.into_iter().map(|loss| loss.field).collect();
-    (serde_json::from_slice(&body).unwrap(), lost)
+    (bourse_vocab::json::parse(&body).unwrap(), lost)
 }
 
 /// Checks the members that differ from the bare request, and what is lost.
@@ -326,7 +326,7 @@ fn what_belongs_to_another_format_is_reported() {
         .collect();
     assert_eq!(fields, ["messages[0].content[0]", "tools[0]", "container"]);
     assert_eq!(
-        serde_json::from_slice::<Value>(&written.body).unwrap(),
+        bourse_vocab::json::parse(&written.body).unwrap(),
         json!({"model": "up", "messages": [{"role": "user", "content": "hi"}]})
     );
 }

@@ -1,5 +1,5 @@
 use bourse_vocab::chat::{Effort, Media, Part, Role, ToolChoice};
-use serde_json::json;
+use bourse_vocab::json;
 
 use super::super::request::{MESSAGES_MAX, TOOLS_MAX};
 use super::*;

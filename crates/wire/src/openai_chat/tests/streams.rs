@@ -1,7 +1,7 @@
 use bourse_vocab::FailureKind;
 use bourse_vocab::chat::{Event, Finish, ReasoningDelta, ReasoningKind};
+use bourse_vocab::json;
 use proptest::prelude::*;
-use serde_json::json;
 
 use super::*;
 use crate::laws;
@@ -120,7 +120,7 @@ fn usage_in_the_last_chunk_follows_the_end() {
 fn usage_is_found_where_vendors_hide_it() {
     let usage = json!({"prompt_tokens": 1, "completion_tokens": 2});
     let mut inside = end("stop");
-    inside["choices"][0]["usage"] = usage.clone();
+    inside.get_mut("choices").unwrap().as_array_mut().unwrap()[0]["usage"] = usage.clone();
     let mut groq = end("stop");
     groq["x_groq"] = json!({"id": "r", "usage": usage});
     for last in [inside, groq] {

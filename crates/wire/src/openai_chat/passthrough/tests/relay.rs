@@ -373,7 +373,8 @@ fn a_stream_ends_with_its_price_or_with_an_honest_error() {
     let text = String::from_utf8(out).unwrap();
     let (chunk, done) = text.split_once("\n\n").unwrap();
     assert_eq!(done, "data: [DONE]\n\n");
-    let chunk: Value = serde_json::from_str(chunk.strip_prefix("data: ").unwrap()).unwrap();
+    let chunk: Value =
+        bourse_vocab::json::parse(chunk.strip_prefix("data: ").unwrap().as_bytes()).unwrap();
     assert_eq!(chunk["choices"], json!([]));
     assert_eq!(chunk["usage"]["total_tokens"], 5);
     assert_eq!(chunk["openrouter_metadata"]["m"], 1);
@@ -438,7 +439,7 @@ proptest! {
         );
         for line in whole.text.lines().filter_map(|line| line.strip_prefix("data: ")) {
             let line = line.replace("\\ud83e", "");
-            let value: Value = serde_json::from_str(&line).unwrap();
+            let value: Value = bourse_vocab::json::parse(line.as_bytes()).unwrap();
             prop_assert!(value["choices"][0].get("finish_reason").is_some());
             prop_assert!(value.get("usage").is_none());
         }

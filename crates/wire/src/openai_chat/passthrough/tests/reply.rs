@@ -109,6 +109,6 @@ fn bytes_that_are_not_text_are_mended() {
     let text = splice_reply(body, &STAMP, false)
         .unwrap()
         .render(&usage(), &BILL);
-    let value: Value = serde_json::from_slice(&text).unwrap();
+    let value: Value = bourse_vocab::json::parse(&text).unwrap();
     assert_eq!(value["choices"][0]["message"]["content"], "a\u{fffd}");
 }

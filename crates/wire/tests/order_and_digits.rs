@@ -1,0 +1,161 @@
+//! What a model or a client wrote keeps its order and its digits on the way
+//! through the vocabulary: from every format into every format, in requests,
+//! replies and streams.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use bourse_vocab::Format;
+use bourse_vocab::chat::Event;
+use bourse_wire::laws;
+use bourse_wire::{Codec, Dialect, Stamp, WriteTarget, codec};
+
+/// Members out of the alphabet, and numbers that no float survives.
+const ODD: &str = r#"{"zebra":123456789012345678901234567890,"apple":1e400,"mango":{"y":-0,"x":10.0},"bee":[1.10,2512292042121000001]}"#;
+
+/// Properties out of the alphabet, with a limit that no float survives.
+const SCHEMA: &str = r#"{"type":"object","properties":{"reasoning":{"type":"string"},"answer":{"type":"string"},"confidence":{"type":"number","maximum":123456789012345678901234567890}},"required":["reasoning"],"additionalProperties":false}"#;
+const PROPERTIES: &str = r#"{"reasoning":{"type":"string"},"answer":{"type":"string"},"confidence":{"type":"number","maximum":123456789012345678901234567890}}"#;
+
+const STAMP: Stamp<'static> = Stamp {
+    id: "gen-1",
+    model: "acme/m",
+    provider: "Acme",
+    created: 1,
+    metadata: None,
+};
+
+/// A request in `format` with the schema as a tool and as the answer's shape,
+/// and with the odd object as a call's arguments.
+fn request(format: Format) -> String {
+    let escaped = ODD.replace('"', "\\\"");
+    match format {
+        Format::OpenAiChat => format!(
+            r#"{{"model":"m","messages":[{{"role":"user","content":"q"}},
+            {{"role":"assistant","content":null,"tool_calls":[{{"id":"call_1","type":"function","function":{{"name":"f","arguments":"{escaped}"}}}}]}},
+            {{"role":"tool","tool_call_id":"call_1","content":"r"}}],
+            "tools":[{{"type":"function","function":{{"name":"f","parameters":{SCHEMA}}}}}],
+            "response_format":{{"type":"json_schema","json_schema":{{"name":"n","schema":{SCHEMA}}}}},
+            "zz_unknown":{ODD},"aa_unknown":1.0,"temperature":0.70}}"#
+        ),
+        Format::Anthropic => format!(
+            r#"{{"model":"m","max_tokens":9,"messages":[{{"role":"user","content":"q"}},
+            {{"role":"assistant","content":[{{"type":"tool_use","id":"toolu_1","name":"f","input":{ODD}}}]}},
+            {{"role":"user","content":[{{"type":"tool_result","tool_use_id":"toolu_1","content":"r"}}]}}],
+            "tools":[{{"name":"f","input_schema":{SCHEMA}}}],
+            "output_config":{{"format":{{"type":"json_schema","schema":{SCHEMA}}}}},
+            "zz_unknown":{ODD},"aa_unknown":1.0,"temperature":0.70}}"#
+        ),
+        Format::Gemini => format!(
+            r#"{{"contents":[{{"role":"user","parts":[{{"text":"q"}}]}},
+            {{"role":"model","parts":[{{"functionCall":{{"id":"c1","name":"f","args":{ODD}}}}}]}},
+            {{"role":"user","parts":[{{"functionResponse":{{"id":"c1","name":"f","response":{{"output":"r"}}}}}}]}}],
+            "tools":[{{"functionDeclarations":[{{"name":"f","parametersJsonSchema":{SCHEMA}}}]}}],
+            "generationConfig":{{"temperature":0.70,"responseMimeType":"application/json","responseJsonSchema":{SCHEMA}}},
+            "zzUnknown":{ODD},"aaUnknown":1.0}}"#
+        ),
+    }
+}
+
+/// The texts of a JSON document with what is escaped in it unescaped once, so
+/// that arguments inside a text are found like arguments beside it.
+fn plain(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec())
+        .unwrap()
+        .replace("\\\"", "\"")
+}
+
+fn check(text: &str, part: &str, what: &str) {
+    assert!(text.contains(part), "{what} lost {part} in {text}");
+}
+
+#[test]
+fn requests_keep_the_order_of_schemas_and_the_digits_of_arguments() {
+    for from in Format::ALL {
+        let request = codec(from).read_request(request(from).as_bytes()).unwrap();
+        for to in Format::ALL {
+            let target = WriteTarget {
+                // Takes a schema and tools together.
+                model: "gemini-3-flash-preview",
+                max_output: None,
+                dialect: &Dialect::PLAIN,
+            };
+            let written = codec(to).write_request(&request, &target).unwrap();
+            let text = plain(&written.body);
+            let what = format!("a request from {from} to {to}");
+            assert_eq!(text.matches(PROPERTIES).count(), 2, "{what}: {text}");
+            check(&text, ODD, &what);
+            check(&text, ":0.70", &what);
+            if from == to {
+                assert_eq!(text.matches(ODD).count(), 2, "{what}: {text}");
+                let at = |name: &str| text.to_lowercase().find(name).expect(name);
+                assert!(at("zz") < at("aa"), "{what}: {text}");
+                check(&text, ":1.0", &what);
+            }
+        }
+    }
+}
+
+/// A whole reply that calls a tool with the odd object.
+fn reply(format: Format) -> String {
+    match format {
+        // Some vendors forget to print the arguments.
+        Format::OpenAiChat => format!(
+            r#"{{"id":"r","choices":[{{"index":0,"message":{{"role":"assistant","content":null,"tool_calls":[{{"id":"call_1","type":"function","function":{{"name":"f","arguments":{ODD}}}}}]}},"finish_reason":"tool_calls"}}]}}"#
+        ),
+        Format::Anthropic => format!(
+            r#"{{"id":"r","type":"message","role":"assistant","content":[{{"type":"tool_use","id":"toolu_1","name":"f","input":{ODD}}}],"stop_reason":"tool_use"}}"#
+        ),
+        Format::Gemini => format!(
+            r#"{{"responseId":"r","candidates":[{{"index":0,"content":{{"role":"model","parts":[{{"functionCall":{{"name":"f","args":{ODD}}}}}]}},"finishReason":"STOP"}}]}}"#
+        ),
+    }
+}
+
+#[test]
+fn replies_keep_the_order_and_the_digits_of_arguments() {
+    for from in Format::ALL {
+        let reply = codec(from).read_reply(reply(from).as_bytes()).unwrap();
+        for to in Format::ALL {
+            let text = plain(&codec(to).write_reply(&reply, &STAMP));
+            check(&text, ODD, &format!("a reply from {from} to {to}"));
+        }
+    }
+}
+
+/// A stream that calls a tool with the odd object, in one piece.
+fn stream(format: Format) -> String {
+    match format {
+        Format::OpenAiChat => format!(
+            "data: {{\"id\":\"r\",\"choices\":[{{\"index\":0,\"delta\":{{\"tool_calls\":[{{\"index\":0,\"id\":\"c\",\"function\":{{\"name\":\"f\",\"arguments\":{ODD}}}}}]}}}}]}}\n\n\
+             data: {{\"id\":\"r\",\"choices\":[{{\"index\":0,\"delta\":{{}},\"finish_reason\":\"tool_calls\"}}]}}\n\ndata: [DONE]\n\n"
+        ),
+        Format::Anthropic => format!(
+            "event: message_start\ndata: {{\"type\":\"message_start\",\"message\":{{\"id\":\"r\"}}}}\n\n\
+             event: content_block_start\ndata: {{\"type\":\"content_block_start\",\"index\":0,\"content_block\":{{\"type\":\"tool_use\",\"id\":\"t\",\"name\":\"f\",\"input\":{ODD}}}}}\n\n\
+             event: content_block_stop\ndata: {{\"type\":\"content_block_stop\",\"index\":0}}\n\n\
+             event: message_delta\ndata: {{\"type\":\"message_delta\",\"delta\":{{\"stop_reason\":\"tool_use\"}}}}\n\n\
+             event: message_stop\ndata: {{\"type\":\"message_stop\"}}\n\n"
+        ),
+        Format::Gemini => format!("data: {}\n\n", reply(Format::Gemini)),
+    }
+}
+
+fn written(to: &dyn Codec, events: &[Event]) -> Vec<u8> {
+    let mut writer = to.stream_writer(&STAMP);
+    let mut out = Vec::new();
+    for event in events {
+        writer.event(event, &mut out);
+    }
+    out
+}
+
+#[test]
+fn streams_keep_the_order_and_the_digits_of_arguments() {
+    for from in Format::ALL {
+        let outcome = laws::read_stream(codec(from), [stream(from).as_bytes()]);
+        assert!(outcome.failure.is_none(), "{from}: {:?}", outcome.failure);
+        for to in Format::ALL {
+            let text = plain(&written(codec(to), &outcome.events));
+            check(&text, ODD, &format!("a stream from {from} to {to}"));
+        }
+    }
+}
