@@ -84,7 +84,7 @@ async fn one(
     };
     let deadlines = Deadlines {
         connect: limits.connect_timeout,
-        first_byte: first_content,
+        head: first_content,
         idle: limits.idle_timeout.max(Duration::from_millis(1)),
     };
     let began_ms = now_ms();
