@@ -259,7 +259,7 @@ async fn create(
     if expires_at_ms.is_some_and(|end| end <= now_ms) {
         return Err(invalid("expires_at: must be in the future"));
     }
-    let key = KeyText::generate(KeyKind::Inference, &desk.office.random());
+    let key = KeyText::generate(KeyKind::Inference, &desk.office.random()?);
     let new = NewKey {
         account: manager.account(),
         hash: key.hash(),

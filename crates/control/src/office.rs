@@ -57,7 +57,10 @@ pub trait Office: Send + Sync + 'static {
     /// Milliseconds since 1970.
     fn now_ms(&self) -> u64;
     /// Bytes of the operating system's generator, for a new key.
-    fn random(&self) -> [u8; RANDOM_BYTES];
+    ///
+    /// # Errors
+    /// The system gives none.
+    fn random(&self) -> Result<[u8; RANDOM_BYTES], Failure>;
     /// Finds out who asks, from `Authorization` and its like. Whether the
     /// key is still alive is checked here, against [`Self::now_ms`].
     fn identify<'a>(&'a self, headers: &'a HeaderMap) -> Answer<'a, Result<Principal, Failure>>;

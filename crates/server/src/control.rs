@@ -18,12 +18,12 @@ use bourse_routing::health;
 use bourse_store::Store;
 use bourse_vocab::{AccountId, Failure, KeyId};
 
-use crate::office::LiveOffice;
+use crate::store_watcher::StoreWatcher;
 
 /// A running server, as the control plane sees it.
 struct Live {
     gateway: Arc<Gateway>,
-    office: Arc<LiveOffice>,
+    watcher: Arc<StoreWatcher>,
     store: Arc<dyn Store>,
     metrics_public: bool,
 }
@@ -32,13 +32,13 @@ struct Live {
 /// can reach a loopback address, and need a management key elsewhere.
 pub fn router(
     gateway: &Arc<Gateway>,
-    office: &Arc<LiveOffice>,
+    watcher: &Arc<StoreWatcher>,
     store: &Arc<dyn Store>,
     metrics_public: bool,
 ) -> Router {
     bourse_control::router(Arc::new(Live {
         gateway: Arc::clone(gateway),
-        office: Arc::clone(office),
+        watcher: Arc::clone(watcher),
         store: Arc::clone(store),
         metrics_public,
     }))
@@ -72,8 +72,9 @@ impl Office for Live {
         now_ms()
     }
 
-    fn random(&self) -> [u8; RANDOM_BYTES] {
+    fn random(&self) -> Result<[u8; RANDOM_BYTES], Failure> {
         crate::keys::random()
+            .map_err(|error| Failure::server(format!("the system's generator: {error}")))
     }
 
     fn identify<'a>(&'a self, headers: &'a HeaderMap) -> Answer<'a, Result<Principal, Failure>> {
@@ -92,7 +93,7 @@ impl Office for Live {
     }
 
     fn refresh(&self) -> Answer<'_, ()> {
-        self.office.refresh()
+        self.watcher.refresh()
     }
 
     fn endpoint_stats(&self, endpoint_id: &str) -> Option<EndpointStats> {

@@ -3,14 +3,14 @@
 mod cli;
 mod config;
 mod control;
-mod first_boot;
+mod first_start;
 mod keys;
 mod logging;
 mod market;
-mod office;
 mod reload;
 mod serve;
 mod simulated;
+mod store_watcher;
 mod worker;
 
 /// See docs/decisions/0010.

@@ -37,18 +37,10 @@ pub struct Built {
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
-fn variable(names: &[&str]) -> Option<String> {
-    names
-        .iter()
-        .filter_map(|name| std::env::var(name).ok())
-        .find(|value| !value.trim().is_empty())
-}
-
 /// Whether there is any provider to call.
 #[must_use]
 pub fn is_any_configured(config: &Config) -> bool {
-    !config.providers.is_empty()
-        || enabled(config).any(|provider| variable(provider.env()).is_some())
+    !config.providers.is_empty() || !config.ambient_keys.is_empty()
 }
 
 /// Built-in providers that the operator has not switched off.
@@ -137,7 +129,7 @@ fn configured(config: &Config) -> Vec<ProviderSetup> {
             .find(|given| given.slug == provider.slug());
         let key = given
             .and_then(|given| given.key.clone())
-            .or_else(|| variable(provider.env()).map(|key| Key::new(&key)));
+            .or_else(|| config.ambient_keys.get(provider.slug()).cloned());
         if given.is_none() && key.is_none() {
             return None;
         }

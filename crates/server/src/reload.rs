@@ -1,6 +1,7 @@
 //! New configuration in a running server: on SIGHUP and when the file
 //! changes. A market is built from it and swapped in whole; a file with a
-//! mistake is reported, and the last good market stays.
+//! mistake is reported, and the last good market stays. What only a restart
+//! takes over is named in the log.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,13 +13,13 @@ use notify::{RecursiveMode, Watcher};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
-use crate::config::{Config, DEFAULT_PATH};
+use crate::config::{self, Config, DEFAULT_PATH};
 use crate::market::{self, Providers};
 
 /// Editors write a file in several steps; wait until it is quiet.
 const SETTLE: Duration = Duration::from_millis(150);
 
-/// Watches until told to stop. The watcher lives as long as what is returned.
+/// Watches until the server stops. The watcher lives as long as what is returned.
 pub fn watch(
     path: Option<&Path>,
     config: &Config,
@@ -27,7 +28,7 @@ pub fn watch(
     clients: Vec<Client>,
     mut stop: watch::Receiver<bool>,
 ) -> std::io::Result<Option<notify::RecommendedWatcher>> {
-    // Before anybody is served, so that no signal ends the server.
+    // Before the first call, so that no signal ends the server.
     let mut hangup = signal(SignalKind::hangup())?;
     let given = path.map(Path::to_owned);
     let file = given.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_PATH));
@@ -36,6 +37,7 @@ pub fn watch(
     let synced = std::path::absolute(&synced).unwrap_or(synced);
     let (changed, mut changes) = mpsc::channel::<()>(1);
     let watcher = start_watcher(&file, &synced, changed.clone());
+    let running = config.clone();
     tokio::spawn(async move {
         // Kept, so that the channel stays open without a watcher.
         let _changed = changed;
@@ -43,10 +45,13 @@ pub fn watch(
             tokio::select! {
                 _ = hangup.recv() => {}
                 _ = changes.recv() => tokio::time::sleep(SETTLE).await,
-                () = crate::worker::told(&mut stop) => return,
+                () = crate::worker::stopped(&mut stop) => return,
             }
             while changes.try_recv().is_ok() {}
-            reload(given.as_deref(), &providers, &gateway, &clients);
+            match Config::load(given.as_deref()) {
+                Ok(new) => apply(&running, &new, &providers, &gateway, &clients),
+                Err(error) => tracing::error!("the configuration is not taken over:\n{error}"),
+            }
         }
     });
     Ok(watcher)
@@ -88,16 +93,22 @@ fn start_watcher(
     Some(watcher)
 }
 
-/// Loads, builds, swaps.
-fn reload(path: Option<&Path>, providers: &Providers, gateway: &Gateway, clients: &[Client]) {
-    let config = match Config::load(path) {
-        Ok(config) => config,
-        Err(error) => {
-            tracing::error!("the configuration is not taken over:\n{error}");
-            return;
-        }
-    };
-    match market::build(&config, providers, &gateway.memory) {
+/// Builds a market from the new configuration and swaps it in.
+fn apply(
+    running: &Config,
+    new: &Config,
+    providers: &Providers,
+    gateway: &Gateway,
+    clients: &[Client],
+) {
+    let waiting = config::waiting_for_restart(running, new);
+    if !waiting.is_empty() {
+        tracing::warn!(
+            keys = waiting.join(", "),
+            "changed, and in force only after a restart"
+        );
+    }
+    match market::build(new, providers, &gateway.memory) {
         Ok(built) => {
             for problem in &built.problems {
                 tracing::warn!(provider = problem.provider, "{}", problem.message);

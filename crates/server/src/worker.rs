@@ -91,13 +91,13 @@ pub struct Service {
     pub write_timeout: Duration,
 }
 
-/// Waits until told to stop.
-pub async fn told(stop: &mut watch::Receiver<bool>) {
-    // An error means that whoever could tell is gone: stop as well.
+/// Waits until the server stops.
+pub async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // An error means that the sender is gone: stop as well.
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-/// Accepts and serves until told to stop, then until the last connection
+/// Accepts and serves until the server stops, then until the last connection
 /// has ended.
 pub async fn run(
     listener: std::net::TcpListener,
@@ -110,11 +110,11 @@ pub async fn run(
     loop {
         let slot = tokio::select! {
             slot = Arc::clone(&slots).acquire_owned() => slot,
-            () = told(&mut stop) => break,
+            () = stopped(&mut stop) => break,
         };
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = told(&mut stop) => break,
+            () = stopped(&mut stop) => break,
         };
         let stream = match accepted {
             Ok((stream, _)) => stream,
@@ -162,7 +162,7 @@ async fn serve(stream: TcpStream, service: Service, mut stop: watch::Receiver<bo
     );
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = told(&mut stop) => {
+        () = stopped(&mut stop) => {
             // Finish what is under way, then close.
             connection.as_mut().graceful_shutdown();
             connection.await

@@ -286,9 +286,9 @@ impl Office for Town {
         NOW
     }
 
-    fn random(&self) -> [u8; 48] {
+    fn random(&self) -> Result<[u8; 48], Failure> {
         let drawn = self.drawn.fetch_add(1, Relaxed).to_be_bytes();
-        std::array::from_fn(|i| drawn[i % 8])
+        Ok(std::array::from_fn(|i| drawn[i % 8]))
     }
 
     fn identify<'a>(&'a self, headers: &'a HeaderMap) -> Answer<'a, Result<Principal, Failure>> {

@@ -8,7 +8,7 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::{Common, Error, block_on, say};
-use crate::first_boot::DEFAULT_ACCOUNT;
+use crate::first_start::DEFAULT_ACCOUNT;
 use crate::keys::{self, NewKeyRequest};
 
 #[derive(Subcommand)]

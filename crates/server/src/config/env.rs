@@ -3,21 +3,28 @@
 
 use toml::{Table, Value};
 
-use super::{ConfigErrors, RawConfig};
+use super::{ConfigErrors, Environment, RawConfig};
 
 const PREFIX: &str = "BOURSE_";
 
 /// Lays the variables over what the file says. A value is read as TOML
 /// where it is TOML (`true`, `12`, `["a"]`), and as a string otherwise.
 /// Variables without `__` (`BOURSE_CONFIG`, …) are not configuration keys.
+///
+/// # Errors
+/// A variable that names no key, or whose value does not fit it.
 pub fn overlay(
     name: &str,
     text: &str,
     raw: RawConfig,
-    variables: &[(String, String)],
+    environment: &Environment,
 ) -> Result<RawConfig, ConfigErrors> {
-    let mut keys: Vec<_> = variables
-        .iter()
+    let (variables, problems) = environment.beginning_with(PREFIX);
+    if !problems.is_empty() {
+        return Err(ConfigErrors(problems));
+    }
+    let keys: Vec<_> = variables
+        .into_iter()
         .filter_map(|(variable, value)| {
             let path = variable.strip_prefix(PREFIX)?;
             path.contains("__").then_some((variable, path, value))
@@ -26,7 +33,6 @@ pub fn overlay(
     if keys.is_empty() {
         return Ok(raw);
     }
-    keys.sort();
     let mut problems = Vec::new();
     let mut table: Table = text
         .parse()

@@ -5,6 +5,8 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 
+use super::Environment;
+
 /// A secret, or where to find it.
 #[derive(Clone)]
 pub enum RawSecret {
@@ -60,14 +62,16 @@ impl<'de> Deserialize<'de> for RawSecret {
 
 impl RawSecret {
     /// Fetches the secret. Errors name the place and never the secret.
-    pub fn resolve(&self, variables: &[(String, String)]) -> Result<String, String> {
+    ///
+    /// # Errors
+    /// The variable or the file is not there, or is not text.
+    pub fn resolve(&self, environment: &Environment) -> Result<String, String> {
         let secret = match self {
             Self::Text(text) => text.clone(),
-            Self::Env(name) => variables
-                .iter()
-                .find(|(variable, _)| variable == name)
-                .map(|(_, value)| value.clone())
-                .ok_or_else(|| format!("the environment variable {name} is not set"))?,
+            Self::Env(name) => environment
+                .get(name)?
+                .ok_or_else(|| format!("the environment variable {name} is not set"))?
+                .to_owned(),
             Self::File(path) => {
                 std::fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?
             }

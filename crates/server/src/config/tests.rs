@@ -1,7 +1,7 @@
 use super::*;
 
 fn parse(text: &str) -> Result<Config, ConfigErrors> {
-    Config::parse("bourse.toml", text, &[])
+    Config::parse("bourse.toml", text, &Environment::default())
 }
 
 fn problems(text: &str) -> String {
@@ -10,7 +10,7 @@ fn problems(text: &str) -> String {
 
 #[test]
 fn the_contracts_example_is_understood() {
-    let variables = [("OPENAI_API_KEY".to_owned(), "sk-test\n".to_owned())];
+    let variables = Environment::from_iter([("OPENAI_API_KEY", "sk-test\n")]);
     let text = r#"
         [server]
         listen = "127.0.0.1:8787"
@@ -111,7 +111,7 @@ fn a_missing_secret_names_its_place_and_secrets_never_print() {
 
 #[test]
 fn variables_override_the_file_and_name_themselves_when_wrong() {
-    let set = |name: &str, value: &str| vec![(name.to_owned(), value.to_owned())];
+    let set = |name: &str, value: &str| Environment::from_iter([(name, value)]);
     let config = Config::parse(
         "f",
         "[server]\nlisten = \"127.0.0.1:1\"\n",
@@ -145,4 +145,106 @@ fn the_sample_file_is_understood_and_states_the_defaults() {
     assert_eq!(slugs, ["local"]);
     assert_eq!(config.disabled, ["anthropic", "openai"]);
     crate::market::catalog(&config).unwrap();
+}
+
+#[test]
+fn a_variable_that_is_not_utf_8_is_a_sentence_where_it_counts_and_nothing_elsewhere() {
+    use std::os::unix::ffi::OsStringExt as _;
+    let load = |name: &str, text: &str| {
+        let value = std::ffi::OsString::from_vec(b"sk-\xff".to_vec());
+        let environment = Environment::from_iter([(name, value)]);
+        Config::parse("f", text, &environment)
+    };
+    load("LS_COLORS", "").unwrap();
+    let secret = "[providers.openai]\napi_key = { env = \"MY_KEY\" }\n";
+    for (name, text) in [
+        ("BOURSE_SERVER__LISTEN", ""),
+        ("OPENAI_API_KEY", ""),
+        ("MY_KEY", secret),
+    ] {
+        let problem = load(name, text).unwrap_err().to_string();
+        assert!(problem.contains(name), "{problem}");
+        assert!(problem.contains("is not valid UTF-8"), "{problem}");
+    }
+    // A provider that is switched off does not look for its key.
+    load("OPENAI_API_KEY", "[providers.openai]\ndisabled = true\n").unwrap();
+}
+
+#[test]
+fn a_key_in_a_providers_own_variable_counts_unless_it_is_empty_or_switched_off() {
+    let found = |value: &str, text: &str| {
+        let environment = Environment::from_iter([("OPENAI_API_KEY", value)]);
+        let config = Config::parse("f", text, &environment).unwrap();
+        let key = config.ambient_keys.get("openai");
+        key.map(|key| key.expose().to_owned())
+    };
+    assert_eq!(found("sk-ambient", "").as_deref(), Some("sk-ambient"));
+    assert_eq!(found("  ", ""), None);
+    assert_eq!(
+        found("sk-ambient", "[providers.openai]\ndisabled = true\n"),
+        None
+    );
+}
+
+#[test]
+fn every_limit_is_refused_by_its_name_when_out_of_range() {
+    for line in [
+        "server.workers = 0",
+        "server.workers = 257",
+        "server.body_bytes_max = 1023",
+        "server.body_bytes_max = 1073741825",
+        "server.head_timeout_ms = 0",
+        "server.body_timeout_ms = 600001",
+        "server.write_timeout_ms = 600001",
+        "routing.first_token_timeout_ms = 3600001",
+        "routing.last_first_token_timeout_ms = 0",
+        "routing.idle_timeout_ms = 3600001",
+        "routing.connect_timeout_ms = 60001",
+        "routing.keep_alive_after_ms = 60001",
+        "routing.drain_timeout_ms = 0",
+        "billing.markup_ppm = 10000001",
+        "ledger.durability = \"never\"",
+        "log.format = \"xml\"",
+        "providers.openai.http2 = \"always\"",
+        "providers.openai.on_disconnect = \"wait\"",
+    ] {
+        let problem = problems(line);
+        let key = line.split(' ').next().unwrap();
+        assert!(
+            problem.starts_with(&format!("{key}: ")),
+            "{line}: {problem}"
+        );
+        assert_eq!(problem.lines().count(), 1, "{problem}");
+    }
+}
+
+#[test]
+fn a_reload_names_what_only_a_restart_takes_over() {
+    let running = parse("").unwrap();
+    let waiting = |text: &str| waiting_for_restart(&running, &parse(text).unwrap());
+    assert!(waiting("").is_empty());
+    // Taken over at once.
+    assert!(waiting("billing.markup_ppm = 5").is_empty());
+    assert!(waiting("providers.openai.disabled = true").is_empty());
+    for line in [
+        "server.listen = \"127.0.0.1:9\"",
+        "server.data_dir = \"elsewhere\"",
+        "server.workers = 255",
+        "server.body_bytes_max = 4096",
+        "server.head_timeout_ms = 1",
+        "server.body_timeout_ms = 1",
+        "server.write_timeout_ms = 1",
+        "routing.first_token_timeout_ms = 1",
+        "routing.last_first_token_timeout_ms = 1",
+        "routing.idle_timeout_ms = 1",
+        "routing.connect_timeout_ms = 1",
+        "routing.keep_alive_after_ms = 1",
+        "routing.drain_timeout_ms = 1",
+        "ledger.durability = \"always\"",
+        "log.format = \"json\"",
+        "log.level = \"debug\"",
+    ] {
+        let key = line.split(' ').next().unwrap();
+        assert_eq!(waiting(line), [key], "{line}");
+    }
 }

@@ -7,7 +7,6 @@
 use std::fs::File;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use bourse_dataplane::clock::now_ms;
 use bourse_dataplane::gateway::Gateway;
@@ -17,7 +16,7 @@ use bourse_store::{Grant, Store};
 use bourse_vocab::{AccountId, Nanos};
 
 use crate::keys;
-use crate::office::LiveOffice;
+use crate::store_watcher::StoreWatcher;
 
 /// The account that a single-operator installation uses.
 pub const DEFAULT_ACCOUNT: &str = "default";
@@ -34,8 +33,8 @@ const MANAGEMENT_KEY: &str = "first management key";
 /// Keys looked at when a first start is repeated.
 const KEYS_MAX: u64 = 1_000;
 
-/// What is shown once.
-pub struct Welcome {
+/// The first keys, which are shown once.
+pub struct FirstKeys {
     marker: PathBuf,
     inference: String,
     management: String,
@@ -44,11 +43,11 @@ pub struct Welcome {
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
 /// Sets an empty installation up. `None` if it is not empty.
-pub async fn welcome(
+pub async fn set_up(
     store: &dyn Store,
-    office: &Arc<LiveOffice>,
+    watcher: &StoreWatcher,
     data_dir: &Path,
-) -> Result<Option<Welcome>, Error> {
+) -> Result<Option<FirstKeys>, Error> {
     let marker = data_dir.join(MARKER);
     let at_ms = now_ms();
     let account = if marker.exists() {
@@ -88,8 +87,8 @@ pub async fn welcome(
     };
     let inference = keys::create(store, key(KeyKind::Inference, KEY), at_ms).await?;
     let management = keys::create(store, key(KeyKind::Management, MANAGEMENT_KEY), at_ms).await?;
-    office.look().await?;
-    Ok(Some(Welcome {
+    watcher.read_changes().await?;
+    Ok(Some(FirstKeys {
         marker,
         inference: inference.reveal().to_owned(),
         management: management.reveal().to_owned(),
@@ -132,7 +131,7 @@ fn example_model(gateway: &Gateway) -> Option<String> {
 }
 
 /// Says where the server is and, on the first start, with which keys.
-pub fn print(welcome: &Option<Welcome>, address: SocketAddr, gateway: &Gateway) {
+pub fn print(keys: Option<&FirstKeys>, address: SocketAddr, gateway: &Gateway) {
     let simulated = gateway.market.load().is_simulated();
     let mut out = String::new();
     out.push_str(&format!("\nBourse serves on http://{address}  (API: http://{address}/api/v1, documents: http://{address}/docs)\n"));
@@ -141,23 +140,23 @@ pub fn print(welcome: &Option<Welcome>, address: SocketAddr, gateway: &Gateway) 
         tracing::warn!("no provider is configured: answers come from simulated providers");
     }
     let example = example_model(gateway);
-    if let Some(welcome) = welcome {
+    if let Some(keys) = keys {
         out.push_str("\nThese keys are shown once:\n");
-        out.push_str(&format!("  API key         {}\n", welcome.inference));
-        out.push_str(&format!("  management key  {}\n", welcome.management));
+        out.push_str(&format!("  API key         {}\n", keys.inference));
+        out.push_str(&format!("  management key  {}\n", keys.management));
         if let Some(model) = &example {
             out.push_str("\nTry it:\n");
             out.push_str(&format!(
                 "  curl -s http://{address}/api/v1/chat/completions -H 'Authorization: Bearer {}' -H 'Content-Type: application/json' -d '{{\"model\":\"{model}\",\"messages\":[{{\"role\":\"user\",\"content\":\"Hello\"}}]}}'\n",
-                welcome.inference
+                keys.inference
             ));
         }
     }
     print_stdout(&out);
-    if let Some(welcome) = welcome
-        && let Err(error) = std::fs::remove_file(&welcome.marker)
+    if let Some(keys) = keys
+        && let Err(error) = std::fs::remove_file(&keys.marker)
     {
-        tracing::warn!(%error, path = %welcome.marker.display(), "could not be removed; the next start will make new keys");
+        tracing::warn!(%error, path = %keys.marker.display(), "could not be removed; the next start will make new keys");
     }
 }
 

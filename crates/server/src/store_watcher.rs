@@ -1,4 +1,5 @@
-//! Between memory and the database: what others changed, noticed.
+//! Changes that others make in the database, brought into memory: keys and
+//! grants from the command line, from another server, from the control plane.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -11,20 +12,19 @@ use bourse_store::{Store, StoreError, Till};
 use tokio::sync::{Mutex, watch};
 
 /// How often the database is asked for changes that others made.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The office of a running server.
-pub struct LiveOffice {
+/// Watches the database for a running server.
+pub struct StoreWatcher {
     store: Arc<dyn Store>,
     till: Arc<Till>,
-    /// The last change that was taken over. The lock makes looks take turns;
-    /// whoever waited for one shares its result.
+    /// The last change that was taken over. The lock makes readers take turns.
     seq: Mutex<u64>,
     gateway: OnceLock<Weak<Gateway>>,
 }
 
-impl LiveOffice {
-    /// An office that has seen nothing yet.
+impl StoreWatcher {
+    /// A watcher that has seen nothing yet.
     #[must_use]
     pub fn new(store: Arc<dyn Store>, till: Arc<Till>) -> Self {
         Self {
@@ -35,13 +35,16 @@ impl LiveOffice {
         }
     }
 
-    /// Tells the office whose keyring it keeps.
+    /// Says whose keyring is kept up to date.
     pub fn attach(&self, gateway: &Arc<Gateway>) {
         let _ = self.gateway.set(Arc::downgrade(gateway));
     }
 
-    /// Takes over what was changed since the last look.
-    pub async fn look(&self) -> Result<(), StoreError> {
+    /// Takes over what was changed since the last time.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn read_changes(&self) -> Result<(), StoreError> {
         let mut seq = self.seq.lock().await;
         let changes = self.store.changes_since(*seq).await?;
         if changes.is_empty() {
@@ -58,26 +61,26 @@ impl LiveOffice {
         Ok(())
     }
 
-    /// Looks every second until told to stop.
-    pub async fn keep_looking(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
-        let mut ticks = tokio::time::interval(LOOK_EVERY);
+    /// Reads changes every second until the server stops.
+    pub async fn keep_reading(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
+        let mut ticks = tokio::time::interval(POLL_INTERVAL);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 _ = ticks.tick() => {}
-                () = crate::worker::told(&mut stop) => return,
+                () = crate::worker::stopped(&mut stop) => return,
             }
-            if let Err(error) = self.look().await {
+            if let Err(error) = self.read_changes().await {
                 tracing::warn!(%error, "changes could not be read from the database");
             }
         }
     }
 }
 
-impl Office for LiveOffice {
+impl Office for StoreWatcher {
     fn refresh(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         Box::pin(async {
-            if let Err(error) = self.look().await {
+            if let Err(error) = self.read_changes().await {
                 tracing::warn!(%error, "changes could not be read from the database");
             }
         })

@@ -1,0 +1,117 @@
+//! What a provider's section means.
+
+use bourse_net::Http2;
+use bourse_providers::{Disconnect, Key};
+use bourse_vocab::Format;
+
+use super::{Environment, ProviderConfig, RawProvider};
+
+/// Makes sense of `[providers.<slug>]`; nothing if it is switched off.
+pub(super) fn resolve(
+    slug: &str,
+    raw: &RawProvider,
+    environment: &Environment,
+    problems: &mut Vec<String>,
+) -> Option<ProviderConfig> {
+    if !slug.bytes().all(may_be_in_slug) {
+        problems.push(format!(
+            "providers.{slug}: a provider's name has only a-z, 0-9, '-', '_' and '.'"
+        ));
+    }
+    if raw.disabled.unwrap_or(false) {
+        return None;
+    }
+    let mut section = Section { slug, problems };
+    section.check_address(raw);
+    Some(ProviderConfig {
+        slug: slug.to_owned(),
+        key: section.key(raw, environment),
+        base_url: raw.base_url.clone(),
+        format: section.format(raw),
+        http2: section.http2(raw),
+        on_disconnect: section.on_disconnect(raw),
+    })
+}
+
+const fn may_be_in_slug(byte: u8) -> bool {
+    byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_' | b'.')
+}
+
+/// A section that is being read, and where its mistakes go.
+struct Section<'a> {
+    slug: &'a str,
+    problems: &'a mut Vec<String>,
+}
+
+impl Section<'_> {
+    fn wrong(&mut self, field: &str, problem: impl std::fmt::Display) {
+        let slug = self.slug;
+        self.problems
+            .push(format!("providers.{slug}.{field}: {problem}"));
+    }
+
+    /// A provider that is not built in must say where it is and how it
+    /// speaks.
+    fn check_address(&mut self, raw: &RawProvider) {
+        let slug = self.slug;
+        if bourse_providers::by_slug(slug).is_none() {
+            let why = format!("required, because {slug} is not a built-in provider");
+            if raw.base_url.is_none() {
+                self.wrong("base_url", &why);
+            }
+            if raw.format.is_none() {
+                let use_instead = "use \"openai-chat\" for most servers";
+                self.wrong("format", format_args!("{why}; {use_instead}"));
+            }
+        }
+        if let Some(url) = &raw.base_url
+            && let Err(error) = bourse_net::Origin::parse_operator(url)
+        {
+            self.wrong("base_url", error);
+        }
+    }
+
+    fn key(&mut self, raw: &RawProvider, environment: &Environment) -> Option<Key> {
+        let secret = raw.api_key.as_ref()?.resolve(environment);
+        secret
+            .map_err(|problem| self.wrong("api_key", problem))
+            .ok()
+            .map(|key| Key::new(&key))
+    }
+
+    fn format(&mut self, raw: &RawProvider) -> Option<Format> {
+        let text = raw.format.as_deref()?;
+        let format = Format::by_slug(text);
+        if format.is_none() {
+            let known: Vec<_> = Format::ALL.iter().map(|format| format.slug()).collect();
+            let known = known.join(", ");
+            self.wrong("format", format_args!("`{text}` is not one of {known}"));
+        }
+        format
+    }
+
+    fn http2(&mut self, raw: &RawProvider) -> Option<Http2> {
+        match raw.http2.as_deref()? {
+            "auto" => Some(Http2::Auto),
+            "never" => Some(Http2::Never),
+            "prior" => Some(Http2::Prior),
+            other => {
+                let problem = format!("`{other}` is not one of auto, never, prior");
+                self.wrong("http2", problem);
+                None
+            }
+        }
+    }
+
+    fn on_disconnect(&mut self, raw: &RawProvider) -> Option<Disconnect> {
+        match raw.on_disconnect.as_deref()? {
+            "cancel" => Some(Disconnect::Cancel),
+            "drain" => Some(Disconnect::Drain),
+            other => {
+                let problem = format!("`{other}` is neither cancel nor drain");
+                self.wrong("on_disconnect", problem);
+                None
+            }
+        }
+    }
+}

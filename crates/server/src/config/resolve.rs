@@ -1,0 +1,215 @@
+//! From what was written to what it means, with every mistake noted.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::raw::{RawDatabase, RawRouting, RawServer};
+use super::{CallLimits, Config, ConfigErrors, Durability, Environment, RawConfig, provider};
+
+/// Where the server listens unless configuration says otherwise.
+const LISTEN: &str = "127.0.0.1:8787";
+/// The most a request body may hold unless configuration says otherwise.
+/// Twice the largest image that providers take, with room for a long prompt.
+const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Most threads of the data plane: more than any machine has cores to give.
+const WORKERS_MAX: usize = 256;
+/// The highest markup: ten times the price.
+const MARKUP_PPM_MAX: u64 = 10_000_000;
+
+/// A time limit that the operator may set, in milliseconds.
+struct TimeLimit {
+    key: &'static str,
+    default_ms: u64,
+    max_ms: u64,
+}
+
+impl TimeLimit {
+    const fn new(key: &'static str, default_ms: u64, max_ms: u64) -> Self {
+        Self {
+            key,
+            default_ms,
+            max_ms,
+        }
+    }
+
+    fn read(&self, given: Option<u64>, problems: &mut Vec<String>) -> Duration {
+        let value = given.unwrap_or(self.default_ms);
+        if value == 0 || value > self.max_ms {
+            let (key, max) = (self.key, self.max_ms);
+            problems.push(format!("{key}: {value} is not between 1 and {max} ms"));
+        }
+        Duration::from_millis(value)
+    }
+}
+
+const MINUTE_MS: u64 = 60_000;
+const HOUR_MS: u64 = 60 * MINUTE_MS;
+
+const FIRST_TOKEN: TimeLimit = TimeLimit::new("routing.first_token_timeout_ms", 30_000, HOUR_MS);
+const LAST_FIRST_TOKEN: TimeLimit =
+    TimeLimit::new("routing.last_first_token_timeout_ms", 300_000, HOUR_MS);
+const IDLE: TimeLimit = TimeLimit::new("routing.idle_timeout_ms", 120_000, HOUR_MS);
+const CONNECT: TimeLimit = TimeLimit::new("routing.connect_timeout_ms", 5_000, MINUTE_MS);
+const KEEP_ALIVE: TimeLimit = TimeLimit::new("routing.keep_alive_after_ms", 10_000, MINUTE_MS);
+const DRAIN: TimeLimit = TimeLimit::new("routing.drain_timeout_ms", 120_000, HOUR_MS);
+const HEAD: TimeLimit = TimeLimit::new("server.head_timeout_ms", 10_000, 10 * MINUTE_MS);
+const BODY: TimeLimit = TimeLimit::new("server.body_timeout_ms", 30_000, 10 * MINUTE_MS);
+const WRITE: TimeLimit = TimeLimit::new("server.write_timeout_ms", 60_000, 10 * MINUTE_MS);
+
+/// Makes sense of everything, or says everything that makes none.
+pub(super) fn resolve(raw: &RawConfig, environment: &Environment) -> Result<Config, ConfigErrors> {
+    let mut problems = Vec::new();
+    database(&raw.database, &mut problems);
+    let disabled: Vec<String> = raw
+        .providers
+        .iter()
+        .filter(|(_, provider)| provider.disabled.unwrap_or(false))
+        .map(|(slug, _)| slug.clone())
+        .collect();
+    let config = Config {
+        listen: listen(&raw.server, &mut problems),
+        data_dir: PathBuf::from(raw.server.data_dir.as_deref().unwrap_or("data")),
+        workers: workers(&raw.server, &mut problems),
+        limits: limits(&raw.server, &raw.routing, &mut problems),
+        markup_ppm: markup_ppm(raw.billing.markup_ppm, &mut problems),
+        durability: durability(raw.ledger.durability.as_deref(), &mut problems),
+        log_json: log_json(raw.log.format.as_deref(), &mut problems),
+        log_level: raw.log.level.clone().unwrap_or_else(|| "info".to_owned()),
+        providers: raw
+            .providers
+            .iter()
+            .filter_map(|(slug, raw)| provider::resolve(slug, raw, environment, &mut problems))
+            .collect(),
+        ambient_keys: ambient_keys(&disabled, environment, &mut problems),
+        disabled,
+        overlay: bourse_catalog::Overlay {
+            models: raw.models.clone(),
+            ..bourse_catalog::Overlay::default()
+        },
+    };
+    if problems.is_empty() {
+        Ok(config)
+    } else {
+        Err(ConfigErrors(problems))
+    }
+}
+
+fn database(raw: &RawDatabase, problems: &mut Vec<String>) {
+    match raw.url.as_deref() {
+        None | Some("sqlite") => {}
+        Some(url) => problems.push(format!(
+            "database.url: `{}` is not supported by this build; use \"sqlite\", which keeps everything inside server.data_dir",
+            url.split("://").next().unwrap_or("")
+        )),
+    }
+}
+
+fn listen(raw: &RawServer, problems: &mut Vec<String>) -> SocketAddr {
+    let text = raw.listen.as_deref().unwrap_or(LISTEN);
+    text.parse().unwrap_or_else(|_| {
+        problems.push(format!(
+            "server.listen: `{text}` is not an address such as \"{LISTEN}\""
+        ));
+        SocketAddr::from(([127, 0, 0, 1], 0))
+    })
+}
+
+fn workers(raw: &RawServer, problems: &mut Vec<String>) -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    // One core is left to the journal, the database and the control plane.
+    let workers = raw
+        .workers
+        .unwrap_or_else(|| cores.saturating_sub(1).max(1));
+    if !(1..=WORKERS_MAX).contains(&workers) {
+        problems.push(format!(
+            "server.workers: {workers} is not between 1 and {WORKERS_MAX}"
+        ));
+    }
+    workers
+}
+
+fn limits(server: &RawServer, routing: &RawRouting, problems: &mut Vec<String>) -> CallLimits {
+    let body_bytes_max = server.body_bytes_max.unwrap_or(BODY_BYTES_MAX);
+    if !(1024..=1 << 30).contains(&body_bytes_max) {
+        problems.push(format!(
+            "server.body_bytes_max: {body_bytes_max} is not between 1024 and 1073741824"
+        ));
+    }
+    let mut read = |limit: &TimeLimit, given| limit.read(given, problems);
+    CallLimits {
+        body_bytes_max,
+        first_token_timeout: read(&FIRST_TOKEN, routing.first_token_timeout_ms),
+        last_first_token_timeout: read(&LAST_FIRST_TOKEN, routing.last_first_token_timeout_ms),
+        idle_timeout: read(&IDLE, routing.idle_timeout_ms),
+        connect_timeout: read(&CONNECT, routing.connect_timeout_ms),
+        keep_alive_after: read(&KEEP_ALIVE, routing.keep_alive_after_ms),
+        drain_timeout: read(&DRAIN, routing.drain_timeout_ms),
+        head_timeout: read(&HEAD, server.head_timeout_ms),
+        body_timeout: read(&BODY, server.body_timeout_ms),
+        write_timeout: read(&WRITE, server.write_timeout_ms),
+    }
+}
+
+fn markup_ppm(given: Option<u64>, problems: &mut Vec<String>) -> u64 {
+    let markup_ppm = given.unwrap_or(0);
+    if markup_ppm > MARKUP_PPM_MAX {
+        problems.push(format!(
+            "billing.markup_ppm: {markup_ppm} is more than {MARKUP_PPM_MAX} (ten times the price); 55000 means 5.5 %"
+        ));
+    }
+    markup_ppm
+}
+
+fn durability(given: Option<&str>, problems: &mut Vec<String>) -> Durability {
+    match given {
+        None | Some("group") => Durability::Group,
+        Some("always") => Durability::Always,
+        Some(other) => {
+            problems.push(format!(
+                "ledger.durability: `{other}` is neither \"group\" nor \"always\""
+            ));
+            Durability::Group
+        }
+    }
+}
+
+fn log_json(given: Option<&str>, problems: &mut Vec<String>) -> bool {
+    match given {
+        None | Some("text") => false,
+        Some("json") => true,
+        Some(other) => {
+            problems.push(format!(
+                "log.format: `{other}` is neither \"text\" nor \"json\""
+            ));
+            false
+        }
+    }
+}
+
+/// Keys of built-in providers that the operator has not switched off, each
+/// from the first of its variables that says something.
+fn ambient_keys(
+    disabled: &[String],
+    environment: &Environment,
+    problems: &mut Vec<String>,
+) -> BTreeMap<&'static str, bourse_providers::Key> {
+    let mut keys = BTreeMap::new();
+    for provider in bourse_providers::all() {
+        if disabled.iter().any(|slug| slug == provider.slug()) {
+            continue;
+        }
+        for name in provider.env() {
+            match environment.get(name) {
+                Ok(Some(key)) if !key.trim().is_empty() => {
+                    keys.entry(provider.slug())
+                        .or_insert_with(|| bourse_providers::Key::new(key));
+                }
+                Ok(_) => {}
+                Err(problem) => problems.push(problem),
+            }
+        }
+    }
+    keys
+}

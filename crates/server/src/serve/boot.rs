@@ -1,0 +1,240 @@
+//! The stages of a start, in order: addresses are [`Reserved`], the journal
+//! is replayed ([`Recovered`]), the data plane is [`Built`], keys are read
+//! and made ([`Ready`]), and everything runs ([`Running`]).
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use bourse_dataplane::clock::now_ms;
+use bourse_dataplane::gateway::{CallLimits, Counters, Gateway};
+use bourse_dataplane::keyring::Keyring;
+use bourse_dataplane::market::Memory;
+use bourse_dataplane::pipeline::Worker;
+use bourse_net::{Client, ClientConfig, EgressPolicy};
+use bourse_sim::SimHandle;
+use bourse_spool::Options;
+use bourse_store::applier::Applier;
+use bourse_store::{SqliteStore, Store, SyncMode, Till};
+use socket2::Socket;
+use tokio::sync::watch;
+
+use super::running::Running;
+use super::{Error, workers};
+use crate::config::{Config, Durability};
+use crate::first_start::{self, FirstKeys};
+use crate::market::{self, Providers};
+use crate::store_watcher::StoreWatcher;
+use crate::worker::{self, Service};
+use crate::{reload, simulated};
+
+/// The server has its address, and refuses connections. A port that is
+/// taken fails here, before anything on the disk changes.
+pub(super) struct Reserved {
+    config: Config,
+    address: SocketAddr,
+    sockets: Vec<Socket>,
+}
+
+impl Reserved {
+    pub(super) fn addresses(config: Config) -> Result<Self, Error> {
+        let (address, sockets) = worker::reserve(config.listen, config.workers)
+            .map_err(|error| format!("cannot listen on {}: {error}", config.listen))?;
+        Ok(Self {
+            config,
+            address,
+            sockets,
+        })
+    }
+
+    /// Opens the store and brings the journal into it.
+    pub(super) async fn recover(self) -> Result<Recovered, Error> {
+        let data_dir = &self.config.data_dir;
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(data_dir).await?);
+        let mode = match self.config.durability {
+            Durability::Group => SyncMode::Group,
+            Durability::Always => SyncMode::Always,
+        };
+        let (till, recovery) =
+            Till::open(&*store, data_dir, mode, Options::default(), now_ms()).await?;
+        if recovery.replayed > 0 || recovery.torn_bytes > 0 {
+            tracing::info!(
+                replayed = recovery.replayed,
+                settled = recovery.settled,
+                voided = recovery.voided,
+                torn_bytes = recovery.torn_bytes,
+                "the journal was replayed"
+            );
+        }
+        Ok(Recovered {
+            reserved: self,
+            store,
+            till: Arc::new(till),
+        })
+    }
+}
+
+/// Balances are what they were when the last server ended.
+pub(super) struct Recovered {
+    reserved: Reserved,
+    store: Arc<dyn Store>,
+    till: Arc<Till>,
+}
+
+impl Recovered {
+    /// Builds what calls run through.
+    pub(super) fn build(self) -> Result<Built, Error> {
+        let config = &self.reserved.config;
+        let (providers, simulation) = if market::is_any_configured(config) {
+            (Providers::Configured, None)
+        } else {
+            let (address, handle) = simulated::start()?;
+            (Providers::Simulated(address), Some(handle))
+        };
+        let memory = Memory::default();
+        let built = market::build(config, &providers, &memory)?;
+        for problem in &built.problems {
+            tracing::warn!(provider = problem.provider, "{}", problem.message);
+        }
+        let watcher = Arc::new(StoreWatcher::new(
+            Arc::clone(&self.store),
+            Arc::clone(&self.till),
+        ));
+        let gateway = Arc::new(Gateway {
+            market: arc_swap::ArcSwap::from_pointee(built.market),
+            memory,
+            keyring: Keyring::default(),
+            office: watcher.clone(),
+            till: Arc::clone(&self.till),
+            wait_for_disk: config.durability == Durability::Always,
+            limits: limits(config),
+            counters: Counters::default(),
+        });
+        watcher.attach(&gateway);
+        Ok(Built {
+            egress: built.egress,
+            recovered: self,
+            providers,
+            simulation,
+            watcher,
+            gateway,
+        })
+    }
+}
+
+/// The data plane is complete but knows no key yet.
+pub(super) struct Built {
+    recovered: Recovered,
+    providers: Providers,
+    simulation: Option<SimHandle>,
+    egress: EgressPolicy,
+    watcher: Arc<StoreWatcher>,
+    gateway: Arc<Gateway>,
+}
+
+impl Built {
+    /// Reads keys and money, and makes the first keys of an empty
+    /// installation.
+    pub(super) async fn read_keys(self) -> Result<Ready, Error> {
+        self.watcher.read_changes().await?;
+        let Recovered {
+            store, reserved, ..
+        } = &self.recovered;
+        let data_dir = &reserved.config.data_dir;
+        let first_keys = first_start::set_up(&**store, &self.watcher, data_dir).await?;
+        Ok(Ready {
+            built: self,
+            first_keys,
+        })
+    }
+}
+
+/// A call could be served.
+pub(super) struct Ready {
+    built: Built,
+    first_keys: Option<FirstKeys>,
+}
+
+impl Ready {
+    /// Starts the background work, opens the listeners, says what an
+    /// operator must know and starts the workers.
+    pub(super) fn start(self, config_path: Option<&Path>) -> Result<Running, Error> {
+        let Self { built, first_keys } = self;
+        let Recovered {
+            reserved,
+            store,
+            till,
+        } = built.recovered;
+        let (config, gateway) = (reserved.config, built.gateway);
+        let (stop, stopping) = watch::channel(false);
+        let (stop_applier, applier_stopping) = watch::channel(false);
+        // On a thread of its own: folding a batch takes milliseconds of CPU.
+        let applying =
+            Applier::new(Arc::clone(&store), Arc::clone(&till)).spawn(applier_stopping)?;
+        tokio::spawn(Arc::clone(&built.watcher).keep_reading(stopping.clone()));
+        let clients = clients(config.workers, &built.egress)?;
+        let is_local = config.listen.ip().is_loopback();
+        let control = crate::control::router(&gateway, &built.watcher, &store, is_local);
+        let file_watcher = reload::watch(
+            config_path,
+            &config,
+            built.providers,
+            Arc::clone(&gateway),
+            clients.clone(),
+            stopping.clone(),
+        )?;
+        let service = |client| Service {
+            worker: Worker {
+                gateway: Arc::clone(&gateway),
+                client,
+            },
+            control: control.clone(),
+            control_runtime: tokio::runtime::Handle::current(),
+            head_timeout: config.limits.head_timeout,
+            write_timeout: config.limits.write_timeout,
+        };
+        let services = clients.into_iter().map(service).collect();
+        // From here on the kernel takes connections, and whoever reads the
+        // output may use what it says; the workers serve them in a moment.
+        let sockets = reserved.sockets.into_iter();
+        let listeners = sockets.map(worker::listen).collect::<Result<_, _>>()?;
+        first_start::print(first_keys.as_ref(), reserved.address, &gateway);
+        Ok(Running {
+            address: reserved.address,
+            workers: workers::start(listeners, services, &stopping)?,
+            till,
+            stop,
+            stop_applier,
+            applying,
+            _file_watcher: file_watcher,
+            _simulation: built.simulation,
+        })
+    }
+}
+
+/// Connections to providers, for each worker its own.
+fn clients(workers: usize, egress: &EgressPolicy) -> Result<Vec<Client>, Error> {
+    let client = |_| {
+        let egress = egress.clone();
+        Client::new(ClientConfig {
+            egress,
+            ..ClientConfig::default()
+        })
+    };
+    Ok((0..workers).map(client).collect::<Result<_, _>>()?)
+}
+
+fn limits(config: &Config) -> CallLimits {
+    let given = &config.limits;
+    CallLimits {
+        body_bytes_max: given.body_bytes_max,
+        first_token_timeout: given.first_token_timeout,
+        last_first_token_timeout: given.last_first_token_timeout,
+        idle_timeout: given.idle_timeout,
+        connect_timeout: given.connect_timeout,
+        keep_alive_interval: given.keep_alive_after,
+        drain_timeout: given.drain_timeout,
+        body_timeout: given.body_timeout,
+        ..CallLimits::default()
+    }
+}

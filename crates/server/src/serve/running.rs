@@ -1,0 +1,73 @@
+//! A running server, and how it ends: calls first, then the journal.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use bourse_sim::SimHandle;
+use bourse_store::Till;
+use tokio::sync::watch;
+
+/// How long running calls may take to end once the server is stopped.
+const DRAIN_MAX: Duration = Duration::from_secs(60);
+
+/// How long the last records may take to reach the database.
+const APPLY_MAX: Duration = Duration::from_secs(10);
+
+/// Everything that must be ended, or kept to the end.
+pub(super) struct Running {
+    pub(super) address: SocketAddr,
+    pub(super) workers: Vec<JoinHandle<()>>,
+    pub(super) till: Arc<Till>,
+    /// Ends the workers and what runs beside them.
+    pub(super) stop: watch::Sender<bool>,
+    /// Ends the applier, after the last call has written its records.
+    pub(super) stop_applier: watch::Sender<bool>,
+    pub(super) applying: JoinHandle<()>,
+    /// Stops watching when it is dropped.
+    pub(super) _file_watcher: Option<notify::RecommendedWatcher>,
+    /// Simulated providers stop when it is dropped.
+    pub(super) _simulation: Option<SimHandle>,
+}
+
+impl Running {
+    /// Where it listens.
+    pub(super) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// How many threads serve.
+    pub(super) const fn workers(&self) -> usize {
+        self.workers.len()
+    }
+
+    /// Waits until the journal can no longer be written.
+    pub(super) async fn journal_failed(&self) {
+        self.till.spool().stopped().await;
+    }
+
+    /// Lets running calls end, then brings the rest of the journal into the
+    /// database.
+    pub(super) async fn stop(self) {
+        let _ = self.stop.send(true);
+        let workers = self.workers;
+        let ended = tokio::task::spawn_blocking(move || {
+            for thread in workers {
+                let _ = thread.join();
+            }
+        });
+        if tokio::time::timeout(DRAIN_MAX, ended).await.is_err() {
+            tracing::warn!("some calls did not end in time and are cut off");
+        }
+        let _ = self.stop_applier.send(true);
+        let applying = self.applying;
+        let applied = tokio::task::spawn_blocking(move || applying.join());
+        match tokio::time::timeout(APPLY_MAX, applied).await {
+            Ok(Ok(Ok(()))) => tracing::info!("stopped"),
+            _ => tracing::warn!(
+                "stopped with records that the database has not seen; they are applied at the next start"
+            ),
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! The threads of the data plane, and what the process needs for them.
+
+use std::net::TcpListener;
+use std::thread::JoinHandle;
+
+use tokio::sync::watch;
+
+use super::Error;
+use crate::worker::{self, Service};
+
+/// Starts a thread for each listener.
+pub(super) fn start(
+    listeners: Vec<TcpListener>,
+    services: Vec<Service>,
+    stopping: &watch::Receiver<bool>,
+) -> Result<Vec<JoinHandle<()>>, Error> {
+    let mut threads = Vec::new();
+    for (index, (listener, service)) in listeners.into_iter().zip(services).enumerate() {
+        let stopping = stopping.clone();
+        let thread = std::thread::Builder::new()
+            .name(format!("worker-{index}"))
+            .spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build();
+                let ended = runtime
+                    .and_then(|runtime| runtime.block_on(worker::run(listener, service, stopping)));
+                if let Err(error) = ended {
+                    tracing::error!(%error, "a worker ended");
+                }
+            })?;
+        threads.push(thread);
+    }
+    Ok(threads)
+}
+
+/// Each stream takes two descriptors, and the usual soft limit of 1,024 is
+/// there for programs that use select(2). The hard limit is the operator's.
+pub(super) fn raise_open_files_limit() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!(%error, "the limit on open files stays as it is");
+    }
+}
