@@ -15,8 +15,8 @@ use bourse_vocab::{AccountId, KeyId, Nanos, Usage};
 
 use crate::books::{Books, Refusal};
 use crate::fold::OpenHold;
-use crate::record::{Cost, Facts, Flags, Payer, Record, Settlement, VoidReason, Voiding};
-use crate::who_pays::{End, Priced};
+use crate::record::{Facts, Flags, Record, Settlement, Voiding};
+use crate::who_pays::{Attempt, End, Ended, Priced};
 
 /// A key as the database has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,14 +137,19 @@ impl Replay {
 /// How to close a call that was running when the server stopped.
 #[must_use]
 pub fn close(open: &OpenHold, now_ms: u64) -> Closing<'_> {
-    let earlier = open.earlier.iter().map(|provider| Cost {
-        provider,
-        amount: open.amount,
-        payer: Payer::House,
-    });
+    // How earlier attempts ended is not in the journal: each may have run.
+    let attempt = |provider, end| Attempt { provider, end };
+    let earlier = open.earlier.iter();
     let end = match open.checkpoint {
-        Some(_) => End::RestartWithCheckpoint,
-        None => End::RestartWithoutCheckpoint,
+        Some(_) => End::StoppedMidway,
+        None => End::StoppedBeforeContent,
+    };
+    let ended = Ended {
+        attempts: earlier
+            .map(|provider| attempt(provider, End::GivenUp))
+            .collect(),
+        last: Some(attempt(&open.provider, end)),
+        held: open.amount,
     };
     let delivered = open
         .checkpoint
@@ -153,26 +158,15 @@ pub fn close(open: &OpenHold, now_ms: u64) -> Closing<'_> {
             charge: checkpoint.charge.min(open.amount),
             upstream: checkpoint.upstream,
         });
-    let verdict = end.row().verdict(None, || delivered, open.amount);
-    let costs = verdict.cost.into_iter().map(|(amount, payer)| Cost {
-        provider: &open.provider,
-        amount,
-        payer,
-    });
-    let possible = verdict.possible.into_iter().map(|amount| Cost {
-        provider: &open.provider,
-        amount,
-        payer: Payer::House,
-    });
-    let (costs, possible) = (costs.collect(), earlier.chain(possible).collect());
+    let verdict = ended.verdict(None, || delivered);
     let Some(checkpoint) = open.checkpoint else {
         return Closing::Void(Voiding {
             id: open.id,
             account: open.account,
             at_ms: now_ms,
-            reason: VoidReason::Restart,
-            costs,
-            possible,
+            reason: verdict.end.void_reason(),
+            costs: verdict.costs,
+            possible: verdict.possible,
         });
     };
     Closing::Settle(Box::new(Settlement {
@@ -180,8 +174,8 @@ pub fn close(open: &OpenHold, now_ms: u64) -> Closing<'_> {
         account: open.account,
         at_ms: now_ms,
         charge: verdict.charge,
-        costs,
-        possible,
+        costs: verdict.costs,
+        possible: verdict.possible,
         facts: Facts {
             model: &open.model,
             provider: &open.provider,

@@ -5,10 +5,15 @@
 //! the two. Two principles make all rows: a customer never pays for what was
 //! not delivered, and what a provider charges is always on our books, as a
 //! cost if we know it and as a question for reconciliation if we do not.
+//!
+//! However a call ends, it is described once, as an [`Ended`], and
+//! [`Ended::verdict`] turns that into money. There is no second way: a
+//! caller that left, a provider that broke off and a server that stopped
+//! differ only in the [`End`] that is said.
 
 use bourse_vocab::Nanos;
 
-use crate::record::Payer;
+use crate::record::{Cost, Payer, VoidReason};
 
 /// How a call or an attempt ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -24,10 +29,14 @@ pub enum End {
     NothingDelivered,
     /// The provider broke off after content had been delivered.
     BrokeMidway,
+    /// The hold could not be extended, so the provider was cancelled.
+    MoneyRanOut,
     /// An attempt failed before any content; the provider answered with an
     /// error and charges nothing.
     FailedBeforeContent,
-    /// An attempt was given up without an answer: it may have run.
+    /// An attempt failed before any byte of the request was sent.
+    Unreached,
+    /// An attempt came to nothing without an answer: it may have run.
     GivenUp,
     /// The caller left before the first content; cancelling stops billing.
     LeftBeforeContent,
@@ -37,15 +46,11 @@ pub enum End {
     LeftDrained,
     /// The caller left; the drain hit its cap before usage was reported.
     LeftDrainCapped,
-    /// A hedged attempt lost and reported what it used.
-    HedgeLoserCounted,
-    /// A hedged attempt lost and was cancelled without a report.
-    HedgeLoserCancelled,
-    /// The server stopped midway, after a checkpoint.
-    RestartWithCheckpoint,
+    /// The server stopped midway.
+    StoppedMidway,
     /// The server stopped with nothing known to have been delivered.
-    RestartWithoutCheckpoint,
-    /// Refused after the hold, before any dispatch.
+    StoppedBeforeContent,
+    /// Ended after the hold, before any dispatch.
     NotDispatched,
 }
 
@@ -146,6 +151,13 @@ pub static TABLE: &[Row] = &[
         "the customer has that content and pays for it, not for what never came",
     ),
     row(
+        End::MoneyRanOut,
+        C::Delivered,
+        P::Delivered,
+        "the money ran out midway and the provider was cancelled",
+        "the input and what was delivered until then; more was never agreed to",
+    ),
+    row(
         End::FailedBeforeContent,
         C::Nothing,
         P::Nothing,
@@ -153,10 +165,17 @@ pub static TABLE: &[Row] = &[
         "providers do not charge for errors; failover is free",
     ),
     row(
+        End::Unreached,
+        C::Nothing,
+        P::Nothing,
+        "an attempt failed before any of the request was sent",
+        "the provider never heard of it",
+    ),
+    row(
         End::GivenUp,
         C::Nothing,
         P::Unknown,
-        "an attempt was given up without an answer",
+        "an attempt came to nothing without an answer",
         "it may have run: nobody pays yet, reconciliation finds out, the house bears it",
     ),
     row(
@@ -188,28 +207,14 @@ pub static TABLE: &[Row] = &[
         "the customer pays what we saw; the rest is ours to find out and to bear",
     ),
     row(
-        End::HedgeLoserCounted,
-        C::Nothing,
-        P::Reported,
-        "a hedged attempt lost and reported usage",
-        "hedging is our choice; the customer pays for one answer",
-    ),
-    row(
-        End::HedgeLoserCancelled,
-        C::Nothing,
-        P::Unknown,
-        "a hedged attempt lost and was cancelled",
-        "as above, and the provider's charge is not known yet",
-    ),
-    row(
-        End::RestartWithCheckpoint,
+        End::StoppedMidway,
         C::Delivered,
         P::Delivered,
-        "the server stopped midway, after a checkpoint",
-        "settled by the last checkpoint; what came after it is the house's",
+        "the server stopped midway, after content",
+        "settled by what was delivered, after a crash by the last checkpoint; the rest is the house's",
     ),
     row(
-        End::RestartWithoutCheckpoint,
+        End::StoppedBeforeContent,
         C::Nothing,
         P::Unknown,
         "the server stopped, nothing known to be delivered",
@@ -219,7 +224,7 @@ pub static TABLE: &[Row] = &[
         End::NotDispatched,
         C::Nothing,
         P::Nothing,
-        "refused after the hold, before any dispatch",
+        "ended after the hold, before any dispatch",
         "nothing happened",
     ),
 ];
@@ -242,6 +247,29 @@ impl End {
             .find(|row| row.end == self)
             .unwrap_or(&UNWRITTEN)
     }
+
+    /// Why a call that ended so costs its customer nothing, as its record
+    /// says. Only asked of ends for which the customer pays nothing.
+    #[must_use]
+    pub const fn void_reason(self) -> VoidReason {
+        match self {
+            Self::NotDispatched => VoidReason::NotDispatched,
+            Self::NothingDelivered => VoidReason::NothingDelivered,
+            Self::StoppedMidway | Self::StoppedBeforeContent => VoidReason::Restart,
+            Self::FailedBeforeContent | Self::Unreached | Self::GivenUp => {
+                VoidReason::AttemptsFailed
+            }
+            Self::Finished
+            | Self::FinishedUncounted
+            | Self::FinishedNonsense
+            | Self::BrokeMidway
+            | Self::MoneyRanOut
+            | Self::LeftBeforeContent
+            | Self::LeftMidwayCancelled
+            | Self::LeftDrained
+            | Self::LeftDrainCapped => VoidReason::CallerLeft,
+        }
+    }
 }
 
 /// What one end can be priced at.
@@ -253,139 +281,120 @@ pub struct Priced {
     pub upstream: Nanos,
 }
 
-/// The verdict in money: what goes into a settlement or a voiding.
+/// One attempt, as far as money is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Verdict {
-    /// What the customer is charged. Zero calls for a voiding unless the
-    /// call is a free one that finished.
+pub struct Attempt<'a> {
+    /// Slug of the provider.
+    pub provider: &'a str,
+    /// How it ended.
+    pub end: End,
+}
+
+/// A call that ended, however it did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended<'a> {
+    /// The attempts before the last, in order. Each came to nothing for the
+    /// customer.
+    pub attempts: Vec<Attempt<'a>>,
+    /// The attempt that the call ended with; none if nobody was called.
+    pub last: Option<Attempt<'a>>,
+    /// What was on hold in the end: the most that any attempt is believed
+    /// to have been charged for.
+    pub held: Nanos,
+}
+
+/// Who pays what for a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict<'a> {
+    /// How the call ended.
+    pub end: End,
+    /// What the customer is charged.
     pub charge: Nanos,
-    /// The provider's charge, and who bears it.
-    pub cost: Option<(Nanos, Payer)>,
-    /// A charge that may have been made: at most this.
-    pub possible: Option<Nanos>,
-    /// Whether the call was served, so that it is settled and has a
-    /// generation record; otherwise it is voided.
+    /// What providers charge, and who bears it.
+    pub costs: Vec<Cost<'a>>,
+    /// What providers may have charged beside that: at most so much each.
+    pub possible: Vec<Cost<'a>>,
+    /// Whether the customer got something, so that the call is settled;
+    /// otherwise it is voided.
     pub served: bool,
 }
 
-impl Row {
-    /// Turns the row into money. `reported` is the price of the reported
-    /// usage, `delivered` of what was counted here, `at_most` what the
-    /// attempt could cost upstream. A row that wants reported usage where
-    /// none is known takes what was counted.
+impl<'a> Ended<'a> {
+    /// How the call ended: what its last attempt did.
     #[must_use]
-    pub fn verdict(
-        &self,
-        reported: Option<Priced>,
-        delivered: impl Fn() -> Priced,
-        at_most: Nanos,
-    ) -> Verdict {
+    pub fn end(&self) -> End {
+        self.last.map_or(End::NotDispatched, |last| last.end)
+    }
+
+    /// Turns the end into money. `reported` is the price of the usage that
+    /// the last provider reported, `delivered` of what was counted here. A
+    /// row that wants reported usage where none is known takes what was
+    /// counted.
+    ///
+    /// The customer pays for the last attempt only, whatever the rows of
+    /// the others say: a call has one answer.
+    #[must_use]
+    pub fn verdict(&self, reported: Option<Priced>, delivered: impl Fn() -> Priced) -> Verdict<'a> {
+        let end = self.end();
+        let row = end.row();
         let told = || reported.unwrap_or_else(&delivered);
-        let charge = match self.customer {
+        let charge = match row.customer {
             C::Reported => told().charge,
             C::Delivered => delivered().charge,
             C::Nothing => Nanos::ZERO,
         };
-        let payer = match self.customer {
+        let mut verdict = Verdict {
+            end,
+            charge,
+            costs: Vec::new(),
+            possible: Vec::new(),
+            served: row.customer != C::Nothing,
+        };
+        for attempt in &self.attempts {
+            // No report of an attempt that was not the last is known here.
+            if attempt.end.row().provider == P::Unknown {
+                push(
+                    &mut verdict.possible,
+                    attempt.provider,
+                    self.held,
+                    Payer::House,
+                );
+            }
+        }
+        let Some(last) = self.last else {
+            return verdict;
+        };
+        let payer = match row.customer {
             C::Nothing => Payer::House,
             C::Reported | C::Delivered => Payer::Customer,
         };
-        let (cost, possible) = match self.provider {
-            P::Reported => (Some(told().upstream), None),
-            P::Delivered => (Some(delivered().upstream), None),
+        let (cost, possible) = match row.provider {
+            P::Reported => (told().upstream, Nanos::ZERO),
+            P::Delivered => (delivered().upstream, Nanos::ZERO),
             // What was delivered is known to be charged; what remains is
             // the question.
-            P::Unknown if self.customer == C::Delivered => (
-                Some(delivered().upstream),
-                Some(at_most.saturating_sub(delivered().upstream)),
-            ),
-            P::Unknown => (None, Some(at_most)),
-            P::Nothing => (None, None),
+            P::Unknown if row.customer == C::Delivered => {
+                let known = delivered().upstream;
+                (known, self.held.saturating_sub(known))
+            }
+            P::Unknown => (Nanos::ZERO, self.held),
+            P::Nothing => (Nanos::ZERO, Nanos::ZERO),
         };
-        Verdict {
-            charge,
-            cost: cost
-                .filter(|cost| *cost != Nanos::ZERO)
-                .map(|cost| (cost, payer)),
-            possible: possible.filter(|most| *most > Nanos::ZERO),
-            served: self.customer != C::Nothing,
-        }
+        push(&mut verdict.costs, last.provider, cost, payer);
+        push(&mut verdict.possible, last.provider, possible, Payer::House);
+        verdict
+    }
+}
+
+fn push<'a>(costs: &mut Vec<Cost<'a>>, provider: &'a str, amount: Nanos, payer: Payer) {
+    if amount > Nanos::ZERO {
+        costs.push(Cost {
+            provider,
+            amount,
+            payer,
+        });
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const REPORTED: Priced = Priced {
-        charge: Nanos(110),
-        upstream: Nanos(100),
-    };
-    const DELIVERED: Priced = Priced {
-        charge: Nanos(44),
-        upstream: Nanos(40),
-    };
-    const AT_MOST: Nanos = Nanos(500);
-
-    #[test]
-    fn every_row_pays_as_written() {
-        let customer = |nanos| Some((Nanos(nanos), Payer::Customer));
-        let house = |nanos| Some((Nanos(nanos), Payer::House));
-        let expected = [
-            (End::Finished, 110, customer(100), None),
-            (End::FinishedUncounted, 44, customer(40), None),
-            (End::FinishedNonsense, 44, customer(40), None),
-            (End::NothingDelivered, 0, house(100), None),
-            (End::BrokeMidway, 44, customer(40), None),
-            (End::FailedBeforeContent, 0, None, None),
-            (End::GivenUp, 0, None, Some(500)),
-            (End::LeftBeforeContent, 0, None, Some(500)),
-            (End::LeftMidwayCancelled, 44, customer(40), None),
-            (End::LeftDrained, 110, customer(100), None),
-            (End::LeftDrainCapped, 44, customer(40), Some(460)),
-            (End::HedgeLoserCounted, 0, house(100), None),
-            (End::HedgeLoserCancelled, 0, None, Some(500)),
-            (End::RestartWithCheckpoint, 44, customer(40), None),
-            (End::RestartWithoutCheckpoint, 0, None, Some(500)),
-            (End::NotDispatched, 0, None, None),
-        ];
-        assert_eq!(TABLE.len(), expected.len());
-        for (row, (end, charge, cost, possible)) in TABLE.iter().zip(expected) {
-            assert_eq!((row.end, end.row().end), (end, end));
-            let verdict = row.verdict(Some(REPORTED), || DELIVERED, AT_MOST);
-            let wanted = Verdict {
-                charge: Nanos(charge),
-                cost,
-                possible: possible.map(Nanos),
-                served: charge > 0,
-            };
-            assert_eq!(verdict, wanted, "{end:?}");
-        }
-    }
-
-    #[test]
-    fn a_missing_report_is_never_a_free_call() {
-        let verdict = End::Finished.row().verdict(None, || DELIVERED, AT_MOST);
-        assert_eq!(verdict.charge, Nanos(44));
-    }
-
-    #[test]
-    fn the_document_has_the_same_rows() {
-        let document = include_str!("../../../docs/money.md");
-        for row in TABLE {
-            let customer = match row.customer {
-                C::Reported => "reported usage",
-                C::Delivered => "what was delivered",
-                C::Nothing => "nothing",
-            };
-            let provider = match row.provider {
-                P::Reported => "reported usage",
-                P::Delivered => "what was delivered",
-                P::Unknown => "unknown, to reconcile",
-                P::Nothing => "nothing",
-            };
-            let line = format!("| {} | {customer} | {provider} | {} |", row.words, row.why);
-            assert!(document.contains(&line), "docs/money.md lacks:\n{line}");
-        }
-    }
-}
+mod tests;

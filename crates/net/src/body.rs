@@ -10,6 +10,7 @@ use http::StatusCode;
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::Instant;
 
+use crate::deadline::{Timer, after};
 use crate::error::{NetError, NetErrorKind};
 use crate::h1::{H1Body, Progress};
 use crate::h2::H2Body;
@@ -47,6 +48,35 @@ enum Source {
         pool: Arc<OriginPool>,
     },
     H2(Box<H2Body>),
+    Other(Box<OtherBody>),
+}
+
+/// A body that comes from no connection of ours.
+struct OtherBody {
+    body: Pin<Box<dyn Body<Data = Bytes, Error = NetError> + Send>>,
+    idle: Duration,
+    timer: Timer,
+}
+
+impl OtherBody {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Progress, NetError>> {
+        while let Poll::Ready(frame) = self.body.as_mut().poll_frame(cx) {
+            self.timer.clear();
+            match frame.map(|frame| frame.map(Frame::into_data)) {
+                None => return Poll::Ready(Ok(Progress::Last(Bytes::new()))),
+                Some(Err(error)) => return Poll::Ready(Err(error)),
+                Some(Ok(Ok(data))) if !data.is_empty() => {
+                    return Poll::Ready(Ok(Progress::More(data)));
+                }
+                Some(Ok(_)) => {}
+            }
+        }
+        if !self.timer.is_set() {
+            self.timer.set(after(Instant::now(), self.idle));
+        }
+        ready!(self.timer.poll_expired(cx));
+        Poll::Ready(Err(NetError::new(NetErrorKind::IdleTimeout)))
+    }
 }
 
 /// The content of a response. It is read from the socket only when polled,
@@ -80,6 +110,22 @@ impl UpstreamBody {
         }
     }
 
+    /// A body from elsewhere (a recording, a script), held to the same rules:
+    /// `idle` is the longest silence between two pieces of it.
+    pub fn from_body<B>(body: B, idle: Duration) -> Self
+    where
+        B: Body<Data = Bytes, Error = NetError> + Send + 'static,
+    {
+        let other = OtherBody {
+            body: Box::pin(body),
+            idle,
+            timer: Timer::default(),
+        };
+        Self {
+            source: Source::Other(Box::new(other)),
+        }
+    }
+
     /// The next piece of content; `None` at the honest end of it. Chunks that
     /// arrived together come as one piece.
     ///
@@ -96,6 +142,7 @@ impl UpstreamBody {
             }
             Source::H1 { body, .. } => ready!(body.poll(cx)),
             Source::H2(body) => ready!(body.poll(cx)),
+            Source::Other(body) => ready!(body.poll(cx)),
         };
         match result {
             Ok(Progress::More(payload)) => Poll::Ready(Some(Ok(payload))),
@@ -169,6 +216,7 @@ impl UpstreamBody {
             Source::Whole(payload) => Some(payload.len() as u64),
             Source::H1 { body, .. } => body.exact_length(),
             Source::H2(body) => body.exact_length(),
+            Source::Other(other) => other.body.size_hint().exact(),
         }
     }
 
@@ -178,6 +226,10 @@ impl UpstreamBody {
             Source::Done | Source::Whole(_) => {}
             Source::H1 { body, .. } => body.set_idle(idle),
             Source::H2(body) => body.set_idle(idle),
+            Source::Other(other) => {
+                other.idle = idle;
+                other.timer.clear();
+            }
         }
     }
 }
@@ -222,6 +274,7 @@ impl std::fmt::Debug for UpstreamBody {
             Source::Whole(_) => "whole",
             Source::H1 { .. } => "h1",
             Source::H2(_) => "h2",
+            Source::Other(_) => "other",
         };
         write!(f, "UpstreamBody({source})")
     }

@@ -347,7 +347,7 @@ async fn exchange_h1(
     deadlines: &Deadlines,
     now: Instant,
 ) -> Result<Response, NetError> {
-    conn.timer.set(after(now, deadlines.first_byte));
+    conn.timer.set(after(now, deadlines.head));
     let reused = conn.reused;
     let answer = h1::exchange(&mut conn, request).await?;
     let body = H1Body::new(conn, answer.framing, answer.keep_alive, deadlines.idle);
@@ -371,8 +371,8 @@ async fn exchange_h2(
     deadlines: &Deadlines,
     now: Instant,
 ) -> Result<Response, NetError> {
-    let first_byte = after(now, deadlines.first_byte);
-    let exchange = Box::pin(h2::exchange(slot, request, first_byte, deadlines.idle));
+    let head_by = after(now, deadlines.head);
+    let exchange = Box::pin(h2::exchange(slot, request, head_by, deadlines.idle));
     let (parts, body) = exchange.await?.into_parts();
     let timing = Timing {
         connect_us: 0,

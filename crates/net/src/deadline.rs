@@ -13,7 +13,7 @@ pub struct Deadlines {
     /// Resolving, connecting and TLS together.
     pub connect: Duration,
     /// From starting to write the request to having read the response head.
-    pub first_byte: Duration,
+    pub head: Duration,
     /// The longest silence between two reads of the body.
     pub idle: Duration,
 }
@@ -24,7 +24,7 @@ impl Default for Deadlines {
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(5),
-            first_byte: Duration::from_secs(120),
+            head: Duration::from_secs(120),
             idle: Duration::from_secs(120),
         }
     }

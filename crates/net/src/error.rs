@@ -19,8 +19,8 @@ pub enum NetErrorKind {
     Tls,
     /// Our own bound on connections is reached. Nothing was sent.
     Exhausted,
-    /// No response head within `Deadlines::first_byte`.
-    FirstByteTimeout,
+    /// No response head within `Deadlines::head`.
+    HeadTimeout,
     /// The body stalled for longer than `Deadlines::idle`.
     IdleTimeout,
     /// The upstream closed without sending a single response byte.
@@ -46,7 +46,7 @@ impl NetErrorKind {
             Self::ConnectTimeout => "connect_timeout",
             Self::Tls => "tls",
             Self::Exhausted => "exhausted",
-            Self::FirstByteTimeout => "first_byte_timeout",
+            Self::HeadTimeout => "head_timeout",
             Self::IdleTimeout => "idle_timeout",
             Self::ClosedBeforeResponse => "closed_before_response",
             Self::Reset => "reset",

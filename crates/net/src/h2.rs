@@ -208,16 +208,16 @@ async fn drive(
 pub(crate) async fn exchange(
     slot: H2Slot,
     request: &OutgoingRequest,
-    first_byte: Instant,
+    head_by: Instant,
     idle: Duration,
 ) -> Result<http::Response<H2Body>, NetError> {
     let reused = slot.reused;
     let mut sender = slot.conn.sender.clone();
     let sending = sender.try_send_request(request.to_h2());
-    let outcome = match tokio::time::timeout_at(first_byte, sending).await {
+    let outcome = match tokio::time::timeout_at(head_by, sending).await {
         Ok(outcome) => outcome,
         Err(_) => {
-            let error = NetError::new(NetErrorKind::FirstByteTimeout);
+            let error = NetError::new(NetErrorKind::HeadTimeout);
             return Err(error.written(true).on_reused(reused));
         }
     };

@@ -22,6 +22,7 @@ mod pool;
 mod request;
 mod stream;
 mod tls;
+mod upstream;
 
 pub use body::{Response, Timing, UpstreamBody};
 pub use client::{Client, ClientConfig};
@@ -34,6 +35,7 @@ pub use origin::{Http2, Origin, OriginError, OriginHost, Scheme};
 pub use pool::{PoolLimits, PoolStats};
 pub use request::{HeadTemplate, OutgoingRequest, RequestError, Segments};
 pub use tls::SetupError;
+pub use upstream::Upstream;
 
 #[cfg(test)]
 mod tests;

@@ -135,7 +135,9 @@ impl OutgoingRequest {
         self.body_bytes
     }
 
-    pub(crate) fn body(&self) -> &[Bytes] {
+    /// The body, in the pieces in which it is written.
+    #[must_use]
+    pub fn body(&self) -> &[Bytes] {
         &self.body
     }
 

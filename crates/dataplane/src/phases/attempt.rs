@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use bourse_ledger::record::{Cost, Payer, VoidReason};
+use bourse_ledger::who_pays::{Attempt, End};
 use bourse_net::Deadlines;
 use bourse_providers::Disconnect;
 use bourse_routing::health::Outcome;
@@ -18,7 +18,7 @@ use serde_json::json;
 
 use super::exchange::{Opened, exchange, prepare};
 use super::plan::{Plan, Step};
-use super::settle::possible_costs;
+use super::settle::{ended, void};
 use crate::call::{Call, Delivered};
 use crate::clock::now_ms;
 use crate::market::Target;
@@ -84,7 +84,7 @@ async fn one(
     };
     let deadlines = Deadlines {
         connect: limits.connect_timeout,
-        first_byte: first_content,
+        head: first_content,
         idle: limits.idle_timeout.max(Duration::from_millis(1)),
     };
     let began_ms = now_ms();
@@ -173,14 +173,11 @@ impl Drop for Watch<'_> {
         }
         self.target.health.end(now_ms(), Outcome::Neutral);
         self.target.metrics.cancelled.fetch_add(1, Relaxed);
-        let at_most = self.tab.held();
-        let mut possible = possible_costs(self.call, at_most);
-        possible.push(Cost {
+        let last = Attempt {
             provider: &self.target.provider.slug,
-            amount: at_most,
-            payer: Payer::House,
-        });
-        self.tab.void(VoidReason::CallerLeft, Vec::new(), possible);
+            end: End::LeftBeforeContent,
+        };
+        void(&ended(self.call, self.tab.held(), Some(last)), self.tab);
     }
 }
 

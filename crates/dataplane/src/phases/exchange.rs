@@ -372,7 +372,7 @@ fn clamp_u64(ms: f64) -> u64 {
 /// A failed exchange in the words of a call.
 pub fn unreachable(error: &NetError) -> Failure {
     let (kind, message) = match error.kind {
-        NetErrorKind::ConnectTimeout | NetErrorKind::FirstByteTimeout => {
+        NetErrorKind::ConnectTimeout | NetErrorKind::HeadTimeout => {
             (FailureKind::Timeout, "The provider did not answer in time")
         }
         NetErrorKind::IdleTimeout => (FailureKind::Timeout, "The provider stopped sending"),

@@ -8,8 +8,8 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use bourse_ledger::price::{self, Charge};
-use bourse_ledger::record::{AttemptFact, Cost, Facts, Flags, Payer, Settlement, VoidReason};
-use bourse_ledger::who_pays::{CustomerPays, End};
+use bourse_ledger::record::{AttemptFact, Facts, Flags, Settlement};
+use bourse_ledger::who_pays::{Attempt, CustomerPays, End, Ended, Priced, Verdict};
 use bourse_routing::health::Outcome;
 use bourse_vocab::{Bill, Failure, Nanos, Usage, UsageReport};
 
@@ -131,11 +131,9 @@ impl Settling {
         let counted = || self.price(&estimate);
         let end = self.end(report, ending, &usage);
         let row = end.row();
-        let verdict = row.verdict(
-            reported.as_ref().map(Charge::priced),
-            || counted().priced(),
-            self.tab.held(),
-        );
+        let provider = &*self.target().provider.slug;
+        let ended = ended(&self.call, self.tab.held(), Some(Attempt { provider, end }));
+        let verdict = ended.verdict(reported.as_ref().map(Charge::priced), || counted().priced());
         // Some providers report a beginning: an answer that is charged by
         // what was delivered is an estimate although there is a report.
         let by_report = reported.filter(|_| row.customer != CustomerPays::Delivered);
@@ -151,7 +149,7 @@ impl Settling {
             estimated,
         };
         self.remember(at_ms, report, ending, &billed, &bill);
-        self.record(at_ms, report, ending, &billed, &bill, &verdict, end);
+        self.record(at_ms, report, ending, &billed, &bill, verdict);
         (billed, bill)
     }
 
@@ -206,7 +204,8 @@ impl Settling {
             Ending::Complete if report.usage.is_complete() => End::Finished,
             Ending::Complete if report.usage.nonsense => End::FinishedNonsense,
             Ending::Complete => End::FinishedUncounted,
-            Ending::Broke(_) | Ending::Stopped => End::BrokeMidway,
+            Ending::Broke(_) => End::BrokeMidway,
+            Ending::Stopped => End::MoneyRanOut,
             Ending::ClientLeft if report.content_pieces == 0 && report.content_bytes == 0 => {
                 End::LeftBeforeContent
             }
@@ -257,45 +256,26 @@ impl Settling {
 
     #[allow(clippy::too_many_arguments)] // One row of a record.
     fn record(
-        self,
+        &self,
         at_ms: u64,
         report: &Report,
         ending: Ending<'_>,
         usage: &Usage,
         bill: &Bill,
-        verdict: &bourse_ledger::who_pays::Verdict,
-        end: End,
+        verdict: Verdict<'_>,
     ) {
         let Self {
             call,
             tab,
             delivered,
             ..
-        } = &self;
+        } = self;
         let target = &*delivered.target;
         let endpoint = call.market.endpoint(target);
         let provider = &*target.provider.slug;
-        let costs: Vec<_> = verdict
-            .cost
-            .into_iter()
-            .map(|(amount, payer)| Cost {
-                provider,
-                amount,
-                payer,
-            })
-            .collect();
-        let mut possible = possible_costs(call, tab.held());
-        possible.extend(verdict.possible.map(|amount| Cost {
-            provider,
-            amount,
-            payer: Payer::House,
-        }));
         if !verdict.served {
-            let reason = match end {
-                End::NothingDelivered => VoidReason::NothingDelivered,
-                _ => VoidReason::CallerLeft,
-            };
-            self.tab.void(reason, costs, possible);
+            let reason = verdict.end.void_reason();
+            self.tab.void(reason, verdict.costs, verdict.possible);
             return;
         }
         let attempts = call
@@ -350,8 +330,8 @@ impl Settling {
             account: tab.account,
             at_ms,
             charge: verdict.charge,
-            costs,
-            possible,
+            costs: verdict.costs,
+            possible: verdict.possible,
             facts,
         };
         self.tab.settle(&settlement);
@@ -365,22 +345,36 @@ fn finish_word(report: &Report, ending: Ending<'_>) -> &'static str {
     }
 }
 
-/// What providers of failed attempts may charge although they never
-/// answered: questions for reconciliation.
-pub fn possible_costs(call: &Call, at_most: Nanos) -> Vec<Cost<'_>> {
-    call.tried
-        .iter()
-        .filter(|tried| tried.may_be_charged)
-        .map(|tried| Cost {
-            provider: &tried.target.provider.slug,
-            amount: at_most,
-            payer: Payer::House,
+/// A call that ended, for the table: its failed attempts, and how it ended.
+pub fn ended<'a>(call: &'a Call, held: Nanos, last: Option<Attempt<'a>>) -> Ended<'a> {
+    let failed = call.tried.iter().filter(|tried| tried.status != 200);
+    let attempts = failed
+        .map(|tried| {
+            let provider = &*tried.target.provider.slug;
+            let end = if tried.may_be_charged {
+                End::GivenUp
+            } else {
+                End::FailedBeforeContent
+            };
+            Attempt { provider, end }
         })
-        .collect()
+        .collect();
+    Ended {
+        attempts,
+        last,
+        held,
+    }
+}
+
+/// Ends a call that costs its customer nothing.
+pub fn void(ended: &Ended<'_>, tab: &Tab) {
+    let verdict = ended.verdict(None, Priced::default);
+    tab.void(verdict.end.void_reason(), verdict.costs, verdict.possible);
 }
 
 /// Ends a call that nobody answered: the customer pays nothing.
 pub fn nobody_answered(call: &Call, tab: &Tab) {
-    let possible = possible_costs(call, tab.held());
-    tab.void(VoidReason::AttemptsFailed, Vec::new(), possible);
+    let mut ended = ended(call, tab.held(), None);
+    ended.last = ended.attempts.pop();
+    void(&ended, tab);
 }

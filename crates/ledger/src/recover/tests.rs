@@ -1,7 +1,7 @@
 use bourse_vocab::GenerationId;
 
 use super::*;
-use crate::record::{Checkpoint, Dispatch, Extend, Hold, Settle};
+use crate::record::{Checkpoint, Cost, Dispatch, Extend, Hold, Payer, Settle, VoidReason};
 
 const ACCOUNT: AccountId = AccountId(1);
 const KEY: KeyId = KeyId(1);

@@ -116,7 +116,7 @@ impl Exchange {
             }
         }
         ready!(conn.timer.poll_expired(cx));
-        Poll::Ready(Err(NetError::new(NetErrorKind::FirstByteTimeout)))
+        Poll::Ready(Err(NetError::new(NetErrorKind::HeadTimeout)))
     }
 
     fn poll_write(

@@ -5,10 +5,10 @@ use tokio::io::AsyncWriteExt;
 use super::support::{Upstream, call, client, post, read_request};
 use crate::{Client, ClientConfig, Deadlines, NetErrorKind, Origin, Resolve, Resolving};
 
-const fn deadlines(connect: u64, first_byte: u64, idle: u64) -> Deadlines {
+const fn deadlines(connect: u64, head: u64, idle: u64) -> Deadlines {
     Deadlines {
         connect: Duration::from_millis(connect),
-        first_byte: Duration::from_millis(first_byte),
+        head: Duration::from_millis(head),
         idle: Duration::from_millis(idle),
     }
 }
@@ -60,7 +60,7 @@ async fn the_head_ends_at_its_deadline() {
         .send(&origin, &request, &deadlines(500, 150, 5000))
         .await
         .unwrap_err();
-    assert_eq!(error.kind, NetErrorKind::FirstByteTimeout);
+    assert_eq!(error.kind, NetErrorKind::HeadTimeout);
     assert!(error.wrote_request);
     assert!(
         (150..350).contains(&started.elapsed().as_millis()),
@@ -84,7 +84,7 @@ async fn a_request_that_is_not_read_ends_at_the_head_deadline() {
         .send(&origin, &request, &deadlines(500, 150, 5000))
         .await
         .unwrap_err();
-    assert_eq!(error.kind, NetErrorKind::FirstByteTimeout);
+    assert_eq!(error.kind, NetErrorKind::HeadTimeout);
 }
 
 /// Sends a chunk every `every` ms, `count` times, and then nothing.
@@ -183,7 +183,38 @@ async fn a_shorter_deadline_on_a_reused_connection_holds() {
         .send(&origin, &request, &deadlines(500, 100, 3000))
         .await
         .unwrap_err();
-    assert_eq!(error.kind, NetErrorKind::FirstByteTimeout);
+    assert_eq!(error.kind, NetErrorKind::HeadTimeout);
     assert!(error.reused);
     assert!((100..300).contains(&started.elapsed().as_millis()));
+}
+
+/// A body that gives a piece at once and then nothing.
+struct OnePiece(Option<bytes::Bytes>);
+
+impl http_body::Body for OnePiece {
+    type Data = bytes::Bytes;
+    type Error = crate::NetError;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<http_body::Frame<bytes::Bytes>, crate::NetError>>> {
+        match self.0.take() {
+            Some(piece) => std::task::Poll::Ready(Some(Ok(http_body::Frame::data(piece)))),
+            None => std::task::Poll::Pending,
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_from_elsewhere_is_held_to_the_same_idle_deadline() {
+    let mut body =
+        crate::UpstreamBody::from_body(OnePiece(Some("x".into())), Duration::from_secs(30));
+    assert_eq!(body.next().await.unwrap().unwrap(), "x");
+    body.set_idle_timeout(Duration::from_secs(90));
+    let began = tokio::time::Instant::now();
+    let error = body.next().await.unwrap().unwrap_err();
+    assert_eq!(error.kind, NetErrorKind::IdleTimeout);
+    assert_eq!(began.elapsed().as_secs(), 90);
+    assert!(body.next().await.is_none(), "nothing follows an error");
 }

@@ -213,12 +213,12 @@ async fn http2_bodies_and_heads_have_deadlines() {
     let origin = h2c(&silent.origin());
     let client = super::support::client(&origin);
     let mut deadlines = soon();
-    deadlines.first_byte = Duration::from_millis(50);
+    deadlines.head = Duration::from_millis(50);
     let error = client
         .send(&origin, &post(&origin, "{}"), &deadlines)
         .await
         .unwrap_err();
-    assert_eq!(error.kind, NetErrorKind::FirstByteTimeout);
+    assert_eq!(error.kind, NetErrorKind::HeadTimeout);
 }
 
 #[tokio::test]

@@ -124,7 +124,7 @@ pub(super) fn post(origin: &Origin, body: impl Into<Bytes>) -> OutgoingRequest {
 pub(super) fn soon() -> Deadlines {
     Deadlines {
         connect: Duration::from_secs(2),
-        first_byte: Duration::from_secs(5),
+        head: Duration::from_secs(5),
         idle: Duration::from_secs(5),
     }
 }

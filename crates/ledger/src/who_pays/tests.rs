@@ -1,0 +1,155 @@
+use super::*;
+
+const REPORTED: Priced = Priced {
+    charge: Nanos(110),
+    upstream: Nanos(100),
+};
+const DELIVERED: Priced = Priced {
+    charge: Nanos(44),
+    upstream: Nanos(40),
+};
+const HELD: Nanos = Nanos(500);
+
+fn ended<'a>(attempts: &[(&'a str, End)], last: Option<(&'a str, End)>) -> Ended<'a> {
+    let attempt = |&(provider, end): &(&'a str, End)| Attempt { provider, end };
+    Ended {
+        attempts: attempts.iter().map(attempt).collect(),
+        last: last.as_ref().map(attempt),
+        held: HELD,
+    }
+}
+
+fn cost(provider: &str, nanos: i64, payer: Payer) -> Cost<'_> {
+    Cost {
+        provider,
+        amount: Nanos(nanos),
+        payer,
+    }
+}
+
+#[test]
+fn every_row_pays_as_written() {
+    let customer = |nanos| Some(cost("p", nanos, Payer::Customer));
+    let house = |nanos| Some(cost("p", nanos, Payer::House));
+    let expected = [
+        (End::Finished, 110, customer(100), None),
+        (End::FinishedUncounted, 44, customer(40), None),
+        (End::FinishedNonsense, 44, customer(40), None),
+        (End::NothingDelivered, 0, house(100), None),
+        (End::BrokeMidway, 44, customer(40), None),
+        (End::MoneyRanOut, 44, customer(40), None),
+        (End::FailedBeforeContent, 0, None, None),
+        (End::Unreached, 0, None, None),
+        (End::GivenUp, 0, None, house(500)),
+        (End::LeftBeforeContent, 0, None, house(500)),
+        (End::LeftMidwayCancelled, 44, customer(40), None),
+        (End::LeftDrained, 110, customer(100), None),
+        (End::LeftDrainCapped, 44, customer(40), house(460)),
+        (End::StoppedMidway, 44, customer(40), None),
+        (End::StoppedBeforeContent, 0, None, house(500)),
+        (End::NotDispatched, 0, None, None),
+    ];
+    assert_eq!(TABLE.len(), expected.len());
+    for (row, (end, charge, costs, possible)) in TABLE.iter().zip(expected) {
+        assert_eq!((row.end, end.row().end), (end, end));
+        let verdict = ended(&[], Some(("p", end))).verdict(Some(REPORTED), || DELIVERED);
+        let wanted = Verdict {
+            end,
+            charge: Nanos(charge),
+            costs: costs.into_iter().collect(),
+            possible: possible.into_iter().collect(),
+            served: charge > 0,
+        };
+        assert_eq!(verdict, wanted, "{end:?}");
+    }
+}
+
+#[test]
+fn a_call_that_nobody_was_called_for_is_not_dispatched() {
+    let ended = ended(&[], None);
+    let verdict = ended.verdict(Some(REPORTED), || DELIVERED);
+    assert_eq!(verdict.end, End::NotDispatched);
+    assert!(!verdict.served);
+    assert_eq!((verdict.costs.len(), verdict.possible.len()), (0, 0));
+}
+
+#[test]
+fn earlier_attempts_never_cost_the_customer_and_stay_questions_where_they_may_have_run() {
+    let earlier = [
+        ("refused", End::FailedBeforeContent),
+        ("silent", End::GivenUp),
+        ("dead", End::Unreached),
+    ];
+    let verdict =
+        ended(&earlier, Some(("good", End::Finished))).verdict(Some(REPORTED), || DELIVERED);
+    assert_eq!(verdict.charge, Nanos(110));
+    assert_eq!(verdict.costs, [cost("good", 100, Payer::Customer)]);
+    assert_eq!(verdict.possible, [cost("silent", 500, Payer::House)]);
+}
+
+#[test]
+fn a_call_whose_attempts_all_failed_is_a_question_to_each_that_may_have_run() {
+    let verdict =
+        ended(&[("a", End::GivenUp)], Some(("b", End::GivenUp))).verdict(None, Priced::default);
+    assert_eq!((verdict.charge, verdict.served), (Nanos::ZERO, false));
+    let house = |provider| cost(provider, 500, Payer::House);
+    assert_eq!(verdict.possible, [house("a"), house("b")]);
+    assert_eq!(verdict.end.void_reason(), VoidReason::AttemptsFailed);
+}
+
+#[test]
+fn a_missing_report_is_never_a_free_call() {
+    let verdict = ended(&[], Some(("p", End::Finished))).verdict(None, || DELIVERED);
+    assert_eq!(verdict.charge, Nanos(44));
+    assert!(verdict.served);
+}
+
+#[test]
+fn what_a_provider_does_not_charge_is_no_cost() {
+    let verdict =
+        ended(&[], Some(("p", End::Finished))).verdict(Some(Priced::default()), || DELIVERED);
+    assert!(verdict.costs.is_empty() && verdict.served);
+}
+
+#[test]
+fn every_end_that_costs_nothing_says_why() {
+    for row in TABLE.iter().filter(|row| row.customer == C::Nothing) {
+        let reason = match row.end {
+            End::NothingDelivered => VoidReason::NothingDelivered,
+            End::FailedBeforeContent | End::Unreached | End::GivenUp => VoidReason::AttemptsFailed,
+            End::LeftBeforeContent => VoidReason::CallerLeft,
+            End::StoppedBeforeContent => VoidReason::Restart,
+            End::NotDispatched => VoidReason::NotDispatched,
+            other => panic!("{other:?} is new: what does its record say?"),
+        };
+        assert_eq!(row.end.void_reason(), reason, "{:?}", row.end);
+    }
+}
+
+#[test]
+fn the_document_has_the_same_rows() {
+    let document = include_str!("../../../../docs/money.md");
+    for row in TABLE {
+        let customer = match row.customer {
+            C::Reported => "reported usage",
+            C::Delivered => "what was delivered",
+            C::Nothing => "nothing",
+        };
+        let provider = match row.provider {
+            P::Reported => "reported usage",
+            P::Delivered => "what was delivered",
+            P::Unknown => "unknown, to reconcile",
+            P::Nothing => "nothing",
+        };
+        let line = format!("| {} | {customer} | {provider} | {} |", row.words, row.why);
+        assert!(document.contains(&line), "docs/money.md lacks:\n{line}");
+    }
+    let rows = document
+        .lines()
+        .skip_while(|line| !line.starts_with("## Who pays"))
+        .take_while(|line| !line.starts_with("The same table"))
+        .filter(|line| line.starts_with("| "))
+        .count();
+    // The head of the table is a line, too.
+    assert_eq!(rows, TABLE.len() + 1, "docs/money.md has rows of its own");
+}
