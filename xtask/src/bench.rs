@@ -5,7 +5,7 @@
 
 use std::net::SocketAddr;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -50,6 +50,9 @@ pub struct Arguments {
     /// Measures this binary and does not build one.
     #[arg(long, value_name = "FILE")]
     bourse: Option<PathBuf>,
+    /// Measures this earlier binary in the same run, in a column of its own.
+    #[arg(long, value_name = "FILE")]
+    before: Option<PathBuf>,
     /// Set by the chore when it hands over to its release build.
     #[arg(long, hide = true)]
     built: bool,
@@ -77,10 +80,14 @@ pub fn run(arguments: &Arguments) -> Result<(), String> {
     }
     let programs = Programs {
         bourse: arguments.bourse.clone().unwrap_or_else(|| BOURSE.into()),
+        before: arguments.before.clone(),
         hyper: HYPER.into(),
         nginx: find_nginx()?,
     };
-    let bourse_program = programs.bourse.clone();
+    let bourses = [
+        (Kind::Bourse, Some(programs.bourse.clone())),
+        (Kind::Before, programs.before.clone()),
+    ];
     let size = if arguments.quick {
         Size::QUICK
     } else {
@@ -90,15 +97,15 @@ pub fn run(arguments: &Arguments) -> Result<(), String> {
         .map_err(|error| format!("the current directory: {error}"))?
         .join(DIR);
     let ground = Ground::prepare(&dir, programs, size.paced_chunks)?;
-    let set_up = ground.set_up_bourse("bourse")?;
+    let set_up = ground.set_up("bourse")?;
     if arguments.perf {
         let bourse = ground.start(Kind::Bourse, &set_up)?;
         measure::warm_up(&bourse, &size)?;
         return perf::show(&bourse, &dir);
     }
-    let fresh = ground.set_up_bourse("bourse-fresh")?;
-    let subjects = Kind::ALL
-        .into_iter()
+    let fresh = ground.set_up("bourse-fresh")?;
+    let subjects = ground
+        .given(Kind::ALL)
         .map(|kind| ground.start(kind, &set_up))
         .collect::<Result<Vec<_>, _>>()?;
 
@@ -117,11 +124,11 @@ pub fn run(arguments: &Arguments) -> Result<(), String> {
         }
     }
     progress.set_message("checking the books");
-    add_once(&bourse_program, &subjects, &mut samples);
+    add_once(&bourses, &subjects, &mut samples);
     // The applier writes to the database up to the end; a stopped server's
     // books can be checked as a whole.
     drop(subjects);
-    set_up.verify_books(&bourse_program)?;
+    set_up.verify_books()?;
     progress.finish_and_clear();
 
     println!("{}", report::table(&samples));
@@ -137,7 +144,10 @@ pub fn run(arguments: &Arguments) -> Result<(), String> {
         return Ok(());
     }
     let about = report::About {
-        command: "./dev bench".to_owned(),
+        command: match arguments.before {
+            Some(_) => "./dev bench --before FILE".to_owned(),
+            None => "./dev bench".to_owned(),
+        },
         commit: commit(),
         size,
         busy,
@@ -164,13 +174,19 @@ pub fn upstream(arguments: &UpstreamArguments) -> Result<(), String> {
 }
 
 /// Figures of which there is one.
-fn add_once(bourse: &Path, subjects: &[subject::Subject], samples: &mut Samples) {
+fn add_once(
+    bourses: &[(Kind, Option<PathBuf>)],
+    subjects: &[subject::Subject],
+    samples: &mut Samples,
+) {
     for subject in subjects.iter().filter(|subject| subject.process.is_some()) {
         let bytes = float(subject.resident_bytes());
         samples.add(Row::MemoryAfter, subject.kind, bytes / 1e6);
     }
-    if let Ok(file) = bourse.metadata() {
-        samples.add(Row::Binary, Kind::Bourse, float(file.len()) / 1e6);
+    for (kind, program) in bourses {
+        if let Some(Ok(file)) = program.as_ref().map(|program| program.metadata()) {
+            samples.add(Row::Binary, *kind, float(file.len()) / 1e6);
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use bourse_sim::load::{LoadReport, Pace, run_on_thread};
 
 use super::pacer::{latencies_us, percentile};
 use super::prompts::{CHUNKS, Profile};
-use super::subject::{BourseSetUp, Ground, Kind, Subject};
+use super::subject::{Ground, Kind, SetUps, Subject};
 use super::{idle, rows::Row};
 
 /// Rate of the latency scenario, in requests a second.
@@ -133,6 +133,11 @@ impl Samples {
         self.figures.entry((row, kind)).or_default().push(value);
     }
 
+    /// Whether anything of it was measured.
+    pub fn has(&self, kind: Kind) -> bool {
+        self.figures.keys().any(|(_, of)| *of == kind)
+    }
+
     fn sorted(&self, row: Row, kind: Kind) -> Vec<f64> {
         sorted(self.figures.get(&(row, kind)))
     }
@@ -239,7 +244,7 @@ pub fn measure(
     scenario: Scenario,
     size: &Size,
     subjects: &[Subject],
-    fresh: (&Ground, &BourseSetUp),
+    fresh: (&Ground, &SetUps),
     samples: &mut Samples,
 ) -> Result<(), String> {
     match scenario {
@@ -299,7 +304,7 @@ pub fn measure(
         Scenario::Latency => latency(subjects, size, samples)?,
         Scenario::Fresh => {
             let (ground, set_up) = fresh;
-            for kind in Kind::GATEWAYS {
+            for kind in ground.given(Kind::GATEWAYS) {
                 memory(&ground.start(kind, set_up)?, samples)?;
             }
         }

@@ -9,9 +9,20 @@ use super::measure::{Samples, Size, float};
 use super::rows::Row;
 use super::subject::Kind;
 
-const HEADINGS: [&str; 8] = [
-    "", "unit", "direct", "nginx", "hyper", "Bourse", "÷ nginx", "goal",
+const HEADINGS: [&str; 10] = [
+    "",
+    "unit",
+    "direct",
+    "nginx",
+    "hyper",
+    "before",
+    "Bourse",
+    "÷ before",
+    "÷ nginx",
+    "goal",
 ];
+/// Columns that are left out where no earlier Bourse was measured.
+const BEFORE: [usize; 2] = [5, 7];
 
 /// What was run, and where.
 pub struct About {
@@ -26,8 +37,25 @@ fn number(value: f64, row: Row) -> String {
     format!("{value:.*}", row.decimals())
 }
 
-/// The lines of the table as text.
-fn lines(samples: &Samples) -> Vec<[String; 8]> {
+/// The headings and the lines of the table as text.
+fn table_texts(samples: &Samples) -> (Vec<&'static str>, Vec<Vec<String>>) {
+    let has_before = samples.has(Kind::Before);
+    let shown = |column: &usize| has_before || !BEFORE.contains(column);
+    let keep = |cells: Vec<String>| -> Vec<String> {
+        let cells = cells.into_iter().enumerate();
+        let kept = cells.filter(|(column, _)| shown(column));
+        kept.map(|(_, cell)| cell).collect()
+    };
+    let headings = HEADINGS.into_iter().enumerate();
+    let headings = headings.filter(|(column, _)| shown(column));
+    (
+        headings.map(|(_, heading)| heading).collect(),
+        lines(samples).into_iter().map(keep).collect(),
+    )
+}
+
+/// Every column of every line.
+fn lines(samples: &Samples) -> Vec<Vec<String>> {
     let rows = Row::ALL.into_iter().filter(|row| {
         Kind::ALL
             .into_iter()
@@ -39,25 +67,24 @@ fn lines(samples: &Samples) -> Vec<[String; 8]> {
                 .median(row, kind)
                 .map_or_else(|| "–".to_owned(), |v| number(v, row))
         };
-        let ratio = match (
-            samples.median(row, Kind::Bourse),
-            samples.median(row, Kind::Nginx),
-        ) {
-            (Some(bourse), Some(nginx)) if nginx > 0.0 => format!("{:.2}", bourse / nginx),
+        let ratio = |to| match (samples.median(row, Kind::Bourse), samples.median(row, to)) {
+            (Some(bourse), Some(other)) if other > 0.0 => format!("{:.2}", bourse / other),
             _ => "–".to_owned(),
         };
         let goal = row.verdict(samples).map_or_else(String::new, |verdict| {
             let mark = if verdict.met { "met" } else { "MISSED" };
             format!("{} = {}: {mark}", verdict.goal, number(verdict.limit, row))
         });
-        [
+        vec![
             row.title().to_owned(),
             row.unit().to_owned(),
             shown(Kind::Direct),
             shown(Kind::Nginx),
             shown(Kind::Hyper),
+            shown(Kind::Before),
             shown(Kind::Bourse),
-            ratio,
+            ratio(Kind::Before),
+            ratio(Kind::Nginx),
             goal,
         ]
     })
@@ -66,13 +93,15 @@ fn lines(samples: &Samples) -> Vec<[String; 8]> {
 
 /// For a terminal.
 pub fn table(samples: &Samples) -> String {
+    let (headings, lines) = table_texts(samples);
+    let last = headings.len().saturating_sub(1);
     let mut table = Table::new();
     table
         .load_style(presets::UTF8_HORIZONTAL_ONLY)
-        .set_header(HEADINGS);
-    for line in lines(samples) {
+        .set_header(headings);
+    for line in lines {
         table.add_row(line.into_iter().enumerate().map(|(column, text)| {
-            let figure = (2..=6).contains(&column);
+            let figure = (2..last).contains(&column);
             let side = if figure {
                 CellAlignment::Right
             } else {
@@ -126,16 +155,18 @@ pub fn page(samples: &Samples, about: &About) -> String {
             about.busy
         ));
     }
-    page.push_str(&format!("| {} |\n", HEADINGS.join(" | ")));
-    page.push_str("|---|---|--:|--:|--:|--:|--:|---|\n");
-    for line in lines(samples) {
+    let (headings, lines) = table_texts(samples);
+    page.push_str(&format!("| {} |\n", headings.join(" | ")));
+    let figures = "--:|".repeat(headings.len().saturating_sub(3));
+    page.push_str(&format!("|---|---|{figures}---|\n"));
+    for line in lines {
         page.push_str(&format!("| {} |\n", line.join(" | ")));
     }
     page.push_str(&format!(
         "\nMedians of {} repetitions in which the subjects take turns. Smallest and largest:\n\n",
         about.size.repetitions
     ));
-    page.push_str("| | nginx | hyper | Bourse |\n|---|--:|--:|--:|\n");
+    page.push_str("| | nginx | hyper | before | Bourse |\n|---|--:|--:|--:|--:|\n");
     for row in Row::ALL {
         let range = |kind| {
             samples.range(row, kind).map_or_else(
@@ -145,10 +176,11 @@ pub fn page(samples: &Samples, about: &About) -> String {
         };
         if samples.range(row, Kind::Bourse).is_some() {
             page.push_str(&format!(
-                "| {} | {} | {} | {} |\n",
+                "| {} | {} | {} | {} | {} |\n",
                 row.title(),
                 range(Kind::Nginx),
                 range(Kind::Hyper),
+                range(Kind::Before),
                 range(Kind::Bourse)
             ));
         }
@@ -167,7 +199,8 @@ const HOW_TO_READ: &str = "\n## How to read this\n\n\
          keeps connections on both sides, and neither buffers nor logs. *hyper* is \
          `crates/sim/examples/hyper_passthrough.rs`, a proxy as anybody would write it. *Bourse* \
          is the release binary with everything on: keys, routing, a hold before each call, \
-         journal, settlement, metrics, with a catalog of thousands of endpoints loaded.\n\
+         journal, settlement, metrics, with a catalog of thousands of endpoints loaded. *before* \
+         is an earlier release binary, where `--before FILE` gave one.\n\
          - A chunk's cost is what a stream of 200 chunks costs beyond a stream of one, divided by \
          199. Paced streams, 200 at once, start a millisecond apart.\n\
          - Added latency is a percentile through the gateway minus the same percentile without \

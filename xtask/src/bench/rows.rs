@@ -29,8 +29,6 @@ pub enum Row {
 pub enum Goal {
     /// So many times another subject's.
     Times(f64, Kind),
-    /// Its own of another line.
-    Own(Row),
     /// A number.
     Value(f64),
 }
@@ -115,20 +113,18 @@ impl Row {
 
     const fn goal(self) -> Option<Goal> {
         Some(match self {
-            Self::Small32 => Goal::Times(2.5, Kind::Nginx),
-            Self::Small256 => Goal::Own(Self::Small32),
-            Self::Prompt100K => Goal::Times(3.0, Kind::Nginx),
-            Self::Prompt1M => Goal::Times(1.5, Kind::Hyper),
-            Self::ChunkFull => Goal::Times(1.6, Kind::Nginx),
-            Self::ChunkPaced => Goal::Times(1.3, Kind::Nginx),
-            Self::P50 => Goal::Value(0.12),
+            Self::Small32 | Self::Small256 => Goal::Times(2.2, Kind::Nginx),
+            Self::Prompt100K | Self::ChunkPaced => Goal::Times(1.3, Kind::Nginx),
+            Self::Prompt1M => Goal::Times(1.3, Kind::Hyper),
+            Self::ChunkFull => Goal::Times(1.1, Kind::Nginx),
+            // A latency in milliseconds would hold the machine to something:
+            // nginx itself adds a tenth of one where this is measured.
+            Self::P50 | Self::Rate200 => Goal::Times(2.0, Kind::Nginx),
             Self::P99 => Goal::Times(1.0, Kind::Nginx),
             Self::MemoryIdle | Self::Binary => Goal::Value(40.0),
             Self::MemoryStreams => Goal::Value(60.0),
             Self::Start => Goal::Value(200.0),
-            Self::StreamOfOne | Self::Rate200 | Self::Throughput | Self::MemoryAfter => {
-                return None;
-            }
+            Self::StreamOfOne | Self::Throughput | Self::MemoryAfter => return None,
         })
     }
 
@@ -143,7 +139,6 @@ impl Row {
                 times * median(self, kind)?,
                 format!("≤ {times} × {}", kind.name()),
             ),
-            Goal::Own(row) => (median(row, Kind::Bourse)?, "≤ at 32 connections".to_owned()),
             Goal::Value(limit) => (limit, format!("≤ {limit} {}", self.unit())),
         };
         let scale = [1.0, 10.0, 100.0, 1_000.0]
@@ -163,11 +158,11 @@ mod tests {
     fn a_goal_is_met_up_to_its_limit_as_shown() {
         let mut samples = Samples::default();
         samples.add(Row::Small32, Kind::Nginx, 10.0);
-        samples.add(Row::Small32, Kind::Bourse, 25.04);
+        samples.add(Row::Small32, Kind::Bourse, 22.04);
         let verdict = Row::Small32.verdict(&samples).unwrap();
         assert!(verdict.met);
-        assert_eq!(verdict.limit, 25.0);
-        samples.add(Row::Small32, Kind::Bourse, 25.2);
+        assert_eq!(verdict.limit, 22.0);
+        samples.add(Row::Small32, Kind::Bourse, 22.2);
         assert!(!Row::Small32.verdict(&samples).unwrap().met);
     }
 

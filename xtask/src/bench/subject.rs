@@ -1,4 +1,5 @@
-//! What is measured: nothing in between, nginx, a bare hyper proxy, Bourse.
+//! What is measured: nothing in between, nginx, a bare hyper proxy, Bourse,
+//! and, where it is given, an earlier Bourse.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,7 +20,7 @@ const BOURSE_QUIET: Duration = Duration::from_millis(1_300);
 /// The others do nothing after their answers.
 const OTHERS_QUIET: Duration = Duration::from_millis(60);
 
-/// One of the four.
+/// One of the five.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     /// The load talks to the provider itself.
@@ -28,20 +29,34 @@ pub enum Kind {
     Nginx,
     /// The proxy of `crates/sim/examples/hyper_passthrough.rs`.
     Hyper,
+    /// An earlier Bourse, where one is given.
+    Before,
     /// Bourse with everything on.
     Bourse,
 }
 
 impl Kind {
-    pub const ALL: [Self; 4] = [Self::Direct, Self::Nginx, Self::Hyper, Self::Bourse];
+    pub const ALL: [Self; 5] = [
+        Self::Direct,
+        Self::Nginx,
+        Self::Hyper,
+        Self::Before,
+        Self::Bourse,
+    ];
     /// Those that have a process of their own.
-    pub const GATEWAYS: [Self; 3] = [Self::Nginx, Self::Hyper, Self::Bourse];
+    pub const GATEWAYS: [Self; 4] = [Self::Nginx, Self::Hyper, Self::Before, Self::Bourse];
+
+    /// Whether it is a Bourse.
+    const fn is_bourse(self) -> bool {
+        matches!(self, Self::Bourse | Self::Before)
+    }
 
     pub const fn name(self) -> &'static str {
         match self {
             Self::Direct => "direct",
             Self::Nginx => "nginx",
             Self::Hyper => "hyper",
+            Self::Before => "before",
             Self::Bourse => "Bourse",
         }
     }
@@ -60,10 +75,10 @@ pub struct Subject {
 
 impl Subject {
     fn path(&self, profile: Profile) -> String {
-        match self.kind {
-            Kind::Bourse => "/api/v1/chat/completions".to_owned(),
-            _ => format!("/p/{}/v1/chat/completions", profile.name()),
+        if self.kind.is_bourse() {
+            return "/api/v1/chat/completions".to_owned();
         }
+        format!("/p/{}/v1/chat/completions", profile.name())
     }
 
     /// A load on it, still without its pace.
@@ -82,9 +97,9 @@ impl Subject {
 
     /// CPU time so far, once at rest; 0 for `Direct`.
     pub fn cpu_ns_at_rest(&self) -> u64 {
-        let quiet = match self.kind {
-            Kind::Bourse => BOURSE_QUIET,
-            _ => OTHERS_QUIET,
+        let quiet = match self.kind.is_bourse() {
+            true => BOURSE_QUIET,
+            false => OTHERS_QUIET,
         };
         let process = self.process.as_ref();
         process.map_or(0, |process| process.cpu_ns_at_rest(quiet))
@@ -106,6 +121,8 @@ impl Subject {
 #[derive(Debug)]
 pub struct Programs {
     pub bourse: PathBuf,
+    /// An earlier Bourse to compare with.
+    pub before: Option<PathBuf>,
     pub hyper: PathBuf,
     pub nginx: PathBuf,
 }
@@ -121,9 +138,45 @@ pub struct Ground {
     started: std::cell::Cell<u32>,
 }
 
+impl Programs {
+    /// The subjects of `kinds` that there is a program for.
+    pub fn given<const N: usize>(&self, kinds: [Kind; N]) -> impl Iterator<Item = Kind> {
+        let has_before = self.before.is_some();
+        kinds
+            .into_iter()
+            .filter(move |kind| *kind != Kind::Before || has_before)
+    }
+}
+
+/// A Bourse's configurations and keys, for any number of starts: of the one
+/// that is measured, and of the earlier one.
+#[derive(Debug)]
+pub struct SetUps {
+    bourse: BourseSetUp,
+    before: Option<BourseSetUp>,
+}
+
+impl SetUps {
+    fn of(&self, kind: Kind) -> &BourseSetUp {
+        match (kind, &self.before) {
+            (Kind::Before, Some(before)) => before,
+            _ => &self.bourse,
+        }
+    }
+
+    /// Has the stopped servers check their books.
+    pub fn verify_books(&self) -> Result<(), String> {
+        [Some(&self.bourse), self.before.as_ref()]
+            .into_iter()
+            .flatten()
+            .try_for_each(BourseSetUp::verify_books)
+    }
+}
+
 /// Bourse's configuration and key, for any number of starts.
 #[derive(Debug)]
-pub struct BourseSetUp {
+struct BourseSetUp {
+    program: PathBuf,
     config: PathBuf,
     addr: SocketAddr,
     key: String,
@@ -158,8 +211,14 @@ impl Ground {
         })
     }
 
+    /// The subjects of `kinds` that there is a program for.
+    pub fn given<const N: usize>(&self, kinds: [Kind; N]) -> impl Iterator<Item = Kind> {
+        self.programs.given(kinds)
+    }
+
     /// Starts a subject and waits until it serves.
-    pub fn start(&self, kind: Kind, bourse: &BourseSetUp) -> Result<Subject, String> {
+    pub fn start(&self, kind: Kind, set_ups: &SetUps) -> Result<Subject, String> {
+        let bourse = set_ups.of(kind);
         let run = self.started.get();
         self.started.set(run + 1);
         let log = self.dir.join(format!("{}-{run}.log", kind.name()));
@@ -178,18 +237,18 @@ impl Ground {
                     Some(Process::start(&self.programs.hyper, &arguments, &log)?),
                 )
             }
-            Kind::Bourse => {
+            Kind::Before | Kind::Bourse => {
                 let config = path_text(&bourse.config)?;
                 let arguments = ["serve", "--config", config];
                 (
                     bourse.addr,
-                    Some(Process::start(&self.programs.bourse, &arguments, &log)?),
+                    Some(Process::start(&bourse.program, &arguments, &log)?),
                 )
             }
         };
-        let headers = match kind {
-            Kind::Bourse => vec![("authorization".to_owned(), format!("Bearer {}", bourse.key))],
-            _ => Vec::new(),
+        let headers = match kind.is_bourse() {
+            true => vec![("authorization".to_owned(), format!("Bearer {}", bourse.key))],
+            false => Vec::new(),
         };
         let mut start = Duration::ZERO;
         let mut subject = Subject {
@@ -200,9 +259,9 @@ impl Ground {
             start,
         };
         if let Some(process) = &mut process {
-            let probe = match kind {
-                Kind::Bourse => b"GET /healthz HTTP/1.1\r\nhost: bourse\r\n\r\n".to_vec(),
-                _ => subject.request(Profile::Short, false, 1_000),
+            let probe = match kind.is_bourse() {
+                true => b"GET /healthz HTTP/1.1\r\nhost: bourse\r\n\r\n".to_vec(),
+                false => subject.request(Profile::Short, false, 1_000),
             };
             start = process
                 .wait_until_ready(addr, &probe)
@@ -227,20 +286,31 @@ impl Ground {
         Ok(process.stop_with(stop))
     }
 
-    /// Configures Bourse in a directory of its own: a key, money, and the
-    /// simulated provider under four models.
-    pub fn set_up_bourse(&self, name: &str) -> Result<BourseSetUp, String> {
+    /// Configures each Bourse in a directory of its own.
+    pub fn set_up(&self, name: &str) -> Result<SetUps, String> {
+        let before = self.programs.before.as_ref();
+        Ok(SetUps {
+            bourse: self.set_up_bourse(name, &self.programs.bourse)?,
+            before: before
+                .map(|program| self.set_up_bourse(&format!("{name}-before"), program))
+                .transpose()?,
+        })
+    }
+
+    /// Configures Bourse: a key, money, and the simulated provider under four
+    /// models.
+    fn set_up_bourse(&self, name: &str, program: &Path) -> Result<BourseSetUp, String> {
         let dir = self.dir.join(name);
         let config = dir.join("bourse.toml");
         let addr = free_addr()?;
         write(&config, &bourse_config(&dir, addr, self.upstream))?;
         let run = |arguments: &[&str]| -> Result<String, String> {
-            let output = Command::new(&self.programs.bourse)
+            let output = Command::new(program)
                 .args(arguments)
                 .arg("--config")
                 .arg(&config)
                 .output()
-                .map_err(|error| format!("{}: {error}", self.programs.bourse.display()))?;
+                .map_err(|error| format!("{}: {error}", program.display()))?;
             if output.status.success() {
                 Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
             } else {
@@ -250,13 +320,18 @@ impl Ground {
         };
         let key = run(&["key", "create", "--quiet"])?;
         run(&["credit", "grant", "--usd", "1000000"])?;
-        Ok(BourseSetUp { config, addr, key })
+        Ok(BourseSetUp {
+            program: program.to_owned(),
+            config,
+            addr,
+            key,
+        })
     }
 }
 
 impl BourseSetUp {
-    /// Has a stopped Bourse check its books.
-    pub fn verify_books(&self, program: &Path) -> Result<(), String> {
+    fn verify_books(&self) -> Result<(), String> {
+        let program = &self.program;
         let output = Command::new(program)
             .args(["ledger", "verify", "--config"])
             .arg(&self.config)
