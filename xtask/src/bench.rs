@@ -53,6 +53,10 @@ pub struct Arguments {
     /// Measures this earlier binary in the same run, in a column of its own.
     #[arg(long, value_name = "FILE")]
     before: Option<PathBuf>,
+    /// Runs the load on Bourse alone and stops it gently, so that an
+    /// instrumented build writes its profile.
+    #[arg(long, hide = true, requires = "bourse")]
+    train: bool,
     /// Set by the chore when it hands over to its release build.
     #[arg(long, hide = true)]
     built: bool,
@@ -78,6 +82,9 @@ pub fn run(arguments: &Arguments) -> Result<(), String> {
     if report::is_busy(busy) {
         eprintln!("the machine is busy ({busy:.1} cores): figures will be too high");
     }
+    if arguments.train {
+        return train(arguments, &scenarios);
+    }
     let programs = Programs {
         bourse: arguments.bourse.clone().unwrap_or_else(|| BOURSE.into()),
         before: arguments.before.clone(),
@@ -93,9 +100,7 @@ pub fn run(arguments: &Arguments) -> Result<(), String> {
     } else {
         Size::FULL
     };
-    let dir = std::env::current_dir()
-        .map_err(|error| format!("the current directory: {error}"))?
-        .join(DIR);
+    let dir = directory()?;
     let ground = Ground::prepare(&dir, programs, size.paced_chunks)?;
     let set_up = ground.set_up("bourse")?;
     if arguments.perf {
@@ -156,6 +161,54 @@ pub fn run(arguments: &Arguments) -> Result<(), String> {
         .map_err(|error| format!("{PAGE}: {error}"))?;
     println!("written to {PAGE}");
     Ok(())
+}
+
+/// Puts an instrumented Bourse through every part of the bench, once.
+fn train(arguments: &Arguments, scenarios: &[Scenario]) -> Result<(), String> {
+    let size = Size {
+        repetitions: 1,
+        ..Size::QUICK
+    };
+    let programs = Programs {
+        bourse: arguments.bourse.clone().unwrap_or_else(|| BOURSE.into()),
+        before: None,
+        hyper: PathBuf::new(),
+        nginx: PathBuf::new(),
+    };
+    let ground = Ground::prepare(&directory()?, programs, size.paced_chunks)?;
+    let set_up = ground.set_up("bourse")?;
+    let mut subjects = [ground.start(Kind::Bourse, &set_up)?];
+    let mut samples = Samples::default();
+    let progress = progress(scenarios.len());
+    for scenario in scenarios
+        .iter()
+        .filter(|scenario| **scenario != Scenario::Fresh)
+    {
+        progress.set_message(scenario.name());
+        measure::measure(
+            *scenario,
+            &size,
+            &subjects,
+            (&ground, &set_up),
+            &mut samples,
+        )?;
+        progress.inc(1);
+    }
+    progress.finish_and_clear();
+    for subject in &mut subjects {
+        if let Some(process) = &mut subject.process {
+            process.terminate()?;
+        }
+    }
+    set_up.verify_books()
+}
+
+/// Where a run writes.
+fn directory() -> Result<PathBuf, String> {
+    let here = std::env::current_dir();
+    Ok(here
+        .map_err(|error| format!("the current directory: {error}"))?
+        .join(DIR))
 }
 
 /// Plays the provider until it is killed.

@@ -9,6 +9,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
+
 /// How long a program may take until it serves.
 const READY_WAIT_MAX: Duration = Duration::from_secs(20);
 /// Between two looks at whether it does; the precision of a start's time.
@@ -135,6 +137,21 @@ impl Process {
     /// that parent and child share are counted in both.
     pub fn resident_bytes(&self) -> u64 {
         self.ids().into_iter().map(resident_bytes_of).sum()
+    }
+}
+
+impl Process {
+    /// Asks it to end (SIGTERM) and waits until it has: a program that is
+    /// killed writes no profile.
+    pub fn terminate(&mut self) -> Result<(), String> {
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        let pid = pid.ok_or("an impossible process id")?;
+        kill_process(pid, Signal::TERM).map_err(|error| error.to_string())?;
+        let status = self.child.wait().map_err(|error| error.to_string())?;
+        match status.success() {
+            true => Ok(()),
+            false => Err(format!("it ended with {status}")),
+        }
     }
 }
 
