@@ -37,9 +37,7 @@ pub(crate) fn routes() -> Vec<Route> {
                     ("database_away_s", integer()),
                 ]),
             )
-            .about(
-                "Calls go on while the database is away; what they cost waits in the journal.",
-            ),
+            .about("Calls go on while the database is away; what they cost waits in the journal."),
         )
         .at_root(),
         Route::get(

@@ -67,13 +67,16 @@ enum Command {
         #[command(flatten)]
         common: Common,
         /// Takes the database over from a server at another place that is gone for good
-        #[arg(long, long_help = "\
+        #[arg(
+            long,
+            long_help = "\
 Takes the database over from a server at another place that is gone for good.
 
 A PostgreSQL database belongs to one server at a time. One that was killed comes back by
 itself; one on another machine, or with another data directory, is refused. This says that
 the first is gone: what its journal had not brought into the database is lost, and if it is
-not gone after all, it stops as soon as it reaches the database.")]
+not gone after all, it stops as soon as it reaches the database."
+        )]
         take_over: bool,
     },
     /// Makes and lists API keys

@@ -57,7 +57,11 @@ fn mark(data_dir: &Path) -> std::io::Result<String> {
         return Ok(mark);
     }
     let random = crate::keys::random().map_err(std::io::Error::other)?;
-    let mark: String = random.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    let mark: String = random
+        .iter()
+        .take(16)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     let mut file = std::fs::File::create(&path)?;
     file.write_all(mark.as_bytes())?;
     file.sync_all()?;

@@ -31,7 +31,9 @@ pub async fn keep(
                 let _ = taken_over.send(Some(error.to_string()));
                 return;
             }
-            Err(error) => tracing::debug!(%error, "the database was not told that the server is there"),
+            Err(error) => {
+                tracing::debug!(%error, "the database was not told that the server is there")
+            }
             Ok(()) => {}
         }
     }

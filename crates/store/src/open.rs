@@ -97,9 +97,18 @@ mod tests {
 
     #[test]
     fn an_address_that_means_no_store_is_refused_with_what_is_possible() {
-        for written in ["mysql://root:hunter2@host/db", "", "hunter2", "sqlite://x", "postgres:x"] {
+        for written in [
+            "mysql://root:hunter2@host/db",
+            "",
+            "hunter2",
+            "sqlite://x",
+            "postgres:x",
+        ] {
             let why = refused(&[written]);
-            assert!(why.contains("\"sqlite\"") && why.contains("postgres://"), "{why}");
+            assert!(
+                why.contains("\"sqlite\"") && why.contains("postgres://"),
+                "{why}"
+            );
             assert!(!why.contains("hunter2"), "{why}");
         }
         assert!(refused(&["mysql://root@host/db"]).starts_with("`mysql`"));

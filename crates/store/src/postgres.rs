@@ -36,6 +36,8 @@ const ELECT_EVERY: Duration = Duration::from_secs(1);
 
 const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 const WRITE: &str = "BEGIN";
+const COMMIT: &str = "COMMIT";
+const ROLLBACK: &str = "ROLLBACK";
 /// A step may take longer than a statement of every day, and waits longer
 /// for whoever else takes one.
 const SCHEMA: &str = "BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '60s'; \
@@ -50,11 +52,16 @@ const HAS_TABLE: &str = "SELECT CAST(TO_REGCLASS($1) AS TEXT)";
 pub(crate) const OWN_TEXTS: &[(&str, &str)] = &[
     ("SNAPSHOT", SNAPSHOT),
     ("WRITE", WRITE),
+    ("COMMIT", COMMIT),
+    ("ROLLBACK", ROLLBACK),
     ("SCHEMA", SCHEMA),
     ("VERSION", VERSION),
     ("READ_ONLY", READ_ONLY),
     ("HAS_TABLE", HAS_TABLE),
 ];
+
+#[cfg(test)]
+pub(crate) use self::serving::OWN_TEXTS as SERVING_TEXTS;
 
 /// A store in a PostgreSQL database.
 pub type PostgresStore = SqlStore<Postgres>;
@@ -167,7 +174,8 @@ impl Postgres {
                 }
                 Err(error) => error,
             };
-            let again = matches!(failed, StoreError::Unreachable { .. }) && tries < pool::CONNECTIONS_MAX;
+            let again =
+                matches!(failed, StoreError::Unreachable { .. }) && tries < pool::CONNECTIONS_MAX;
             if !again {
                 self.look_elsewhere(&failed).await;
                 return Err(failed);
@@ -289,11 +297,13 @@ impl Backend for Postgres {
 fn spell(migration: &str) -> String {
     migration
         .split_inclusive(|c: char| !c.is_ascii_alphabetic())
-        .map(|word| match word.trim_end_matches(|c: char| !c.is_ascii_alphabetic()) {
-            "BLOB" => word.replace("BLOB", "BYTEA"),
-            "TEXT" => word.replace("TEXT", "TEXT COLLATE \"C\""),
-            _ => word.to_owned(),
-        })
+        .map(
+            |word| match word.trim_end_matches(|c: char| !c.is_ascii_alphabetic()) {
+                "BLOB" => word.replace("BLOB", "BYTEA"),
+                "TEXT" => word.replace("TEXT", "TEXT COLLATE \"C\""),
+                _ => word.to_owned(),
+            },
+        )
         .collect::<String>()
         .replace(" WITHOUT ROWID", "")
 }

@@ -80,8 +80,7 @@ pub trait Backend: Send + Sync + std::fmt::Debug + 'static {
 /// takes back whatever was not committed.
 pub trait Session: Send {
     /// Runs one statement and returns its rows.
-    fn rows<'a>(&'a mut self, text: &'static str, values: &'a [Value<'a>])
-    -> Reply<'a, Vec<Row>>;
+    fn rows<'a>(&'a mut self, text: &'static str, values: &'a [Value<'a>]) -> Reply<'a, Vec<Row>>;
     /// Runs one statement and returns how many rows it changed.
     fn change<'a>(&'a mut self, text: &'static str, values: &'a [Value<'a>]) -> Reply<'a, u64>;
     /// Runs the statements of a migration.
@@ -225,10 +224,7 @@ macro_rules! in_transaction {
     ($store:expr, $session:ident => $work:expr) => {{
         let mut tries = $crate::sql::Tries::default();
         loop {
-            let mut session = $store
-                .backend
-                .session($crate::sql::Purpose::Write)
-                .await?;
+            let mut session = $store.backend.session($crate::sql::Purpose::Write).await?;
             let done = {
                 let $session = &mut *session;
                 $work.await

@@ -185,7 +185,10 @@ async fn readiness_is_told_with_its_reason() {
     assert_eq!(reply.json()["database"], "ok");
     town.database_away_s.store(12, Relaxed);
     let reply = ask(&router, "GET /readyz", "", "").await;
-    assert_eq!((reply.status, &reply.json()["database"]), (200, &"away".into()));
+    assert_eq!(
+        (reply.status, &reply.json()["database"]),
+        (200, &"away".into())
+    );
     assert_eq!(reply.json()["database_away_s"], 12);
     town.is_ready.store(false, Relaxed);
     let message = ask(&router, "GET /readyz", "", "").await.failure(503);

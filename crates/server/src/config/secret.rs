@@ -92,9 +92,7 @@ impl<'de> Deserialize<'de> for RawUrls {
             type Value = RawUrls;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(
-                    "a string, { env = \"NAME\" }, { file = \"path\" }, or a list of such",
-                )
+                f.write_str("a string, { env = \"NAME\" }, { file = \"path\" }, or a list of such")
             }
 
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<RawUrls, E> {

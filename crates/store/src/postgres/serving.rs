@@ -28,7 +28,7 @@ const RENEW: &str = "UPDATE serving SET seen_at_ms = $1 WHERE id = 1";
 const LEAVE: &str = "UPDATE serving SET is_active = 0 WHERE id = 1";
 /// See [`super::OWN_TEXTS`].
 #[cfg(test)]
-pub(super) const OWN_TEXTS: &[(&str, &str)] = &[
+pub(crate) const OWN_TEXTS: &[(&str, &str)] = &[
     ("TABLE", TABLE),
     ("TURN", TURN),
     ("WHO", WHO),

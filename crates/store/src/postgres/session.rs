@@ -120,11 +120,7 @@ fn gone(place: &str) -> StoreError {
 }
 
 impl Session for PgSession {
-    fn rows<'a>(
-        &'a mut self,
-        text: &'static str,
-        values: &'a [Value<'a>],
-    ) -> Reply<'a, Vec<Row>> {
+    fn rows<'a>(&'a mut self, text: &'static str, values: &'a [Value<'a>]) -> Reply<'a, Vec<Row>> {
         Box::pin(async move {
             let query = sqlx::query_with(text.into_sql_str(), arguments(values)?);
             let Some(lease) = &mut self.lease else {
@@ -164,7 +160,7 @@ impl Session for PgSession {
                 // Not one of ours: whoever saw a statement fail takes back.
                 return Err(damaged("commit", "after a statement that failed"));
             }
-            match self.end("COMMIT").await {
+            match self.end(super::COMMIT).await {
                 Err(StoreError::Unreachable { place, .. }) => Err(StoreError::Unsure(place)),
                 done => done,
             }
@@ -174,7 +170,7 @@ impl Session for PgSession {
     fn rollback(mut self: Box<Self>) -> Reply<'static, ()> {
         Box::pin(async move {
             if self.within && self.lease.is_some() {
-                self.end("ROLLBACK").await?;
+                self.end(super::ROLLBACK).await?;
             }
             Ok(())
         })

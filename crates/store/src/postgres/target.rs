@@ -3,8 +3,8 @@
 use std::fmt;
 use std::str::FromStr as _;
 
-use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::ConnectOptions as _;
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
 /// Settings of every session. A statement that takes longer is not one of
 /// ours; a lock that is held longer belongs to somebody who is stuck; and a

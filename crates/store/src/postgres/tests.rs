@@ -44,7 +44,10 @@ impl Database {
         let drop = AssertSqlSafe(format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"));
         sqlx::raw_sql(drop).execute(&mut connection).await.unwrap();
         let create = AssertSqlSafe(format!("CREATE DATABASE {name}"));
-        sqlx::raw_sql(create).execute(&mut connection).await.unwrap();
+        sqlx::raw_sql(create)
+            .execute(&mut connection)
+            .await
+            .unwrap();
         Self { name }
     }
 

@@ -36,10 +36,7 @@ fn account_row(mut row: Row) -> Result<AccountRow, StoreError> {
     })
 }
 
-async fn find(
-    session: &mut dyn Session,
-    id: AccountId,
-) -> Result<Option<AccountRow>, StoreError> {
+async fn find(session: &mut dyn Session, id: AccountId) -> Result<Option<AccountRow>, StoreError> {
     let row = session.maybe(BY_ID, &[id.into()]).await?;
     row.map(account_row).transpose()
 }
@@ -119,7 +116,10 @@ impl<B: Backend> Accounts for SqlStore<B> {
             };
             if changes.seq != seq {
                 let rows = session.rows(CHANGED, &[seq.into()]).await?;
-                changes.accounts = rows.into_iter().map(account_row).collect::<Result<_, _>>()?;
+                changes.accounts = rows
+                    .into_iter()
+                    .map(account_row)
+                    .collect::<Result<_, _>>()?;
                 let rows = session.rows(KEYS_CHANGED, &[seq.into()]).await?;
                 changes.keys = rows.into_iter().map(key_row).collect::<Result<_, _>>()?;
             }

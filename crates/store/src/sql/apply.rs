@@ -292,7 +292,11 @@ async fn apply(
     let to = i64::try_from(batch.to.0).map_err(|_| JournalError::OutOfRange)?;
     // Compared once more where it is written: whatever happened since the
     // line above, a batch goes where the one before it ended.
-    if session.change(ADVANCE, &[to.into(), position.0.into()]).await? == 0 {
+    if session
+        .change(ADVANCE, &[to.into(), position.0.into()])
+        .await?
+        == 0
+    {
         return Err(gap());
     }
     let mut fold = Fold::new(earlier_holds(session, records).await?);

@@ -61,7 +61,8 @@ pub(super) async fn view(
     }
     for mut row in session.rows(ACCOUNTS, &[]).await? {
         let id = AccountId(row.unsigned()?);
-        view.accounts.insert(id, (row.int()?.into(), row.int()?.into()));
+        view.accounts
+            .insert(id, (row.int()?.into(), row.int()?.into()));
     }
     for mut row in session.rows(CALLS, &[]).await? {
         let id = AccountId(row.unsigned()?);

@@ -130,11 +130,7 @@ pub(super) async fn spend(
     Ok(())
 }
 
-async fn create(
-    session: &mut dyn Session,
-    key: &NewKey,
-    at_ms: u64,
-) -> Result<KeyRow, StoreError> {
+async fn create(session: &mut dyn Session, key: &NewKey, at_ms: u64) -> Result<KeyRow, StoreError> {
     let account = session.maybe(ACCOUNT, &[key.account.into()]).await?;
     account.ok_or(StoreError::NotFound("account"))?;
     let seq = next_change(session).await?;
@@ -182,11 +178,7 @@ async fn update(
     Ok(Some(row))
 }
 
-async fn delete(
-    session: &mut dyn Session,
-    hash: KeyHash,
-    at_ms: u64,
-) -> Result<bool, StoreError> {
+async fn delete(session: &mut dyn Session, hash: KeyHash, at_ms: u64) -> Result<bool, StoreError> {
     let seq = next_change(session).await?;
     let values = [at_ms.into(), seq.into(), hash.0.as_slice().into()];
     Ok(session.change(DELETE, &values).await? > 0)

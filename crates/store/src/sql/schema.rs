@@ -117,7 +117,11 @@ impl<B: Backend> SqlStore<B> {
     /// Every step, and whether it was taken.
     pub(crate) async fn steps(&self, known: &[Migration]) -> Result<Vec<Step>, StoreError> {
         let mut session = self.read().await?;
-        let count = if self.backend.has_table(&mut *session, "_sqlx_migrations").await? {
+        let count = if self
+            .backend
+            .has_table(&mut *session, "_sqlx_migrations")
+            .await?
+        {
             compare(&taken(&mut *session).await?, known)?
         } else {
             0
@@ -127,7 +131,10 @@ impl<B: Backend> SqlStore<B> {
     }
 
     /// Takes the steps that were not taken; returns them.
-    pub(crate) async fn migrate(&self, known: &'static [Migration]) -> Result<Vec<Step>, StoreError> {
+    pub(crate) async fn migrate(
+        &self,
+        known: &'static [Migration],
+    ) -> Result<Vec<Step>, StoreError> {
         // The usual start finds nothing to do and takes no lock.
         let missing = self.steps(known).await?;
         if missing.iter().all(|step| step.applied) {
@@ -137,7 +144,11 @@ impl<B: Backend> SqlStore<B> {
         in_schema!(self, session => session.script(&table))?;
         let mut done = Vec::new();
         while let Some(step) = in_schema!(self, session => self.up(session, known))? {
-            tracing::info!(step = step.version, name = step.name, "the tables were brought up to date");
+            tracing::info!(
+                step = step.version,
+                name = step.name,
+                "the tables were brought up to date"
+            );
             done.push(step);
         }
         Ok(done)

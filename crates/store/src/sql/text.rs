@@ -65,9 +65,7 @@ impl Many {
         &'static self,
         mut rows: &'r [T],
     ) -> impl Iterator<Item = (&'static str, &'r [T])> + use<'r, T> {
-        let texts = self
-            .texts
-            .get_or_init(|| SIZES.map(|size| self.text(size)));
+        let texts = self.texts.get_or_init(|| SIZES.map(|size| self.text(size)));
         std::iter::from_fn(move || {
             let (size, text) = SIZES
                 .iter()
@@ -137,6 +135,9 @@ mod tests {
             ROWS.text(2),
             "INSERT INTO t (a, b) VALUES ($1, $2), ($3, $4) RETURNING a"
         );
-        assert_eq!(Many::list("SELECT a FROM t WHERE a IN", "").text(2), "SELECT a FROM t WHERE a IN ($1, $2)");
+        assert_eq!(
+            Many::list("SELECT a FROM t WHERE a IN", "").text(2),
+            "SELECT a FROM t WHERE a IN ($1, $2)"
+        );
     }
 }

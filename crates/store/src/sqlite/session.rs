@@ -43,11 +43,7 @@ impl SqliteSession {
 }
 
 impl Session for SqliteSession {
-    fn rows<'a>(
-        &'a mut self,
-        text: &'static str,
-        values: &'a [Value<'a>],
-    ) -> Reply<'a, Vec<Row>> {
+    fn rows<'a>(&'a mut self, text: &'static str, values: &'a [Value<'a>]) -> Reply<'a, Vec<Row>> {
         Box::pin(async move {
             let query = sqlx::query_with(text, arguments(values)?);
             let rows = query.fetch_all(self.connection()).await;
@@ -60,7 +56,9 @@ impl Session for SqliteSession {
         Box::pin(async move {
             let query = sqlx::query_with(text, arguments(values)?);
             let done = query.execute(self.connection()).await;
-            Ok(done.map_err(|error| explain(error, &self.file))?.rows_affected())
+            Ok(done
+                .map_err(|error| explain(error, &self.file))?
+                .rows_affected())
         })
     }
 

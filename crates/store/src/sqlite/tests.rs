@@ -4,9 +4,9 @@ use bourse_vocab::{AccountId, Nanos};
 use super::*;
 use crate::NewKey;
 use crate::account::Accounts;
-use crate::upkeep::Upkeep as _;
 use crate::journal::Journals;
 use crate::suite::{apply, assert_balanced, hold, set_up, settle, top_up};
+use crate::upkeep::Upkeep as _;
 
 async fn fresh() -> (SqliteStore, tempfile::TempDir) {
     let dir = tempfile::tempdir().unwrap();
@@ -102,7 +102,10 @@ async fn every_tampered_number_is_found_to_the_nano_dollar() {
             .await
             .unwrap();
         assert_balanced(&store).await;
-        sqlx::query(sql).execute(&store.backend.writer).await.unwrap();
+        sqlx::query(sql)
+            .execute(&store.backend.writer)
+            .await
+            .unwrap();
         let report = store.audit().await.unwrap().check();
         let found = report
             .differences
