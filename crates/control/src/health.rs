@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::Shared;
 use crate::error::{Answer, Refused};
 use crate::route::{Access, Route};
-use crate::schema::{Operation, boolean, object, one_of, text};
+use crate::schema::{Operation, boolean, integer, object, one_of, text};
 
 /// The routes of this noun.
 pub(crate) fn routes() -> Vec<Route> {
@@ -30,8 +30,14 @@ pub(crate) fn routes() -> Vec<Route> {
             Operation::new(
                 "Health",
                 "Answers 200 if calls can be served, and 503 if not",
-                object([("status", one_of(&["ready"])), ("simulated", boolean())]),
-            ),
+                object([
+                    ("status", one_of(&["ready"])),
+                    ("simulated", boolean()),
+                    ("database", one_of(&["ok", "away"])),
+                    ("database_away_s", integer()),
+                ]),
+            )
+            .about("Calls go on while the database is away; what they cost waits in the journal."),
         )
         .at_root(),
         Route::get(
@@ -58,7 +64,13 @@ async fn ready(State(desk): State<Shared>) -> Answer<Json<Value>> {
         ))
     })?;
     let simulated = desk.office.is_simulated();
-    Ok(Json(json!({"status": "ready", "simulated": simulated})))
+    let away = desk.office.database_away_s();
+    Ok(Json(json!({
+        "status": "ready",
+        "simulated": simulated,
+        "database": if away.is_some() { "away" } else { "ok" },
+        "database_away_s": away.unwrap_or(0),
+    })))
 }
 
 async fn metrics(State(desk): State<Shared>) -> Response {

@@ -84,6 +84,10 @@ pub trait Office: Send + Sync + 'static {
     /// # Errors
     /// Why not, in a sentence that may be published.
     fn ready(&self) -> Result<(), String>;
+    /// For how many seconds the database has been away; `None` while it
+    /// answers. Calls go on without it, so this does not make a server
+    /// unready: all servers of a database would be out at once.
+    fn database_away_s(&self) -> Option<u64>;
     /// Whether providers are simulated.
     fn is_simulated(&self) -> bool;
 }

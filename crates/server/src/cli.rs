@@ -10,11 +10,14 @@ mod credit;
 mod doctor;
 mod key;
 mod ledger;
+mod schema;
 mod sim;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
+use bourse_store::Store;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::Config;
@@ -63,6 +66,18 @@ enum Command {
     Serve {
         #[command(flatten)]
         common: Common,
+        /// Takes the database over from a server at another place that is gone for good
+        #[arg(
+            long,
+            long_help = "\
+Takes the database over from a server at another place that is gone for good.
+
+A PostgreSQL database belongs to one server at a time. One that was killed comes back by
+itself; one on another machine, or with another data directory, is refused. This says that
+the first is gone: what its journal had not brought into the database is lost, and if it is
+not gone after all, it stops as soon as it reaches the database."
+        )]
+        take_over: bool,
     },
     /// Makes and lists API keys
     Key {
@@ -94,6 +109,13 @@ enum Command {
         #[command(flatten)]
         common: Common,
     },
+    /// Shows and changes the version of the database's tables
+    Schema {
+        #[command(subcommand)]
+        command: schema::Command,
+        #[command(flatten)]
+        common: Common,
+    },
     /// Checks the books
     Ledger {
         #[command(subcommand)]
@@ -108,13 +130,16 @@ pub(crate) fn main() -> ExitCode {
     // clap exits with 2 where the command line is wrong.
     let cli = Cli::parse();
     let done = match cli.command {
-        Command::Serve { common } => crate::serve::serve(common.config.as_deref()),
+        Command::Serve { common, take_over } => {
+            crate::serve::serve(common.config.as_deref(), take_over)
+        }
         Command::Key { command, common } => key::run(command, &common),
         Command::Credit { command, common } => credit::run(&command, &common),
         Command::Sim(options) => sim::run(&options),
         Command::Check { common } => check::run(&common),
         Command::Doctor(options) => doctor::run(&options),
         Command::Catalog { command, common } => catalog::run(command, &common),
+        Command::Schema { command, common } => schema::run(&command, &common),
         Command::Ledger { command, common } => ledger::run(&command, &common),
     };
     match done {
@@ -132,6 +157,11 @@ pub(crate) fn say(text: impl std::fmt::Display) {
     if writeln!(std::io::stdout().lock(), "{text}").is_err() {
         std::process::exit(0);
     }
+}
+
+/// The store that the configuration means, with its tables up to date.
+async fn open_store(config: &Config) -> Result<Arc<dyn Store>, Error> {
+    Ok(bourse_store::open(&config.database, &config.data_dir).await?)
 }
 
 /// A runtime for a command that talks to the database.

@@ -17,12 +17,13 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use bourse_store::DatabaseUrl;
 use bourse_vocab::Format;
 
 pub use environment::Environment;
 pub use raw::{RawConfig, RawProvider};
 pub use restart::waiting as waiting_for_restart;
-pub use secret::RawSecret;
+pub use secret::{RawSecret, RawUrls};
 
 /// Where the server looks when no path is given.
 pub const DEFAULT_PATH: &str = "bourse.toml";
@@ -87,6 +88,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where everything durable lives.
     pub data_dir: PathBuf,
+    /// Where accounts, keys and finished calls are.
+    pub database: DatabaseUrl,
     /// Data-plane threads.
     pub workers: usize,
     /// See [`CallLimits`].

@@ -131,6 +131,10 @@ impl Office for Live {
             .map_err(|error| error.to_string())
     }
 
+    fn database_away_s(&self) -> Option<u64> {
+        self.watcher.database_away_s()
+    }
+
     fn is_simulated(&self) -> bool {
         self.gateway.market.load().is_simulated()
     }

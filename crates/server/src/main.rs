@@ -7,6 +7,8 @@ mod first_start;
 mod keys;
 mod logging;
 mod market;
+mod place;
+mod presence;
 mod reload;
 mod serve;
 mod simulated;

@@ -12,35 +12,49 @@ mod workers;
 use std::path::Path;
 use std::time::Instant;
 
+use bourse_dataplane::clock::now_ms;
 use bourse_spool::DataDirLock;
 
 use crate::config::Config;
-use boot::Reserved;
+use crate::place;
+use boot::{Opened, Reserved};
 use signals::StopSignals;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
 /// Serves until a signal stops the server or the journal's disk fails.
-pub fn serve(config_path: Option<&Path>) -> Result<(), Error> {
+///
+/// `take_over` says that another server of the same database is gone for
+/// good.
+pub fn serve(config_path: Option<&Path>, take_over: bool) -> Result<(), Error> {
     let began = Instant::now();
     let config = Config::load(config_path)?;
     crate::logging::init(&config);
     std::fs::create_dir_all(&config.data_dir)
         .map_err(|error| format!("{}: {error}", config.data_dir.display()))?;
-    let _lock = DataDirLock::acquire(&config.data_dir)?;
+    let lock = DataDirLock::acquire(&config.data_dir)?;
+    let me = place::here(&config.data_dir, &lock, now_ms())?;
     let control = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .thread_name("control")
         .enable_all()
         .build()?;
-    control.block_on(run(config, config_path, began))
+    control.block_on(async {
+        // First of all, so that a signal during the start is not lost.
+        let stop_signals = StopSignals::new()?;
+        let opened = Reserved::addresses(config)?.open(&me, take_over).await?;
+        run(opened, config_path, stop_signals, began).await
+    })
 }
 
-async fn run(config: Config, config_path: Option<&Path>, began: Instant) -> Result<(), Error> {
+async fn run(
+    opened: Opened,
+    config_path: Option<&Path>,
+    mut stop_signals: StopSignals,
+    began: Instant,
+) -> Result<(), Error> {
     workers::raise_open_files_limit();
-    // First of all, so that a signal during the start is not lost.
-    let mut stop_signals = StopSignals::new()?;
-    let running = Reserved::addresses(config)?
+    let running = opened
         .recover()
         .await?
         .build()?
@@ -55,6 +69,9 @@ async fn run(config: Config, config_path: Option<&Path>, began: Instant) -> Resu
     );
     tokio::select! {
         () = stop_signals.recv() => tracing::info!("stopping: finishing running calls"),
+        error = running.taken_over() => {
+            tracing::error!(%error, "stopping: finishing running calls");
+        }
         () = running.journal_failed() => {
             tracing::error!("the journal's disk has failed; stopping, because only a restart learns what is on it");
         }

@@ -4,7 +4,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bourse_dataplane::gateway::Gateway;
 use bourse_dataplane::keyring::Office;
@@ -20,6 +20,8 @@ pub struct StoreWatcher {
     till: Arc<Till>,
     /// The last change that was taken over. The lock makes readers take turns.
     seq: Mutex<u64>,
+    /// Since when looks have failed.
+    away_since: std::sync::Mutex<Option<Instant>>,
     gateway: OnceLock<Weak<Gateway>>,
 }
 
@@ -31,6 +33,7 @@ impl StoreWatcher {
             store,
             till,
             seq: Mutex::new(0),
+            away_since: std::sync::Mutex::new(None),
             gateway: OnceLock::new(),
         }
     }
@@ -46,7 +49,9 @@ impl StoreWatcher {
     /// The database does not answer.
     pub async fn read_changes(&self) -> Result<(), StoreError> {
         let mut seq = self.seq.lock().await;
-        let changes = self.store.changes_since(*seq).await?;
+        let changes = self.store.changes_since(*seq).await;
+        self.note(changes.is_err());
+        let changes = changes?;
         if changes.is_empty() {
             *seq = changes.seq.max(*seq);
             return Ok(());
@@ -59,6 +64,28 @@ impl StoreWatcher {
         }
         *seq = changes.seq.max(*seq);
         Ok(())
+    }
+
+    fn note(&self, failed: bool) {
+        let mut since = self.lock_away();
+        if !failed {
+            if let Some(since) = since.take() {
+                let s = since.elapsed().as_secs();
+                tracing::info!(s, "the database answers again");
+            }
+        } else if since.is_none() {
+            *since = Some(Instant::now());
+        }
+    }
+
+    fn lock_away(&self) -> std::sync::MutexGuard<'_, Option<Instant>> {
+        let lock = self.away_since.lock();
+        lock.unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// For how many seconds the database has been away, if it is.
+    pub fn database_away_s(&self) -> Option<u64> {
+        self.lock_away().map(|since| since.elapsed().as_secs())
     }
 
     /// Reads changes every second until the server stops.

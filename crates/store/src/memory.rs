@@ -17,6 +17,7 @@ use crate::audit::{AuditView, CallSums};
 use crate::generation::{Generations, SettledPage};
 use crate::journal::{Applied, Batch, Journals};
 use crate::key::{KeyPatch, KeyRow, Keys, NewKey};
+use crate::upkeep::{About, Server, Step, Upkeep};
 use crate::{Reply, StoreError};
 
 /// Everything in maps, behind one lock.
@@ -429,6 +430,50 @@ impl Activity for MemoryStore {
             }
             Ok(rows.into_values().collect())
         })
+    }
+}
+
+impl Upkeep for MemoryStore {
+    fn about(&self) -> Reply<'_, About> {
+        self.with(|_| {
+            Ok(About {
+                kind: "memory",
+                place: "this process".to_owned(),
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                read_only: false,
+            })
+        })
+    }
+
+    fn schema(&self) -> Reply<'_, Vec<Step>> {
+        self.with(|_| Ok(Vec::new()))
+    }
+
+    fn schema_up(&self) -> Reply<'_, Vec<Step>> {
+        self.with(|_| Ok(Vec::new()))
+    }
+
+    fn schema_down(&self, lose_data: bool) -> Reply<'_, Option<Step>> {
+        let _ = lose_data;
+        self.with(|_| Ok(None))
+    }
+
+    fn serve<'a>(&'a self, server: &'a Server, take_over: bool) -> Reply<'a, ()> {
+        let _ = (server, take_over);
+        self.with(|_| Ok(()))
+    }
+
+    fn renew(&self, now_ms: u64) -> Reply<'_, ()> {
+        let _ = now_ms;
+        self.with(|_| Ok(()))
+    }
+
+    fn retire(&self) -> Reply<'_, ()> {
+        self.with(|_| Ok(()))
+    }
+
+    fn close(&self) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(std::future::ready(()))
     }
 }
 

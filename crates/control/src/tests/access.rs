@@ -182,6 +182,14 @@ async fn readiness_is_told_with_its_reason() {
     let (town, router) = Town::found().await;
     let reply = ask(&router, "GET /readyz", "", "").await;
     assert_eq!(reply.json()["status"], "ready");
+    assert_eq!(reply.json()["database"], "ok");
+    town.database_away_s.store(12, Relaxed);
+    let reply = ask(&router, "GET /readyz", "", "").await;
+    assert_eq!(
+        (reply.status, &reply.json()["database"]),
+        (200, &"away".into())
+    );
+    assert_eq!(reply.json()["database_away_s"], 12);
     town.is_ready.store(false, Relaxed);
     let message = ask(&router, "GET /readyz", "", "").await.failure(503);
     assert!(message.contains("the disk is full"), "{message}");

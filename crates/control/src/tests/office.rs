@@ -29,6 +29,7 @@ pub(crate) struct Town {
     pub(crate) refreshed: AtomicU64,
     pub(crate) metrics_public: AtomicBool,
     pub(crate) is_ready: AtomicBool,
+    pub(crate) database_away_s: AtomicU64,
     pub(crate) live: Mutex<Option<(Balance, KeyBalance)>>,
     drawn: AtomicU64,
     /// The text of account 1's inference key, its management key, and
@@ -82,6 +83,7 @@ impl Town {
             refreshed: AtomicU64::new(0),
             metrics_public: AtomicBool::new(false),
             is_ready: AtomicBool::new(true),
+            database_away_s: AtomicU64::new(0),
             live: Mutex::default(),
             drawn: AtomicU64::new(100),
             keys: keys.try_into().unwrap(),
@@ -353,6 +355,11 @@ impl Office for Town {
     fn ready(&self) -> Result<(), String> {
         let ready = self.is_ready.load(Relaxed);
         ready.then_some(()).ok_or("the disk is full".into())
+    }
+
+    fn database_away_s(&self) -> Option<u64> {
+        let away = self.database_away_s.load(Relaxed);
+        (away > 0).then_some(away)
     }
 
     fn is_simulated(&self) -> bool {

@@ -2,7 +2,7 @@
 
 use bourse_dataplane::clock::now_ms;
 use bourse_ledger::GrantKind;
-use bourse_store::{Accounts as _, Grant, SqliteStore};
+use bourse_store::Grant;
 use bourse_vocab::Nanos;
 use clap::Subcommand;
 use serde_json::json;
@@ -48,7 +48,7 @@ Examples:
 pub(super) fn run(command: &Command, common: &Common) -> Result<(), Error> {
     let config = common.load()?;
     block_on(async {
-        let store = SqliteStore::open(&config.data_dir).await?;
+        let store = super::open_store(&config).await?;
         match command {
             Command::Grant {
                 usd,
@@ -58,7 +58,7 @@ pub(super) fn run(command: &Command, common: &Common) -> Result<(), Error> {
                 promo,
                 json,
             } => {
-                let id = super::key::account_or_new(&store, account).await?;
+                let id = super::key::account_or_new(&*store, account).await?;
                 let row = store
                     .grant(Grant {
                         account: id,

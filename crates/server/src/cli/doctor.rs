@@ -3,7 +3,6 @@
 use std::time::Instant;
 
 use bourse_dataplane::market::Memory;
-use bourse_store::SqliteStore;
 use clap::Args;
 
 use super::{Common, Error, block_on, say};
@@ -58,14 +57,7 @@ pub(super) fn run(options: &Options) -> Result<(), Error> {
         );
         note("providers", providers(config));
         note("disk", disk(&config.data_dir));
-        note(
-            "database",
-            block_on(async {
-                let store = SqliteStore::open(&config.data_dir).await?;
-                store.close().await;
-                Ok("opens, and its tables are up to date".to_owned())
-            }),
-        );
+        note("database", block_on(database(config)));
     }
     let all_good = findings.iter().all(|finding| finding.good);
     if options.json {
@@ -113,6 +105,34 @@ fn providers(config: &crate::config::Config) -> Result<String, Error> {
         "{} (endpoints: {})",
         names.join(", "),
         built.market.targets().len()
+    ))
+}
+
+/// What is behind the store, how quickly it answers, and whether a server
+/// could work with it. Changes nothing, the tables neither.
+async fn database(config: &crate::config::Config) -> Result<String, Error> {
+    let store = bourse_store::connect(&config.database, &config.data_dir).await?;
+    let steps = store.schema().await?;
+    // The first answer paid for the connection.
+    let asked = Instant::now();
+    let about = store.about().await?;
+    let took = asked.elapsed();
+    store.close().await;
+    if about.read_only {
+        return Err(format!("{} takes no changes", about.place).into());
+    }
+    let missing = steps.iter().filter(|step| !step.applied).count();
+    let tables = match missing {
+        0 => format!("its tables are up to date (step {})", steps.len()),
+        1 => "the next start takes 1 step (`bourse schema plan`)".to_owned(),
+        many => format!("the next start takes {many} steps (`bourse schema plan`)"),
+    };
+    Ok(format!(
+        "{} {} at {}: answers in {:.2} ms, takes changes, {tables}",
+        about.kind,
+        about.version,
+        about.place,
+        took.as_secs_f64() * 1e3
     ))
 }
 

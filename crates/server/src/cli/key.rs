@@ -2,7 +2,7 @@
 
 use bourse_dataplane::clock::now_ms;
 use bourse_policy::KeyKind;
-use bourse_store::{SqliteStore, Store};
+use bourse_store::Store;
 use bourse_vocab::Nanos;
 use clap::Subcommand;
 use serde_json::json;
@@ -50,7 +50,7 @@ Examples:
 pub(super) fn run(command: Command, common: &Common) -> Result<(), Error> {
     let config = common.load()?;
     block_on(async {
-        let store = SqliteStore::open(&config.data_dir).await?;
+        let store = super::open_store(&config).await?;
         match command {
             Command::Create {
                 management,
@@ -63,7 +63,7 @@ pub(super) fn run(command: Command, common: &Common) -> Result<(), Error> {
                 if limit.is_some_and(Nanos::is_negative) {
                     return Err("--limit: must not be negative".into());
                 }
-                let account = account_or_new(&store, &account).await?;
+                let account = account_or_new(&*store, &account).await?;
                 let kind = if management {
                     KeyKind::Management
                 } else {
@@ -75,7 +75,7 @@ pub(super) fn run(command: Command, common: &Common) -> Result<(), Error> {
                     name: &name,
                     limit,
                 };
-                let key = keys::create(&store, request, now_ms()).await?;
+                let key = keys::create(&*store, request, now_ms()).await?;
                 if json {
                     say(
                         json!({"key": key.reveal(), "hash": key.hash().to_string(), "label": key.label(), "name": name}),
@@ -89,7 +89,7 @@ pub(super) fn run(command: Command, common: &Common) -> Result<(), Error> {
                     ));
                 }
             }
-            Command::List { json } => list(&store, json).await?,
+            Command::List { json } => list(&*store, json).await?,
         }
         store.close().await;
         Ok(())

@@ -2,7 +2,7 @@
 
 mod export;
 
-use bourse_store::{Journals as _, SqliteStore, audit};
+use bourse_store::audit;
 use bourse_vocab::Nanos;
 use clap::Subcommand;
 use serde_json::json;
@@ -33,8 +33,8 @@ pub(super) fn run(command: &Command, common: &Common) -> Result<(), Error> {
 fn verify(json: bool, common: &Common) -> Result<(), Error> {
     let config = common.load()?;
     block_on(async {
-        let store = SqliteStore::open(&config.data_dir).await?;
-        let (report, unapplied) = audit::verify(&store, &config.data_dir).await?;
+        let store = super::open_store(&config).await?;
+        let (report, unapplied) = audit::verify(&*store, &config.data_dir).await?;
         let open = store.open_holds().await?;
         store.close().await;
         let held = open

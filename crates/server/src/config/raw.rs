@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::RawSecret;
+use super::{RawSecret, RawUrls};
 
 /// The whole file. Unknown keys are refused.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -53,8 +53,10 @@ pub struct RawServer {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RawDatabase {
-    /// `sqlite`: a file inside `data_dir`.
-    pub url: Option<String>,
+    /// `sqlite` (default): a file inside `data_dir`. Or an address of
+    /// PostgreSQL, or a list of addresses of which one takes changes; each
+    /// may be a secret, because it may hold a password.
+    pub url: Option<RawUrls>,
 }
 
 /// `[billing]`.

@@ -5,8 +5,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bourse_store::DatabaseUrl;
+
 use super::raw::{RawDatabase, RawRouting, RawServer};
-use super::{CallLimits, Config, ConfigErrors, Durability, Environment, RawConfig, provider};
+use super::{
+    CallLimits, Config, ConfigErrors, Durability, Environment, RawConfig, RawUrls, provider,
+};
 
 /// Where the server listens unless configuration says otherwise.
 const LISTEN: &str = "127.0.0.1:8787";
@@ -61,7 +65,6 @@ const WRITE: TimeLimit = TimeLimit::new("server.write_timeout_ms", 60_000, 10 * 
 /// Makes sense of everything, or says everything that makes none.
 pub(super) fn resolve(raw: &RawConfig, environment: &Environment) -> Result<Config, ConfigErrors> {
     let mut problems = Vec::new();
-    database(&raw.database, &mut problems);
     let disabled: Vec<String> = raw
         .providers
         .iter()
@@ -71,6 +74,7 @@ pub(super) fn resolve(raw: &RawConfig, environment: &Environment) -> Result<Conf
     let config = Config {
         listen: listen(&raw.server, &mut problems),
         data_dir: PathBuf::from(raw.server.data_dir.as_deref().unwrap_or("data")),
+        database: database(&raw.database, environment, &mut problems),
         workers: workers(&raw.server, &mut problems),
         limits: limits(&raw.server, &raw.routing, &mut problems),
         markup_ppm: markup_ppm(raw.billing.markup_ppm, &mut problems),
@@ -96,14 +100,20 @@ pub(super) fn resolve(raw: &RawConfig, environment: &Environment) -> Result<Conf
     }
 }
 
-fn database(raw: &RawDatabase, problems: &mut Vec<String>) {
-    match raw.url.as_deref() {
-        None | Some("sqlite") => {}
-        Some(url) => problems.push(format!(
-            "database.url: `{}` is not supported by this build; use \"sqlite\", which keeps everything inside server.data_dir",
-            url.split("://").next().unwrap_or("")
-        )),
-    }
+fn database(
+    raw: &RawDatabase,
+    environment: &Environment,
+    problems: &mut Vec<String>,
+) -> DatabaseUrl {
+    let Some(RawUrls(urls)) = &raw.url else {
+        return DatabaseUrl::default();
+    };
+    let urls: Result<Vec<_>, _> = urls.iter().map(|url| url.resolve(environment)).collect();
+    urls.and_then(|urls| DatabaseUrl::parse(&urls))
+        .unwrap_or_else(|problem| {
+            problems.push(format!("database.url: {problem}"));
+            DatabaseUrl::default()
+        })
 }
 
 fn listen(raw: &RawServer, problems: &mut Vec<String>) -> SocketAddr {

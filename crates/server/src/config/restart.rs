@@ -10,6 +10,7 @@ pub fn waiting(running: &Config, new: &Config) -> Vec<&'static str> {
     let mut rows = vec![
         ("server.listen", running.listen != new.listen),
         ("server.data_dir", running.data_dir != new.data_dir),
+        ("database.url", running.database != new.database),
         ("server.workers", running.workers != new.workers),
         ("ledger.durability", running.durability != new.durability),
         ("log.format", running.log_json != new.log_json),

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
 use super::Environment;
 
@@ -77,5 +78,40 @@ impl RawSecret {
             }
         };
         Ok(secret.trim().to_owned())
+    }
+}
+
+/// One secret, or a list of them.
+#[derive(Debug, Clone)]
+pub struct RawUrls(pub Vec<RawSecret>);
+
+impl<'de> Deserialize<'de> for RawUrls {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Urls;
+        impl<'de> Visitor<'de> for Urls {
+            type Value = RawUrls;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string, { env = \"NAME\" }, { file = \"path\" }, or a list of such")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<RawUrls, E> {
+                Ok(RawUrls(vec![RawSecret::Text(text.to_owned())]))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RawUrls, A::Error> {
+                let one = RawSecret::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(RawUrls(vec![one]))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<RawUrls, A::Error> {
+                let mut urls = Vec::new();
+                while let Some(url) = list.next_element()? {
+                    urls.push(url);
+                }
+                Ok(RawUrls(urls))
+            }
+        }
+        deserializer.deserialize_any(Urls)
     }
 }

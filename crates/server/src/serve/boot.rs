@@ -1,5 +1,5 @@
-//! The stages of a start, in order: addresses are [`Reserved`], the journal
-//! is replayed ([`Recovered`]), the data plane is [`Built`], keys are read
+//! The stages of a start, in order: addresses are [`Reserved`], the store is
+//! [`Opened`], the journal is replayed ([`Recovered`]), the data plane is [`Built`], keys are read
 //! and made ([`Ready`]), and everything runs ([`Running`]).
 
 use std::net::SocketAddr;
@@ -15,7 +15,7 @@ use bourse_net::{Client, ClientConfig, EgressPolicy};
 use bourse_sim::SimHandle;
 use bourse_spool::Options;
 use bourse_store::applier::Applier;
-use bourse_store::{SqliteStore, Store, SyncMode, Till};
+use bourse_store::{Server, Store, SyncMode, Till};
 use socket2::Socket;
 use tokio::sync::watch;
 
@@ -26,7 +26,7 @@ use crate::first_start::{self, FirstKeys};
 use crate::market::{self, Providers};
 use crate::store_watcher::StoreWatcher;
 use crate::worker::{self, Service};
-use crate::{reload, simulated};
+use crate::{presence, reload, simulated};
 
 /// The server has its address, and refuses connections. A port that is
 /// taken fails here, before anything on the disk changes.
@@ -47,11 +47,32 @@ impl Reserved {
         })
     }
 
-    /// Opens the store and brings the journal into it.
+    /// Opens the store and becomes its server.
+    pub(super) async fn open(self, me: &Server, take_over: bool) -> Result<Opened, Error> {
+        let Config {
+            database, data_dir, ..
+        } = &self.config;
+        let store = bourse_store::open(database, data_dir).await?;
+        store.serve(me, take_over).await?;
+        Ok(Opened {
+            reserved: self,
+            store,
+        })
+    }
+}
+
+/// The store belongs to this server; nothing has been read from it yet.
+pub(super) struct Opened {
+    reserved: Reserved,
+    store: Arc<dyn Store>,
+}
+
+impl Opened {
+    /// Reads balances and brings the journal into them.
     pub(super) async fn recover(self) -> Result<Recovered, Error> {
-        let data_dir = &self.config.data_dir;
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(data_dir).await?);
-        let mode = match self.config.durability {
+        let Self { reserved, store } = self;
+        let data_dir = &reserved.config.data_dir;
+        let mode = match reserved.config.durability {
             Durability::Group => SyncMode::Group,
             Durability::Always => SyncMode::Always,
         };
@@ -67,7 +88,7 @@ impl Reserved {
             );
         }
         Ok(Recovered {
-            reserved: self,
+            reserved,
             store,
             till: Arc::new(till),
         })
@@ -172,6 +193,12 @@ impl Ready {
         let applying =
             Applier::new(Arc::clone(&store), Arc::clone(&till)).spawn(applier_stopping)?;
         tokio::spawn(Arc::clone(&built.watcher).keep_reading(stopping.clone()));
+        let (say_taken_over, taken_over) = watch::channel(None);
+        tokio::spawn(presence::keep(
+            Arc::clone(&store),
+            stopping.clone(),
+            say_taken_over,
+        ));
         let clients = clients(config.workers, &built.egress)?;
         let is_local = config.listen.ip().is_loopback();
         let control = crate::control::router(&gateway, &built.watcher, &store, is_local);
@@ -203,6 +230,8 @@ impl Ready {
             address: reserved.address,
             workers: workers::start(listeners, services, &stopping)?,
             till,
+            store,
+            taken_over,
             stop,
             stop_applier,
             applying,

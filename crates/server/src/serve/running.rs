@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use bourse_sim::SimHandle;
-use bourse_store::Till;
+use bourse_store::{Store, Till};
 use tokio::sync::watch;
 
 /// How long running calls may take to end once the server is stopped.
@@ -20,6 +20,9 @@ pub(super) struct Running {
     pub(super) address: SocketAddr,
     pub(super) workers: Vec<JoinHandle<()>>,
     pub(super) till: Arc<Till>,
+    pub(super) store: Arc<dyn Store>,
+    /// Says it if another server has taken the database over.
+    pub(super) taken_over: watch::Receiver<Option<String>>,
     /// Ends the workers and what runs beside them.
     pub(super) stop: watch::Sender<bool>,
     /// Ends the applier, after the last call has written its records.
@@ -47,6 +50,16 @@ impl Running {
         self.till.spool().stopped().await;
     }
 
+    /// Waits until another server has taken the database over.
+    pub(super) async fn taken_over(&self) -> String {
+        let mut taken_over = self.taken_over.clone();
+        match taken_over.wait_for(Option::is_some).await {
+            Ok(error) => error.clone().unwrap_or_default(),
+            // Nothing watches any more; that is not the same.
+            Err(_) => std::future::pending().await,
+        }
+    }
+
     /// Lets running calls end, then brings the rest of the journal into the
     /// database.
     pub(super) async fn stop(self) {
@@ -64,10 +77,26 @@ impl Running {
         let applying = self.applying;
         let applied = tokio::task::spawn_blocking(move || applying.join());
         match tokio::time::timeout(APPLY_MAX, applied).await {
-            Ok(Ok(Ok(()))) => tracing::info!("stopped"),
+            Ok(Ok(Ok(()))) => {
+                leave(&self.till, &*self.store).await;
+                tracing::info!("stopped");
+            }
             _ => tracing::warn!(
                 "stopped with records that the database has not seen; they are applied at the next start"
             ),
         }
     }
+}
+
+/// Lets another server have the database, if nothing is left for it here.
+async fn leave(till: &Till, store: &dyn Store) {
+    let spool = till.spool();
+    if spool.applied() < spool.written() {
+        tracing::warn!(
+            "the database does not have all of the journal; it waits for this server to start again"
+        );
+    } else if let Err(error) = store.retire().await {
+        tracing::warn!(%error, "the database still names this server");
+    }
+    store.close().await;
 }

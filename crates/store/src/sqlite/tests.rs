@@ -6,6 +6,7 @@ use crate::NewKey;
 use crate::account::Accounts;
 use crate::journal::Journals;
 use crate::suite::{apply, assert_balanced, hold, set_up, settle, top_up};
+use crate::upkeep::Upkeep as _;
 
 async fn fresh() -> (SqliteStore, tempfile::TempDir) {
     let dir = tempfile::tempdir().unwrap();
@@ -101,7 +102,10 @@ async fn every_tampered_number_is_found_to_the_nano_dollar() {
             .await
             .unwrap();
         assert_balanced(&store).await;
-        sqlx::query(sql).execute(&store.writer).await.unwrap();
+        sqlx::query(sql)
+            .execute(&store.backend.writer)
+            .await
+            .unwrap();
         let report = store.audit().await.unwrap().check();
         let found = report
             .differences

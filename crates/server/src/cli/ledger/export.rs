@@ -8,7 +8,7 @@ use std::io::Write;
 
 use bourse_ledger::fold::GenerationRow;
 use bourse_ledger::record::{self, Record};
-use bourse_store::{Accounts as _, Generations as _, SettledPage, SqliteStore};
+use bourse_store::SettledPage;
 use bourse_vocab::AccountId;
 use clap::Args;
 use jiff::Timestamp;
@@ -63,7 +63,7 @@ fn moment(text: &str) -> Result<u64, String> {
 pub(super) fn run(options: &Options, common: &Common) -> Result<(), Error> {
     let config = common.load()?;
     block_on(async {
-        let store = SqliteStore::open(&config.data_dir).await?;
+        let store = super::super::open_store(&config).await?;
         let names: HashMap<AccountId, String> = store
             .accounts()
             .await?

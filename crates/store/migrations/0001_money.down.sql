@@ -1,0 +1,11 @@
+DROP TABLE progress;
+DROP TABLE reconcile;
+DROP TABLE activity;
+DROP TABLE generations;
+DROP TABLE holds;
+DROP TABLE balances;
+DROP TABLE postings;
+DROP TABLE journals;
+DROP TABLE grants;
+DROP TABLE api_keys;
+DROP TABLE accounts;

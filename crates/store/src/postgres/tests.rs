@@ -1,0 +1,94 @@
+//! The suite on a real PostgreSQL, and what is PostgreSQL's own.
+//!
+//! The server is the one at `BOURSE_TEST_POSTGRES`, or one that
+//! `scripts/postgres.sh` starts and that all tests share; every test has a
+//! database of its own in it.
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use sqlx::postgres::PgConnection;
+use sqlx::{AssertSqlSafe, Connection as _};
+
+use super::{PostgresStore, Target};
+
+/// The server's address.
+fn server() -> &'static str {
+    static SERVER: OnceLock<String> = OnceLock::new();
+    SERVER.get_or_init(|| {
+        if let Ok(url) = std::env::var("BOURSE_TEST_POSTGRES") {
+            return url;
+        }
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/postgres.sh");
+        let done = Command::new("bash").arg(script).arg("shared").output();
+        let done = done.expect("bash runs scripts/postgres.sh");
+        let why = String::from_utf8_lossy(&done.stderr);
+        assert!(done.status.success(), "there is no PostgreSQL: {why}");
+        String::from_utf8(done.stdout).unwrap().trim().to_owned()
+    })
+}
+
+/// A database of a test's own; it is dropped with this.
+pub(crate) struct Database {
+    name: String,
+}
+
+impl Database {
+    async fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("bourse_test_{}_{count}", std::process::id());
+        let mut connection = PgConnection::connect(server()).await.unwrap();
+        let drop = AssertSqlSafe(format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"));
+        sqlx::raw_sql(drop).execute(&mut connection).await.unwrap();
+        let create = AssertSqlSafe(format!("CREATE DATABASE {name}"));
+        sqlx::raw_sql(create)
+            .execute(&mut connection)
+            .await
+            .unwrap();
+        Self { name }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        let (server, _) = server().rsplit_once('/').unwrap();
+        format!("{server}/{}", self.name)
+    }
+
+    pub(crate) fn target(&self) -> Target {
+        Target::parse(&self.url()).unwrap()
+    }
+
+    /// A connection beside the store's, for looking and for breaking things.
+    pub(crate) async fn beside(&self) -> PgConnection {
+        PgConnection::connect(&self.url()).await.unwrap()
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        let drop = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
+        let dropped = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()?;
+            runtime.block_on(async {
+                let mut connection = PgConnection::connect(server()).await?;
+                let drop = sqlx::raw_sql(AssertSqlSafe(drop));
+                drop.execute(&mut connection).await?;
+                Ok::<_, Box<dyn std::error::Error + Send + Sync>>(())
+            })
+        });
+        // A server that a test has stopped takes its databases with it.
+        let _ = dropped.join();
+    }
+}
+
+pub(crate) async fn fresh() -> (PostgresStore, Database) {
+    let database = Database::new().await;
+    let store = PostgresStore::open(vec![database.target()]).await.unwrap();
+    (store, database)
+}
+
+crate::suite::store_suite!(fresh);

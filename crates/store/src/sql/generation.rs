@@ -1,0 +1,149 @@
+//! Finished calls and daily sums.
+
+use bourse_ledger::fold::{ActivityKey, ActivitySums, GenerationRow, Unreconciled};
+use bourse_vocab::{AccountId, GenerationId, KeyId};
+
+use super::text::texts;
+use super::value::{Row, Value};
+use super::{Backend, SqlStore};
+use crate::activity::{Activity, ActivityQuery, ActivityRow};
+use crate::generation::{Generations, SettledPage};
+use crate::{Reply, StoreError};
+
+/// A statement that returns finished calls, with its own end.
+macro_rules! select {
+    ($tail:literal) => {
+        concat!(
+            "SELECT id, account_id, key_id, created_at_ms, settled_at_ms, model, provider, \
+             endpoint, charge, paid, house_loss, upstream, prompt, completion, reasoning, cached, \
+             record FROM generations ",
+            $tail
+        )
+    };
+}
+
+texts! {
+    BY_ID = select!("WHERE id = $1");
+    OF_ACCOUNT = select!("WHERE account_id = $1 ORDER BY id DESC LIMIT $2");
+    SETTLED = select!(
+        "WHERE id > $1 AND settled_at_ms >= $2 AND settled_at_ms < $3 ORDER BY id LIMIT $4"
+    );
+    UNRECONCILED = "SELECT generation_id, provider, at_most, at_ms FROM reconcile \
+        ORDER BY id LIMIT $1";
+    ACTIVITY = "SELECT day, account_id, MIN(key_id), model, endpoint, provider, \
+        CAST(SUM(requests) AS BIGINT), CAST(SUM(paid) AS BIGINT), CAST(SUM(byok) AS BIGINT), \
+        CAST(SUM(prompt) AS BIGINT), CAST(SUM(completion) AS BIGINT), \
+        CAST(SUM(reasoning) AS BIGINT), CAST(SUM(cached) AS BIGINT) FROM activity \
+        WHERE account_id = $1 AND day BETWEEN $2 AND $3 AND ($4 IS NULL OR key_id = $4) \
+        GROUP BY account_id, day, model, endpoint, provider \
+        ORDER BY day, model, endpoint, provider";
+}
+
+fn generation_row(mut row: Row) -> Result<GenerationRow, StoreError> {
+    Ok(GenerationRow {
+        id: row.id()?,
+        account: AccountId(row.unsigned()?),
+        key: KeyId(row.unsigned()?),
+        created_at_ms: row.unsigned()?,
+        settled_at_ms: row.unsigned()?,
+        model: row.text()?,
+        provider: row.text()?,
+        endpoint: row.text()?,
+        charge: row.nanos()?,
+        paid: row.nanos()?,
+        house_loss: row.nanos()?,
+        upstream: row.nanos()?,
+        prompt: row.unsigned()?,
+        completion: row.unsigned()?,
+        reasoning: row.unsigned()?,
+        cached: row.unsigned()?,
+        record: row.bytes()?,
+    })
+}
+
+fn question(mut row: Row) -> Result<Unreconciled, StoreError> {
+    Ok(Unreconciled {
+        id: row.id()?,
+        provider: row.text()?,
+        at_most: row.nanos()?,
+        at_ms: row.unsigned()?,
+    })
+}
+
+fn activity_row(mut row: Row) -> Result<ActivityRow, StoreError> {
+    let of = ActivityKey {
+        day: row.unsigned()?,
+        account: AccountId(row.unsigned()?),
+        key: KeyId(row.unsigned()?),
+        model: row.text()?,
+        endpoint: row.text()?,
+        provider: row.text()?,
+    };
+    let sums = ActivitySums {
+        requests: row.unsigned()?,
+        paid: row.nanos()?,
+        byok: row.nanos()?,
+        prompt: row.unsigned()?,
+        completion: row.unsigned()?,
+        reasoning: row.unsigned()?,
+        cached: row.unsigned()?,
+    };
+    Ok(ActivityRow { of, sums })
+}
+
+impl<B: Backend> Generations for SqlStore<B> {
+    fn generation(&self, id: GenerationId) -> Reply<'_, Option<GenerationRow>> {
+        Box::pin(async move {
+            let row = self.read().await?.maybe(BY_ID, &[id.into()]).await?;
+            row.map(generation_row).transpose()
+        })
+    }
+
+    fn generations(&self, account: AccountId, count_max: u64) -> Reply<'_, Vec<GenerationRow>> {
+        Box::pin(async move {
+            let values = [account.into(), count_max.into()];
+            let rows = self.read().await?.rows(OF_ACCOUNT, &values).await?;
+            rows.into_iter().map(generation_row).collect()
+        })
+    }
+
+    fn generations_settled(&self, page: SettledPage) -> Reply<'_, Vec<GenerationRow>> {
+        Box::pin(async move {
+            let values = [
+                // No id is empty, so nothing is before the first.
+                page.after.map_or(Value::Bytes(&[]), Value::from),
+                page.from_ms.into(),
+                page.before_ms.into(),
+                page.count_max.into(),
+            ];
+            let rows = self.read().await?.rows(SETTLED, &values).await?;
+            rows.into_iter().map(generation_row).collect()
+        })
+    }
+
+    fn unreconciled(&self, count_max: u64) -> Reply<'_, Vec<Unreconciled>> {
+        Box::pin(async move {
+            let rows = self
+                .read()
+                .await?
+                .rows(UNRECONCILED, &[count_max.into()])
+                .await?;
+            rows.into_iter().map(question).collect()
+        })
+    }
+}
+
+impl<B: Backend> Activity for SqlStore<B> {
+    fn activity(&self, query: ActivityQuery) -> Reply<'_, Vec<ActivityRow>> {
+        Box::pin(async move {
+            let values = [
+                query.account.into(),
+                query.first_day.into(),
+                query.last_day.into(),
+                query.key.map(|key| key.0).into(),
+            ];
+            let rows = self.read().await?.rows(ACTIVITY, &values).await?;
+            rows.into_iter().map(activity_row).collect()
+        })
+    }
+}

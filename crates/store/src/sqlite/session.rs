@@ -1,0 +1,167 @@
+//! A connection to SQLite, and how its driver's types become ours.
+
+use std::path::{Path, PathBuf};
+
+use bourse_ledger::journal::JournalError;
+use sqlx::pool::PoolConnection;
+use sqlx::sqlite::{SqliteArguments, SqliteRow};
+use sqlx::{
+    Arguments as _, AssertSqlSafe, Decode, Row as _, Sqlite, SqliteConnection, Transaction,
+    TypeInfo as _, ValueRef as _,
+};
+
+use crate::sql::Session;
+use crate::sql::value::{Field, Row, Value, damaged};
+use crate::{Reply, StoreError};
+
+/// With or without a transaction. sqlx takes back one that is dropped.
+pub(super) enum Inner {
+    Reading(PoolConnection<Sqlite>),
+    Within(Transaction<'static, Sqlite>),
+}
+
+pub(super) struct SqliteSession {
+    pub(super) inner: Inner,
+    pub(super) file: PathBuf,
+}
+
+impl SqliteSession {
+    pub(super) fn reading(connection: PoolConnection<Sqlite>) -> Inner {
+        Inner::Reading(connection)
+    }
+
+    pub(super) fn within(transaction: Transaction<'static, Sqlite>) -> Inner {
+        Inner::Within(transaction)
+    }
+
+    fn connection(&mut self) -> &mut SqliteConnection {
+        match &mut self.inner {
+            Inner::Reading(connection) => connection,
+            Inner::Within(transaction) => transaction,
+        }
+    }
+}
+
+impl Session for SqliteSession {
+    fn rows<'a>(&'a mut self, text: &'static str, values: &'a [Value<'a>]) -> Reply<'a, Vec<Row>> {
+        Box::pin(async move {
+            let query = sqlx::query_with(text, arguments(values)?);
+            let rows = query.fetch_all(self.connection()).await;
+            let rows = rows.map_err(|error| explain(error, &self.file))?;
+            rows.iter().map(row).collect()
+        })
+    }
+
+    fn change<'a>(&'a mut self, text: &'static str, values: &'a [Value<'a>]) -> Reply<'a, u64> {
+        Box::pin(async move {
+            let query = sqlx::query_with(text, arguments(values)?);
+            let done = query.execute(self.connection()).await;
+            Ok(done
+                .map_err(|error| explain(error, &self.file))?
+                .rows_affected())
+        })
+    }
+
+    fn script<'a>(&'a mut self, text: &'a str) -> Reply<'a, ()> {
+        Box::pin(async move {
+            let script = sqlx::raw_sql(AssertSqlSafe(text));
+            let done = script.execute(self.connection()).await;
+            done.map_err(|error| explain(error, &self.file))?;
+            Ok(())
+        })
+    }
+
+    fn commit(self: Box<Self>) -> Reply<'static, ()> {
+        Box::pin(async move {
+            match self.inner {
+                Inner::Reading(_) => Ok(()),
+                Inner::Within(transaction) => {
+                    let done = transaction.commit().await;
+                    done.map_err(|error| explain(error, &self.file))
+                }
+            }
+        })
+    }
+
+    fn rollback(self: Box<Self>) -> Reply<'static, ()> {
+        Box::pin(async move {
+            match self.inner {
+                Inner::Reading(_) => Ok(()),
+                Inner::Within(transaction) => {
+                    let done = transaction.rollback().await;
+                    done.map_err(|error| explain(error, &self.file))
+                }
+            }
+        })
+    }
+}
+
+fn arguments(values: &[Value<'_>]) -> Result<SqliteArguments, StoreError> {
+    let mut arguments = SqliteArguments::default();
+    arguments.reserve(values.len(), 0);
+    for value in values {
+        let added = match value {
+            Value::Int(value) => arguments.add(*value),
+            Value::Text(text) => arguments.add(text.as_deref()),
+            Value::Bytes(bytes) => arguments.add(*bytes),
+            Value::Id(bytes) => arguments.add(bytes.as_slice()),
+        };
+        added.map_err(|error| StoreError::Database(Box::new(sqlx::Error::Encode(error))))?;
+    }
+    Ok(arguments)
+}
+
+fn row(row: &SqliteRow) -> Result<Row, StoreError> {
+    let fields = (0..row.len()).map(|index| {
+        let value = row
+            .try_get_raw(index)
+            .map_err(|error| StoreError::Database(Box::new(error)))?;
+        if value.is_null() {
+            return Ok(Field::Null);
+        }
+        let kind = value.type_info();
+        let field = match kind.name() {
+            "INTEGER" | "BOOLEAN" => <i64 as Decode<'_, Sqlite>>::decode(value).map(Field::Int),
+            "TEXT" => <String as Decode<'_, Sqlite>>::decode(value).map(Field::Text),
+            "BLOB" => <Vec<u8> as Decode<'_, Sqlite>>::decode(value).map(Field::Bytes),
+            // We store none: it is what SQLite makes of an integer that has
+            // become too large.
+            "REAL" => return Err(StoreError::Journal(JournalError::OutOfRange)),
+            other => return Err(damaged("type of a column", other)),
+        };
+        field.map_err(|error| damaged("column", error))
+    });
+    Ok(Row::new(fields.collect::<Result<_, _>>()?))
+}
+
+/// Primary result codes (sqlite.org/rescode.html, November 2026).
+const BUSY: i32 = 5;
+const LOCKED: i32 = 6;
+const READ_ONLY: i32 = 8;
+const FULL: i32 = 13;
+const CANNOT_OPEN: i32 = 14;
+
+/// Sorts an error by what can be done about it.
+pub(super) fn explain(error: sqlx::Error, file: &Path) -> StoreError {
+    let code = error
+        .as_database_error()
+        .and_then(|error| error.code())
+        .and_then(|code| code.parse::<i32>().ok());
+    // The low byte of an extended code is the primary one.
+    match code.map(|code| code & 0xff) {
+        Some(BUSY | LOCKED) => StoreError::Busy,
+        Some(READ_ONLY) => StoreError::ReadOnly(file.display().to_string()),
+        Some(FULL) => StoreError::Full,
+        Some(CANNOT_OPEN) => StoreError::Unreachable {
+            place: file.display().to_string(),
+            why: error.to_string(),
+        },
+        _ if matches!(&error, sqlx::Error::Database(error) if error.message() == OVERFLOW) => {
+            StoreError::Journal(JournalError::OutOfRange)
+        }
+        _ => StoreError::Database(Box::new(error)),
+    }
+}
+
+/// What `SUM` says of integers (sqlite.org/lang_aggfunc.html, November 2026).
+const OVERFLOW: &str = "integer overflow";
