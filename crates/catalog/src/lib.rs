@@ -12,6 +12,7 @@ pub mod data_policy;
 mod date;
 pub mod diff;
 pub mod embedded;
+pub mod image_tokens;
 pub mod import;
 pub mod model;
 pub mod overlay;
@@ -24,6 +25,7 @@ mod slug;
 pub mod snapshot;
 
 pub use data_policy::DataPolicy;
+pub use image_tokens::ImageTokens;
 pub use model::{
     ApiFamily, CatalogVariant, EffortName, Efforts, Endpoint, EndpointIx, EndpointStatus,
     Modalities, Modality, Model, ModelIx, Parameter, Parameters, Provider, ProviderIx,

@@ -7,6 +7,7 @@ use bourse_vocab::chat::Effort;
 use serde::{Deserialize, Serialize};
 
 use crate::data_policy::DataPolicy;
+use crate::image_tokens::ImageTokens;
 use crate::price::PriceList;
 use crate::set::named_set;
 
@@ -426,6 +427,8 @@ pub struct Endpoint {
     pub quantization: Quantization,
     /// What it charges.
     pub prices: PriceList,
+    /// How many tokens a picture is.
+    pub image_tokens: ImageTokens,
     /// Parameters that it understands.
     pub parameters: Parameters,
     /// What goes in.

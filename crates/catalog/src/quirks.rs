@@ -1,11 +1,14 @@
-//! Cache prices that follow from a provider's documented rule, for price
-//! lists that leave them out.
+//! What follows from a vendor's documents and stands in no price list:
+//! which rule counts the tokens of a picture ([`image_tokens`]), and cache
+//! prices, for price lists that leave them out.
 //!
-//! Without one, cached tokens would be billed as fresh ones: the caller
+//! Without a rule for caches, cached tokens would be billed as fresh ones: the caller
 //! would pay up to ten times what the provider charges. With a wrong one,
 //! someone would pay too little. So a rule is applied only where a provider
 //! documents it, only to gaps, and the price list then says `+rule`.
 #![deny(clippy::float_arithmetic)]
+
+pub mod image_tokens;
 
 use bourse_vocab::PicosPerUnit;
 

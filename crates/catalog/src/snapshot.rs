@@ -12,6 +12,7 @@ use crate::model::{
 };
 use crate::overlay::{self, Overlay};
 use crate::price::{PriceList, TIERS_MAX};
+use crate::quirks;
 use crate::raw::{RawCatalog, RawEndpoint, RawModel, RawProvider};
 use crate::slug::{is_provider_slug, is_slug};
 
@@ -432,6 +433,7 @@ impl Builder {
             max_prompt: raw.max_prompt,
             quantization: raw.quantization,
             prices,
+            image_tokens: quirks::image_tokens::rule(slug),
             parameters: raw.parameters,
             input_modalities: raw.input.unwrap_or(of.input),
             output_modalities: raw.output.unwrap_or(of.output),

@@ -7,6 +7,7 @@
 //! are arguments.
 
 pub mod chat;
+pub mod facts;
 pub mod failure;
 pub mod format;
 pub mod id;
@@ -14,6 +15,7 @@ pub mod json;
 pub mod money;
 pub mod usage;
 
+pub use facts::PromptFacts;
 pub use failure::{Blame, Failure, FailureKind, Next};
 pub use format::Format;
 pub use id::{AccountId, GenerationId, KeyId, NodeId, RowId, RowIds, StoreId};
