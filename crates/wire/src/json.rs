@@ -14,6 +14,7 @@
 
 mod features;
 mod outline;
+mod prompt;
 mod reader;
 mod scan_error;
 mod scanner;
@@ -32,4 +33,4 @@ pub use reader::Reader;
 pub use scan_error::{ScanError, ScanErrorKind};
 pub(crate) use scanner::text_end;
 pub use scanner::{KEY_BYTES_MAX, MEMBERS_MAX, NESTING_MAX, Scanner, scan};
-pub use segments::{byte_at, raw, slice_into};
+pub use segments::{first_byte, raw, slice_into};

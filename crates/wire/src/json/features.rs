@@ -1,5 +1,7 @@
 //! What a prompt contains, as far as it can be seen in passing.
 
+use bourse_vocab::facts::Slot;
+
 /// What a prompt asks of a target, noted while it is scanned.
 ///
 /// These are hints for choosing a target, not a defence: a client that
@@ -34,6 +36,8 @@ pub(super) enum Marker {
     Type,
     Role,
     Name,
+    /// A member of a part, see [`super::prompt`].
+    Part(Slot),
 }
 
 /// Where in the text a name was met.

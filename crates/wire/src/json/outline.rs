@@ -2,7 +2,11 @@
 
 use std::ops::Range;
 
+use bourse_vocab::PromptFacts;
+use bytes::Bytes;
+
 use super::Features;
+use super::prompt::Prompt;
 
 /// What sort of value a member has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -59,6 +63,7 @@ pub struct Outline {
     /// All names, one after the other: one allocation, not one each.
     pub(super) names: Vec<u8>,
     pub(super) features: Features,
+    pub(super) prompt: Prompt,
     pub(super) open: usize,
     pub(super) len: usize,
 }
@@ -104,6 +109,14 @@ impl Outline {
     #[must_use]
     pub const fn features(&self) -> Features {
         self.features
+    }
+
+    /// What the prompt contains, in numbers. `written` is how many bytes
+    /// those members have together that a model may read; `segments` are
+    /// the scanned pieces, in which the sizes of pictures are looked up.
+    #[must_use]
+    pub fn facts(&self, written: u64, segments: &[Bytes]) -> PromptFacts {
+        self.prompt.facts(written, segments)
     }
 
     /// Offset just behind the opening brace.

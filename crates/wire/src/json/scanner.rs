@@ -308,6 +308,9 @@ impl Scanner {
         if self.in_object() != object {
             return Err(self.error(ScanErrorKind::Unbalanced, at));
         }
+        if self.depth == self.outline.prompt.watched_depth {
+            self.outline.prompt.close();
+        }
         self.depth = self.depth.saturating_sub(1);
         self.stack >>= 1;
         if self.depth == 0 {
@@ -322,9 +325,12 @@ impl Scanner {
         if self.depth == 1 {
             self.value = self.base.saturating_add(at);
             self.kind = kind;
+        } else if self.depth == 2 {
+            self.outline.prompt.element(kind);
         }
-        if kind != Kind::String {
-            self.marker = Marker::None;
+        if kind != Kind::String && self.marker != Marker::None {
+            let marker = std::mem::take(&mut self.marker);
+            self.outline.prompt.begin(marker, kind, self.depth);
         }
     }
 
@@ -445,8 +451,12 @@ impl Scanner {
         let end = at.saturating_add(1);
         if !self.in_key {
             if self.marker != Marker::None {
-                self.outline.features.value(self.marker, content);
-                self.marker = Marker::None;
+                let marker = std::mem::take(&mut self.marker);
+                let range = self.quote.saturating_add(1)..self.base.saturating_add(at);
+                self.outline.features.value(marker, content);
+                self.outline
+                    .prompt
+                    .value(marker, content, range, self.depth);
             }
             return self.end_value(end);
         }
@@ -470,6 +480,11 @@ impl Scanner {
             depth: self.depth,
         };
         self.marker = self.outline.features.name(content, place);
+        if self.depth == 1 {
+            self.marker = self.outline.prompt.member(content);
+        } else if self.marker == Marker::None {
+            self.marker = self.outline.prompt.name(content);
+        }
         Ok(())
     }
 }

@@ -46,17 +46,72 @@ pub fn raw<'a>(segments: &'a [Bytes], range: &Range<usize>) -> Cow<'a, [u8]> {
     Cow::Owned(copy)
 }
 
-/// The byte at an offset.
-#[must_use]
-pub fn byte_at(segments: &[Bytes], offset: usize) -> Option<u8> {
+/// The pieces of `range`, in order, out of `segments`: looks at each
+/// segment once, and at none behind the range.
+pub(super) fn pieces<'a, I>(
+    segments: I,
+    range: &Range<usize>,
+) -> impl Iterator<Item = &'a [u8]> + use<'a, I>
+where
+    I: IntoIterator<Item = &'a Bytes>,
+{
+    let Range { start, end } = *range;
     let mut base = 0_usize;
-    for segment in segments {
-        if let Some(byte) = segment.get(offset.checked_sub(base)?) {
-            return Some(*byte);
+    let mut segments = segments.into_iter();
+    std::iter::from_fn(move || {
+        while base < end {
+            let segment = segments.next()?;
+            let from = start.saturating_sub(base);
+            let to = end.saturating_sub(base).min(segment.len());
+            base = base.saturating_add(segment.len());
+            if let Some(piece) = segment.get(from..to).filter(|piece| !piece.is_empty()) {
+                return Some(piece);
+            }
         }
-        base = base.saturating_add(segment.len());
+        None
+    })
+}
+
+/// The first byte of `range` that is no white space.
+pub fn first_byte<'a>(
+    segments: impl IntoIterator<Item = &'a Bytes>,
+    range: &Range<usize>,
+) -> Option<u8> {
+    pieces(segments, range)
+        .flatten()
+        .find(|byte| !byte.is_ascii_whitespace())
+        .copied()
+}
+
+/// Walks forward through segments, for ranges that come in order.
+pub(super) struct Cursor<'a> {
+    rest: &'a [Bytes],
+    /// Where `rest` begins in the whole text.
+    base: usize,
+}
+
+impl<'a> Cursor<'a> {
+    pub(super) const fn new(segments: &'a [Bytes]) -> Self {
+        Self {
+            rest: segments,
+            base: 0,
+        }
     }
-    None
+
+    /// The pieces of a range that does not begin before the last one.
+    pub(super) fn pieces(
+        &mut self,
+        range: &Range<usize>,
+    ) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        while let Some((first, rest)) = self.rest.split_first()
+            && self.base.saturating_add(first.len()) <= range.start
+        {
+            self.base = self.base.saturating_add(first.len());
+            self.rest = rest;
+        }
+        let from = |offset: usize| offset.saturating_sub(self.base);
+        pieces(self.rest, &(from(range.start)..from(range.end)))
+    }
 }
 
 /// Appends the pieces of `range` to `out` without copying their bytes.
@@ -71,4 +126,47 @@ pub(super) fn copy_into(segments: &[Bytes], range: &Range<usize>, out: &mut Vec<
     each(segments, range, |segment, part| {
         out.extend_from_slice(segment.get(part).unwrap_or_default());
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn white_space_in_many_segments_is_passed_in_one_walk() {
+        const COUNT: usize = 100_000;
+        let mut segments = vec![Bytes::from_static(b" "); COUNT];
+        segments.push(Bytes::from_static(b"]"));
+        let mut looks = 0;
+        let counted = segments.iter().inspect(|_| looks += 1);
+        assert_eq!(first_byte(counted, &(1..COUNT + 1)), Some(b']'));
+        assert_eq!(looks, COUNT + 1);
+        // Nothing behind the range is looked at.
+        let mut looks = 0;
+        let counted = segments.iter().inspect(|_| looks += 1);
+        assert_eq!(first_byte(counted, &(0..10)), None);
+        assert_eq!(looks, 10);
+    }
+
+    #[test]
+    fn pieces_are_the_range_however_it_is_cut() {
+        let text = b"0123456789";
+        for cut in 1..=text.len() {
+            let segments: Vec<Bytes> = text.chunks(cut).map(Bytes::copy_from_slice).collect();
+            for start in 0..text.len() {
+                for end in start..text.len() + 3 {
+                    let range = start..end;
+                    let whole = text.get(start..end.min(text.len())).unwrap();
+                    let found: Vec<_> = pieces(&segments, &range).collect();
+                    assert_eq!(found.concat(), whole);
+                    assert_eq!(raw(&segments, &range), whole);
+                    let mut cursor = Cursor::new(&segments);
+                    let later: Vec<_> = cursor.pieces(&range).collect();
+                    assert_eq!(later.concat(), whole);
+                    let rest: Vec<_> = cursor.pieces(&(end..text.len())).collect();
+                    assert_eq!(rest.concat(), text.get(end..).unwrap_or_default());
+                }
+            }
+        }
+    }
 }

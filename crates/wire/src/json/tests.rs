@@ -227,8 +227,8 @@ fn a_value_is_borrowed_unless_it_lies_in_two_pieces() {
         std::borrow::Cow::Borrowed(b"ab")
     ));
     assert_eq!(raw(&pieces, &(1..4)).as_ref(), b"bcd");
-    assert_eq!(byte_at(&pieces, 2), Some(b'c'));
-    assert_eq!(byte_at(&pieces, 6), None);
+    assert_eq!(first_byte(&pieces, &(2..3)), Some(b'c'));
+    assert_eq!(first_byte(&pieces, &(6..7)), None);
     let mut out = Vec::new();
     slice_into(&pieces, &(1..6), &mut out);
     assert_eq!(out.concat(), b"bcdef");

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use bourse_vocab::Failure;
 use bourse_vocab::chat::ReasoningRequest;
+use bourse_vocab::{Failure, PromptFacts};
 use bytes::Bytes;
 
 use super::check::{check, needs_value};
@@ -25,6 +25,8 @@ pub struct Envelope {
     pub(super) outline: Outline,
     /// Which parameter each member of the outline is.
     pub(super) known: Vec<Option<Param>>,
+    /// What the prompt contains, in numbers.
+    pub facts: PromptFacts,
     /// The parameters that were sent and are not `null`.
     pub params: Params,
     /// Names of members that the gateway does not know; they are passed on.
@@ -72,9 +74,13 @@ impl Envelope {
         let mut known = Vec::with_capacity(outline.members().len());
         let mut params = Params::default();
         let mut unknown = Vec::new();
+        let mut written = 0_usize;
         for (name, member) in outline.iter() {
             let param = Param::by_name(name);
             known.push(param);
+            if param.is_none_or(Param::is_prompt) {
+                written = written.saturating_add(member.value.len());
+            }
             match param {
                 None => unknown.push(name.to_owned()),
                 Some(_) if member.kind == Kind::Null => {}
@@ -90,6 +96,7 @@ impl Envelope {
             }
         }
         let mut envelope = Self {
+            facts: outline.facts(written as u64, segments),
             outline,
             known,
             params,
@@ -196,10 +203,7 @@ impl Envelope {
             )),
             (Some(member), false) => {
                 let inside = member.value.start.saturating_add(1)..member.value.end;
-                let first = inside
-                    .filter_map(|at| json::byte_at(segments, at))
-                    .find(|byte| !byte.is_ascii_whitespace());
-                if first == Some(b']') {
+                if json::first_byte(segments, &inside) == Some(b']') {
                     return Err(Failure::invalid(
                         "messages must be an array with at least one element.",
                     ));

@@ -162,6 +162,25 @@ params! {
     XSearchFilter "x_search_filter" Lost("the format cannot express it"), Object;
 }
 
+impl Param {
+    /// Whether a model may read it: its length counts as text.
+    pub(super) const fn is_prompt(self) -> bool {
+        matches!(
+            self,
+            Self::Messages
+                | Self::Prompt
+                | Self::Tools
+                | Self::Functions
+                | Self::ToolChoice
+                | Self::FunctionCall
+                | Self::ResponseFormat
+                | Self::StructuredOutputs
+                | Self::Prediction
+                | Self::DeferredTools
+        )
+    }
+}
+
 /// A set of parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Params(u128);
