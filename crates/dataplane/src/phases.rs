@@ -5,6 +5,7 @@
 
 pub mod admit;
 pub mod attempt;
+pub mod body;
 pub mod exchange;
 pub mod hold;
 pub mod plan;

@@ -1,21 +1,19 @@
 //! What the caller asks: the body is scanned as it arrives, the prompt in it
 //! is neither parsed nor copied.
 
-use std::pin::Pin;
-
 use bourse_catalog::Parameter;
 use bourse_catalog::{Modalities, Modality, Parameters};
 use bourse_routing::filter::Needs;
 use bourse_routing::preferences::Preferences;
-use bourse_vocab::{Failure, FailureKind};
+use bourse_vocab::Failure;
 use bourse_wire::json::{Features, Scanner};
 use bourse_wire::openai_chat::completions;
 use bourse_wire::openai_chat::passthrough::{Envelope, Param};
 use bytes::Bytes;
-use futures_util::future::poll_fn;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderName, REFERER, USER_AGENT};
 use http_body::Body;
 
+use super::body::{collect, too_large};
 use super::plan::MODELS_MAX;
 use crate::ask::{Ask, Attribution, Shape, Source};
 use crate::gateway::CallLimits;
@@ -66,73 +64,6 @@ where
             completion(headers, &segments.concat())
         }
     }
-}
-
-fn too_large(limits: &CallLimits) -> Failure {
-    Failure::new(
-        FailureKind::PayloadTooLarge,
-        format!(
-            "The request body is larger than {} bytes",
-            limits.body_bytes_max
-        ),
-    )
-}
-
-/// Gathers the pieces of a body, within bounds of size and time.
-async fn collect<B>(
-    mut body: B,
-    limits: &CallLimits,
-    mut each: impl FnMut(&[u8]) -> Result<(), Failure>,
-) -> Result<Vec<Bytes>, Failure>
-where
-    B: Body<Data = Bytes> + Unpin,
-    B::Error: std::fmt::Display,
-{
-    let mut segments = Vec::with_capacity(1);
-    let mut length = 0_usize;
-    loop {
-        let mut frame = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx));
-        // A body that came with its head is there already; only one that is
-        // waited for costs a timer.
-        let ready = poll_once(&mut frame).await;
-        let frame = match ready {
-            Some(frame) => frame,
-            None => tokio::time::timeout(limits.body_timeout, frame)
-                .await
-                .map_err(|_| {
-                    Failure::new(
-                        FailureKind::RequestTimeout,
-                        "The request body did not arrive in time",
-                    )
-                })?,
-        };
-        let Some(frame) = frame else {
-            return Ok(segments);
-        };
-        let frame = frame.map_err(|error| {
-            Failure::invalid("The request body ended early").inside(error.to_string())
-        })?;
-        let Ok(piece) = frame.into_data() else {
-            continue;
-        };
-        length = length.saturating_add(piece.len());
-        if length > limits.body_bytes_max {
-            return Err(too_large(limits));
-        }
-        each(&piece)?;
-        if !piece.is_empty() {
-            segments.push(piece);
-        }
-    }
-}
-
-/// Polls a future once.
-async fn poll_once<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
-    poll_fn(|cx| match Pin::new(&mut *future).poll(cx) {
-        std::task::Poll::Ready(output) => std::task::Poll::Ready(Some(output)),
-        std::task::Poll::Pending => std::task::Poll::Ready(None),
-    })
-    .await
 }
 
 fn chat(
