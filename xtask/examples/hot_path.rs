@@ -26,7 +26,7 @@ use bourse_routing::health::Health;
 use bourse_routing::plan::Plan;
 use bourse_routing::preferences::Preferences;
 use bourse_routing::strategies;
-use bourse_vocab::Usage;
+use bourse_vocab::{PromptFacts, Usage};
 use bourse_wire::codec::{Stamp, WriteTarget};
 use bourse_wire::dialect::Dialect;
 use bourse_wire::json;
@@ -171,7 +171,7 @@ fn plan() -> Box<dyn FnMut()> {
         input: Modalities::of(&[Modality::Text]),
         output: Modalities::of(&[Modality::Text]),
         parameters: Parameters::of(&[Parameter::Temperature, Parameter::MaxTokens]),
-        prompt_bytes: 1_400,
+        text_bytes: 1_400,
         max_output: Some(400),
     };
     let mut random = 0.0;
@@ -226,14 +226,18 @@ fn price_list() -> PriceList {
 
 fn hold() -> Box<dyn FnMut()> {
     let list = price_list();
-    let ask = price::Ask {
-        prompt_bytes: 1_400,
-        completion_max: 4_096,
-        choices: 1,
-        context_length: Some(1_000_000),
-        ..price::Ask::default()
+    let prompt = PromptFacts {
+        text_bytes: 1_400,
+        ..PromptFacts::default()
     };
     Box::new(move || {
+        let ask = price::Ask {
+            prompt: black_box(&prompt),
+            completion_max: 4_096,
+            choices: 1,
+            context_length: Some(1_000_000),
+            ..price::Ask::default()
+        };
         black_box(price::upper_bound(black_box(&ask), &list, 55_000).unwrap());
     })
 }

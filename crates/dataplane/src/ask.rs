@@ -2,6 +2,7 @@
 
 use bourse_routing::filter::Needs;
 use bourse_routing::preferences::Preferences;
+use bourse_vocab::PromptFacts;
 use bourse_vocab::chat::Request;
 use bourse_wire::openai_chat::passthrough::Envelope;
 use bytes::Bytes;
@@ -68,13 +69,8 @@ pub struct Ask {
     pub answers: u64,
     /// The most output tokens asked for.
     pub max_output: Option<u64>,
-    /// Bytes of the body: no prompt has more tokens than bytes.
-    pub body_bytes: u64,
-    /// Pictures, sounds and documents in the prompt.
-    pub media_parts: u32,
-    /// Whether parts of the prompt are marked for caching, which may cost
-    /// more than the plain price.
-    pub caches: bool,
+    /// What the prompt contains, in numbers.
+    pub facts: PromptFacts,
     /// Whether the model may think but the caller is not to see it.
     pub hides_reasoning: bool,
     /// Whether the caller wants to know how the call was routed.

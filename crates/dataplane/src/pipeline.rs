@@ -85,6 +85,7 @@ where
         models: &ask.models,
         wishes: &ask.wishes,
         needs: ask.needs,
+        facts: &ask.facts,
         random: rand::random(),
         now_ms: started_ms,
     };
@@ -152,7 +153,8 @@ async fn pursue(mut call: Box<Call>, mut plan: Plan, mut tab: Tab) -> Result<Ans
         }
     };
     call.ask.source = Source::Sent;
-    let prompt_estimate = hold::prompt_estimate(&call.ask);
+    let endpoint = call.market.endpoint(&delivered.target);
+    let prompt_estimate = hold::prompt_estimate(&call.ask, endpoint);
     let report = delivered.report.clone();
     let metadata = match &opened {
         Opened::Whole(_) if call.ask.wants_metadata => {

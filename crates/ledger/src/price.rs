@@ -19,13 +19,15 @@
 #![deny(clippy::float_arithmetic, clippy::arithmetic_side_effects)]
 
 mod bound;
+mod prompt;
 
 use bourse_catalog::{PriceKey, PriceList, Prices};
 use bourse_vocab::money::{PICOS_PER_NANO, PPM};
 use bourse_vocab::usage::TOKENS_MAX;
 use bourse_vocab::{Bill, Nanos, PicosPerUnit, Usage};
 
-pub use bound::{Ask, IMAGE_TOKENS_MAX, upper_bound};
+pub use bound::{Ask, upper_bound};
+pub use prompt::{prompt_tokens_estimate, prompt_tokens_max};
 
 /// The largest markup: a thousand times the price. More is a mistake.
 pub const MARKUP_PPM_MAX: u64 = 1_000 * PPM;

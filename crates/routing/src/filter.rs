@@ -13,14 +13,15 @@ pub struct Needs {
     pub output: Modalities,
     /// Parameters that were sent.
     pub parameters: Parameters,
-    /// Bytes of the prompt, without media.
-    pub prompt_bytes: u64,
+    /// Bytes of text in the prompt: media are not measured in bytes.
+    pub text_bytes: u64,
     /// The most output tokens that the caller asked for.
     pub max_output: Option<u64>,
 }
 
 /// No tokenizer packs ordinary text more than this many bytes into a token;
-/// a prompt that is too long even so cannot fit.
+/// a prompt that is too long even so cannot fit. Its pictures are left to
+/// the provider: their rules are too loose to refuse a call by.
 const BYTES_PER_TOKEN_MAX: u64 = 16;
 
 /// Parameters that an endpoint is preferred for, and that are sent even if
@@ -128,7 +129,7 @@ pub fn check(
         return Err(Excluded::Modality);
     }
     let too_long = endpoint.context_length > 0
-        && needs.prompt_bytes / BYTES_PER_TOKEN_MAX > endpoint.context_length;
+        && needs.text_bytes / BYTES_PER_TOKEN_MAX > endpoint.context_length;
     let answer_too_long = matches!(
         (needs.max_output, endpoint.max_output),
         (Some(wanted), Some(given)) if wanted > given
@@ -164,7 +165,7 @@ mod tests {
             input: Modalities::of(&[Modality::Text]),
             output: Modalities::of(&[Modality::Text]),
             parameters: Parameters::EMPTY,
-            prompt_bytes: 100,
+            text_bytes: 100,
             max_output: None,
         }
     }
@@ -224,7 +225,7 @@ mod tests {
         };
         assert_eq!(verdict("", &image, "{}"), Err(Excluded::Modality));
         let long = Needs {
-            prompt_bytes: 16 * 1001,
+            text_bytes: 16 * 1001,
             ..needs()
         };
         assert_eq!(verdict("", &long, "{}"), Err(Excluded::ContextLength));

@@ -1,14 +1,14 @@
 //! Setting aside the most that a call can cost.
 //!
-//! The most is known before anything is sent: no prompt has more tokens
-//! than bytes, no answer is longer than the limit, and of the targets that
+//! The most is known before anything is sent: what the prompt contains bounds
+//! its tokens, no answer is longer than the limit, and of the targets that
 //! may be tried the dearest counts. Where the caller sets no limit, a stream
 //! starts with a part of what the model could say and is extended as it
 //! grows; a whole answer cannot be watched, so all of it is set aside.
 
 use std::sync::Arc;
 
-use bourse_catalog::{Endpoint, Modality, Parameter};
+use bourse_catalog::{Endpoint, Modality};
 use bourse_ledger::books::Refusal;
 use bourse_ledger::price;
 use bourse_store::TillError;
@@ -26,13 +26,17 @@ use crate::tab::Tab;
 const STREAM_OUTPUT_FIRST: u64 = 4_096;
 /// Output tokens of a model whose limit nobody knows.
 pub const OUTPUT_UNKNOWN: u64 = 65_536;
-/// Bytes of an ordinary prompt that make a token, for estimates.
-const ESTIMATE_BYTES_PER_TOKEN: u64 = 4;
 
 /// Input tokens, as well as can be told without the provider's tokenizer.
 #[must_use]
-pub fn prompt_estimate(ask: &Ask) -> u64 {
-    ask.body_bytes.div_ceil(ESTIMATE_BYTES_PER_TOKEN)
+pub fn prompt_estimate(ask: &Ask, endpoint: &Endpoint) -> u64 {
+    let context = context_length(endpoint);
+    price::prompt_tokens_estimate(&ask.facts, &endpoint.image_tokens, context)
+}
+
+/// The endpoint's context window, if it is known.
+pub fn context_length(endpoint: &Endpoint) -> Option<u64> {
+    (endpoint.context_length > 0).then_some(endpoint.context_length)
 }
 
 /// Sets money aside, or says what is missing.
@@ -95,8 +99,8 @@ fn most(market: &Market, plan: &Plan, ask: &Ask) -> Result<Nanos, Failure> {
 }
 
 /// What is known of the call at one endpoint.
-fn bound(ask: &Ask, endpoint: &Endpoint) -> price::Ask {
-    let context_length = (endpoint.context_length > 0).then_some(endpoint.context_length);
+fn bound<'a>(ask: &'a Ask, endpoint: &Endpoint) -> price::Ask<'a> {
+    let context_length = context_length(endpoint);
     let limit = endpoint
         .max_output
         .or(context_length)
@@ -108,14 +112,11 @@ fn bound(ask: &Ask, endpoint: &Endpoint) -> price::Ask {
     };
     let output = ask.needs.output;
     price::Ask {
-        prompt_bytes: ask.body_bytes,
-        images: u64::from(ask.media_parts),
-        audio_bytes: 0,
+        prompt: &ask.facts,
+        image_tokens: endpoint.image_tokens,
         completion_max,
         choices: ask.answers,
         context_length,
-        cache_control: ask.caches,
-        tools: ask.needs.parameters.contains(Parameter::Tools),
         media_output: output.contains(Modality::Image) || output.contains(Modality::Audio),
         web_searches: 0,
     }

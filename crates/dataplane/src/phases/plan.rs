@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use bourse_catalog::{Parameters, Resolution, SortVariant};
+use bourse_ledger::price;
 use bourse_routing::candidate::Candidate;
 use bourse_routing::filter::{self, Excluded, Needs, PREFERRED};
 use bourse_routing::health::Percentiles;
 use bourse_routing::preferences::{Cutoffs, Partition, Preferences, Sort, SortBy};
 use bourse_routing::strategies;
-use bourse_vocab::{Failure, FailureKind};
+use bourse_vocab::{Failure, FailureKind, PromptFacts};
 use serde_json::json;
 
+use super::hold::context_length;
 use crate::market::{Market, Target};
 
 /// The targets of a call, in order.
@@ -24,8 +26,6 @@ pub const MODELS_MAX: usize = 32;
 /// Output tokens that a price comparison assumes where the caller sets no
 /// limit.
 const TYPICAL_OUTPUT: u64 = 512;
-/// Bytes in a token of ordinary English, for price comparisons only.
-const TYPICAL_BYTES_PER_TOKEN: u64 = 4;
 
 /// What the caller asks for, as far as choosing is concerned.
 #[derive(Debug)]
@@ -36,6 +36,8 @@ pub struct Wanted<'a> {
     pub wishes: &'a Preferences,
     /// What an endpoint must be able to do.
     pub needs: Needs,
+    /// What the prompt contains.
+    pub facts: &'a PromptFacts,
     /// Uniform in [0, 1).
     pub random: f64,
     /// Now, in milliseconds since 1970.
@@ -141,7 +143,9 @@ fn candidate(
 ) -> Candidate {
     let endpoint = market.endpoint(target);
     let prices = &endpoint.prices.base;
-    let prompt = wanted.needs.prompt_bytes / TYPICAL_BYTES_PER_TOKEN;
+    let context = context_length(endpoint);
+    let prompt = price::prompt_tokens_estimate(wanted.facts, &endpoint.image_tokens, context);
+    let images = u64::from(wanted.facts.images.count());
     let completion = wanted
         .needs
         .max_output
@@ -149,6 +153,7 @@ fn candidate(
         .min(4 * TYPICAL_OUTPUT);
     let price = prices.prompt.unwrap_or_default().times(prompt)
         + prices.completion.unwrap_or_default().times(completion)
+        + prices.image.unwrap_or_default().times(images)
         + prices.request.unwrap_or_default().times(1);
     let order_rank = wanted
         .wishes

@@ -5,7 +5,7 @@ use bourse_catalog::Parameter;
 use bourse_catalog::{Modalities, Modality, Parameters};
 use bourse_routing::filter::Needs;
 use bourse_routing::preferences::Preferences;
-use bourse_vocab::Failure;
+use bourse_vocab::{Failure, PromptFacts};
 use bourse_wire::json::{Features, Scanner};
 use bourse_wire::openai_chat::completions;
 use bourse_wire::openai_chat::passthrough::{Envelope, Param};
@@ -68,7 +68,7 @@ where
 
 fn chat(
     headers: &HeaderMap,
-    envelope: Box<Envelope>,
+    mut envelope: Box<Envelope>,
     segments: Vec<Bytes>,
 ) -> Result<Ask, Failure> {
     if envelope.is_prompt() {
@@ -81,7 +81,6 @@ fn chat(
         Some(json) => Preferences::read(std::str::from_utf8(json).unwrap_or(""))?,
         None => Preferences::default(),
     };
-    let body_bytes: usize = segments.iter().map(Bytes::len).sum();
     let features = envelope.features();
     let models = models(envelope.model.clone(), &envelope.models)?;
     let mut attribution = attribution(headers);
@@ -96,11 +95,7 @@ fn chat(
             input: input_modalities(features),
             output,
             parameters: parameters(&envelope),
-            prompt_bytes: if has_media(features) {
-                0
-            } else {
-                body_bytes as u64
-            },
+            text_bytes: envelope.facts.text_bytes,
             max_output: envelope.max_tokens,
         },
         models,
@@ -108,9 +103,7 @@ fn chat(
         stream: envelope.stream,
         answers: envelope.n,
         max_output: envelope.max_tokens,
-        body_bytes: body_bytes as u64,
-        media_parts: u32::from(has_media(features)),
-        caches: features.cache_control,
+        facts: std::mem::take(&mut envelope.facts),
         hides_reasoning: envelope
             .reasoning
             .as_ref()
@@ -144,13 +137,14 @@ fn completion(headers: &HeaderMap, body: &[u8]) -> Result<Ask, Failure> {
     attribution.session_id = gateway.session_id.unwrap_or(attribution.session_id);
     attribution.user = request.user.clone().unwrap_or_default();
     let text = Modalities::of(&[Modality::Text]);
+    let facts = PromptFacts::of(&request);
     Ok(Ask {
         shape: Shape::Completion,
         needs: Needs {
             input: text,
             output: text,
             parameters: Parameters::EMPTY,
-            prompt_bytes: body.len() as u64,
+            text_bytes: facts.text_bytes,
             max_output: request.max_tokens,
         },
         models: models(Some(request.model.clone()), &gateway.models)?,
@@ -158,9 +152,7 @@ fn completion(headers: &HeaderMap, body: &[u8]) -> Result<Ask, Failure> {
         stream: request.stream,
         answers: request.sampling.n.unwrap_or(1),
         max_output: request.max_tokens,
-        body_bytes: body.len() as u64,
-        media_parts: 0,
-        caches: false,
+        facts,
         hides_reasoning: false,
         wants_metadata: wants_metadata(headers),
         attribution,
@@ -222,10 +214,6 @@ fn refuse_what_is_not_offered(envelope: &Envelope) -> Result<(), Failure> {
         ));
     }
     Ok(())
-}
-
-const fn has_media(features: Features) -> bool {
-    features.image || features.audio || features.file || features.video
 }
 
 fn input_modalities(features: Features) -> Modalities {

@@ -96,7 +96,7 @@ impl Settling {
     /// never free by mistake.
     fn price(&self, usage: &Usage) -> Charge {
         let prices = &self.call.market.endpoint(self.target()).prices;
-        let images = u64::from(self.call.ask.media_parts);
+        let images = u64::from(self.call.ask.facts.images.count());
         let markup = self.call.market.markup_ppm;
         let without_searches = Usage {
             web_searches: 0,
@@ -181,8 +181,10 @@ impl Settling {
                 .max_output
                 .unwrap_or(if window > 0 { window } else { OUTPUT_UNKNOWN });
         let ask = &self.call.ask;
+        // Not bounded by the window: its length is what is in doubt.
+        let prompt = price::prompt_tokens_max(&ask.facts, &endpoint.image_tokens, None);
         (
-            ask.body_bytes
+            prompt
                 .max(window)
                 .saturating_mul(BELIEVABLE_FACTOR)
                 .saturating_add(BELIEVABLE_PROMPT_MIN),
@@ -319,7 +321,7 @@ impl Settling {
             usage: *usage,
             upstream_prompt: bill.upstream_prompt,
             upstream_completion: bill.upstream_completion,
-            media_prompt: call.ask.media_parts,
+            media_prompt: call.ask.facts.media(),
             latency_ms: u32::try_from(delivered.first_content_ms).unwrap_or(u32::MAX),
             generation_ms: u32::try_from(self.answering_ms(at_ms)).unwrap_or(u32::MAX),
             attempts,

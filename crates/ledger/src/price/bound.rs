@@ -1,42 +1,28 @@
 //! The most a call can cost, before it is made.
 //!
-//! Bytes bound tokens: the tokenizers in use are built on bytes, so that a
-//! token covers at least one byte of what the caller sent, markup of
-//! messages included. Each token is then taken at the dearest price that can
-//! apply to it. The bound is an upper bound by intent and not by proof:
-//! providers add instructions of their own for tools, and count images as
-//! they like. What exceeds it is paid by the customer as far as the balance
+//! The most tokens that the prompt can be ([`super::prompt`]) and the answer
+//! may be are each taken at the dearest price that can apply to them. The
+//! bound is an upper bound by intent and not by proof: providers add
+//! instructions of their own for tools, and publish rules for pictures that
+//! they change. What exceeds it is paid by the customer as far as the balance
 //! reaches, and by the house beyond (see [`crate::Books::post`]).
 
-use bourse_catalog::{PriceKey, PriceList};
+use bourse_catalog::{ImageTokens, PriceKey, PriceList};
+use bourse_vocab::facts::NO_FACTS;
 use bourse_vocab::money::PICOS_PER_NANO;
 use bourse_vocab::usage::TOKENS_MAX;
-use bourse_vocab::{Nanos, PicosPerUnit};
+use bourse_vocab::{Nanos, PicosPerUnit, PromptFacts};
 
+use super::prompt::prompt_tokens_max;
 use super::{Filled, PriceError, markup, round_up};
 
-/// Most tokens that one image is counted as. Anthropic's largest image is
-/// 4,784 tokens (docs.claude.com, vision, October 2026) and others stay
-/// below it, save gpt-4o-mini, which counts up to 37,000 very cheap ones.
-pub const IMAGE_TOKENS_MAX: u64 = 5_000;
-/// Tokens that a chat template adds beyond the bytes of the request.
-const TEMPLATE_TOKENS: u64 = 64;
-/// Tokens of the instructions that providers add when tools are offered: the
-/// largest documented are some 800 (docs.claude.com, tool use, 2026).
-const TOOL_TOKENS: u64 = 1_024;
-/// Bytes of audio, base64 included, for one token, at least: 32 tokens a
-/// second (ai.google.dev, audio, 2026) at 6 kbit/s would be 31.
-const AUDIO_BYTES_PER_TOKEN: u64 = 16;
-
 /// What is known of a call before it is made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Ask {
-    /// Bytes of the request, without the data of images and audio.
-    pub prompt_bytes: u64,
-    /// Images in the prompt.
-    pub images: u64,
-    /// Bytes of audio and other files in the prompt, as sent.
-    pub audio_bytes: u64,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ask<'a> {
+    /// What the prompt contains.
+    pub prompt: &'a PromptFacts,
+    /// How the model counts pictures.
+    pub image_tokens: ImageTokens,
     /// Most output tokens: the least of what the caller and the model allow.
     pub completion_max: u64,
     /// Answers asked for (`n`); 0 means 1.
@@ -44,28 +30,31 @@ pub struct Ask {
     /// The model's context window: input beyond it is refused by the
     /// provider and not charged.
     pub context_length: Option<u64>,
-    /// The caller asks for caches to be written.
-    pub cache_control: bool,
-    /// Tools are offered.
-    pub tools: bool,
     /// The answer may contain audio or images.
     pub media_output: bool,
     /// Web searches that the provider may run.
     pub web_searches: u64,
 }
 
-impl Ask {
+impl Default for Ask<'_> {
+    fn default() -> Self {
+        Self {
+            prompt: &NO_FACTS,
+            image_tokens: ImageTokens::default(),
+            completion_max: 0,
+            choices: 0,
+            context_length: None,
+            media_output: false,
+            web_searches: 0,
+        }
+    }
+}
+
+impl Ask<'_> {
     /// Most input tokens.
     #[must_use]
     pub fn prompt_tokens_max(&self) -> u64 {
-        let tools = if self.tools { TOOL_TOKENS } else { 0 };
-        let tokens = self
-            .prompt_bytes
-            .saturating_add(self.images.saturating_mul(IMAGE_TOKENS_MAX))
-            .saturating_add(self.audio_bytes.div_ceil(AUDIO_BYTES_PER_TOKEN))
-            .saturating_add(TEMPLATE_TOKENS)
-            .saturating_add(tools);
-        tokens.min(self.context_length.unwrap_or(u64::MAX))
+        prompt_tokens_max(self.prompt, &self.image_tokens, self.context_length)
     }
 }
 
@@ -74,7 +63,7 @@ impl Ask {
 /// # Errors
 /// A price that is needed and unknown; a bound beyond what an account can
 /// hold.
-pub fn upper_bound(ask: &Ask, list: &PriceList, markup_ppm: u64) -> Result<Nanos, PriceError> {
+pub fn upper_bound(ask: &Ask<'_>, list: &PriceList, markup_ppm: u64) -> Result<Nanos, PriceError> {
     let prompt = ask.prompt_tokens_max();
     let choices = ask.choices.max(1);
     let completion = ask.completion_max.saturating_mul(choices);
@@ -98,10 +87,10 @@ pub fn upper_bound(ask: &Ask, list: &PriceList, markup_ppm: u64) -> Result<Nanos
         let prices = list.at(length);
         let rates = Filled::new(&prices)?;
         let mut input = rates.prompt.max(rates.cache_read).max(rates.cache_write_5m);
-        if ask.cache_control {
+        if ask.prompt.cache_marks > 0 {
             input = input.max(rates.cache_write_1h);
         }
-        if ask.audio_bytes > 0 {
+        if ask.prompt.audio.media.parts() > 0 || ask.prompt.is_unbounded() {
             input = input.max(rates.audio);
         }
         let mut output = rates.completion.max(rates.reasoning);
@@ -117,7 +106,7 @@ pub fn upper_bound(ask: &Ask, list: &PriceList, markup_ppm: u64) -> Result<Nanos
         let sum = [
             input.times(prompt),
             output.times(completion),
-            once(prices.image).times(ask.images),
+            once(prices.image).times(ask.prompt.images.count().into()),
             once(prices.request).times(1),
             search.times(ask.web_searches),
         ]

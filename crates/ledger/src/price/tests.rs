@@ -1,6 +1,8 @@
 #![allow(clippy::arithmetic_side_effects)] // Small numbers in tests.
 
-use bourse_catalog::Tier;
+use bourse_catalog::{ImageTokens, Tier};
+use bourse_vocab::PromptFacts;
+use bourse_vocab::facts::{Detail, Image, Kind, Medium, PixelSize, Source};
 use proptest::prelude::*;
 
 use super::*;
@@ -31,6 +33,13 @@ fn sonnet() -> PriceList {
         base,
         tiers,
         ..PriceList::default()
+    }
+}
+
+fn text(bytes: u64) -> PromptFacts {
+    PromptFacts {
+        text_bytes: bytes,
+        ..PromptFacts::default()
     }
 }
 
@@ -165,8 +174,9 @@ fn a_free_model_costs_nothing_and_holds_nothing() {
         ..Usage::default()
     };
     assert_eq!(price(&usage, 0, &free, 50_000).unwrap().total, Nanos::ZERO);
+    let prompt = text(1000);
     let ask = Ask {
-        prompt_bytes: 1000,
+        prompt: &prompt,
         completion_max: 1000,
         ..Ask::default()
     };
@@ -300,16 +310,29 @@ proptest! {
 
     #[test]
     fn no_usage_within_the_asked_costs_more_than_the_bound(
-        list in a_list(), prompt in 0u64..5_000, completion in 0u64..5_000, choices in 1u64..4,
-        parts in proptest::collection::vec(0u64..2_000, 6), images in 0u64..3,
-        searches in 0u64..3, markup in 0u64..2_000_000, context in 0u64..10_000
+        list in a_list(), facts in some_facts(), rule in a_rule(), completion in 0u64..5_000,
+        choices in 1u64..4, parts in proptest::collection::vec(0u64..2_000, 6), share in 0u64..=100,
+        searches in 0u64..3, markup in 0u64..2_000_000, context in a_context()
     ) {
+        let ask = Ask {
+            prompt: &facts,
+            image_tokens: rule,
+            completion_max: completion,
+            choices,
+            context_length: context,
+            media_output: true,
+            web_searches: searches,
+        };
+        let most = ask.prompt_tokens_max();
+        prop_assert!(context.is_none_or(|context| most <= context));
+        let audio = facts.audio.media.parts() > 0;
         let usage = bourse_vocab::UsageReport {
-            prompt: Some(prompt.min(context)),
+            prompt: Some(most.min(TOKENS_MAX) * share / 100),
             cache_read: Some(parts[0]),
             cache_write_5m: Some(parts[1]),
-            cache_write_1h: Some(parts[2]),
-            prompt_audio: Some(parts[3]),
+            // A cache is written for an hour only where that is asked for.
+            cache_write_1h: Some(if facts.cache_marks > 0 { parts[2] } else { 0 }),
+            prompt_audio: Some(if audio { parts[3] } else { 0 }),
             completion: Some(completion * choices),
             reasoning: Some(parts[4]),
             completion_audio: Some(parts[5]),
@@ -318,21 +341,116 @@ proptest! {
             nonsense: false,
         };
         let usage = usage.resolve(&Usage::default()).0;
-        let ask = Ask {
-            prompt_bytes: prompt,
-            images,
-            audio_bytes: 1,
-            completion_max: completion,
-            choices,
-            context_length: Some(context),
-            cache_control: true,
-            tools: false,
-            media_output: true,
-            web_searches: searches,
-        };
         if let Ok(bound) = upper_bound(&ask, &list, markup) {
+            let images = facts.images.count().into();
             let charge = price(&usage, images, &list, markup).unwrap();
             prop_assert!(charge.total <= bound, "{} > {bound}", charge.total);
         }
     }
+
+    #[test]
+    fn the_sum_of_what_vendors_count_is_within_the_bound_and_so_is_the_estimate(
+        facts in some_facts(), rule in a_rule(), context in a_context(), bytes_per_token in 1u64..8
+    ) {
+        let most = prompt_tokens_max(&facts, &rule, context);
+        let estimate = prompt_tokens_estimate(&facts, &rule, context);
+        prop_assert!(estimate <= most, "{estimate} > {most}");
+        // What a vendor would count: text by its tokenizer, each picture by
+        // the rule, and of what it accepts never more than its context.
+        let pictures: u64 = facts
+            .images
+            .seen()
+            .iter()
+            .map(|image| rule.of(image.size.unwrap_or(PixelSize { width: 700, height: 900 }), image.detail))
+            .sum();
+        let counted = facts.text_bytes / bytes_per_token + pictures;
+        let counted = counted.min(context.unwrap_or(u64::MAX));
+        prop_assert!(counted <= most, "{counted} > {most}");
+    }
+}
+
+fn a_context() -> impl Strategy<Value = Option<u64>> {
+    prop_oneof![
+        Just(None),
+        (0u64..10_000).prop_map(Some),
+        Just(Some(1_000_000))
+    ]
+}
+
+fn a_rule() -> impl Strategy<Value = ImageTokens> {
+    prop::sample::select(vec![
+        "openai/gpt-4o",
+        "openai/gpt-4o-mini",
+        "openai/gpt-5.2",
+        "openai/gpt-6-sol",
+        "anthropic/claude-sonnet-4.6",
+        "anthropic/claude-opus-5",
+        "google/gemini-2.5-pro",
+        "google/gemini-3.8-flash",
+        "acme/any",
+    ])
+    .prop_map(bourse_catalog::quirks::image_tokens::rule)
+}
+
+fn a_picture() -> impl Strategy<Value = Image> {
+    let source = prop_oneof![
+        (0u64..5_000_000).prop_map(|bytes| Source::Inline { bytes }),
+        any::<bool>().prop_map(|says_image| Source::Url { says_image }),
+        Just(Source::Upload),
+    ];
+    let side = || prop_oneof![1u32..5_000, 1..=u32::MAX];
+    let detail = prop::sample::select(vec![
+        Detail::Auto,
+        Detail::Low,
+        Detail::High,
+        Detail::Original,
+    ]);
+    (source, detail, proptest::option::of((side(), side()))).prop_map(|(source, detail, size)| {
+        let inline = matches!(source, Source::Inline { .. });
+        Image {
+            source,
+            detail,
+            size: size
+                .filter(|_| inline)
+                .and_then(|(width, height)| PixelSize::new(width, height)),
+        }
+    })
+}
+
+fn some_facts() -> impl Strategy<Value = PromptFacts> {
+    let media = proptest::collection::vec((0usize..3, 0u64..2_000_000, any::<bool>()), 0..3);
+    (
+        0u64..5_000,
+        proptest::collection::vec(a_picture(), 0..70),
+        media,
+        0u32..3,
+        0u32..3,
+        any::<bool>(),
+    )
+        .prop_map(
+            |(text_bytes, pictures, media, tools, cache_marks, steady)| {
+                let mut facts = PromptFacts {
+                    text_bytes,
+                    tools,
+                    cache_marks,
+                    ..PromptFacts::default()
+                };
+                for picture in pictures {
+                    facts.images.add(picture);
+                }
+                for (kind, bytes, elsewhere) in media {
+                    let kind = [Kind::Audio, Kind::Video, Kind::File][kind];
+                    let mut medium = Medium::new(Some(kind));
+                    medium.mime(if steady { b"wav" } else { b"ogg" });
+                    if elsewhere {
+                        let address = b"https://a.example/b";
+                        medium.url(address, address.len() as u64);
+                    } else {
+                        medium.data(b"", bytes);
+                    }
+                    medium.count(&mut facts);
+                }
+                facts
+            },
+        )
 }
