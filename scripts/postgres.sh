@@ -62,7 +62,7 @@ postgres_run() { # dir
   # A session of its own, and nothing of ours left open: whoever waits for
   # the end of our output must not wait for the server's.
   ${as[@]+"${as[@]}"} setsid "$bin/postgres" -D "$dir/data" -p "$port" \
-    -c listen_addresses=127.0.0.1 -c unix_socket_directories="$dir" \
+    -c listen_addresses=127.0.0.1 -c unix_socket_directories= \
     -c max_connections="$POSTGRES_CONNECTIONS_MAX" -c shared_buffers=32MB \
     -c fsync=off -c synchronous_commit=off -c full_page_writes=off \
     -c autovacuum_naptime=600 -c log_min_messages=warning \
@@ -109,6 +109,23 @@ postgres_pid() { # dir
   head -n 1 "$1/data/postmaster.pid" 2>/dev/null
 }
 
+# Whether a process runs. One that has ended and that nobody has waited for
+# still has an entry.
+postgres_alive() { # pid
+  [ -e "/proc/$1/stat" ] || return 1
+  ! grep -q ') Z ' "/proc/$1/stat" 2>/dev/null
+}
+
+# Starts a server that was killed.
+postgres_again() { # dir
+  local pid
+  pid=$(postgres_pid "$1") || true
+  if [ -n "$pid" ] && ! postgres_alive "$pid"; then
+    rm -f "$1/data/postmaster.pid"
+  fi
+  postgres_run "$1" && postgres_url "$1"
+}
+
 postgres_stop() { # dir
   local dir=$1 pid waited=0
   pid=$(postgres_pid "$dir") || true
@@ -116,7 +133,7 @@ postgres_stop() { # dir
     # Also a server that a test has frozen. SIGINT: clients are cut off.
     kill -CONT "$pid" 2>/dev/null || true
     kill -INT "$pid" 2>/dev/null || true
-    while kill -0 "$pid" 2>/dev/null && [ "$waited" -lt 100 ]; do
+    while postgres_alive "$pid" && [ "$waited" -lt 100 ]; do
       sleep 0.1
       waited=$((waited + 1))
     done
@@ -165,7 +182,7 @@ if [ "${BASH_SOURCE[0]}" = "$0" ]; then
     start) postgres_start "$2" ;;
     stop) postgres_stop "$2" ;;
     pid) postgres_pid "$2" ;;
-    again) postgres_run "$2" && postgres_url "$2" ;;
+    again) postgres_again "$2" ;;
     shared) postgres_shared ;;
     reap) postgres_reap "$2" "$3" ;;
     *)
