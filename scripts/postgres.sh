@@ -12,6 +12,8 @@
 #                                    tests share; it ends by itself when no
 #                                    test has asked for it for a while
 #
+# BOURSE_POSTGRES_BIN names the directory of another PostgreSQL's programs.
+#
 # Nothing here is for data that anybody needs: no fsync, no password.
 
 POSTGRES_MAJOR_MIN=15
@@ -25,11 +27,12 @@ POSTGRES_CONNECTIONS_MAX=200
 # The directory of the newest PostgreSQL that is new enough.
 postgres_bin() {
   local dir major best=
-  for dir in /usr/lib/postgresql/*/bin /usr/local/pgsql/bin /opt/homebrew/opt/postgresql*/bin; do
+  for dir in "${BOURSE_POSTGRES_BIN:-}" /usr/lib/postgresql/*/bin /usr/local/pgsql/bin; do
     [ -x "$dir/postgres" ] && [ -x "$dir/initdb" ] || continue
     major=$("$dir/postgres" --version | sed -nE 's/^postgres \(PostgreSQL\) ([0-9]+).*/\1/p')
     [ -n "$major" ] && [ "$major" -ge "$POSTGRES_MAJOR_MIN" ] || continue
     best=$dir
+    [ "$dir" != "${BOURSE_POSTGRES_BIN:-}" ] || break
   done
   [ -n "$best" ] && printf '%s\n' "$best"
 }
@@ -60,8 +63,9 @@ postgres_run() { # dir
   port=$(cat "$dir/port")
   [ ! -e "$dir/log" ] || mv "$dir/log" "$dir/log.before"
   # A session of its own, and nothing of ours left open: whoever waits for
-  # the end of our output must not wait for the server's.
-  ${as[@]+"${as[@]}"} setsid "$bin/postgres" -D "$dir/data" -p "$port" \
+  # the end of our output must not wait for the server's. It starts in a
+  # directory that everybody may enter.
+  cd / && ${as[@]+"${as[@]}"} setsid "$bin/postgres" -D "$dir/data" -p "$port" \
     -c listen_addresses=127.0.0.1 -c unix_socket_directories= \
     -c max_connections="$POSTGRES_CONNECTIONS_MAX" -c shared_buffers=32MB \
     -c fsync=off -c synchronous_commit=off -c full_page_writes=off \
@@ -91,8 +95,8 @@ postgres_start() { # dir
     chown "$("${as[@]}" id -u):$("${as[@]}" id -g)" "$dir"
     chmod 711 "$dir"
   fi
-  ${as[@]+"${as[@]}"} "$bin/initdb" -D "$dir/data" -U postgres -A trust --no-sync --locale=C -E UTF8 \
-    >"$dir/initdb.log" 2>&1 || {
+  (cd / && ${as[@]+"${as[@]}"} "$bin/initdb" -D "$dir/data" -U postgres -A trust --no-sync \
+    --locale=C -E UTF8) >"$dir/initdb.log" 2>&1 || {
     cat "$dir/initdb.log" >&2
     return 1
   }
