@@ -12,6 +12,8 @@
 #                                    tests share; it ends by itself when no
 #                                    test has asked for it for a while
 #
+# BOURSE_POSTGRES_BIN names the directory of another PostgreSQL's programs.
+#
 # Nothing here is for data that anybody needs: no fsync, no password.
 
 POSTGRES_MAJOR_MIN=15
@@ -25,11 +27,12 @@ POSTGRES_CONNECTIONS_MAX=200
 # The directory of the newest PostgreSQL that is new enough.
 postgres_bin() {
   local dir major best=
-  for dir in /usr/lib/postgresql/*/bin /usr/local/pgsql/bin /opt/homebrew/opt/postgresql*/bin; do
+  for dir in "${BOURSE_POSTGRES_BIN:-}" /usr/lib/postgresql/*/bin /usr/local/pgsql/bin; do
     [ -x "$dir/postgres" ] && [ -x "$dir/initdb" ] || continue
     major=$("$dir/postgres" --version | sed -nE 's/^postgres \(PostgreSQL\) ([0-9]+).*/\1/p')
     [ -n "$major" ] && [ "$major" -ge "$POSTGRES_MAJOR_MIN" ] || continue
     best=$dir
+    [ "$dir" != "${BOURSE_POSTGRES_BIN:-}" ] || break
   done
   [ -n "$best" ] && printf '%s\n' "$best"
 }
@@ -60,9 +63,10 @@ postgres_run() { # dir
   port=$(cat "$dir/port")
   [ ! -e "$dir/log" ] || mv "$dir/log" "$dir/log.before"
   # A session of its own, and nothing of ours left open: whoever waits for
-  # the end of our output must not wait for the server's.
-  ${as[@]+"${as[@]}"} setsid "$bin/postgres" -D "$dir/data" -p "$port" \
-    -c listen_addresses=127.0.0.1 -c unix_socket_directories="$dir" \
+  # the end of our output must not wait for the server's. It starts in a
+  # directory that everybody may enter.
+  cd / && ${as[@]+"${as[@]}"} setsid "$bin/postgres" -D "$dir/data" -p "$port" \
+    -c listen_addresses=127.0.0.1 -c unix_socket_directories= \
     -c max_connections="$POSTGRES_CONNECTIONS_MAX" -c shared_buffers=32MB \
     -c fsync=off -c synchronous_commit=off -c full_page_writes=off \
     -c autovacuum_naptime=600 -c log_min_messages=warning \
@@ -91,8 +95,8 @@ postgres_start() { # dir
     chown "$("${as[@]}" id -u):$("${as[@]}" id -g)" "$dir"
     chmod 711 "$dir"
   fi
-  ${as[@]+"${as[@]}"} "$bin/initdb" -D "$dir/data" -U postgres -A trust --no-sync --locale=C -E UTF8 \
-    >"$dir/initdb.log" 2>&1 || {
+  (cd / && ${as[@]+"${as[@]}"} "$bin/initdb" -D "$dir/data" -U postgres -A trust --no-sync \
+    --locale=C -E UTF8) >"$dir/initdb.log" 2>&1 || {
     cat "$dir/initdb.log" >&2
     return 1
   }
@@ -109,6 +113,23 @@ postgres_pid() { # dir
   head -n 1 "$1/data/postmaster.pid" 2>/dev/null
 }
 
+# Whether a process runs. One that has ended and that nobody has waited for
+# still has an entry.
+postgres_alive() { # pid
+  [ -e "/proc/$1/stat" ] || return 1
+  ! grep -q ') Z ' "/proc/$1/stat" 2>/dev/null
+}
+
+# Starts a server that was killed.
+postgres_again() { # dir
+  local pid
+  pid=$(postgres_pid "$1") || true
+  if [ -n "$pid" ] && ! postgres_alive "$pid"; then
+    rm -f "$1/data/postmaster.pid"
+  fi
+  postgres_run "$1" && postgres_url "$1"
+}
+
 postgres_stop() { # dir
   local dir=$1 pid waited=0
   pid=$(postgres_pid "$dir") || true
@@ -116,7 +137,7 @@ postgres_stop() { # dir
     # Also a server that a test has frozen. SIGINT: clients are cut off.
     kill -CONT "$pid" 2>/dev/null || true
     kill -INT "$pid" 2>/dev/null || true
-    while kill -0 "$pid" 2>/dev/null && [ "$waited" -lt 100 ]; do
+    while postgres_alive "$pid" && [ "$waited" -lt 100 ]; do
       sleep 0.1
       waited=$((waited + 1))
     done
@@ -165,7 +186,7 @@ if [ "${BASH_SOURCE[0]}" = "$0" ]; then
     start) postgres_start "$2" ;;
     stop) postgres_stop "$2" ;;
     pid) postgres_pid "$2" ;;
-    again) postgres_run "$2" && postgres_url "$2" ;;
+    again) postgres_again "$2" ;;
     shared) postgres_shared ;;
     reap) postgres_reap "$2" "$3" ;;
     *)

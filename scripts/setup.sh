@@ -164,23 +164,43 @@ need_node_packages() {
   printf '%s\n' "$wanted" >"$stamp"
 }
 
-# nginx is a yardstick for ./dev bench, which starts its own copy. Debian's
-# package would also start one on port 80; a policy file forbids that while
-# the package is being set up.
-need_nginx() {
-  PATH="$PATH:/usr/sbin:/sbin"
-  has nginx && return 0
+# Installs packages that would start a service of their own; a policy file
+# forbids that while they are being set up.
+install_quietly() { # package...
   local policy=/usr/sbin/policy-rc.d ours=
   if [ ! -e "$policy" ]; then
     ours=1
     printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
     as_root chmod +x "$policy"
   fi
-  packages+=(nginx-light)
+  packages+=("$@")
   local outcome=0
   install_packages || outcome=$?
   [ -z "$ours" ] || as_root rm -f "$policy"
   return "$outcome"
+}
+
+# nginx is a yardstick for ./dev bench, which starts its own copy. Debian's
+# package would also start one on port 80.
+need_nginx() {
+  PATH="$PATH:/usr/sbin:/sbin"
+  has nginx || install_quietly nginx-light
+}
+
+# The tests start servers of their own (scripts/postgres.sh). Debian's
+# package would also make a cluster in /var/lib and start it.
+need_postgres() {
+  # One that was named is somebody's; nothing is installed for it.
+  [ -z "${BOURSE_TEST_POSTGRES:-}" ] || return 0
+  postgres_bin >/dev/null && return 0
+  local setting=/etc/postgresql-common/createcluster.d/bourse.conf
+  if [ ! -e "$setting" ]; then
+    as_root mkdir -p "$(dirname "$setting")"
+    echo 'create_main_cluster = false' | as_root tee "$setting" >/dev/null
+  fi
+  install_quietly postgresql
+  postgres_bin >/dev/null ||
+    die "PostgreSQL $POSTGRES_MAJOR_MIN or newer is needed for the tests, and this system's package is older; set BOURSE_TEST_POSTGRES to the address of a server on which databases may be made"
 }
 
 # --- Sets -------------------------------------------------------------------

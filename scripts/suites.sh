@@ -17,6 +17,25 @@ suite_clippy() { cargo clippy --workspace --all-targets --locked -- -D warnings;
 suite_deny() { cargo deny --locked check --hide-inclusion-graph bans licenses sources; }
 
 suite_rust() {
+  local outcome=0 dir
+  if [ -n "${BOURSE_TEST_POSTGRES:-}" ]; then
+    rust_tests
+    return
+  fi
+  # One server for all tests that need no server of their own.
+  dir=$(mktemp -d)
+  # As root, the server runs as somebody else, who must get through here.
+  chmod 711 "$dir"
+  BOURSE_TEST_POSTGRES=$(postgres_start "$dir/postgres") || outcome=1
+  export BOURSE_TEST_POSTGRES
+  [ "$outcome" -ne 0 ] || rust_tests || outcome=$?
+  unset BOURSE_TEST_POSTGRES
+  postgres_stop "$dir/postgres"
+  rm -rf "$dir"
+  return "$outcome"
+}
+
+rust_tests() {
   if cargo nextest --version >/dev/null 2>&1; then
     cargo nextest run --workspace --locked --no-fail-fast
   else
@@ -113,6 +132,7 @@ check_suite_names() { # name...
 # What a suite needs on the machine beyond the Rust toolchain.
 setup_suite() { # name
   case $1 in
+    rust) need_postgres ;;
     deny) need_cargo_deny ;;
     python | inference) need_python_packages ;;
     typescript)

@@ -13,6 +13,10 @@ use tokio::sync::{Mutex, watch};
 
 /// How often the database is asked for changes that others made.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
+/// How long a call waits for news that could save it from being refused. A
+/// database that does not answer by then is away, and what memory knows
+/// decides.
+const REFRESH_MAX: Duration = Duration::from_secs(2);
 
 /// Watches the database for a running server.
 pub struct StoreWatcher {
@@ -107,8 +111,12 @@ impl StoreWatcher {
 impl Office for StoreWatcher {
     fn refresh(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         Box::pin(async {
-            if let Err(error) = self.read_changes().await {
-                tracing::warn!(%error, "changes could not be read from the database");
+            match tokio::time::timeout(REFRESH_MAX, self.read_changes()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => {
+                    tracing::warn!(%error, "changes could not be read from the database");
+                }
+                Err(_) => tracing::warn!("the database does not say what has changed"),
             }
         })
     }

@@ -35,6 +35,8 @@ const VERSION_MIN: i64 = 150_000;
 const ELECT_EVERY: Duration = Duration::from_secs(1);
 
 const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+const SURVEY: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
+    SET LOCAL statement_timeout = 0";
 const WRITE: &str = "BEGIN";
 const COMMIT: &str = "COMMIT";
 const ROLLBACK: &str = "ROLLBACK";
@@ -51,6 +53,7 @@ const HAS_TABLE: &str = "SELECT CAST(TO_REGCLASS($1) AS TEXT)";
 #[cfg(test)]
 pub(crate) const OWN_TEXTS: &[(&str, &str)] = &[
     ("SNAPSHOT", SNAPSHOT),
+    ("SURVEY", SURVEY),
     ("WRITE", WRITE),
     ("COMMIT", COMMIT),
     ("ROLLBACK", ROLLBACK),
@@ -138,7 +141,7 @@ async fn elect(targets: &[Target]) -> Result<Target, StoreError> {
 /// Whether the server at `target` is good for us.
 async fn look_at(target: &Target) -> Result<(), StoreError> {
     let pool = Pool::new(target.clone());
-    let mut session = PgSession::new(pool.acquire().await?);
+    let mut session = PgSession::new(pool.acquire().await?, session::READ_MAX);
     let session: &mut dyn Session = &mut session;
     let mut row = session.one(VERSION, &[]).await?;
     let found = row.string()?;
@@ -158,12 +161,19 @@ async fn look_at(target: &Target) -> Result<(), StoreError> {
 impl Postgres {
     /// A session, with its transaction begun. A connection that turns out
     /// dead here has done nothing yet, so another one is tried.
-    async fn begin(&self, script: Option<&'static str>) -> Result<PgSession, StoreError> {
+    async fn begin(&self, purpose: Purpose) -> Result<PgSession, StoreError> {
+        let (script, longest) = match purpose {
+            Purpose::Read => (None, session::READ_MAX),
+            Purpose::Snapshot => (Some(SNAPSHOT), session::READ_MAX),
+            Purpose::Survey => (Some(SURVEY), session::SCRIPT_MAX),
+            Purpose::Write => (Some(WRITE), session::WRITE_MAX),
+            Purpose::Schema => (Some(SCHEMA), session::SCRIPT_MAX),
+        };
         let mut tries = 0;
         loop {
             let failed = match self.pool.acquire().await {
                 Ok(lease) => {
-                    let mut session = PgSession::new(lease);
+                    let mut session = PgSession::new(lease, longest);
                     let Some(script) = script else {
                         return Ok(session);
                     };
@@ -246,12 +256,7 @@ impl Backend for Postgres {
 
     fn session(&self, purpose: Purpose) -> Reply<'_, Box<dyn Session>> {
         Box::pin(async move {
-            let mut session = match purpose {
-                Purpose::Read => self.begin(None).await?,
-                Purpose::Snapshot => self.begin(Some(SNAPSHOT)).await?,
-                Purpose::Write => self.begin(Some(WRITE)).await?,
-                Purpose::Schema => self.begin(Some(SCHEMA)).await?,
-            };
+            let mut session = self.begin(purpose).await?;
             if matches!(purpose, Purpose::Write | Purpose::Schema) {
                 let epoch = self.epoch.load(Ordering::Acquire);
                 if let Err(error) = serving::take_turn(&mut session, epoch).await {

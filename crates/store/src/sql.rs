@@ -32,6 +32,8 @@ pub enum Purpose {
     Read,
     /// Several that read, all at one moment.
     Snapshot,
+    /// The same over whole tables, however long that takes.
+    Survey,
     /// A transaction that changes rows. Only one at a time is under way in a
     /// database, which orders the changes that others look for; see
     /// [`Backend::session`].
@@ -121,6 +123,10 @@ pub struct SqlStore<B> {
 impl<B: Backend> SqlStore<B> {
     pub(crate) async fn read(&self) -> Result<Box<dyn Session>, StoreError> {
         self.backend.session(Purpose::Read).await
+    }
+
+    pub(crate) async fn survey(&self) -> Result<Box<dyn Session>, StoreError> {
+        self.backend.session(Purpose::Survey).await
     }
 
     pub(crate) async fn snapshot(&self) -> Result<Box<dyn Session>, StoreError> {

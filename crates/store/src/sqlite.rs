@@ -156,7 +156,9 @@ impl Backend for Sqlite {
         Box::pin(async move {
             let begun = match purpose {
                 Purpose::Read => self.readers.acquire().await.map(SqliteSession::reading),
-                Purpose::Snapshot => self.readers.begin().await.map(SqliteSession::within),
+                Purpose::Snapshot | Purpose::Survey => {
+                    self.readers.begin().await.map(SqliteSession::within)
+                }
                 Purpose::Write | Purpose::Schema => {
                     let begun = self.writer.begin_with(BEGIN).await;
                     begun.map(SqliteSession::within)

@@ -217,11 +217,15 @@ pub struct Server {
 
 impl Server {
     pub fn start(config: &std::path::Path, env: &[(&str, &str)]) -> Self {
+        let mut command = bourse();
+        let command = command.args(["serve", "--config"]).arg(config);
+        Self::run(command.envs(env.iter().copied()))
+    }
+
+    /// Starts it by a command of the test's own.
+    pub fn run(command: &mut Command) -> Self {
         let began = Instant::now();
-        let mut child = bourse()
-            .args(["serve", "--config"])
-            .arg(config)
-            .envs(env.iter().copied())
+        let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -28,6 +28,7 @@ mod disconnect;
 mod failover;
 mod good_input;
 mod money;
+mod postgres;
 mod reload;
 mod secrets;
 mod streams;

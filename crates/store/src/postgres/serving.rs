@@ -53,7 +53,7 @@ impl Postgres {
     pub(super) async fn prepare(&self) -> Result<(), StoreError> {
         let mut tries = Tries::default();
         loop {
-            let mut session: Box<dyn Session> = Box::new(self.begin(Some(super::WRITE)).await?);
+            let mut session: Box<dyn Session> = Box::new(self.begin(Purpose::Write).await?);
             let done = match self.has_table(&mut *session, "serving").await {
                 Ok(true) => Ok(()),
                 Ok(false) => session.script(TABLE).await,

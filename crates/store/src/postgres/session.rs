@@ -18,10 +18,14 @@ use crate::sql::Session;
 use crate::sql::value::{Field, Row, Value, damaged};
 use crate::{Reply, StoreError};
 
+/// An answer that somebody waits for.
+pub(super) const READ_MAX: Duration = Duration::from_secs(5);
 /// Longer than `statement_timeout`, so that the server speaks first.
-pub(super) const STATEMENT_MAX: Duration = Duration::from_secs(12);
-/// A migration of a large table.
+pub(super) const WRITE_MAX: Duration = Duration::from_secs(12);
+/// A migration or an audit of large tables.
 pub(super) const SCRIPT_MAX: Duration = Duration::from_secs(3_600);
+/// Beginning and ending a transaction.
+const BORDER_MAX: Duration = WRITE_MAX;
 
 /// A connection in use. Dropping it in the middle of something closes it,
 /// and the server takes back what was not committed.
@@ -29,6 +33,8 @@ pub(super) struct PgSession {
     /// Nothing once it was lost, or given back.
     lease: Option<Lease>,
     place: String,
+    /// How long to wait for the answer to a statement.
+    longest: Duration,
     /// Whether a transaction is open.
     within: bool,
     /// Whether a statement is under way: if the future that waits for it is
@@ -40,8 +46,9 @@ pub(super) struct PgSession {
 }
 
 impl PgSession {
-    pub(super) fn new(lease: Lease) -> Self {
+    pub(super) fn new(lease: Lease, longest: Duration) -> Self {
         Self {
+            longest,
             place: lease.place.clone(),
             lease: Some(lease),
             within: false,
@@ -53,7 +60,7 @@ impl PgSession {
     /// Begins a transaction with these statements.
     pub(super) async fn begin(&mut self, script: &'static str) -> Result<(), StoreError> {
         self.within = true;
-        self.run(script, STATEMENT_MAX).await
+        self.run(script, self.longest.min(BORDER_MAX)).await
     }
 
     async fn run(&mut self, script: &str, longest: Duration) -> Result<(), StoreError> {
@@ -95,7 +102,7 @@ impl PgSession {
 
     /// Ends the transaction; the connection may be used again.
     async fn end(&mut self, script: &'static str) -> Result<(), StoreError> {
-        self.run(script, STATEMENT_MAX).await?;
+        self.run(script, self.longest.min(BORDER_MAX)).await?;
         self.within = false;
         Ok(())
     }
@@ -128,8 +135,8 @@ impl Session for PgSession {
             };
             self.busy = true;
             let rows = query.fetch_all(&mut lease.connection);
-            let rows = tokio::time::timeout(STATEMENT_MAX, rows).await;
-            let rows: Vec<PgRow> = self.settle(rows, STATEMENT_MAX)?;
+            let rows = tokio::time::timeout(self.longest, rows).await;
+            let rows: Vec<PgRow> = self.settle(rows, self.longest)?;
             rows.iter().map(row).collect()
         })
     }
@@ -142,13 +149,13 @@ impl Session for PgSession {
             };
             self.busy = true;
             let done = query.execute(&mut lease.connection);
-            let done = tokio::time::timeout(STATEMENT_MAX, done).await;
-            Ok(self.settle(done, STATEMENT_MAX)?.rows_affected())
+            let done = tokio::time::timeout(self.longest, done).await;
+            Ok(self.settle(done, self.longest)?.rows_affected())
         })
     }
 
     fn script<'a>(&'a mut self, text: &'a str) -> Reply<'a, ()> {
-        Box::pin(self.run(text, SCRIPT_MAX))
+        Box::pin(self.run(text, self.longest))
     }
 
     fn commit(mut self: Box<Self>) -> Reply<'static, ()> {

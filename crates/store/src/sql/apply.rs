@@ -336,7 +336,7 @@ impl<B: Backend> Journals for SqlStore<B> {
 
     fn audit(&self) -> Reply<'_, AuditView> {
         Box::pin(async move {
-            let mut session = self.snapshot().await?;
+            let mut session = self.survey().await?;
             let position = applied(&mut *session).await?;
             let view = super::audit::view(&mut *session, position).await?;
             session.rollback().await?;

@@ -120,6 +120,11 @@ const OWN: &[(&str, &str, &str)] = &[
         "REPEATABLE READ",
         "one moment for several reads is the default in SQLite",
     ),
+    (
+        "postgres SURVEY",
+        "statement_timeout = 0",
+        "an audit may take longer than other statements",
+    ),
     ("postgres WRITE", "BEGIN", "a transaction"),
     (
         "postgres COMMIT",
