@@ -3,7 +3,8 @@
 //! Three layers, each usable alone:
 //!
 //! - framing: [`json`] finds and replaces members of a JSON text without
-//!   parsing it, [`sse`] cuts a byte stream into server-sent events;
+//!   parsing it, [`framing`] cuts a byte stream into frames, of which [`sse`]
+//!   is the commonest sort;
 //! - formats: one folder each, reading requests, replies, streams and
 //!   errors into `vocab` and writing them out of it ([`Codec`]);
 //! - pass-through: [`openai_chat::passthrough`] edits a request, a reply or a
@@ -18,6 +19,7 @@ pub mod codec;
 pub mod dialect;
 pub mod failure_text;
 mod fields;
+pub mod framing;
 pub mod gemini;
 pub mod json;
 #[doc(hidden)]
