@@ -192,6 +192,7 @@ fn plan() -> Box<dyn FnMut()> {
                 target,
                 model_rank: 0,
                 order_rank: None,
+                share: 1,
                 price: prices.prompt.unwrap().times(350) + prices.completion.unwrap().times(400),
                 unstable: health.is_unstable(now_ms),
                 cooldown_ms: health.cooldown_ms(now_ms),

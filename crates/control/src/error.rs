@@ -34,8 +34,7 @@ impl IntoResponse for Refused {
         }
         let body = bourse_wire::codec(Format::OpenAiChat).write_failure(&failure);
         let mut response = envelope(failure.status(), body);
-        if let Some(wait) = failure.retry_after {
-            let seconds = wait.as_secs().max(1);
+        if let Some(seconds) = failure.retry_after_seconds() {
             response
                 .headers_mut()
                 .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
@@ -48,6 +47,13 @@ impl IntoResponse for Refused {
         }
         response
     }
+}
+
+/// A failure as this crate's routes answer it, for whoever runs them and finds
+/// that they cannot.
+#[must_use]
+pub fn failure_response(failure: Failure) -> Response {
+    Refused(failure).into_response()
 }
 
 fn envelope(status: u16, body: Vec<u8>) -> Response {

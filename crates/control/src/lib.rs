@@ -38,6 +38,7 @@ use std::sync::Arc;
 
 use axum::Router;
 
+pub use error::failure_response;
 pub use office::{Answer, EndpointStats, Office, Percentiles};
 
 /// What every handler has at hand.

@@ -1,39 +1,19 @@
 //! What the caller asks for, read once and never changed.
+//!
+//! An [`Ask`] is the same whatever the client speaks; its members and the
+//! headers that go with it are read here for every endpoint.
 
 use bourse_routing::filter::Needs;
 use bourse_routing::preferences::Preferences;
-use bourse_vocab::PromptFacts;
-use bourse_vocab::chat::Request;
-use bourse_wire::openai_chat::passthrough::Envelope;
-use bytes::Bytes;
+use bourse_vocab::{Failure, PromptFacts};
+use http::HeaderMap;
+use http::header::{HeaderName, REFERER, USER_AGENT};
 
-/// What the client spoke, and speaks to be answered in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shape {
-    /// `POST /chat/completions`.
-    Chat,
-    /// `POST /completions`, the legacy text interface.
-    Completion,
-}
-
-/// The request itself.
-#[derive(Debug)]
-#[allow(clippy::large_enum_variant)] // One for each call, in a box already.
-pub enum Source {
-    /// A chat request, as its bytes. The prompt in it was scanned and not
-    /// parsed.
-    Chat {
-        /// Where its members are.
-        envelope: Box<Envelope>,
-        /// The body, in the pieces in which it arrived.
-        segments: Vec<Bytes>,
-    },
-    /// A request that was parsed, because no provider speaks its shape.
-    Parsed(Box<Request>),
-    /// It was sent, and an answer has begun: nobody needs it any more. A
-    /// stream of minutes should not keep its prompt in memory.
-    Sent,
-}
+/// Models that one request may list (`models`): OpenRouter takes fewer, and
+/// every entry is resolved and filtered before the first byte is sent.
+pub const MODELS_MAX: usize = 32;
+/// Longest attribution header that is kept, in characters.
+const ATTRIBUTION_CHARS_MAX: usize = 256;
 
 /// Who the caller says they are, for records. Never for permissions.
 #[derive(Debug, Clone, Default)]
@@ -53,10 +33,6 @@ pub struct Attribution {
 /// What the caller asks for.
 #[derive(Debug)]
 pub struct Ask {
-    /// What the client spoke.
-    pub shape: Shape,
-    /// The request itself.
-    pub source: Source,
     /// Model names in order of preference, as typed.
     pub models: Vec<String>,
     /// The `provider` object.
@@ -71,10 +47,82 @@ pub struct Ask {
     pub max_output: Option<u64>,
     /// What the prompt contains, in numbers.
     pub facts: PromptFacts,
-    /// Whether the model may think but the caller is not to see it.
-    pub hides_reasoning: bool,
     /// Whether the caller wants to know how the call was routed.
     pub wants_metadata: bool,
     /// Who the caller says they are.
     pub attribution: Attribution,
+}
+
+impl Attribution {
+    /// What the headers say.
+    #[must_use]
+    pub fn by_headers(headers: &HeaderMap) -> Self {
+        let text = |name: &HeaderName| {
+            headers
+                .get(name)
+                .and_then(|value| value.to_str().ok())
+                .map(|value| {
+                    value
+                        .chars()
+                        .take(ATTRIBUTION_CHARS_MAX)
+                        .collect::<String>()
+                })
+        };
+        const TITLE: HeaderName = HeaderName::from_static("x-openrouter-title");
+        const OLD_TITLE: HeaderName = HeaderName::from_static("x-title");
+        const SESSION: HeaderName = HeaderName::from_static("x-session-id");
+        Self {
+            referer: text(&HeaderName::from_static("http-referer"))
+                .or_else(|| text(&REFERER))
+                .unwrap_or_default(),
+            title: text(&TITLE)
+                .or_else(|| text(&OLD_TITLE))
+                .unwrap_or_default(),
+            user_agent: text(&USER_AGENT).unwrap_or_default(),
+            session_id: text(&SESSION).unwrap_or_default(),
+            user: String::new(),
+        }
+    }
+}
+
+/// The models of a request, `model` first, each once.
+///
+/// # Errors
+/// There are none, or too many.
+pub fn models(first: Option<String>, more: &[String]) -> Result<Vec<String>, Failure> {
+    let mut models: Vec<String> = first
+        .into_iter()
+        .filter(|model| !model.is_empty())
+        .collect();
+    for model in more {
+        if !models.contains(model) {
+            models.push(model.clone());
+        }
+    }
+    if models.is_empty() {
+        return Err(Failure::invalid(
+            "model: required; GET /api/v1/models lists them",
+        ));
+    }
+    if models.len() > MODELS_MAX {
+        return Err(Failure::invalid(format!(
+            "models: at most {MODELS_MAX} entries"
+        )));
+    }
+    Ok(models)
+}
+
+/// Whether the headers ask how the call was routed.
+#[must_use]
+pub fn wants_metadata(headers: &HeaderMap) -> bool {
+    is_enabled(headers, "x-openrouter-metadata")
+        || is_enabled(headers, "x-openrouter-experimental-metadata")
+}
+
+/// Whether a header says yes.
+fn is_enabled(headers: &HeaderMap, name: &str) -> bool {
+    headers
+        .get(name)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|value| value.eq_ignore_ascii_case("enabled") || value == "true")
 }

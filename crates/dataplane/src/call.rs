@@ -10,6 +10,7 @@ use bourse_wire::Stamp;
 use serde_json::json;
 
 use crate::ask::Ask;
+use crate::endpoints::Endpoint;
 use crate::gateway::Gateway;
 use crate::market::{Market, Target};
 use crate::phases::admit::Admitted;
@@ -63,6 +64,8 @@ pub struct Call {
     pub started_ms: u64,
     /// Who calls.
     pub admitted: Admitted,
+    /// What the client speaks.
+    pub endpoint: &'static dyn Endpoint,
     /// What they ask.
     pub ask: Ask,
     /// See [`Status`].

@@ -180,7 +180,8 @@ pub fn render(gateway: &Gateway) -> String {
         "Time to the first content over half an hour.",
     );
     let now = now_ms();
-    for target in market.targets() {
+    // Labels name endpoints: of several credentials the first one speaks.
+    for target in market.targets().iter().filter(|t| t.credential == 0) {
         let Some(latency) = target.health.latency_ms_last_30m(now) else {
             continue;
         };

@@ -7,6 +7,7 @@
 pub mod ask;
 pub mod call;
 pub mod clock;
+pub mod endpoints;
 pub mod exposition;
 pub mod gateway;
 mod http_date;
@@ -18,3 +19,4 @@ pub mod pipeline;
 pub mod relay;
 pub mod respond;
 pub mod tab;
+pub mod way;

@@ -9,17 +9,14 @@ use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bourse_catalog::{Endpoint, EndpointIx, Model, ModelIx, Snapshot};
-use bourse_net::{HeadTemplate, Http2, Origin};
-use bourse_providers::{Attempt, Disconnect, Key, Outgoing, Provider};
+use bourse_net::{Http2, Origin};
+use bourse_providers::{Credential, Disconnect, Provider};
 use bourse_routing::health::Health;
-use bourse_vocab::Format;
-use bourse_wire::Dialect;
-use http::Method;
-use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
 
 use crate::metrics::TargetMetrics;
+use crate::way::Way;
 
-/// A provider that may be called: who, where, with which key.
+/// A provider that may be called: who and where.
 pub struct ProviderHandle {
     /// How to call it.
     pub provider: Arc<dyn Provider>,
@@ -27,8 +24,6 @@ pub struct ProviderHandle {
     pub slug: Arc<str>,
     /// Display name, for clients.
     pub name: Arc<str>,
-    /// The credential.
-    pub key: Key,
     /// Scheme, host and port.
     pub origin: Origin,
     /// Path of the base URL, without a trailing slash.
@@ -43,8 +38,9 @@ pub struct ProviderHandle {
 pub struct ProviderSetup {
     /// How to call it.
     pub provider: Arc<dyn Provider>,
-    /// The credential; empty if none is needed.
-    pub key: Key,
+    /// What it knows us by, at least one: [`Credential::None`] if it does not
+    /// ask. Each makes a target of its own of every endpoint.
+    pub credentials: Vec<Credential>,
     /// Where it answers.
     pub base_url: String,
     /// Whether HTTP/2 is used.
@@ -64,47 +60,64 @@ pub struct Target {
     pub model: ModelIx,
     /// Whom to call.
     pub provider: Arc<ProviderHandle>,
-    /// The format to call it in.
-    pub format: Format,
-    /// How the vendor strays from the format for this model.
-    pub dialect: Dialect,
-    /// Request head without streaming.
-    pub head: HeadTemplate,
-    /// Request head with streaming.
-    pub head_stream: HeadTemplate,
+    /// How it can be called, the provider's preference first.
+    pub ways: Box<[Arc<Way>]>,
+    /// Which of the provider's credentials it is called with, from 0.
+    pub credential: u16,
+    /// How many targets are this endpoint, one for each credential.
+    pub credentials: u16,
     /// How it has been doing. Shared with earlier and later markets.
     pub health: Arc<Health>,
     /// Its counters.
     pub metrics: Arc<TargetMetrics>,
 }
 
-type Remembered = (Arc<Health>, Arc<TargetMetrics>);
+impl Target {
+    /// The way that `rank` puts first, lowest number wins; `None` if it takes
+    /// none of them.
+    pub fn way(&self, rank: impl Fn(&Way) -> Option<u8>) -> Option<&Arc<Way>> {
+        self.ways
+            .iter()
+            .filter_map(|way| Some((rank(way)?, way)))
+            .min_by_key(|(rank, _)| *rank)
+            .map(|(_, way)| way)
+    }
+}
 
-/// Health and counters by endpoint id, kept across markets.
+/// Health and counters, kept across markets: counters by endpoint, health by
+/// endpoint and credential, because a limit that is reached is one key's.
 #[derive(Default)]
 pub struct Memory {
-    known: Mutex<HashMap<Arc<str>, Remembered>>,
+    known: Mutex<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    metrics: HashMap<Arc<str>, Arc<TargetMetrics>>,
+    health: HashMap<(Arc<str>, u16), Arc<Health>>,
 }
 
 impl Memory {
-    fn of(&self, endpoint: &Endpoint, model: &str, provider: &str) -> Remembered {
+    fn metrics(&self, endpoint: &Endpoint, model: &str, provider: &str) -> Arc<TargetMetrics> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known
+        let metrics = known
+            .metrics
             .entry(Arc::clone(&endpoint.id))
-            .or_insert_with(|| {
-                (
-                    Arc::default(),
-                    Arc::new(TargetMetrics::new(model, provider, &endpoint.id)),
-                )
-            })
-            .clone()
+            .or_insert_with(|| Arc::new(TargetMetrics::new(model, provider, &endpoint.id)));
+        Arc::clone(metrics)
+    }
+
+    fn health(&self, endpoint: &Endpoint, credential: u16) -> Arc<Health> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (Arc::clone(&endpoint.id), credential);
+        Arc::clone(known.health.entry(key).or_default())
     }
 
     /// Calls `each` with the counters of every endpoint that was ever in a
     /// market.
     pub fn for_each(&self, mut each: impl FnMut(&TargetMetrics)) {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.values().for_each(|(_, metrics)| each(metrics));
+        known.metrics.values().for_each(|metrics| each(metrics));
     }
 }
 
@@ -143,11 +156,12 @@ impl Market {
         let mut providers = Vec::new();
         for setup in setups {
             let slug = setup.provider.slug().to_owned();
+            let credentials = setup.credentials.clone();
             match handle(setup, &catalog) {
                 Ok(handle) => {
                     let handle = Arc::new(handle);
                     if let Some(listed) = catalog.provider_by_slug(&slug) {
-                        by_provider.insert(listed.ix, Arc::clone(&handle));
+                        by_provider.insert(listed.ix, (Arc::clone(&handle), credentials));
                     }
                     providers.push(handle);
                 }
@@ -163,17 +177,18 @@ impl Market {
         for model in catalog.models() {
             let start = targets.len();
             for endpoint in catalog.endpoints(model.ix) {
-                let Some(provider) = by_provider.get(&endpoint.provider) else {
+                let Some((provider, credentials)) = by_provider.get(&endpoint.provider) else {
                     continue;
                 };
                 if !endpoint.is_callable() {
                     continue;
                 }
-                match target(model, endpoint, provider, memory) {
-                    Ok(target) => {
-                        let target = Arc::new(target);
-                        by_endpoint.insert(Arc::clone(&endpoint.id), Arc::clone(&target));
-                        targets.push(target);
+                match endpoint_targets(model, endpoint, provider, credentials, memory) {
+                    Ok(more) => {
+                        if let Some(first) = more.first() {
+                            by_endpoint.insert(Arc::clone(&endpoint.id), Arc::clone(first));
+                        }
+                        targets.extend(more);
                     }
                     Err(message) => problems.push(SetupProblem {
                         provider: provider.slug.to_string(),
@@ -206,7 +221,8 @@ impl Market {
             .unwrap_or(&[])
     }
 
-    /// The target behind a catalog endpoint, if it can be called.
+    /// The target behind a catalog endpoint, if it can be called: that of the
+    /// first credential where there are several.
     #[must_use]
     pub fn target_of(&self, endpoint_id: &str) -> Option<&Arc<Target>> {
         self.by_endpoint.get(endpoint_id)
@@ -251,7 +267,6 @@ fn handle(setup: ProviderSetup, catalog: &Snapshot) -> Result<ProviderHandle, St
     Ok(ProviderHandle {
         slug: slug.into(),
         name: name.into(),
-        key: setup.key,
         origin: origin.with_http2(setup.http2),
         base_path: path.trim_end_matches('/').to_owned(),
         on_disconnect: setup.on_disconnect,
@@ -260,60 +275,42 @@ fn handle(setup: ProviderSetup, catalog: &Snapshot) -> Result<ProviderHandle, St
     })
 }
 
-fn target(
+/// The targets of an endpoint, one for each credential.
+fn endpoint_targets(
     model: &Model,
     endpoint: &Endpoint,
     handle: &Arc<ProviderHandle>,
+    credentials: &[Credential],
     memory: &Memory,
-) -> Result<Target, String> {
+) -> Result<Vec<Arc<Target>>, String> {
     let upstream = &*endpoint.upstream_model;
-    let format = handle
-        .provider
-        .speaks(upstream)
-        .first()
-        .copied()
-        .ok_or_else(|| "the provider speaks no format that we know".to_owned())?;
-    let head = |stream: bool| {
-        let attempt = Attempt {
-            format,
-            model: upstream,
-            stream,
-            base_path: &handle.base_path,
-        };
-        let Outgoing { path, headers } =
-            handle
-                .provider
-                .address(&attempt, &handle.key)
-                .map_err(|failure| {
-                    failure
-                        .inside
-                        .map_or(failure.message.into_owned(), String::from)
-                })?;
-        let mut map: HeaderMap = headers.into_iter().collect();
-        map.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let accept = if stream {
-            "text/event-stream"
-        } else {
-            "application/json"
-        };
-        map.insert(ACCEPT, HeaderValue::from_static(accept));
-        map.insert(
-            USER_AGENT,
-            HeaderValue::from_static(concat!("bourse/", env!("CARGO_PKG_VERSION"))),
-        );
-        HeadTemplate::new(&handle.origin, Method::POST, &path, map)
-            .map_err(|error| error.to_string())
-    };
-    let (health, metrics) = memory.of(endpoint, &model.slug, &handle.slug);
-    Ok(Target {
-        endpoint: endpoint.ix,
-        model: model.ix,
-        provider: Arc::clone(handle),
-        format,
-        dialect: handle.provider.dialect(upstream).clone(),
-        head: head(false)?,
-        head_stream: head(true)?,
-        health,
-        metrics,
-    })
+    let metrics = memory.metrics(endpoint, &model.slug, &handle.slug);
+    let count = u16::try_from(credentials.len()).unwrap_or(u16::MAX);
+    let mut targets = Vec::with_capacity(credentials.len());
+    for (number, credential) in (0..count).zip(credentials) {
+        let interfaces = handle.provider.interfaces(upstream).iter();
+        let place = (&handle.origin, &*handle.base_path);
+        let ways = interfaces
+            .map(|interface| {
+                Way::new(&handle.provider, *interface, upstream, place, credential).map(Arc::new)
+            })
+            .collect::<Result<Box<[_]>, _>>()?;
+        if ways.is_empty() {
+            return Err("the provider speaks no format that we know".to_owned());
+        }
+        targets.push(Arc::new(Target {
+            endpoint: endpoint.ix,
+            model: model.ix,
+            provider: Arc::clone(handle),
+            ways,
+            credential: number,
+            credentials: count,
+            health: memory.health(endpoint, number),
+            metrics: Arc::clone(&metrics),
+        }));
+    }
+    Ok(targets)
 }
+
+#[cfg(test)]
+mod tests;

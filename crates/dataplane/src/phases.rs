@@ -11,3 +11,4 @@ pub mod hold;
 pub mod plan;
 pub mod read;
 pub mod settle;
+pub mod write;

@@ -1,18 +1,25 @@
 //! Reading a provider's stream and writing the client's, metering on the way.
 //!
 //! A [`Feed`] takes upstream bytes in pieces of any size and appends what
-//! the client shall see. There are two: [`passthrough::PassThrough`] where
-//! both sides speak the same format (bytes are forwarded, ids replaced), and
-//! [`translate::Translate`] where they do not. Both hold back the
-//! provider's usage and the end of the stream: the caller is told the usage
-//! with its price, once, when the call is settled.
+//! the client shall see. Where both sides speak the same format, frames are
+//! forwarded byte for byte ([`forward::Forward`], and one of its own for chat
+//! completions, whose ids are replaced on the way); where they do not, they
+//! are read and written anew ([`translate::Translate`]). A feed that can say
+//! what a call cost holds back the provider's usage and the end of the
+//! stream: the caller is told the usage with its price, once, when the call
+//! is settled.
 
 pub mod body;
-pub mod passthrough;
+pub mod forward;
+pub mod meter;
+pub mod pursuit;
 pub mod translate;
 
 use bourse_vocab::{Bill, Failure, Usage, UsageReport};
 use bytes::Bytes;
+
+/// The longest frame of a provider's stream: a large picture in base64.
+const FRAME_BYTES_MAX: usize = 16 << 20;
 
 /// What was learned from a stream so far.
 #[derive(Debug, Clone, Default)]
@@ -61,7 +68,8 @@ pub trait Feed: Send {
     /// What was learned so far.
     fn report(&self) -> Report;
 
-    /// Appends the settled usage and the end of the stream.
+    /// Appends what is told once the call is settled, usage and price where
+    /// the format has room for them, and the end of the stream.
     fn finish(&mut self, usage: &Usage, bill: &Bill, out: &mut Vec<u8>);
 
     /// Appends an error and the end of the stream: a broken answer is never

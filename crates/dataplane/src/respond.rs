@@ -3,14 +3,14 @@
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use bourse_vocab::{Failure, Format};
-use bourse_wire::codec;
+use bourse_vocab::Failure;
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 use http_body::{Frame, SizeHint};
 
-use crate::relay::body::StreamBody;
+use crate::endpoints::Endpoint;
+use crate::relay::body::{Relay, Reply};
 
 /// The id of the call, on every reply to one.
 pub const GENERATION_ID: HeaderName = HeaderName::from_static("x-generation-id");
@@ -25,7 +25,7 @@ pub enum ReplyBody {
     /// All of it.
     Whole(Option<Bytes>),
     /// A stream.
-    Stream(Box<StreamBody>),
+    Stream(Relay),
     /// Whatever the control plane answers.
     Other(Other),
 }
@@ -40,11 +40,9 @@ impl http_body::Body for ReplyBody {
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         match self.get_mut() {
             Self::Whole(body) => Poll::Ready(body.take().map(|data| Ok(Frame::data(data)))),
-            Self::Stream(body) => {
-                let Some(Ok(frame)) = ready!(Pin::new(&mut **body).poll_frame(cx)) else {
-                    return Poll::Ready(None);
-                };
-                Poll::Ready(Some(Ok(frame)))
+            Self::Stream(relay) => {
+                let next = ready!(relay.poll_next(cx));
+                Poll::Ready(next.map(|data| Ok(Frame::data(data))))
             }
             Self::Other(body) => body.as_mut().poll_frame(cx),
         }
@@ -53,7 +51,7 @@ impl http_body::Body for ReplyBody {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Whole(body) => body.is_none(),
-            Self::Stream(body) => body.is_end_stream(),
+            Self::Stream(relay) => relay.is_over(),
             Self::Other(body) => body.is_end_stream(),
         }
     }
@@ -74,9 +72,16 @@ fn id_header(id: &str) -> HeaderValue {
     HeaderValue::from_str(id).unwrap_or(HeaderValue::from_static("gen-unknown"))
 }
 
-/// A whole reply.
+/// An answer.
 #[must_use]
-pub fn json(body: Bytes, id: &str) -> Response<ReplyBody> {
+pub fn reply(reply: Reply, id: &str) -> Response<ReplyBody> {
+    match reply {
+        Reply::Whole(body) => json(body, id),
+        Reply::Stream(relay) => stream(relay, id),
+    }
+}
+
+fn json(body: Bytes, id: &str) -> Response<ReplyBody> {
     let mut response = Response::new(ReplyBody::Whole(Some(body)));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -84,10 +89,8 @@ pub fn json(body: Bytes, id: &str) -> Response<ReplyBody> {
     response
 }
 
-/// A streamed reply.
-#[must_use]
-pub fn stream(body: StreamBody, id: &str) -> Response<ReplyBody> {
-    let mut response = Response::new(ReplyBody::Stream(Box::new(body)));
+fn stream(relay: Relay, id: &str) -> Response<ReplyBody> {
+    let mut response = Response::new(ReplyBody::Stream(relay));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
@@ -100,9 +103,13 @@ pub fn stream(body: StreamBody, id: &str) -> Response<ReplyBody> {
     response
 }
 
-/// A failure, in OpenRouter's shape.
+/// A failure, in the words of the endpoint that was called.
 #[must_use]
-pub fn failure(failure: &Failure, id: Option<&str>) -> Response<ReplyBody> {
+pub fn failure(
+    endpoint: &dyn Endpoint,
+    failure: &Failure,
+    id: Option<&str>,
+) -> Response<ReplyBody> {
     if let Some(inside) = &failure.inside {
         let id = id.unwrap_or("");
         let kind = failure.kind.error_type();
@@ -112,8 +119,7 @@ pub fn failure(failure: &Failure, id: Option<&str>) -> Response<ReplyBody> {
             tracing::debug!(id, kind, inside = &**inside, "a call failed");
         }
     }
-    let body = codec(Format::OpenAiChat).write_failure(failure);
-    let mut response = Response::new(ReplyBody::Whole(Some(body.into())));
+    let mut response = Response::new(ReplyBody::Whole(None));
     *response.status_mut() =
         StatusCode::from_u16(failure.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
@@ -121,13 +127,11 @@ pub fn failure(failure: &Failure, id: Option<&str>) -> Response<ReplyBody> {
     if let Some(id) = id {
         headers.insert(GENERATION_ID, id_header(id));
     }
-    if let Some(wait) = failure.retry_after {
-        let seconds = wait
-            .as_secs()
-            .saturating_add(u64::from(wait.subsec_nanos() > 0))
-            .max(1);
+    if let Some(seconds) = failure.retry_after_seconds() {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
+    let body = endpoint.failure(failure, headers);
+    *response.body_mut() = ReplyBody::Whole(Some(body));
     response
 }
 

@@ -1,6 +1,7 @@
 //! A request to send: a head prepared once per target, a few headers of the
 //! moment, and a body in segments that are never copied.
 
+use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -27,7 +28,6 @@ pub enum RequestError {
     Header(HeaderName),
 }
 
-#[derive(Debug)]
 struct Prepared {
     method: Method,
     uri: Uri,
@@ -35,6 +35,19 @@ struct Prepared {
     /// Request line and constant headers in HTTP/1.1 form, without the
     /// closing empty line.
     h1: Bytes,
+}
+
+/// Names only: a value may be a credential, and so may a part of the path.
+impl fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Its iterator would print the values.
+        let headers: Vec<_> = self.headers.keys().collect();
+        f.debug_struct("Prepared")
+            .field("method", &self.method)
+            .field("authority", &self.uri.authority())
+            .field("headers", &headers)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Everything in a request head that stays the same from call to call:
@@ -97,12 +110,23 @@ impl HeadTemplate {
 }
 
 /// A request ready to be sent with [`crate::Client::send`].
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct OutgoingRequest {
     head: HeadTemplate,
     extra: Extra,
     body: Segments,
     body_bytes: u64,
+}
+
+impl fmt::Debug for OutgoingRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let extra: Vec<_> = self.extra.iter().map(|(name, _)| name).collect();
+        f.debug_struct("OutgoingRequest")
+            .field("head", &self.head)
+            .field("extra", &extra)
+            .field("body_bytes", &self.body_bytes)
+            .finish_non_exhaustive()
+    }
 }
 
 impl OutgoingRequest {
@@ -248,5 +272,30 @@ impl http_body::Body for SegmentBody {
             .map(|segment| segment.len() as u64)
             .sum();
         http_body::SizeHint::with_exact(left)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_debug_output_shows_a_credential() {
+        let (origin, _) = Origin::parse_operator("http://127.0.0.1:9/").unwrap();
+        let secret = HeaderValue::from_static("sk-secret");
+        let mut headers = HeaderMap::new();
+        // Not marked as sensitive, as a vendor's file might forget.
+        headers.insert(header::AUTHORIZATION, secret.clone());
+        let head = HeadTemplate::new(&origin, Method::POST, "/v1?key=sk-secret", headers).unwrap();
+        let body = std::iter::once(Bytes::from_static(b"sk-secret")).collect();
+        let mut request = OutgoingRequest::new(head.clone(), body);
+        request
+            .add_header(HeaderName::from_static("x-signature"), secret)
+            .unwrap();
+        let shown = format!("{head:?} {head:#?} {request:?} {request:#?}");
+        assert!(!shown.contains("sk-secret"), "{shown}");
+        for name in ["authorization", "x-signature", "127.0.0.1"] {
+            assert!(shown.contains(name), "{shown}");
+        }
     }
 }

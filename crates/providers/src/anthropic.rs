@@ -1,12 +1,12 @@
 //! Anthropic: the Messages API (platform.claude.com/docs/en/api/messages,
 //! November 2026).
 
-use bourse_vocab::{Failure, Format};
+use bourse_vocab::Format;
 use bourse_wire::Dialect;
 use http::{HeaderName, HeaderValue};
 
-use crate::Key;
-use crate::provider::{Attempt, Outgoing, Provider};
+use crate::provider::{Address, Attempt, Interface, Provider};
+use crate::{Credential, Key};
 
 /// Anthropic.
 pub struct Anthropic;
@@ -33,28 +33,35 @@ impl Provider for Anthropic {
         Some("https://api.anthropic.com/v1")
     }
 
-    fn speaks(&self, _model: &str) -> &[Format] {
-        &[Format::Anthropic]
+    fn interfaces(&self, _model: &str) -> &[Interface] {
+        const { &[Interface::chat(Format::Anthropic)] }
     }
 
-    fn dialect(&self, _model: &str) -> &Dialect {
+    fn dialect(&self, _format: Format, _model: &str) -> &Dialect {
         &Dialect::PLAIN
     }
 
-    fn address(&self, attempt: &Attempt<'_>, key: &Key) -> Result<Outgoing, Failure> {
-        let mut headers = vec![(
+    fn address(&self, attempt: &Attempt<'_>) -> Address {
+        address(attempt)
+    }
+
+    fn credential(&self, key: Key) -> Credential {
+        credential(key)
+    }
+}
+
+/// Where the Messages API is, at Anthropic and at those who imitate it.
+pub(crate) fn address(attempt: &Attempt<'_>) -> Address {
+    Address {
+        path: format!("{}/messages", attempt.base_path),
+        headers: vec![(
             HeaderName::from_static("anthropic-version"),
             HeaderValue::from_static(VERSION),
-        )];
-        if !key.is_empty() {
-            let value = key
-                .header("")
-                .ok_or_else(|| Failure::server("Anthropic's key has odd characters"))?;
-            headers.push((HeaderName::from_static("x-api-key"), value));
-        }
-        Ok(Outgoing {
-            path: format!("{}/messages", attempt.base_path),
-            headers,
-        })
+        )],
     }
+}
+
+/// How a key travels there.
+pub(crate) fn credential(key: Key) -> Credential {
+    Credential::header(HeaderName::from_static("x-api-key"), key)
 }

@@ -6,12 +6,11 @@ mod makers;
 
 use std::borrow::Cow;
 
-use bourse_vocab::{Failure, Format};
+use bourse_vocab::Format;
 use bourse_wire::Dialect;
-use http::header::AUTHORIZATION;
 
-use crate::Key;
-use crate::provider::{Attempt, Disconnect, Outgoing, Provider};
+use crate::provider::{Address, Attempt, Disconnect, Interface, Provider, chat_completions};
+use crate::{Credential, Key, anthropic, google_ai_studio};
 
 /// A vendor, or an operator's own server, that speaks a known format and
 /// takes its key as a bearer token.
@@ -21,7 +20,7 @@ pub struct Compatible {
     name: Cow<'static, str>,
     env: &'static [&'static str],
     base_url: Option<Cow<'static, str>>,
-    format: Format,
+    interface: Interface,
     dialect: Dialect,
     models: &'static [(&'static str, Dialect)],
     on_disconnect: Disconnect,
@@ -41,7 +40,7 @@ impl Compatible {
             name: Cow::Borrowed(name),
             env,
             base_url: Some(Cow::Borrowed(base_url)),
-            format: Format::OpenAiChat,
+            interface: Interface::chat(Format::OpenAiChat),
             dialect: Dialect::PLAIN,
             models: &[],
             on_disconnect: Disconnect::Cancel,
@@ -57,7 +56,7 @@ impl Compatible {
         base_url: &'static str,
     ) -> Self {
         let mut row = Self::chat(slug, name, env, base_url);
-        row.format = Format::Anthropic;
+        row.interface = Interface::chat(Format::Anthropic);
         row
     }
 
@@ -70,7 +69,7 @@ impl Compatible {
             name: Cow::Owned(slug.to_owned()),
             env: &[],
             base_url: Some(Cow::Owned(base_url.to_owned())),
-            format,
+            interface: Interface::chat(format),
             dialect: Dialect::PLAIN,
             models: &[],
             on_disconnect: Disconnect::Cancel,
@@ -117,45 +116,36 @@ impl Provider for Compatible {
         self.base_url.as_deref()
     }
 
-    fn speaks(&self, _model: &str) -> &[Format] {
-        std::slice::from_ref(&self.format)
+    fn interfaces(&self, _model: &str) -> &[Interface] {
+        std::slice::from_ref(&self.interface)
     }
 
-    fn dialect(&self, model: &str) -> &Dialect {
+    fn dialect(&self, _format: Format, model: &str) -> &Dialect {
         self.models
             .iter()
             .find(|(prefix, _)| model.starts_with(prefix))
             .map_or(&self.dialect, |(_, dialect)| dialect)
     }
 
-    fn address(&self, attempt: &Attempt<'_>, key: &Key) -> Result<Outgoing, Failure> {
-        match attempt.format {
-            Format::OpenAiChat => Ok(Outgoing {
-                path: format!("{}/chat/completions", attempt.base_path),
-                headers: bearer(&self.slug, key)?,
-            }),
-            Format::Anthropic => crate::anthropic::Anthropic.address(attempt, key),
-            Format::Gemini => crate::google_ai_studio::GoogleAiStudio.address(attempt, key),
+    fn address(&self, attempt: &Attempt<'_>) -> Address {
+        match attempt.interface.format {
+            Format::OpenAiChat => chat_completions(attempt),
+            Format::Anthropic => anthropic::address(attempt),
+            Format::Gemini => google_ai_studio::address(attempt),
+        }
+    }
+
+    fn credential(&self, key: Key) -> Credential {
+        match self.interface.format {
+            Format::OpenAiChat => Credential::bearer(key),
+            Format::Anthropic => anthropic::credential(key),
+            Format::Gemini => google_ai_studio::credential(key),
         }
     }
 
     fn on_disconnect(&self) -> Disconnect {
         self.on_disconnect
     }
-}
-
-/// The header that carries a key as a bearer token; none if there is no key.
-pub(crate) fn bearer(
-    slug: &str,
-    key: &Key,
-) -> Result<Vec<(http::HeaderName, http::HeaderValue)>, Failure> {
-    if key.is_empty() {
-        return Ok(Vec::new());
-    }
-    let value = key
-        .header("Bearer ")
-        .ok_or_else(|| Failure::server(format!("the key of provider {slug} has odd characters")))?;
-    Ok(vec![(AUTHORIZATION, value)])
 }
 
 /// The rows, by what the vendors do.

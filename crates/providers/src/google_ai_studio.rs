@@ -1,12 +1,12 @@
 //! Google AI Studio: the Gemini API (ai.google.dev/api/generate-content,
 //! November 2026).
 
-use bourse_vocab::{Failure, Format};
+use bourse_vocab::Format;
 use bourse_wire::Dialect;
 use http::HeaderName;
 
-use crate::Key;
-use crate::provider::{Attempt, Disconnect, Outgoing, Provider};
+use crate::provider::{Address, Attempt, Disconnect, Interface, Provider};
+use crate::{Credential, Key};
 
 /// Google AI Studio.
 pub struct GoogleAiStudio;
@@ -32,40 +32,46 @@ impl Provider for GoogleAiStudio {
         Some("https://generativelanguage.googleapis.com/v1beta")
     }
 
-    fn speaks(&self, _model: &str) -> &[Format] {
-        &[Format::Gemini]
+    fn interfaces(&self, _model: &str) -> &[Interface] {
+        const { &[Interface::chat(Format::Gemini)] }
     }
 
-    fn dialect(&self, _model: &str) -> &Dialect {
+    fn dialect(&self, _format: Format, _model: &str) -> &Dialect {
         &Dialect::PLAIN
     }
 
-    /// The model and whether to stream are part of the path. The key goes
-    /// into a header and never into the query, where logs would keep it.
-    fn address(&self, attempt: &Attempt<'_>, key: &Key) -> Result<Outgoing, Failure> {
-        let mut headers = Vec::with_capacity(1);
-        if !key.is_empty() {
-            let value = key
-                .header("")
-                .ok_or_else(|| Failure::server("the Gemini key has odd characters"))?;
-            headers.push((HeaderName::from_static("x-goog-api-key"), value));
-        }
-        let verb = if attempt.stream {
-            "streamGenerateContent?alt=sse"
-        } else {
-            "generateContent"
-        };
-        let model = attempt
-            .model
-            .strip_prefix("models/")
-            .unwrap_or(attempt.model);
-        Ok(Outgoing {
-            path: format!("{}/models/{model}:{verb}", attempt.base_path),
-            headers,
-        })
+    fn address(&self, attempt: &Attempt<'_>) -> Address {
+        address(attempt)
+    }
+
+    fn credential(&self, key: Key) -> Credential {
+        credential(key)
     }
 
     fn on_disconnect(&self) -> Disconnect {
         Disconnect::Drain
     }
+}
+
+/// The model and whether to stream are part of the path.
+pub(crate) fn address(attempt: &Attempt<'_>) -> Address {
+    let verb = if attempt.stream {
+        "streamGenerateContent?alt=sse"
+    } else {
+        "generateContent"
+    };
+    let model = attempt
+        .model
+        .strip_prefix("models/")
+        .unwrap_or(attempt.model);
+    Address {
+        path: format!("{}/models/{model}:{verb}", attempt.base_path),
+        headers: Vec::new(),
+    }
+}
+
+/// The key goes into a header and never into the query, where logs would
+/// keep it.
+pub(crate) fn credential(key: Key) -> Credential {
+    Credential::header(HeaderName::from_static("x-goog-api-key"), key)
 }

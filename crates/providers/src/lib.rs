@@ -7,6 +7,7 @@
 
 mod anthropic;
 mod compatible;
+mod credential;
 mod dialects;
 mod google_ai_studio;
 mod key;
@@ -15,8 +16,9 @@ mod provider;
 mod xai;
 
 pub use compatible::{COMPATIBLE, Compatible};
+pub use credential::{Credential, TokenFuture, TokenSource};
 pub use key::Key;
-pub use provider::{Attempt, Disconnect, Outgoing, Provider};
+pub use provider::{Address, Attempt, Disconnect, Headers, Interface, Provider, Signing, ToSign};
 
 /// Vendors with their own ways.
 static PROVIDERS: &[&dyn Provider] = &[

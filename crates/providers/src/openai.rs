@@ -1,13 +1,11 @@
 //! OpenAI: chat completions (platform.openai.com/docs/api-reference/chat,
 //! November 2026).
 
-use bourse_vocab::{Failure, Format};
+use bourse_vocab::Format;
 use bourse_wire::Dialect;
 use bourse_wire::dialect::{MaxTokensName, ReasoningStyle};
 
-use crate::Key;
-use crate::compatible::bearer;
-use crate::provider::{Attempt, Outgoing, Provider};
+use crate::provider::{Address, Attempt, Interface, Provider, chat_completions};
 
 /// OpenAI.
 pub struct OpenAi;
@@ -85,19 +83,16 @@ impl Provider for OpenAi {
         Some("https://api.openai.com/v1")
     }
 
-    fn speaks(&self, _model: &str) -> &[Format] {
-        &[Format::OpenAiChat]
+    fn interfaces(&self, _model: &str) -> &[Interface] {
+        const { &[Interface::chat(Format::OpenAiChat)] }
     }
 
-    fn dialect(&self, model: &str) -> &Dialect {
+    fn dialect(&self, _format: Format, model: &str) -> &Dialect {
         if thinks(model) { &REASONING } else { &CHAT }
     }
 
-    fn address(&self, attempt: &Attempt<'_>, key: &Key) -> Result<Outgoing, Failure> {
-        Ok(Outgoing {
-            path: format!("{}/chat/completions", attempt.base_path),
-            headers: bearer(self.slug(), key)?,
-        })
+    fn address(&self, attempt: &Attempt<'_>) -> Address {
+        chat_completions(attempt)
     }
 }
 

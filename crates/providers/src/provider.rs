@@ -1,16 +1,41 @@
 //! What the gateway must know to call one vendor.
 
-use bourse_vocab::{Failure, Format};
+use bourse_vocab::{Failure, Format, Operation};
+use bourse_wire::framing::Framing;
 use bourse_wire::{Dialect, ErrorReply, codec};
-use http::{HeaderName, HeaderValue};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
-use crate::Key;
+use crate::{Credential, Key};
+
+/// One of a vendor's interfaces: what it is for, and how it is spoken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Interface {
+    /// What it is for.
+    pub operation: Operation,
+    /// The wire shape of requests and replies.
+    pub format: Format,
+    /// How its streams are cut into frames.
+    pub framing: Framing,
+}
+
+impl Interface {
+    /// Chat in a format, streamed as server-sent events.
+    #[must_use]
+    pub const fn chat(format: Format) -> Self {
+        Self {
+            operation: Operation::Chat,
+            format,
+            framing: Framing::Sse,
+        }
+    }
+}
 
 /// What the address of one attempt depends on.
 #[derive(Debug, Clone, Copy)]
 pub struct Attempt<'a> {
-    /// The format of the body.
-    pub format: Format,
+    /// Which of the vendor's interfaces.
+    pub interface: Interface,
     /// The model as the vendor names it.
     pub model: &'a str,
     /// Whether the answer is to be streamed.
@@ -19,14 +44,45 @@ pub struct Attempt<'a> {
     pub base_path: &'a str,
 }
 
-/// Where to send an attempt, and with which headers besides the length
-/// and type of the body.
-#[derive(Debug, Clone)]
-pub struct Outgoing {
+/// Header fields, in order.
+pub type Headers = Vec<(HeaderName, HeaderValue)>;
+
+/// Where to send an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address {
     /// Path and query.
     pub path: String,
-    /// Credentials and the vendor's own headers.
-    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// The vendor's own headers, besides credentials and what describes the
+    /// body.
+    pub headers: Headers,
+}
+
+/// A request as it will be sent, to be signed.
+#[derive(Debug, Clone, Copy)]
+pub struct ToSign<'a> {
+    /// The method.
+    pub method: &'a Method,
+    /// The `host` header.
+    pub authority: &'a str,
+    /// Path and query.
+    pub path: &'a str,
+    /// Headers that will be sent besides `host`, `content-length` and those
+    /// of the signature.
+    pub headers: &'a HeaderMap,
+    /// The body, in pieces.
+    pub body: &'a [Bytes],
+    /// Milliseconds since 1970.
+    pub now_ms: u64,
+}
+
+/// When a request can be signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Signing {
+    /// Once for all requests to an address: [`Provider::sign`] looks at
+    /// neither body nor time, and is given none.
+    Once,
+    /// Each request anew.
+    EachRequest,
 }
 
 /// What to do with the upstream when the client has left.
@@ -54,14 +110,34 @@ pub trait Provider: Send + Sync {
     /// `None` if there is no default (an operator's own server).
     fn base_url(&self) -> Option<&str>;
 
-    /// Formats the vendor speaks for `model`, preferred first.
-    fn speaks(&self, model: &str) -> &[Format];
+    /// The vendor's interfaces for `model`, preferred first.
+    fn interfaces(&self, model: &str) -> &[Interface];
 
-    /// How it strays from the format for `model`.
-    fn dialect(&self, model: &str) -> &Dialect;
+    /// How it strays from a format that it speaks for `model`.
+    fn dialect(&self, format: Format, model: &str) -> &Dialect;
 
-    /// Addresses and signs a body that is already in `attempt.format`.
-    fn address(&self, attempt: &Attempt<'_>, key: &Key) -> Result<Outgoing, Failure>;
+    /// Where a body for one of its interfaces goes.
+    fn address(&self, attempt: &Attempt<'_>) -> Address;
+
+    /// How an operator's key is carried. A bearer token unless the vendor
+    /// wants it elsewhere.
+    fn credential(&self, key: Key) -> Credential {
+        Credential::bearer(key)
+    }
+
+    /// When a request can be signed.
+    fn signing(&self) -> Signing {
+        Signing::Once
+    }
+
+    /// The headers that prove who sends a request. A service account has been
+    /// replaced by a bearer token that is good now.
+    ///
+    /// # Errors
+    /// The credential does not fit the vendor: our own fault.
+    fn sign(&self, _request: &ToSign<'_>, credential: &Credential) -> Result<Headers, Failure> {
+        credential.headers(self.slug())
+    }
 
     /// What to do when the client has left. Vendors that stop billing on
     /// close are listed in openrouter.ai/docs, streaming (August 2026).
@@ -72,6 +148,15 @@ pub trait Provider: Send + Sync {
     /// Understands an error reply in `format`.
     fn read_failure(&self, format: Format, reply: &ErrorReply<'_>) -> Failure {
         codec(format).read_failure(reply)
+    }
+}
+
+/// Where OpenAI's chat completions are, at OpenAI and at those who imitate
+/// them.
+pub(crate) fn chat_completions(attempt: &Attempt<'_>) -> Address {
+    Address {
+        path: format!("{}/chat/completions", attempt.base_path),
+        headers: Headers::new(),
     }
 }
 
@@ -94,16 +179,28 @@ impl Provider for &'static dyn Provider {
         (**self).base_url()
     }
 
-    fn speaks(&self, model: &str) -> &[Format] {
-        (**self).speaks(model)
+    fn interfaces(&self, model: &str) -> &[Interface] {
+        (**self).interfaces(model)
     }
 
-    fn dialect(&self, model: &str) -> &Dialect {
-        (**self).dialect(model)
+    fn dialect(&self, format: Format, model: &str) -> &Dialect {
+        (**self).dialect(format, model)
     }
 
-    fn address(&self, attempt: &Attempt<'_>, key: &Key) -> Result<Outgoing, Failure> {
-        (**self).address(attempt, key)
+    fn address(&self, attempt: &Attempt<'_>) -> Address {
+        (**self).address(attempt)
+    }
+
+    fn credential(&self, key: Key) -> Credential {
+        (**self).credential(key)
+    }
+
+    fn signing(&self) -> Signing {
+        (**self).signing()
+    }
+
+    fn sign(&self, request: &ToSign<'_>, credential: &Credential) -> Result<Headers, Failure> {
+        (**self).sign(request, credential)
     }
 
     fn on_disconnect(&self) -> Disconnect {

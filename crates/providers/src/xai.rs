@@ -4,13 +4,11 @@
 //! (docs.cloud.google.com, "Reasoning for Grok models", 2026); whoever reads
 //! usage settles that by `total_tokens`.
 
-use bourse_vocab::{Failure, Format};
+use bourse_vocab::Format;
 use bourse_wire::Dialect;
 use bourse_wire::dialect::ReasoningStyle;
 
-use crate::Key;
-use crate::compatible::bearer;
-use crate::provider::{Attempt, Outgoing, Provider};
+use crate::provider::{Address, Attempt, Interface, Provider, chat_completions};
 
 /// xAI.
 pub struct Xai;
@@ -77,19 +75,16 @@ impl Provider for Xai {
         Some("https://api.x.ai/v1")
     }
 
-    fn speaks(&self, _model: &str) -> &[Format] {
-        &[Format::OpenAiChat]
+    fn interfaces(&self, _model: &str) -> &[Interface] {
+        const { &[Interface::chat(Format::OpenAiChat)] }
     }
 
-    fn dialect(&self, model: &str) -> &Dialect {
+    fn dialect(&self, _format: Format, model: &str) -> &Dialect {
         dialect(model)
     }
 
-    fn address(&self, attempt: &Attempt<'_>, key: &Key) -> Result<Outgoing, Failure> {
-        Ok(Outgoing {
-            path: format!("{}/chat/completions", attempt.base_path),
-            headers: bearer(self.slug(), key)?,
-        })
+    fn address(&self, attempt: &Attempt<'_>) -> Address {
+        chat_completions(attempt)
     }
 }
 

@@ -9,9 +9,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bourse_catalog::Snapshot;
-use bourse_providers::{Attempt, Compatible, Key, Provider, all, by_slug};
+use bourse_providers::{
+    Attempt, Compatible, Credential, Headers, Interface, Key, Provider, ToSign, all, by_slug,
+};
 use bourse_vocab::{Blame, Failure, FailureKind, Format, Next};
 use bourse_wire::ErrorReply;
+use http::{HeaderMap, Method};
 
 const SECRET: &str = "sk-very-secret-0123456789";
 const MODELS: &[&str] = &[
@@ -192,32 +195,56 @@ fn no_variable_serves_two_providers() {
     }
 }
 
+fn attempt<'a>(interface: Interface, model: &'a str, stream: bool) -> Attempt<'a> {
+    Attempt {
+        interface,
+        model,
+        stream,
+        base_path: "/v1",
+    }
+}
+
+/// The headers that a request to a path is signed with.
+fn sign(provider: &dyn Provider, path: &str, credential: &Credential) -> Result<Headers, Failure> {
+    let request = ToSign {
+        method: &Method::POST,
+        authority: "api.example",
+        path,
+        headers: &HeaderMap::new(),
+        body: &[],
+        now_ms: 0,
+    };
+    provider.sign(&request, credential)
+}
+
 #[test]
 fn keys_travel_in_sensitive_headers_only() {
-    let key = Key::new(SECRET);
     each(|provider| {
+        let credential = provider.credential(Key::new(SECRET));
+        assert!(!format!("{credential:?}").contains(SECRET));
         for model in MODELS {
-            let formats = provider.speaks(model);
-            assert!(!formats.is_empty(), "{}", provider.slug());
-            for (format, stream) in formats.iter().flat_map(|f| [(*f, false), (*f, true)]) {
-                let attempt = Attempt {
-                    format,
-                    model,
-                    stream,
-                    base_path: "/v1",
-                };
-                let out = provider.address(&attempt, &key).unwrap();
+            let interfaces = provider.interfaces(model);
+            assert!(!interfaces.is_empty(), "{}", provider.slug());
+            for (interface, stream) in interfaces.iter().flat_map(|i| [(*i, false), (*i, true)]) {
+                let out = provider.address(&attempt(interface, model, stream));
                 assert!(out.path.starts_with("/v1/"), "{}", out.path);
                 assert!(!out.path.contains(SECRET), "{}", provider.slug());
                 out.path.parse::<http::Uri>().unwrap();
+                let signature = sign(provider, &out.path, &credential).unwrap();
                 let carriers: Vec<_> = out
                     .headers
                     .iter()
+                    .chain(&signature)
                     .filter(|(_, value)| value.to_str().unwrap().contains(SECRET))
                     .collect();
                 assert_eq!(carriers.len(), 1, "{}", provider.slug());
                 assert!(carriers[0].1.is_sensitive(), "{}", provider.slug());
                 assert!(!format!("{out:?}").contains(SECRET), "{}", provider.slug());
+                assert!(
+                    !format!("{signature:?}").contains(SECRET),
+                    "{}",
+                    provider.slug()
+                );
             }
         }
     });
@@ -226,16 +253,12 @@ fn keys_travel_in_sensitive_headers_only() {
 #[test]
 fn without_a_key_nothing_pretends_to_be_one() {
     each(|provider| {
-        let format = provider.speaks("m")[0];
-        let attempt = Attempt {
-            format,
-            model: "m",
-            stream: true,
-            base_path: "",
-        };
-        let out = provider.address(&attempt, &Key::new(" \n")).unwrap();
+        let interface = provider.interfaces("m")[0];
+        let out = provider.address(&attempt(interface, "m", true));
         assert!(out.path.starts_with('/'));
         assert!(out.headers.iter().all(|(_, value)| !value.is_sensitive()));
+        let nothing = provider.credential(Key::new(" \n"));
+        assert_eq!(sign(provider, &out.path, &nothing).unwrap(), []);
     });
 }
 
@@ -243,14 +266,8 @@ fn without_a_key_nothing_pretends_to_be_one() {
 fn a_key_that_no_header_can_carry_is_our_fault_and_stays_secret() {
     let secret = "sk-line\nbreak";
     each(|provider| {
-        let format = provider.speaks("m")[0];
-        let attempt = Attempt {
-            format,
-            model: "m",
-            stream: false,
-            base_path: "/v1",
-        };
-        let failure = provider.address(&attempt, &Key::new(secret)).unwrap_err();
+        let credential = provider.credential(Key::new(secret));
+        let failure = sign(provider, "/v1/x", &credential).unwrap_err();
         assert_eq!(failure.blame, Blame::Us, "{}", provider.slug());
         assert!(
             !format!("{failure:?}").contains("sk-line"),
@@ -293,19 +310,21 @@ fn dialects_name_only_what_providers_are_sent() {
     ];
     each(|provider| {
         for model in MODELS {
-            let dialect = provider.dialect(model);
-            let ours = dialect.renames.iter().map(|(ours, _)| ours);
-            let mut seen = BTreeSet::new();
-            for name in dialect.rejects.iter().chain(ours) {
-                assert!(!NOT_THEIRS.contains(name), "{}: {name}", provider.slug());
-                assert!(seen.insert(*name), "{}: {name} twice", provider.slug());
+            for interface in provider.interfaces(model) {
+                let dialect = provider.dialect(interface.format, model);
+                let ours = dialect.renames.iter().map(|(ours, _)| ours);
+                let mut seen = BTreeSet::new();
+                for name in dialect.rejects.iter().chain(ours) {
+                    assert!(!NOT_THEIRS.contains(name), "{}: {name}", provider.slug());
+                    assert!(seen.insert(*name), "{}: {name} twice", provider.slug());
+                }
             }
         }
     });
 }
 
 fn failure(provider: &dyn Provider, status: u16, body: &str) -> Failure {
-    let format = provider.speaks("m")[0];
+    let format = provider.interfaces("m")[0].format;
     let reply = ErrorReply {
         status,
         body: body.as_bytes(),

@@ -11,6 +11,9 @@ pub struct Candidate {
     pub model_rank: u16,
     /// Its place in the caller's `provider.order`, if it is listed.
     pub order_rank: Option<u16>,
+    /// How many candidates are this endpoint, each with another credential:
+    /// together they weigh as one.
+    pub share: u32,
     /// Expected price in pico-dollars of a typical exchange.
     pub price: u128,
     /// Whether it failed within the outage window.

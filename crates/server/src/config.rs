@@ -43,8 +43,9 @@ pub enum Durability {
 pub struct ProviderConfig {
     /// Its slug.
     pub slug: String,
-    /// Its key, if it needs one. Prints as `***`.
-    pub key: Option<bourse_providers::Key>,
+    /// Its keys, each a target of its own of every endpoint; none if it needs
+    /// none. They print as `***`.
+    pub keys: Vec<bourse_providers::Key>,
     /// Another address than the built-in one.
     pub base_url: Option<String>,
     /// The format that an unknown provider speaks.

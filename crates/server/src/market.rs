@@ -127,13 +127,14 @@ fn configured(config: &Config) -> Vec<ProviderSetup> {
             .providers
             .iter()
             .find(|given| given.slug == provider.slug());
-        let key = given
-            .and_then(|given| given.key.clone())
-            .or_else(|| config.ambient_keys.get(provider.slug()).cloned());
-        if given.is_none() && key.is_none() {
+        let mut keys = given.map(|given| given.keys.clone()).unwrap_or_default();
+        if keys.is_empty() {
+            keys.extend(config.ambient_keys.get(provider.slug()).cloned());
+        }
+        if given.is_none() && keys.is_empty() {
             return None;
         }
-        Some(setup(Arc::new(provider), given, key))
+        Some(setup(Arc::new(provider), given, keys))
     });
     let own = config.providers.iter().filter_map(|given| {
         if bourse_providers::by_slug(&given.slug).is_some() {
@@ -142,7 +143,7 @@ fn configured(config: &Config) -> Vec<ProviderSetup> {
         let base_url = given.base_url.as_deref()?;
         let format = given.format.unwrap_or(Format::OpenAiChat);
         let provider = Compatible::operators_own(&given.slug, base_url, format);
-        Some(setup(Arc::new(provider), Some(given), given.key.clone()))
+        Some(setup(Arc::new(provider), Some(given), given.keys.clone()))
     });
     built_in.chain(own).collect()
 }
@@ -150,14 +151,20 @@ fn configured(config: &Config) -> Vec<ProviderSetup> {
 fn setup(
     provider: Arc<dyn Provider>,
     given: Option<&ProviderConfig>,
-    key: Option<Key>,
+    mut keys: Vec<Key>,
 ) -> ProviderSetup {
+    if keys.is_empty() {
+        keys.push(Key::new(""));
+    }
     let base_url = given
         .and_then(|given| given.base_url.clone())
         .or_else(|| provider.base_url().map(str::to_owned))
         .unwrap_or_default();
     ProviderSetup {
-        key: key.unwrap_or_else(|| Key::new("")),
+        credentials: keys
+            .into_iter()
+            .map(|key| provider.credential(key))
+            .collect(),
         base_url,
         http2: given.and_then(|given| given.http2).unwrap_or(Http2::Auto),
         on_disconnect: given
@@ -179,12 +186,12 @@ fn simulated(address: SocketAddr) -> Vec<ProviderSetup> {
     .filter_map(|(slug, version)| {
         let provider = bourse_providers::by_slug(slug)?;
         Some(ProviderSetup {
-            provider: Arc::new(provider),
-            key: Key::new("simulated"),
+            credentials: vec![provider.credential(Key::new("simulated"))],
             base_url: format!("http://{address}/p/{slug}/{version}"),
             http2: Http2::Never,
             on_disconnect: Disconnect::Cancel,
             simulated: true,
+            provider: Arc::new(provider),
         })
     })
     .collect()

@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
-use bourse_dataplane::ask::Shape;
+use bourse_dataplane::endpoints;
 use bourse_dataplane::pipeline::{Worker, call};
 use bourse_dataplane::respond::{self, ReplyBody};
 use bourse_vocab::{Failure, FailureKind};
@@ -178,21 +178,16 @@ async fn serve(stream: TcpStream, service: Service, mut stop: watch::Receiver<bo
 async fn route(service: &Service, request: Request<Incoming>) -> Response<ReplyBody> {
     let path = request.uri().path();
     let tail = path.strip_prefix("/api").unwrap_or(path);
-    let shape = match tail {
-        "/v1/chat/completions" => Some(Shape::Chat),
-        "/v1/completions" => Some(Shape::Completion),
-        _ => None,
-    };
-    match shape {
-        Some(shape) if request.method() == Method::POST => {
-            call(&service.worker, shape, request).await
+    match endpoints::at(tail) {
+        Some(endpoint) if request.method() == Method::POST => {
+            call(&service.worker, endpoint, request).await
         }
-        Some(_) if request.method() != Method::OPTIONS => {
+        Some(endpoint) if request.method() != Method::OPTIONS => {
             let failure = Failure::new(
                 FailureKind::NotFound,
                 format!("{} {path} does not exist; use POST", request.method()),
             );
-            respond::failure(&failure, None)
+            respond::failure(endpoint, &failure, None)
         }
         _ => control(service, request).await,
     }
@@ -204,14 +199,14 @@ async fn control(service: &Service, request: Request<Incoming>) -> Response<Repl
         .control_runtime
         .spawn(service.control.clone().oneshot(request))
         .await;
-    match answer {
-        Ok(Ok(response)) => response.map(|body| ReplyBody::Other(Box::pin(Boxed(body)))),
+    let response = match answer {
+        Ok(Ok(response)) => response,
         Ok(Err(never)) => match never {},
-        Err(error) => {
-            let failure = Failure::server(format!("a control-plane request failed: {error}"));
-            respond::failure(&failure, None)
-        }
-    }
+        Err(error) => bourse_control::failure_response(Failure::server(format!(
+            "a control-plane request failed: {error}"
+        ))),
+    };
+    response.map(|body| ReplyBody::Other(Box::pin(Boxed(body))))
 }
 
 /// An axum body, with errors that the data plane can carry.

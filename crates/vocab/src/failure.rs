@@ -279,9 +279,36 @@ impl Failure {
         self
     }
 
+    /// What `Retry-After` says: whole seconds, rounded up, because a client
+    /// that comes back too early is refused once more; at least one.
+    #[must_use]
+    pub fn retry_after_seconds(&self) -> Option<u64> {
+        let wait = self.retry_after?;
+        let begun = u64::from(wait.subsec_nanos() > 0);
+        Some(wait.as_secs().saturating_add(begun).max(1))
+    }
+
     /// The HTTP status that the caller sees before the first byte.
     #[must_use]
     pub const fn status(&self) -> u16 {
         self.kind.status()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_told_in_seconds_that_are_never_too_few() {
+        let told = |ms| {
+            let wait = Duration::from_millis(ms);
+            Failure::unavailable("down")
+                .retry_after(wait)
+                .retry_after_seconds()
+        };
+        assert_eq!(Failure::unavailable("down").retry_after_seconds(), None);
+        assert_eq!((told(0), told(1), told(1_000)), (Some(1), Some(1), Some(1)));
+        assert_eq!((told(1_001), told(2_999)), (Some(2), Some(3)));
     }
 }

@@ -13,6 +13,7 @@ pub mod format;
 pub mod id;
 pub mod json;
 pub mod money;
+pub mod operation;
 pub mod usage;
 
 pub use facts::PromptFacts;
@@ -20,4 +21,5 @@ pub use failure::{Blame, Failure, FailureKind, Next};
 pub use format::Format;
 pub use id::{AccountId, GenerationId, KeyId, NodeId, RowId, RowIds, StoreId};
 pub use money::{Bill, Nanos, PicosPerUnit};
+pub use operation::Operation;
 pub use usage::{Usage, UsageReport};

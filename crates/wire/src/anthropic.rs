@@ -25,6 +25,7 @@ mod tests;
 mod usage;
 
 use bourse_vocab::chat::{Reply, Request};
+use bourse_vocab::json::Value;
 use bourse_vocab::{Failure, Format};
 
 use crate::codec::{Codec, ErrorReply, Stamp, StreamReader, StreamWriter, WriteTarget, Written};
@@ -43,7 +44,7 @@ impl Codec for Anthropic {
         Format::Anthropic
     }
 
-    fn read_request(&self, body: &[u8]) -> Result<Request, Failure> {
+    fn read_value(&self, body: Value) -> Result<Request, Failure> {
         request::read(body)
     }
 

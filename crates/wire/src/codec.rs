@@ -1,9 +1,12 @@
 //! What every format can do.
 
 use bourse_vocab::chat::{Event, Loss, Reply, Request};
+use bourse_vocab::json::{ParseError, Value, parse};
 use bourse_vocab::{Failure, Format};
+use bytes::Bytes;
 
 use crate::dialect::Dialect;
+use crate::json::{Outline, parse_scanned};
 use crate::sse::Frame;
 
 /// Where a request is going, as far as its bytes are concerned.
@@ -77,8 +80,19 @@ pub trait Codec: Send + Sync {
     /// Which format this is.
     fn format(&self) -> Format;
 
-    /// Reads a client's request. Failures name the field and the remedy.
-    fn read_request(&self, body: &[u8]) -> Result<Request, Failure>;
+    /// Reads a client's request that was parsed. Failures name the field and
+    /// the remedy.
+    fn read_value(&self, body: Value) -> Result<Request, Failure>;
+
+    /// Reads a client's request.
+    fn read_request(&self, body: &[u8]) -> Result<Request, Failure> {
+        self.read_value(parse(body).map_err(not_json)?)
+    }
+
+    /// Reads a client's request that was scanned as it came.
+    fn read_scanned(&self, outline: &Outline, segments: &[Bytes]) -> Result<Request, Failure> {
+        self.read_value(parse_scanned(outline, segments).map_err(not_json)?)
+    }
 
     /// Writes a request for a provider.
     fn write_request(
@@ -105,6 +119,11 @@ pub trait Codec: Send + Sync {
 
     /// Writes the body of an error reply for a client.
     fn write_failure(&self, failure: &Failure) -> Vec<u8>;
+}
+
+/// A request that no parser takes.
+pub(crate) fn not_json(error: ParseError) -> Failure {
+    Failure::invalid(format!("request body is not JSON: {error}"))
 }
 
 /// The codec of a format.

@@ -17,6 +17,7 @@ mod usage;
 mod tests;
 
 use bourse_vocab::chat::{Reply, Request};
+use bourse_vocab::json::Value;
 use bourse_vocab::{Failure, Format};
 
 use crate::codec::{Codec, ErrorReply, Stamp, StreamReader, StreamWriter, WriteTarget, Written};
@@ -33,7 +34,7 @@ impl Codec for Gemini {
         Format::Gemini
     }
 
-    fn read_request(&self, body: &[u8]) -> Result<Request, Failure> {
+    fn read_value(&self, body: Value) -> Result<Request, Failure> {
         request::read(body)
     }
 

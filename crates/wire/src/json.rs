@@ -12,8 +12,10 @@
 //! with escapes, is refused, because a policy that reads one value while
 //! the provider obeys the other is no policy.
 
+mod count;
 mod features;
 mod outline;
+mod parse;
 mod prompt;
 mod reader;
 mod scan_error;
@@ -27,8 +29,10 @@ pub mod walk;
 #[cfg(test)]
 mod tests;
 
+pub use count::count_values;
 pub use features::Features;
 pub use outline::{Kind, Member, Outline};
+pub use parse::parse_scanned;
 pub use reader::Reader;
 pub use scan_error::{ScanError, ScanErrorKind};
 pub(crate) use scanner::text_end;

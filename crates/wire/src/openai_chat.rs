@@ -15,6 +15,7 @@ pub mod usage;
 mod tests;
 
 use bourse_vocab::chat::{Reply, Request};
+use bourse_vocab::json::Value;
 use bourse_vocab::{Failure, Format};
 
 use crate::codec::{Codec, ErrorReply, Stamp, StreamReader, StreamWriter, WriteTarget, Written};
@@ -28,7 +29,7 @@ impl Codec for OpenAiChat {
         Format::OpenAiChat
     }
 
-    fn read_request(&self, body: &[u8]) -> Result<Request, Failure> {
+    fn read_value(&self, body: Value) -> Result<Request, Failure> {
         request::read(body)
     }
 

@@ -16,11 +16,13 @@ use bourse_vocab::chat::Loss;
 use bourse_vocab::{Failure, FailureKind};
 use serde_json::json;
 
-use super::exchange::{Opened, exchange, prepare};
+use super::exchange::{Exchange, Opened};
 use super::plan::{Plan, Step};
 use super::settle::{ended, void};
+use super::write::write;
 use crate::call::{Call, Delivered};
 use crate::clock::now_ms;
+use crate::endpoints::ClientRequest;
 use crate::market::Target;
 use crate::tab::Tab;
 
@@ -28,6 +30,7 @@ use crate::tab::Tab;
 /// call and on the tab, also when all of it failed.
 pub async fn attempt(
     call: &mut Call,
+    request: &Arc<dyn ClientRequest>,
     plan: &mut Plan,
     tab: &mut Tab,
 ) -> Result<(Opened, Delivered), Failure> {
@@ -36,7 +39,7 @@ pub async fn attempt(
         return Err(everybody_rests(call, plan));
     };
     loop {
-        let failure = match one(call, &step, tab, plan).await {
+        let failure = match one(call, request, &step, tab, plan).await {
             Ok(opened) => return Ok(opened),
             Err(failure) => failure,
         };
@@ -57,13 +60,18 @@ fn may_use(target: &Arc<Target>) -> bool {
 
 async fn one(
     call: &mut Call,
+    request: &Arc<dyn ClientRequest>,
     step: &Step,
     tab: &mut Tab,
     plan: &Plan,
 ) -> Result<(Opened, Delivered), Failure> {
     let market = Arc::clone(&call.market);
     let target = &step.target;
-    let prepared = prepare(&call.ask, &market, target)?;
+    let way = target
+        .way(|way| call.endpoint.rank(way))
+        .ok_or_else(|| unfit(target))?;
+    let endpoint = market.endpoint(target);
+    let prepared = write(request, endpoint, way).await?;
     if call.ask.wishes.require_parameters && !prepared.losses.is_empty() {
         return Err(inexpressible(target, &prepared.losses));
     }
@@ -96,15 +104,15 @@ async fn one(
             done: false,
         };
         let stamp = call.stamp(target, metadata.as_deref());
-        let exchange = exchange(
-            &call.client,
-            &call.ask,
+        let exchange = Exchange {
+            client: &call.client,
+            request: &**request,
+            stream: call.ask.stream,
             target,
-            &prepared,
-            &stamp,
-            &deadlines,
-            limits.reply_bytes_max,
-        );
+            way,
+            stamp: &stamp,
+        };
+        let exchange = exchange.run(prepared, &deadlines, limits.reply_bytes_max);
         let outcome = tokio::time::timeout(first_content, exchange).await;
         watch.done = true;
         outcome.unwrap_or_else(|_| {
@@ -179,6 +187,15 @@ impl Drop for Watch<'_> {
         };
         void(&ended(self.call, self.tab.held(), Some(last)), self.tab);
     }
+}
+
+/// A target that cannot be called for what the client asks. Plans have none.
+fn unfit(target: &Target) -> Failure {
+    Failure::new(
+        FailureKind::NotFound,
+        format!("{} does not offer this operation", target.provider.name),
+    )
+    .next(bourse_vocab::Next::TryAnother)
 }
 
 fn inexpressible(target: &Target, losses: &[Loss]) -> Failure {

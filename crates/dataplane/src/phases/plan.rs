@@ -13,6 +13,7 @@ use bourse_vocab::{Failure, FailureKind, PromptFacts};
 use serde_json::json;
 
 use super::hold::context_length;
+use crate::endpoints::Endpoint;
 use crate::market::{Market, Target};
 
 /// The targets of a call, in order.
@@ -20,16 +21,14 @@ pub type Plan = bourse_routing::plan::Plan<Arc<Target>>;
 /// One of them, to be tried.
 pub type Step = bourse_routing::plan::Step<Arc<Target>>;
 
-/// Models that one request may list (`models`): OpenRouter takes fewer, and
-/// every entry is resolved and filtered before the first byte is sent.
-pub const MODELS_MAX: usize = 32;
 /// Output tokens that a price comparison assumes where the caller sets no
 /// limit.
 const TYPICAL_OUTPUT: u64 = 512;
 
 /// What the caller asks for, as far as choosing is concerned.
-#[derive(Debug)]
 pub struct Wanted<'a> {
+    /// What the client speaks: some way to a target must suit it.
+    pub endpoint: &'a dyn Endpoint,
     /// Model names in order of preference, as typed.
     pub models: &'a [String],
     /// The `provider` object.
@@ -109,6 +108,9 @@ fn consider<'m>(
     let soft = wanted.needs.parameters.intersection(PREFERRED);
     let mut supporting = false;
     for target in market.targets_of(resolution.model) {
+        if target.way(|way| wanted.endpoint.rank(way)).is_none() {
+            continue;
+        }
         let endpoint = market.endpoint(target);
         if let Err(reason) = filter::check(
             endpoint,
@@ -187,6 +189,7 @@ fn candidate(
         latency_ms: latency.map(|latency| latency.p50),
         throughput: throughput.map(|throughput| throughput.p50),
         deprioritised: slow || weak,
+        share: u32::from(target.credentials),
     }
 }
 

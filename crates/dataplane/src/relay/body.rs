@@ -1,11 +1,12 @@
-//! The streamed body of a reply: pulls the upstream as the client reads.
+//! What a call is answered with, and the streamed body of a reply: it pulls
+//! the upstream as the client reads.
 //!
 //! There is no channel and no second task between the two sides. A slow
 //! reader slows the provider down; a reader that leaves drops this body, and
 //! that ends the call by the provider's policy: the upstream is closed, or
 //! read to its end for the true usage.
 
-use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -13,29 +14,77 @@ use std::time::Duration;
 use bourse_ledger::price::Charge;
 use bourse_net::UpstreamBody;
 use bourse_providers::Disconnect;
-use bourse_vocab::chat::Event;
-use bourse_vocab::{Failure, FailureKind, Format, Nanos};
-use bourse_wire::{Stamp, codec};
+use bourse_vocab::{Failure, FailureKind, Nanos};
+use bourse_wire::Stamp;
 use bytes::Bytes;
 use futures_util::future::poll_fn;
-use http_body::Frame;
-use tokio::time::{Instant, Interval};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use super::Feed;
+use super::pursuit::Pursuit;
+use crate::endpoints::Endpoint;
 use crate::phases::exchange::unreachable;
 use crate::phases::settle::{Ending, Settling};
-use crate::pipeline::{Answer, Waiting};
 
-/// The comment that keeps a waiting stream alive; clients skip it.
-pub const KEEP_ALIVE: &[u8] = b": OPENROUTER PROCESSING\n\n";
 /// A stream's progress is checkpointed whenever this much more content has
 /// been delivered, or, if there is any, after [`CHECKPOINT_EVERY`]: what a
 /// crash makes the house pay is bounded for fast streams and for slow ones.
 const CHECKPOINT_BYTES: u64 = 4 * 1024;
 const CHECKPOINT_EVERY: Duration = Duration::from_millis(250);
 
+/// What a call is answered with.
+pub enum Reply {
+    /// The whole body.
+    Whole(Bytes),
+    /// A stream.
+    Stream(Relay),
+}
+
+impl Reply {
+    /// The stream that a stream was asked for.
+    ///
+    /// # Errors
+    /// The answer is whole, which a request for a stream never gets.
+    pub fn into_stream(self) -> Result<Relay, Failure> {
+        match self {
+            Self::Stream(relay) => Ok(relay),
+            Self::Whole(_) => Err(Failure::server("a stream was answered as a whole")),
+        }
+    }
+}
+
+/// The body of a streamed reply. Dropped before its end, the client has left:
+/// the provider is closed, or read on for the true usage, as its policy is.
+pub struct Relay {
+    stage: Stage,
+}
+
+/// How far a stream has come.
+enum Stage {
+    /// No target has begun to answer yet; the client is kept waiting.
+    Pursuing(Box<Pursuing>),
+    /// An answer is under way.
+    Live(Box<Live>),
+    /// Nothing more comes.
+    Over,
+}
+
+/// A stream that waits for its first content.
+struct Pursuing {
+    pursuit: Pursuit<Relay>,
+    /// When the client is to see a sign of life next.
+    ticks: Interval,
+    endpoint: &'static dyn Endpoint,
+    /// What an error is stamped with.
+    id: Arc<str>,
+    model: String,
+    created: u64,
+}
+
 /// A stream that has not ended yet.
 struct Live {
+    /// What the client shall see next.
+    out: Vec<u8>,
     upstream: UpstreamBody,
     feed: Box<dyn Feed>,
     settling: Settling,
@@ -56,6 +105,17 @@ enum Step {
 }
 
 impl Live {
+    /// Reads on, once the money has been looked at.
+    fn step(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
+        if let Err(failure) = self.look_at_the_money() {
+            return Poll::Ready(Step::Broken(failure));
+        }
+        let mut out = std::mem::take(&mut self.out);
+        let step = self.poll(cx, &mut out);
+        self.out = out;
+        step
+    }
+
     fn poll(&mut self, cx: &mut Context<'_>, out: &mut Vec<u8>) -> Poll<Step> {
         if self.feed.is_complete() {
             return Poll::Ready(Step::Complete);
@@ -121,7 +181,7 @@ impl Live {
 
     /// Reads the rest for its usage. The client is gone.
     async fn drain(mut self) {
-        let gateway = std::sync::Arc::clone(&self.settling.call.gateway);
+        let gateway = Arc::clone(&self.settling.call.gateway);
         gateway.counters.draining.fetch_add(1, Relaxed);
         let reading = async {
             let mut unseen = Vec::new();
@@ -144,84 +204,142 @@ impl Live {
     }
 }
 
-/// An answer that is being relayed.
-pub struct Relay {
-    /// What the client shall see next.
-    out: Vec<u8>,
-    live: Option<Box<Live>>,
-}
-
 impl Relay {
+    /// Keeps a client waiting for an answer, with a sign of life at once and
+    /// `every` so often. An error will be stamped with id, model and seconds.
+    #[must_use]
+    pub fn pursue(
+        pursuit: Pursuit<Self>,
+        every: Duration,
+        endpoint: &'static dyn Endpoint,
+        (id, model, created): (Arc<str>, String, u64),
+    ) -> Self {
+        let mut ticks = interval_at(Instant::now(), every);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let stage = Stage::Pursuing(Box::new(Pursuing {
+            pursuit,
+            ticks,
+            endpoint,
+            id,
+            model,
+            created,
+        }));
+        Self { stage }
+    }
+
     /// Continues a stream whose first content is in `out`.
     #[must_use]
-    pub fn new(
+    pub fn live(
         upstream: UpstreamBody,
         feed: Box<dyn Feed>,
         out: Vec<u8>,
         settling: Settling,
     ) -> Self {
-        Self {
+        let stage = Stage::Live(Box::new(Live {
             out,
-            live: Some(Box::new(Live {
-                upstream,
-                feed,
-                settling,
-                looked_bytes: 0,
-                look_at: Instant::now() + CHECKPOINT_EVERY,
-            })),
+            upstream,
+            feed,
+            settling,
+            looked_bytes: 0,
+            look_at: Instant::now() + CHECKPOINT_EVERY,
+        }));
+        Self { stage }
+    }
+
+    /// Whether nothing more comes.
+    #[must_use]
+    pub const fn is_over(&self) -> bool {
+        matches!(self.stage, Stage::Over)
+    }
+
+    /// The next bytes for the client; `None` when there are no more.
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        loop {
+            match &mut self.stage {
+                Stage::Over => return Poll::Ready(None),
+                Stage::Pursuing(pursuing) => match pursuing.pursuit.poll(cx) {
+                    Poll::Ready(Ok(relay)) => *self = relay,
+                    Poll::Ready(Err(failure)) => {
+                        let out = pursuing.late_failure(&failure);
+                        self.stage = Stage::Over;
+                        return Poll::Ready(Some(out));
+                    }
+                    Poll::Pending => {
+                        ready!(pursuing.ticks.poll_tick(cx));
+                        let alive = pursuing.endpoint.keep_alive();
+                        return Poll::Ready(Some(Bytes::from_static(alive)));
+                    }
+                },
+                Stage::Live(live) => {
+                    if !live.out.is_empty() {
+                        // What is there goes first; the next poll continues.
+                        return Poll::Ready(Some(std::mem::take(&mut live.out).into()));
+                    }
+                    let step = ready!(live.step(cx));
+                    if !matches!(step, Step::Going) {
+                        return Poll::Ready(self.end(step));
+                    }
+                }
+            }
         }
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        loop {
-            if !self.out.is_empty() {
-                // What is there goes first; the next poll continues.
-                return Poll::Ready(Some(std::mem::take(&mut self.out).into()));
+    /// Settles a stream that has ended; returns what the client sees last.
+    fn end(&mut self, step: Step) -> Option<Bytes> {
+        let Stage::Live(live) = std::mem::replace(&mut self.stage, Stage::Over) else {
+            return None;
+        };
+        let Live {
+            mut out,
+            mut feed,
+            settling,
+            ..
+        } = *live;
+        match step {
+            Step::Going => {}
+            Step::Complete => {
+                let (usage, bill) = settling.finish(&feed.report(), Ending::Complete);
+                feed.finish(&usage, &bill, &mut out);
             }
-            let Some(live) = &mut self.live else {
-                return Poll::Ready(None);
-            };
-            let step = match live.look_at_the_money() {
-                Ok(()) => ready!(live.poll(cx, &mut self.out)),
-                Err(failure) => Step::Broken(failure),
-            };
-            if matches!(step, Step::Going) {
-                continue;
-            }
-            let Some(live) = self.live.take() else {
-                continue;
-            };
-            let Live {
-                mut feed, settling, ..
-            } = *live;
-            match step {
-                Step::Going => {}
-                Step::Complete => {
-                    let (usage, bill) = settling.finish(&feed.report(), Ending::Complete);
-                    feed.finish(&usage, &bill, &mut self.out);
-                }
-                Step::Broken(failure) => {
-                    tracing::info!(
-                        id = %settling.call.id,
-                        message = %failure.message,
-                        inside = failure.inside.as_deref().unwrap_or(""),
-                        "a stream broke"
-                    );
-                    let ending = match failure.kind {
-                        FailureKind::PaymentRequired => Ending::Stopped,
-                        _ => Ending::Broke(&failure),
-                    };
-                    settling.finish(&feed.report(), ending);
-                    feed.fail(&failure, &mut self.out);
-                }
+            Step::Broken(failure) => {
+                tracing::info!(
+                    id = %settling.call.id,
+                    message = %failure.message,
+                    inside = failure.inside.as_deref().unwrap_or(""),
+                    "a stream broke"
+                );
+                let ending = match failure.kind {
+                    FailureKind::PaymentRequired => Ending::Stopped,
+                    _ => Ending::Broke(&failure),
+                };
+                settling.finish(&feed.report(), ending);
+                feed.fail(&failure, &mut out);
             }
         }
+        (!out.is_empty()).then(|| out.into())
+    }
+}
+
+impl Pursuing {
+    /// An error after the status has been sent: an event of the stream.
+    fn late_failure(&self, failure: &Failure) -> Bytes {
+        let upstream = failure.upstream.as_ref();
+        let stamp = Stamp {
+            id: &self.id,
+            model: &self.model,
+            provider: upstream.and_then(|u| u.provider.as_deref()).unwrap_or(""),
+            created: self.created,
+            metadata: None,
+        };
+        self.endpoint.late_failure(failure, &stamp)
     }
 }
 
 impl Drop for Relay {
     fn drop(&mut self) {
-        let Some(live) = self.live.take() else { return };
+        let Stage::Live(live) = std::mem::replace(&mut self.stage, Stage::Over) else {
+            return;
+        };
         let provider = &live.settling.delivered.target.provider;
         let drains = provider.on_disconnect == Disconnect::Drain;
         match (drains, tokio::runtime::Handle::try_current()) {
@@ -240,105 +358,5 @@ impl Drop for Relay {
                 settling.finish(&feed.report(), Ending::ClientLeft);
             }
         }
-    }
-}
-
-/// The body of a streamed reply.
-pub enum StreamBody {
-    /// Nobody has begun to answer yet; the client is kept waiting with
-    /// comments.
-    Waiting {
-        /// The search for an answer.
-        waiting: Waiting,
-        /// When the next comment is due.
-        ticks: Interval,
-        /// What an error would be stamped with: id, model, seconds.
-        stamp: (std::sync::Arc<str>, String, u64),
-    },
-    /// An answer is under way.
-    Relaying(Box<Relay>),
-    /// Nothing more comes.
-    Done,
-}
-
-impl StreamBody {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        match self {
-            Self::Done => Poll::Ready(None),
-            Self::Relaying(relay) => {
-                let next = ready!(relay.poll(cx));
-                if next.is_none() {
-                    *self = Self::Done;
-                }
-                Poll::Ready(next)
-            }
-            Self::Waiting {
-                waiting,
-                ticks,
-                stamp,
-            } => {
-                let outcome = match waiting.poll(cx) {
-                    Poll::Ready(outcome) => outcome,
-                    Poll::Pending => {
-                        ready!(ticks.poll_tick(cx));
-                        return Poll::Ready(Some(Bytes::from_static(KEEP_ALIVE)));
-                    }
-                };
-                match outcome {
-                    Ok(Answer::Stream(relay)) => {
-                        *self = Self::Relaying(relay);
-                        self.poll(cx)
-                    }
-                    Ok(Answer::Whole(body)) => {
-                        *self = Self::Done;
-                        Poll::Ready(Some(body))
-                    }
-                    Err(failure) => {
-                        let out = late_failure(&failure, stamp);
-                        *self = Self::Done;
-                        Poll::Ready(Some(out))
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// An error after the status has been sent: an event of the stream.
-fn late_failure(
-    failure: &Failure,
-    (id, model, created): &(std::sync::Arc<str>, String, u64),
-) -> Bytes {
-    let provider = failure
-        .upstream
-        .as_ref()
-        .and_then(|u| u.provider.as_deref())
-        .unwrap_or("");
-    let stamp = Stamp {
-        id,
-        model,
-        provider,
-        created: *created,
-        metadata: None,
-    };
-    let mut out = Vec::new();
-    let mut writer = codec(Format::OpenAiChat).stream_writer(&stamp);
-    writer.event(&Event::Error(Box::new(failure.clone())), &mut out);
-    out.into()
-}
-
-impl http_body::Body for StreamBody {
-    type Data = Bytes;
-    type Error = std::convert::Infallible;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        Poll::Ready(ready!(self.get_mut().poll(cx)).map(|data| Ok(Frame::data(data))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        matches!(self, Self::Done)
     }
 }

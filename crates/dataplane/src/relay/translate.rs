@@ -2,14 +2,12 @@
 
 use bourse_vocab::chat::Event;
 use bourse_vocab::{Bill, Failure, Format, Usage};
-use bourse_wire::sse::{Decoder, Frame};
-use bourse_wire::{Stamp, StreamReader, StreamWriter, codec};
+use bourse_wire::framing::{Decoder, Frame, Framing};
+use bourse_wire::{StreamReader, StreamWriter, codec};
 use bytes::Bytes;
 
-use super::{Feed, Report};
-
-/// The longest event of a provider's stream: a large picture in base64.
-const FRAME_BYTES_MAX: usize = 16 << 20;
+use super::meter::Meter;
+use super::{FRAME_BYTES_MAX, Feed, Report};
 
 /// A stream that is read in one format and written in another.
 pub struct Translate {
@@ -21,41 +19,38 @@ struct Inner {
     reader: Box<dyn StreamReader>,
     writer: Box<dyn StreamWriter>,
     events: Vec<Event>,
-    report: Report,
+    meter: Meter,
     hide_reasoning: bool,
     has_content: bool,
-    complete: bool,
 }
 
 impl Translate {
-    /// From a provider's format to the writer's. With `hide_reasoning` the
-    /// client is not shown what the model thought.
+    /// From a provider's format and framing to the writer's. With
+    /// `hide_reasoning` the client is not shown what the model thought.
     #[must_use]
-    pub fn new(from: Format, writer: Box<dyn StreamWriter>, hide_reasoning: bool) -> Self {
+    pub fn new(
+        from: Format,
+        framing: Framing,
+        writer: Box<dyn StreamWriter>,
+        hide_reasoning: bool,
+    ) -> Self {
         Self {
-            decoder: Decoder::with_limit(FRAME_BYTES_MAX),
+            decoder: framing.decoder(FRAME_BYTES_MAX),
             inner: Inner {
                 reader: codec(from).stream_reader(),
                 writer,
                 events: Vec::new(),
-                report: Report::default(),
+                meter: Meter::default(),
                 hide_reasoning,
                 has_content: false,
-                complete: false,
             },
         }
-    }
-
-    /// From a provider's format to a client's.
-    #[must_use]
-    pub fn between(from: Format, to: Format, stamp: &Stamp<'_>, hide_reasoning: bool) -> Self {
-        Self::new(from, codec(to).stream_writer(stamp), hide_reasoning)
     }
 }
 
 impl Inner {
     fn frame(&mut self, frame: &Frame<'_>, out: &mut Vec<u8>) -> Result<(), Failure> {
-        if self.complete {
+        if self.meter.is_complete {
             return Ok(());
         }
         let read = self.reader.frame(frame, &mut self.events);
@@ -64,41 +59,24 @@ impl Inner {
     }
 
     fn end(&mut self, out: &mut Vec<u8>) -> Result<(), Failure> {
-        if self.complete {
+        if self.meter.is_complete {
             return Ok(());
         }
         let ended = self.reader.end(&mut self.events);
         self.drain(out)?;
         ended?;
-        self.complete = true;
+        self.meter.is_complete = true;
         Ok(())
     }
 
     /// Notes and writes what the last frame meant.
     fn drain(&mut self, out: &mut Vec<u8>) -> Result<(), Failure> {
         for event in self.events.drain(..) {
-            match &event {
-                Event::Usage(usage) => {
-                    self.report.usage.merge(usage);
-                    continue;
-                }
-                Event::Done => {
-                    self.complete = true;
-                    continue;
-                }
-                Event::Error(failure) => return Err((**failure).clone()),
-                Event::Start { upstream_id, .. } => {
-                    self.report.upstream_id.clone_from(upstream_id);
-                }
-                Event::Finish { reason, native, .. } => {
-                    self.report.finish = Some(reason.name());
-                    self.report.native_finish.clone_from(native);
-                }
-                _ => {}
+            self.meter.note(&event)?;
+            if matches!(event, Event::Usage(_) | Event::Done) {
+                continue;
             }
             if event.is_content() {
-                self.report.content_pieces += 1;
-                self.report.content_bytes += content_bytes(&event);
                 if self.hide_reasoning && matches!(event, Event::Reasoning { .. }) {
                     continue;
                 }
@@ -110,24 +88,6 @@ impl Inner {
     }
 }
 
-/// Bytes of text in an event, an upper bound for its tokens. Media is
-/// counted by the provider or not at all.
-fn content_bytes(event: &Event) -> u64 {
-    use bourse_vocab::chat::ReasoningKind;
-    let bytes = match event {
-        Event::Text { text, .. } | Event::Refusal { text, .. } => text.len(),
-        Event::Reasoning { delta, .. } => match &delta.kind {
-            ReasoningKind::Text { text, .. } => text.len(),
-            ReasoningKind::Summary(text) => text.len(),
-            ReasoningKind::Encrypted(_) => 0,
-        },
-        Event::ToolStart { name, .. } => name.len(),
-        Event::ToolArguments { fragment, .. } => fragment.len(),
-        _ => 0,
-    };
-    bytes as u64
-}
-
 impl Feed for Translate {
     fn feed(&mut self, piece: &Bytes, out: &mut Vec<u8>) -> Result<(), Failure> {
         let Self { decoder, inner } = self;
@@ -135,7 +95,9 @@ impl Feed for Translate {
     }
 
     fn end(&mut self, out: &mut Vec<u8>) -> Result<(), Failure> {
-        self.inner.end(out)
+        let Self { decoder, inner } = self;
+        decoder.end(|frame| inner.frame(&frame, out))?;
+        inner.end(out)
     }
 
     fn has_content(&self) -> bool {
@@ -143,15 +105,15 @@ impl Feed for Translate {
     }
 
     fn is_complete(&self) -> bool {
-        self.inner.complete
+        self.inner.meter.is_complete
     }
 
     fn content_bytes(&self) -> u64 {
-        self.inner.report.content_bytes
+        self.inner.meter.report.content_bytes
     }
 
     fn report(&self) -> Report {
-        self.inner.report.clone()
+        self.inner.meter.report.clone()
     }
 
     fn finish(&mut self, usage: &Usage, bill: &Bill, out: &mut Vec<u8>) {

@@ -5,6 +5,7 @@ fn candidate(target: u32, price: u128) -> Candidate {
         target,
         model_rank: 0,
         order_rank: None,
+        share: 1,
         price,
         unstable: false,
         cooldown_ms: None,
@@ -49,6 +50,21 @@ fn a_third_of_the_price_is_chosen_nine_times_as_often() {
         first[order[0] as usize] += 1;
     }
     assert_eq!(first, [1_000, 9_000]);
+}
+
+/// Two keys for one of two equal endpoints do not earn it twice the calls.
+#[test]
+fn credentials_of_one_endpoint_weigh_as_one() {
+    let mut first = [0_u32; 3];
+    for step in 0..12_000_u32 {
+        let random = f64::from(step) / 12_000.0;
+        let mut list = vec![candidate(0, 1), candidate(1, 1), candidate(2, 1)];
+        list[1].share = 2;
+        list[2].share = 2;
+        let order = order(list, &Preferences::default(), random);
+        first[order[0] as usize] += 1;
+    }
+    assert_eq!(first, [6_000, 3_000, 3_000]);
 }
 
 #[test]

@@ -21,12 +21,13 @@ impl Strategy for Weighted {
             return;
         };
         let weight = |candidate: &Candidate| {
+            let share = 1.0 / f64::from(candidate.share.max(1));
             if cheapest == 0 {
-                return if candidate.price == 0 { 1.0 } else { 0.0 };
+                return if candidate.price == 0 { share } else { 0.0 };
             }
             #[allow(clippy::cast_precision_loss)] // A weight, not money.
             let ratio = cheapest as f64 / candidate.price as f64;
-            ratio * ratio
+            ratio * ratio * share
         };
         let sum: f64 = group.iter().map(weight).sum();
         let mut draw = random * sum;

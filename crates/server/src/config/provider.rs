@@ -6,6 +6,10 @@ use bourse_vocab::Format;
 
 use super::{Environment, ProviderConfig, RawProvider};
 
+/// Keys of one provider. Each multiplies its endpoints, which plans of calls go
+/// through.
+const KEYS_MAX: usize = 16;
+
 /// Makes sense of `[providers.<slug>]`; nothing if it is switched off.
 pub(super) fn resolve(
     slug: &str,
@@ -25,7 +29,7 @@ pub(super) fn resolve(
     section.check_address(raw);
     Some(ProviderConfig {
         slug: slug.to_owned(),
-        key: section.key(raw, environment),
+        keys: section.keys(raw, environment),
         base_url: raw.base_url.clone(),
         format: section.format(raw),
         http2: section.http2(raw),
@@ -71,12 +75,23 @@ impl Section<'_> {
         }
     }
 
-    fn key(&mut self, raw: &RawProvider, environment: &Environment) -> Option<Key> {
-        let secret = raw.api_key.as_ref()?.resolve(environment);
-        secret
-            .map_err(|problem| self.wrong("api_key", problem))
-            .ok()
-            .map(|key| Key::new(&key))
+    fn keys(&mut self, raw: &RawProvider, environment: &Environment) -> Vec<Key> {
+        let one = raw.api_key.iter().map(|secret| ("api_key", secret));
+        let several = raw.api_keys.iter().map(|secret| ("api_keys", secret));
+        let mut keys: Vec<Key> = Vec::new();
+        for (field, secret) in one.chain(several) {
+            match secret.resolve(environment).map(|key| Key::new(&key)) {
+                Ok(key) if keys.iter().any(|other| other.expose() == key.expose()) => {
+                    self.wrong(field, "the same key is there twice");
+                }
+                Ok(key) => keys.push(key),
+                Err(problem) => self.wrong(field, problem),
+            }
+        }
+        if keys.len() > KEYS_MAX {
+            self.wrong("api_keys", format_args!("at most {KEYS_MAX} keys"));
+        }
+        keys
     }
 
     fn format(&mut self, raw: &RawProvider) -> Option<Format> {

@@ -109,6 +109,9 @@ pub struct RawLog {
 pub struct RawProvider {
     /// The key: a string, `{ env = "NAME" }` or `{ file = "path" }`.
     pub api_key: Option<RawSecret>,
+    /// Several keys, between which calls are spread: one that is told to slow
+    /// down rests while the others go on. In place of `api_key` or beside it.
+    pub api_keys: Vec<RawSecret>,
     /// Another address. Required for a provider that is not built in.
     pub base_url: Option<String>,
     /// The format of a provider that is not built in.

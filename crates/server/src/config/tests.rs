@@ -43,11 +43,46 @@ fn the_contracts_example_is_understood() {
         .find(|p| p.slug == "openai")
         .unwrap();
     assert_eq!(
-        openai.key.as_ref().map(bourse_providers::Key::expose),
-        Some("sk-test")
+        openai
+            .keys
+            .iter()
+            .map(bourse_providers::Key::expose)
+            .collect::<Vec<_>>(),
+        ["sk-test"]
     );
     assert!(!format!("{config:?}").contains("sk-test"));
     assert_eq!(config.overlay.models.len(), 1);
+}
+
+#[test]
+fn a_provider_may_have_several_keys_and_each_is_checked() {
+    let config =
+        parse("[providers.openai]\napi_key = \"sk-one\"\napi_keys = [\"sk-two\", \"sk-three\"]\n")
+            .unwrap();
+    let keys: Vec<_> = config.providers[0]
+        .keys
+        .iter()
+        .map(|key| key.expose())
+        .collect();
+    assert_eq!(keys, ["sk-one", "sk-two", "sk-three"]);
+    assert!(!format!("{config:?}").contains("sk-"));
+    for (keys, says) in [
+        ("[\"sk-one\", \"sk-one\"]", "twice"),
+        ("[{ env = \"NO_SUCH\" }]", "NO_SUCH"),
+    ] {
+        let problem = problems(&format!("[providers.openai]\napi_keys = {keys}\n"));
+        assert!(
+            problem.contains("providers.openai.api_keys") && problem.contains(says),
+            "{problem}"
+        );
+        assert!(!problem.contains("sk-one"), "{problem}");
+    }
+    let many: Vec<_> = (0..17).map(|n| format!("\"sk-{n}\"")).collect();
+    let problem = problems(&format!(
+        "[providers.openai]\napi_keys = [{}]\n",
+        many.join(",")
+    ));
+    assert!(problem.contains("at most 16"), "{problem}");
 }
 
 #[test]

@@ -32,3 +32,4 @@ mod postgres;
 mod reload;
 mod secrets;
 mod streams;
+mod ways;

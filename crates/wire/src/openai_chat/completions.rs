@@ -6,22 +6,25 @@
 use bourse_vocab::Failure;
 use bourse_vocab::chat::{Choice, Event, Finish, Message, Part, Reply, Request, Role};
 use bourse_vocab::json::Value;
+use bytes::Bytes;
 
 use super::reply::{head, said, tail};
 use super::request::Reader;
 use super::stream::{Bits, ChunkWriter};
-use crate::codec::{Stamp, StreamWriter};
-use crate::fields::Fields;
+use crate::codec::{Stamp, StreamWriter, not_json};
+use crate::fields::{Fields, Path};
+use crate::json::{Outline, parse_scanned};
 use crate::object::{self, Object, object};
 
-/// Reads a text completion request.
+/// Reads a text completion request that was scanned as it came.
 ///
 /// # Errors
 /// Names the member and the remedy. Several prompts in one request, token
 /// ids, `suffix`, `echo` and `best_of` have no equal in chat and are refused
 /// rather than ignored.
-pub fn read_completion_request(body: &[u8]) -> Result<Request, Failure> {
-    let mut fields = Reader::body(body)?;
+pub fn read_completion_request(outline: &Outline, segments: &[Bytes]) -> Result<Request, Failure> {
+    let body = parse_scanned(outline, segments).map_err(not_json)?;
+    let mut fields = Fields::of(body, &Path::Root)?;
     let prompt = prompt(&mut fields)?;
     for (name, harmless) in [
         ("suffix", Value::String(String::new())),

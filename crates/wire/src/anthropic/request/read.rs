@@ -29,10 +29,8 @@ const GATEWAY_MEMBERS: &[&str] = &[
 ];
 
 /// Reads a request.
-pub fn read(body: &[u8]) -> Result<Request, Failure> {
-    let value: Value = bourse_vocab::json::parse(body)
-        .map_err(|error| Failure::invalid(format!("The body is not valid JSON: {error}")))?;
-    let Value::Object(mut members) = value else {
+pub fn read(body: Value) -> Result<Request, Failure> {
+    let Value::Object(mut members) = body else {
         return Err(Failure::invalid("The body must be a JSON object"));
     };
     refuse_thread(&members)?;

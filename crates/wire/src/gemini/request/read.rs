@@ -45,11 +45,9 @@ pub fn fields<'p>(value: Value, path: &'p Path<'p>) -> Result<Fields<'p>, Failur
 }
 
 /// Reads a request. The model is in the URL, so it is empty here.
-pub fn read(body: &[u8]) -> Result<Request, Failure> {
-    let value = bourse_vocab::json::parse(body)
-        .map_err(|error| Failure::invalid(format!("request body is not JSON: {error}")))?;
+pub fn read(body: Value) -> Result<Request, Failure> {
     let root = Path::Root;
-    let mut body = fields(value, &root)?;
+    let mut body = fields(body, &root)?;
     let mut extras = Map::new();
     // Some SDKs repeat the model in the body.
     let model = body.text("model")?.unwrap_or_default();

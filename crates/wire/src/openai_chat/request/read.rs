@@ -14,9 +14,9 @@ use super::{
 use crate::fields::{Fields, Path};
 
 /// Reads a chat request.
-pub fn read(body: &[u8]) -> Result<Request, Failure> {
+pub fn read(body: Value) -> Result<Request, Failure> {
     let mut reader = Reader::default();
-    let mut fields = Reader::body(body)?;
+    let mut fields = Fields::of(body, &Path::Root)?;
     let messages = reader.conversation(&mut fields)?;
     reader.finish(fields, messages)
 }
@@ -29,13 +29,6 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// The members of a request body.
-    pub fn body(body: &[u8]) -> Result<Fields<'static>, Failure> {
-        let value = bourse_vocab::json::parse(body)
-            .map_err(|error| Failure::invalid(format!("request body is not JSON: {error}")))?;
-        Fields::of(value, &Path::Root)
-    }
-
     fn conversation(&mut self, fields: &mut Fields<'_>) -> Result<Vec<Message>, Failure> {
         let path = Path::Member(&Path::Root, "messages");
         let Some(items) = fields.array("messages", MESSAGES_MAX)? else {

@@ -5,7 +5,9 @@ use super::super::completions::*;
 use super::*;
 
 fn read_old(body: &Value) -> Result<Request, Failure> {
-    read_completion_request(body.to_string().as_bytes())
+    let text = body.to_string().into_bytes();
+    let outline = crate::json::scan(&text).unwrap();
+    read_completion_request(&outline, &[text.into()])
 }
 
 #[test]

@@ -5,7 +5,7 @@ use bourse_wire::Stamp;
 use bourse_wire::openai_chat::passthrough::StreamRelay;
 use bytes::Bytes;
 
-use super::{Feed, Report};
+use crate::relay::{Feed, Report};
 
 /// A stream of chat completion chunks that is passed on.
 pub struct PassThrough(StreamRelay);

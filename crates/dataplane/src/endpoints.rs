@@ -1,0 +1,147 @@
+//! What clients speak: one file for each endpoint, and one table of them.
+//!
+//! An endpoint reads requests, writes them for a target, tells the answer,
+//! and words every error. Nothing outside this folder knows which endpoints
+//! there are or which format a client speaks; a test reads the sources and
+//! holds the rest of the crate to it.
+//!
+//! Between what a client speaks and what a target speaks there are two ways.
+//! Where both speak the same format the client's bytes are passed on, but for
+//! the few members that differ, and so are the bytes of the answer: nothing
+//! is lost that we do not know. Everywhere else both are translated through
+//! the vocabulary ([`translation`]).
+
+pub mod chat;
+pub mod native;
+pub mod text;
+pub mod translation;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use bourse_net::Segments;
+use bourse_vocab::chat::Loss;
+use bourse_vocab::{Bill, Failure, Usage};
+use bourse_wire::json::Outline;
+use bourse_wire::{Stamp, WriteTarget};
+use bytes::Bytes;
+use http::HeaderMap;
+use http::request::Parts;
+
+use crate::ask::Ask;
+use crate::relay::{Feed, Report};
+use crate::way::Way;
+
+/// Every client endpoint.
+pub static ENDPOINTS: &[&dyn Endpoint] = &[&chat::Chat, &text::Text];
+
+/// The endpoint that serves a path, which is given without `/api`.
+#[must_use]
+pub fn at(path: &str) -> Option<&'static dyn Endpoint> {
+    ENDPOINTS
+        .iter()
+        .copied()
+        .find(|endpoint| endpoint.serves(path))
+}
+
+/// A request body that was scanned as it came: its members were found, its
+/// prompt was neither parsed nor copied.
+#[derive(Debug)]
+pub struct Scanned {
+    /// Where the members are.
+    pub outline: Outline,
+    /// The body, in the pieces in which it arrived.
+    pub segments: Vec<Bytes>,
+}
+
+/// A request as its endpoint read it: what all phases must know, and what
+/// only the endpoint knows.
+pub struct Incoming {
+    /// What the caller asks for.
+    pub ask: Ask,
+    /// How it was said. Let go when an answer has begun: a stream of minutes
+    /// should not keep its prompt in memory.
+    pub request: Arc<dyn ClientRequest>,
+}
+
+/// One client endpoint.
+pub trait Endpoint: Send + Sync {
+    /// The path, without `/api`.
+    fn path(&self) -> &'static str;
+
+    /// Whether a path, given without `/api`, is this endpoint's.
+    fn serves(&self, path: &str) -> bool {
+        path == self.path()
+    }
+
+    /// How well a way suits what the client speaks: the lowest is taken, and
+    /// its own format comes first, because there the bytes pass. `None` if
+    /// the endpoint cannot be served by it.
+    fn rank(&self, way: &Way) -> Option<u8>;
+
+    /// Reads a request.
+    ///
+    /// # Errors
+    /// Names the member and the remedy.
+    fn read(&self, head: &Parts, body: Scanned) -> Result<Incoming, Failure>;
+
+    /// The body of an error reply. Its status and the headers that all
+    /// replies have are set already; an endpoint whose clients look for more
+    /// adds them.
+    fn failure(&self, failure: &Failure, headers: &mut HeaderMap) -> Bytes;
+
+    /// An error after the status has been sent, with the end of the stream.
+    fn late_failure(&self, failure: &Failure, stamp: &Stamp<'_>) -> Bytes;
+
+    /// Bytes that keep a waiting stream alive, and that clients skip.
+    fn keep_alive(&self) -> &'static [u8];
+}
+
+/// A client's request, able to say itself to a target and to have the answer
+/// told in the client's words.
+pub trait ClientRequest: Send + Sync {
+    /// Length of the body in bytes.
+    fn bytes(&self) -> usize;
+
+    /// Whether the request must be translated for a way, and the answer back.
+    /// Otherwise the bytes pass.
+    fn translates(&self, way: &Way) -> bool;
+
+    /// Writes the request for a target. What a translation has to parse is
+    /// parsed once and kept for later targets.
+    ///
+    /// # Errors
+    /// The request cannot be understood, or not be written for this target.
+    fn write(&self, way: &Way, target: &WriteTarget<'_>) -> Result<Prepared, Failure>;
+
+    /// Begins to tell a stream.
+    fn feed(&self, way: &Way, stamp: &Stamp<'_>) -> Box<dyn Feed>;
+
+    /// Reads a whole reply.
+    ///
+    /// # Errors
+    /// It is not one, or it is an error: another target may answer.
+    fn whole(&self, way: &Way, stamp: &Stamp<'_>, body: &Bytes) -> Result<WholeReply, Failure>;
+}
+
+/// A request in a target's format.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The body.
+    pub body: Segments,
+    /// What could not be said.
+    pub losses: Vec<Loss>,
+}
+
+/// Writes a whole reply, once its usage is known and priced.
+pub type Render = Box<dyn FnOnce(&Usage, &Bill) -> Bytes + Send>;
+
+/// A whole reply in the client's words, except for its bill.
+pub struct WholeReply {
+    /// What was learned from it.
+    pub report: Report,
+    /// Writes it.
+    pub render: Render,
+}

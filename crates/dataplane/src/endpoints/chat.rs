@@ -1,0 +1,252 @@
+//! `POST /chat/completions`: OpenAI's chat completions, with OpenRouter's
+//! additions.
+
+mod pass_through;
+
+use std::sync::Arc;
+
+use bourse_catalog::{Modalities, Modality, Parameter, Parameters};
+use bourse_routing::filter::Needs;
+use bourse_routing::preferences::Preferences;
+use bourse_vocab::chat::Event;
+use bourse_vocab::{Failure, Format, Operation};
+use bourse_wire::framing::Framing;
+use bourse_wire::json::Features;
+use bourse_wire::openai_chat::passthrough::{self, Envelope, Param, RequestEdits};
+use bourse_wire::{Stamp, WriteTarget, codec};
+use bytes::Bytes;
+use http::HeaderMap;
+use http::request::Parts;
+
+use super::translation::{self, OwnedStamp, Parsed};
+use super::{ClientRequest, Endpoint, Incoming, Prepared, Scanned, WholeReply};
+use crate::ask::{self, Ask, Attribution};
+use crate::relay::{Feed, Report};
+use crate::way::Way;
+
+/// What clients of this endpoint speak.
+const FORMAT: Format = Format::OpenAiChat;
+/// The comment that keeps a waiting stream alive; clients skip it.
+pub(super) const KEEP_ALIVE: &[u8] = b": OPENROUTER PROCESSING\n\n";
+
+/// Chat completions.
+pub struct Chat;
+
+impl Endpoint for Chat {
+    fn path(&self) -> &'static str {
+        "/v1/chat/completions"
+    }
+
+    fn rank(&self, way: &Way) -> Option<u8> {
+        (way.operation == Operation::Chat).then_some(u8::from(way.format != FORMAT))
+    }
+
+    fn read(&self, head: &Parts, body: Scanned) -> Result<Incoming, Failure> {
+        let Scanned { outline, segments } = body;
+        let mut envelope = Envelope::read(outline, &segments)?;
+        if envelope.is_prompt() {
+            return Err(Failure::invalid(
+                "prompt: send it to /api/v1/completions, or send messages here",
+            ));
+        }
+        refuse_what_is_not_offered(&envelope)?;
+        let ask = read(&head.headers, &mut envelope, &segments)?;
+        let hide_reasoning = envelope
+            .reasoning
+            .as_ref()
+            .is_some_and(|reasoning| reasoning.exclude);
+        Ok(Incoming {
+            ask,
+            request: Arc::new(ChatRequest {
+                envelope,
+                segments,
+                parsed: Parsed::default(),
+                hide_reasoning,
+            }),
+        })
+    }
+
+    fn failure(&self, failure: &Failure, _: &mut HeaderMap) -> Bytes {
+        codec(FORMAT).write_failure(failure).into()
+    }
+
+    fn late_failure(&self, failure: &Failure, stamp: &Stamp<'_>) -> Bytes {
+        let mut out = Vec::new();
+        let event = Event::Error(Box::new(failure.clone()));
+        codec(FORMAT).stream_writer(stamp).event(&event, &mut out);
+        out.into()
+    }
+
+    fn keep_alive(&self) -> &'static [u8] {
+        KEEP_ALIVE
+    }
+}
+
+/// A chat request: its parameters are read, its messages are not.
+struct ChatRequest {
+    envelope: Envelope,
+    segments: Vec<Bytes>,
+    parsed: Parsed,
+    hide_reasoning: bool,
+}
+
+impl ClientRequest for ChatRequest {
+    fn bytes(&self) -> usize {
+        self.envelope.outline().len()
+    }
+
+    fn translates(&self, way: &Way) -> bool {
+        way.format != FORMAT
+            || way.framing != Framing::Sse
+            || passthrough::needs_rewrite(&way.dialect, self.envelope.features())
+    }
+
+    fn write(&self, way: &Way, target: &WriteTarget<'_>) -> Result<Prepared, Failure> {
+        if self.translates(way) {
+            let parse = || codec(FORMAT).read_scanned(self.envelope.outline(), &self.segments);
+            return self.parsed.write(&self.segments, parse, way, target);
+        }
+        let edits = RequestEdits::default();
+        let (body, losses) =
+            passthrough::splice_request(&self.envelope, &self.segments, target, &edits);
+        Ok(Prepared {
+            body: body.into_iter().collect(),
+            losses,
+        })
+    }
+
+    fn feed(&self, way: &Way, stamp: &Stamp<'_>) -> Box<dyn Feed> {
+        if self.translates(way) {
+            let writer = codec(FORMAT).stream_writer(stamp);
+            return translation::feed(way, writer, self.hide_reasoning);
+        }
+        Box::new(pass_through::PassThrough::new(stamp, self.hide_reasoning))
+    }
+
+    fn whole(&self, way: &Way, stamp: &Stamp<'_>, body: &Bytes) -> Result<WholeReply, Failure> {
+        if self.translates(way) {
+            let stamp = OwnedStamp::of(stamp);
+            let write = move |reply: &_| codec(FORMAT).write_reply(reply, &stamp.get());
+            return translation::whole(way, body, self.hide_reasoning, write);
+        }
+        let parts = passthrough::splice_reply(body, stamp, self.hide_reasoning)?;
+        let finish = parts.finishes.first();
+        let report = Report {
+            usage: parts.usage.unwrap_or_default(),
+            upstream_id: parts.upstream_id.clone(),
+            finish: finish.map(|finish| finish.reason.name()),
+            native_finish: finish.map(|finish| finish.native.clone()),
+            service_tier: parts.service_tier.clone(),
+            content_bytes: parts.content_bytes,
+            content_pieces: 0,
+        };
+        Ok(WholeReply {
+            report,
+            render: Box::new(move |usage, bill| parts.render(usage, bill).into()),
+        })
+    }
+}
+
+fn read(headers: &HeaderMap, envelope: &mut Envelope, segments: &[Bytes]) -> Result<Ask, Failure> {
+    let wishes = match &envelope.provider {
+        Some(json) => Preferences::read(std::str::from_utf8(json).unwrap_or(""))?,
+        None => Preferences::default(),
+    };
+    let features = envelope.features();
+    let models = ask::models(envelope.model.clone(), &envelope.models)?;
+    let mut attribution = Attribution::by_headers(headers);
+    if let Some(session) = &envelope.session_id {
+        attribution.session_id.clone_from(session);
+    }
+    attribution.user = envelope.user.clone().unwrap_or_default();
+    Ok(Ask {
+        needs: Needs {
+            input: input_modalities(features),
+            output: output_modalities(envelope, segments)?,
+            parameters: parameters(envelope),
+            text_bytes: envelope.facts.text_bytes,
+            max_output: envelope.max_tokens,
+        },
+        models,
+        wishes,
+        stream: envelope.stream,
+        answers: envelope.n,
+        max_output: envelope.max_tokens,
+        facts: std::mem::take(&mut envelope.facts),
+        wants_metadata: ask::wants_metadata(headers),
+        attribution,
+    })
+}
+
+/// What OpenRouter offers beside models and this server does not. It is
+/// refused, because an answer without it would look like one with it.
+fn refuse_what_is_not_offered(envelope: &Envelope) -> Result<(), Failure> {
+    if let Some(preset) = &envelope.preset {
+        return Err(Failure::invalid(format!(
+            "preset: there is no preset `{preset}` on this server; send its parameters instead"
+        )));
+    }
+    let is_empty = |json: &Bytes| {
+        json.iter()
+            .all(|b| matches!(b, b'[' | b']') || b.is_ascii_whitespace())
+    };
+    if envelope
+        .plugins
+        .as_ref()
+        .is_some_and(|plugins| !is_empty(plugins))
+    {
+        return Err(Failure::invalid(
+            "plugins: this server runs no plugins; remove this field or send an empty list",
+        ));
+    }
+    if envelope
+        .transforms
+        .as_ref()
+        .is_some_and(|transforms| !is_empty(transforms))
+    {
+        return Err(Failure::invalid(
+            "transforms: prompts are never rewritten here; remove this field or send an empty list",
+        ));
+    }
+    Ok(())
+}
+
+fn input_modalities(features: Features) -> Modalities {
+    [
+        (true, Modality::Text),
+        (features.image, Modality::Image),
+        (features.audio, Modality::Audio),
+        (features.file, Modality::File),
+        (features.video, Modality::Video),
+    ]
+    .into_iter()
+    .filter_map(|(present, modality)| present.then_some(modality))
+    .collect()
+}
+
+fn output_modalities(envelope: &Envelope, segments: &[Bytes]) -> Result<Modalities, Failure> {
+    let Some(raw) = envelope.raw(Param::Modalities, segments) else {
+        return Ok(Modalities::of(&[Modality::Text]));
+    };
+    let names: Vec<String> = serde_json::from_slice(&raw)
+        .map_err(|_| Failure::invalid("modalities: an array such as [\"text\", \"image\"]"))?;
+    names
+        .iter()
+        .map(|name| match name.as_str() {
+            "text" => Ok(Modality::Text),
+            "image" => Ok(Modality::Image),
+            "audio" => Ok(Modality::Audio),
+            other => Err(Failure::invalid(format!(
+                "modalities: `{other}` is not one of text, image, audio"
+            ))),
+        })
+        .collect()
+}
+
+fn parameters(envelope: &Envelope) -> Parameters {
+    envelope
+        .params
+        .iter()
+        .filter_map(|param| Parameter::by_name(param.name()))
+        .collect()
+}

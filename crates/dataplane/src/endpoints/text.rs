@@ -1,0 +1,189 @@
+//! `POST /completions`: text completions, OpenAI's interface before chat.
+//!
+//! They are served by chat models, so every request is translated. Until the
+//! money is held only the members that the gateway needs are read; what
+//! else is wrong with a request, its one parse says before it is sent.
+
+use std::sync::Arc;
+
+use bourse_catalog::{Modalities, Modality, Parameter};
+use bourse_routing::filter::Needs;
+use bourse_routing::preferences::Preferences;
+use bourse_vocab::chat::Event;
+use bourse_vocab::{Failure, Format, Operation, PromptFacts};
+use bourse_wire::json::{self, Kind, Member};
+use bourse_wire::openai_chat::completions;
+use bourse_wire::{Stamp, WriteTarget, codec};
+use bytes::Bytes;
+use http::HeaderMap;
+use http::request::Parts;
+
+use super::translation::{self, OwnedStamp, Parsed};
+use super::{ClientRequest, Endpoint, Incoming, Prepared, Scanned, WholeReply};
+use crate::ask::{self, Ask, Attribution};
+use crate::relay::Feed;
+use crate::way::Way;
+
+/// Above this a float no longer says which whole number was meant.
+const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
+
+/// What JSON writes around the one message that a prompt becomes. Beside the
+/// prompt a body has little, so that all of it counts as text.
+const MESSAGE_BYTES: usize = 64;
+
+/// Text completions.
+pub struct Text;
+
+impl Endpoint for Text {
+    fn path(&self) -> &'static str {
+        "/v1/completions"
+    }
+
+    fn rank(&self, way: &Way) -> Option<u8> {
+        (way.operation == Operation::Chat).then_some(0)
+    }
+
+    fn read(&self, head: &Parts, body: Scanned) -> Result<Incoming, Failure> {
+        Ok(Incoming {
+            ask: read(&head.headers, &body)?,
+            request: Arc::new(TextRequest {
+                body,
+                parsed: Parsed::default(),
+            }),
+        })
+    }
+
+    /// As chat completions do.
+    fn failure(&self, failure: &Failure, _: &mut HeaderMap) -> Bytes {
+        codec(Format::OpenAiChat).write_failure(failure).into()
+    }
+
+    fn late_failure(&self, failure: &Failure, stamp: &Stamp<'_>) -> Bytes {
+        let mut out = Vec::new();
+        let event = Event::Error(Box::new(failure.clone()));
+        completions::completion_stream_writer(stamp).event(&event, &mut out);
+        out.into()
+    }
+
+    fn keep_alive(&self) -> &'static [u8] {
+        super::chat::KEEP_ALIVE
+    }
+}
+
+/// A text completion request that was not parsed yet.
+struct TextRequest {
+    body: Scanned,
+    parsed: Parsed,
+}
+
+impl ClientRequest for TextRequest {
+    fn bytes(&self) -> usize {
+        self.body.outline.len()
+    }
+
+    fn translates(&self, _: &Way) -> bool {
+        true
+    }
+
+    fn write(&self, way: &Way, target: &WriteTarget<'_>) -> Result<Prepared, Failure> {
+        let Scanned { outline, segments } = &self.body;
+        let parse = || completions::read_completion_request(outline, segments);
+        self.parsed.write(segments, parse, way, target)
+    }
+
+    fn feed(&self, way: &Way, stamp: &Stamp<'_>) -> Box<dyn Feed> {
+        translation::feed(way, completions::completion_stream_writer(stamp), false)
+    }
+
+    fn whole(&self, way: &Way, stamp: &Stamp<'_>, body: &Bytes) -> Result<WholeReply, Failure> {
+        let stamp = OwnedStamp::of(stamp);
+        let write = move |reply: &_| completions::write_completion_reply(reply, &stamp.get());
+        translation::whole(way, body, false, write)
+    }
+}
+
+/// The members of a request that the gateway needs.
+struct Members<'a>(&'a Scanned);
+
+impl Members<'_> {
+    /// A member that is there and not `null`.
+    fn get(&self, name: &str) -> Option<&Member> {
+        let member = self.0.outline.get(name)?;
+        (member.kind != Kind::Null).then_some(member)
+    }
+
+    fn text(&self, name: &str) -> Option<String> {
+        let raw = json::raw(&self.0.segments, &self.get(name)?.value);
+        json::text::string(&raw).map(std::borrow::Cow::into_owned)
+    }
+
+    /// A whole number, which may be written with a fraction of zero. Of
+    /// anything else the parser complains.
+    fn count(&self, name: &str) -> Option<u64> {
+        let raw = json::raw(&self.0.segments, &self.get(name)?.value);
+        json::text::u64(&raw).or_else(|| {
+            let number = json::text::f64(&raw)?;
+            let whole = number.fract() == 0.0 && (0.0..=EXACT_MAX).contains(&number);
+            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // Just checked.
+            whole.then_some(number as u64)
+        })
+    }
+
+    fn json<T: serde::de::DeserializeOwned>(&self, name: &str) -> Option<Result<T, Failure>> {
+        let raw = json::raw(&self.0.segments, &self.get(name)?.value);
+        let read = serde_json::from_slice(&raw);
+        Some(read.map_err(|error| Failure::invalid(format!("{name}: {error}"))))
+    }
+}
+
+fn read(headers: &HeaderMap, body: &Scanned) -> Result<Ask, Failure> {
+    let members = Members(body);
+    match members.get("prompt").map(|member| member.kind) {
+        Some(Kind::String | Kind::Array) => {}
+        Some(_) => return Err(Failure::invalid("prompt: must be a string")),
+        None => return Err(Failure::invalid("prompt: is required")),
+    }
+    let wishes = match members.get("provider") {
+        Some(member) => {
+            let raw = json::raw(&body.segments, &member.value);
+            Preferences::read(std::str::from_utf8(&raw).unwrap_or(""))?
+        }
+        None => Preferences::default(),
+    };
+    let more: Vec<String> = members.json("models").transpose()?.unwrap_or_default();
+    let mut attribution = Attribution::by_headers(headers);
+    if let Some(session) = members.text("session_id") {
+        attribution.session_id = session;
+    }
+    attribution.user = members.text("user").unwrap_or_default();
+    let max_output = members
+        .count("max_tokens")
+        .max(members.count("max_completion_tokens"));
+    let text = Modalities::of(&[Modality::Text]);
+    let facts = PromptFacts {
+        text_bytes: body.outline.len().saturating_add(MESSAGE_BYTES) as u64,
+        ..PromptFacts::default()
+    };
+    Ok(Ask {
+        needs: Needs {
+            input: text,
+            output: text,
+            parameters: body
+                .outline
+                .iter()
+                .filter(|(_, member)| member.kind != Kind::Null)
+                .filter_map(|(name, _)| Parameter::by_name(name))
+                .collect(),
+            text_bytes: facts.text_bytes,
+            max_output,
+        },
+        models: ask::models(members.text("model"), &more)?,
+        wishes,
+        stream: members.get("stream").is_some_and(|m| m.kind == Kind::True),
+        answers: members.count("n").unwrap_or(1),
+        max_output,
+        facts,
+        wants_metadata: ask::wants_metadata(headers),
+        attribution,
+    })
+}

@@ -1,0 +1,77 @@
+//! Writing a request for a target, away from the worker if that takes long.
+//!
+//! Where the client's bytes pass, writing is a matter of microseconds. A
+//! translation parses the whole prompt, and a worker serves other callers
+//! meanwhile: a long one is handed to another thread. The money is held
+//! before either, so that nobody has parsed for free.
+
+use std::sync::Arc;
+
+use bourse_catalog::Endpoint;
+use bourse_vocab::Failure;
+use bourse_wire::WriteTarget;
+use tokio::sync::Semaphore;
+
+use crate::endpoints::{ClientRequest, Prepared};
+use crate::way::Way;
+
+/// Requests up to this length are translated where they are: about half a
+/// millisecond, less than a thread's switch under load.
+pub const INLINE_BYTES_MAX: usize = 128 * 1024;
+/// Translations that run beside the workers at once. Each may take several
+/// times the longest body in memory; others wait, their callers with them.
+const ASIDE_MAX: usize = 4;
+
+static ASIDE: Semaphore = Semaphore::const_new(ASIDE_MAX);
+
+/// Writes a request for a target.
+///
+/// # Errors
+/// The request cannot be understood, or not be written for this target.
+pub async fn write(
+    request: &Arc<dyn ClientRequest>,
+    endpoint: &Endpoint,
+    way: &Arc<Way>,
+) -> Result<Prepared, Failure> {
+    if request.bytes() <= INLINE_BYTES_MAX || !request.translates(way) {
+        let target = WriteTarget {
+            model: &endpoint.upstream_model,
+            max_output: endpoint.max_output,
+            dialect: &way.dialect,
+        };
+        return request.write(way, &target);
+    }
+    // Boxed: few calls need it, and every call would carry it.
+    Box::pin(aside(
+        Arc::clone(request),
+        Arc::clone(&endpoint.upstream_model),
+        endpoint.max_output,
+        Arc::clone(way),
+    ))
+    .await
+}
+
+async fn aside(
+    request: Arc<dyn ClientRequest>,
+    model: Arc<str>,
+    max_output: Option<u64>,
+    way: Arc<Way>,
+) -> Result<Prepared, Failure> {
+    let permit = ASIDE.acquire().await;
+    let written = tokio::task::spawn_blocking(move || {
+        // Kept until it is done, also if nobody waits for it any more.
+        let _permit = permit;
+        let target = WriteTarget {
+            model: &model,
+            max_output,
+            dialect: &way.dialect,
+        };
+        request.write(&way, &target)
+    });
+    written
+        .await
+        .map_err(|error| Failure::server(format!("a request could not be written: {error}")))?
+}
+
+#[cfg(test)]
+mod tests;

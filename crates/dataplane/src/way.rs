@@ -1,0 +1,185 @@
+//! One way to call a target: in which format, framed how, with which head.
+
+use std::sync::Arc;
+
+use bourse_net::{HeadTemplate, Origin, OutgoingRequest, Segments};
+use bourse_providers::{Address, Attempt, Credential, Interface, Provider, Signing, ToSign};
+use bourse_vocab::{Failure, Format, Operation};
+use bourse_wire::Dialect;
+use bourse_wire::framing::Framing;
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
+use http::{HeaderName, Method};
+
+use crate::clock::now_ms;
+
+const AGENT: HeaderValue = HeaderValue::from_static(concat!("bourse/", env!("CARGO_PKG_VERSION")));
+
+/// One way to call a target. A target that speaks several formats has
+/// several; whoever calls takes the one that suits the client best.
+pub struct Way {
+    /// What it is for.
+    pub operation: Operation,
+    /// The format of requests and replies.
+    pub format: Format,
+    /// How streams are cut into frames.
+    pub framing: Framing,
+    /// How the vendor strays from the format for this model.
+    pub dialect: Dialect,
+    whole: Head,
+    streamed: Head,
+}
+
+/// What precedes a body.
+enum Head {
+    /// The same for every request: rendered once, credential included.
+    Constant(HeadTemplate),
+    /// To be signed with each request.
+    Signed(Box<Unsigned>),
+}
+
+/// A head without its signature.
+struct Unsigned {
+    template: HeadTemplate,
+    authority: String,
+    path: String,
+    headers: HeaderMap,
+    provider: Arc<dyn Provider>,
+    credential: Credential,
+}
+
+impl Way {
+    /// Prepares one of a provider's interfaces for a model.
+    ///
+    /// # Errors
+    /// A sentence for the operator: the address cannot stand in a request, or
+    /// the credential in a header.
+    pub fn new(
+        provider: &Arc<dyn Provider>,
+        interface: Interface,
+        model: &str,
+        (origin, base_path): (&Origin, &str),
+        credential: &Credential,
+    ) -> Result<Self, String> {
+        let head = |stream: bool| {
+            let attempt = Attempt {
+                interface,
+                model,
+                stream,
+                base_path,
+            };
+            Head::new(provider, &attempt, origin, credential)
+        };
+        Ok(Self {
+            operation: interface.operation,
+            format: interface.format,
+            framing: interface.framing,
+            dialect: provider.dialect(interface.format, model).clone(),
+            whole: head(false)?,
+            streamed: head(true)?,
+        })
+    }
+
+    /// A request with this body, signed if the provider wants it.
+    ///
+    /// # Errors
+    /// There is no token to be had, or the credential does not fit.
+    pub async fn request(&self, stream: bool, body: Segments) -> Result<OutgoingRequest, Failure> {
+        let head = if stream { &self.streamed } else { &self.whole };
+        match head {
+            Head::Constant(template) => Ok(OutgoingRequest::new(template.clone(), body)),
+            // Boxed: few providers need it, and every call would carry it.
+            Head::Signed(head) => Box::pin(head.sign(body)).await,
+        }
+    }
+}
+
+impl Head {
+    fn new(
+        provider: &Arc<dyn Provider>,
+        attempt: &Attempt<'_>,
+        origin: &Origin,
+        credential: &Credential,
+    ) -> Result<Self, String> {
+        let Address { path, headers } = provider.address(attempt);
+        let mut headers: HeaderMap = headers.into_iter().collect();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let accept = if attempt.stream {
+            attempt.interface.framing.media_type()
+        } else {
+            "application/json"
+        };
+        headers.insert(ACCEPT, HeaderValue::from_static(accept));
+        headers.insert(USER_AGENT, AGENT);
+        let render = |headers: HeaderMap| {
+            HeadTemplate::new(origin, Method::POST, &path, headers)
+                .map_err(|error| error.to_string())
+        };
+        if provider.signing() == Signing::EachRequest || credential.token_source().is_some() {
+            return Ok(Self::Signed(Box::new(Unsigned {
+                template: render(headers.clone())?,
+                authority: origin.authority(),
+                path: path.clone(),
+                headers,
+                provider: Arc::clone(provider),
+                credential: credential.clone(),
+            })));
+        }
+        let to_sign = ToSign {
+            method: &Method::POST,
+            authority: &origin.authority(),
+            path: &path,
+            headers: &headers,
+            body: &[],
+            now_ms: 0,
+        };
+        let signature = provider.sign(&to_sign, credential).map_err(problem)?;
+        headers.extend(signature);
+        render(headers).map(Self::Constant)
+    }
+}
+
+impl Unsigned {
+    async fn sign(&self, body: Segments) -> Result<OutgoingRequest, Failure> {
+        let fresh = match self.credential.token_source() {
+            Some(source) => Some(Credential::Bearer(source.token(now_ms()).await?)),
+            None => None,
+        };
+        // Asked again: a token may have taken its time.
+        let to_sign = ToSign {
+            method: &Method::POST,
+            authority: &self.authority,
+            path: &self.path,
+            headers: &self.headers,
+            body: &body,
+            now_ms: now_ms(),
+        };
+        let credential = fresh.as_ref().unwrap_or(&self.credential);
+        let signature = self.provider.sign(&to_sign, credential)?;
+        let mut request = OutgoingRequest::new(self.template.clone(), body);
+        for (name, value) in signature {
+            add(&mut request, name, value)?;
+        }
+        Ok(request)
+    }
+}
+
+fn add(
+    request: &mut OutgoingRequest,
+    name: HeaderName,
+    mut value: HeaderValue,
+) -> Result<(), Failure> {
+    value.set_sensitive(true);
+    request
+        .add_header(name, value)
+        .map_err(|error| Failure::server(format!("a signature cannot be sent: {error}")))
+}
+
+/// What an operator is told about a failure of ours.
+fn problem(failure: Failure) -> String {
+    failure
+        .inside
+        .map_or(failure.message.into_owned(), String::from)
+}
+
+#[cfg(test)]
+pub(crate) mod tests;
