@@ -12,6 +12,7 @@
 //! with escapes, is refused, because a policy that reads one value while
 //! the provider obeys the other is no policy.
 
+mod duplicates;
 mod features;
 mod outline;
 mod prompt;
