@@ -59,6 +59,7 @@ pub static NO_FACTS: PromptFacts = PromptFacts {
     images: Images {
         seen: Vec::new(),
         count: 0,
+        urls: 0,
         vague: 0,
     },
     audio: Audio {
@@ -213,6 +214,7 @@ pub struct Image {
 pub struct Images {
     seen: Vec<Image>,
     count: u32,
+    urls: u32,
     /// Of those that are not remembered, how many are at addresses that do
     /// not say what they are.
     vague: u32,
@@ -223,6 +225,12 @@ impl Images {
     #[must_use]
     pub const fn count(&self) -> u32 {
         self.count
+    }
+
+    /// How many of them the provider is to fetch.
+    #[must_use]
+    pub const fn urls(&self) -> u32 {
+        self.urls
     }
 
     /// The first [`IMAGES_MAX`].
@@ -248,6 +256,8 @@ impl Images {
     /// Notes a picture; returns its place if it is remembered.
     pub fn add(&mut self, image: Image) -> Option<usize> {
         self.count = self.count.saturating_add(1);
+        let is_url = matches!(image.source, Source::Url { .. });
+        self.urls = self.urls.saturating_add(u32::from(is_url));
         if self.seen.len() >= IMAGES_MAX {
             let is_vague = image.source == (Source::Url { says_image: false });
             self.vague = self.vague.saturating_add(u32::from(is_vague));

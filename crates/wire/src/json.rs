@@ -13,6 +13,7 @@
 //! the provider obeys the other is no policy.
 
 mod count;
+mod duplicates;
 mod features;
 mod outline;
 mod parse;

@@ -6,7 +6,9 @@ use bourse_sim::{Entry, Outcome};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::exchange::{CHEAP, Exchange, Provider, ask, eventually, script, streamed, worth};
+use crate::exchange::{
+    CHEAP, Exchange, Provider, ask, eventually, prompt_estimate, script, streamed, worth,
+};
 use crate::money_math::charge;
 
 /// A closed connection reaches the provider within this long; the machine
@@ -41,7 +43,7 @@ fn begun(exchange: &Exchange) {
 
 /// What our own count charges for a stream of which so much was delivered.
 fn counted(body: &Value, pieces: u64, text: &str) -> i128 {
-    let prompt = (body.to_string().len() as u64).div_ceil(4);
+    let prompt = prompt_estimate(body);
     let completion = pieces.max((text.len() as u64).div_ceil(4));
     charge(prompt, completion, CHEAP)
 }

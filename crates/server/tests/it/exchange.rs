@@ -519,6 +519,12 @@ pub fn streamed(over: Value) -> Value {
     body
 }
 
+/// Input tokens as documented where the provider reports none: four bytes of
+/// what the model is given to read make one.
+pub fn prompt_estimate(body: &Value) -> u64 {
+    (body["messages"].to_string().len() as u64).div_ceil(4)
+}
+
 /// What an answer truly costs.
 pub fn worth(entry: &Entry, price: (&str, &str)) -> i128 {
     let truth = entry.truth.as_ref().unwrap();

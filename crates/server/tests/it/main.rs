@@ -27,6 +27,7 @@ mod chaos;
 mod disconnect;
 mod failover;
 mod good_input;
+mod media;
 mod money;
 mod postgres;
 mod reload;

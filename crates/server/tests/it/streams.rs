@@ -7,7 +7,7 @@ use bourse_sim::{Entry, Outcome, Script};
 use serde_json::{Value, json};
 
 use crate::client::Stream;
-use crate::exchange::{CHEAP, DEAR, Exchange, Provider, script, streamed, worth};
+use crate::exchange::{CHEAP, DEAR, Exchange, Provider, prompt_estimate, script, streamed, worth};
 use crate::money_math::cost;
 
 const FORMATS: [&str; 3] = ["openai-chat", "anthropic", "gemini"];
@@ -220,10 +220,9 @@ fn what_a_broken_stream_delivered_is_charged_to_the_nano_dollar() {
         let (got, entry) = exchange.streams();
         let entry = entry.unwrap();
         let text = got.stream().text();
-        // Documented: four bytes of body an input token; of output the
+        // Documented: four bytes of text an input token; of output the
         // pieces, or a token for four bytes, whichever is more.
-        let body = streamed(json!({"max_tokens": 100})).to_string();
-        let prompt = (body.len() as u64).div_ceil(4);
+        let prompt = prompt_estimate(&streamed(json!({"max_tokens": 100})));
         let completion = entry.sent_tokens.max((text.len() as u64).div_ceil(4));
         assert_eq!(entry.sent_tokens, at);
         let expected = crate::money_math::charge(prompt, completion, CHEAP);

@@ -98,15 +98,21 @@ impl Asked {
         }
     }
 
-    /// The request's body. Its length varies, so that holds do.
+    /// What is said. Its length varies, so that holds do.
+    #[must_use]
+    pub fn messages(&self) -> serde_json::Value {
+        let words = "more words ".repeat(usize::from((self.mark.turn % 7) as u8));
+        serde_json::json!([{"role": "user", "content": format!("{} {words}", self.mark)}])
+    }
+
+    /// The request's body.
     #[must_use]
     pub fn body(&self) -> String {
-        let words = "more words ".repeat(usize::from((self.mark.turn % 7) as u8));
         let mut body = serde_json::json!({
             "model": self.model.slug,
             "stream": self.stream,
             "user": self.mark.to_string(),
-            "messages": [{"role": "user", "content": format!("{} {words}", self.mark)}],
+            "messages": self.messages(),
         });
         if let (Some(most), Some(fields)) = (self.max_tokens, body.as_object_mut()) {
             fields.insert("max_tokens".to_owned(), most.into());

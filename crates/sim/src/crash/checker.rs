@@ -387,7 +387,8 @@ fn by_truth(row: &Row, offers: &[Offer], attempts: &[&Entry]) -> Result<(), &'st
 fn by_estimate(seen: &Seen, row: &Row) -> Result<(), &'static str> {
     let asked = &seen.asked;
     let offer = offer_of(row, asked.model.offers)?;
-    let prompt = (asked.body().len() as u64).div_ceil(ESTIMATE_BYTES_PER_TOKEN);
+    let said = asked.messages().to_string();
+    let prompt = (said.len() as u64).div_ceil(ESTIMATE_BYTES_PER_TOKEN);
     if row.prompt != prompt {
         return Err("the input was estimated otherwise than documented");
     }

@@ -75,6 +75,7 @@ fn pictures_beyond_the_list_are_counted() {
         assert_eq!(place, (count < IMAGES_MAX).then_some(count));
     }
     assert_eq!((images.count(), images.unseen()), (100, 36));
+    assert_eq!(images.urls(), 100);
     assert!(images.has_vague());
 }
 

@@ -2,6 +2,7 @@
 
 use memchr::memchr;
 
+use super::duplicates::refuse_duplicates;
 use super::features::{Marker, Place};
 use super::utf8::Utf8;
 use super::{Kind, Member, Outline, ScanError, ScanErrorKind};
@@ -16,9 +17,6 @@ pub const KEY_BYTES_MAX: usize = 1_024;
 /// The two passes, UTF-8 and structure, take turns on blocks of this size,
 /// so that the second finds the bytes in the cache.
 const BLOCK_BYTES: usize = 16 * 1024;
-/// Up to here duplicates are found by comparing all pairs, which is
-/// cheaper than sorting.
-const PAIRS_MAX: usize = 32;
 
 /// What the next byte may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -474,15 +472,17 @@ impl Scanner {
             names.extend_from_slice(content);
             self.name = start..names.len();
             self.in_messages = content == b"messages";
+            // Of the outermost names only this one is a feature.
+            self.outline.features.cache_control |= content == b"cache_control";
+            self.marker = self.outline.prompt.member(content);
+            return Ok(());
         }
         let place = Place {
             in_messages: self.in_messages,
             depth: self.depth,
         };
         self.marker = self.outline.features.name(content, place);
-        if self.depth == 1 {
-            self.marker = self.outline.prompt.member(content);
-        } else if self.marker == Marker::None {
+        if self.marker == Marker::None {
             self.marker = self.outline.prompt.name(content);
         }
         Ok(())
@@ -555,33 +555,6 @@ fn digit(digits: Digits, byte: u8) -> Option<Digits> {
         (Digits::E | Digits::ESign | Digits::Exponent, b'0'..=b'9') => Digits::Exponent,
         _ => return None,
     })
-}
-
-fn refuse_duplicates(outline: &Outline) -> Result<(), ScanError> {
-    let duplicate = |member: &Member| ScanError {
-        kind: ScanErrorKind::Duplicate(outline.name(member).to_owned()),
-        offset: member.key.start,
-    };
-    let name = |member: &Member| outline.names.get(member.name.clone());
-    if outline.members.len() <= PAIRS_MAX {
-        for (count, member) in outline.members.iter().enumerate() {
-            let mut earlier = outline.members.iter().take(count);
-            if earlier
-                .any(|other| other.name.len() == member.name.len() && name(other) == name(member))
-            {
-                return Err(duplicate(member));
-            }
-        }
-        return Ok(());
-    }
-    let mut sorted: Vec<&Member> = outline.members.iter().collect();
-    sorted.sort_by(|a, b| name(a).cmp(&name(b)).then(a.key.start.cmp(&b.key.start)));
-    for (first, second) in sorted.iter().zip(sorted.iter().skip(1)) {
-        if name(first) == name(second) {
-            return Err(duplicate(second));
-        }
-    }
-    Ok(())
 }
 
 /// Scans a text that is in one piece.
