@@ -65,17 +65,18 @@ postgres_run() { # dir
   # A session of its own, and nothing of ours left open: whoever waits for
   # the end of our output must not wait for the server's. It starts in a
   # directory that everybody may enter.
-  cd / && ${as[@]+"${as[@]}"} setsid "$bin/postgres" -D "$dir/data" -p "$port" \
-    -c listen_addresses=127.0.0.1 -c unix_socket_directories= \
-    -c max_connections="$POSTGRES_CONNECTIONS_MAX" -c shared_buffers=32MB \
-    -c fsync=off -c synchronous_commit=off -c full_page_writes=off \
-    -c autovacuum_naptime=600 -c log_min_messages=warning \
-    </dev/null >>"$dir/log" 2>&1 3>&- 9>&- &
+  (
+    cd / && exec ${as[@]+"${as[@]}"} setsid "$bin/postgres" -D "$dir/data" -p "$port" \
+      -c listen_addresses=127.0.0.1 -c unix_socket_directories= \
+      -c max_connections="$POSTGRES_CONNECTIONS_MAX" -c shared_buffers=32MB \
+      -c fsync=off -c synchronous_commit=off -c full_page_writes=off \
+      -c autovacuum_naptime=600 -c log_min_messages=warning
+  ) </dev/null >>"$dir/log" 2>&1 3>&- 9>&- &
   local waited=0
   until "$bin/pg_isready" -q -h 127.0.0.1 -p "$port" -U postgres; do
     sleep 0.1
     waited=$((waited + 1))
-    if [ "$waited" -gt $((POSTGRES_START_MAX * 10)) ] || grep -q FATAL "$dir/log"; then
+    if [ "$waited" -gt $((POSTGRES_START_MAX * 10)) ] || grep FATAL "$dir/log" | grep -qv 'starting up'; then
       echo "PostgreSQL did not start in $dir:" >&2
       tail -n 20 "$dir/log" >&2
       return 1

@@ -22,7 +22,15 @@ impl From<Failure> for Refused {
 
 impl From<StoreError> for Refused {
     fn from(error: StoreError) -> Self {
-        Self(Failure::server(error.to_string()))
+        Self(match &error {
+            StoreError::Unstorable { .. } => Failure::invalid(error.to_string()),
+            error if error.is_away() => Failure::new(
+                FailureKind::Overloaded,
+                "The database does not answer right now. Calls go on; try this again.",
+            )
+            .inside(error.to_string()),
+            error => Failure::server(error.to_string()),
+        })
     }
 }
 

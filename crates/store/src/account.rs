@@ -34,7 +34,8 @@ pub struct Grant {
     pub amount: Nanos,
     /// Why, for the books.
     pub note: String,
-    /// Names the grant: a second one with the same reference is ignored.
+    /// Names the grant: a second one with the same reference, account, kind
+    /// and amount is ignored.
     pub reference: Option<String>,
     /// Milliseconds since 1970.
     pub at_ms: u64,
@@ -69,7 +70,9 @@ pub trait Accounts {
     fn account_by_name<'a>(&'a self, name: &'a str) -> Reply<'a, Option<AccountRow>>;
     /// All accounts, by id.
     fn accounts(&self) -> Reply<'_, Vec<AccountRow>>;
-    /// Grants credit, with its journal, in one transaction.
+    /// Grants credit, with its journal, in one transaction. Granted before
+    /// under the same reference, it changes nothing; something else under
+    /// the same reference is [`crate::StoreError::Exists`].
     fn grant(&self, grant: Grant) -> Reply<'_, AccountRow>;
     /// What was changed after `seq`; 0 for everything. Spending is no
     /// change: whoever asks is the one who spends.

@@ -69,6 +69,14 @@ pub enum StoreError {
     /// Something with this name exists.
     #[error("{0} exists already")]
     Exists(&'static str),
+    /// A text that no database would give back as it was.
+    #[error("{what}: cannot be stored: {why}")]
+    Unstorable {
+        /// Which text.
+        what: &'static str,
+        /// What is wrong with it.
+        why: String,
+    },
     /// A batch does not begin where the last one ended.
     #[error("journal: the database has applied up to {applied}, the batch begins at {from}")]
     Gap {

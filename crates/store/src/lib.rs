@@ -21,6 +21,7 @@ pub mod sql;
 pub mod sqlite;
 #[cfg(test)]
 mod suite;
+pub mod texts;
 pub mod till;
 pub mod upkeep;
 

@@ -17,6 +17,7 @@ use crate::audit::{AuditView, CallSums};
 use crate::generation::{Generations, SettledPage};
 use crate::journal::{Applied, Batch, Journals};
 use crate::key::{KeyPatch, KeyRow, Keys, NewKey};
+use crate::texts::{check, check_grant, check_key, check_unique};
 use crate::upkeep::{About, Server, Step, Upkeep};
 use crate::{Reply, StoreError};
 
@@ -83,7 +84,28 @@ impl State {
             .find(|(row, _)| row.key.hash == hash && row.deleted_at_ms.is_none())
     }
 
+    /// Whether everything that a batch changes is there, and stays within
+    /// range: afterwards nothing can fail, so that a batch is taken whole or
+    /// not at all.
+    fn check(&self, effects: &Effects) -> Result<(), StoreError> {
+        for (account, amount) in effects.journal.entries() {
+            let balance = self.balances.get(&account.to_string());
+            let sum = balance.copied().unwrap_or(0).checked_add(amount.0);
+            sum.ok_or_else(out_of_range)?;
+        }
+        for (id, paid) in &effects.spent {
+            let account = self.accounts.get(id);
+            let (account, _) = account.ok_or(StoreError::NotFound("account"))?;
+            account.spent.checked_add(*paid).ok_or_else(out_of_range)?;
+        }
+        for (id, _) in effects.keys.keys() {
+            self.keys.get(id).ok_or(StoreError::NotFound("key"))?;
+        }
+        Ok(())
+    }
+
     fn write(&mut self, effects: Effects) -> Result<(), StoreError> {
+        self.check(&effects)?;
         if !effects.journal.is_empty() {
             self.book(effects.journal)?;
         }
@@ -133,6 +155,7 @@ fn add(sum: &mut ActivitySums, one: &ActivitySums) {
 impl Accounts for MemoryStore {
     fn create_account<'a>(&'a self, name: &'a str, at_ms: u64) -> Reply<'a, AccountRow> {
         self.with(move |state| {
+            check_unique("account name", name)?;
             if state.accounts.values().any(|(row, _)| row.name == name) {
                 return Err(StoreError::Exists("account"));
             }
@@ -173,15 +196,23 @@ impl Accounts for MemoryStore {
 
     fn grant(&self, grant_of: Grant) -> Reply<'_, AccountRow> {
         self.with(move |state| {
+            check_grant(&grant_of)?;
             let seq = state.seq.saturating_add(1);
             let row = state
                 .accounts
                 .get(&grant_of.account)
                 .map(|(row, _)| row.clone());
             let mut row = row.ok_or(StoreError::NotFound("account"))?;
-            let same = |other: &Grant| other.reference == grant_of.reference;
-            if grant_of.reference.is_some() && state.grants.iter().any(same) {
-                return Ok(row);
+            let same = |other: &&Grant| other.reference == grant_of.reference;
+            let known = state.grants.iter().find(same);
+            if let Some(known) = known.filter(|known| known.reference.is_some()) {
+                let same = (known.account, known.kind, known.amount)
+                    == (grant_of.account, grant_of.kind, grant_of.amount);
+                return if same {
+                    Ok(row)
+                } else {
+                    Err(StoreError::Exists("another grant with this reference"))
+                };
             }
             let journal = grant(grant_of.kind, grant_of.account, grant_of.amount)?;
             row.granted = row
@@ -212,6 +243,7 @@ impl Accounts for MemoryStore {
 impl Keys for MemoryStore {
     fn create_key(&self, key: NewKey, at_ms: u64) -> Reply<'_, KeyRow> {
         self.with(move |state| {
+            check_key(&key)?;
             if !state.accounts.contains_key(&key.account) {
                 return Err(StoreError::NotFound("account"));
             }
@@ -260,6 +292,7 @@ impl Keys for MemoryStore {
 
     fn update_key(&self, hash: KeyHash, patch: KeyPatch, at_ms: u64) -> Reply<'_, Option<KeyRow>> {
         self.with(move |state| {
+            check("name", patch.name.as_deref().unwrap_or_default())?;
             let seq = state.next_seq();
             Ok(state.find_key(hash).map(|(row, at)| {
                 patch.apply(row, at_ms);

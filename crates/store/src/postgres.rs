@@ -138,20 +138,25 @@ async fn elect(targets: &[Target]) -> Result<Target, StoreError> {
     })
 }
 
-/// Whether the server at `target` is good for us.
-async fn look_at(target: &Target) -> Result<(), StoreError> {
-    let pool = Pool::new(target.clone());
-    let mut session = PgSession::new(pool.acquire().await?, session::READ_MAX);
-    let session: &mut dyn Session = &mut session;
-    let mut row = session.one(VERSION, &[]).await?;
-    let found = row.string()?;
-    if row.int()? < VERSION_MIN {
+/// Refuses a version that this crate is not tested with.
+fn check_version(found: String, number: i64) -> Result<(), StoreError> {
+    if number < VERSION_MIN {
         return Err(StoreError::TooOld {
             product: "PostgreSQL",
             found,
             wanted: "15",
         });
     }
+    Ok(())
+}
+
+/// Whether the server at `target` is good for us.
+async fn look_at(target: &Target) -> Result<(), StoreError> {
+    let pool = Pool::new(target.clone());
+    let mut session = PgSession::new(pool.acquire().await?, session::READ_MAX);
+    let session: &mut dyn Session = &mut session;
+    let mut row = session.one(VERSION, &[]).await?;
+    check_version(row.string()?, row.int()?)?;
     if session.one(READ_ONLY, &[]).await?.string()? != "off" {
         return Err(StoreError::ReadOnly(target.to_string()));
     }

@@ -188,30 +188,35 @@ const RETRY_WAIT: Duration = Duration::from_millis(5);
 #[derive(Debug, Default)]
 pub(crate) struct Tries(u32);
 
+impl Tries {
+    /// Whether `done` is the end of it. If another transaction got in the
+    /// way, and not too often, waits a little and says no.
+    pub(crate) async fn judge<T>(
+        &mut self,
+        done: Result<T, StoreError>,
+    ) -> ControlFlow<Result<T, StoreError>> {
+        if self.0 < RETRIES && matches!(done, Err(StoreError::Conflict)) {
+            let wait = RETRY_WAIT.saturating_mul(1 << self.0);
+            self.0 = self.0.saturating_add(1);
+            tokio::time::sleep(jittered(wait)).await;
+            return ControlFlow::Continue(());
+        }
+        ControlFlow::Break(done)
+    }
+}
+
 /// Ends a transaction: commits what `done` says, takes back what failed.
-/// `Continue` means that another transaction got in the way, and that the
-/// whole is worth trying again.
 pub(crate) async fn finish<T>(
     session: Box<dyn Session>,
     done: Result<T, StoreError>,
-    tries: &mut Tries,
-) -> ControlFlow<Result<T, StoreError>> {
-    let done = match done {
+) -> Result<T, StoreError> {
+    match done {
         Ok(value) => session.commit().await.map(|()| value),
         Err(error) => {
             // What cannot be taken back now is when the connection ends.
             let _ = session.rollback().await;
             Err(error)
         }
-    };
-    match done {
-        Err(StoreError::Conflict) if tries.0 < RETRIES => {
-            let wait = RETRY_WAIT.saturating_mul(1 << tries.0);
-            tries.0 = tries.0.saturating_add(1);
-            tokio::time::sleep(jittered(wait)).await;
-            ControlFlow::Continue(())
-        }
-        done => ControlFlow::Break(done),
     }
 }
 
@@ -226,18 +231,27 @@ fn jittered(wait: Duration) -> Duration {
 
 /// Runs one async function in a transaction, again if another transaction
 /// got in its way: `in_transaction!(store, session => grant(session, &wanted))`.
+/// With a purpose of its own: `in_transaction!(store, Purpose::Schema, session
+/// => …)`.
 macro_rules! in_transaction {
-    ($store:expr, $session:ident => $work:expr) => {{
+    ($store:expr, $session:ident => $work:expr) => {
+        $crate::sql::in_transaction!($store, $crate::sql::Purpose::Write, $session => $work)
+    };
+    ($store:expr, $purpose:expr, $session:ident => $work:expr) => {{
         let mut tries = $crate::sql::Tries::default();
         loop {
-            let mut session = $store.backend.session($crate::sql::Purpose::Write).await?;
-            let done = {
-                let $session = &mut *session;
-                $work.await
+            let done = match $store.backend.session($purpose).await {
+                Ok(mut session) => {
+                    let done = {
+                        let $session = &mut *session;
+                        $work.await
+                    };
+                    $crate::sql::finish(session, done).await
+                }
+                Err(error) => Err(error),
             };
-            match $crate::sql::finish(session, done, &mut tries).await {
-                std::ops::ControlFlow::Break(done) => break done,
-                std::ops::ControlFlow::Continue(()) => {}
+            if let std::ops::ControlFlow::Break(done) = tries.judge(done).await {
+                break done;
             }
         }
     }};

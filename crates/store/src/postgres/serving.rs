@@ -53,15 +53,16 @@ impl Postgres {
     pub(super) async fn prepare(&self) -> Result<(), StoreError> {
         let mut tries = Tries::default();
         loop {
+            // Without taking a turn: there is nothing to take it by.
             let mut session: Box<dyn Session> = Box::new(self.begin(Purpose::Write).await?);
             let done = match self.has_table(&mut *session, "serving").await {
                 Ok(true) => Ok(()),
                 Ok(false) => session.script(TABLE).await,
                 Err(error) => Err(error),
             };
-            match finish(session, done, &mut tries).await {
-                std::ops::ControlFlow::Break(done) => return done,
-                std::ops::ControlFlow::Continue(()) => {}
+            let done = finish(session, done).await;
+            if let std::ops::ControlFlow::Break(done) = tries.judge(done).await {
+                return done;
             }
         }
     }
@@ -109,7 +110,8 @@ impl Postgres {
         if self.epoch.load(Ordering::Acquire) == 0 {
             return Ok(());
         }
-        let mut session = self.session(Purpose::Write).await?;
+        // With the longer wait for a turn: nobody would say it again.
+        let mut session = self.session(Purpose::Schema).await?;
         session.change(LEAVE, &[]).await?;
         session.commit().await?;
         self.epoch.store(0, Ordering::Release);

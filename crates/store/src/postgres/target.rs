@@ -47,9 +47,14 @@ impl Target {
     pub fn parse(url: &str) -> Result<Self, String> {
         let options = PgConnectOptions::from_str(url)
             .map_err(|error| format!("not an address of PostgreSQL: {}", root(&error)))?;
+        // What the address itself sets stays.
+        let given = options.get_options().unwrap_or_default().to_owned();
+        let settings = SETTINGS
+            .iter()
+            .filter(|(name, _)| !given.contains(&format!("{name}=")));
         let options = options
             .application_name("bourse")
-            .options(SETTINGS)
+            .options(settings.copied())
             .disable_statement_logging();
         Ok(Self {
             options,

@@ -4,6 +4,10 @@
 //! `scripts/postgres.sh` starts and that all tests share; every test has a
 //! database of its own in it.
 
+mod faults;
+mod schema;
+mod serving;
+
 use std::path::Path;
 use std::process::Command;
 use std::sync::OnceLock;

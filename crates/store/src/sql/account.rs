@@ -8,6 +8,7 @@ use super::text::texts;
 use super::value::Row;
 use super::{Backend, Session, SqlStore, book, in_transaction, next_change};
 use crate::account::{AccountRow, Accounts, Changes, Grant};
+use crate::texts::{check_grant, check_unique};
 use crate::{Reply, StoreError};
 
 texts! {
@@ -22,6 +23,7 @@ texts! {
     GRANT = "INSERT INTO grants (id, account_id, kind, amount, note, reference, at_ms) \
         SELECT COALESCE(MAX(id), 0) + 1, $1, $2, $3, $4, $5, $6 FROM grants WHERE TRUE \
         ON CONFLICT (reference) DO NOTHING RETURNING id";
+    GRANTED = "SELECT account_id, kind, amount FROM grants WHERE reference = $1";
     SET_GRANTED = "UPDATE accounts SET granted = $1, change_seq = $2 WHERE id = $3";
     CHANGE_SEQ = "SELECT change_seq FROM progress WHERE id = 1";
 }
@@ -63,9 +65,18 @@ async fn grant(session: &mut dyn Session, grant: &Grant) -> Result<AccountRow, S
         grant.reference.as_deref().into(),
         grant.at_ms.into(),
     ];
-    // Granted before, under the same reference: nothing changes.
     let Some(mut row) = session.maybe(GRANT, &values).await? else {
-        return Ok(account);
+        // Granted before, under the same reference: nothing changes.
+        let mut row = session
+            .one(GRANTED, &[grant.reference.as_deref().into()])
+            .await?;
+        let known = (row.unsigned()?, row.string()?, row.nanos()?);
+        let wanted = (grant.account.0, grant.kind.name(), grant.amount);
+        return if (known.0, known.1.as_str(), known.2) == wanted {
+            Ok(account)
+        } else {
+            Err(StoreError::Exists("another grant with this reference"))
+        };
     };
     let id = row.int()?;
     let journal = grant_journal(grant.kind, grant.account, grant.amount)?;
@@ -82,7 +93,10 @@ async fn grant(session: &mut dyn Session, grant: &Grant) -> Result<AccountRow, S
 
 impl<B: Backend> Accounts for SqlStore<B> {
     fn create_account<'a>(&'a self, name: &'a str, at_ms: u64) -> Reply<'a, AccountRow> {
-        Box::pin(async move { in_transaction!(self, session => create(session, name, at_ms)) })
+        Box::pin(async move {
+            check_unique("account name", name)?;
+            in_transaction!(self, session => create(session, name, at_ms))
+        })
     }
 
     fn account(&self, id: AccountId) -> Reply<'_, Option<AccountRow>> {
@@ -104,7 +118,10 @@ impl<B: Backend> Accounts for SqlStore<B> {
     }
 
     fn grant(&self, wanted: Grant) -> Reply<'_, AccountRow> {
-        Box::pin(async move { in_transaction!(self, session => grant(session, &wanted)) })
+        Box::pin(async move {
+            check_grant(&wanted)?;
+            in_transaction!(self, session => grant(session, &wanted))
+        })
     }
 
     fn changes_since(&self, seq: u64) -> Reply<'_, Changes> {

@@ -7,6 +7,7 @@ use super::text::texts;
 use super::value::{Row, damaged};
 use super::{Backend, Session, SqlStore, in_transaction, next_change};
 use crate::key::{KeyPatch, KeyRow, Keys, NewKey};
+use crate::texts::{check, check_key};
 use crate::{Reply, StoreError};
 
 /// A statement that returns whole keys, with its own end.
@@ -186,7 +187,10 @@ async fn delete(session: &mut dyn Session, hash: KeyHash, at_ms: u64) -> Result<
 
 impl<B: Backend> Keys for SqlStore<B> {
     fn create_key(&self, key: NewKey, at_ms: u64) -> Reply<'_, KeyRow> {
-        Box::pin(async move { in_transaction!(self, session => create(session, &key, at_ms)) })
+        Box::pin(async move {
+            check_key(&key)?;
+            in_transaction!(self, session => create(session, &key, at_ms))
+        })
     }
 
     fn key_by_hash(&self, hash: KeyHash) -> Reply<'_, Option<KeyRow>> {
@@ -213,9 +217,10 @@ impl<B: Backend> Keys for SqlStore<B> {
     }
 
     fn update_key(&self, hash: KeyHash, patch: KeyPatch, at_ms: u64) -> Reply<'_, Option<KeyRow>> {
-        Box::pin(
-            async move { in_transaction!(self, session => update(session, hash, &patch, at_ms)) },
-        )
+        Box::pin(async move {
+            check("name", patch.name.as_deref().unwrap_or_default())?;
+            in_transaction!(self, session => update(session, hash, &patch, at_ms))
+        })
     }
 
     fn delete_key(&self, hash: KeyHash, at_ms: u64) -> Reply<'_, bool> {

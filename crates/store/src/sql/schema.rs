@@ -11,7 +11,7 @@ use sqlx::SqlSafeStr as _;
 use sqlx::migrate::MigrationType;
 
 use super::text::texts;
-use super::{Backend, Purpose, Session, SqlStore, finish};
+use super::{Backend, Purpose, Session, SqlStore, in_transaction};
 use crate::StoreError;
 use crate::upkeep::Step;
 
@@ -141,9 +141,11 @@ impl<B: Backend> SqlStore<B> {
             return Ok(Vec::new());
         }
         let table = self.backend.spell(BOOKKEEPING);
-        in_schema!(self, session => session.script(&table))?;
+        in_transaction!(self, Purpose::Schema, session => session.script(&table))?;
         let mut done = Vec::new();
-        while let Some(step) = in_schema!(self, session => self.up(session, known))? {
+        while let Some(step) =
+            in_transaction!(self, Purpose::Schema, session => self.up(session, known))?
+        {
             tracing::info!(
                 step = step.version,
                 name = step.name,
@@ -182,8 +184,8 @@ impl<B: Backend> SqlStore<B> {
         lose_data: bool,
     ) -> Result<Option<Step>, StoreError> {
         let table = self.backend.spell(BOOKKEEPING);
-        in_schema!(self, session => session.script(&table))?;
-        in_schema!(self, session => self.down(session, known, lose_data))
+        in_transaction!(self, Purpose::Schema, session => session.script(&table))?;
+        in_transaction!(self, Purpose::Schema, session => self.down(session, known, lose_data))
     }
 
     async fn down(
@@ -208,22 +210,3 @@ impl<B: Backend> SqlStore<B> {
         Ok(Some(last.step(false)))
     }
 }
-
-/// Like `in_transaction!`, for changes to tables.
-macro_rules! in_schema {
-    ($store:expr, $session:ident => $work:expr) => {{
-        let mut tries = super::Tries::default();
-        loop {
-            let mut session = $store.backend.session(Purpose::Schema).await?;
-            let done = {
-                let $session = &mut *session;
-                $work.await
-            };
-            match finish(session, done, &mut tries).await {
-                std::ops::ControlFlow::Break(done) => break done,
-                std::ops::ControlFlow::Continue(()) => {}
-            }
-        }
-    }};
-}
-use in_schema;

@@ -139,3 +139,115 @@ fn versions_compare_as_numbers() {
     assert!(version("3.9.0") < version(VERSION_MIN));
     assert!(version("3.53.0") >= version(VERSION_MIN));
 }
+
+#[tokio::test]
+async fn a_disk_that_is_full_is_told_and_leaves_nothing() {
+    let (store, _dir) = fresh().await;
+    set_up(&store, 1_000_000).await;
+    apply(&store, 0, &[hold(1, 50), settle(1, 50, 20, 0)])
+        .await
+        .unwrap();
+    // SQLite answers as it does when the disk takes no more.
+    let stop = sqlx::query("PRAGMA max_page_count = 1");
+    stop.execute(&store.backend.writer).await.unwrap();
+    let mut batch = Vec::new();
+    for n in 10..2_000 {
+        batch.push(hold(n, 5));
+    }
+    let full = apply(&store, 2, &batch).await;
+    assert!(matches!(full, Err(StoreError::Full)), "{full:?}");
+    assert_eq!(store.applied().await.unwrap(), Position(2));
+    assert_balanced(&store).await;
+    let more = sqlx::query("PRAGMA max_page_count = 1000000");
+    more.execute(&store.backend.writer).await.unwrap();
+    apply(&store, 2, &batch).await.unwrap();
+    assert_balanced(&store).await;
+}
+
+#[tokio::test]
+async fn a_file_that_may_not_be_written_is_told() {
+    let (store, _dir) = fresh().await;
+    let only = sqlx::query("PRAGMA query_only = on");
+    only.execute(&store.backend.writer).await.unwrap();
+    let refused = store.create_account("default", 0).await;
+    assert!(
+        matches!(refused, Err(StoreError::ReadOnly(_))),
+        "{refused:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_directory_without_rights_is_told_with_its_path() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("file");
+    std::fs::write(&file, "no directory").unwrap();
+    let refused = SqliteStore::open(&file.join("data")).await.unwrap_err();
+    assert!(
+        matches!(refused, StoreError::Unreachable { .. }),
+        "{refused:?}"
+    );
+    assert!(refused.to_string().contains("file/data"), "{refused}");
+}
+
+#[tokio::test]
+async fn steps_go_back_and_forth_and_a_step_that_fails_leaves_nothing() {
+    let (store, _dir) = fresh().await;
+    set_up(&store, 10).await;
+    let refused = loop {
+        match store.schema_down(false).await {
+            Ok(step) => assert!(step.is_some()),
+            Err(error) => break error.to_string(),
+        }
+    };
+    assert!(refused.contains("--lose-data"), "{refused}");
+    while store.schema_down(true).await.unwrap().is_some() {}
+    assert!(
+        store
+            .schema()
+            .await
+            .unwrap()
+            .iter()
+            .all(|step| !step.applied)
+    );
+    // A table of the first step is there already: its last statements fail
+    // or succeed with the whole.
+    let conflict = sqlx::query("CREATE TABLE progress (id BIGINT)");
+    conflict.execute(&store.backend.writer).await.unwrap();
+    assert!(store.schema_up().await.is_err());
+    let tables = "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = 'accounts'";
+    let count: i64 = sqlx::query_scalar(tables)
+        .fetch_one(&store.backend.writer)
+        .await
+        .unwrap();
+    assert_eq!(count, 0);
+    let away = sqlx::query("DROP TABLE progress");
+    away.execute(&store.backend.writer).await.unwrap();
+    assert_eq!(store.schema_up().await.unwrap().len(), MIGRATIONS.len());
+    set_up(&store, 10).await;
+}
+
+#[tokio::test]
+async fn a_database_that_sqlx_migrated_is_taken_over_as_it_is() {
+    use sqlx::SqlSafeStr as _;
+    use sqlx::migrate::{Migration, MigrationType, Migrator};
+    let dir = tempfile::tempdir().unwrap();
+    // What every program did before this one.
+    let options = SqliteConnectOptions::new()
+        .filename(dir.path().join(DATABASE_FILE))
+        .create_if_missing(true);
+    let pool = SqlitePool::connect_with(options).await.unwrap();
+    let first = &MIGRATIONS[0];
+    let (kind, text) = (MigrationType::Simple, first.up.into_sql_str());
+    let first = Migration::new(first.version, first.name.into(), kind, text, false);
+    Migrator::with_migrations(vec![first])
+        .run(&pool)
+        .await
+        .unwrap();
+    pool.close().await;
+    let store = SqliteStore::connect(dir.path()).await.unwrap();
+    let steps = store.schema().await.unwrap();
+    assert_eq!(steps.iter().filter(|step| step.applied).count(), 1);
+    store.schema_up().await.unwrap();
+    set_up(&store, 10).await;
+    assert_balanced(&store).await;
+}
