@@ -32,7 +32,7 @@ pub async fn keep(
                 return;
             }
             Err(error) => {
-                tracing::debug!(%error, "the database was not told that the server is there")
+                tracing::debug!(%error, "the database was not told that the server is there");
             }
             Ok(()) => {}
         }

@@ -57,9 +57,13 @@ fn target(url: &str, of: usize) -> Result<Target, String> {
     }
     // Only what stands before `://` is repeated; without it that could be
     // anything, a password too.
-    let named = if url.contains("://") { scheme } else { "it" };
+    let named = if url.contains("://") {
+        format!("`{scheme}`")
+    } else {
+        "this".to_owned()
+    };
     Err(format!(
-        "`{named}` is not supported; use \"sqlite\", which keeps everything inside \
+        "{named} is not supported; use \"sqlite\", which keeps everything inside \
          server.data_dir, or \"postgres://user@host:5432/database\", or a list of such addresses"
     ))
 }

@@ -283,3 +283,55 @@ fn a_reload_names_what_only_a_restart_takes_over() {
         assert_eq!(waiting(line), [key], "{line}");
     }
 }
+
+#[test]
+fn the_database_is_one_address_a_secret_or_a_list() {
+    let variables = Environment::from_iter([
+        ("DATABASE_URL", "postgres://bourse:hunter2@db1/bourse"),
+        ("BOURSE_DATABASE__URL", ""),
+    ]);
+    let of = |url: &str| {
+        let text = format!("[database]\nurl = {url}\n");
+        let variables = [("DATABASE_URL", "postgres://bourse:hunter2@db1/bourse")];
+        let variables = Environment::from_iter(variables);
+        Config::parse("bourse.toml", &text, &variables).map(|config| config.database)
+    };
+    assert_eq!(of("\"sqlite\"").unwrap(), DatabaseUrl::default());
+    let named = of("{ env = \"DATABASE_URL\" }").unwrap();
+    let written = of("\"postgres://bourse:hunter2@db1/bourse\"").unwrap();
+    assert_eq!(named, written);
+    assert_ne!(named, DatabaseUrl::default());
+    let shown = format!("{named:?}");
+    assert!(
+        shown.contains("db1") && !shown.contains("hunter2"),
+        "{shown}"
+    );
+    let list = of("[{ env = \"DATABASE_URL\" }, \"postgres://db2/bourse\"]").unwrap();
+    let shown = format!("{list:?}");
+    assert!(shown.contains("db1") && shown.contains("db2"), "{shown}");
+    // Empty is what an unset variable often is.
+    let empty = Config::parse("bourse.toml", "", &variables).unwrap_err();
+    assert!(empty.to_string().starts_with("database.url: "), "{empty}");
+}
+
+#[test]
+fn a_database_that_is_none_is_refused_with_its_key_and_what_is_possible() {
+    for url in [
+        "\"mysql://root:hunter2@host/db\"",
+        "[\"sqlite\", \"postgres://db/x\"]",
+        "[]",
+        "{ env = \"NOT_SET\" }",
+        "\"postgres://bourse:hunter2@db:notaport/x\"",
+    ] {
+        let found = problems(&format!("[database]\nurl = {url}\n"));
+        assert!(found.starts_with("database.url: "), "{url}: {found}");
+        assert!(!found.contains("hunter2"), "{url}: {found}");
+    }
+    let found = problems("[database]\nurl = \"mysql://h/d\"\n");
+    assert!(
+        found.contains("\"sqlite\"") && found.contains("postgres://"),
+        "{found}"
+    );
+    let found = problems("[database]\nurl = 5\n");
+    assert!(found.starts_with("bourse.toml:2: "), "{found}");
+}

@@ -260,7 +260,8 @@ impl Relay {
                         }
                         server.write_all(bytes).await.ok()?;
                         // Until the server has done it and says so.
-                        server.read(&mut answered).await.ok()?;
+                        let count = server.read(&mut answered).await.ok()?;
+                        assert!(count > 0, "the server left before it answered");
                         return None;
                     }
                     server.write_all(bytes).await.ok()?;
