@@ -1,5 +1,7 @@
 //! Targets in order: which endpoints may serve, and which first.
 
+mod refusal;
+
 use std::sync::Arc;
 
 use bourse_catalog::{Parameters, Resolution, SortVariant};
@@ -9,8 +11,9 @@ use bourse_routing::filter::{self, Excluded, Needs, PREFERRED};
 use bourse_routing::health::Percentiles;
 use bourse_routing::preferences::{Cutoffs, Partition, Preferences, Sort, SortBy};
 use bourse_routing::strategies;
-use bourse_vocab::{Failure, FailureKind, PromptFacts};
-use serde_json::json;
+use bourse_vocab::{Failure, PromptFacts};
+
+pub(super) use refusal::at_capacity;
 
 use super::hold::context_length;
 use crate::endpoints::Endpoint;
@@ -74,7 +77,7 @@ pub fn plan(market: &Market, wanted: &Wanted<'_>) -> Result<Plan, Failure> {
     // OpenRouter refuses an unknown model even where a fallback is known:
     // a typing error must not silently become another model.
     if let Some(name) = unknown {
-        return Err(unknown_model(name));
+        return Err(refusal::unknown_model(name));
     }
     let Some(first) = known else {
         return Err(Failure::invalid(
@@ -90,8 +93,8 @@ pub fn plan(market: &Market, wanted: &Wanted<'_>) -> Result<Plan, Failure> {
         return Ok(plan);
     }
     Err(match rest {
-        Some(rest_ms) => at_capacity(first, wanted.models, rest_ms),
-        None => nobody(market, first, wanted, &excluded),
+        Some(rest_ms) => refusal::at_capacity(first, wanted.models, rest_ms),
+        None => refusal::no_candidates(market, first, wanted, &excluded),
     })
 }
 
@@ -233,124 +236,5 @@ fn variant_sort(resolution: &Resolution, name: &str) -> Result<Option<Sort>, Fai
     Ok(Some(Sort {
         by,
         partition: Partition::Model,
-    }))
-}
-
-fn unknown_model(name: &str) -> Failure {
-    let shown: String = name.chars().take(200).collect();
-    Failure::invalid(format!("{shown} is not a valid model ID")).availability(json!({
-        "code": "model_not_found",
-        "retryable": false,
-        "requested_models": [shown],
-    }))
-}
-
-pub(super) fn at_capacity(model: &str, models: &[String], rest_ms: u64) -> Failure {
-    let seconds = rest_ms.div_ceil(1000).max(1);
-    Failure::new(
-        FailureKind::RateLimited,
-        format!("All providers for {model} are at capacity. Retry after {seconds} seconds."),
-    )
-    .retry_after(std::time::Duration::from_millis(rest_ms))
-    .availability(json!({
-        "code": "capacity_exhausted",
-        "retryable": true,
-        "retry_after": seconds,
-        "requested_models": models,
-    }))
-}
-
-fn nobody(
-    market: &Market,
-    model: &str,
-    wanted: &Wanted<'_>,
-    excluded: &[(Excluded, &Target)],
-) -> Failure {
-    let mut reasons: Vec<_> = excluded.iter().map(|(reason, _)| *reason).collect();
-    reasons.sort_unstable();
-    reasons.dedup();
-    let names: Vec<_> = reasons.iter().map(|reason| reason.name()).collect();
-    let mut serving: Vec<&str> = excluded
-        .iter()
-        .map(|(_, target)| &*target.provider.slug)
-        .collect();
-    serving.sort_unstable();
-    serving.dedup();
-    let (code, message) = match reasons.as_slice() {
-        [] => {
-            let listed = market
-                .catalog
-                .resolve(model)
-                .map_or(0, |r| market.catalog.endpoints(r.model).len());
-            let why = if listed == 0 {
-                "the catalog lists no endpoint for it".to_owned()
-            } else {
-                let providers: Vec<_> = market
-                    .catalog
-                    .resolve(model)
-                    .map(|r| market.catalog.endpoints(r.model))
-                    .unwrap_or_default()
-                    .iter()
-                    .map(|endpoint| &*market.catalog.provider(endpoint.provider).slug)
-                    .take(5)
-                    .collect();
-                format!(
-                    "no provider that serves it is configured (for example: {})",
-                    providers.join(", ")
-                )
-            };
-            (
-                "no_endpoints",
-                format!("No endpoints found for {model}: {why}."),
-            )
-        }
-        [Excluded::Providers] => (
-            "constraint_filtered",
-            format!(
-                "No allowed providers are available for the selected model. Providers serving {model}: {}, but your request's provider preferences permit none of them.",
-                serving.join(", ")
-            ),
-        ),
-        [Excluded::Training | Excluded::Retention, ..] => (
-            "privacy_restricted",
-            format!(
-                "No endpoints for {model} match your data policy ({}).",
-                names.join(", ")
-            ),
-        ),
-        [Excluded::RequireParameters] => (
-            "constraint_filtered",
-            format!(
-                "No endpoints found for {model} that support every parameter of the request: {}. Remove some, or provider.require_parameters.",
-                wanted
-                    .needs
-                    .parameters
-                    .names()
-                    .collect::<Vec<_>>()
-                    .join(", ")
-            ),
-        ),
-        [Excluded::Modality] => (
-            "constraint_filtered",
-            format!(
-                "No endpoints found for {model} that support {} input and {} output.",
-                wanted.needs.input.names().collect::<Vec<_>>().join(", "),
-                wanted.needs.output.names().collect::<Vec<_>>().join(", ")
-            ),
-        ),
-        _ => (
-            "constraint_filtered",
-            format!(
-                "No endpoints found for {model} that fit the request: {}.",
-                names.join(", ")
-            ),
-        ),
-    };
-    Failure::new(FailureKind::NotFound, message).availability(json!({
-        "code": code,
-        "retryable": false,
-        "requested_models": wanted.models,
-        "affected_providers": serving,
-        "excluded_by": names,
     }))
 }
