@@ -12,6 +12,7 @@ use bourse_catalog::{Endpoint, EndpointIx, Model, ModelIx, Snapshot};
 use bourse_net::{Http2, Origin};
 use bourse_providers::{Credential, Disconnect, Provider};
 use bourse_routing::health::Health;
+use bourse_vocab::chat::{Effort, Efforts};
 
 use crate::metrics::TargetMetrics;
 use crate::way::Way;
@@ -275,6 +276,12 @@ fn handle(setup: ProviderSetup, catalog: &Snapshot) -> Result<ProviderHandle, St
     })
 }
 
+/// The efforts of a model in the words of a request.
+fn efforts(model: &Model) -> Efforts {
+    let names = model.reasoning.iter().flat_map(|r| r.efforts.names());
+    names.filter_map(Effort::by_name).collect()
+}
+
 /// The targets of an endpoint, one for each credential.
 fn endpoint_targets(
     model: &Model,
@@ -284,6 +291,7 @@ fn endpoint_targets(
     memory: &Memory,
 ) -> Result<Vec<Arc<Target>>, String> {
     let upstream = &*endpoint.upstream_model;
+    let efforts = efforts(model);
     let metrics = memory.metrics(endpoint, &model.slug, &handle.slug);
     let count = u16::try_from(credentials.len()).unwrap_or(u16::MAX);
     let mut targets = Vec::with_capacity(credentials.len());
@@ -292,7 +300,8 @@ fn endpoint_targets(
         let place = (&handle.origin, &*handle.base_path);
         let ways = interfaces
             .map(|interface| {
-                Way::new(&handle.provider, *interface, upstream, place, credential).map(Arc::new)
+                Way::new(&handle.provider, *interface, upstream, place, credential)
+                    .map(|way| Arc::new(way.with_efforts(efforts)))
             })
             .collect::<Result<Box<[_]>, _>>()?;
         if ways.is_empty() {

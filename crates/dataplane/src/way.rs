@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bourse_net::{HeadTemplate, Origin, OutgoingRequest, Segments};
 use bourse_providers::{Address, Attempt, Credential, Interface, Provider, Signing, ToSign};
+use bourse_vocab::chat::Efforts;
 use bourse_vocab::{Failure, Format, Operation};
 use bourse_wire::Dialect;
 use bourse_wire::framing::Framing;
@@ -25,6 +26,8 @@ pub struct Way {
     pub framing: Framing,
     /// How the vendor strays from the format for this model.
     pub dialect: Dialect,
+    /// The efforts that the model accepts, where the catalog knows.
+    pub efforts: Efforts,
     whole: Head,
     streamed: Head,
 }
@@ -74,9 +77,17 @@ impl Way {
             format: interface.format,
             framing: interface.framing,
             dialect: provider.dialect(interface.format, model).clone(),
+            efforts: Efforts::default(),
             whole: head(false)?,
             streamed: head(true)?,
         })
+    }
+
+    /// The same way to a model that accepts only these efforts.
+    #[must_use]
+    pub const fn with_efforts(mut self, efforts: Efforts) -> Self {
+        self.efforts = efforts;
+        self
     }
 
     /// A request with this body, signed if the provider wants it.

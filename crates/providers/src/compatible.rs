@@ -127,6 +127,11 @@ impl Provider for Compatible {
             .map_or(&self.dialect, |(_, dialect)| dialect)
     }
 
+    fn dialects(&self, _format: Format) -> Vec<&Dialect> {
+        let models = self.models.iter().map(|(_, dialect)| dialect);
+        std::iter::once(&self.dialect).chain(models).collect()
+    }
+
     fn address(&self, attempt: &Attempt<'_>) -> Address {
         match attempt.interface.format {
             Format::OpenAiChat => chat_completions(attempt),

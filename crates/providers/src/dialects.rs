@@ -5,7 +5,9 @@
 //! [`Dialect::PLAIN`].
 
 use bourse_wire::Dialect;
-use bourse_wire::dialect::{MaxTokensName, ReasoningStyle, StreamUsage};
+use bourse_wire::dialect::{
+    CacheMarks, CallIds, MaxTokensName, ReasoningStyle, StreamUsage, Thoughts,
+};
 
 /// Plain, but told how hard to think by `reasoning_effort`.
 pub const EFFORT: Dialect = Dialect {
@@ -51,6 +53,7 @@ pub const GROQ: Dialect = Dialect {
     rejects: &["logprobs", "logit_bias", "top_logprobs"],
     names: false,
     strict_messages: true,
+    thoughts: Thoughts::Refused,
     ..EFFORT
 };
 
@@ -67,6 +70,7 @@ pub const CEREBRAS: Dialect = Dialect {
         "service_tier",
     ],
     strict_messages: true,
+    thoughts: Thoughts::Refused,
     ..EFFORT
 };
 
@@ -77,7 +81,9 @@ pub const CEREBRAS: Dialect = Dialect {
 /// (Gitlawb/openclaude issue 739, April 2026), `reasoning_content`
 /// (charmbracelet/crush issue 1590), names (Gage-Technologies/mistral-go pull
 /// request 2) and `cache_control` (omnimind-ai/OmniBot issue 301, May 2026).
-/// The seed has a name of its own. Effort is for mistral-small,
+/// The seed has a name of its own, and ids of tool calls must be nine letters or
+/// digits ("Tool call id was … but must be a-z, A-Z, 0-9, with a length of 9",
+/// langchain-ai/langchain issue 24668, 2024). Effort is for mistral-small,
 /// mistral-medium-3-5 and later
 /// (docs.mistral.ai/capabilities/reasoning/adjustable).
 pub const MISTRAL: Dialect = Dialect {
@@ -99,6 +105,8 @@ pub const MISTRAL: Dialect = Dialect {
     ],
     names: false,
     strict_messages: true,
+    thoughts: Thoughts::Refused,
+    call_ids: CallIds::NineAlphanumerics,
     renames: &[("seed", "random_seed")],
     ..EFFORT
 };
@@ -106,7 +114,7 @@ pub const MISTRAL: Dialect = Dialect {
 /// "Context cache" and "Deep thinking" (alibabacloud.com/help/en/model-studio,
 /// October and June 2026): explicit breakpoints, a switch and a budget.
 pub const ALIBABA: Dialect = Dialect {
-    cache_control: true,
+    cache: CacheMarks::CacheControl,
     ..ENABLE_THINKING
 };
 
@@ -145,8 +153,18 @@ pub const KIMI_K3: Dialect = Dialect {
 /// Another gateway with OpenRouter's API (openrouter.ai/docs, October 2026).
 pub const OPENROUTER: Dialect = Dialect {
     reasoning: ReasoningStyle::Object,
+    accepts: &[
+        "cache_control",
+        "deferred_tools",
+        "max_tool_calls",
+        "prompt_cache_options",
+        "stop_server_tools_when",
+        "x_search_filter",
+    ],
     developer_role: true,
-    cache_control: true,
+    cache: CacheMarks::CacheControl,
+    thoughts: Thoughts::Details,
+    media_anywhere: true,
     ..Dialect::PLAIN
 };
 
@@ -154,5 +172,7 @@ pub const OPENROUTER: Dialect = Dialect {
 /// at OpenRouter.
 pub const VERCEL: Dialect = Dialect {
     reasoning: ReasoningStyle::Object,
+    thoughts: Thoughts::Details,
+    media_anywhere: true,
     ..Dialect::PLAIN
 };

@@ -3,7 +3,7 @@
 
 use bourse_vocab::Format;
 use bourse_wire::Dialect;
-use bourse_wire::dialect::{MaxTokensName, ReasoningStyle};
+use bourse_wire::dialect::{CacheMarks, MaxTokensName, ReasoningStyle, Thoughts};
 
 use crate::provider::{Address, Attempt, Interface, Provider, chat_completions};
 
@@ -18,6 +18,7 @@ static CHAT: Dialect = Dialect {
     reasoning: ReasoningStyle::Unsupported,
     rejects: OPEN_MODELS_ONLY,
     developer_role: true,
+    thoughts: Thoughts::Refused,
     ..Dialect::PLAIN
 };
 
@@ -28,7 +29,7 @@ static CHAT: Dialect = Dialect {
 /// (developers.openai.com/api/docs/guides/latest-model, parameter
 /// compatibility, 2026), and GPT-5.6 refuses them again. Leaving them out
 /// always works, and is reported as a loss.
-static REASONING: Dialect = Dialect {
+const REASONING: Dialect = Dialect {
     max_tokens: MaxTokensName::MaxCompletionTokens,
     reasoning: ReasoningStyle::Effort,
     rejects: &[
@@ -46,10 +47,30 @@ static REASONING: Dialect = Dialect {
         "stop",
     ],
     developer_role: true,
+    thoughts: Thoughts::Refused,
     ..Dialect::PLAIN
 };
 
+/// The same of the generations before and from GPT-5.6 on. The latter cache up
+/// to breakpoints of the caller's (prompt caching guide, 2026).
+static OLDER: Dialect = REASONING;
+static NEWER: Dialect = Dialect {
+    cache: CacheMarks::Breakpoint,
+    accepts: &["prompt_cache_options"],
+    ..REASONING
+};
+
 const OPEN_MODELS_ONLY: &[&str] = &["top_k", "min_p", "top_a", "repetition_penalty"];
+
+/// The generation of a model of the GPT line: `gpt-5.6-mini` is (5, 6).
+fn generation(model: &str) -> Option<(u32, u32)> {
+    let name = model.strip_prefix("gpt-")?;
+    let end = name.find(|c: char| !c.is_ascii_digit() && c != '.');
+    let mut numbers = name.get(..end.unwrap_or(name.len()))?.split('.');
+    let major = numbers.next()?.parse().ok()?;
+    let minor = numbers.next().map_or(Some(0), |minor| minor.parse().ok())?;
+    Some((major, minor))
+}
 
 /// Whether a model thinks: the o series, codex-mini, and GPT-5 and later,
 /// except the chat-tuned variants.
@@ -57,13 +78,9 @@ fn thinks(model: &str) -> bool {
     let o_series = model
         .strip_prefix('o')
         .is_some_and(|rest| rest.bytes().next().is_some_and(|b| b.is_ascii_digit()));
-    let generation = model
-        .strip_prefix("gpt-")
-        .map(|rest| rest.bytes().take_while(u8::is_ascii_digit).count())
-        .and_then(|digits| model.get(4..4 + digits)?.parse::<u32>().ok());
     o_series
         || model.starts_with("codex-mini")
-        || (generation.is_some_and(|g| g >= 5) && !model.contains("-chat"))
+        || (generation(model).is_some_and(|g| g >= (5, 0)) && !model.contains("-chat"))
 }
 
 impl Provider for OpenAi {
@@ -88,7 +105,15 @@ impl Provider for OpenAi {
     }
 
     fn dialect(&self, _format: Format, model: &str) -> &Dialect {
-        if thinks(model) { &REASONING } else { &CHAT }
+        match generation(model) {
+            _ if !thinks(model) => &CHAT,
+            Some(generation) if generation >= (5, 6) => &NEWER,
+            _ => &OLDER,
+        }
+    }
+
+    fn dialects(&self, _format: Format) -> Vec<&Dialect> {
+        vec![&CHAT, &OLDER, &NEWER]
     }
 
     fn address(&self, attempt: &Attempt<'_>) -> Address {
@@ -99,6 +124,21 @@ impl Provider for OpenAi {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn breakpoints_are_for_the_latest_generations() {
+        for (model, newer) in [
+            ("gpt-5", false),
+            ("gpt-5.2-mini", false),
+            ("gpt-5.6", true),
+            ("gpt-5.10-mini", true),
+            ("gpt-6-sol", true),
+            ("o3", false),
+        ] {
+            let dialect = OpenAi.dialect(Format::OpenAiChat, model);
+            assert_eq!(dialect == &NEWER, newer, "{model}");
+        }
+    }
 
     #[test]
     fn models_that_think_are_told_apart() {

@@ -116,6 +116,11 @@ pub trait Provider: Send + Sync {
     /// How it strays from a format that it speaks for `model`.
     fn dialect(&self, format: Format, model: &str) -> &Dialect;
 
+    /// Every way in which it strays from a format, whatever the model.
+    fn dialects(&self, format: Format) -> Vec<&Dialect> {
+        vec![self.dialect(format, "")]
+    }
+
     /// Where a body for one of its interfaces goes.
     fn address(&self, attempt: &Attempt<'_>) -> Address;
 
@@ -185,6 +190,10 @@ impl Provider for &'static dyn Provider {
 
     fn dialect(&self, format: Format, model: &str) -> &Dialect {
         (**self).dialect(format, model)
+    }
+
+    fn dialects(&self, format: Format) -> Vec<&Dialect> {
+        (**self).dialects(format)
     }
 
     fn address(&self, attempt: &Attempt<'_>) -> Address {

@@ -83,6 +83,10 @@ impl Provider for Xai {
         dialect(model)
     }
 
+    fn dialects(&self, _format: Format) -> Vec<&Dialect> {
+        vec![&PLAIN, &UNGRADED, &GRADED]
+    }
+
     fn address(&self, attempt: &Attempt<'_>) -> Address {
         chat_completions(attempt)
     }

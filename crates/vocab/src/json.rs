@@ -23,7 +23,7 @@ pub use number::Number;
 pub use parse::{NESTING_MAX, ParseError, parse};
 
 /// Any JSON value.
-#[derive(Clone, PartialEq, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub enum Value {
     /// `null`
     #[default]

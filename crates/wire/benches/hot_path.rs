@@ -95,6 +95,7 @@ fn requests() {
     let target = WriteTarget {
         model: "gpt-4o-mini",
         max_output: Some(16_384),
+        efforts: bourse_vocab::chat::Efforts::default(),
         dialect: &Dialect::PLAIN,
     };
     for (size, len) in [("1.4 KB", 1_000), ("100 KB", 100_000), ("1 MB", 1_000_000)] {

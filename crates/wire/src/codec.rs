@@ -1,6 +1,6 @@
 //! What every format can do.
 
-use bourse_vocab::chat::{Event, Loss, Reply, Request};
+use bourse_vocab::chat::{Efforts, Event, Loss, Reply, Request};
 use bourse_vocab::json::{ParseError, Value, parse};
 use bourse_vocab::{Failure, Format};
 use bytes::Bytes;
@@ -16,6 +16,8 @@ pub struct WriteTarget<'a> {
     pub model: &'a str,
     /// The model's output limit in tokens, for formats that insist on one.
     pub max_output: Option<u64>,
+    /// The efforts that the model accepts, where the catalog knows.
+    pub efforts: Efforts,
     /// How the vendor strays from the format.
     pub dialect: &'a Dialect,
 }

@@ -1,7 +1,32 @@
-//! How one vendor strays from a format: data that writers and readers obey.
+//! How one vendor strays from a format, and what follows from it.
 //!
-//! The types live here because the formats read them; the values live with
-//! the vendors, in `providers`.
+//! The types and the rules live here, the values live with the vendors, in
+//! `providers`. A request reaches a vendor of its own format on one of two
+//! roads: its bytes are spliced (`openai_chat::passthrough`), or it is read
+//! into the vocabulary and written out of it. Both roads obey the same rules,
+//! and each rule is written once, in a file of this folder:
+//!
+//! - [`parameters`]: what becomes of a top-level member;
+//! - [`thinking`]: how a vendor is told to think;
+//! - [`calls`]: ids, numbers and arguments of tool calls;
+//! - [`media`]: how types of media are spelled;
+//! - [`schema`]: what strict readers want of a tool's schema;
+//! - [`finish`]: words for the end, and when an answer has ended;
+//! - [`answer`]: what vendors put where a text should be.
+//!
+//! The splice cannot reach into messages, so [`needs_vocabulary`] decides
+//! from what the scanner saw whether a rule does. A test in `providers` sends
+//! every fixture down both roads for every dialect.
+
+pub mod answer;
+pub mod calls;
+pub mod finish;
+pub mod media;
+pub mod parameters;
+pub mod schema;
+pub mod thinking;
+
+use crate::json::Features;
 
 /// What a vendor calls the limit on output tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,6 +35,17 @@ pub enum MaxTokensName {
     MaxTokens,
     /// `max_completion_tokens`, which OpenAI's reasoning models insist on.
     MaxCompletionTokens,
+}
+
+impl MaxTokensName {
+    /// The name on the wire.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::MaxTokens => "max_tokens",
+            Self::MaxCompletionTokens => "max_completion_tokens",
+        }
+    }
 }
 
 /// How a vendor is told to think.
@@ -44,6 +80,42 @@ pub enum StreamUsage {
     Never,
 }
 
+/// How earlier thoughts go back to the vendor with the next turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Thoughts {
+    /// Not at all: they are left out and reported as losses.
+    Refused,
+    /// As one text, `reasoning_content`: the name under which most vendors
+    /// gave them, and under which the templates of open models look for them.
+    /// Seals and signatures are left out and reported.
+    Content,
+    /// As `reasoning` and `reasoning_details` (OpenRouter's own shape).
+    Details,
+}
+
+/// How a breakpoint for the prompt's cache is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CacheMarks {
+    /// There are none: they are left out and reported as losses.
+    None,
+    /// `cache_control: {type: "ephemeral"}` (Anthropic, Alibaba, OpenRouter).
+    CacheControl,
+    /// `prompt_cache_breakpoint: {mode: "explicit"}` (OpenAI).
+    Breakpoint,
+}
+
+/// Which ids of tool calls a vendor takes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallIds {
+    /// Any that is not empty.
+    Any,
+    /// Nine letters or digits, no more and no fewer (Mistral).
+    NineAlphanumerics,
+    /// Letters, digits, `_` and `-`, each id once in a conversation
+    /// (Anthropic).
+    UniqueWords,
+}
+
 /// How one vendor strays from a format.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dialect {
@@ -56,6 +128,8 @@ pub struct Dialect {
     /// Top-level members that the vendor answers with an error; they are
     /// left out and reported as losses.
     pub rejects: &'static [&'static str],
+    /// Top-level members that most vendors do not know, and this one does.
+    pub accepts: &'static [&'static str],
     /// Top-level members that the vendor spells otherwise: (ours, theirs).
     pub renames: &'static [(&'static str, &'static str)],
     /// Whether the role `developer` is understood; else it becomes `system`.
@@ -63,11 +137,18 @@ pub struct Dialect {
     /// Whether a participant's `name` is understood; else it is dropped or
     /// prefixed to the text.
     pub names: bool,
-    /// Whether `cache_control` breakpoints are understood; else they are
-    /// left out and reported as losses.
-    pub cache_control: bool,
-    /// Whether a member of a message that the vendor does not know, such as
-    /// replayed reasoning, is answered with an error. Most ignore it.
+    /// How breakpoints of the prompt's cache are written.
+    pub cache: CacheMarks,
+    /// How earlier thoughts go back.
+    pub thoughts: Thoughts,
+    /// Which ids of tool calls are taken back.
+    pub call_ids: CallIds,
+    /// Whether pictures and files may stand in results of tools and in
+    /// earlier answers; else the former move to a user's message, and the
+    /// latter are left out.
+    pub media_anywhere: bool,
+    /// Whether a member of a message that the vendor does not know is
+    /// answered with an error. Most ignore it.
     pub strict_messages: bool,
 }
 
@@ -78,10 +159,114 @@ impl Dialect {
         reasoning: ReasoningStyle::Unsupported,
         stream_usage: StreamUsage::OnRequest,
         rejects: &[],
+        accepts: &[],
         renames: &[],
         developer_role: false,
         names: true,
-        cache_control: false,
+        cache: CacheMarks::None,
+        thoughts: Thoughts::Content,
+        call_ids: CallIds::Any,
+        media_anywhere: false,
         strict_messages: false,
     };
+}
+
+/// Whether a rule of the dialect touches something inside the messages or
+/// tools of a request, where a splice cannot reach. If so, the request goes
+/// through the vocabulary.
+#[must_use]
+pub const fn needs_vocabulary(dialect: &Dialect, features: Features) -> bool {
+    // What no vendor is known to want as it came.
+    let odd = features.odd_media_type
+        || features.empty_call_id
+        || features.odd_arguments
+        || features.message_origin;
+    let role_or_name = (features.developer_role && !dialect.developer_role)
+        || (features.message_name && !dialect.names);
+    let marks = match dialect.cache {
+        CacheMarks::None => features.cache_control || features.cache_breakpoint,
+        CacheMarks::CacheControl => features.cache_breakpoint,
+        CacheMarks::Breakpoint => features.cache_control,
+    };
+    let thoughts = match dialect.thoughts {
+        Thoughts::Refused => {
+            features.reasoning || features.reasoning_content || features.reasoning_details
+        }
+        Thoughts::Content => features.reasoning || features.reasoning_details,
+        Thoughts::Details => features.reasoning_content,
+    };
+    let ids = match dialect.call_ids {
+        CallIds::Any => false,
+        CallIds::NineAlphanumerics => features.long_call_id,
+        CallIds::UniqueWords => features.long_call_id || features.tool_role,
+    };
+    let media = !dialect.media_anywhere
+        && (features.answer_images || (features.tool_role && features.has_media()));
+    odd || role_or_name
+        || marks
+        || thoughts
+        || ids
+        || media
+        || (dialect.strict_messages && features.message_extra)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(set: fn(&mut Features)) -> Features {
+        let mut features = Features::default();
+        set(&mut features);
+        features
+    }
+
+    #[test]
+    fn a_request_is_rewritten_only_where_a_rule_touches_it() {
+        const STRICT: Dialect = Dialect {
+            cache: CacheMarks::CacheControl,
+            thoughts: Thoughts::Refused,
+            call_ids: CallIds::NineAlphanumerics,
+            names: false,
+            strict_messages: true,
+            ..Dialect::PLAIN
+        };
+        const RICH: Dialect = Dialect {
+            cache: CacheMarks::Breakpoint,
+            thoughts: Thoughts::Details,
+            developer_role: true,
+            media_anywhere: true,
+            ..Dialect::PLAIN
+        };
+        for (features, [plain, strict, rich]) in [
+            (seen(|_| {}), [false, false, false]),
+            (seen(|f| f.image = true), [false, false, false]),
+            (seen(|f| f.tool_role = true), [false, false, false]),
+            (seen(|f| f.developer_role = true), [true, true, false]),
+            (seen(|f| f.message_name = true), [false, true, false]),
+            (seen(|f| f.cache_control = true), [true, false, true]),
+            (seen(|f| f.cache_breakpoint = true), [true, true, false]),
+            (seen(|f| f.reasoning = true), [true, true, false]),
+            (seen(|f| f.reasoning_content = true), [false, true, true]),
+            (seen(|f| f.reasoning_details = true), [true, true, false]),
+            (seen(|f| f.long_call_id = true), [false, true, false]),
+            (seen(|f| f.message_extra = true), [false, true, false]),
+            (seen(|f| f.answer_images = true), [true, true, false]),
+            (
+                seen(|f| (f.tool_role, f.image) = (true, true)),
+                [true, true, false],
+            ),
+            (seen(|f| f.odd_media_type = true), [true, true, true]),
+            (seen(|f| f.empty_call_id = true), [true, true, true]),
+            (seen(|f| f.odd_arguments = true), [true, true, true]),
+        ] {
+            for (dialect, expected) in [(&Dialect::PLAIN, plain), (&STRICT, strict), (&RICH, rich)]
+            {
+                assert_eq!(
+                    needs_vocabulary(dialect, features),
+                    expected,
+                    "{features:?}"
+                );
+            }
+        }
+    }
 }

@@ -32,6 +32,7 @@ mod tests;
 
 pub use count::count_values;
 pub use features::Features;
+pub(crate) use features::is_nine_alphanumerics;
 pub use outline::{Kind, Member, Outline};
 pub use parse::parse_scanned;
 pub use reader::Reader;

@@ -2,10 +2,8 @@
 
 pub mod completions;
 mod failure;
-mod finish;
-mod media;
 pub mod passthrough;
-mod reasoning;
+pub(crate) mod reasoning;
 mod reply;
 mod request;
 mod stream;

@@ -15,7 +15,7 @@ use std::time::Duration;
 use bourse_vocab::chat::{Event, Loss};
 use bourse_vocab::json::Value;
 use bourse_vocab::{Bill, Format, Nanos, Usage, UsageReport};
-use bourse_wire::dialect::{Dialect, ReasoningStyle};
+use bourse_wire::dialect::{CacheMarks, Dialect, ReasoningStyle, Thoughts};
 use bourse_wire::laws::{self, Outcome};
 use bourse_wire::{Codec, ErrorReply, Stamp, WriteTarget, codec};
 
@@ -26,7 +26,10 @@ const READY: &[Format] = &[Format::OpenAiChat, Format::Anthropic, Format::Gemini
 const RICH: Dialect = Dialect {
     reasoning: ReasoningStyle::Object,
     developer_role: true,
-    cache_control: true,
+    accepts: &["cache_control"],
+    cache: CacheMarks::CacheControl,
+    thoughts: Thoughts::Details,
+    media_anywhere: true,
     ..Dialect::PLAIN
 };
 
@@ -118,6 +121,7 @@ fn every_request_through_every_pair_of_formats() {
                 let target = WriteTarget {
                     model: "upstream-model",
                     max_output: Some(8192),
+                    efforts: bourse_vocab::chat::Efforts::default(),
                     dialect,
                 };
                 let text = match codec(to).write_request(&request, &target) {

@@ -131,6 +131,7 @@ fn written(request: &dyn ClientRequest, way: &Way) -> Result<String, Failure> {
     let target = WriteTarget {
         model: "vendor-name",
         max_output: Some(100),
+        efforts: bourse_vocab::chat::Efforts::default(),
         dialect: &way.dialect,
     };
     let prepared = request.write(way, &target)?;

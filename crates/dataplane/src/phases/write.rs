@@ -37,6 +37,7 @@ pub async fn write(
         let target = WriteTarget {
             model: &endpoint.upstream_model,
             max_output: endpoint.max_output,
+            efforts: way.efforts,
             dialect: &way.dialect,
         };
         return request.write(way, &target);
@@ -64,6 +65,7 @@ async fn aside(
         let target = WriteTarget {
             model: &model,
             max_output,
+            efforts: way.efforts,
             dialect: &way.dialect,
         };
         request.write(&way, &target)

@@ -141,18 +141,19 @@ impl Effort {
     /// Finds an effort by its public name.
     #[must_use]
     pub fn by_name(name: &str) -> Option<Self> {
-        [
-            Self::None,
-            Self::Minimal,
-            Self::Low,
-            Self::Medium,
-            Self::High,
-            Self::Xhigh,
-            Self::Max,
-        ]
-        .into_iter()
-        .find(|effort| effort.name() == name)
+        Self::ALL.into_iter().find(|effort| effort.name() == name)
     }
+
+    /// Every effort, the least first.
+    pub const ALL: [Self; 7] = [
+        Self::None,
+        Self::Minimal,
+        Self::Low,
+        Self::Medium,
+        Self::High,
+        Self::Xhigh,
+        Self::Max,
+    ];
 
     /// Thinking budget as a share of the output limit, in percent
     /// (openrouter.ai/docs, reasoning tokens, August 2026).
@@ -188,6 +189,49 @@ impl Effort {
     }
 }
 
+/// Efforts that a model accepts. The empty set stands for a model of which
+/// nothing is known: it is taken to accept all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Efforts(u8);
+
+impl Efforts {
+    /// Whether nothing is known.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Whether `effort` is accepted.
+    #[must_use]
+    pub const fn accepts(self, effort: Effort) -> bool {
+        self.is_empty() || self.0 & (1 << effort as u8) != 0
+    }
+
+    /// The accepted effort that is nearest to `wanted`, the lower of two
+    /// (openrouter.ai/docs, reasoning tokens, August 2026: efforts that a model
+    /// does not take are mapped to the nearest). Whoever asks for thinking
+    /// gets some, and who asks for none gets the least there is.
+    #[must_use]
+    pub fn nearest(self, wanted: Effort) -> Effort {
+        let accepted = Effort::ALL
+            .into_iter()
+            .filter(|effort| self.accepts(*effort));
+        let thinks = |effort: &Effort| *effort != Effort::None;
+        let nearest = accepted
+            .clone()
+            .filter(|effort| wanted == Effort::None || thinks(effort))
+            .min_by_key(|effort| (*effort as u8).abs_diff(wanted as u8));
+        nearest.or(accepted.clone().next()).unwrap_or(wanted)
+    }
+}
+
+impl FromIterator<Effort> for Efforts {
+    fn from_iter<I: IntoIterator<Item = Effort>>(efforts: I) -> Self {
+        let bits = efforts.into_iter().map(|effort| 1 << effort as u8);
+        Self(bits.fold(0, |all, bit| all | bit))
+    }
+}
+
 /// What the client wants to know about the model's thinking.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ReasoningRequest {
@@ -201,6 +245,19 @@ pub struct ReasoningRequest {
     pub enabled: Option<bool>,
     /// `auto`, `concise` or `detailed`.
     pub summary: Option<String>,
+    /// Members that the reader does not know, for a vendor that may.
+    pub more: Map,
+}
+
+impl ReasoningRequest {
+    /// Whether thinking is to be switched off. Whoever switches it off means
+    /// it, whatever else is said.
+    #[must_use]
+    pub fn is_off(&self) -> bool {
+        self.enabled == Some(false)
+            || self.effort == Some(Effort::None)
+            || (self.effort.is_none() && self.max_tokens == Some(0))
+    }
 }
 
 /// How tokens are chosen. Absent means: the provider's default.
@@ -293,6 +350,46 @@ impl Request {
             modalities: Vec::new(),
             user: None,
             extras: Extras::none(format),
+        }
+    }
+
+    /// The unknown members of `reasoning`, as the losses that they are in any
+    /// other format.
+    pub fn reasoning_losses(&self) -> impl Iterator<Item = Loss> {
+        let more = self.reasoning.iter().flat_map(|asked| asked.more.keys());
+        more.map(|name| {
+            Loss::new(
+                format!("reasoning.{name}"),
+                format!("only {} has this parameter", self.extras.format),
+            )
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_effort_that_a_model_does_not_take_becomes_the_nearest() {
+        use Effort::{High, Low, Max, Medium, Minimal, None, Xhigh};
+        for (accepted, wanted, nearest) in [
+            (&[Low, Medium, High][..], Xhigh, High),
+            (&[Low, Medium, High], Minimal, Low),
+            (&[Low, Medium, High], Medium, Medium),
+            (&[Minimal, Low, Medium, High], None, Minimal),
+            (&[None, High], Low, High),
+            (&[None, High], None, None),
+            (&[None], High, None),
+            (&[Low, Max], High, Low),
+            (&[], Max, Max),
+        ] {
+            let efforts: Efforts = accepted.iter().copied().collect();
+            assert_eq!(
+                efforts.nearest(wanted),
+                nearest,
+                "{wanted:?} of {accepted:?}"
+            );
         }
     }
 }

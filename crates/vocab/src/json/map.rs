@@ -156,6 +156,8 @@ impl PartialEq for Map {
     }
 }
 
+impl Eq for Map {}
+
 impl Extend<(String, Value)> for Map {
     fn extend<I: IntoIterator<Item = (String, Value)>>(&mut self, members: I) {
         for (name, value) in members {

@@ -24,6 +24,7 @@ fn write(request: &Request, model: &str) -> (Value, Vec<Loss>) {
     let target = WriteTarget {
         model,
         max_output: Some(65_536),
+        efforts: bourse_vocab::chat::Efforts::default(),
         dialect: &Dialect::PLAIN,
     };
     let written = Gemini.write_request(request, &target).unwrap();
@@ -144,6 +145,7 @@ fn a_result_without_a_call_names_the_field() {
     let target = WriteTarget {
         model: "gemini-3.8-flash",
         max_output: None,
+        efforts: bourse_vocab::chat::Efforts::default(),
         dialect: &Dialect::PLAIN,
     };
     let failure = Gemini.write_request(&request, &target).unwrap_err();
@@ -164,6 +166,7 @@ fn a_model_that_takes_no_prefill_says_so() {
         let target = WriteTarget {
             model,
             max_output: None,
+            efforts: bourse_vocab::chat::Efforts::default(),
             dialect: &Dialect::PLAIN,
         };
         let written = Gemini.write_request(&request, &target);

@@ -158,7 +158,7 @@ impl Prompt {
             Marker::Type => self.kind_of_part(head, depth),
             Marker::Part(Slot::Text) => self.facts.texts.add(range),
             Marker::Part(slot) => self.text_of_medium(slot, head, range, depth),
-            Marker::None | Marker::Role | Marker::Name => {}
+            Marker::None | Marker::Role | Marker::Name | Marker::CallId | Marker::Thought(_) => {}
         }
     }
 

@@ -328,6 +328,7 @@ impl Scanner {
         }
         if kind != Kind::String && self.marker != Marker::None {
             let marker = std::mem::take(&mut self.marker);
+            self.outline.features.nested_value(marker, kind);
             self.outline.prompt.begin(marker, kind, self.depth);
         }
     }

@@ -197,18 +197,25 @@ fn features_of_the_prompt_are_noted() {
             cache_control: true,
             developer_role: true,
             message_name: true,
+            reasoning_content: true,
             reasoning_details: true,
-            reasoning_text: true,
+            message_extra: true,
+            ..Features::default()
         }
     );
     // Text that merely speaks of these things, and tools that use the
-    // words for their own ends, ask for nothing.
+    // words for their own ends, ask for nothing; a member that is unknown is
+    // only that.
     let none = features(
         r#"{"messages":[{"role":"user","name":null,"content":"\"type\":\"file\"","x":{"name":"y","role":"developer","reasoning":"z"}},
         {"tool_calls":[{"type":"function","function":{"name":"f"}}]}],
         "reasoning":{"effort":"low"},"tools":[{"name":"x","role":"developer","type":"file"}],"name":"z"}"#,
     );
-    assert_eq!(none, Features::default());
+    let unknown = Features {
+        message_extra: true,
+        ..Features::default()
+    };
+    assert_eq!(none, unknown);
 }
 
 #[test]

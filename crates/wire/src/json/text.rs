@@ -82,6 +82,19 @@ pub fn i64(value: &[u8]) -> Option<i64> {
     std::str::from_utf8(value).ok()?.parse().ok()
 }
 
+/// Reads a whole number in whatever way it is written: `7`, `7.0` and `7e0` are
+/// one to JSON Schema.
+#[must_use]
+pub fn whole(value: &[u8]) -> Option<i128> {
+    if let Some(number) = u64(value) {
+        return Some(i128::from(number));
+    }
+    match bourse_vocab::json::parse(value).ok()? {
+        bourse_vocab::json::Value::Number(number) => number.as_whole(),
+        _ => None,
+    }
+}
+
 /// Reads a number. Only for comparing with a range: never for money.
 #[must_use]
 pub fn f64(value: &[u8]) -> Option<f64> {

@@ -15,21 +15,21 @@
 //! so. Most vendors of this format ignore members that they do not know in
 //! messages, and are sent them as they are.
 
+mod body;
 mod check;
 mod chunk;
 mod envelope;
-pub mod params;
-pub mod reasoning;
 mod relay;
 mod reply;
 mod request;
+mod state;
 mod template;
 
 #[cfg(test)]
 mod tests;
 
+pub use crate::dialect::parameters::{Param, Params};
 pub use envelope::Envelope;
-pub use params::{Param, Params};
 pub use relay::{FinishSeen, StreamRelay};
 pub use reply::{ReplyParts, splice_reply};
 pub use request::{RequestEdits, needs_rewrite, splice_request};

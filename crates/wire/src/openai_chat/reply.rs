@@ -4,9 +4,12 @@ use bourse_vocab::chat::{Choice, Finish, Media, Part, Reply};
 use bourse_vocab::json::{Map, Value};
 use bourse_vocab::{Failure, Format, Usage};
 
-use super::request::CHOICES_MAX;
-use super::{finish, media, reasoning, usage};
+use super::{reasoning, usage};
 use crate::codec::Stamp;
+use crate::dialect::answer::{images, plain_reasoning, spoken, text_of};
+use crate::dialect::calls::{arguments, ids_of_whole};
+use crate::dialect::parameters::CHOICES_MAX;
+use crate::dialect::{finish, media};
 use crate::failure_text;
 use crate::object::{self, Object, object};
 
@@ -23,7 +26,7 @@ pub fn read(body: &[u8]) -> Result<Reply, Failure> {
         Some(items) if !items.is_empty() && items.len() as u64 <= CHOICES_MAX => items
             .iter()
             .zip(0..)
-            .map(|(item, position)| choice(item, position))
+            .map(|(item, position)| choice(item, position, text_of(&value, "id")))
             .collect::<Result<Vec<_>, _>>()?,
         _ => {
             return Err(Failure::unavailable(
@@ -57,7 +60,7 @@ pub fn error_in(value: &Value) -> Option<Failure> {
     (says_so || looks_so).then(|| failure_text::read_late(value))
 }
 
-fn choice(item: &Value, position: u32) -> Result<Choice, Failure> {
+fn choice(item: &Value, position: u32, answer: Option<&str>) -> Result<Choice, Failure> {
     let empty = Value::Null;
     let message = item.get("message").unwrap_or(&empty);
     let mut parts = thoughts(message);
@@ -70,7 +73,7 @@ fn choice(item: &Value, position: u32) -> Result<Choice, Failure> {
     }
     parts.extend(images(message));
     let calls_begin = parts.len();
-    calls(message, &mut parts);
+    calls(message, answer, &mut parts);
     let word = item.get("finish_reason").and_then(Value::as_str);
     let finish =
         finish::read(word).map(|finish| finish::with_calls(finish, parts.len() > calls_begin));
@@ -97,14 +100,6 @@ fn choice(item: &Value, position: u32) -> Result<Choice, Failure> {
     })
 }
 
-/// A text that is there and not empty.
-pub fn text_of<'v>(value: &'v Value, name: &str) -> Option<&'v str> {
-    value
-        .get(name)
-        .and_then(Value::as_str)
-        .filter(|text| !text.is_empty())
-}
-
 /// The `index` of a choice.
 pub fn index_of(item: &Value) -> Option<u32> {
     item.get("index")
@@ -128,81 +123,10 @@ fn thoughts(message: &Value) -> Vec<Part> {
     parts
 }
 
-/// Reasoning as one text: `reasoning` (OpenRouter, vLLM, Groq) or
-/// `reasoning_content` (DeepSeek, Moonshot, Z.AI, Alibaba).
-pub fn plain_reasoning(message: &Value) -> Option<&str> {
-    text_of(message, "reasoning").or_else(|| text_of(message, "reasoning_content"))
-}
-
-/// Reads `content`: a text, or Mistral's array of parts, in which thoughts
-/// stand among the texts (docs.mistral.ai, API reference, `ThinkChunk`,
-/// October 2026).
-pub fn spoken(content: Option<&Value>, parts: &mut Vec<Part>) {
-    match content {
-        Some(Value::String(text)) if !text.is_empty() => parts.push(Part::text(text.clone())),
-        Some(Value::Array(items)) => {
-            for item in items {
-                match item.get("type").and_then(Value::as_str) {
-                    Some("text" | "output_text") => {
-                        parts.extend(text_of(item, "text").map(Part::text));
-                    }
-                    Some("thinking") => {
-                        let text = thinking_text(item.get("thinking"));
-                        if !text.is_empty() {
-                            parts.push(reasoning::plain(text));
-                        }
-                    }
-                    Some("refusal") => {
-                        parts.extend(
-                            text_of(item, "refusal").map(|text| Part::Refusal(text.to_owned())),
-                        );
-                    }
-                    Some("image_url") => parts.extend(image(item)),
-                    _ => parts.push(Part::Opaque {
-                        format: Format::OpenAiChat,
-                        value: item.clone(),
-                    }),
-                }
-            }
-        }
-        _ => {}
-    }
-}
-
-fn thinking_text(value: Option<&Value>) -> String {
-    match value {
-        Some(Value::String(text)) => text.clone(),
-        Some(Value::Array(items)) => items
-            .iter()
-            .filter_map(|item| item.get("text").and_then(Value::as_str))
-            .collect(),
-        _ => String::new(),
-    }
-}
-
-/// The pictures of an answer or of a bit of one.
-pub fn images(message: &Value) -> impl Iterator<Item = Part> + '_ {
-    message
-        .get("images")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter_map(image)
-}
-
-fn image(item: &Value) -> Option<Part> {
-    let url = item.get("image_url")?;
-    let url = url.as_str().or_else(|| url.get("url")?.as_str())?;
-    Some(Part::Image {
-        media: media::read(url.to_owned()),
-        detail: None,
-        cache: None,
-    })
-}
-
-fn calls(message: &Value, parts: &mut Vec<Part>) {
+fn calls(message: &Value, answer: Option<&str>, parts: &mut Vec<Part>) {
     let list = message.get("tool_calls").and_then(Value::as_array);
-    for (number, item) in list.into_iter().flatten().enumerate() {
+    let items = list.map(Vec::as_slice).unwrap_or_default();
+    for (item, id) in items.iter().zip(ids_of_whole(items, answer)) {
         let Some(function) = item.get("function") else {
             let mut members = Map::new();
             members.insert("tool_call".to_owned(), item.clone());
@@ -212,7 +136,6 @@ fn calls(message: &Value, parts: &mut Vec<Part>) {
             });
             continue;
         };
-        let id = text_of(item, "id").map_or_else(|| format!("call_{number}"), str::to_owned);
         parts.push(call(id, function));
     }
     // The form before `tool_calls`.
@@ -228,15 +151,6 @@ fn call(id: String, function: &Value) -> Part {
         id,
         name: text_of(function, "name").unwrap_or_default().to_owned(),
         arguments: arguments(function),
-    }
-}
-
-/// A call's arguments as JSON text; some vendors forget to print them.
-pub fn arguments(function: &Value) -> String {
-    match function.get("arguments") {
-        None | Some(Value::Null) => String::new(),
-        Some(Value::String(text)) => text.clone(),
-        Some(other) => other.to_string(),
     }
 }
 
@@ -315,20 +229,23 @@ pub fn said(parts: &[Part]) -> Option<String> {
     said
 }
 
+/// Every refusal in `parts`, joined.
+pub fn refused(parts: &[Part]) -> Option<String> {
+    let refusals = parts.iter().filter_map(|part| match part {
+        Part::Refusal(text) => Some(text.as_str()),
+        _ => None,
+    });
+    let refusal: String = refusals.collect();
+    (!refusal.is_empty()).then_some(refusal)
+}
+
 fn write_message(out: &mut Vec<u8>, choice: &Choice) {
     let parts = &choice.parts;
-    let refusal: String = parts
-        .iter()
-        .filter_map(|part| match part {
-            Part::Refusal(text) => Some(text.as_str()),
-            _ => None,
-        })
-        .collect();
     object(out, |object| {
         object
             .put("role", "assistant")
             .put("content", &said(parts))
-            .put("refusal", &(!refusal.is_empty()).then_some(refusal))
+            .put("refusal", &refused(parts))
             .put("reasoning", &reasoning::joined(parts));
         write_list(object, "reasoning_details", parts, write_detail);
         write_list(object, "tool_calls", parts, write_call);

@@ -1,6 +1,5 @@
 //! Streams: from a provider, and to a client.
 
-mod calls;
 mod read;
 mod write;
 

@@ -46,7 +46,9 @@ impl Count {
     fn read(value: &Entry<'_>) -> Self {
         match value.kind {
             Kind::Null => Self::Absent,
-            Kind::Number => text::u64(value.value)
+            // Some servers print counts as floats: `10.0`.
+            Kind::Number => text::whole(value.value)
+                .and_then(|count| u64::try_from(count).ok())
                 .filter(|count| *count <= TOKENS_MAX)
                 .map_or(Self::Nonsense, Self::Tokens),
             _ => Self::Nonsense,

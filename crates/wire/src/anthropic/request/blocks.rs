@@ -8,6 +8,7 @@ use bourse_vocab::json;
 use bourse_vocab::json::{Map, Value};
 
 use super::super::seal;
+use crate::dialect::media;
 
 /// Text as base64.
 pub fn encode(text: &str) -> String {
@@ -77,7 +78,7 @@ impl Blocks<'_> {
                 arguments,
             } => Some(json!({
                 "type": "tool_use",
-                "id": call_id(id),
+                "id": id,
                 "name": name,
                 "input": self.input(arguments, path),
             })),
@@ -100,7 +101,7 @@ impl Blocks<'_> {
 
     fn image_source(&mut self, media: &Media, path: &str) -> Option<Value> {
         match media {
-            Media::Url(url) => Some(match data_url(url) {
+            Media::Url(url) => Some(match media::data_url(url) {
                 Some((mime, data)) => base64_source(mime, data),
                 None => json!({"type": "url", "url": url}),
             }),
@@ -119,7 +120,7 @@ impl Blocks<'_> {
     fn document(&mut self, media: &Media, path: &str) -> Option<Value> {
         let (mime, data) = match media {
             Media::Base64 { mime, data } => (mime.as_str(), data.as_str()),
-            Media::Url(url) => match data_url(url) {
+            Media::Url(url) => match media::data_url(url) {
                 Some(found) => found,
                 None => {
                     return Some(json!({
@@ -212,7 +213,7 @@ impl Blocks<'_> {
         self.write(parts, path, &mut content);
         let mut block = Map::new();
         block.insert("type".to_owned(), json!("tool_result"));
-        block.insert("tool_use_id".to_owned(), json!(call_id(id)));
+        block.insert("tool_use_id".to_owned(), json!(id));
         if !content.is_empty() {
             block.insert("content".to_owned(), Value::Array(content));
         }
@@ -261,29 +262,5 @@ pub fn set(block: &mut Value, name: &str, value: Value) {
 }
 
 fn base64_source(mime: &str, data: &str) -> Value {
-    json!({"type": "base64", "media_type": mime, "data": data})
-}
-
-fn data_url(url: &str) -> Option<(&str, &str)> {
-    let (head, data) = url.strip_prefix("data:")?.split_once(',')?;
-    let mime = head.strip_suffix(";base64")?;
-    Some((mime.split(';').next().unwrap_or(mime), data))
-}
-
-/// Anthropic takes letters, digits, `_` and `-` in the ids of calls; other
-/// vendors write dots and colons. The same id always becomes the same id, so
-/// that results find their calls.
-fn call_id(id: &str) -> String {
-    if id.is_empty() {
-        return "call".to_owned();
-    }
-    id.chars()
-        .map(|c| {
-            if c.is_ascii_alphanumeric() || c == '_' || c == '-' {
-                c
-            } else {
-                '_'
-            }
-        })
-        .collect()
+    json!({"type": "base64", "media_type": media::mime_type(mime), "data": data})
 }

@@ -69,16 +69,13 @@ pub fn plan(asked: Option<&ReasoningRequest>, given: Given, losses: &mut Vec<Los
     let effort = reasoning.effort.filter(|effort| *effort != Effort::None);
     let budget = reasoning.max_tokens.filter(|budget| *budget > 0);
     let wanted = effort.is_some() || budget.is_some() || reasoning.enabled == Some(true);
-    let off = reasoning.effort == Some(Effort::None)
-        || reasoning.max_tokens == Some(0)
-        || reasoning.enabled == Some(false);
     if reasoning.summary.as_deref().is_some_and(|s| s != "auto") {
         losses.push(Loss::new(
             "reasoning.summary",
             "Anthropic decides how it summarises thinking",
         ));
     }
-    if off {
+    if reasoning.is_off() {
         return switched_off(given, losses);
     }
     if !wanted {

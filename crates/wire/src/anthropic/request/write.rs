@@ -10,6 +10,8 @@ use super::super::model::Model;
 use super::blocks::{Blocks, cache_control, cached, kind, set};
 use super::thinking::{self, Given};
 use crate::codec::{WriteTarget, Written};
+use crate::dialect::calls::fit_ids;
+use crate::dialect::{CallIds, schema};
 
 /// Breakpoints that one request may hold (prompt caching, 2026).
 const BREAKPOINTS_MAX: usize = 4;
@@ -77,6 +79,7 @@ impl Writer<'_> {
                 format!("only {} has this parameter", extras.format),
             ));
         }
+        self.losses.extend(self.request.reasoning_losses());
     }
 
     fn forced_tool(&self) -> bool {
@@ -298,7 +301,9 @@ impl Writer<'_> {
     /// Writes `system` and `messages`. Returns whether a turn goes on that
     /// did not begin with thinking.
     fn conversation(&mut self) -> Result<bool, Failure> {
-        let messages = &self.request.messages;
+        // Other ids are an error to Anthropic ("`tool_use` ids must be
+        // unique", NVIDIA-NeMo/Switchyard issue 502, 2026).
+        let messages = &*fit_ids(&self.request.messages, CallIds::UniqueWords);
         let is_system = |message: &Message| matches!(message.role, Role::System | Role::Developer);
         let mut leading = messages.iter().take_while(|m| is_system(m)).count();
         let only_system = leading == messages.len() && leading > 0;
@@ -422,10 +427,7 @@ impl Writer<'_> {
                     strict,
                     cache,
                 } => {
-                    let schema = parameters
-                        .clone()
-                        .filter(Value::is_object)
-                        .unwrap_or_else(|| json!({"type": "object", "properties": {}}));
+                    let schema = schema::of_arguments(parameters.as_ref());
                     let mut block = json!({"name": name, "input_schema": schema});
                     if let Some(text) = description {
                         set(&mut block, "description", json!(text));

@@ -371,6 +371,7 @@ fn thinking(
         .write_request(
             &request,
             &WriteTarget {
+                efforts: bourse_vocab::chat::Efforts::default(),
                 model,
                 max_output,
                 dialect: &Dialect::PLAIN,
@@ -672,6 +673,7 @@ fn a_dialect_takes_members_out_and_renames_them() {
             &WriteTarget {
                 model: "kimi-k2",
                 max_output: Some(8192),
+                efforts: bourse_vocab::chat::Efforts::default(),
                 dialect: &dialect,
             },
         )

@@ -9,6 +9,9 @@ use bourse_vocab::{Failure, Format, Next};
 
 use super::super::model::Model;
 use super::super::part::{self, Signer};
+use crate::dialect::CallIds;
+use crate::dialect::calls::fit_ids;
+use crate::dialect::media;
 
 /// What Google offers instead of a signature for calls that another model
 /// made or a client lost: without any, the third generation refuses the
@@ -40,7 +43,9 @@ pub fn write(
         system: Vec::new(),
         turns: Vec::new(),
     };
-    writer.messages(&request.messages)?;
+    // Results find their calls by id, so ids must differ here too.
+    let messages = fit_ids(&request.messages, CallIds::UniqueWords);
+    writer.messages(&messages)?;
     writer.finish()
 }
 
@@ -319,9 +324,11 @@ impl Writer<'_> {
 
     /// Google fetches public addresses itself ("File input methods",
     /// October 2026), but only safe ones.
-    fn media(&mut self, media: &Media, path: &str) -> Option<Value> {
-        let uri = match media {
-            Media::Base64 { mime, data } => return Some(part::write_media(mime, data)),
+    fn media(&mut self, medium: &Media, path: &str) -> Option<Value> {
+        let uri = match medium {
+            Media::Base64 { mime, data } => {
+                return Some(part::write_media(&media::mime_type(mime), data));
+            }
             Media::Url(url) if url.starts_with("https://") || url.starts_with("gs://") => url,
             Media::Url(_) => {
                 self.lose(path, "Gemini fetches https addresses only");

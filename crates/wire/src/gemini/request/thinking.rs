@@ -113,12 +113,11 @@ enum Wish {
 impl Wish {
     fn of(reasoning: &ReasoningRequest) -> Self {
         match (reasoning.effort, reasoning.max_tokens, reasoning.enabled) {
-            (Some(Effort::None), ..) | (None, None | Some(0), Some(false)) => Self::Off,
+            _ if reasoning.is_off() => Self::Off,
             (Some(effort), ..) => Self::Effort(effort),
-            (None, Some(0), _) => Self::Off,
             (None, Some(tokens), _) => Self::Tokens(tokens),
             (None, None, Some(true)) => Self::On,
-            (None, None, None) => Self::Free,
+            (None, None, _) => Self::Free,
         }
     }
 }

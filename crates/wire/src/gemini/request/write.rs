@@ -9,6 +9,7 @@ use super::super::model::Model;
 use super::super::schema;
 use super::{CONFIG, TOOL_CONFIG, config, contents};
 use crate::codec::{WriteTarget, Written};
+use crate::dialect::schema::of_arguments;
 
 /// Writes a request. The model and whether to stream go into the URL.
 pub fn write(request: &Request, target: &WriteTarget<'_>) -> Result<Written, Failure> {
@@ -32,6 +33,7 @@ pub fn write(request: &Request, target: &WriteTarget<'_>) -> Result<Written, Fai
     if !config.is_empty() {
         body.insert(CONFIG.to_owned(), Value::Object(config));
     }
+    losses.extend(request.reasoning_losses());
     unsupported(request, &mut losses);
     for name in target.dialect.rejects {
         if body.remove(name).is_some() {
@@ -165,7 +167,8 @@ fn declaration(name: &str, description: Option<&str>, parameters: Option<&Value>
     // was refused for years.
     let has_members = |schema: &&Value| schema.as_object().is_some_and(|s| !s.is_empty());
     if let Some(parameters) = parameters.filter(has_members) {
-        declaration.insert("parametersJsonSchema".to_owned(), schema::plain(parameters));
+        let typed = of_arguments(Some(parameters));
+        declaration.insert("parametersJsonSchema".to_owned(), schema::plain(&typed));
     }
     Value::Object(declaration)
 }

@@ -3,11 +3,8 @@
 
 use bourse_vocab::Failure;
 
-use super::params::{Check, Param};
+use crate::dialect::parameters::{Check, Param, STOPS_MAX};
 use crate::json::{Kind, text};
-
-/// Stop texts in one request (OpenAI's and OpenRouter's limit).
-const STOPS_MAX: usize = 4;
 
 /// Checks one value, which is not `null`.
 pub(super) fn check(param: Param, kind: Kind, value: &[u8]) -> Result<(), Failure> {
@@ -19,13 +16,13 @@ pub(super) fn check(param: Param, kind: Kind, value: &[u8]) -> Result<(), Failur
             Some(number) if kind == Kind::Number && min <= number && number <= max => Ok(()),
             _ => must_be(&format!("a number from {min} to {max}")),
         },
-        Check::Whole(min, max) => match text::u64(value) {
-            Some(number) if (min..=max).contains(&number) => Ok(()),
+        Check::Whole(min, max) => match text::whole(value) {
+            Some(number) if (i128::from(min)..=i128::from(max)).contains(&number) => Ok(()),
             _ => must_be(&format!("a whole number from {min} to {max}")),
         },
-        Check::Integer => match text::i64(value) {
-            Some(_) => Ok(()),
-            None => must_be("a whole number"),
+        Check::Integer => match text::whole(value).map(i64::try_from) {
+            Some(Ok(_)) => Ok(()),
+            _ => must_be("a whole number"),
         },
         Check::Bool => match kind {
             Kind::True | Kind::False => Ok(()),
@@ -34,6 +31,10 @@ pub(super) fn check(param: Param, kind: Kind, value: &[u8]) -> Result<(), Failur
         Check::Text(max) => match text::string(value) {
             Some(string) if !string.is_empty() && string.chars().count() <= max => Ok(()),
             _ => must_be(&format!("a string of 1 to {max} characters")),
+        },
+        Check::AnyText(max) => match text::string(value) {
+            Some(string) if string.chars().count() <= max => Ok(()),
+            _ => must_be(&format!("a string of at most {max} characters")),
         },
         Check::Array if kind == Kind::Array => Ok(()),
         Check::Array => must_be("an array"),
@@ -65,6 +66,11 @@ pub(super) fn check(param: Param, kind: Kind, value: &[u8]) -> Result<(), Failur
 pub(super) const fn needs_value(param: Param) -> bool {
     matches!(
         param.check(),
-        Check::Number(..) | Check::Whole(..) | Check::Integer | Check::Text(_) | Check::Stop
+        Check::Number(..)
+            | Check::Whole(..)
+            | Check::Integer
+            | Check::Text(_)
+            | Check::AnyText(_)
+            | Check::Stop
     )
 }

@@ -10,15 +10,16 @@ use std::ops::Range;
 use bourse_vocab::chat::Finish;
 use bourse_vocab::{Failure, UsageReport};
 
+use super::body::Body;
+use super::state::State;
 use crate::codec::Stamp;
+use crate::dialect::finish;
+use crate::dialect::parameters::CHOICES_MAX;
 use crate::failure_text;
 use crate::json::walk::{self, Entry};
 use crate::json::{Kind, Reader, ScanError, text};
+use crate::openai_chat::reply;
 use crate::openai_chat::usage::read_usage_text;
-use crate::openai_chat::{finish, reply};
-
-/// Answers in one reply: one bit each. OpenAI allows 128.
-const CHOICES_MAX: u64 = 128;
 
 /// Whether a chunk or a whole reply is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,8 +77,9 @@ pub(super) struct Hole {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ChoiceSeen {
     pub index: u32,
-    /// The reason to stop and the vendor's own word for it.
-    pub finish: Option<(Finish, String)>,
+    /// The reason to stop and the vendor's own word for it, as the client was
+    /// told with this chunk.
+    pub finish: Option<(Finish, Option<String>)>,
 }
 
 /// What was seen while rewriting.
@@ -93,7 +95,17 @@ pub(super) struct Seen {
     /// Whether the client sees any of it.
     pub shows_content: bool,
     /// Reasoning was there and is not shown.
-    hid_reasoning: bool,
+    pub hid_reasoning: bool,
+    /// A thought was dressed as a piece of reasoning with a number.
+    pub thinks: bool,
+    /// Something other than a thought was said.
+    pub speaks: bool,
+    /// A tool call began.
+    pub begins_call: bool,
+    /// The choice that is being read has content, shown or hidden.
+    pub content: bool,
+    /// A tool call went on.
+    pub continues_call: bool,
     pub upstream_id: Option<String>,
     pub upstream_model: Option<String>,
     pub service_tier: Option<String>,
@@ -102,6 +114,16 @@ pub(super) struct Seen {
 }
 
 impl Seen {
+    /// Notes a string whose content begins behind `at` in the vendor's text.
+    pub fn hole(&mut self, at: usize, value: &[u8], to: Vec<usize>, is_content: bool) {
+        let from = at.saturating_add(1);
+        self.holes.push(Hole {
+            from: from..from.saturating_add(value.len().saturating_sub(2)),
+            to,
+            is_content,
+        });
+    }
+
     /// Bytes of content, those in holes included.
     pub fn content_bytes(&self) -> usize {
         let holes = self.holes.iter().filter(|hole| hole.is_content);
@@ -126,11 +148,13 @@ pub(super) fn rewrite(
     head: &[u8],
     form: Form,
     hide_reasoning: bool,
+    state: &mut State,
     out: &mut Vec<u8>,
 ) -> Result<Seen, Failure> {
     let mut writer = Writer {
         form,
         hide_reasoning,
+        state,
         out,
         seen: Seen::default(),
     };
@@ -161,6 +185,7 @@ pub(super) fn rewrite(
 struct Writer<'a> {
     form: Form,
     hide_reasoning: bool,
+    state: &'a mut State,
     out: &'a mut Vec<u8>,
     seen: Seen,
 }
@@ -170,7 +195,7 @@ fn owned(value: &[u8]) -> Option<String> {
 }
 
 /// Whether a value says anything: not `null`, `""`, `[]` or `{}`.
-fn is_filled(entry: &Entry<'_>) -> bool {
+pub(super) fn is_filled(entry: &Entry<'_>) -> bool {
     match entry.kind {
         Kind::Null => false,
         Kind::String => entry.value.len() > 2,
@@ -191,7 +216,12 @@ impl Writer<'_> {
         }
         let entry = &reader.entry(name).map_err(broken)?;
         match name {
-            b"id" => self.seen.upstream_id = owned(entry.value),
+            b"id" => {
+                self.seen.upstream_id = owned(entry.value);
+                if self.state.answer.is_none() {
+                    self.state.answer.clone_from(&self.seen.upstream_id);
+                }
+            }
             b"model" => self.seen.upstream_model = owned(entry.value),
             b"object" | b"created" | b"provider" => {}
             b"usage" => self.usage(entry),
@@ -235,12 +265,13 @@ impl Writer<'_> {
         self.out.extend_from_slice(b",\"choices\":[");
         if reader.kind().map_err(broken)? == Kind::Array {
             reader.enter_array().map_err(broken)?;
-            let mut first = true;
+            let mut position = 0;
             while reader.next_element().map_err(broken)? {
-                if !std::mem::take(&mut first) {
+                if position > 0 {
                     self.out.push(b',');
                 }
-                self.choice(reader)?;
+                self.choice(reader, position)?;
+                position += 1;
             }
         } else {
             reader.entry(b"choices").map_err(broken)?;
@@ -249,27 +280,33 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// Writes one choice.
-    fn choice(&mut self, reader: &mut Reader<'_>) -> Result<(), Failure> {
+    /// Writes one choice, the number `position` of those that are there.
+    fn choice(&mut self, reader: &mut Reader<'_>, position: u64) -> Result<(), Failure> {
         if reader.kind().map_err(broken)? != Kind::Object {
             return Err(malformed("a choice is not an object"));
         }
+        let given = index_ahead(reader).map_err(broken)?;
+        let index = given.unwrap_or(position);
+        if index >= CHOICES_MAX {
+            return Err(malformed("a choice has an impossible index"));
+        }
+        let content_before = self.seen.content;
+        self.seen.content = false;
         reader.enter_object().map_err(broken)?;
         self.out.push(b'{');
         let mut first = true;
-        let (mut index, mut has_body) = (None, false);
-        let mut finish: Option<(Finish, String)> = None;
-        let mut native: Option<&[u8]> = None;
+        let mut has_body = false;
+        let mut word: Option<String> = None;
+        let mut native: Option<String> = None;
         while let Some(name) = reader.next_member().map_err(broken)? {
             let entry = reader.entry(name).map_err(broken)?;
             match name {
                 b"finish_reason" => {
-                    let word = owned(entry.value);
-                    finish = finish::read(word.as_deref()).zip(word);
+                    word = owned(entry.value);
                     continue;
                 }
                 b"native_finish_reason" => {
-                    native = (entry.kind == Kind::String).then_some(entry.value);
+                    native = owned(entry.value).filter(|word| !word.is_empty());
                     continue;
                 }
                 // Moonshot reports usage inside the last choice
@@ -278,12 +315,17 @@ impl Writer<'_> {
                     self.usage(&entry);
                     continue;
                 }
-                b"index" => index = text::u64(entry.value),
-                name if name == self.form.body() => {
+                // Some vendors send the last bit as a `message`.
+                b"message" if entry.kind == Kind::Object && !has_body => {
                     has_body = true;
-                    self.comma_and_name(name, first);
+                    self.body(index, &entry, first)?;
                     first = false;
-                    self.body(&entry);
+                    continue;
+                }
+                name if name == self.form.body() && !has_body => {
+                    has_body = true;
+                    self.body(index, &entry, first)?;
+                    first = false;
                     continue;
                 }
                 _ => {}
@@ -291,9 +333,10 @@ impl Writer<'_> {
             self.copy(&entry, first);
             first = false;
         }
-        if index.is_none() {
+        if given.is_none() {
             self.comma_and_name(b"index", first);
-            self.out.push(b'0');
+            self.out
+                .extend_from_slice(itoa::Buffer::new().format(index).as_bytes());
             first = false;
         }
         if !has_body {
@@ -303,27 +346,10 @@ impl Writer<'_> {
             self.comma_and_name(b"delta", first);
             self.out.extend_from_slice(b"{}");
         }
-        self.out.extend_from_slice(b",\"finish_reason\":");
-        match &finish {
-            Some((reason, word)) => {
-                text::write_string(reason.name(), self.out);
-                self.out.extend_from_slice(b",\"native_finish_reason\":");
-                match native {
-                    Some(native) => self.out.extend_from_slice(native),
-                    None => text::write_string(word, self.out),
-                }
-            }
-            None if self.form == Form::Reply => {
-                self.out
-                    .extend_from_slice(b"null,\"native_finish_reason\":null");
-            }
-            None => self.out.extend_from_slice(b"null"),
-        }
+        let finish = self.finish(index, word, native)?;
+        self.ending(finish.as_ref());
         self.out.push(b'}');
-        let index = index.unwrap_or(0);
-        if index >= CHOICES_MAX {
-            return Err(malformed("a choice has an impossible index"));
-        }
+        self.seen.content |= content_before;
         self.seen.choices.push(ChoiceSeen {
             index: u32::try_from(index).unwrap_or(0),
             finish,
@@ -332,158 +358,61 @@ impl Writer<'_> {
     }
 
     /// Writes a `delta` or `message`.
-    fn body(&mut self, body: &Entry<'_>) {
-        self.out.push(b'{');
-        let has = |name: &[u8]| {
-            walk::members(body.value).any(|entry| entry.name == name && is_filled(&entry))
+    fn body(&mut self, index: u64, entry: &Entry<'_>, first: bool) -> Result<(), Failure> {
+        self.comma_and_name(self.form.body(), first);
+        let mut choice = self.state.take(index);
+        let mut body = Body {
+            form: self.form,
+            hide_reasoning: self.hide_reasoning,
+            out: self.out,
+            seen: &mut self.seen,
+            state: &mut choice,
+            answer: self.state.answer.as_deref(),
+            first: true,
+            has_content: false,
         };
-        let mut first = true;
-        let (mut has_role, mut has_content) = (false, false);
-        for entry in walk::members(body.value) {
-            let at = body.at.start.saturating_add(entry.at.start);
-            let filled = is_filled(&entry);
-            match entry.name {
-                b"reasoning_content" | b"reasoning" | b"reasoning_details" => {
-                    if self.hide_reasoning {
-                        if entry.kind == Kind::String {
-                            self.hidden_hole(at, entry.value, true);
-                        }
-                        self.seen.hid_reasoning |= filled;
-                        continue;
-                    }
-                    self.seen.shows_content |= filled;
-                    if entry.name == b"reasoning_details" {
-                        if !has(b"reasoning") && !has(b"reasoning_content") {
-                            self.seen.other_content += entry.value.len();
-                        }
-                    } else if entry.kind != Kind::String {
-                        if entry.name == b"reasoning_content" {
-                            continue;
-                        }
-                    } else {
-                        if entry.name == b"reasoning_content" && has(b"reasoning") {
-                            self.hidden_hole(at, entry.value, false);
-                            continue;
-                        }
-                        let details = filled && !has(b"reasoning_details");
-                        self.reasoning(at, entry.value, details, first);
-                        first = false;
-                        continue;
-                    }
-                }
-                b"content" | b"refusal" => {
-                    has_content |= entry.name == b"content";
-                    self.seen.shows_content |= filled;
-                    if entry.kind == Kind::String {
-                        self.comma_and_name(entry.name, first);
-                        self.string_with_hole(at, entry.value, true);
-                        first = false;
-                        continue;
-                    }
-                    if filled {
-                        self.seen.other_content += entry.value.len();
-                    }
-                }
-                b"tool_calls" => {
-                    self.seen.shows_content |= filled;
-                    self.comma_and_name(entry.name, first);
-                    self.tool_calls(at, entry.value);
-                    first = false;
-                    continue;
-                }
-                b"function_call" | b"audio" | b"images" => {
-                    self.seen.shows_content |= filled;
-                    if filled {
-                        self.seen.other_content += entry.value.len();
-                    }
-                }
-                b"role" => has_role = entry.kind == Kind::String,
-                _ => {}
-            }
-            self.copy(&entry, first);
-            first = false;
-        }
+        body.write(entry)?;
+        self.seen.content |= body.has_content;
+        self.state.put(index, choice);
+        Ok(())
+    }
+
+    /// The end of a choice, if the client is to be told of it now.
+    fn finish(
+        &mut self,
+        index: u64,
+        word: Option<String>,
+        native: Option<String>,
+    ) -> Result<Option<(Finish, Option<String>)>, Failure> {
+        let choice = self.state.take(index);
+        let calls = choice.calls_tools();
+        self.state.put(index, choice);
+        let reason = finish::read(word.as_deref())
+            .map(|reason| (finish::with_calls(reason, calls), native.or(word)));
         if self.form == Form::Reply {
-            if !has_role {
-                self.comma_and_name(b"role", first);
-                self.out.extend_from_slice(b"\"assistant\"");
-                first = false;
-            }
-            if !has_content {
-                self.comma_and_name(b"content", first);
-                self.out.extend_from_slice(b"null");
-            }
+            return Ok(reason);
         }
-        self.out.push(b'}');
+        let index = u32::try_from(index).unwrap_or(0);
+        self.state.endings.chunk(index, self.seen.content, reason)
     }
 
-    /// Writes a thought as `reasoning`, and as `reasoning_details` too
-    /// unless the vendor does that itself.
-    fn reasoning(&mut self, at: usize, value: &[u8], details: bool, first: bool) {
-        self.comma_and_name(b"reasoning", first);
-        self.string_with_hole(at, value, true);
-        if !details {
-            return;
-        }
-        self.out
-            .extend_from_slice(b",\"reasoning_details\":[{\"type\":\"reasoning.text\",\"text\":");
-        let copy = self.out.len().saturating_add(1);
-        self.out.extend_from_slice(value);
-        if let Some(hole) = self.seen.holes.last_mut() {
-            hole.to.push(copy);
-        }
-        self.out
-            .extend_from_slice(b",\"format\":\"unknown\",\"index\":0}]");
-    }
-
-    /// Copies tool calls; the arguments of a single one are a hole. Names
-    /// and arguments are what the model wrote.
-    fn tool_calls(&mut self, at: usize, value: &[u8]) {
-        let start = self.out.len();
-        self.out.extend_from_slice(value);
-        let is_single = walk::elements(value).nth(1).is_none();
-        for call in walk::elements(value) {
-            let Some(function) = walk::members(call.value).find(|e| e.name == b"function") else {
-                continue;
-            };
-            for part in walk::members(function.value) {
-                let length = part.value.len().saturating_sub(2);
-                match part.name {
-                    b"arguments" if is_single && part.kind == Kind::String => {
-                        let inside = call.at.start + function.at.start + part.at.start + 1;
-                        let from = at.saturating_add(inside);
-                        self.seen.holes.push(Hole {
-                            from: from..from.saturating_add(length),
-                            to: vec![start.saturating_add(inside)],
-                            is_content: true,
-                        });
-                    }
-                    b"arguments" | b"name" => self.seen.other_content += length,
-                    _ => {}
-                }
+    /// Writes why a choice ended, or that it did not.
+    fn ending(&mut self, finish: Option<&(Finish, Option<String>)>) {
+        match finish {
+            Some((reason, native)) => write_ending(self.out, *reason, native.as_deref()),
+            None if self.form == Form::Reply => {
+                self.out
+                    .extend_from_slice(b",\"finish_reason\":null,\"native_finish_reason\":null");
             }
+            None => self.out.extend_from_slice(b",\"finish_reason\":null"),
         }
     }
 
     /// Copies a string value whose content begins behind `at`.
     fn string_with_hole(&mut self, at: usize, value: &[u8], is_content: bool) {
-        let from = at.saturating_add(1);
-        self.seen.holes.push(Hole {
-            from: from..from.saturating_add(value.len().saturating_sub(2)),
-            to: vec![self.out.len().saturating_add(1)],
-            is_content,
-        });
+        let to = vec![self.out.len().saturating_add(1)];
+        self.seen.hole(at, value, to, is_content);
         self.out.extend_from_slice(value);
-    }
-
-    /// Notes a string that is not shown.
-    fn hidden_hole(&mut self, at: usize, value: &[u8], is_content: bool) {
-        let from = at.saturating_add(1);
-        self.seen.holes.push(Hole {
-            from: from..from.saturating_add(value.len().saturating_sub(2)),
-            to: Vec::new(),
-            is_content,
-        });
     }
 
     fn comma_and_name(&mut self, name: &[u8], first: bool) {
@@ -497,6 +426,30 @@ impl Writer<'_> {
         self.comma_and_name(entry.name, first);
         self.out.extend_from_slice(entry.value);
     }
+}
+
+/// Writes the last members of a choice that ended.
+pub(super) fn write_ending(out: &mut Vec<u8>, reason: Finish, native: Option<&str>) {
+    out.extend_from_slice(b",\"finish_reason\":");
+    text::write_string(reason.name(), out);
+    out.extend_from_slice(b",\"native_finish_reason\":");
+    match native {
+        Some(native) => text::write_string(native, out),
+        None => out.extend_from_slice(b"null"),
+    }
+}
+
+/// The `index` of the choice that comes next, wherever in it that stands.
+fn index_ahead(reader: &Reader<'_>) -> Result<Option<u64>, ScanError> {
+    let mut ahead = reader.clone();
+    ahead.enter_object()?;
+    while let Some(name) = ahead.next_member()? {
+        let entry = ahead.entry(name)?;
+        if name == b"index" {
+            return Ok(text::u64(entry.value));
+        }
+    }
+    Ok(None)
 }
 
 /// An answer that is not JSON.

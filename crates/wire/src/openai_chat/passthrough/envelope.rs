@@ -3,12 +3,14 @@
 use std::borrow::Cow;
 
 use bourse_vocab::chat::ReasoningRequest;
+use bourse_vocab::json::{Map, Value};
 use bourse_vocab::{Failure, PromptFacts};
 use bytes::Bytes;
 
 use super::check::{check, needs_value};
-use super::params::{Param, Params};
-use super::reasoning;
+use crate::dialect::parameters::{Check, Param, Params};
+use crate::dialect::thinking;
+use crate::fields::{Fields, Path};
 use crate::json::{self, Features, Kind, Member, Outline, text};
 
 /// Fallback models in one request. OpenRouter's examples have up to five.
@@ -31,6 +33,9 @@ pub struct Envelope {
     pub params: Params,
     /// Names of members that the gateway does not know; they are passed on.
     pub unknown: Vec<String>,
+    /// Whole numbers that are written as if they were none, such as `256.0`:
+    /// where they are in the outline, and their digits.
+    pub(super) respelled: Vec<(usize, String)>,
     /// The model, as the client typed it.
     pub model: Option<String>,
     /// Models to fall back to, in order.
@@ -74,8 +79,9 @@ impl Envelope {
         let mut known = Vec::with_capacity(outline.members().len());
         let mut params = Params::default();
         let mut unknown = Vec::new();
+        let mut respelled = Vec::new();
         let mut written = 0_usize;
-        for (name, member) in outline.iter() {
+        for (at, (name, member)) in outline.iter().enumerate() {
             let param = Param::by_name(name);
             known.push(param);
             if param.is_none_or(Param::is_prompt) {
@@ -92,6 +98,12 @@ impl Envelope {
                     };
                     check(param, member.kind, &value)?;
                     params.insert(param);
+                    if matches!(param.check(), Check::Whole(..) | Check::Integer)
+                        && value.iter().any(|byte| matches!(byte, b'.' | b'e' | b'E'))
+                        && let Some(number) = text::whole(&value)
+                    {
+                        respelled.push((at, number.to_string()));
+                    }
                 }
             }
         }
@@ -101,6 +113,7 @@ impl Envelope {
             known,
             params,
             unknown,
+            respelled,
             model: None,
             models: Vec::new(),
             stream: false,
@@ -181,7 +194,7 @@ impl Envelope {
     }
 
     fn count(&self, param: Param, segments: &[Bytes]) -> Option<u64> {
-        text::u64(&self.raw(param, segments)?)
+        u64::try_from(text::whole(&self.raw(param, segments)?)?).ok()
     }
 
     fn flag(&self, param: Param) -> Option<bool> {
@@ -190,6 +203,30 @@ impl Envelope {
             Kind::False => Some(false),
             _ => None,
         }
+    }
+
+    /// Reads the few members that say how to think, as the vocabulary does.
+    fn read_reasoning(&self, segments: &[Bytes]) -> Result<Option<ReasoningRequest>, Failure> {
+        const WAYS: [Param; 3] = [
+            Param::Reasoning,
+            Param::ReasoningEffort,
+            Param::IncludeReasoning,
+        ];
+        if !WAYS.into_iter().any(|param| self.params.has(param)) {
+            return Ok(None);
+        }
+        let mut members = Map::new();
+        for param in WAYS {
+            if let Some(value) = self.value(param, segments) {
+                members.insert(param.name().to_owned(), value);
+            }
+        }
+        thinking::read(&mut Fields::of(Value::Object(members), &Path::Root)?)
+    }
+
+    /// A parameter, parsed; `None` if it is absent or `null`.
+    pub(super) fn value(&self, param: Param, segments: &[Bytes]) -> Option<Value> {
+        bourse_vocab::json::parse(&self.raw(param, segments)?).ok()
     }
 
     fn check_conversation(&self, segments: &[Bytes]) -> Result<(), Failure> {
@@ -232,11 +269,7 @@ impl Envelope {
             .count(Param::MaxTokens, segments)
             .max(self.count(Param::MaxCompletionTokens, segments));
         self.n = self.count(Param::N, segments).unwrap_or(1);
-        self.reasoning = reasoning::read(
-            self.raw(Param::Reasoning, segments).as_deref(),
-            self.text(Param::ReasoningEffort, segments).as_deref(),
-            self.flag(Param::IncludeReasoning),
-        )?;
+        self.reasoning = self.read_reasoning(segments)?;
         self.user = self.text(Param::User, segments);
         self.session_id = self.text(Param::SessionId, segments);
         self.preset = self.text(Param::Preset, segments);

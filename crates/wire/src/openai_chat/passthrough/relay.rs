@@ -5,8 +5,9 @@ use std::borrow::Cow;
 use bourse_vocab::chat::Finish;
 use bourse_vocab::{Bill, Failure, Usage, UsageReport};
 
-use super::chunk::{Form, Seen, by_provider, head, reported, rewrite};
-use super::template::Template;
+use super::chunk::{Form, Seen, by_provider, head, reported, rewrite, write_ending};
+use super::state::State;
+use super::template::{Applied, Template};
 use crate::codec::Stamp;
 use crate::lossy;
 use crate::object::object;
@@ -58,10 +59,12 @@ struct Core {
     content_events: u64,
     content_bytes: u64,
     usage: Option<UsageReport>,
-    /// One bit for each choice that began, and for each that ended.
-    begun: u128,
-    ended: u128,
+    state: State,
+    /// An end was told or is held, so that chunks must be looked at.
+    near_end: bool,
     finishes: Vec<FinishSeen>,
+    /// Ends that the stream was closed before telling.
+    unsent: Vec<FinishSeen>,
     upstream_id: Option<String>,
     upstream_model: Option<String>,
     service_tier: Option<String>,
@@ -85,9 +88,10 @@ impl StreamRelay {
                 content_events: 0,
                 content_bytes: 0,
                 usage: None,
-                begun: 0,
-                ended: 0,
+                state: State::default(),
+                near_end: false,
                 finishes: Vec::new(),
+                unsent: Vec::new(),
                 upstream_id: None,
                 upstream_model: None,
                 service_tier: None,
@@ -106,21 +110,24 @@ impl StreamRelay {
 
     /// The provider closed the stream. Fails if it was cut short: neither
     /// `[DONE]` nor a reason to stop for every choice that began.
-    pub fn end(&self) -> Result<(), Failure> {
-        if self.is_complete() {
+    pub fn end(&mut self) -> Result<(), Failure> {
+        if self.core.is_done {
             return Ok(());
         }
-        Err(
-            Failure::unavailable("The provider's stream ended before the answer was complete.")
-                .inside("no [DONE] and no finish_reason"),
-        )
+        self.core.unsent = self.core.close()?;
+        Ok(())
     }
 
     /// Whether nothing more is needed for a whole answer.
     #[must_use]
-    pub const fn is_complete(&self) -> bool {
-        let core = &self.core;
-        core.is_done || (core.begun != 0 && core.begun == core.ended)
+    pub fn is_complete(&self) -> bool {
+        self.core.is_done || self.core.state.endings.is_complete()
+    }
+
+    /// Forgets the sorts of chunks that it knows.
+    #[cfg(test)]
+    pub(super) fn forget(&mut self) {
+        self.core.templates.clear();
     }
 
     /// Whether the provider said `[DONE]`.
@@ -187,6 +194,9 @@ impl StreamRelay {
 
     /// Ends a whole stream: usage with its price, metadata, `[DONE]`.
     pub fn settle(&self, usage: &Usage, bill: &Bill, out: &mut Vec<u8>) {
+        for finish in &self.core.unsent {
+            self.core.write_finish(finish, out);
+        }
         out.extend_from_slice(b"data: ");
         out.extend_from_slice(&self.core.head);
         out.extend_from_slice(b",\"choices\":[],\"usage\":");
@@ -217,16 +227,65 @@ impl Core {
         if self.is_done {
             return Ok(());
         }
+        if self.near_end {
+            return self.look(frame, out);
+        }
         for (at, template) in self.templates.iter().enumerate() {
             if let Some(applied) = template.apply(frame.data, out) {
                 self.count(applied.content_bytes, applied.shows_content);
-                if let Some(used) = self.templates.get_mut(..=at) {
-                    used.rotate_right(1);
+                // Only after another sort of chunk is there something to do.
+                if at > 0 {
+                    self.turn_to(at, applied);
                 }
                 return Ok(());
             }
         }
         self.look(frame, out)
+    }
+
+    /// Another sort of chunk came than the last time: it goes to the front.
+    #[cold]
+    fn turn_to(&mut self, at: usize, applied: Applied) {
+        if let Some(used) = self.templates.get_mut(..=at) {
+            used.rotate_right(1);
+        }
+        if applied.speaks {
+            self.state.interrupt(applied.choice);
+            self.templates.retain(|template| !template.thinks());
+        }
+    }
+
+    /// Nothing more follows: the ends that are still to be told, unless the
+    /// answer was cut short.
+    fn close(&mut self) -> Result<Vec<FinishSeen>, Failure> {
+        let held = self.state.endings.close().into_iter();
+        let held: Vec<_> = held
+            .map(|(choice, reason, native)| FinishSeen {
+                choice,
+                reason,
+                native: native.unwrap_or_default(),
+            })
+            .collect();
+        self.finishes.extend(held.iter().cloned());
+        let named = !self.state.waits_for_a_name();
+        if named && self.state.endings.is_complete() {
+            return Ok(held);
+        }
+        Err(
+            Failure::unavailable("The provider's stream ended before the answer was complete.")
+                .inside("a choice without finish_reason, or a call without a name"),
+        )
+    }
+
+    /// Writes a chunk that only says that a choice ended.
+    fn write_finish(&self, finish: &FinishSeen, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"data: ");
+        out.extend_from_slice(&self.head);
+        out.extend_from_slice(b",\"choices\":[{\"index\":");
+        out.extend_from_slice(itoa::Buffer::new().format(finish.choice).as_bytes());
+        out.extend_from_slice(b",\"delta\":{}");
+        write_ending(out, finish.reason, Some(&finish.native));
+        out.extend_from_slice(b"}]}\n\n");
     }
 
     fn count(&mut self, bytes: usize, shows_content: bool) {
@@ -245,6 +304,9 @@ impl Core {
             return Ok(());
         }
         if data.as_ref() == b"[DONE]" {
+            for finish in self.close()? {
+                self.write_finish(&finish, out);
+            }
             self.is_done = true;
             return Ok(());
         }
@@ -265,7 +327,9 @@ impl Core {
         }
         let start = out.len();
         out.extend_from_slice(b"data: ");
-        let seen = match rewrite(&data, &self.head, Form::Chunk, self.hide_reasoning, out) {
+        let hide = self.hide_reasoning;
+        let state = &mut self.state;
+        let seen = match rewrite(&data, &self.head, Form::Chunk, hide, state, out) {
             Ok(seen) => seen,
             Err(failure) => {
                 out.truncate(start);
@@ -279,6 +343,13 @@ impl Core {
         }
         if let Some(error) = seen.error {
             return Err(by_provider(*error, &self.provider));
+        }
+        if seen.begins_call {
+            // What was learned of arguments was of the call before.
+            self.templates.retain(|template| !template.continues_call());
+        }
+        if seen.speaks {
+            self.templates.retain(|template| !template.thinks());
         }
         let written = out.get(start..).unwrap_or_default();
         if let Some(template) = Template::learn(&data, written, start, &seen) {
@@ -295,16 +366,12 @@ impl Core {
             self.usage.get_or_insert_default().merge(report);
         }
         for choice in seen.choices {
-            let bit = 1_u128.checked_shl(choice.index).unwrap_or(0);
-            self.begun |= bit;
-            if let Some((reason, native)) = choice.finish
-                && self.ended & bit == 0
-            {
-                self.ended |= bit;
+            self.near_end |= self.state.endings.is_near(choice.index);
+            if let Some((reason, native)) = choice.finish {
                 self.finishes.push(FinishSeen {
                     choice: choice.index,
                     reason,
-                    native,
+                    native: native.unwrap_or_default(),
                 });
             }
         }

@@ -4,6 +4,7 @@ use bourse_vocab::{Bill, Failure, Usage, UsageReport};
 
 use super::chunk::{Form, by_provider, head, malformed, rewrite};
 use super::relay::FinishSeen;
+use super::state::State;
 use crate::codec::Stamp;
 use crate::lossy;
 use crate::openai_chat::usage::write_usage;
@@ -64,7 +65,15 @@ pub fn splice_reply(
     let body = lossy::utf8(body);
     let mut text = Vec::with_capacity(body.len().saturating_add(GROWTH));
     let head = head(stamp, Form::Reply);
-    let seen = rewrite(&body, &head, Form::Reply, hide_reasoning, &mut text)?;
+    let mut state = State::default();
+    let seen = rewrite(
+        &body,
+        &head,
+        Form::Reply,
+        hide_reasoning,
+        &mut state,
+        &mut text,
+    )?;
     if let Some(error) = seen.error {
         return Err(by_provider(*error, stamp.provider));
     }
@@ -76,7 +85,7 @@ pub fn splice_reply(
         choice.finish.map(|(reason, native)| FinishSeen {
             choice: choice.index,
             reason,
-            native,
+            native: native.unwrap_or_default(),
         })
     });
     Ok(ReplyParts {

@@ -1,20 +1,19 @@
 //! Writing a request for one target.
 
-use bourse_vocab::chat::Loss;
+use bourse_vocab::chat::{Loss, ReasoningRequest};
+use bourse_vocab::json::{self, Value};
 use bytes::Bytes;
 
 use super::envelope::Envelope;
-use super::params::{Fate, Param};
-use super::reasoning;
 use crate::codec::WriteTarget;
-use crate::dialect::{Dialect, MaxTokensName, StreamUsage};
+use crate::dialect::parameters::{
+    ASK_FOR_USAGE, Disposal, Fate, NEED_TOOLS, Param, REQUIRED, choice_of_nothing, disposal,
+    disposal_of,
+};
+use crate::dialect::{Dialect, StreamUsage, needs_vocabulary, thinking};
 use crate::json::splice::Splice;
 use crate::json::text::write_string;
-use crate::json::{Features, Kind};
-
-const ASK_FOR_USAGE: &[u8] = br#"{"include_usage":true}"#;
-/// Members with this prefix are spoken between clients and gateways.
-const PRIVATE_PREFIX: &str = "x_";
+use crate::json::{Features, Kind, Member};
 
 /// What the gateway itself wants changed. Applied last, so it always wins.
 #[derive(Debug, Clone, Copy, Default)]
@@ -25,16 +24,11 @@ pub struct RequestEdits<'a> {
     pub remove: &'a [&'a str],
 }
 
-/// Whether a request must be rewritten through `vocab`, because the vendor
-/// does not understand something inside its messages.
+/// Whether a request must be rewritten through `vocab`, because a rule of the
+/// dialect touches something that a splice cannot reach.
 #[must_use]
 pub const fn needs_rewrite(dialect: &Dialect, features: Features) -> bool {
-    (features.developer_role && !dialect.developer_role)
-        || (features.message_name && !dialect.names)
-        || (dialect.strict_messages
-            && (features.reasoning_details
-                || features.reasoning_text
-                || (features.cache_control && !dialect.cache_control)))
+    needs_vocabulary(dialect, features)
 }
 
 /// Writes a request for one target, out of slices of the client's bytes.
@@ -46,43 +40,28 @@ pub fn splice_request(
     target: &WriteTarget<'_>,
     edits: &RequestEdits<'_>,
 ) -> (Vec<Bytes>, Vec<Loss>) {
-    let dialect = target.dialect;
-    let mut losses = Vec::new();
-    let mut splice = Splice::new(&envelope.outline);
-    drop_what_is_not_for_the_provider(envelope, &mut splice, &mut losses);
-
-    let mut model = Vec::with_capacity(target.model.len().saturating_add(2));
-    write_string(target.model, &mut model);
-    splice.set("model", model);
-
-    if envelope.stream && dialect.stream_usage == StreamUsage::OnRequest {
-        splice.set("stream_options", ASK_FOR_USAGE);
+    let mut request = Request {
+        envelope,
+        segments,
+        dialect: target.dialect,
+        splice: Splice::new(&envelope.outline),
+        losses: Vec::new(),
+    };
+    request.members();
+    request.numbers();
+    request.tools();
+    request.modalities();
+    request.gateways_own(target);
+    if let Some(reasoning) = &envelope.reasoning {
+        request.reasoning(reasoning, target);
     }
-    if let Some(max_tokens) = envelope.max_tokens {
-        let name = match dialect.max_tokens {
-            MaxTokensName::MaxTokens => "max_tokens",
-            MaxTokensName::MaxCompletionTokens => "max_completion_tokens",
-        };
-        splice.set(name, max_tokens.to_string());
-    }
-    if let Some(request) = &envelope.reasoning {
-        let limit = envelope.max_tokens.or(target.max_output);
-        for (name, value) in reasoning::members(dialect.reasoning, request, limit, &mut losses) {
-            // Whoever speaks the vendor's own words knows what they want.
-            if !envelope.unknown.iter().any(|sent| sent == name) {
-                splice.set(name, value);
-            }
-        }
-    }
-    for name in dialect.rejects {
+    let Request {
+        mut splice, losses, ..
+    } = request;
+    for name in target.dialect.rejects {
         splice.remove(name);
-        let sent = envelope.outline.get(name);
-        let reported = Param::by_name(name).is_some_and(|param| param.fate() != Fate::Forward);
-        if !reported && sent.is_some_and(|member| member.kind != Kind::Null) {
-            losses.push(Loss::new(*name, "the provider does not accept it"));
-        }
     }
-    for (ours, theirs) in dialect.renames {
+    for (ours, theirs) in target.dialect.renames {
         splice.rename(ours, theirs);
     }
     for name in edits.remove {
@@ -94,59 +73,153 @@ pub fn splice_request(
     (splice.write(segments), losses)
 }
 
-fn drop_what_is_not_for_the_provider(
-    envelope: &Envelope,
-    splice: &mut Splice<'_>,
-    losses: &mut Vec<Loss>,
-) {
-    let outline = &envelope.outline;
-    let members = outline.members().iter().zip(&envelope.known);
-    for (at, (member, param)) in members.enumerate() {
-        let reason = match param.map(Param::fate) {
-            Some(Fate::Forward) => continue,
-            None if !outline.name(member).starts_with(PRIVATE_PREFIX) => continue,
-            None => Some("it is private between client and gateway"),
-            Some(Fate::Lost(reason)) => Some(reason),
-            Some(Fate::Ours | Fate::Rewritten) => None,
-        };
-        splice.remove_at(at);
-        if let (Some(reason), true) = (reason, member.kind != Kind::Null) {
-            losses.push(Loss::new(outline.name(member), reason));
+struct Request<'a> {
+    envelope: &'a Envelope,
+    segments: &'a [Bytes],
+    dialect: &'a Dialect,
+    splice: Splice<'a>,
+    losses: Vec<Loss>,
+}
+
+impl<'a> Request<'a> {
+    /// A parameter that was sent and is not `null`.
+    fn member(&self, param: Param) -> Option<&'a Member> {
+        if !self.envelope.params.has(param) {
+            return None;
         }
+        let at = self.envelope.position(param)?;
+        self.envelope.outline.members().get(at)
+    }
+
+    /// Leaves out what is not for this vendor.
+    fn members(&mut self) {
+        let outline = &self.envelope.outline;
+        let members = outline.members().iter().zip(&self.envelope.known);
+        for (at, (member, param)) in members.enumerate() {
+            // Written anew below, if at all.
+            let rewritten = param.is_some_and(|param| param.fate() == Fate::Rewritten);
+            let name = outline.name(member);
+            match disposal_of(self.dialect, *param, name) {
+                Disposal::Send(_) if !rewritten => {}
+                Disposal::Send(_) | Disposal::Leave => self.splice.remove_at(at),
+                Disposal::Lose(reason) => {
+                    self.splice.remove_at(at);
+                    if member.kind != Kind::Null {
+                        self.losses.push(Loss::new(name, reason));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Writes whole numbers as such.
+    fn numbers(&mut self) {
+        for (at, digits) in &self.envelope.respelled {
+            let outline = &self.envelope.outline;
+            let name = outline
+                .members()
+                .get(*at)
+                .map(|member| outline.name(member));
+            if let Some(name) = name.filter(|name| is_forwarded(self.dialect, name)) {
+                self.splice.set(name, digits.clone());
+            }
+        }
+    }
+
+    fn tools(&mut self) {
+        const ABOUT_TOOLS: [Param; 3] = [Param::Tools, Param::ToolChoice, Param::ParallelToolCalls];
+        let params = self.envelope.params;
+        if !ABOUT_TOOLS.into_iter().any(|param| params.has(param)) {
+            return;
+        }
+        let has_tools = [Param::Tools, Param::Functions]
+            .into_iter()
+            .filter_map(|param| self.member(param))
+            .any(|member| !self.is_empty_array(member));
+        let choice = self.member(Param::ToolChoice);
+        if has_tools {
+            if choice.is_some_and(|choice| self.is(choice, REQUIRED.0))
+                && is_forwarded(self.dialect, Param::ToolChoice.name())
+            {
+                self.splice
+                    .set(Param::ToolChoice.name(), format!("\"{}\"", REQUIRED.1));
+            }
+            return;
+        }
+        for name in NEED_TOOLS {
+            self.splice.remove(name);
+        }
+        let forces = choice.is_some_and(|choice| {
+            choice.kind == Kind::Object
+                || self.is(choice, REQUIRED.0)
+                || self.is(choice, REQUIRED.1)
+        });
+        self.losses.extend(choice_of_nothing(forces));
+    }
+
+    /// Whether a member is this text.
+    fn is(&self, member: &Member, word: &str) -> bool {
+        member.kind == Kind::String
+            && member.value.len() == word.len().saturating_add(2)
+            && json::parse(&crate::json::raw(self.segments, &member.value))
+                .is_ok_and(|value| value == *word)
+    }
+
+    fn is_empty_array(&self, member: &Member) -> bool {
+        let inside = member.value.start.saturating_add(1)..member.value.end;
+        crate::json::first_byte(self.segments, &inside) == Some(b']')
+    }
+
+    /// Text alone is what everybody answers with without being told.
+    fn modalities(&mut self) {
+        let text_only = self
+            .member(Param::Modalities)
+            .and_then(|_| self.envelope.value(Param::Modalities, self.segments))
+            .is_some_and(|value| value == json::Value::Array(vec![Value::from("text")]));
+        if text_only {
+            self.splice.remove(Param::Modalities.name());
+            self.losses
+                .retain(|loss| loss.field != Param::Modalities.name());
+        }
+    }
+
+    /// Sets what the gateway writes anew for each target.
+    fn gateways_own(&mut self, target: &WriteTarget<'_>) {
+        let mut model = Vec::with_capacity(target.model.len().saturating_add(2));
+        write_string(target.model, &mut model);
+        self.splice.set("model", model);
+        if self.envelope.stream && self.dialect.stream_usage == StreamUsage::OnRequest {
+            self.splice.set("stream_options", ASK_FOR_USAGE.as_bytes());
+        }
+        if let Some(max_tokens) = self.envelope.max_tokens {
+            let name = self.dialect.max_tokens.name();
+            self.splice.set(name, max_tokens.to_string());
+        }
+    }
+
+    fn reasoning(&mut self, request: &ReasoningRequest, target: &WriteTarget<'_>) {
+        let envelope = self.envelope;
+        let segments = self.segments;
+        let own = |name: &str| {
+            envelope.unknown.iter().find(|sent| *sent == name)?;
+            let member = envelope.outline.get(name)?;
+            json::parse(&crate::json::raw(segments, &member.value)).ok()
+        };
+        let given = thinking::Given {
+            limit: envelope.max_tokens.or(target.max_output),
+            efforts: target.efforts,
+            own: &own,
+        };
+        let (members, losses) = thinking::members(self.dialect.reasoning, request, given);
+        for (name, value) in members {
+            self.splice.set(name, value);
+        }
+        self.losses.extend(losses);
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_strict_vendors_have_replayed_reasoning_taken_out() {
-        let strict = Dialect {
-            strict_messages: true,
-            ..Dialect::PLAIN
-        };
-        let features = |set: fn(&mut Features)| {
-            let mut features = Features::default();
-            set(&mut features);
-            features
-        };
-        for features in [
-            features(|f| f.reasoning_text = true),
-            features(|f| f.reasoning_details = true),
-            features(|f| f.cache_control = true),
-        ] {
-            assert!(needs_rewrite(&strict, features), "{features:?}");
-            assert!(!needs_rewrite(&Dialect::PLAIN, features), "{features:?}");
-        }
-        let cached = Dialect {
-            cache_control: true,
-            ..strict
-        };
-        assert!(!needs_rewrite(
-            &cached,
-            features(|f| f.cache_control = true)
-        ));
-        assert!(!needs_rewrite(&strict, features(|f| f.image = true)));
-    }
+/// Whether a member goes to the provider as the client sent it.
+fn is_forwarded(dialect: &Dialect, name: &str) -> bool {
+    Param::by_name(name).is_none_or(|param| param.fate() != Fate::Rewritten)
+        && matches!(disposal(dialect, name), Disposal::Send(_))
 }

@@ -29,6 +29,10 @@ pub(super) struct Template {
     /// Content that is in the literals.
     other_content: usize,
     shows_content: bool,
+    choice: u64,
+    thinks: bool,
+    speaks: bool,
+    continues_call: bool,
 }
 
 /// What is known of one hole. An empty text is treated otherwise than one
@@ -45,6 +49,10 @@ pub(super) struct Applied {
     pub content_bytes: usize,
     /// Whether the client sees any of it.
     pub shows_content: bool,
+    /// Whose it is.
+    pub choice: u64,
+    /// It ends a thought.
+    pub speaks: bool,
 }
 
 impl Template {
@@ -55,6 +63,7 @@ impl Template {
         let plain = seen.usage.is_none()
             && seen.error.is_none()
             && seen.choices.len() == 1
+            && !seen.begins_call
             && seen.choices.iter().all(|choice| choice.finish.is_none())
             && (1..=HOLES_MAX).contains(&seen.holes.len())
             && data.len() <= LITERALS_MAX;
@@ -93,6 +102,10 @@ impl Template {
             output,
             other_content: seen.other_content,
             shows_content: seen.shows_content,
+            choice: seen.choices.first().map_or(0, |choice| choice.index.into()),
+            thinks: seen.thinks,
+            speaks: seen.speaks,
+            continues_call: seen.continues_call,
         })
     }
 
@@ -130,6 +143,20 @@ impl Template {
         Some(Applied {
             content_bytes: bytes,
             shows_content: self.shows_content,
+            choice: self.choice,
+            speaks: self.speaks,
         })
+    }
+
+    /// Whether it writes the number of a piece of reasoning, which is good
+    /// until something else is said.
+    pub const fn thinks(&self) -> bool {
+        self.thinks
+    }
+
+    /// Whether it writes the number of a call, which is good until another
+    /// begins.
+    pub const fn continues_call(&self) -> bool {
+        self.continues_call
     }
 }

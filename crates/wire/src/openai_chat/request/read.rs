@@ -1,16 +1,14 @@
 //! Reading a client's chat request.
 
 use bourse_vocab::chat::{
-    CacheControl, Effort, Extras, Message, ReasoningRequest, Request, ResponseFormat, Role,
-    Sampling, Tool, ToolChoice,
+    CacheControl, Extras, Message, Request, ResponseFormat, Role, Sampling, Tool, ToolChoice,
 };
 use bourse_vocab::json::{Map, Value};
 use bourse_vocab::{Failure, Format};
 
-use super::{
-    CHOICES_MAX, GATEWAY_MEMBERS, MAX_TOKENS_MAX, MESSAGES_MAX, MODALITIES_MAX, STOPS_MAX,
-    TOOLS_MAX,
-};
+use super::{MESSAGES_MAX, MODALITIES_MAX, TOOLS_MAX};
+use crate::dialect::parameters::{CHOICES_MAX, Fate, Param, REQUIRED, STOPS_MAX, TOKENS_MAX};
+use crate::dialect::thinking;
 use crate::fields::{Fields, Path};
 
 /// Reads a chat request.
@@ -54,9 +52,12 @@ impl Reader {
         mut fields: Fields<'_>,
         messages: Vec<Message>,
     ) -> Result<Request, Failure> {
-        for name in GATEWAY_MEMBERS {
-            fields.take(name);
+        for param in Param::ALL {
+            if param.fate() == Fate::Ours {
+                fields.take(param.name());
+            }
         }
+        fields.take(Param::StreamOptions.name());
         let mut request = Request::new(
             Format::OpenAiChat,
             fields.text("model")?.unwrap_or_default(),
@@ -68,10 +69,12 @@ impl Reader {
         request.response_format = self.response_format(&mut fields)?;
         request.sampling = sampling(&mut fields)?;
         // Both names are in use, and some clients send both.
-        request.max_tokens = fields
-            .count("max_tokens", 1, MAX_TOKENS_MAX)?
-            .max(fields.count("max_completion_tokens", 1, MAX_TOKENS_MAX)?);
-        request.reasoning = self.reasoning(&mut fields)?;
+        request.max_tokens = fields.count("max_tokens", 1, TOKENS_MAX)?.max(fields.count(
+            "max_completion_tokens",
+            1,
+            TOKENS_MAX,
+        )?);
+        request.reasoning = thinking::read(&mut fields)?;
         request.verbosity = fields.text("verbosity")?;
         request.stream = fields.flag("stream")?.unwrap_or(false);
         request.cache = cache_control(&mut fields)?;
@@ -187,49 +190,6 @@ impl Reader {
         format.rest_into(&mut self.extras);
         Ok(Some(read))
     }
-
-    fn reasoning(&mut self, fields: &mut Fields<'_>) -> Result<Option<ReasoningRequest>, Failure> {
-        let path = Path::Member(&Path::Root, "reasoning");
-        let mut request = None;
-        if let Some(value) = fields.take("reasoning") {
-            let mut inner = Fields::of(value, &path)?;
-            request = Some(ReasoningRequest {
-                effort: effort(&mut inner, "effort")?,
-                max_tokens: inner.count("max_tokens", 0, MAX_TOKENS_MAX)?,
-                exclude: inner.flag("exclude")?.unwrap_or(false),
-                enabled: inner.flag("enabled")?,
-                summary: inner.text("summary")?,
-            });
-            inner.rest_into(&mut self.extras);
-        }
-        if let Some(short) = effort(fields, "reasoning_effort")? {
-            let long = &mut request.get_or_insert_default().effort;
-            if long.is_some_and(|long| long != short) {
-                return Err(fields.invalid(
-                    "reasoning_effort",
-                    "disagrees with reasoning.effort; give one of the two",
-                ));
-            }
-            *long = Some(short);
-        }
-        if let Some(include) = fields.flag("include_reasoning")? {
-            request.get_or_insert_default().exclude |= !include;
-        }
-        Ok(request)
-    }
-}
-
-fn effort(fields: &mut Fields<'_>, name: &str) -> Result<Option<Effort>, Failure> {
-    let Some(text) = fields.text(name)? else {
-        return Ok(None);
-    };
-    match Effort::by_name(&text) {
-        Some(effort) => Ok(Some(effort)),
-        None => Err(fields.invalid(
-            name,
-            "must be one of none, minimal, low, medium, high, xhigh, max",
-        )),
-    }
 }
 
 fn tool_choice(fields: &mut Fields<'_>) -> Result<Option<ToolChoice>, Failure> {
@@ -245,8 +205,7 @@ fn tool_choice(fields: &mut Fields<'_>) -> Result<Option<ToolChoice>, Failure> {
         Value::String(word) => match word.as_str() {
             "auto" => Some(ToolChoice::Auto),
             "none" => Some(ToolChoice::None),
-            // `any` is what Mistral calls it.
-            "required" | "any" => Some(ToolChoice::Required),
+            word if word == REQUIRED.0 || word == REQUIRED.1 => Some(ToolChoice::Required),
             _ => None,
         },
         Value::Object(members) => {
@@ -279,7 +238,7 @@ fn sampling(fields: &mut Fields<'_>) -> Result<Sampling, Failure> {
     Ok(Sampling {
         temperature: fields.number("temperature", 0.0, 2.0)?,
         top_p: fields.number("top_p", 0.0, 1.0)?,
-        top_k: fields.count("top_k", 0, u64::from(u32::MAX))?,
+        top_k: fields.count("top_k", 0, TOKENS_MAX)?,
         min_p: fields.number("min_p", 0.0, 1.0)?,
         top_a: fields.number("top_a", 0.0, 1.0)?,
         frequency_penalty: fields.number("frequency_penalty", -2.0, 2.0)?,

@@ -6,8 +6,8 @@ use bourse_vocab::{Failure, Format};
 
 use super::read::{Reader, cache_control};
 use super::{GATEWAY_MESSAGE_MEMBERS, PARTS_MAX};
+use crate::dialect::media;
 use crate::fields::{Fields, Path};
-use crate::openai_chat::media;
 use crate::openai_chat::reasoning;
 
 /// A call in the form before `tool_calls`, which has no id: the next

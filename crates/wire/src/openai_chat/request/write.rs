@@ -2,21 +2,28 @@
 //! less: the dialect says where less.
 
 use bourse_vocab::chat::{
-    Effort, Loss, ReasoningRequest, Request, ResponseFormat, Sampling, Tool, ToolChoice,
+    Loss, ReasoningRequest, Request, ResponseFormat, Sampling, Tool, ToolChoice,
 };
-use bourse_vocab::json::{Map, Value};
+use bourse_vocab::json::Map;
 use bourse_vocab::{Failure, Format};
 use serde::Serialize;
 
+use super::leftovers::Leftovers;
 use super::write_message;
 use crate::codec::{WriteTarget, Written};
-use crate::dialect::{Dialect, MaxTokensName, ReasoningStyle, StreamUsage};
+use crate::dialect::calls::fit_ids;
+use crate::dialect::parameters::{
+    ASK_FOR_USAGE, Disposal, NEED_TOOLS, Param, choice_of_nothing, disposal,
+};
+use crate::dialect::{CacheMarks, Dialect, StreamUsage, thinking};
 use crate::object::{self, Object, object};
 
 /// Writes a chat request.
 pub fn write(request: &Request, target: &WriteTarget<'_>) -> Result<Written, Failure> {
     let mut out = Vec::new();
+    let leftovers = Leftovers::of(request);
     let mut body = Body {
+        leftovers: &leftovers,
         object: Object::open(&mut out),
         dialect: target.dialect,
         extras: (request.extras.format == Format::OpenAiChat).then_some(&request.extras.members),
@@ -26,24 +33,24 @@ pub fn write(request: &Request, target: &WriteTarget<'_>) -> Result<Written, Fai
     body.put("model", target.model);
     let mut losses = Vec::new();
     body.nested("messages", |out| {
-        write_message::messages(out, &request.messages, target.dialect, &mut losses);
+        let messages = fit_ids(&request.messages, target.dialect.call_ids);
+        write_message::messages(out, &messages, target.dialect, &leftovers, &mut losses);
     });
     body.losses.append(&mut losses);
     body.tools(request);
     body.response_format(request.response_format.as_ref());
     body.sampling(&request.sampling);
-    let max_tokens = match target.dialect.max_tokens {
-        MaxTokensName::MaxTokens => "max_tokens",
-        MaxTokensName::MaxCompletionTokens => "max_completion_tokens",
-    };
-    body.put_some(max_tokens, request.max_tokens.as_ref());
+    body.put_some(
+        target.dialect.max_tokens.name(),
+        request.max_tokens.as_ref(),
+    );
     if let Some(reasoning) = &request.reasoning {
-        let limit = request.max_tokens.or(target.max_output);
-        body.reasoning(reasoning, limit);
+        body.reasoning(reasoning, request, target);
     }
     body.put_some("verbosity", request.verbosity.as_ref());
     if let Some(cache) = &request.cache {
-        if target.dialect.cache_control {
+        let mark = disposal(target.dialect, Param::CacheControl.name());
+        if matches!(mark, Disposal::Send(_)) {
             body.nested("cache_control", |out| {
                 write_message::cache_control(out, cache);
             });
@@ -60,9 +67,7 @@ pub fn write(request: &Request, target: &WriteTarget<'_>) -> Result<Written, Fai
         body.put("stream", &true);
         if target.dialect.stream_usage == StreamUsage::OnRequest {
             body.nested("stream_options", |out| {
-                object(out, |options| {
-                    options.put("include_usage", &true);
-                });
+                out.extend_from_slice(ASK_FOR_USAGE.as_bytes());
             });
         }
     }
@@ -76,6 +81,7 @@ pub fn write(request: &Request, target: &WriteTarget<'_>) -> Result<Written, Fai
 struct Body<'a> {
     object: Object<'a>,
     dialect: &'a Dialect,
+    leftovers: &'a Leftovers<'a>,
     /// Members of the caller that are this format's own.
     extras: Option<&'a Map>,
     /// Members that are written, in our words.
@@ -88,18 +94,19 @@ impl<'a> Body<'a> {
         self.losses.push(Loss::new(field, reason));
     }
 
+    /// Writes a member that this writer knows the meaning of.
     fn nested(&mut self, name: &'a str, fill: impl FnOnce(&mut Vec<u8>)) {
         if self.dialect.rejects.contains(&name) {
-            return self.lose(name, "the provider does not accept it");
+            if let Disposal::Lose(reason) = disposal(self.dialect, name) {
+                self.lose(name, reason);
+            }
+            return;
         }
-        let theirs = self
-            .dialect
-            .renames
-            .iter()
-            .find(|(ours, _)| *ours == name)
-            .map_or(name, |(_, theirs)| *theirs);
+        let renames = self.dialect.renames.iter();
+        let theirs = renames.clone().find(|(ours, _)| *ours == name);
         self.written.push(name);
-        self.object.nested(theirs, fill);
+        self.object
+            .nested(theirs.map_or(name, |(_, theirs)| theirs), fill);
     }
 
     fn put<T: Serialize + ?Sized>(&mut self, name: &'a str, value: &T) {
@@ -122,27 +129,32 @@ impl<'a> Body<'a> {
                         format!("a tool of {format} has no equal in OpenAI's chat format"),
                     );
                 }
-                Tool::Function { cache: Some(_), .. } if !self.dialect.cache_control => {
+                Tool::Function { cache: Some(_), .. } if self.dialect.cache == CacheMarks::None => {
                     self.lose(
                         format!("tools[{index}].cache_control"),
                         write_message::NO_CACHE,
                     );
-                    tools.push(tool);
+                    tools.push((index, tool));
                 }
-                _ => tools.push(tool),
+                _ => tools.push((index, tool)),
             }
         }
         if tools.is_empty() {
-            // A choice among no tools is an error to OpenAI. Leaving out
-            // "any" or "none" of nothing changes nothing.
-            if let Some(ToolChoice::Required | ToolChoice::Named(_)) = request.tool_choice {
-                self.lose("tool_choice", "there is no tool to choose");
-            }
+            let opaque = self.extras.and_then(|extras| extras.get("tool_choice"));
+            let forces = opaque.is_some()
+                || matches!(
+                    request.tool_choice,
+                    Some(ToolChoice::Required | ToolChoice::Named(_))
+                );
+            self.losses.extend(choice_of_nothing(forces));
+            self.written.extend(NEED_TOOLS);
             return;
         }
-        let cached = self.dialect.cache_control;
+        let (marks, leftovers) = (self.dialect.cache, self.leftovers);
         self.nested("tools", |out| {
-            object::array(out, tools, |out, tool| write_tool(out, tool, cached));
+            object::array(out, tools, |out, (index, tool)| {
+                write_tool(out, tool, marks, leftovers, index);
+            });
         });
         match &request.tool_choice {
             None => {}
@@ -164,6 +176,7 @@ impl<'a> Body<'a> {
     }
 
     fn response_format(&mut self, format: Option<&'a ResponseFormat>) {
+        let leftovers = self.leftovers;
         match format {
             None => {}
             Some(ResponseFormat::Opaque(value)) => {
@@ -174,7 +187,9 @@ impl<'a> Body<'a> {
                 }
             }
             Some(known) => self.nested("response_format", |out| {
-                object(out, |object| write_response_format(object, known));
+                object(out, |object| {
+                    write_response_format(object, known, leftovers);
+                });
             }),
         }
     }
@@ -198,114 +213,24 @@ impl<'a> Body<'a> {
         self.put_some("n", sampling.n.as_ref());
     }
 
-    fn reasoning(&mut self, reasoning: &ReasoningRequest, limit: Option<u64>) {
-        let style = self.dialect.reasoning;
-        if style == ReasoningStyle::Object {
-            let more = self.extras;
-            return self.nested("reasoning", |out| write_reasoning(out, reasoning, more));
-        }
-        if reasoning.summary.is_some() {
-            self.lose("reasoning.summary", "the provider cannot be told");
-        }
-        let wish = Wish::of(reasoning, limit);
-        if wish == Wish::Nothing {
-            return;
-        }
-        match style {
-            ReasoningStyle::Object => {}
-            ReasoningStyle::Unsupported => {
-                if wish != Wish::Off {
-                    self.lose("reasoning", "the provider cannot be told how to reason");
-                }
-            }
-            ReasoningStyle::Effort => {
-                if reasoning.max_tokens.is_some() && reasoning.effort.is_none() {
-                    self.lose("reasoning.max_tokens", "sent as the nearest effort");
-                }
-                self.put("reasoning_effort", wish.effort().name());
-            }
-            ReasoningStyle::ThinkingSwitch => {
-                self.lose_degree(reasoning);
-                self.thinking_switch(wish);
-            }
-            ReasoningStyle::SwitchAndEffort => {
-                self.thinking_switch(wish);
-                let graded = reasoning.effort.is_some() || reasoning.max_tokens.is_some();
-                if graded && wish != Wish::Off {
-                    if reasoning.effort.is_none() {
-                        self.lose("reasoning.max_tokens", "sent as the nearest effort");
-                    }
-                    self.put("reasoning_effort", wish.effort().name());
-                }
-            }
-            ReasoningStyle::EnabledSwitch => {
-                self.lose_degree(reasoning);
-                self.nested("reasoning", |out| {
-                    object(out, |switch| {
-                        switch.put("enabled", &(wish != Wish::Off));
-                    });
-                });
-            }
-            ReasoningStyle::EnableThinking => {
-                self.put("enable_thinking", &(wish != Wish::Off));
-                if let Wish::Think(effort) = wish {
-                    let share =
-                        limit.map(|limit| limit.saturating_mul(effort.budget_percent()) / 100);
-                    match (reasoning.max_tokens, reasoning.effort, share) {
-                        (Some(budget), ..) => self.put("thinking_budget", &budget),
-                        (None, Some(_), Some(budget)) => self.put("thinking_budget", &budget),
-                        (None, Some(_), None) => {
-                            self.lose("reasoning.effort", "no output limit to take a share of");
-                        }
-                        (None, None, _) => {}
-                    }
-                }
-            }
-            ReasoningStyle::ChatTemplate => {
-                self.lose_degree(reasoning);
-                let given = self
-                    .extras
-                    .and_then(|extras| extras.get("chat_template_kwargs"))
-                    .and_then(Value::as_object);
-                self.nested("chat_template_kwargs", |out| {
-                    object(out, |arguments| {
-                        arguments.put("enable_thinking", &(wish != Wish::Off));
-                        for (name, value) in given.into_iter().flatten() {
-                            if name != "enable_thinking" {
-                                arguments.put(name, value);
-                            }
-                        }
-                    });
-                });
-            }
-        }
-    }
-
-    fn thinking_switch(&mut self, wish: Wish) {
-        let word = if wish == Wish::Off {
-            "disabled"
-        } else {
-            "enabled"
+    fn reasoning(
+        &mut self,
+        reasoning: &ReasoningRequest,
+        request: &Request,
+        target: &WriteTarget<'_>,
+    ) {
+        let extras = self.extras;
+        let own = |name: &str| extras?.get(name).cloned();
+        let given = thinking::Given {
+            limit: request.max_tokens.or(target.max_output),
+            efforts: target.efforts,
+            own: &own,
         };
-        self.nested("thinking", |out| {
-            object(out, |thinking| {
-                thinking.put("type", word);
-            });
-        });
-    }
-
-    /// Thinking can only be switched: how much of it is lost.
-    fn lose_degree(&mut self, reasoning: &ReasoningRequest) {
-        const SWITCH: &str = "the provider can only switch reasoning on or off";
-        if reasoning
-            .effort
-            .is_some_and(|effort| effort != Effort::None)
-        {
-            self.lose("reasoning.effort", SWITCH);
+        let (members, mut losses) = thinking::members(self.dialect.reasoning, reasoning, given);
+        for (name, value) in members {
+            self.nested(name, |out| out.extend_from_slice(value.as_bytes()));
         }
-        if reasoning.max_tokens.is_some_and(|budget| budget > 0) {
-            self.lose("reasoning.max_tokens", SWITCH);
-        }
+        self.losses.append(&mut losses);
     }
 
     fn extras(&mut self, request: &'a Request) {
@@ -314,81 +239,36 @@ impl<'a> Body<'a> {
             if !ours {
                 let from = request.extras.format;
                 self.lose(name, format!("a member of {from} without an equal here"));
-            } else if reasoning_member(name).is_some()
-                && self.dialect.reasoning == ReasoningStyle::Object
-                && self.written.contains(&"reasoning")
-            {
-                // Went along with what it is a member of.
-            } else if name.contains(['.', '[']) {
+            } else if is_path(name) {
                 // A leftover below the top level, named by its path.
-                self.lose(name, "unknown, and not carried over");
+                if !Leftovers::keeps(name) {
+                    self.lose(name, "unknown, and not carried over");
+                }
             } else if !self.written.contains(&name.as_str()) {
-                self.put(name, value);
+                match disposal(self.dialect, name) {
+                    Disposal::Send(theirs) => {
+                        self.object.put(theirs.unwrap_or(name), value);
+                    }
+                    Disposal::Leave => {}
+                    Disposal::Lose(reason) => self.lose(name, reason),
+                }
             }
         }
     }
 }
 
-/// What the caller wants of the model's thinking, put simply.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wish {
-    /// Whatever the model does by itself.
-    Nothing,
-    /// No thinking.
-    Off,
-    /// Thinking, about this hard.
-    Think(Effort),
+/// Whether the name of an extra is the path of a leftover.
+fn is_path(name: &str) -> bool {
+    name.contains(['.', '['])
 }
 
-impl Wish {
-    fn of(reasoning: &ReasoningRequest, limit: Option<u64>) -> Self {
-        // Where no limit is known, a budget is measured against a common one.
-        const LIMIT_USUAL: u64 = 32_768;
-        match (reasoning.effort, reasoning.max_tokens, reasoning.enabled) {
-            (_, _, Some(false)) | (Some(Effort::None), ..) | (None, Some(0), _) => Self::Off,
-            (Some(effort), ..) => Self::Think(effort),
-            (None, Some(budget), _) => {
-                Self::Think(Effort::by_budget(budget, limit.unwrap_or(LIMIT_USUAL)))
-            }
-            // openrouter.ai/docs, reasoning tokens: enabled means medium.
-            (None, None, Some(true)) => Self::Think(Effort::Medium),
-            (None, None, None) => Self::Nothing,
-        }
-    }
-
-    const fn effort(self) -> Effort {
-        match self {
-            Self::Think(effort) => effort,
-            Self::Off | Self::Nothing => Effort::None,
-        }
-    }
-}
-
-/// The member of `reasoning` that a leftover is, if it is one.
-fn reasoning_member(name: &str) -> Option<&str> {
-    name.strip_prefix("reasoning.")
-        .filter(|rest| !rest.contains(['.', '[']))
-}
-
-fn write_reasoning(out: &mut Vec<u8>, reasoning: &ReasoningRequest, more: Option<&Map>) {
-    object(out, |object| {
-        object
-            .put_some("effort", reasoning.effort.map(Effort::name).as_ref())
-            .put_some("max_tokens", reasoning.max_tokens.as_ref())
-            .put_some("enabled", reasoning.enabled.as_ref())
-            .put_some("summary", reasoning.summary.as_ref());
-        if reasoning.exclude {
-            object.put("exclude", &true);
-        }
-        for (name, value) in more.into_iter().flatten() {
-            if let Some(member) = reasoning_member(name) {
-                object.put(member, value);
-            }
-        }
-    });
-}
-
-fn write_tool(out: &mut Vec<u8>, tool: &Tool, cached: bool) {
+fn write_tool(
+    out: &mut Vec<u8>,
+    tool: &Tool,
+    marks: CacheMarks,
+    leftovers: &Leftovers<'_>,
+    index: usize,
+) {
     match tool {
         Tool::Opaque { value, .. } => object::write(out, value),
         Tool::Function {
@@ -406,18 +286,22 @@ fn write_tool(out: &mut Vec<u8>, tool: &Tool, cached: bool) {
                         .put_some("description", description.as_ref())
                         .put_some("parameters", parameters.as_ref())
                         .put_some("strict", strict.as_ref());
+                    leftovers.write(function, format_args!("tools[{index}].function"));
                 });
             });
-            if let Some(cache) = cache.as_ref().filter(|_| cached) {
-                tool.nested("cache_control", |out| {
-                    write_message::cache_control(out, cache);
-                });
+            if let Some(cache) = cache {
+                write_message::write_mark(tool, marks, cache);
             }
+            leftovers.write(tool, format_args!("tools[{index}]"));
         }),
     }
 }
 
-fn write_response_format(object: &mut Object<'_>, format: &ResponseFormat) {
+fn write_response_format(
+    object: &mut Object<'_>,
+    format: &ResponseFormat,
+    leftovers: &Leftovers<'_>,
+) {
     match format {
         ResponseFormat::Text => {
             object.put("type", "text");
@@ -439,10 +323,12 @@ fn write_response_format(object: &mut Object<'_>, format: &ResponseFormat) {
                         .put_some("description", description.as_ref())
                         .put("schema", schema)
                         .put_some("strict", strict.as_ref());
+                    leftovers.write(inner, format_args!("response_format.json_schema"));
                 });
             });
         }
         // Written by the caller, who knows whose it is.
-        ResponseFormat::Opaque(_) => {}
+        ResponseFormat::Opaque(_) => return,
     }
+    leftovers.write(object, format_args!("response_format"));
 }

@@ -4,11 +4,12 @@ use std::borrow::Cow;
 
 use bourse_vocab::Format;
 use bourse_vocab::chat::{CacheControl, Loss, Media, Message, Part, ReasoningKind, Role};
-use bourse_vocab::json::Value;
+use bourse_vocab::json::{Map, Value};
 
-use crate::dialect::{Dialect, ReasoningStyle};
+use super::leftovers::Leftovers;
+use crate::dialect::{CacheMarks, Dialect, Thoughts, media};
 use crate::object::{self, Object, object};
-use crate::openai_chat::{media, reasoning};
+use crate::openai_chat::reasoning;
 
 /// Why a cache breakpoint is lost.
 pub const NO_CACHE: &str = "the provider takes no cache breakpoints";
@@ -18,10 +19,12 @@ pub fn messages(
     out: &mut Vec<u8>,
     messages: &[Message],
     dialect: &Dialect,
+    leftovers: &Leftovers<'_>,
     losses: &mut Vec<Loss>,
 ) {
     let mut writer = Writer {
         dialect,
+        leftovers,
         losses,
         out,
         empty: true,
@@ -44,8 +47,24 @@ pub fn cache_control(out: &mut Vec<u8>, cache: &CacheControl) {
     });
 }
 
+/// Writes a cache breakpoint as the vendor knows it.
+pub fn write_mark(object: &mut Object<'_>, marks: CacheMarks, cache: &CacheControl) {
+    match marks {
+        CacheMarks::None => {}
+        CacheMarks::CacheControl => {
+            object.nested("cache_control", |out| cache_control(out, cache));
+        }
+        // Lifetimes are not translated (openrouter.ai/docs, prompt caching,
+        // October 2026).
+        CacheMarks::Breakpoint => {
+            object.raw("prompt_cache_breakpoint", r#"{"mode":"explicit"}"#);
+        }
+    }
+}
+
 struct Writer<'a> {
     dialect: &'a Dialect,
+    leftovers: &'a Leftovers<'a>,
     losses: &'a mut Vec<Loss>,
     out: &'a mut Vec<u8>,
     /// Whether no message is written yet.
@@ -71,7 +90,16 @@ struct Sorted<'a> {
 /// One part of `content`, known to be expressible.
 struct Content<'a> {
     part: &'a Part,
-    cache: Option<&'a CacheControl>,
+    cache: Mark<'a>,
+}
+
+/// A breakpoint, and how the vendor knows it.
+type Mark<'a> = Option<(CacheMarks, &'a CacheControl)>;
+
+fn write_cache(object: &mut Object<'_>, mark: Mark<'_>) {
+    if let Some((marks, cache)) = mark {
+        write_mark(object, marks, cache);
+    }
 }
 
 impl<'a> Writer<'a> {
@@ -138,12 +166,18 @@ impl<'a> Writer<'a> {
         cache: Option<&'a CacheControl>,
     ) {
         // OpenRouter takes any part here; OpenAI takes text alone.
-        let any_part = self.dialect.reasoning == ReasoningStyle::Object;
+        let any_part = self.dialect.media_anywhere;
         let mut content = Vec::new();
         let mut members = Vec::new();
         for (number, part) in parts.iter().enumerate() {
             let at = format!("{at}.content[{number}]");
             match part {
+                Part::Opaque {
+                    format: Format::OpenAiChat,
+                    value: Value::Object(object),
+                } if !object.contains_key("type") && self.dialect.strict_messages => {
+                    self.lose_members(&at, object);
+                }
                 Part::Opaque {
                     format: Format::OpenAiChat,
                     value: Value::Object(object),
@@ -165,7 +199,9 @@ impl<'a> Writer<'a> {
             }
         }
         match (cache, content.last_mut()) {
-            (Some(cache), Some(last)) if self.dialect.cache_control => last.cache = Some(cache),
+            (Some(cache), Some(last)) if self.dialect.cache != CacheMarks::None => {
+                last.cache = Some((self.dialect.cache, cache));
+            }
             (Some(_), _) => self.lose(&format!("{at}.cache_control"), NO_CACHE),
             (None, _) => {}
         }
@@ -215,7 +251,7 @@ impl<'a> Writer<'a> {
                 );
             }
         }
-        let style = self.dialect.reasoning;
+        let (thoughts, leftovers) = (self.dialect.thoughts, self.leftovers);
         self.begin();
         object(self.out, |object| {
             object.put("role", role).put_some("name", name.as_ref());
@@ -232,7 +268,7 @@ impl<'a> Writer<'a> {
                 object.put("content", &Value::Null);
             }
             object.put_some("refusal", sorted.refusal.as_ref());
-            write_thoughts(object, &sorted.thoughts, style);
+            write_thoughts(object, &sorted.thoughts, thoughts);
             if !sorted.images.is_empty() {
                 object.nested("images", |out| {
                     object::array(out, &sorted.images, |out, part| write_part(out, part, None));
@@ -240,7 +276,14 @@ impl<'a> Writer<'a> {
             }
             if !sorted.calls.is_empty() {
                 object.nested("tool_calls", |out| {
-                    object::array(out, &sorted.calls, |out, part| write_call(out, part));
+                    object::array(out, sorted.calls.iter().enumerate(), |out, (call, part)| {
+                        write_call(out, part, |object, inner| {
+                            leftovers.write(
+                                object,
+                                format_args!("messages[{index}].tool_calls[{call}]{inner}"),
+                            );
+                        });
+                    });
                 });
             }
             for (name, value) in sorted.members {
@@ -252,38 +295,34 @@ impl<'a> Writer<'a> {
     fn sort(&mut self, at: &str, part: &'a Part, role: Role, sorted: &mut Sorted<'a>) {
         let assistant = role == Role::Assistant;
         match part {
-            Part::Reasoning(piece) if assistant => {
-                let readable = reasoning::readable(&piece.kind).is_some();
-                match self.dialect.reasoning {
-                    ReasoningStyle::Object => sorted.thoughts.push(part),
-                    ReasoningStyle::Unsupported
-                    | ReasoningStyle::Effort
-                    | ReasoningStyle::EnabledSwitch => {
-                        self.lose(at, "the provider takes no earlier reasoning");
-                    }
-                    _ if !readable => {
-                        self.lose(at, "the provider takes no sealed reasoning");
-                    }
-                    _ => {
-                        if matches!(
-                            piece.kind,
-                            ReasoningKind::Text {
-                                signature: Some(_),
-                                ..
-                            }
-                        ) {
-                            self.lose(&format!("{at}.signature"), "the provider takes none");
-                        }
-                        sorted.thoughts.push(part);
-                    }
+            Part::Reasoning(piece) if assistant => match self.dialect.thoughts {
+                Thoughts::Details => sorted.thoughts.push(part),
+                Thoughts::Refused => self.lose(at, "the provider takes no earlier reasoning"),
+                Thoughts::Content if reasoning::readable(&piece.kind).is_none() => {
+                    self.lose(at, "the provider takes no sealed reasoning");
                 }
-            }
+                Thoughts::Content => {
+                    if matches!(
+                        piece.kind,
+                        ReasoningKind::Text {
+                            signature: Some(_),
+                            ..
+                        }
+                    ) {
+                        self.lose(&format!("{at}.signature"), "the provider takes none");
+                    }
+                    sorted.thoughts.push(part);
+                }
+            },
             Part::ToolCall { .. } if assistant => sorted.calls.push(part),
+            Part::Refusal(_) if assistant && self.dialect.strict_messages => {
+                self.lose(at, "the provider takes no refusals");
+            }
             Part::Refusal(text) if assistant => {
                 sorted.refusal.get_or_insert_default().push_str(text);
             }
             Part::Image { .. } if assistant => {
-                if self.dialect.reasoning == ReasoningStyle::Object {
+                if self.dialect.media_anywhere {
                     sorted
                         .images
                         .extend(self.content(at, part).map(|content| content.part));
@@ -298,7 +337,7 @@ impl<'a> Writer<'a> {
                 format: Format::OpenAiChat,
                 value,
             } if reasoning::is_detail(value) => {
-                if self.dialect.reasoning == ReasoningStyle::Object {
+                if self.dialect.thoughts == Thoughts::Details {
                     sorted.thoughts.push(part);
                 } else {
                     self.lose(at, "the provider takes no such reasoning");
@@ -310,6 +349,8 @@ impl<'a> Writer<'a> {
             } if !members.contains_key("type") => {
                 if members.contains_key("tool_call") {
                     sorted.calls.push(part);
+                } else if self.dialect.strict_messages {
+                    self.lose_members(at, members);
                 } else {
                     sorted
                         .members
@@ -317,6 +358,17 @@ impl<'a> Writer<'a> {
                 }
             }
             part => sorted.content.extend(self.content(at, part)),
+        }
+    }
+
+    /// Members of a message that a strict vendor would refuse.
+    fn lose_members(&mut self, at: &str, members: &Map) {
+        let message = at.split_once('.').map_or(at, |(message, _)| message);
+        for name in members.keys() {
+            self.lose(
+                &format!("{message}.{name}"),
+                "the provider does not know it",
+            );
         }
     }
 
@@ -358,10 +410,12 @@ impl<'a> Writer<'a> {
                 return None;
             }
         };
-        if cache.is_some() && !self.dialect.cache_control {
+        let marks = self.dialect.cache;
+        if cache.is_some() && marks == CacheMarks::None {
             self.lose(&format!("{at}.cache_control"), NO_CACHE);
             return Some(Content { part, cache: None });
         }
+        let cache = cache.map(|cache| (marks, cache));
         Some(Content { part, cache })
     }
 }
@@ -399,14 +453,8 @@ fn prefixed<'t>(prefix: Option<&str>, text: &'t str) -> Cow<'t, str> {
     })
 }
 
-fn write_cache(object: &mut Object<'_>, cache: Option<&CacheControl>) {
-    if let Some(cache) = cache {
-        object.nested("cache_control", |out| cache_control(out, cache));
-    }
-}
-
 /// Writes one part of `content` that is not text.
-fn write_part(out: &mut Vec<u8>, part: &Part, cache: Option<&CacheControl>) {
+fn write_part(out: &mut Vec<u8>, part: &Part, cache: Mark<'_>) {
     object(out, |object| match part {
         Part::Text { text, .. } => {
             object.put("type", "text").put("text", text);
@@ -466,7 +514,7 @@ fn write_part(out: &mut Vec<u8>, part: &Part, cache: Option<&CacheControl>) {
 }
 
 /// Writes earlier reasoning the way the provider takes it back.
-fn write_thoughts(object: &mut Object<'_>, thoughts: &[&Part], style: ReasoningStyle) {
+fn write_thoughts(object: &mut Object<'_>, thoughts: &[&Part], style: Thoughts) {
     if thoughts.is_empty() {
         return;
     }
@@ -477,9 +525,8 @@ fn write_thoughts(object: &mut Object<'_>, thoughts: &[&Part], style: ReasoningS
             _ => None,
         })
         .collect();
-    if style != ReasoningStyle::Object {
-        // Vendors with such a switch take reasoning back under the name under
-        // which they gave it, and some insist on it between tool calls.
+    if style != Thoughts::Details {
+        // Some vendors insist on it between tool calls.
         object.put("reasoning_content", &text);
         return;
     }
@@ -505,7 +552,8 @@ fn write_thoughts(object: &mut Object<'_>, thoughts: &[&Part], style: ReasoningS
     });
 }
 
-fn write_call(out: &mut Vec<u8>, part: &Part) {
+/// Writes a tool call; `more` adds what is left of it, and of its function.
+fn write_call(out: &mut Vec<u8>, part: &Part, more: impl Fn(&mut Object<'_>, &str)) {
     let Part::ToolCall {
         id,
         name,
@@ -525,8 +573,10 @@ fn write_call(out: &mut Vec<u8>, part: &Part) {
         call.nested("function", |out| {
             object(out, |function| {
                 function.put("name", name).put("arguments", arguments);
+                more(function, ".function");
             });
         });
+        more(call, "");
     });
 }
 

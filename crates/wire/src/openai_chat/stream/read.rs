@@ -1,14 +1,17 @@
 //! Reading a provider's stream.
 
-use bourse_vocab::chat::{Event, Finish, Part, ReasoningDelta, ReasoningKind};
+use bourse_vocab::chat::{Event, Part, ReasoningDelta, ReasoningKind};
+use bourse_vocab::json;
 use bourse_vocab::json::Value;
 use bourse_vocab::{Failure, UsageReport};
 
-use super::super::reply::{error_in, images, index_of, plain_reasoning, spoken, text_of};
-use super::super::request::CHOICES_MAX;
-use super::super::{finish, reasoning, usage};
-use super::calls::Calls;
+use super::super::reply::{error_in, index_of};
+use super::super::{reasoning, usage};
 use crate::codec::StreamReader;
+use crate::dialect::answer::{Pieces, images, plain_reasoning, spoken, text_of};
+use crate::dialect::calls::Calls;
+use crate::dialect::finish::{self, Endings};
+use crate::dialect::parameters::CHOICES_MAX;
 use crate::failure_text;
 use crate::sse::Frame;
 
@@ -19,7 +22,8 @@ pub struct ChatReader {
     /// The provider's id for the answer.
     id: Option<String>,
     choices: Vec<Choice>,
-    /// Usage that came with an ending which is still held.
+    endings: Endings,
+    /// Usage that came with an ending which is still held: it follows it.
     report: Option<UsageReport>,
 }
 
@@ -38,41 +42,6 @@ struct Choice {
     index: u32,
     calls: Calls,
     pieces: Pieces,
-    /// Why it ended, held until the next chunk brings no more of it: some
-    /// vendors give a reason with every chunk.
-    ending: Option<(Finish, Option<String>)>,
-    /// The ending is announced.
-    finished: bool,
-}
-
-/// Which piece of reasoning comes next.
-#[derive(Debug, Default)]
-struct Pieces {
-    /// The latest piece, and what kind it was.
-    latest: Option<(u32, &'static str)>,
-    /// Something else came after it.
-    interrupted: bool,
-}
-
-impl Pieces {
-    /// The piece that a bit of this kind belongs to. The provider's own
-    /// number wins; else bits of one kind in a row are one piece.
-    fn index(&mut self, given: Option<u64>, kind: &'static str) -> u32 {
-        let given = given.and_then(|given| u32::try_from(given).ok());
-        let index = match (given, self.latest) {
-            (Some(given), _) => given,
-            (None, None) => 0,
-            (None, Some((latest, before)))
-                if before == kind && !self.interrupted && kind != "encrypted" =>
-            {
-                latest
-            }
-            (None, Some((latest, _))) => latest.saturating_add(1),
-        };
-        self.latest = Some((index, kind));
-        self.interrupted = false;
-        index
-    }
 }
 
 impl StreamReader for ChatReader {
@@ -105,8 +74,17 @@ impl StreamReader for ChatReader {
         if self.state == State::Over {
             return Ok(());
         }
-        self.announce_endings(|_| false, events)?;
-        if self.choices.is_empty() || self.choices.iter().any(|choice| !choice.finished) {
+        if self.choices.iter().any(|choice| choice.calls.unnamed()) {
+            return Err(Failure::unavailable("The provider named no tool to call"));
+        }
+        let held = self.endings.close().into_iter();
+        events.extend(held.map(|(choice, reason, native)| Event::Finish {
+            choice,
+            reason,
+            native,
+        }));
+        events.extend(self.report.take().map(Event::Usage));
+        if !self.endings.is_complete() {
             return Err(Failure::unavailable(
                 "The provider's stream ended before the answer was complete",
             ));
@@ -138,30 +116,14 @@ impl ChatReader {
                 upstream_model: text_of(chunk, "model").map(str::to_owned),
             });
         }
-        let mut bits = Vec::new();
-        let mut endings = Vec::new();
         for (item, position) in choices.into_iter().flatten().zip(0..) {
-            self.choice(item, position, &mut bits, &mut endings)?;
-        }
-        // Endings that came with earlier chunks, unless this one goes on or
-        // says it again: the last word counts.
-        let goes_on = |index: u32| {
-            bits.iter().any(|(at, _)| *at == index) || endings.iter().any(|(at, _)| *at == index)
-        };
-        self.announce_endings(goes_on, events)?;
-        for (_, event) in bits {
-            events.push(event);
-        }
-        for (index, ending) in endings {
-            Self::choice_at(&mut self.choices, index)?.ending = Some(ending);
+            self.choice(item, position, events)?;
         }
         if let Some(report) = report.map(usage::read_usage) {
-            // Usage follows the endings, so it waits with them.
-            if self.is_ending() {
-                self.report.get_or_insert_default().merge(&report);
-            } else {
-                events.push(Event::Usage(report));
-            }
+            self.report.get_or_insert_default().merge(&report);
+        }
+        if !self.endings.is_held() {
+            events.extend(self.report.take().map(Event::Usage));
         }
         Ok(())
     }
@@ -178,8 +140,6 @@ impl ChatReader {
                 index,
                 calls: Calls::default(),
                 pieces: Pieces::default(),
-                ending: None,
-                finished: false,
             });
         }
         choices
@@ -187,70 +147,37 @@ impl ChatReader {
             .ok_or_else(|| Failure::server("a choice that was just pushed is gone"))
     }
 
-    /// Reads one item of `choices`. What it says is appended to `bits`.
+    /// Reads one item of `choices`.
     fn choice(
         &mut self,
         item: &Value,
         position: u32,
-        bits: &mut Vec<(u32, Event)>,
-        endings: &mut Vec<(u32, (Finish, Option<String>))>,
+        events: &mut Vec<Event>,
     ) -> Result<(), Failure> {
         let index = index_of(item).unwrap_or(position);
         let choice = Self::choice_at(&mut self.choices, index)?;
-        let mut events = Vec::new();
-        choice.delta(item, self.id.as_deref(), &mut events)?;
-        if choice.finished {
-            // Repeating the end is harmless, going on after it is not.
-            if events.iter().any(Event::is_content) {
-                return Err(Failure::unavailable(
-                    "The provider went on after the answer was complete",
-                ));
-            }
-            return Ok(());
-        }
+        let before = events.len();
+        choice.delta(item, self.id.as_deref(), events)?;
+        let said = events.get(before..).unwrap_or_default();
+        let content = said.iter().any(Event::is_content);
         let word = item.get("finish_reason").and_then(Value::as_str);
-        if let Some(reason) = finish::read(word) {
+        let reason = finish::read(word).map(|reason| {
             let native = text_of(item, "native_finish_reason").or(word);
-            endings.push((index, (reason, native.map(str::to_owned))));
+            let reason = finish::with_calls(reason, choice.calls.any());
+            (reason, native.map(str::to_owned))
+        });
+        let told = self.endings.chunk(index, content, reason);
+        if told.is_err() {
+            events.truncate(before);
         }
-        bits.extend(events.into_iter().map(|event| (index, event)));
-        Ok(())
-    }
-
-    /// Announces the endings that are held, of answers that do not go on.
-    fn announce_endings(
-        &mut self,
-        goes_on: impl Fn(u32) -> bool,
-        events: &mut Vec<Event>,
-    ) -> Result<(), Failure> {
-        for choice in &mut self.choices {
-            if goes_on(choice.index) {
-                continue;
-            }
-            let Some((reason, native)) = choice.ending.take() else {
-                continue;
-            };
-            if choice.calls.unnamed() {
-                return Err(Failure::unavailable("The provider named no tool to call"));
-            }
-            choice.finished = true;
+        if let Some((reason, native)) = told? {
             events.push(Event::Finish {
-                choice: choice.index,
-                reason: finish::with_calls(reason, choice.calls.any()),
+                choice: index,
+                reason,
                 native,
             });
         }
-        if !self.is_ending()
-            && let Some(report) = self.report.take()
-        {
-            events.push(Event::Usage(report));
-        }
         Ok(())
-    }
-
-    /// Whether some ending is still held.
-    fn is_ending(&self) -> bool {
-        self.choices.iter().any(|choice| choice.ending.is_some())
     }
 }
 
@@ -316,7 +243,7 @@ impl Choice {
         // The form before `tool_calls`: there is only ever one.
         if let Some(function) = delta.get("function_call").filter(|call| call.is_object()) {
             self.pieces.interrupted = true;
-            let call = bourse_vocab::json!({"index": 0, "function": function});
+            let call = json!({"index": 0, "function": function});
             self.calls.bit(&call, self.index, stream, events)?;
         }
         for name in ["audio", "annotations"] {

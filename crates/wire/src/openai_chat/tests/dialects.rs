@@ -14,6 +14,7 @@ fn write(body: Value, dialect: &Dialect) -> (Value, Vec<String>) {
     let target = WriteTarget {
         model: "up",
         max_output: Some(1000),
+        efforts: bourse_vocab::chat::Efforts::default(),
         dialect,
     };
     let Written { body, losses } = OpenAiChat.write_request(&request, &target).unwrap();
@@ -53,7 +54,7 @@ fn reasoning_is_asked_for_in_each_style() {
     let hidden = json!({"reasoning": {"exclude": true}});
     for (style_, body, expected, lost) in [
         (Style::Unsupported, &high, json!({}), vec!["reasoning"]),
-        (Style::Unsupported, &off, json!({}), vec![]),
+        (Style::Unsupported, &off, json!({}), vec!["reasoning"]),
         (Style::Unsupported, &hidden, json!({}), vec![]),
         (
             Style::Effort,
@@ -316,6 +317,7 @@ fn what_belongs_to_another_format_is_reported() {
     let target = WriteTarget {
         model: "up",
         max_output: None,
+        efforts: bourse_vocab::chat::Efforts::default(),
         dialect: &Dialect::PLAIN,
     };
     let written = OpenAiChat.write_request(&request, &target).unwrap();

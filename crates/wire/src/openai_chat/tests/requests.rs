@@ -58,7 +58,7 @@ fn mistakes_are_named_with_their_place() {
         ),
         (
             json!({"max_tokens": 0}),
-            "max_tokens: must be from 1 to 10000000000, got 0",
+            "max_tokens: must be from 1 to 1000000000, got 0",
         ),
         (
             json!({"max_tokens": 1.5}),
@@ -281,6 +281,7 @@ proptest::proptest! {
         let target = crate::WriteTarget {
             model: "m",
             max_output: None,
+            efforts: bourse_vocab::chat::Efforts::default(),
             dialect: &crate::Dialect::PLAIN,
         };
         let written = OpenAiChat.write_request(&request, &target).unwrap();

@@ -90,7 +90,7 @@ fn a_stream_is_stamped_metered_and_stripped_of_usage() {
         chunk("{}", r#""stop","native_finish_reason":"stop""#, "q"),
     ];
     assert_eq!(relayed.text, expected.concat());
-    let relay = relayed.relay;
+    let mut relay = relayed.relay;
     relay.end().unwrap();
     assert!(relay.is_done() && relay.content_seen());
     assert_eq!(relay.content_events(), 4);
@@ -111,7 +111,9 @@ fn a_chunk_that_looks_like_the_last_but_says_more_is_read() {
     let finish = format!(r#"{head}b"}},"finish_reason":"length"}}]}}"#);
     let usage = format!(r#"{head}c"}},"finish_reason":null}}],"usage":{{"prompt_tokens":1}}}}"#);
     let tricky = format!(r#"{head}\"}},\"finish_reason\":\"stop\"{tail}"#);
-    let relayed = relay(&stream(&[&plain, &plain, &tricky, &finish, &usage]));
+    let relayed = relay(&stream(&[
+        &plain, &plain, &tricky, &usage, &finish, "[DONE]",
+    ]));
     relayed.result.unwrap();
     assert_eq!(relayed.relay.finishes().len(), 1);
     assert_eq!(relayed.relay.finishes()[0].reason, Finish::Length);
@@ -142,7 +144,8 @@ fn thoughts_take_openrouters_shape() {
     assert!(relay.content_seen());
     assert_eq!((relay.content_events(), relay.content_bytes()), (3, 4));
     // What the vendor shapes itself stays as it is, and empty thoughts are
-    // not dressed up.
+    // not dressed up. A thought after something else is another piece: put
+    // together by number the two would run into each other.
     check(
         &[
             r#"{"choices":[{"index":0,"delta":{"reasoning":"a","reasoning_details":[{"x":1}]}}]}"#,
@@ -156,7 +159,7 @@ fn thoughts_take_openrouters_shape() {
             r#","choices":[{"index":0,"delta":{"content":"x","reasoning":""},"finish_reason":null}]}"#,
             r#","choices":[{"index":0,"delta":{"content":"","reasoning":"y","reasoning_details":[{"type":"reasoning.text","text":"y","format":"unknown","index":0}]},"finish_reason":null}]}"#,
             r#","choices":[{"index":0,"delta":{"content":"x"},"finish_reason":null}]}"#,
-            r#","choices":[{"index":0,"delta":{"reasoning":"z","reasoning_details":[{"type":"reasoning.text","text":"z","format":"unknown","index":0}]},"finish_reason":null}]}"#,
+            r#","choices":[{"index":0,"delta":{"reasoning":"z","reasoning_details":[{"type":"reasoning.text","text":"z","format":"unknown","index":1}]},"finish_reason":null}]}"#,
         ],
     );
 }
@@ -202,7 +205,7 @@ fn tool_calls_pass_and_their_arguments_are_counted() {
     let mut sent: Vec<&str> = chunks.iter().map(String::as_str).collect();
     sent.push(end);
     let expected: Vec<&str> = expected.iter().map(String::as_str).collect();
-    let relay = check(&sent, &expected);
+    let mut relay = check(&sent, &expected);
     assert!(relay.content_seen());
     assert_eq!(relay.content_bytes(), 3 + 4 + 5);
     relay.end().unwrap();
@@ -228,7 +231,7 @@ fn nothing_counts_as_content_that_a_client_would_not_notice() {
         r#"{"audio":{"data":"x"}}"#,
         r#"{"images":[{}]}"#,
         r#"{"reasoning_details":[{}]}"#,
-        r#"{"tool_calls":[{}]}"#,
+        r#"{"tool_calls":[{"function":{"name":"f"}}]}"#,
         r#"{"function_call":{"name":"f"}}"#,
     ] {
         let chunk = format!(r#"{{"choices":[{{"index":0,"delta":{delta}}}]}}"#);
@@ -238,7 +241,7 @@ fn nothing_counts_as_content_that_a_client_would_not_notice() {
 
 #[test]
 fn vendors_oddities_are_put_right() {
-    let relay = check(
+    let mut relay = check(
         &[
             // No index, no delta, no reason; an empty reason; usage in odd places.
             r#"{"id":"x","choices":[{}]}"#,
@@ -254,16 +257,24 @@ fn vendors_oddities_are_put_right() {
             r#","choices":[{"index":1,"delta":{"content":"a"},"finish_reason":null}]}"#,
             r#","choices":[]}"#,
             r#","choices":[{"index":1,"delta":{},"finish_reason":"length","native_finish_reason":"MAX"}]}"#,
-            r#","choices":[{"index":0,"delta":{},"finish_reason":"stop","native_finish_reason":"eos"}]}"#,
+            // A reason without an answer may be one of many: it is told at
+            // the end.
+            r#","choices":[{"index":0,"delta":{},"finish_reason":null}]}"#,
             r#","choices":[],"prompt_filter_results":[]}"#,
         ],
     );
     relay.end().unwrap();
     assert!(!relay.is_done());
-    let usage = relay.usage().unwrap();
-    assert_eq!((usage.prompt, usage.completion), (Some(5), Some(6)));
+    let counted = relay.usage().unwrap();
+    assert_eq!((counted.prompt, counted.completion), (Some(5), Some(6)));
     let natives: Vec<&str> = relay.finishes().iter().map(|f| f.native.as_str()).collect();
-    assert_eq!(natives, ["max_tokens", "eos"]);
+    assert_eq!(natives, ["MAX", "eos"]);
+    let mut out = Vec::new();
+    relay.settle(&usage(), &BILL, &mut out);
+    let told = format!(
+        r#"data: {HEAD},"choices":[{{"index":0,"delta":{{}},"finish_reason":"stop","native_finish_reason":"eos"}}]}}"#
+    );
+    assert!(String::from_utf8(out).unwrap().starts_with(&told));
 }
 
 #[test]
@@ -287,9 +298,11 @@ fn a_stream_cut_short_is_never_taken_for_a_whole_one() {
 
 #[test]
 fn comments_are_counted_and_kept_back() {
-    let relayed = relay(": OPENROUTER PROCESSING\n\n:\n\ndata: [DONE]\n\ndata: {}\n\n");
+    let mut relayed = relay(": OPENROUTER PROCESSING\n\n:\n\n");
     assert_eq!((relayed.relay.comments(), relayed.text.as_str()), (2, ""));
-    relayed.relay.end().unwrap();
+    // Signs of life are no answer, and neither is its end alone.
+    assert!(relayed.relay.end().is_err());
+    assert!(relay("data: [DONE]\n\n").result.is_err());
 }
 
 #[test]
@@ -421,21 +434,21 @@ proptest! {
         }).collect();
         let text = chunks.concat();
         let whole = relay_cut(text.as_bytes(), &cuts, hide);
-        prop_assert!(whole.result.is_ok());
-        // One relay for each chunk: nothing is ever learned.
-        let mut alone = String::new();
-        let (mut events, mut bytes, mut seen) = (0, 0, false);
+        // A relay that forgets: nothing is ever learned.
+        let mut slow = StreamRelay::new(&STAMP, hide);
+        let mut looked_at = Vec::new();
         for chunk in &chunks {
-            let one = relay_cut(chunk.as_bytes(), &[usize::MAX], hide);
-            alone.push_str(&one.text);
-            events += one.relay.content_events();
-            bytes += one.relay.content_bytes();
-            seen |= one.relay.content_seen();
+            if slow.feed(chunk.as_bytes(), &mut looked_at).is_err() {
+                // Going on after the end was told.
+                prop_assert!(whole.result.is_err());
+                break;
+            }
+            slow.forget();
         }
-        prop_assert_eq!(&whole.text, &alone);
+        prop_assert_eq!(&whole.text, &String::from_utf8(looked_at).unwrap());
         prop_assert_eq!(
             (whole.relay.content_events(), whole.relay.content_bytes(), whole.relay.content_seen()),
-            (events, bytes, seen)
+            (slow.content_events(), slow.content_bytes(), slow.content_seen())
         );
         for line in whole.text.lines().filter_map(|line| line.strip_prefix("data: ")) {
             let line = line.replace("\\ud83e", "");

@@ -6,6 +6,7 @@ fn write(text: &str, dialect: &Dialect, edits: &RequestEdits<'_>) -> (String, Ve
     let target = WriteTarget {
         model: "m-1",
         max_output: Some(8_000),
+        efforts: bourse_vocab::chat::Efforts::default(),
         dialect,
     };
     let (body, losses) = splice_request(&envelope, &segments, &target, edits);
@@ -189,7 +190,7 @@ fn thinking_is_asked_for_in_each_vendors_words() {
             S::Effort,
             r#"{"max_tokens":1600}"#,
             r#","reasoning_effort":"low""#,
-            &[],
+            &["reasoning.max_tokens"],
         ),
         (S::Effort, r#"{"exclude":true}"#, "", &[]),
         (
@@ -220,7 +221,7 @@ fn thinking_is_asked_for_in_each_vendors_words() {
             S::ThinkingSwitch,
             r#"{"effort":"low"}"#,
             r#","thinking":{"type":"enabled"}"#,
-            &["reasoning"],
+            &["reasoning.effort"],
         ),
         (
             S::EnableThinking,
@@ -346,7 +347,8 @@ fn a_bad_parameter_is_refused_by_name_with_the_remedy() {
         r#""max_tokens":-1"#,
         r#""max_tokens":1.5"#,
         r#""max_completion_tokens":1000000001"#,
-        r#""max_tokens":1e3"#,
+        r#""max_tokens":1e-3"#,
+        r#""seed":1e30"#,
         r#""n":0"#,
         r#""n":129"#,
         r#""seed":1.5"#,

@@ -1,16 +1,24 @@
-//! Putting the bits of streamed tool calls together.
+//! Tool calls: which bits of a stream are one call, which ids calls have, and
+//! how arguments that are no text become one.
 //!
 //! The format says that each bit names its call by `index`, and that the
 //! first bit brings `id` and `name`. Vendors stray from every part of that:
-//! no index, the same index for every call, the id in each bit or in none,
-//! the name after the first arguments, all arguments in one object. What is
-//! the same call is decided here, in one place.
+//! no index, the same index for every call, the id in each bit or in none or
+//! in two calls, the name after the first arguments, arguments as an object.
+//! What is the same call, and what it is called, is decided here, for bytes
+//! and for the vocabulary.
+
+mod ids;
+
+use std::collections::HashSet;
 
 use bourse_vocab::Failure;
 use bourse_vocab::chat::Event;
 use bourse_vocab::json::Value;
 
-use super::super::reply::{arguments, text_of};
+pub use ids::fit_ids;
+
+use super::answer::text_of;
 
 /// The most tool calls of one answer. Parallel calls come by the dozen; a
 /// stream with more is broken, and each costs memory until it ends.
@@ -19,35 +27,42 @@ pub const CALLS_MAX: usize = 512;
 const UNNAMED_BYTES_MAX: usize = 1 << 20;
 
 /// The tool calls of one answer so far.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Calls {
     list: Vec<Call>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Call {
     /// The provider's number for it, if it counts.
     number: Option<u64>,
     /// The provider's name for it, if it gives one.
     id: Option<String>,
+    /// What the client knows it by, once it has begun.
+    told: Option<String>,
     /// Arguments that came before the name, until the name comes.
     unnamed: Option<String>,
 }
 
 impl Calls {
     /// Whether there are any.
+    #[must_use]
     pub const fn any(&self) -> bool {
         !self.list.is_empty()
     }
 
-    /// Reads one bit. `stream` names the stream, for calls without an id.
+    /// Reads one bit, and returns the place of its call. `stream` names the
+    /// stream, for calls without an id.
+    ///
+    /// # Errors
+    /// There are too many calls, or too much of one without a name.
     pub fn bit(
         &mut self,
         item: &Value,
         choice: u32,
         stream: Option<&str>,
         events: &mut Vec<Event>,
-    ) -> Result<(), Failure> {
+    ) -> Result<usize, Failure> {
         let empty = Value::Null;
         let function = item.get("function").unwrap_or(&empty);
         let number = item.get("index").and_then(Value::as_u64);
@@ -64,13 +79,15 @@ impl Calls {
                 self.list.push(Call {
                     number,
                     id: id.map(str::to_owned),
+                    told: None,
                     unnamed: Some(String::new()),
                 });
                 self.list.len() - 1
             }
         };
+        let told = self.told_id(position, id, stream);
         let Some(call) = self.list.get_mut(position) else {
-            return Ok(());
+            return Ok(position);
         };
         let index = u32::try_from(position).unwrap_or(u32::MAX);
         let mut fragment = arguments(function);
@@ -83,15 +100,15 @@ impl Calls {
                 return Err(Failure::unavailable("The provider named no tool to call"));
             }
             let Some(name) = name else {
-                return Ok(());
+                return Ok(position);
             };
             fragment = std::mem::take(before);
             call.unnamed = None;
-            let id = call.id.clone().unwrap_or_else(|| made_up(stream, position));
+            call.told = Some(told.clone());
             events.push(Event::ToolStart {
                 choice,
                 index,
-                id,
+                id: told,
                 name: name.to_owned(),
             });
         }
@@ -102,7 +119,18 @@ impl Calls {
                 fragment,
             });
         }
-        Ok(())
+        Ok(position)
+    }
+
+    /// The id under which the client is told of a call that may begin.
+    fn told_id(&self, position: usize, id: Option<&str>, stream: Option<&str>) -> String {
+        let own = self.list.get(position).and_then(|call| call.id.as_deref());
+        let is_told = |id: &str| {
+            self.list
+                .iter()
+                .any(|call| call.told.as_deref() == Some(id))
+        };
+        distinct(own.or(id), is_told, stream, position)
     }
 
     /// The call that a bit belongs to, unless it begins a new one.
@@ -127,16 +155,54 @@ impl Calls {
     }
 
     /// Whether some call never got a name.
+    #[must_use]
     pub fn unnamed(&self) -> bool {
         self.list.iter().any(|call| call.unnamed.is_some())
     }
 }
 
-/// An id for a call that the provider did not name. Ids of different answers
-/// must differ, or the next turn pairs results with the wrong calls.
-fn made_up(stream: Option<&str>, position: usize) -> String {
-    match stream {
-        Some(stream) => format!("call_{stream}_{position}"),
-        None => format!("call_{position}"),
+/// The ids of the calls of a whole answer, in order: the provider's where it
+/// gave one that no call before has.
+#[must_use]
+pub fn ids_of_whole(items: &[Value], answer: Option<&str>) -> Vec<String> {
+    let mut told = HashSet::with_capacity(items.len());
+    let ids = items.iter().enumerate().map(|(position, item)| {
+        let id = distinct(
+            text_of(item, "id"),
+            |id| told.contains(id),
+            answer,
+            position,
+        );
+        told.insert(id.clone());
+        id
+    });
+    ids.collect()
+}
+
+/// The provider's id for a call if it is one of its own, or one made up. A
+/// result answers one call, so two calls must not share an id; and ids of
+/// different answers must differ, or the next turn pairs results with the
+/// wrong calls.
+fn distinct(
+    id: Option<&str>,
+    is_told: impl Fn(&str) -> bool,
+    answer: Option<&str>,
+    position: usize,
+) -> String {
+    match (id, answer) {
+        (Some(id), _) if !is_told(id) => id.to_owned(),
+        (Some(id), _) => format!("{id}_{position}"),
+        (None, Some(answer)) => format!("call_{answer}_{position}"),
+        (None, None) => format!("call_{position}"),
+    }
+}
+
+/// A call's arguments as JSON text; some vendors forget to print them.
+#[must_use]
+pub fn arguments(function: &Value) -> String {
+    match function.get("arguments") {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
     }
 }

@@ -3,6 +3,10 @@
 //!
 //! Ranges and meanings: openrouter.ai/docs, API parameters, August 2026.
 
+use bourse_vocab::chat::Loss;
+
+use super::Dialect;
+
 /// What becomes of a parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
@@ -12,13 +16,14 @@ pub enum Fate {
     Ours,
     /// It is written anew for each target.
     Rewritten,
-    /// No provider of this format knows it; its loss is reported.
+    /// Providers of this format do not know it, unless their dialect accepts
+    /// it; its loss is reported.
     Lost(&'static str),
 }
 
 /// What a parameter must look like. `null` always counts as absent.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Check {
+pub(crate) enum Check {
     /// Anything.
     Any,
     /// A number in a range, ends included.
@@ -31,6 +36,8 @@ pub(super) enum Check {
     Bool,
     /// A text of at most so many characters, and not empty.
     Text(usize),
+    /// The same, but it may be empty.
+    AnyText(usize),
     /// An array.
     Array,
     /// An array with something in it.
@@ -45,9 +52,11 @@ pub(super) enum Check {
 
 /// The most output tokens that anyone may ask for. Far above any model,
 /// far below any overflow in pricing.
-const TOKENS_MAX: u64 = 1_000_000_000;
+pub const TOKENS_MAX: u64 = 1_000_000_000;
 /// Answers to one request (OpenAI's limit).
-const CHOICES_MAX: u64 = 128;
+pub const CHOICES_MAX: u64 = 128;
+/// Stop texts in one request (OpenAI's and OpenRouter's limit).
+pub const STOPS_MAX: usize = 4;
 /// Length of a model's name, generously.
 const NAME_MAX: usize = 512;
 /// Length of `session_id` (OpenRouter's limit).
@@ -87,14 +96,16 @@ macro_rules! params {
                 match self { $(Self::$param => $fate,)* }
             }
 
-            pub(super) const fn check(self) -> Check {
+            pub(crate) const fn check(self) -> Check {
                 match self { $(Self::$param => $check,)* }
             }
         }
     };
 }
 
-use Check::{Any, Array, Bool, Filled, Integer, Number, Object, Stop, Text, TextOrObject, Whole};
+use Check::{
+    Any, AnyText, Array, Bool, Filled, Integer, Number, Object, Stop, Text, TextOrObject, Whole,
+};
 use Fate::{Forward, Lost, Ours, Rewritten};
 
 params! {
@@ -147,7 +158,7 @@ params! {
     PromptCacheKey "prompt_cache_key" Forward, Text(TEXT_MAX);
     SafetyIdentifier "safety_identifier" Forward, Text(TEXT_MAX);
     Store "store" Forward, Bool;
-    User "user" Forward, Text(TEXT_MAX);
+    User "user" Forward, AnyText(TEXT_MAX);
     SessionId "session_id" Ours, Text(SESSION_MAX);
     Trace "trace" Ours, Object;
     Debug "debug" Ours, Object;
@@ -164,7 +175,7 @@ params! {
 
 impl Param {
     /// Whether a model may read it: its length counts as text.
-    pub(super) const fn is_prompt(self) -> bool {
+    pub(crate) const fn is_prompt(self) -> bool {
         matches!(
             self,
             Self::Messages
@@ -212,3 +223,101 @@ impl Params {
 
 /// The bit set must have room for every parameter.
 const _: () = assert!(Param::ALL.len() <= 128);
+
+/// Members with this prefix are spoken between clients and gateways.
+const PRIVATE_PREFIX: &str = "x_";
+
+/// What becomes of one top-level member at one vendor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Disposal {
+    /// It is sent, under this name if the vendor has one of its own.
+    Send(Option<&'static str>),
+    /// It is left out without a word: it has done its work here.
+    Leave,
+    /// It is left out, and the loss is reported.
+    Lose(&'static str),
+}
+
+/// What becomes of the member `name`.
+#[must_use]
+pub fn disposal(dialect: &Dialect, name: &str) -> Disposal {
+    disposal_of(dialect, Param::by_name(name), name)
+}
+
+/// The same for a member of which is known whether it is a parameter.
+#[must_use]
+pub fn disposal_of(dialect: &Dialect, param: Option<Param>, name: &str) -> Disposal {
+    let fate = match param {
+        Some(param) => param.fate(),
+        None if name.starts_with(PRIVATE_PREFIX) => {
+            Fate::Lost("it is private between client and gateway")
+        }
+        None => Fate::Forward,
+    };
+    match fate {
+        Fate::Ours => Disposal::Leave,
+        Fate::Lost(reason) if !dialect.accepts.contains(&name) => Disposal::Lose(reason),
+        Fate::Rewritten if dialect.rejects.contains(&name) => Disposal::Leave,
+        Fate::Forward if dialect.rejects.contains(&name) => {
+            Disposal::Lose("the provider does not accept it")
+        }
+        _ => {
+            let theirs = dialect.renames.iter().find(|(ours, _)| *ours == name);
+            Disposal::Send(theirs.map(|(_, theirs)| *theirs))
+        }
+    }
+}
+
+/// Members that are an error at OpenAI where there is no tool ("only allowed
+/// when 'tools' are specified", pydantic/pydantic-ai issue 4930), and so is an
+/// empty list of tools ("empty_array", earendil-works/pi issue 3649, 2026).
+pub const NEED_TOOLS: &[&str] = &["tools", "tool_choice", "parallel_tool_calls"];
+
+/// The loss of a choice where there is no tool. Leaving out "any" or "none"
+/// of nothing changes nothing.
+#[must_use]
+pub fn choice_of_nothing(forces: bool) -> Option<Loss> {
+    forces.then(|| Loss::new("tool_choice", "there is no tool to choose"))
+}
+
+/// Mistral's word for a choice that must call some tool; everybody, Mistral
+/// included, understands the other (docs.mistral.ai, function calling, 2026).
+pub const REQUIRED: (&str, &str) = ("any", "required");
+
+/// The members that a request to be streamed asks for usage with.
+pub const ASK_FOR_USAGE: &str = r#"{"include_usage":true}"#;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_member_is_sent_left_or_lost_by_one_rule() {
+        let dialect = Dialect {
+            rejects: &["seed", "stream_options", "safe_prompt"],
+            accepts: &["prompt_cache_options"],
+            renames: &[("user", "end_user")],
+            ..Dialect::PLAIN
+        };
+        for (name, expected) in [
+            ("temperature", Disposal::Send(None)),
+            ("vendor_extra", Disposal::Send(None)),
+            ("user", Disposal::Send(Some("end_user"))),
+            ("provider", Disposal::Leave),
+            ("stream_options", Disposal::Leave),
+            ("prompt_cache_options", Disposal::Send(None)),
+            ("seed", Disposal::Lose("the provider does not accept it")),
+            (
+                "safe_prompt",
+                Disposal::Lose("the provider does not accept it"),
+            ),
+            ("max_tool_calls", Disposal::Lose("no server tools are run")),
+            (
+                "x_mine",
+                Disposal::Lose("it is private between client and gateway"),
+            ),
+        ] {
+            assert_eq!(disposal(&dialect, name), expected, "{name}");
+        }
+    }
+}
