@@ -26,6 +26,7 @@ use bourse_routing::health::Health;
 use bourse_routing::plan::Plan;
 use bourse_routing::preferences::Preferences;
 use bourse_routing::strategies;
+use bourse_vocab::chat::Efforts;
 use bourse_vocab::{PromptFacts, Usage};
 use bourse_wire::codec::{Stamp, WriteTarget};
 use bourse_wire::dialect::Dialect;
@@ -133,6 +134,7 @@ fn request_splice() -> Box<dyn FnMut()> {
             model: "gpt-4o-mini",
             max_output: Some(16_384),
             dialect: &Dialect::PLAIN,
+            efforts: Efforts::default(),
         };
         let edits = RequestEdits::default();
         let envelope = black_box(&envelope);
