@@ -172,14 +172,16 @@ fn stated(text: &str) -> Option<&str> {
     (!text.is_empty()).then_some(text)
 }
 
-/// What is known of a call that was voided: its row tells the rest.
-fn facts_of_void<'a>(row: &'a GenerationRow) -> Facts<'a> {
+/// What is known of a call that was voided. Where its record says nothing (it
+/// was written by the first release, or the client left early), its row does.
+fn facts_of_void<'a>(row: &'a GenerationRow, facts: &Facts<'a>) -> Facts<'a> {
+    let or = |told: &'a str, known: &'a str| if told.is_empty() { known } else { told };
     Facts {
-        model: &row.model,
-        provider: &row.provider,
-        endpoint: &row.endpoint,
-        finish: "error",
-        ..Facts::default()
+        model: or(facts.model, &row.model),
+        provider: or(facts.provider, &row.provider),
+        endpoint: or(facts.endpoint, &row.endpoint),
+        finish: or(facts.finish, "error"),
+        ..facts.clone()
     }
 }
 
@@ -191,8 +193,12 @@ fn answer(row: &GenerationRow, record: &Record<'_>) -> Response {
     let voided;
     let facts = match record {
         Record::Settle(settle) => &settle.settlement.facts,
+        Record::Void(void) => {
+            voided = facts_of_void(row, &void.voiding.facts);
+            &voided
+        }
         _ => {
-            voided = facts_of_void(row);
+            voided = facts_of_void(row, &Facts::default());
             &voided
         }
     };
@@ -210,7 +216,7 @@ fn shape<'a>(row: &'a GenerationRow, facts: &'a Facts<'a>) -> Shape<'a> {
     } = facts.flags;
     let provider = stated(facts.provider_name).or(stated(facts.provider));
     let attempts = facts.attempts.iter();
-    let usage = &facts.usage;
+    let usage = facts.counts.usage();
     Shape {
         id: row.id.to_string(),
         upstream_id: stated(facts.upstream_id),
@@ -238,7 +244,7 @@ fn shape<'a>(row: &'a GenerationRow, facts: &'a Facts<'a>) -> Shape<'a> {
         native_tokens_reasoning: usage.reasoning,
         native_tokens_cached: usage.cache_read,
         native_tokens_completion_images: usage.completion_image,
-        num_media_prompt: facts.media_prompt,
+        num_media_prompt: facts.media_prompt(),
         num_media_completion: None,
         num_input_audio_prompt: None,
         num_search_results: None,

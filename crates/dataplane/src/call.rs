@@ -5,12 +5,13 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use bourse_net::Client;
 use bourse_vocab::chat::Loss;
-use bourse_vocab::{Failure, GenerationId};
+use bourse_vocab::{Failure, FailureKind, GenerationId};
 use bourse_wire::Stamp;
 use serde_json::json;
 
 use crate::ask::Ask;
 use crate::endpoints::Endpoint;
+use crate::facts::span_ms;
 use crate::gateway::Gateway;
 use crate::market::{Market, Target};
 use crate::phases::admit::Admitted;
@@ -40,8 +41,16 @@ impl Status {
 pub struct Tried {
     /// Who was tried.
     pub target: Arc<Target>,
+    /// Milliseconds since 1970 at which the request was sent.
+    pub sent_ms: u64,
     /// The HTTP status; 0 if there was no answer.
     pub status: u16,
+    /// What went wrong, if anything did.
+    pub failure: Option<FailureKind>,
+    /// The provider's id for the request, where it told one with an error.
+    pub request_id: Option<Box<str>>,
+    /// Milliseconds from sending to the head of the answer; 0 without one.
+    pub head_ms: u32,
     /// Milliseconds from sending to the first content, or to giving up.
     pub latency_ms: u32,
     /// Whether the provider may charge for it although it failed.
@@ -141,33 +150,49 @@ impl Call {
         })
     }
 
-    /// Notes that an attempt failed.
+    /// When the first attempt was sent, in milliseconds since 1970.
+    #[must_use]
+    pub fn dispatched_ms(&self) -> Option<u64> {
+        self.tried.first().map(|tried| tried.sent_ms)
+    }
+
+    /// Notes that an attempt that was sent at `sent_ms` failed at `at_ms`.
     pub fn note_failure(
         &mut self,
         target: &Arc<Target>,
         failure: &Failure,
-        latency_ms: u64,
+        (sent_ms, at_ms): (u64, u64),
         may_be_charged: bool,
     ) {
-        let status = failure
-            .upstream
-            .as_ref()
-            .and_then(|upstream| upstream.status)
-            .unwrap_or(0);
+        let upstream = failure.upstream.as_deref();
+        let status = upstream.and_then(|upstream| upstream.status).unwrap_or(0);
+        let latency_ms = span_ms(sent_ms, at_ms);
         self.tried.push(Tried {
             target: Arc::clone(target),
+            sent_ms,
             status,
-            latency_ms: u32::try_from(latency_ms).unwrap_or(u32::MAX),
+            failure: Some(failure.kind),
+            request_id: upstream
+                .and_then(|upstream| upstream.request_id.as_deref())
+                .map(Into::into),
+            // A status is the head of an answer.
+            head_ms: if status == 0 { 0 } else { latency_ms },
+            latency_ms,
             may_be_charged,
         });
     }
 
-    /// Notes that an attempt began to answer.
-    pub fn note_answer(&mut self, target: &Arc<Target>, latency_ms: u64) {
+    /// Notes that an attempt that was sent at `sent_ms` began to answer at
+    /// `at_ms`; the head of its answer had come at `head_at_ms`.
+    pub fn note_answer(&mut self, target: &Arc<Target>, sent_ms: u64, head_at_ms: u64, at_ms: u64) {
         self.tried.push(Tried {
             target: Arc::clone(target),
+            sent_ms,
             status: 200,
-            latency_ms: u32::try_from(latency_ms).unwrap_or(u32::MAX),
+            failure: None,
+            request_id: None,
+            head_ms: span_ms(sent_ms, head_at_ms),
+            latency_ms: span_ms(sent_ms, at_ms),
             may_be_charged: false,
         });
     }

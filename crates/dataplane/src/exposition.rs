@@ -118,6 +118,12 @@ pub fn render(gateway: &Gateway) -> String {
         gateway.till.spool().unapplied_bytes(),
     );
     page.single(
+        "bourse_unrecorded_refusals",
+        "gauge",
+        "Refused calls that the journal does not know of yet: too many came in a second.",
+        gateway.till.unrecorded_refusals(),
+    );
+    page.single(
         "bourse_keys",
         "gauge",
         "Keys known, deleted ones included.",

@@ -9,6 +9,7 @@ pub mod call;
 pub mod clock;
 pub mod endpoints;
 pub mod exposition;
+pub mod facts;
 pub mod gateway;
 mod http_date;
 pub mod keyring;

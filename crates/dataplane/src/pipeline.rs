@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
+use bourse_ledger::record::Refused;
 use bourse_net::Client;
 use bourse_vocab::{Failure, GenerationId};
 use bytes::Bytes;
@@ -71,7 +72,14 @@ where
     let (head, body) = request.into_parts();
     let admitted = admit::admit(gateway, &head.headers, started_ms).await?;
     gateway.counters.calls.fetch_add(1, Relaxed);
-    let Incoming { ask, request } = read::read(endpoint, &head, body, &gateway.limits).await?;
+    let refusing = Refusing {
+        gateway,
+        id,
+        admitted: &admitted,
+    };
+    let Incoming { ask, request } = read::read(endpoint, &head, body, &gateway.limits)
+        .await
+        .map_err(|failure| refusing.note(failure, "", ""))?;
     let market = gateway.market.load_full();
     let wanted = Wanted {
         endpoint,
@@ -82,8 +90,17 @@ where
         random: rand::random(),
         now_ms: started_ms,
     };
-    let plan = plan::plan(&market, &wanted)?;
-    let tab = hold::hold(gateway, &market, &plan, &ask, &admitted, id).await?;
+    let app = &ask.attribution.title;
+    let plan = plan::plan(&market, &wanted).map_err(|failure| {
+        let requested = ask.models.first().map_or("", String::as_str);
+        refusing.note(failure, requested, app)
+    })?;
+    let tab = hold::hold(gateway, &market, &plan, &ask, &admitted, id)
+        .await
+        .map_err(|failure| {
+            let model = market.catalog.model(plan.first().model);
+            refusing.note(failure, &model.slug, app)
+        })?;
     // Boxed: it is handed from phase to phase, and is several hundred bytes.
     let call = Box::new(Call {
         gateway: Arc::clone(gateway),
@@ -160,7 +177,7 @@ async fn pursue(
     let (opened, delivered) = match attempted {
         Ok(opened) => opened,
         Err(failure) => {
-            nobody_answered(&call, &tab);
+            nobody_answered(&call, &tab, &failure);
             return Err(failure);
         }
     };
@@ -180,6 +197,31 @@ async fn pursue(
             Reply::Whole(render(&usage, &bill))
         }
     })
+}
+
+/// A call for which nothing has been set aside yet.
+struct Refusing<'a> {
+    gateway: &'a Gateway,
+    id: GenerationId,
+    admitted: &'a admit::Admitted,
+}
+
+impl Refusing<'_> {
+    /// Remembers that the call was refused.
+    fn note(&self, failure: Failure, requested: &str, app: &str) -> Failure {
+        let principal = self.admitted.key.principal();
+        self.gateway.till.refuse(&Refused {
+            id: self.id,
+            account: principal.account,
+            key: principal.key,
+            at_ms: now_ms(),
+            failure: failure.kind,
+            requested,
+            app,
+            unrecorded: 0,
+        });
+        failure
+    }
 }
 
 /// Counts a call as under way while it lives.

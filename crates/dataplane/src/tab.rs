@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use bourse_ledger::record::{
-    Checkpoint, Cost, Dispatch, Hold, Payer, Settlement, VoidReason, Voiding,
+    Checkpoint, Cost, Dispatch, Facts, Flags, Hold, Payer, Settlement, VoidReason, Voiding,
 };
 use bourse_spool::Position;
 use bourse_store::{Till, TillError};
@@ -132,7 +132,13 @@ impl Tab {
     }
 
     /// Frees what was set aside; the customer pays nothing.
-    pub fn void(&self, reason: VoidReason, costs: Vec<Cost<'_>>, possible: Vec<Cost<'_>>) {
+    pub fn void(
+        &self,
+        reason: VoidReason,
+        costs: Vec<Cost<'_>>,
+        possible: Vec<Cost<'_>>,
+        facts: Facts<'_>,
+    ) {
         if !self.take() {
             return;
         }
@@ -144,6 +150,7 @@ impl Tab {
             reason,
             costs,
             possible,
+            facts,
         };
         if let Err(error) = self.till.void(&voiding) {
             tracing::error!(id = %self.id, %error, "a voiding could not be written");
@@ -158,8 +165,16 @@ impl Tab {
 
 impl Drop for Tab {
     fn drop(&mut self) {
+        // The journal knows from the hold whom the call was for.
+        let facts = Facts {
+            flags: Flags {
+                cancelled: true,
+                ..Flags::default()
+            },
+            ..Facts::default()
+        };
         match self.called.take() {
-            None => self.void(VoidReason::NotDispatched, Vec::new(), Vec::new()),
+            None => self.void(VoidReason::NotDispatched, Vec::new(), Vec::new(), facts),
             // The caller left before the answer began. The provider may charge
             // for what it did until then: a question for reconciliation.
             Some(provider) => {
@@ -169,7 +184,7 @@ impl Drop for Tab {
                     amount,
                     payer,
                 }];
-                self.void(VoidReason::CallerLeft, Vec::new(), possible);
+                self.void(VoidReason::CallerLeft, Vec::new(), possible, facts);
             }
         }
     }

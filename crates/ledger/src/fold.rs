@@ -12,12 +12,20 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use bourse_vocab::{AccountId, GenerationId, KeyId, Nanos};
+use bourse_vocab::{AccountId, FailureKind, GenerationId, KeyId, Nanos};
 
+use crate::chain::{Link, row_link};
 use crate::journal::{Journal, JournalError, LedgerAccount};
-use crate::record::{Checkpoint, Cost, Hold, Payer, Record, Settle, Void};
+use crate::record::{
+    AttemptFact, Checkpoint, Cost, Hold, Payer, Record, Refused, Settle, Void, VoidReason,
+};
 
 const MS_PER_DAY: u64 = 86_400_000;
+/// Most rows that a batch keeps, for each account, of calls that cost nobody
+/// anything. They are free for the caller, so a client that goes round in
+/// circles must not fill the table; a batch is a second of traffic or more,
+/// and every failure is counted in [`Effects::failures`] all the same.
+pub const FREE_ROWS_MAX: u32 = 256;
 
 /// A hold that is neither posted nor voided.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,13 +87,13 @@ impl OpenHold {
                 self.endpoint = dispatch.endpoint.into();
             }
             Record::Checkpoint(checkpoint) => self.checkpoint = Some(*checkpoint),
-            Record::Hold(_) | Record::Settle(_) | Record::Void(_) => {}
+            Record::Hold(_) | Record::Settle(_) | Record::Void(_) | Record::Refused(_) => {}
         }
         Nanos::ZERO
     }
 }
 
-/// One settled call, as it is stored.
+/// One call that has ended, as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GenerationRow {
     /// The call.
@@ -120,8 +128,24 @@ pub struct GenerationRow {
     pub reasoning: u64,
     /// Input tokens read from a cache.
     pub cached: u64,
+    /// Why it cost its customer nothing; `None` if it was settled.
+    pub voided: Option<VoidReason>,
+    /// What went wrong, if anything did.
+    pub failure: Option<FailureKind>,
     /// The whole record, in the journal's encoding.
     pub record: Vec<u8>,
+    /// See [`crate::chain::row_link`]; rows from before there were links have
+    /// none.
+    pub link: Option<Link>,
+}
+
+impl GenerationRow {
+    /// Whether the call counts in the books: it was settled, or cost us
+    /// something. The others are kept for what went wrong.
+    #[must_use]
+    pub fn is_in_books(&self) -> bool {
+        self.voided.is_none() || self.upstream != Nanos::ZERO
+    }
 }
 
 /// One row of the daily sums.
@@ -161,6 +185,35 @@ pub struct ActivitySums {
     pub cached: u64,
 }
 
+/// One row of the daily counts of what went wrong.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FailureOf {
+    /// Days since 1970-01-01, UTC.
+    pub day: u64,
+    /// Whose call; 0 for refused calls of whomever that left no record.
+    pub account: AccountId,
+    /// With which key.
+    pub key: KeyId,
+    /// Slug of the model; empty where none was found.
+    pub model: Box<str>,
+    /// The endpoint's id; empty where none was asked.
+    pub endpoint: Box<str>,
+    /// Slug of the provider; empty where none was asked.
+    pub provider: Box<str>,
+    /// The number of the kind of failure; 0 where no failure explains it: the
+    /// caller left, or nothing was delivered.
+    pub failure: u64,
+}
+
+/// How often it went wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct FailureSums {
+    /// Calls that ended so, by the model, endpoint and provider asked last.
+    pub calls: u64,
+    /// Attempts that ended so, whatever became of their calls.
+    pub attempts: u64,
+}
+
 /// A provider's charge that may or may not have been made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unreconciled {
@@ -192,7 +245,8 @@ pub struct Effects {
     pub opened: Vec<OpenHold>,
     /// Holds open before the batch that are closed after it.
     pub closed: Vec<GenerationId>,
-    /// Calls paid for, and voided ones that cost us something.
+    /// Calls that have ended: all that are in the books, and of the others
+    /// at most [`FREE_ROWS_MAX`] for each account.
     pub generations: Vec<GenerationRow>,
     /// What each account paid.
     pub spent: BTreeMap<AccountId, Nanos>,
@@ -200,6 +254,8 @@ pub struct Effects {
     pub keys: BTreeMap<(KeyId, u64), KeyUse>,
     /// Additions to the daily sums.
     pub activity: BTreeMap<ActivityKey, ActivitySums>,
+    /// Additions to the daily counts of what went wrong.
+    pub failures: BTreeMap<FailureOf, FailureSums>,
     /// New questions for reconciliation.
     pub unreconciled: Vec<Unreconciled>,
     /// Records that repeat what was already known.
@@ -215,6 +271,8 @@ pub struct Fold {
     changed: BTreeSet<GenerationId>,
     open: HashMap<GenerationId, OpenHold>,
     entries: HashMap<LedgerAccount, i128>,
+    /// Rows kept of calls that cost nobody anything.
+    free_rows: HashMap<AccountId, u32>,
     effects: Effects,
 }
 
@@ -255,6 +313,7 @@ impl Fold {
             }
             Record::Settle(settle) => self.settle(settle, bytes),
             Record::Void(void) => self.void(void, bytes),
+            Record::Refused(refused) => self.refused(refused),
         }
     }
 
@@ -290,6 +349,7 @@ impl Fold {
         };
         self.see(end.at_ms);
         let facts = &end.facts;
+        let usage = facts.counts.usage();
         let uncollected = end.charge.saturating_sub(settle.paid);
         let (upstream, loss) = self.book(&open, settle.paid, uncollected, &end.costs);
         self.questions(end.id, end.at_ms, &end.possible);
@@ -300,7 +360,6 @@ impl Fold {
         let used = self.effects.keys.entry((open.key, day)).or_default();
         used.paid = used.paid.saturating_add(settle.paid);
         used.at_ms = used.at_ms.max(end.at_ms);
-        let usage = &facts.usage;
         let sums = self
             .effects
             .activity
@@ -325,6 +384,7 @@ impl Fold {
         sums.completion = sums.completion.saturating_add(usage.completion);
         sums.reasoning = sums.reasoning.saturating_add(usage.reasoning);
         sums.cached = sums.cached.saturating_add(usage.cache_read);
+        self.failed_attempts(&open, day, &facts.attempts);
         self.effects.generations.push(GenerationRow {
             id: end.id,
             account: open.account,
@@ -342,7 +402,10 @@ impl Fold {
             completion: usage.completion,
             reasoning: usage.reasoning,
             cached: usage.cache_read,
+            voided: None,
+            failure: facts.failure,
             record: bytes.to_vec(),
+            link: Some(row_link(bytes, open.at_ms)),
         });
     }
 
@@ -354,30 +417,119 @@ impl Fold {
         self.see(end.at_ms);
         let (upstream, loss) = self.book(&open, Nanos::ZERO, Nanos::ZERO, &end.costs);
         self.questions(end.id, end.at_ms, &end.possible);
-        // A call that cost nobody anything leaves no row: a provider's bad
-        // hour must not fill the table.
-        if upstream == Nanos::ZERO {
+        let facts = &end.facts;
+        // Version 1 kept no facts: then the hold knows who was asked.
+        let name = |told: &str, known: &str| -> Box<str> {
+            if told.is_empty() { known } else { told }.into()
+        };
+        let (model, provider, endpoint) = (
+            name(facts.model, &open.model),
+            name(facts.provider, &open.provider),
+            name(facts.endpoint, &open.endpoint),
+        );
+        let day = end.at_ms / MS_PER_DAY;
+        let of = FailureOf {
+            day,
+            account: open.account,
+            key: open.key,
+            model: model.clone(),
+            endpoint: endpoint.clone(),
+            provider: provider.clone(),
+            failure: facts.failure.map_or(0, FailureKind::number),
+        };
+        self.count_call(of, 1);
+        self.failed_attempts(&open, day, &facts.attempts);
+        if upstream == Nanos::ZERO && !self.keeps_free_row(open.account) {
             return;
         }
+        let usage = facts.counts.usage();
         self.effects.generations.push(GenerationRow {
             id: end.id,
             account: open.account,
             key: open.key,
             created_at_ms: open.at_ms,
             settled_at_ms: end.at_ms,
-            model: open.model,
-            provider: open.provider,
-            endpoint: open.endpoint,
+            model,
+            provider,
+            endpoint,
             charge: Nanos::ZERO,
             paid: Nanos::ZERO,
             house_loss: loss,
             upstream,
-            prompt: 0,
-            completion: 0,
-            reasoning: 0,
-            cached: 0,
+            prompt: usage.prompt,
+            completion: usage.completion,
+            reasoning: usage.reasoning,
+            cached: usage.cache_read,
+            voided: Some(end.reason),
+            failure: facts.failure,
             record: bytes.to_vec(),
+            link: Some(row_link(bytes, open.at_ms)),
         });
+    }
+
+    fn refused(&mut self, refused: &Refused<'_>) {
+        self.see(refused.at_ms);
+        // Only a model that was found has a place in a table: a name that was
+        // typed can be anything.
+        let found = matches!(
+            refused.failure,
+            FailureKind::PaymentRequired | FailureKind::RateLimited | FailureKind::Overloaded
+        );
+        let day = refused.at_ms / MS_PER_DAY;
+        let of = FailureOf {
+            day,
+            account: refused.account,
+            key: refused.key,
+            model: if found { refused.requested } else { "" }.into(),
+            endpoint: "".into(),
+            provider: "".into(),
+            failure: refused.failure.number(),
+        };
+        self.count_call(of, 1);
+        if refused.unrecorded > 0 {
+            let nobody = FailureOf {
+                day,
+                account: AccountId(0),
+                key: KeyId(0),
+                model: "".into(),
+                endpoint: "".into(),
+                provider: "".into(),
+                failure: 0,
+            };
+            self.count_call(nobody, refused.unrecorded);
+        }
+    }
+
+    fn count_call(&mut self, of: FailureOf, calls: u64) {
+        let sums = self.effects.failures.entry(of).or_default();
+        sums.calls = sums.calls.saturating_add(calls);
+    }
+
+    fn failed_attempts(&mut self, open: &OpenHold, day: u64, attempts: &[AttemptFact<'_>]) {
+        for attempt in attempts {
+            let Some(failure) = attempt.failure else {
+                continue;
+            };
+            let of = FailureOf {
+                day,
+                account: open.account,
+                key: open.key,
+                model: attempt.model.into(),
+                endpoint: attempt.endpoint.into(),
+                provider: attempt.provider.into(),
+                failure: failure.number(),
+            };
+            let sums = self.effects.failures.entry(of).or_default();
+            sums.attempts = sums.attempts.saturating_add(1);
+        }
+    }
+
+    /// Whether one more call that cost nobody anything is kept.
+    fn keeps_free_row(&mut self, account: AccountId) -> bool {
+        let kept = self.free_rows.entry(account).or_default();
+        let keeps = *kept < FREE_ROWS_MAX;
+        *kept = kept.saturating_add(1);
+        keeps
     }
 
     fn close(&mut self, id: GenerationId) -> Option<OpenHold> {

@@ -3,10 +3,12 @@
 //! Pure: integers, checked arithmetic, time as an argument, no I/O.
 //! [`books`] is the authority on balances while a server runs, [`record`]
 //! is what the local journal remembers, [`fold`] turns records into
-//! bookings for a database, [`recover`] puts the two together at start, and
+//! bookings for a database, [`chain`] ties records and rows to what came
+//! before them, [`recover`] puts journal and database together at start, and
 //! [`who_pays`] is the table that settles arguments.
 
 pub mod books;
+pub mod chain;
 pub mod fold;
 pub mod journal;
 pub mod price;
@@ -15,6 +17,7 @@ pub mod recover;
 pub mod who_pays;
 
 pub use books::{Balance, Books, KeyBalance, Posted, Refusal, Released};
+pub use chain::{Link, RowSum};
 pub use fold::{Effects, Fold, OpenHold};
 pub use journal::{GrantKind, Journal, LedgerAccount};
 pub use price::{Ask, Charge, PriceError, price, upper_bound};

@@ -56,6 +56,29 @@ pub enum Item {
     Price(PriceKey),
     /// What we add.
     Markup,
+    /// What a checkpoint said that the call had cost when the server
+    /// stopped: nano-dollars, in one sum.
+    Checkpoint,
+    /// Something that a later version knows, by its number in records.
+    Other(u64),
+}
+
+impl Item {
+    /// Whether the line belongs to the input: see [`Charge::upstream_prompt`].
+    const fn is_input(self) -> bool {
+        matches!(
+            self,
+            Self::Price(
+                PriceKey::Prompt
+                    | PriceKey::CacheRead
+                    | PriceKey::CacheWrite5m
+                    | PriceKey::CacheWrite1h
+                    | PriceKey::Audio
+                    | PriceKey::Image
+                    | PriceKey::Request
+            )
+        )
+    }
 }
 
 /// One line of a charge.
@@ -129,6 +152,36 @@ impl Charge {
         }
         let amount = round_up(price.times(units), PICOS_PER_NANO)?;
         self.line(Item::Price(key), units, price, amount)
+    }
+
+    /// Computes a charge anew from the items, units and prices of its lines:
+    /// whatever amounts they carry are not believed. A bill is checked with
+    /// nothing but itself.
+    ///
+    /// # Errors
+    /// Sums out of range, a markup that is a mistake.
+    pub fn recompute(lines: &[Line]) -> Result<Self, PriceError> {
+        let mut charge = Self::default();
+        for line in lines {
+            let Line {
+                item, units, price, ..
+            } = *line;
+            if item == Item::Markup {
+                let added = markup(charge.upstream_total, units)?;
+                charge.line(item, units, price, added)?;
+                continue;
+            }
+            let amount = round_up(price.times(units), PICOS_PER_NANO)?;
+            charge.line(item, units, price, amount)?;
+            let side = if item.is_input() {
+                &mut charge.upstream_prompt
+            } else {
+                &mut charge.upstream_completion
+            };
+            *side = side.checked_add(amount).ok_or(PriceError::OutOfRange)?;
+            charge.upstream_total = charge.total;
+        }
+        Ok(charge)
     }
 }
 

@@ -2,18 +2,27 @@
 //!
 //! Most calls leave two records: a [`Hold`] before the first dispatch and a
 //! [`Settle`] or [`Void`] at the end. The others are rare: more money set
-//! aside, a second provider, a checkpoint in a long stream. Every record
-//! says enough to be applied without the catalog or the configuration of
-//! the day.
+//! aside, a second provider, a checkpoint in a long stream, a call that was
+//! refused before anything was set aside. Every record says enough to be
+//! applied without the catalog or the configuration of the day, and an end
+//! says enough to compute its charge anew, see [`recompute`].
 //!
 //! Records borrow their texts, so that writing one copies each byte once
-//! (into the frame) and reading one copies none.
+//! (into the frame) and reading one copies none. `docs/journal.md` describes
+//! the bytes.
 
 mod codec;
+mod facts;
+mod tags;
 
-use bourse_vocab::{AccountId, GenerationId, KeyId, Nanos, Usage};
+use bourse_vocab::{AccountId, FailureKind, GenerationId, KeyId, Nanos};
 
-pub use codec::{DecodeError, decode, encode, encode_settle, encode_void};
+pub use codec::{
+    Booked, DecodeError, decode, encode, encode_as, encode_settle, encode_void, node_of,
+};
+pub use facts::{ApiType, AttemptFact, Facts, Flags, checkpoint_line};
+
+use crate::price::{Charge, PriceError};
 
 /// Longest text that a record keeps, in bytes; what is longer is cut. Model
 /// slugs and upstream ids are far shorter; user agents can be any length.
@@ -41,6 +50,8 @@ pub enum Record<'a> {
     Settle(Settle<'a>),
     /// The call costs its customer nothing.
     Void(Void<'a>),
+    /// The call was refused before anything was set aside.
+    Refused(Refused<'a>),
 }
 
 impl Record<'_> {
@@ -54,6 +65,7 @@ impl Record<'_> {
             Self::Checkpoint(record) => record.id,
             Self::Settle(record) => record.settlement.id,
             Self::Void(record) => record.voiding.id,
+            Self::Refused(record) => record.id,
         }
     }
 }
@@ -118,9 +130,10 @@ pub struct Checkpoint {
 }
 
 /// Who bears a provider's charge.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Payer {
     /// It is part of what the customer is charged.
+    #[default]
     Customer,
     /// We do: see the table in [`crate::who_pays`].
     House,
@@ -185,6 +198,31 @@ pub enum VoidReason {
     NotDispatched,
 }
 
+impl VoidReason {
+    /// Every reason, in the order of their numbers: those are written into
+    /// journals and databases, so new ones go to the end.
+    pub const ALL: &[Self] = &[
+        Self::AttemptsFailed,
+        Self::CallerLeft,
+        Self::NothingDelivered,
+        Self::Restart,
+        Self::NotDispatched,
+    ];
+
+    /// The reason's number, from 0 on.
+    #[must_use]
+    pub fn number(self) -> u64 {
+        let place = Self::ALL.iter().position(|reason| *reason == self);
+        place.unwrap_or(0) as u64
+    }
+
+    /// Finds a reason by its number.
+    #[must_use]
+    pub fn by_number(number: u64) -> Option<Self> {
+        Self::ALL.get(usize::try_from(number).ok()?).copied()
+    }
+}
+
 /// How a call ends that costs its customer nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Voiding<'a> {
@@ -200,6 +238,8 @@ pub struct Voiding<'a> {
     pub costs: Vec<Cost<'a>>,
     /// See [`Settlement::possible`].
     pub possible: Vec<Cost<'a>>,
+    /// What else there is to know: who was tried, and what they said.
+    pub facts: Facts<'a>,
 }
 
 /// A voiding with what the books knew of the hold.
@@ -213,113 +253,58 @@ pub struct Void<'a> {
     pub voiding: Voiding<'a>,
 }
 
-/// What kind of model call it was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum ApiType {
-    /// Chat and legacy completions.
-    #[default]
-    Completions,
-    /// Embeddings.
-    Embeddings,
-}
-
-impl ApiType {
-    /// The public API's word.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Completions => "completions",
-            Self::Embeddings => "embeddings",
-        }
-    }
-}
-
-/// Yes-or-no facts about a call.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[allow(clippy::struct_excessive_bools)] // Independent facts, not states.
-pub struct Flags {
-    /// The caller asked for a stream.
-    pub streamed: bool,
-    /// The caller left before the end.
-    pub cancelled: bool,
-    /// Some number was counted here, because the provider reported none.
-    pub estimated: bool,
-    /// The customer's own provider key was used.
-    pub byok: bool,
-    /// The provider reported numbers that contradict themselves.
-    pub nonsense: bool,
-}
-
-/// One try at one endpoint, for `provider_responses`.
+/// A call that was refused before anything was set aside: no money, too many
+/// calls, no endpoint that fits, a request that cannot be read. It moves no
+/// money. Only so many of them a second leave a record; the others are
+/// counted in the next one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AttemptFact<'a> {
-    /// Slug of the provider.
-    pub provider: &'a str,
-    /// The endpoint's id.
-    pub endpoint: &'a str,
-    /// Slug of the model.
-    pub model: &'a str,
-    /// The provider's id for its answer; empty if it gave none.
-    pub upstream_id: &'a str,
-    /// HTTP status; 0 if there was no answer.
-    pub status: u16,
-    /// Milliseconds until the answer began, or the attempt was given up.
-    pub latency_ms: u32,
-}
-
-/// What `GET /generation` tells of a call beside its money. Empty texts
-/// mean "unknown".
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Facts<'a> {
-    /// Slug of the model that answered.
-    pub model: &'a str,
-    /// Slug of the provider that answered.
-    pub provider: &'a str,
-    /// Display name of the provider.
-    pub provider_name: &'a str,
-    /// The endpoint's id.
-    pub endpoint: &'a str,
-    /// The provider's id for its answer.
-    pub upstream_id: &'a str,
-    /// The caller's session.
-    pub session_id: &'a str,
-    /// The caller's own user.
-    pub user: &'a str,
-    /// Why it ended, in the public API's words.
-    pub finish: &'a str,
-    /// Why it ended, in the provider's words.
-    pub native_finish: &'a str,
-    /// Where the caller comes from: `HTTP-Referer`.
-    pub referer: &'a str,
+pub struct Refused<'a> {
+    /// The call.
+    pub id: GenerationId,
+    /// Who called.
+    pub account: AccountId,
+    /// With which key.
+    pub key: KeyId,
+    /// When, in milliseconds since 1970.
+    pub at_ms: u64,
+    /// Why.
+    pub failure: FailureKind,
+    /// The model asked for, as typed; empty if that was not read.
+    pub requested: &'a str,
     /// The caller's program: `X-Title`.
     pub app: &'a str,
-    /// The caller's `User-Agent`.
-    pub user_agent: &'a str,
-    /// Which router chose the model; empty if the caller did.
-    pub router: &'a str,
-    /// `service_tier`, as the provider reported it.
-    pub service_tier: &'a str,
-    /// What kind of call.
-    pub api_type: ApiType,
-    /// Yes-or-no facts.
-    pub flags: Flags,
-    /// Tokens.
-    pub usage: Usage,
-    /// What the provider charges for the input.
-    pub upstream_prompt: Nanos,
-    /// What the provider charges for the output.
-    pub upstream_completion: Nanos,
-    /// What caching saved (positive) or cost (negative).
-    pub cache_discount: Nanos,
-    /// Media parts in the prompt.
-    pub media_prompt: u32,
-    /// Milliseconds from the first dispatch to the first content.
-    pub latency_ms: u32,
-    /// Milliseconds from the first content to the end.
-    pub generation_ms: u32,
-    /// Attempts in order, the last being the one that answered.
-    pub attempts: Vec<AttemptFact<'a>>,
-    /// More members for the generation record, as a JSON object; empty for
-    /// none.
-    pub extra: &'a str,
+    /// Refused calls before this one that left no record.
+    pub unrecorded: u64,
+}
+
+/// Why a charge cannot be computed from its record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RecomputeError {
+    /// The record is not the end of a call.
+    #[error("not the end of a call")]
+    NotAnEnd,
+    /// The record has no lines: version 1 had no room for them.
+    #[error("the record lists no prices: it was written before records did")]
+    NoLines,
+    /// The lines cannot be computed.
+    #[error(transparent)]
+    Price(#[from] PriceError),
+}
+
+/// Computes what a call cost from its record alone: the total for its
+/// customer if it was settled, and what the provider that answered charges.
+/// For a call that was voided the total is what it would have cost.
+///
+/// # Errors
+/// See [`RecomputeError`].
+pub fn recompute(record: &Record<'_>) -> Result<Charge, RecomputeError> {
+    let (facts, charged) = match record {
+        Record::Settle(settle) => (&settle.settlement.facts, settle.settlement.charge),
+        Record::Void(void) => (&void.voiding.facts, Nanos::ZERO),
+        _ => return Err(RecomputeError::NotAnEnd),
+    };
+    if facts.lines.is_empty() && charged != Nanos::ZERO {
+        return Err(RecomputeError::NoLines);
+    }
+    Ok(Charge::recompute(&facts.lines)?)
 }

@@ -11,11 +11,11 @@
 use std::collections::HashMap;
 
 use bourse_policy::{KeyLimit, Spent};
-use bourse_vocab::{AccountId, KeyId, Nanos, Usage};
+use bourse_vocab::{AccountId, Count, Counts, FailureKind, KeyId, Nanos};
 
 use crate::books::{Books, Refusal};
 use crate::fold::OpenHold;
-use crate::record::{Facts, Flags, Record, Settlement, Voiding};
+use crate::record::{AttemptFact, Facts, Flags, Record, Settlement, Voiding, checkpoint_line};
 use crate::who_pays::{Attempt, End, Ended, Priced};
 
 /// A key as the database has it.
@@ -44,7 +44,7 @@ pub enum Closing<'a> {
     /// Settled by its last checkpoint.
     Settle(Box<Settlement<'a>>),
     /// Voided.
-    Void(Voiding<'a>),
+    Void(Box<Voiding<'a>>),
 }
 
 impl Replay {
@@ -90,6 +90,7 @@ impl Replay {
                 None => false,
             },
             Record::Void(void) => self.open.remove(&void.voiding.id).is_some(),
+            Record::Refused(_) => true,
         };
         if !known {
             self.repeated = self.repeated.saturating_add(1);
@@ -159,15 +160,21 @@ pub fn close(open: &OpenHold, now_ms: u64) -> Closing<'_> {
             upstream: checkpoint.upstream,
         });
     let verdict = ended.verdict(None, || delivered);
+    let facts = facts(open);
     let Some(checkpoint) = open.checkpoint else {
-        return Closing::Void(Voiding {
+        return Closing::Void(Box::new(Voiding {
             id: open.id,
             account: open.account,
             at_ms: now_ms,
             reason: verdict.end.void_reason(),
             costs: verdict.costs,
             possible: verdict.possible,
-        });
+            facts,
+        }));
+    };
+    let lines = match verdict.charge {
+        Nanos::ZERO => Vec::new(),
+        charge => vec![checkpoint_line(charge)],
     };
     Closing::Settle(Box::new(Settlement {
         id: open.id,
@@ -177,25 +184,45 @@ pub fn close(open: &OpenHold, now_ms: u64) -> Closing<'_> {
         costs: verdict.costs,
         possible: verdict.possible,
         facts: Facts {
-            model: &open.model,
-            provider: &open.provider,
-            endpoint: &open.endpoint,
-            finish: "error",
-            native_finish: "restart",
             flags: Flags {
                 streamed: true,
                 estimated: true,
                 ..Flags::default()
             },
-            usage: Usage {
-                prompt: checkpoint.prompt,
-                completion: checkpoint.completion,
-                ..Usage::default()
-            },
+            counts: Counts::default()
+                .with(Count::Prompt, checkpoint.prompt)
+                .with(Count::Completion, checkpoint.completion),
             upstream_completion: checkpoint.upstream,
-            ..Facts::default()
+            lines,
+            ..facts
         },
     }))
+}
+
+/// What is known of a call that was running: who was asked, and that it did
+/// not come to its end.
+fn facts(open: &OpenHold) -> Facts<'_> {
+    let attempt = |provider| AttemptFact {
+        provider,
+        model: &open.model,
+        ..AttemptFact::default()
+    };
+    let mut attempts: Vec<_> = open.earlier.iter().map(|slug| attempt(slug)).collect();
+    attempts.push(AttemptFact {
+        endpoint: &open.endpoint,
+        failure: Some(FailureKind::Server),
+        ..attempt(&open.provider)
+    });
+    Facts {
+        model: &open.model,
+        provider: &open.provider,
+        endpoint: &open.endpoint,
+        finish: "error",
+        native_finish: "restart",
+        failure: Some(FailureKind::Server),
+        attempts,
+        ..Facts::default()
+    }
 }
 
 #[cfg(test)]

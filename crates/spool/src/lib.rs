@@ -10,6 +10,8 @@
 //! that what it returns is what was appended (or an error), and that what
 //! was once reported durable is there after a power cut.
 
+mod consumers;
+mod disk;
 pub mod frame;
 pub mod lock;
 pub mod reader;
@@ -17,6 +19,7 @@ pub mod segment;
 mod spool;
 mod sync;
 
+pub use consumers::DATABASE;
 pub use lock::DataDirLock;
 pub use reader::{Batch, Reader};
 pub use spool::{Kind, Opened, Options, Spool, inspect};
@@ -29,6 +32,35 @@ pub struct Position(pub u64);
 impl std::fmt::Display for Position {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}", self.0)
+    }
+}
+
+/// Whose records these are. The spool does not know what the numbers mean,
+/// only whether they are the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Owner {
+    /// The installation, made with its database.
+    pub store: [u8; 16],
+    /// The process that writes, within it.
+    pub node: u16,
+}
+
+impl Owner {
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let (store, rest) = bytes.split_first_chunk()?;
+        Some(Self {
+            store: *store,
+            node: u16::from_le_bytes(*rest.first_chunk()?),
+        })
+    }
+}
+
+impl std::fmt::Display for Owner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for byte in self.store {
+            write!(f, "{byte:02x}")?;
+        }
+        write!(f, ", node {}", self.node)
     }
 }
 
@@ -74,6 +106,28 @@ pub enum SpoolError {
         start: Position,
         /// How far the database has come.
         applied: Position,
+    },
+    /// A segment belongs to another installation, or to another node.
+    #[error(
+        "spool: {path} belongs to installation {found}, and the database here is of installation {expected}: put back the database that belongs to it, or move the segments away if their calls are not to be applied"
+    )]
+    Foreign {
+        /// Which file.
+        path: std::path::PathBuf,
+        /// Whose it is.
+        found: Owner,
+        /// Who asked.
+        expected: Owner,
+    },
+    /// A consumer reads from where there is nothing any more.
+    #[error(
+        "spool: records from {from} on are wanted, and it begins at {start}: they were deleted, because the consumer was too far behind"
+    )]
+    Gone {
+        /// What is wanted.
+        from: Position,
+        /// Where the files begin.
+        start: Position,
     },
     /// Too much is waiting for the database.
     #[error("spool: full: {bytes} bytes wait for the database")]

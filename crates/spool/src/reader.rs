@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::frame::{self, BadFrame, HEADER_BYTES, RECORD_BYTES_MAX};
-use crate::segment::{self, FILE_HEADER_BYTES, Segment};
+use crate::segment::{self, Segment};
 use crate::{Position, SpoolError};
 
 /// Bytes read at once.
@@ -57,7 +57,15 @@ impl Batch {
 pub struct Reader {
     dir: PathBuf,
     next: Position,
-    open: Option<Arc<(Segment, File)>>,
+    open: Option<Arc<Open>>,
+}
+
+/// The segment that is being read.
+#[derive(Debug)]
+struct Open {
+    segment: Segment,
+    file: File,
+    header_bytes: usize,
 }
 
 impl Reader {
@@ -112,9 +120,13 @@ impl Reader {
         let Some(open) = self.open_at()? else {
             return Ok(false);
         };
-        let (segment, file) = &*open;
+        let Open {
+            segment,
+            file,
+            header_bytes,
+        } = &*open;
         let within = self.next.0.saturating_sub(segment.start.0);
-        let from = within.saturating_add(FILE_HEADER_BYTES as u64);
+        let from = within.saturating_add(*header_bytes as u64);
         let base = batch.bytes.len();
         let mut size = CHUNK_BYTES;
         loop {
@@ -160,9 +172,18 @@ impl Reader {
         }
     }
 
-    fn open_at(&mut self) -> Result<Option<Arc<(Segment, File)>>, SpoolError> {
+    fn open_at(&mut self) -> Result<Option<Arc<Open>>, SpoolError> {
         if self.open.is_none() {
             let segments = segment::list(&self.dir)?;
+            let Some(first) = segments.first() else {
+                return Ok(None);
+            };
+            if first.start > self.next {
+                return Err(SpoolError::Gone {
+                    from: self.next,
+                    start: first.start,
+                });
+            }
             let found = segments
                 .into_iter()
                 .rfind(|segment| segment.start <= self.next);
@@ -170,7 +191,13 @@ impl Reader {
                 return Ok(None);
             };
             let file = File::open(&segment.path).map_err(SpoolError::io("open", &segment.path))?;
-            self.open = Some(Arc::new((segment, file)));
+            let header_bytes =
+                segment::header_bytes(&file).map_err(SpoolError::io("read", &segment.path))?;
+            self.open = Some(Arc::new(Open {
+                segment,
+                file,
+                header_bytes,
+            }));
         }
         Ok(self.open.clone())
     }

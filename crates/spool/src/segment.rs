@@ -1,16 +1,23 @@
 //! Segment files: names, headers, and checking one from end to end.
 
-use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use crate::disk::Disk;
 use crate::frame::{self, BadFrame};
-use crate::{Position, SpoolError};
+use crate::{Owner, Position, SpoolError};
 
-/// Bytes at the start of each file: what it is, and where it begins.
-pub const FILE_HEADER_BYTES: usize = 24;
-const MAGIC: &[u8; 8] = b"BRSPOOL1";
+/// Bytes at the start of each file: what it is, whose, and where it begins.
+pub const FILE_HEADER_BYTES: usize = 40;
+/// The same in the first release, whose segments name no owner.
+const FILE_HEADER_BYTES_1: usize = 24;
+const MAGIC: &[u8; 8] = b"BRSPOOL2";
+const MAGIC_1: &[u8; 8] = b"BRSPOOL1";
 const SUFFIX: &str = ".spool";
+/// A segment has this at the end of its name until it is one.
+const SUFFIX_NEW: &str = ".spool.new";
 
 /// One segment file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +26,24 @@ pub struct Segment {
     pub path: PathBuf,
     /// The position of its first record.
     pub start: Position,
+}
+
+/// What a header says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Header {
+    /// Of the first release: nobody's, until somebody adopts it.
+    Unowned,
+    /// Of this installation and node.
+    Owned(Owner),
+}
+
+impl Header {
+    const fn bytes(self) -> usize {
+        match self {
+            Self::Unowned => FILE_HEADER_BYTES_1,
+            Self::Owned(_) => FILE_HEADER_BYTES,
+        }
+    }
 }
 
 impl Segment {
@@ -31,35 +56,95 @@ impl Segment {
         }
     }
 
-    /// Creates the file and brings it and its directory entry to the disk.
-    pub(crate) fn create(&self) -> Result<File, SpoolError> {
-        let mut file = OpenOptions::new()
-            .create_new(true)
-            .read(true)
-            .append(true)
-            .open(&self.path)
-            .map_err(SpoolError::io("create", &self.path))?;
-        file.write_all(&self.header())
-            .map_err(SpoolError::io("write", &self.path))?;
-        file.sync_all()
-            .map_err(SpoolError::io("sync", &self.path))?;
-        if let Some(dir) = self.path.parent() {
-            File::open(dir)
-                .and_then(|dir| dir.sync_all())
-                .map_err(SpoolError::io("sync", dir))?;
+    /// Creates the file and brings it and its directory entry to the disk. It
+    /// has a name of its own until it is whole, and may be begun again
+    /// whatever is left of an earlier attempt: a full disk must not stand in
+    /// the way once there is room.
+    pub(crate) fn create(&self, disk: &dyn Disk, owner: Owner) -> Result<File, SpoolError> {
+        let draft = self.path.with_extension("spool.new");
+        let file = disk
+            .create(&draft)
+            .map_err(SpoolError::io("create", &draft))?;
+        let ready = disk
+            .append(&file, &self.header(owner))
+            .map_err(SpoolError::io("write", &draft))
+            .and_then(|()| disk.sync(&file).map_err(SpoolError::io("sync", &draft)))
+            .and_then(|()| {
+                disk.rename(&draft, &self.path)
+                    .map_err(SpoolError::io("rename", &draft))
+            });
+        if let Err(error) = ready {
+            // If it stays, the next attempt writes over it.
+            let _ = std::fs::remove_file(&draft);
+            return Err(error);
+        }
+        if let Some(dir) = self.path.parent()
+            && let Err(error) = disk.sync_dir(dir)
+        {
+            // The name may not be on the disk. Nothing is in the file yet, so
+            // it can be begun again.
+            let _ = std::fs::remove_file(&self.path);
+            return Err(SpoolError::io("sync", dir)(error));
         }
         Ok(file)
     }
 
-    fn header(&self) -> [u8; FILE_HEADER_BYTES] {
+    fn header(&self, owner: Owner) -> [u8; FILE_HEADER_BYTES] {
         let start = self.start.0.to_le_bytes();
-        let check = crc32fast::hash(&[MAGIC.as_slice(), &start].concat()).to_le_bytes();
+        let node = owner.node.to_le_bytes();
+        let said = [
+            MAGIC.as_slice(),
+            owner.store.as_slice(),
+            node.as_slice(),
+            start.as_slice(),
+            &[0, 0],
+        ]
+        .concat();
+        let check = crc32fast::hash(&said).to_le_bytes();
         let mut header = [0; FILE_HEADER_BYTES];
-        let parts = MAGIC.iter().chain(&start).chain(&check);
+        for (slot, byte) in header.iter_mut().zip(said.iter().chain(&check)) {
+            *slot = *byte;
+        }
+        header
+    }
+
+    fn header_1(&self) -> [u8; FILE_HEADER_BYTES_1] {
+        let start = self.start.0.to_le_bytes();
+        let check = crc32fast::hash(&[MAGIC_1.as_slice(), &start].concat()).to_le_bytes();
+        let mut header = [0; FILE_HEADER_BYTES_1];
+        let parts = MAGIC_1.iter().chain(&start).chain(&check);
         for (slot, byte) in header.iter_mut().zip(parts) {
             *slot = *byte;
         }
         header
+    }
+
+    /// Reads the header at the start of `bytes`; `None` if it is not whole:
+    /// the first release could be stopped while it created a file.
+    fn read_header(&self, bytes: &[u8]) -> Result<Option<Header>, SpoolError> {
+        let Some(magic) = bytes.first_chunk::<8>() else {
+            return Ok(None);
+        };
+        if magic == MAGIC_1 {
+            let Some(found) = bytes.get(..FILE_HEADER_BYTES_1) else {
+                return Ok(None);
+            };
+            if found != self.header_1() {
+                return Err(self.corrupt(0, "not the header of this segment"));
+            }
+            return Ok(Some(Header::Unowned));
+        }
+        if magic != MAGIC {
+            return Err(self.corrupt(0, "not the header of a segment that this version knows"));
+        }
+        let Some((found, _)) = bytes.split_first_chunk::<FILE_HEADER_BYTES>() else {
+            return Ok(None);
+        };
+        let owner = Owner::read(found.get(MAGIC.len()..).unwrap_or_default());
+        let owner = owner.filter(|owner| *found == self.header(*owner));
+        owner
+            .map(|owner| Some(Header::Owned(owner)))
+            .ok_or_else(|| self.corrupt(0, "not the header of this segment"))
     }
 
     /// Reads the whole file.
@@ -81,64 +166,64 @@ impl Segment {
 
     /// Checks every frame. Returns where the good ones end (as a position)
     /// and what follows them.
-    pub(crate) fn check(&self, bytes: &[u8]) -> Result<Checked, SpoolError> {
-        let Some(header) = bytes.get(..FILE_HEADER_BYTES) else {
-            // The header is synced before the file is used: a short one is
-            // a file that was being created.
+    ///
+    /// # Errors
+    /// Damage, or a segment that belongs to somebody else than `owner`.
+    pub(crate) fn check(&self, bytes: &[u8], owner: Option<Owner>) -> Result<Checked, SpoolError> {
+        let Some(header) = self.read_header(bytes)? else {
             return Ok(Checked {
                 end: self.start,
                 kept: 0,
                 torn: bytes.len(),
                 bad: None,
+                is_owned: false,
             });
         };
-        if header != self.header() {
-            return Err(self.corrupt(0, "not the header of this segment"));
+        if let (Header::Owned(found), Some(expected)) = (header, owner)
+            && found != expected
+        {
+            return Err(SpoolError::Foreign {
+                path: self.path.clone(),
+                found,
+                expected,
+            });
         }
-        let mut offset = FILE_HEADER_BYTES;
-        loop {
-            let rest = bytes.get(offset..).unwrap_or_default();
-            if rest.is_empty() {
-                break;
-            }
-            match frame::read(rest) {
-                Ok(frame) => {
-                    offset = offset.saturating_add(frame.size());
-                }
-                Err(bad) => return self.tail(bytes, offset, bad),
-            }
-        }
-        Ok(Checked {
-            end: self.position(offset),
-            kept: offset,
+        let mut checked = Checked {
+            end: self.start,
+            kept: header.bytes(),
             torn: 0,
             bad: None,
-        })
+            is_owned: header != Header::Unowned,
+        };
+        loop {
+            let rest = bytes.get(checked.kept..).unwrap_or_default();
+            let records = checked.kept.saturating_sub(header.bytes()) as u64;
+            checked.end = Position(self.start.0.saturating_add(records));
+            if rest.is_empty() {
+                return Ok(checked);
+            }
+            match frame::read(rest) {
+                Ok(frame) => checked.kept = checked.kept.saturating_add(frame.size()),
+                Err(bad) => {
+                    self.tail(rest, &checked, bad)?;
+                    checked.torn = rest.len();
+                    checked.bad = Some(bad);
+                    return Ok(checked);
+                }
+            }
+        }
     }
 
     /// Decides whether a bad frame is a torn write: it is unless a frame
     /// after it, wherever it begins, says that it had been on the disk.
-    fn tail(&self, bytes: &[u8], offset: usize, bad: BadFrame) -> Result<Checked, SpoolError> {
-        let end = self.position(offset);
-        let rest = bytes.get(offset..).unwrap_or_default();
+    fn tail(&self, rest: &[u8], checked: &Checked, bad: BadFrame) -> Result<(), SpoolError> {
         let claimed = (1..rest.len())
             .filter_map(|skip| frame::read(rest.get(skip..)?).ok())
-            .any(|later| later.mark > end.0);
+            .any(|later| later.mark > checked.end.0);
         if claimed {
-            return Err(self.corrupt(offset, bad.words()));
+            return Err(self.corrupt(checked.kept, bad.words()));
         }
-        Ok(Checked {
-            end,
-            kept: offset,
-            torn: rest.len(),
-            bad: Some(bad),
-        })
-    }
-
-    /// The position of byte `offset` of the file.
-    pub(crate) fn position(&self, offset: usize) -> Position {
-        let records = offset.saturating_sub(FILE_HEADER_BYTES) as u64;
-        Position(self.start.0.saturating_add(records))
+        Ok(())
     }
 }
 
@@ -153,6 +238,19 @@ pub(crate) struct Checked {
     pub torn: usize,
     /// What is wrong with these.
     pub bad: Option<BadFrame>,
+    /// Whether its header names an owner.
+    pub is_owned: bool,
+}
+
+/// How many bytes the header of an open segment has.
+pub(crate) fn header_bytes(file: &File) -> std::io::Result<usize> {
+    let mut magic = [0; 8];
+    file.read_exact_at(&mut magic, 0)?;
+    Ok(if magic == *MAGIC_1 {
+        FILE_HEADER_BYTES_1
+    } else {
+        FILE_HEADER_BYTES
+    })
 }
 
 /// All segments of a directory, in order. Other files are left alone.
@@ -171,4 +269,16 @@ pub(crate) fn list(dir: &Path) -> Result<Vec<Segment>, SpoolError> {
     }
     segments.sort_by_key(|segment| segment.start);
     Ok(segments)
+}
+
+/// Removes what is left of segments that were never finished.
+pub(crate) fn remove_drafts(dir: &Path) -> Result<(), SpoolError> {
+    for entry in std::fs::read_dir(dir).map_err(SpoolError::io("list", dir))? {
+        let path = entry.map_err(SpoolError::io("list", dir))?.path();
+        let name = path.file_name().and_then(|name| name.to_str());
+        if name.is_some_and(|name| name.ends_with(SUFFIX_NEW)) {
+            std::fs::remove_file(&path).map_err(SpoolError::io("delete", &path))?;
+        }
+    }
+    Ok(())
 }

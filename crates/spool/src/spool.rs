@@ -1,18 +1,29 @@
 //! Appending.
 
-use std::fs::{File, OpenOptions};
-use std::io::Write;
+mod recover;
+
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crate::consumers::{Consumers, DATABASE};
+use crate::disk::{Disk, RealDisk};
 use crate::frame::{self, RECORD_BYTES_MAX};
 use crate::reader::Reader;
-use crate::segment::{self, Segment};
+use crate::segment::{self, FILE_HEADER_BYTES, Segment};
 use crate::sync::Shared;
-use crate::{Position, SpoolError};
+use crate::{Owner, Position, SpoolError};
+use recover::{recover, remove_leftover};
+
+pub use recover::inspect;
+
+/// Ends of calls that are kept in memory while the disk refuses to take them:
+/// some ten thousand. Beyond, the spool stops, because what it cannot keep
+/// somebody would not be charged for.
+const OWED_BYTES_MAX: usize = 4 << 20;
 
 /// How a spool is kept.
 #[derive(Debug, Clone)]
@@ -21,6 +32,9 @@ pub struct Options {
     pub segment_bytes: u64,
     /// While more than this waits for the database, nothing new begins.
     pub unapplied_bytes_max: u64,
+    /// Other consumers that are further behind than this lose what they have
+    /// not read.
+    pub lag_bytes_max: u64,
     /// The least time between two syncs.
     pub sync_interval: Duration,
 }
@@ -33,6 +47,8 @@ impl Default for Options {
             // At 300 bytes a call some three million calls: hours, in which
             // someone can look after the database.
             unapplied_bytes_max: 1 << 30,
+            // A day of a sink's rest at some 50 calls a second.
+            lag_bytes_max: 2 << 30,
             // A sync costs some 90 µs of CPU besides its I/O, and a power
             // cut what came since the last one: 20 ms keep both small.
             sync_interval: Duration::from_millis(20),
@@ -46,8 +62,11 @@ impl Default for Options {
 pub enum Kind {
     /// Refused when the spool is full.
     Begin,
-    /// Always accepted.
+    /// Accepted as long as the disk takes it.
     Go,
+    /// The end of something. If the disk does not take it now, it is kept in
+    /// memory and written before whatever comes next.
+    End,
     /// Always accepted, and brought to the disk with the next record that is
     /// more, or after ten times [`Options::sync_interval`]: a later note will
     /// say the same and more.
@@ -70,6 +89,9 @@ pub struct Spool {
     options: Options,
     writer: Mutex<Writer>,
     shared: Arc<Shared>,
+    owner: Owner,
+    disk: Arc<dyn Disk>,
+    consumers: Consumers,
     written: AtomicU64,
     applied: AtomicU64,
     thread: Option<JoinHandle<()>>,
@@ -81,20 +103,45 @@ struct Writer {
     segment: Segment,
     position: Position,
     buffer: Vec<u8>,
+    /// Frames that the disk has not taken, see [`Kind::End`].
+    owed: Vec<u8>,
 }
 
 impl Spool {
     /// Opens the spool in `dir`, creating it if there is none. `applied` is
-    /// how far the database has come. Every record after it is checked.
+    /// how far the database has come, `others` how far every other consumer
+    /// has. Every record that is there is checked. Segments of the first
+    /// release, which name nobody, become `owner`'s.
     ///
     /// # Errors
-    /// Damaged or missing segments, see [`SpoolError`].
-    pub fn open(dir: &Path, applied: Position, options: Options) -> Result<Opened, SpoolError> {
+    /// Damaged or missing segments, or such as belong to somebody else, see
+    /// [`SpoolError`].
+    pub fn open(
+        dir: &Path,
+        owner: Owner,
+        applied: Position,
+        others: &[(&str, Position)],
+        options: Options,
+    ) -> Result<Opened, SpoolError> {
+        Self::open_on(Arc::new(RealDisk), dir, owner, (applied, others), options)
+    }
+
+    fn open_on(
+        disk: Arc<dyn Disk>,
+        dir: &Path,
+        owner: Owner,
+        (applied, others): (Position, &[(&str, Position)]),
+        options: Options,
+    ) -> Result<Opened, SpoolError> {
         std::fs::create_dir_all(dir).map_err(SpoolError::io("create", dir))?;
+        segment::remove_drafts(dir)?;
         let mut segments = segment::list(dir)?;
-        // Whole segments that the database has were about to be deleted.
+        remove_leftover(&mut segments)?;
+        let consumers = Consumers::new(applied, others);
+        // Whole segments that everybody has were about to be deleted.
+        let needed = consumers.needed(applied, options.lag_bytes_max);
         while let [first, second, ..] = segments.as_slice() {
-            if second.start > applied {
+            if second.start > needed {
                 break;
             }
             std::fs::remove_file(&first.path).map_err(SpoolError::io("delete", &first.path))?;
@@ -106,11 +153,11 @@ impl Spool {
                 applied,
             });
         }
-        let (segment, file, position, torn_bytes) = match recover(&segments)? {
+        let (segment, file, position, torn_bytes) = match recover(&segments, &*disk, owner)? {
             Some(found) => found,
             None => {
                 let segment = Segment::at(dir, applied);
-                let file = segment.create()?;
+                let file = segment.create(&*disk, owner)?;
                 (segment, file, applied, 0)
             }
         };
@@ -136,8 +183,12 @@ impl Spool {
                 segment,
                 position,
                 buffer,
+                owed: Vec::new(),
             }),
             shared,
+            owner,
+            disk,
+            consumers,
             written: AtomicU64::new(position.0),
             applied: AtomicU64::new(applied.0),
             thread: Some(thread),
@@ -171,54 +222,122 @@ impl Spool {
             self.check_room()?;
         }
         let mark = self.shared.durable().0;
-        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let size = writer.fill(mark, write)?;
+        let mut writer = self.lock();
+        writer.fill(mark, write)?;
+        if let Err(error) = self.write_owed(&mut writer) {
+            return self.owe(&mut writer, kind, error);
+        }
+        let frame = std::mem::take(&mut writer.buffer);
+        let written = self.write(&mut writer, &frame);
+        writer.buffer = frame;
+        match written {
+            Ok(position) => {
+                self.shared.wrote(position, kind);
+                Ok(position)
+            }
+            Err(error) => self.owe(&mut writer, kind, error),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Writer> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Hands whole frames to the kernel. Returns the position after them.
+    fn write(&self, writer: &mut Writer, frames: &[u8]) -> Result<Position, SpoolError> {
         let grown = writer.position.0.saturating_sub(writer.segment.start.0);
         if grown >= self.options.segment_bytes {
-            self.rotate(&mut writer)?;
+            self.rotate(writer)?;
         }
         let Writer {
             file,
             segment,
             position,
-            buffer,
-        } = &mut *writer;
-        if let Err(source) = file.as_ref().write_all(buffer) {
+            ..
+        } = writer;
+        if let Err(source) = self.disk.append(file, frames) {
             // Part of the frame may be in the file. Without it the file is
             // whole again; if even that fails, nothing more is accepted.
             let end = position.0.saturating_sub(segment.start.0);
-            let end = end.saturating_add(segment::FILE_HEADER_BYTES as u64);
+            let end = end.saturating_add(FILE_HEADER_BYTES as u64);
             if file.set_len(end).is_err() {
                 self.shared.stop();
             }
-            let path = segment.path.clone();
-            return Err(SpoolError::Io {
-                what: "write",
-                path,
-                source,
-            });
+            return Err(SpoolError::io("write", &segment.path)(source));
         }
-        *position = Position(position.0.saturating_add(size));
-        let position = *position;
+        *position = Position(position.0.saturating_add(frames.len() as u64));
         self.written.store(position.0, Ordering::Release);
-        self.shared.wrote(position, kind);
-        Ok(position)
+        Ok(*position)
+    }
+
+    /// Writes what the disk did not take earlier.
+    fn write_owed(&self, writer: &mut Writer) -> Result<(), SpoolError> {
+        if writer.owed.is_empty() {
+            return Ok(());
+        }
+        let owed = std::mem::take(&mut writer.owed);
+        match self.write(writer, &owed) {
+            Ok(position) => {
+                self.shared.wrote(position, Kind::End);
+                Ok(())
+            }
+            Err(error) => {
+                writer.owed = owed;
+                Err(error)
+            }
+        }
+    }
+
+    /// Keeps the frame that the disk did not take, if it is an end.
+    fn owe(
+        &self,
+        writer: &mut Writer,
+        kind: Kind,
+        error: SpoolError,
+    ) -> Result<Position, SpoolError> {
+        if kind != Kind::End || self.shared.is_stopped() {
+            return Err(error);
+        }
+        let Writer { owed, buffer, .. } = writer;
+        if owed.len().saturating_add(buffer.len()) > OWED_BYTES_MAX {
+            self.shared.stop();
+            return Err(error);
+        }
+        owed.extend_from_slice(buffer);
+        let end = writer.position.0.saturating_add(writer.owed.len() as u64);
+        Ok(Position(end))
+    }
+
+    /// Tries again to write what the disk did not take, see [`Kind::End`].
+    /// Returns how many bytes are still owed.
+    pub fn retry(&self) -> usize {
+        let mut writer = self.lock();
+        if !self.shared.is_stopped() {
+            // What fails is tried again, here or with the next record.
+            let _ = self.write_owed(&mut writer);
+        }
+        writer.owed.len()
     }
 
     /// Begins a new segment. The old one goes to the disk first, so that a
-    /// power cut can tear none but the last.
+    /// power cut can tear none but the last. If the new one cannot be made,
+    /// the old one goes on and the next record tries again.
     fn rotate(&self, writer: &mut Writer) -> Result<(), SpoolError> {
         if let Err(source) = writer.file.sync_data() {
             self.shared.stop();
-            let path = writer.segment.path.clone();
-            return Err(SpoolError::Io {
-                what: "sync",
-                path,
-                source,
-            });
+            return Err(SpoolError::io("sync", &writer.segment.path)(source));
         }
         let segment = Segment::at(&self.dir, writer.position);
-        let file = Arc::new(segment.create()?);
+        let file = match segment.create(&*self.disk, self.owner) {
+            Ok(file) => Arc::new(file),
+            // A segment that could neither be finished nor taken back would
+            // stand in the middle of the old one.
+            Err(error) if segment.path.exists() => {
+                self.shared.stop();
+                return Err(error);
+            }
+            Err(_) => return Ok(()),
+        };
         self.shared.rotated(Arc::clone(&file));
         writer.file = file;
         writer.segment = segment;
@@ -299,17 +418,45 @@ impl Spool {
         Reader::new(&self.dir, from)
     }
 
-    /// Notes that the database has everything before `position`, and
-    /// deletes the segments that are no longer needed.
+    /// Notes that a consumer has everything before `position`, and deletes
+    /// the segments that nobody needs. A consumer that was not known is from
+    /// now on.
     ///
     /// # Errors
     /// A file that cannot be deleted; the spool goes on.
-    pub fn acknowledge(&self, position: Position) -> Result<(), SpoolError> {
-        self.applied.fetch_max(position.0, Ordering::AcqRel);
+    pub fn ack(&self, consumer: &str, position: Position) -> Result<(), SpoolError> {
+        self.consumers.note(consumer, position);
+        if consumer == DATABASE {
+            self.applied.fetch_max(position.0, Ordering::AcqRel);
+        }
+        self.delete_unneeded()
+    }
+
+    /// Forgets a consumer (never the database) and what it had not read.
+    ///
+    /// # Errors
+    /// As for [`Self::ack`].
+    pub fn forget(&self, consumer: &str) -> Result<(), SpoolError> {
+        self.consumers.remove(consumer);
+        self.delete_unneeded()
+    }
+
+    /// How far a consumer has come.
+    #[must_use]
+    pub fn position_of(&self, consumer: &str) -> Option<Position> {
+        self.consumers.position(consumer)
+    }
+
+    fn delete_unneeded(&self) -> Result<(), SpoolError> {
+        let needed = self
+            .consumers
+            .needed(self.written(), self.options.lag_bytes_max);
+        // Whatever a lagging consumer loses, the database must have.
+        let needed = needed.min(self.applied());
         let segments = segment::list(&self.dir)?;
         for pair in segments.windows(2) {
             let [segment, next] = pair else { continue };
-            if next.start > position {
+            if next.start > needed {
                 break;
             }
             std::fs::remove_file(&segment.path).map_err(SpoolError::io("delete", &segment.path))?;
@@ -321,6 +468,7 @@ impl Spool {
 /// Brings everything to the disk before it goes.
 impl Drop for Spool {
     fn drop(&mut self) {
+        self.retry();
         self.shared.close();
         if let Some(thread) = self.thread.take() {
             // A syncing thread that panicked has nothing more to say.
@@ -330,8 +478,8 @@ impl Drop for Spool {
 }
 
 impl Writer {
-    /// Puts a frame into the buffer; returns its size.
-    fn fill(&mut self, mark: u64, write: impl FnOnce(&mut Vec<u8>)) -> Result<u64, SpoolError> {
+    /// Puts a frame into the buffer.
+    fn fill(&mut self, mark: u64, write: impl FnOnce(&mut Vec<u8>)) -> Result<(), SpoolError> {
         self.buffer.clear();
         self.buffer.resize(frame::HEADER_BYTES, 0);
         write(&mut self.buffer);
@@ -342,78 +490,8 @@ impl Writer {
             return Err(SpoolError::TooLong { bytes });
         }
         frame::seal(&mut self.buffer, mark);
-        Ok(self.buffer.len() as u64)
+        Ok(())
     }
-}
-
-/// Checks a spool that no server uses, without changing it: every record
-/// after `applied` must be whole. Returns where the records end; a torn write
-/// behind them is left where it is.
-///
-/// # Errors
-/// Damaged or missing segments, see [`SpoolError`].
-pub fn inspect(dir: &Path, applied: Position) -> Result<Position, SpoolError> {
-    let segments = segment::list(dir)?;
-    let Some(first) = segments.first() else {
-        return Ok(applied);
-    };
-    if first.start > applied {
-        return Err(SpoolError::Missing {
-            start: first.start,
-            applied,
-        });
-    }
-    let end = check(&segments)?.map_or(applied, |end| end.end);
-    if end < applied {
-        return Err(SpoolError::Behind { end, applied });
-    }
-    Ok(end)
-}
-
-type Recovered = (Segment, File, Position, usize);
-
-/// Checks all segments; returns what the last one holds.
-fn check(segments: &[Segment]) -> Result<Option<segment::Checked>, SpoolError> {
-    let mut last = None;
-    for (i, segment) in segments.iter().enumerate() {
-        let checked = segment.check(&segment.load()?)?;
-        let next = segments.get(i.saturating_add(1));
-        let is_whole = checked.torn == 0 && next.is_none_or(|next| next.start == checked.end);
-        if next.is_some() && !is_whole {
-            let why = checked
-                .bad
-                .map_or("it does not reach the next segment", |bad| bad.words());
-            return Err(segment.corrupt(checked.kept, why));
-        }
-        last = Some(checked);
-    }
-    Ok(last)
-}
-
-/// Checks all segments and opens the last one for appending.
-fn recover(segments: &[Segment]) -> Result<Option<Recovered>, SpoolError> {
-    let (Some(segment), Some(end)) = (segments.last(), check(segments)?) else {
-        return Ok(None);
-    };
-    if end.kept == 0 {
-        // The server died while it created this file: begin it again.
-        std::fs::remove_file(&segment.path).map_err(SpoolError::io("delete", &segment.path))?;
-        let file = segment.create()?;
-        return Ok(Some((segment.clone(), file, segment.start, end.torn)));
-    }
-    let file = OpenOptions::new()
-        .read(true)
-        .append(true)
-        .open(&segment.path)
-        .map_err(SpoolError::io("open", &segment.path))?;
-    if end.torn > 0 {
-        file.set_len(end.kept as u64)
-            .map_err(SpoolError::io("cut", &segment.path))?;
-    }
-    // What survived is about to be built upon: it must be on the disk.
-    file.sync_all()
-        .map_err(SpoolError::io("sync", &segment.path))?;
-    Ok(Some((segment.clone(), file, end.end, end.torn)))
 }
 
 #[cfg(test)]

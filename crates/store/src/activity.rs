@@ -1,6 +1,6 @@
 //! Daily sums.
 
-use bourse_ledger::fold::{ActivityKey, ActivitySums};
+use bourse_ledger::fold::{ActivityKey, ActivitySums, FailureOf, FailureSums};
 use bourse_vocab::{AccountId, KeyId};
 
 use crate::Reply;
@@ -28,8 +28,19 @@ pub struct ActivityRow {
     pub sums: ActivitySums,
 }
 
+/// How often something went wrong on one day.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailureRow {
+    /// What went wrong, where and when.
+    pub of: FailureOf,
+    /// How often.
+    pub sums: FailureSums,
+}
+
 /// Daily sums, kept up to date with every batch of the journal.
 pub trait Activity {
     /// Days in rising order, then models, endpoints, providers.
     fn activity(&self, query: ActivityQuery) -> Reply<'_, Vec<ActivityRow>>;
+    /// What went wrong, key by key, in the same order.
+    fn failures(&self, query: ActivityQuery) -> Reply<'_, Vec<FailureRow>>;
 }

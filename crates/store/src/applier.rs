@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bourse_spool::{Position, Reader};
+use bourse_spool::{DATABASE, Position, Reader};
 use tokio::sync::watch;
 
 use crate::journal::{Applied, BATCH_RECORDS_MAX, Batch};
@@ -44,6 +44,8 @@ impl Applier {
     /// # Errors
     /// A database or a journal that fails; the next call tries again.
     pub async fn step(&mut self) -> Result<usize, TillError> {
+        // Ends of calls that a full disk did not take: is there room now?
+        self.till.spool().retry();
         let from = self.reader.position();
         let durable = self.till.spool().durable();
         let batch = self.reader.read(durable, BATCH_RECORDS_MAX)?;
@@ -54,16 +56,21 @@ impl Applier {
         let batch_of = Batch {
             from,
             to: batch.end(),
+            chain: Some(self.till.applied_chain()),
             records: &records,
         };
         match self.store.apply(batch_of).await {
             Ok(Applied {
-                position, repeated, ..
+                position,
+                chain,
+                repeated,
+                ..
             }) => {
                 if repeated > 0 {
                     tracing::warn!(repeated, "journal records repeated what was known");
                 }
-                self.till.spool().acknowledge(position)?;
+                self.till.note_applied(chain);
+                self.till.spool().ack(DATABASE, position)?;
                 self.reader.seek(position);
                 Ok(records.len())
             }

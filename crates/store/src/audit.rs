@@ -7,9 +7,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use bourse_ledger::LedgerAccount;
-use bourse_spool::Position;
-use bourse_vocab::AccountId;
+use bourse_ledger::fold::GenerationRow;
+use bourse_ledger::{LedgerAccount, RowSum, chain};
+use bourse_spool::{Owner, Position};
+use bourse_vocab::{AccountId, GenerationId};
 
 /// Sums of calls, by whatever they are grouped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -46,8 +47,49 @@ pub struct AuditView {
     pub activity: BTreeMap<AccountId, i128>,
     /// What the keys have spent, by account.
     pub keys: BTreeMap<AccountId, i128>,
-    /// How many finished calls there are.
+    /// How many finished calls are in the books.
     pub generations: u64,
+}
+
+/// Rows that are named in a report: more are only counted.
+const ROWS_NAMED_MAX: usize = 100;
+
+/// What holding every row to its record found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RowReport {
+    /// Rows that were looked at.
+    pub rows: u64,
+    /// Of these, such as carry a hash of their record.
+    pub linked: u64,
+    /// Rows that are not what their record says, and what is wrong; at most
+    /// a hundred of them.
+    pub wrong: Vec<(GenerationId, String)>,
+    /// How many there are in all.
+    pub wrong_count: u64,
+    /// The sum of the hashes that were found.
+    pub sum: RowSum,
+    /// The sum that there should be.
+    pub expected: RowSum,
+}
+
+impl RowReport {
+    /// Takes in one row.
+    pub fn see(&mut self, row: &GenerationRow) {
+        self.rows = self.rows.saturating_add(1);
+        if let Some(link) = row.link {
+            self.linked = self.linked.saturating_add(1);
+            self.sum = self.sum.with(link);
+        }
+        let what = match chain::check_row(row) {
+            Ok(None) => return,
+            Ok(Some(what)) => what.to_owned(),
+            Err(error) => error.to_string(),
+        };
+        self.wrong_count = self.wrong_count.saturating_add(1);
+        if self.wrong.len() < ROWS_NAMED_MAX {
+            self.wrong.push((row.id, what));
+        }
+    }
 }
 
 /// Two sums that should agree and do not.
@@ -81,6 +123,9 @@ impl fmt::Display for Difference {
 pub struct AuditReport {
     /// Sums that disagree; none if the books balance.
     pub differences: Vec<Difference>,
+    /// Whether every finished call's row is what its record says, where that
+    /// was asked for.
+    pub rows: RowReport,
     /// How many sums were compared.
     pub compared: u64,
     /// How many finished calls stand behind them.
@@ -90,10 +135,39 @@ pub struct AuditReport {
 }
 
 impl AuditReport {
-    /// Whether the books balance.
+    /// Whether the books balance, and no row was changed, removed or put in.
     #[must_use]
     pub fn is_balanced(&self) -> bool {
-        self.differences.is_empty()
+        self.differences.is_empty() && self.rows.wrong_count == 0 && !self.are_rows_missing()
+    }
+
+    /// Whether rows of finished calls were removed, put in or changed.
+    #[must_use]
+    pub fn are_rows_missing(&self) -> bool {
+        self.rows.sum != self.rows.expected
+    }
+
+    /// Everything that is wrong, a sentence each.
+    #[must_use]
+    pub fn findings(&self) -> Vec<String> {
+        let sums = self.differences.iter().map(ToString::to_string);
+        let wrong = self.rows.wrong.iter();
+        let rows = wrong.map(|(id, what)| format!("row of call {id}: {what}"));
+        let mut findings: Vec<_> = sums.chain(rows).collect();
+        let more = self
+            .rows
+            .wrong_count
+            .saturating_sub(self.rows.wrong.len() as u64);
+        if more > 0 {
+            findings.push(format!("{more} more rows are not what their records say"));
+        }
+        if self.are_rows_missing() {
+            findings.push(
+                "rows of finished calls were changed, removed or put in: the sum of their hashes is not the stored one"
+                    .to_owned(),
+            );
+        }
+        findings
     }
 
     fn compare(&mut self, what: impl FnOnce() -> String, expected: i128, found: i128) {
@@ -248,6 +322,7 @@ pub async fn verify(
     };
     let view = store.audit().await?;
     let mut report = view.check();
+    report.rows = store.check_rows().await?;
     if lock.is_none() {
         return Ok((report, None));
     }
@@ -255,7 +330,10 @@ pub async fn verify(
     let mut fold = bourse_ledger::Fold::new(store.open_holds().await?);
     let mut found = Unapplied::default();
     if spool_dir.is_dir() {
-        let end = bourse_spool::inspect(&spool_dir, view.applied)?;
+        let history = store.history().await?;
+        let owner = owner_of(&history);
+        let end = bourse_spool::inspect(&spool_dir, Some(owner), view.applied)?;
+        crate::till::check_history(&spool_dir, &history)?;
         let mut reader = bourse_spool::Reader::new(&spool_dir, view.applied);
         loop {
             let batch = reader.read(end, crate::journal::BATCH_RECORDS_MAX)?;
@@ -295,4 +373,12 @@ pub async fn verify(
         found.paid = found.paid.saturating_add(i128::from(paid.0));
     }
     Ok((report, Some(found)))
+}
+
+/// Whose a node's journal is.
+pub(crate) const fn owner_of(history: &crate::History) -> Owner {
+    Owner {
+        store: history.store.0,
+        node: history.node.0,
+    }
 }

@@ -85,6 +85,20 @@ pub enum StoreError {
         /// Where the batch begins.
         from: u64,
     },
+    /// A batch continues another history than the one that was applied.
+    #[error(
+        "journal: up to {position} the database has applied records with the hash {applied}, and \
+         this journal had {found} there: one of them was restored from a backup or is another \
+         server's copy; put back the two that belong together"
+    )]
+    OtherHistory {
+        /// How far the database has come.
+        position: u64,
+        /// What it has applied.
+        applied: bourse_ledger::Link,
+        /// What the batch continues.
+        found: bourse_ledger::Link,
+    },
     /// A stored value is not one that we would have written.
     #[error("database: {0}")]
     Damaged(String),

@@ -1,10 +1,11 @@
 //! What the local journal becomes: bookings, each exactly once.
 
-use bourse_ledger::OpenHold;
+use bourse_ledger::{Link, OpenHold, RowSum};
 use bourse_spool::Position;
+use bourse_vocab::{NodeId, StoreId};
 
-use crate::Reply;
-use crate::audit::AuditView;
+use crate::audit::{AuditView, RowReport};
+use crate::{Reply, StoreError};
 
 /// Most records in one batch: one transaction of a few milliseconds.
 pub const BATCH_RECORDS_MAX: usize = 2_048;
@@ -16,30 +17,97 @@ pub struct Batch<'a> {
     pub from: Position,
     /// Where the last ends.
     pub to: Position,
+    /// What the journal's running hash is at `from`, for whoever has read it.
+    pub chain: Option<Link>,
     /// The records' bytes.
     pub records: &'a [&'a [u8]],
 }
 
 /// What applying a batch did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Applied {
     /// How far the database has come.
     pub position: Position,
+    /// The journal's running hash there.
+    pub chain: Link,
     /// Records that changed something or were known to.
     pub records: u64,
     /// Records that repeated what was known, and changed nothing.
     pub repeated: u64,
 }
 
+/// What a database knows of a node's journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct History {
+    /// Which installation the database is.
+    pub store: StoreId,
+    /// Whose journal it is.
+    pub node: NodeId,
+    /// How far it has been applied.
+    pub applied: Position,
+    /// Its running hash there.
+    pub chain: Link,
+    /// Where the last batch began.
+    pub batch_from: Position,
+    /// Its running hash there.
+    pub chain_before: Link,
+    /// The sum of the links of all rows of finished calls.
+    pub rows: RowSum,
+}
+
+impl History {
+    /// Of a journal of which nothing has been applied.
+    #[must_use]
+    pub fn new(store: StoreId, node: NodeId) -> Self {
+        let start = Link::start(store, node);
+        Self {
+            store,
+            node,
+            applied: Position::default(),
+            chain: start,
+            batch_from: Position::default(),
+            chain_before: start,
+            rows: RowSum::default(),
+        }
+    }
+
+    /// Refuses a batch that continues another history.
+    ///
+    /// # Errors
+    /// [`StoreError::OtherHistory`].
+    pub(crate) fn expect(&self, chain: Option<Link>) -> Result<(), StoreError> {
+        match chain {
+            Some(found) if found != self.chain => Err(StoreError::OtherHistory {
+                position: self.applied.0,
+                applied: self.chain,
+                found,
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// What the local journal becomes.
 pub trait Journals {
-    /// How far the spool has been applied.
-    fn applied(&self) -> Reply<'_, Position>;
+    /// How far this node's journal has been applied, and what it was.
+    fn history(&self) -> Reply<'_, History>;
+    /// How far this node's journal has been applied.
+    fn applied(&self) -> Reply<'_, Position> {
+        let history = self.history();
+        Box::pin(async move { Ok(history.await?.applied) })
+    }
     /// Holds that are neither posted nor voided, as far as applied.
     fn open_holds(&self) -> Reply<'_, Vec<OpenHold>>;
     /// Applies a batch in one transaction, together with its end position. A
-    /// batch that has been applied already changes nothing.
+    /// batch that has been applied already changes nothing, and one of
+    /// another history is refused.
     fn apply<'a>(&'a self, batch: Batch<'a>) -> Reply<'a, Applied>;
+    /// How far whoever else reads this node's journal has come, by name.
+    fn consumers(&self) -> Reply<'_, Vec<(String, Position)>>;
+    /// Notes how far a consumer has come; `None` forgets it.
+    fn note_consumer<'a>(&'a self, name: &'a str, position: Option<Position>) -> Reply<'a, ()>;
     /// Everything that must agree, at one moment.
     fn audit(&self) -> Reply<'_, AuditView>;
+    /// Holds every row of a finished call to its record, at one moment.
+    fn check_rows(&self) -> Reply<'_, RowReport>;
 }

@@ -29,11 +29,11 @@ use std::future::Future;
 use std::pin::Pin;
 
 pub use account::{AccountRow, Accounts, Changes, Grant};
-pub use activity::{Activity, ActivityQuery, ActivityRow};
-pub use audit::{AuditReport, AuditView, Difference};
+pub use activity::{Activity, ActivityQuery, ActivityRow, FailureRow};
+pub use audit::{AuditReport, AuditView, Difference, RowReport};
 pub use error::StoreError;
 pub use generation::{Generations, SettledPage};
-pub use journal::{Applied, Batch, Journals};
+pub use journal::{Applied, Batch, History, Journals};
 pub use key::{KeyPatch, KeyRow, Keys, NewKey};
 pub use memory::MemoryStore;
 pub use open::{DatabaseUrl, connect, open};

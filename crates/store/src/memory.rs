@@ -2,20 +2,23 @@
 //! store does.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use bourse_ledger::fold::{ActivityKey, ActivitySums, GenerationRow, Unreconciled};
+use bourse_ledger::fold::{
+    ActivityKey, ActivitySums, FailureOf, FailureSums, GenerationRow, Unreconciled,
+};
 use bourse_ledger::journal::{Journal, grant};
-use bourse_ledger::{Effects, Fold, OpenHold, record};
+use bourse_ledger::{Effects, Fold, OpenHold, RowSum, record};
 use bourse_policy::KeyHash;
 use bourse_spool::Position;
-use bourse_vocab::{AccountId, GenerationId, KeyId, Nanos};
+use bourse_vocab::{AccountId, GenerationId, KeyId, Nanos, NodeId, StoreId};
 
 use crate::account::{AccountRow, Accounts, Changes, Grant};
-use crate::activity::{Activity, ActivityQuery, ActivityRow};
-use crate::audit::{AuditView, CallSums};
+use crate::activity::{Activity, ActivityQuery, ActivityRow, FailureRow};
+use crate::audit::{AuditView, CallSums, RowReport};
 use crate::generation::{Generations, SettledPage};
-use crate::journal::{Applied, Batch, Journals};
+use crate::journal::{Applied, Batch, History, Journals};
 use crate::key::{KeyPatch, KeyRow, Keys, NewKey};
 use crate::texts::{check, check_grant, check_key, check_unique};
 use crate::upkeep::{About, Server, Step, Upkeep};
@@ -27,10 +30,11 @@ pub struct MemoryStore {
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
     seq: u64,
-    applied: Position,
+    history: History,
+    consumers: BTreeMap<String, Position>,
     accounts: BTreeMap<AccountId, (AccountRow, u64)>,
     keys: BTreeMap<KeyId, (KeyRow, u64)>,
     grants: Vec<Grant>,
@@ -39,7 +43,32 @@ struct State {
     open: HashMap<GenerationId, OpenHold>,
     generations: BTreeMap<GenerationId, GenerationRow>,
     activity: BTreeMap<ActivityKey, ActivitySums>,
+    failures: BTreeMap<FailureOf, FailureSums>,
     unreconciled: Vec<Unreconciled>,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        // A number of its own is enough for a store that ends with its process.
+        static STORES: AtomicU64 = AtomicU64::new(1);
+        let number = STORES.fetch_add(1, Relaxed);
+        let store = StoreId(u128::from(number).to_be_bytes());
+        Self {
+            seq: 0,
+            history: History::new(store, NodeId::FIRST),
+            consumers: BTreeMap::new(),
+            accounts: BTreeMap::new(),
+            keys: BTreeMap::new(),
+            grants: Vec::new(),
+            journals: Vec::new(),
+            balances: BTreeMap::new(),
+            open: HashMap::new(),
+            generations: BTreeMap::new(),
+            activity: BTreeMap::new(),
+            failures: BTreeMap::new(),
+            unreconciled: Vec::new(),
+        }
+    }
 }
 
 impl MemoryStore {
@@ -132,6 +161,11 @@ impl State {
         }
         for (key, sums) in effects.activity {
             add(self.activity.entry(key).or_default(), &sums);
+        }
+        for (of, more) in effects.failures {
+            let sums = self.failures.entry(of).or_default();
+            sums.calls = sums.calls.saturating_add(more.calls);
+            sums.attempts = sums.attempts.saturating_add(more.attempts);
         }
         self.unreconciled.extend(effects.unreconciled);
         Ok(())
@@ -315,8 +349,8 @@ impl Keys for MemoryStore {
 }
 
 impl Journals for MemoryStore {
-    fn applied(&self) -> Reply<'_, Position> {
-        self.with(|state| Ok(state.applied))
+    fn history(&self) -> Reply<'_, History> {
+        self.with(|state| Ok(state.history))
     }
 
     fn open_holds(&self) -> Reply<'_, Vec<OpenHold>> {
@@ -329,11 +363,14 @@ impl Journals for MemoryStore {
 
     fn apply<'a>(&'a self, batch: Batch<'a>) -> Reply<'a, Applied> {
         self.with(move |state| {
-            let position = state.applied;
+            let before = state.history;
+            let position = before.applied;
             if batch.to <= position {
                 return Ok(Applied {
                     position,
-                    ..Applied::default()
+                    chain: before.chain,
+                    records: 0,
+                    repeated: 0,
                 });
             }
             if batch.from != position {
@@ -342,31 +379,75 @@ impl Journals for MemoryStore {
                     from: batch.from.0,
                 });
             }
+            before.expect(batch.chain)?;
             let mut fold = Fold::new(state.open.values().cloned());
             for bytes in batch.records {
                 fold.push(&record::decode(bytes)?, bytes);
             }
             let effects = fold.finish()?;
             let repeated = effects.repeated;
+            let links = effects.generations.iter().filter_map(|row| row.link);
+            let rows = links.fold(before.rows, RowSum::with);
             state.write(effects)?;
-            state.applied = batch.to;
+            let chain = before.chain.after_all(batch.records.iter().copied());
+            state.history = History {
+                applied: batch.to,
+                chain,
+                batch_from: batch.from,
+                chain_before: before.chain,
+                rows,
+                ..before
+            };
             Ok(Applied {
                 position: batch.to,
+                chain,
                 records: batch.records.len() as u64,
                 repeated,
             })
         })
     }
 
+    fn consumers(&self) -> Reply<'_, Vec<(String, Position)>> {
+        self.with(|state| {
+            let consumers = state.consumers.iter();
+            Ok(consumers.map(|(name, at)| (name.clone(), *at)).collect())
+        })
+    }
+
+    fn note_consumer<'a>(&'a self, name: &'a str, position: Option<Position>) -> Reply<'a, ()> {
+        self.with(move |state| {
+            match position {
+                Some(position) => state.consumers.insert(name.to_owned(), position),
+                None => state.consumers.remove(name),
+            };
+            Ok(())
+        })
+    }
+
     fn audit(&self) -> Reply<'_, AuditView> {
         self.with(|state| Ok(view(state)))
+    }
+
+    fn check_rows(&self) -> Reply<'_, RowReport> {
+        self.with(|state| {
+            let mut report = RowReport {
+                expected: state.history.rows,
+                ..RowReport::default()
+            };
+            state.generations.values().for_each(|row| report.see(row));
+            Ok(report)
+        })
     }
 }
 
 fn view(state: &State) -> AuditView {
     let mut view = AuditView {
-        applied: state.applied,
-        generations: state.generations.len() as u64,
+        applied: state.history.applied,
+        generations: state
+            .generations
+            .values()
+            .filter(|row| row.is_in_books())
+            .count() as u64,
         ..AuditView::default()
     };
     for journal in &state.journals {
@@ -464,6 +545,39 @@ impl Activity for MemoryStore {
             Ok(rows.into_values().collect())
         })
     }
+
+    fn failures(&self, query: ActivityQuery) -> Reply<'_, Vec<FailureRow>> {
+        self.with(move |state| {
+            let wanted = |of: &FailureOf| {
+                of.account == query.account
+                    && query.key.is_none_or(|key| of.key == key)
+                    && (query.first_day..=query.last_day).contains(&of.day)
+            };
+            let rows = state.failures.iter().filter(|(of, _)| wanted(of));
+            let mut rows: Vec<_> = rows
+                .map(|(of, sums)| FailureRow {
+                    of: of.clone(),
+                    sums: *sums,
+                })
+                .collect();
+            rows.sort_by(|a, b| order(&a.of).cmp(&order(&b.of)));
+            Ok(rows)
+        })
+    }
+}
+
+/// As the databases order failures.
+fn order(of: &FailureOf) -> (u64, &str, &str, &str, KeyId, u64) {
+    let FailureOf {
+        day,
+        model,
+        endpoint,
+        provider,
+        key,
+        failure,
+        ..
+    } = of;
+    (*day, model, endpoint, provider, *key, *failure)
 }
 
 impl Upkeep for MemoryStore {

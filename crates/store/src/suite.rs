@@ -10,6 +10,7 @@ pub mod concurrency;
 pub mod generations;
 pub mod journals;
 pub mod keys;
+pub mod records;
 pub mod upkeep;
 
 use std::sync::Arc;
@@ -137,7 +138,7 @@ pub fn settle(n: u64, held: i64, paid: i64, at_ms: u64) -> Record<'static> {
         model: "a/m",
         provider: "p",
         endpoint: "e",
-        usage,
+        counts: usage.into(),
         ..Facts::default()
     };
     Record::Settle(Settle {
@@ -179,6 +180,7 @@ pub fn void(n: u64, cost: i64) -> Record<'static> {
                 payer: Payer::House,
             }],
             possible: Vec::new(),
+            facts: Facts::default(),
         },
     })
 }
@@ -216,14 +218,16 @@ pub async fn apply(
         .apply(Batch {
             from: Position(from),
             to,
+            chain: None,
             records: &records,
         })
         .await
 }
 
 pub async fn assert_balanced(store: &dyn Store) {
-    let report = store.audit().await.unwrap().check();
-    assert!(report.is_balanced(), "{:#?}", report.differences);
+    let mut report = store.audit().await.unwrap().check();
+    report.rows = store.check_rows().await.unwrap();
+    assert!(report.is_balanced(), "{:#?}", report.findings());
     assert!(report.compared > 5);
 }
 
@@ -342,6 +346,11 @@ macro_rules! store_suite {
                 an_unknown_key_has_no_row_and_deleting_it_is_no_change,
                 a_key_counts_what_it_spent_by_period_and_ever,
                 keys_of_one_batch_are_counted_apart,
+            }
+            records {
+                failed_calls_are_kept_and_counted_beside_the_books,
+                a_batch_of_another_history_is_refused,
+                consumers_are_remembered_by_name,
             }
             upkeep {
                 a_store_says_what_it_is,

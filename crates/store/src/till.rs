@@ -3,23 +3,29 @@
 //! Every method but [`Till::open`] and [`Till::hold_durably`] returns without
 //! waiting for anything but a short lock and one `write(2)`. The order is
 //! always the same: first the books decide, then the journal remembers. If
-//! the journal cannot, a hold is undone and refused; the end of a call is
-//! kept in memory and reported as an error, and the server, whose disk has
-//! failed, is about to stop.
+//! the journal cannot, a hold is undone and refused; the end of a call waits
+//! in memory until the disk takes it, and when too many wait the journal
+//! stops, and the server with it.
+
+mod refusals;
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
+use bourse_ledger::Link;
 use bourse_ledger::books::{Books, Posted, Refusal, Released};
 use bourse_ledger::record::{
-    self, Checkpoint, Dispatch, Extend, Hold, Record, Settlement, Voiding,
+    self, Booked, Checkpoint, Dispatch, Extend, Hold, Record, Settlement, Voiding,
 };
 use bourse_ledger::recover::{self, Closing, KeyState, Replay};
-use bourse_spool::{Kind, Options, Position, Spool, SpoolError};
-use bourse_vocab::{AccountId, Failure, FailureKind, GenerationId, Nanos};
+use bourse_spool::{Kind, Options, Position, Reader, Spool, SpoolError};
+use bourse_vocab::{AccountId, Failure, FailureKind, GenerationId, Nanos, NodeId};
 
 use crate::account::Changes;
+use crate::audit::owner_of;
 use crate::key::KeyRow;
-use crate::{Store, StoreError};
+use crate::{History, Store, StoreError};
+use refusals::Refusals;
 
 /// Records read at once while starting.
 const REPLAY_RECORDS: usize = 8_192;
@@ -49,6 +55,16 @@ pub enum TillError {
     /// The database cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The journal and the database have different histories.
+    #[error(
+        "spool: its records from {from} to {to} are not those that the database has applied: one of them was restored from a backup or is another server's copy; put back the two that belong together"
+    )]
+    OtherHistory {
+        /// From where on they were compared.
+        from: Position,
+        /// Up to where.
+        to: Position,
+    },
     /// A journal record that cannot be read.
     #[error("spool: record at {position}: {source}")]
     Record {
@@ -100,6 +116,10 @@ pub struct Till {
     spool: Spool,
     spool_dir: PathBuf,
     mode: SyncMode,
+    node: NodeId,
+    refusals: Refusals,
+    /// The journal's running hash, as far as the database has it.
+    applied_chain: Mutex<Link>,
 }
 
 impl Till {
@@ -116,9 +136,16 @@ impl Till {
         options: Options,
         now_ms: u64,
     ) -> Result<(Self, Recovery), TillError> {
-        let applied = store.applied().await?;
+        let history = store.history().await?;
+        let applied = history.applied;
         let spool_dir = data_dir.join(SPOOL_DIR);
-        let opened = Spool::open(&spool_dir, applied, options)?;
+        let known = store.consumers().await?;
+        let others: Vec<_> = known
+            .iter()
+            .map(|(name, at)| (name.as_str(), *at))
+            .collect();
+        let opened = Spool::open(&spool_dir, owner_of(&history), applied, &others, options)?;
+        check_history(&spool_dir, &history)?;
         let mut recovery = Recovery {
             torn_bytes: opened.torn_bytes,
             ..Recovery::default()
@@ -156,6 +183,9 @@ impl Till {
             spool: opened.spool,
             spool_dir,
             mode,
+            node: history.node,
+            refusals: Refusals::default(),
+            applied_chain: Mutex::new(history.chain),
         };
         for hold in &open {
             match recover::close(hold, now_ms) {
@@ -252,8 +282,14 @@ impl Till {
             ..
         } = *settlement;
         let posted = self.books.post(account, id, charge, at_ms)?;
-        self.spool.append_with(Kind::Go, |out| {
-            record::encode_settle(posted.key, posted.held, posted.paid, settlement, out);
+        let booked = Booked {
+            node: self.node,
+            key: posted.key,
+            held: posted.held,
+            paid: posted.paid,
+        };
+        self.spool.append_with(Kind::End, |out| {
+            record::encode_settle(&booked, settlement, out);
         })?;
         Ok(posted)
     }
@@ -265,10 +301,44 @@ impl Till {
     /// [`Refusal::NotOpen`] the second time; a broken spool.
     pub fn void(&self, voiding: &Voiding<'_>) -> Result<Released, TillError> {
         let released = self.books.void(voiding.account, voiding.id)?;
-        self.spool.append_with(Kind::Go, |out| {
-            record::encode_void(released.key, released.held, voiding, out);
+        let booked = Booked {
+            node: self.node,
+            key: released.key,
+            held: released.held,
+            paid: Nanos::ZERO,
+        };
+        self.spool.append_with(Kind::End, |out| {
+            record::encode_void(&booked, voiding, out);
         })?;
         Ok(released)
+    }
+
+    /// Remembers a call that was refused before anything was set aside, or
+    /// only counts it if there are too many of them, or no room. Returns
+    /// whether it left a record.
+    pub fn refuse(&self, refused: &record::Refused<'_>) -> bool {
+        if self.spool.check_room().is_err() {
+            self.refusals.shed();
+            return false;
+        }
+        let Some(unrecorded) = self.refusals.admit(refused.at_ms) else {
+            return false;
+        };
+        let refused = record::Refused {
+            unrecorded,
+            ..*refused
+        };
+        let written = self.append(Kind::Note, &Record::Refused(refused)).is_ok();
+        if !written {
+            self.refusals.give_back(unrecorded.saturating_add(1));
+        }
+        written
+    }
+
+    /// Refused calls that left no record so far and are in none as a number.
+    #[must_use]
+    pub fn unrecorded_refusals(&self) -> u64 {
+        self.refusals.unrecorded()
     }
 
     /// Takes over what administrators have changed: new accounts, credit,
@@ -309,7 +379,51 @@ impl Till {
 
     fn append(&self, kind: Kind, record: &Record<'_>) -> Result<Position, SpoolError> {
         self.spool
-            .append_with(kind, |out| record::encode(record, out))
+            .append_with(kind, |out| record::encode_as(self.node, record, out))
+    }
+
+    /// The journal's running hash, as far as the database has it.
+    pub(crate) fn applied_chain(&self) -> Link {
+        *self
+            .applied_chain
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that the database has taken over a batch.
+    pub(crate) fn note_applied(&self, chain: Link) {
+        *self
+            .applied_chain
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = chain;
+    }
+}
+
+/// Looks whether the journal in `spool_dir` is the one that the database has
+/// applied: its last batch, if it is still there, must lead from the hash
+/// before it to the one after it.
+///
+/// # Errors
+/// [`TillError::OtherHistory`], or a journal that cannot be read.
+pub(crate) fn check_history(spool_dir: &Path, history: &History) -> Result<(), TillError> {
+    let (from, to) = (history.batch_from, history.applied);
+    let mut reader = Reader::new(spool_dir, from);
+    let mut chain = history.chain_before;
+    while reader.position() < to {
+        let batch = match reader.read(to, REPLAY_RECORDS) {
+            // Deleted, because the database has it.
+            Err(SpoolError::Gone { .. }) => return Ok(()),
+            batch => batch?,
+        };
+        if batch.is_empty() {
+            return Ok(());
+        }
+        chain = chain.after_all(batch.iter());
+    }
+    if chain == history.chain {
+        Ok(())
+    } else {
+        Err(TillError::OtherHistory { from, to })
     }
 }
 

@@ -55,6 +55,46 @@ pub enum FailureKind {
 }
 
 impl FailureKind {
+    /// Every kind, in the order of their numbers: a kind's number is its
+    /// place here, counted from 1. Numbers are written into journals, so a
+    /// new kind goes to the end and none is ever taken out.
+    pub const ALL: &[Self] = &[
+        Self::ContextLengthExceeded,
+        Self::MaxTokensExceeded,
+        Self::Authentication,
+        Self::PermissionDenied,
+        Self::PaymentRequired,
+        Self::RateLimited,
+        Self::Overloaded,
+        Self::Unavailable,
+        Self::InvalidRequest,
+        Self::NotFound,
+        Self::PreconditionFailed,
+        Self::PayloadTooLarge,
+        Self::Unprocessable,
+        Self::ContentPolicy,
+        Self::InvalidImage,
+        Self::Conflict,
+        Self::RequestTimeout,
+        Self::Timeout,
+        Self::Server,
+        Self::Unmapped,
+    ];
+
+    /// The kind's number, for journals. Never 0.
+    #[must_use]
+    pub fn number(self) -> u64 {
+        let place = Self::ALL.iter().position(|kind| *kind == self);
+        place.map_or(0, |place| place.saturating_add(1)) as u64
+    }
+
+    /// Finds a kind by its number.
+    #[must_use]
+    pub fn by_number(number: u64) -> Option<Self> {
+        let place = usize::try_from(number).ok()?.checked_sub(1)?;
+        Self::ALL.get(place).copied()
+    }
+
     /// The HTTP status of this kind.
     #[must_use]
     pub const fn status(self) -> u16 {
@@ -167,6 +207,8 @@ pub struct UpstreamError {
     pub status: Option<u16>,
     /// Its own code for the error.
     pub code: Option<String>,
+    /// Its own id for the request: what its support asks for.
+    pub request_id: Option<String>,
     /// Its body or message, cut to a bounded length, secrets removed.
     pub raw: Option<String>,
 }
@@ -310,5 +352,19 @@ mod tests {
         assert_eq!(Failure::unavailable("down").retry_after_seconds(), None);
         assert_eq!((told(0), told(1), told(1_000)), (Some(1), Some(1), Some(1)));
         assert_eq!((told(1_001), told(2_999)), (Some(2), Some(3)));
+    }
+
+    #[test]
+    fn every_kind_has_a_number_that_stays() {
+        for (place, kind) in FailureKind::ALL.iter().enumerate() {
+            assert_eq!(kind.number(), place as u64 + 1);
+            assert_eq!(FailureKind::by_number(kind.number()), Some(*kind));
+        }
+        assert_eq!(FailureKind::by_number(0), None);
+        assert_eq!(FailureKind::by_number(21), None);
+        // The first, the last and one between, as journals have them.
+        assert_eq!(FailureKind::ContextLengthExceeded.number(), 1);
+        assert_eq!(FailureKind::Unavailable.number(), 8);
+        assert_eq!(FailureKind::Unmapped.number(), 20);
     }
 }

@@ -22,4 +22,4 @@ pub use format::Format;
 pub use id::{AccountId, GenerationId, KeyId, NodeId, RowId, RowIds, StoreId};
 pub use money::{Bill, Nanos, PicosPerUnit};
 pub use operation::Operation;
-pub use usage::{Usage, UsageReport};
+pub use usage::{Count, Counts, Usage, UsageReport};

@@ -1,8 +1,12 @@
 //! Tokens: what a provider says it counted, and what we make of it.
 
+mod count;
+
 use serde::{Deserialize, Serialize};
 
 use crate::json::Value;
+
+pub use count::{Count, Counts};
 
 /// More tokens than any call can use: a report above it is nonsense. The
 /// largest context windows are 10^7; a thousand times that is a wide margin

@@ -174,6 +174,7 @@ pub fn failure(status: u16, said: &Said, raw: &str, retry_after: Option<Duration
         provider: None,
         status: Some(status),
         code: said.code.clone(),
+        request_id: None,
         raw: None,
     };
     // Cut before and after: redacting a long text only to drop most of it is

@@ -125,6 +125,7 @@ impl Town {
             upstream_id: "chatcmpl-1",
             status: 200,
             latency_ms: 120,
+            ..AttemptFact::default()
         };
         let facts = Facts {
             model: "openai/gpt-4o",
@@ -139,13 +140,14 @@ impl Town {
                 streamed: true,
                 ..Flags::default()
             },
-            usage: Usage {
+            counts: Usage {
                 prompt: 10,
                 completion: 5,
                 reasoning: 2,
                 cache_read: 1,
                 ..Usage::default()
-            },
+            }
+            .into(),
             latency_ms: 120,
             generation_ms: 900,
             attempts: vec![attempt],
@@ -182,6 +184,7 @@ impl Town {
         let batch = Batch {
             from,
             to: Position(from.0 + 2),
+            chain: None,
             records: &records,
         };
         self.store.apply(batch).await.unwrap();

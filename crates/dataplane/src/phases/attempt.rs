@@ -23,6 +23,7 @@ use super::write::write;
 use crate::call::{Call, Delivered};
 use crate::clock::now_ms;
 use crate::endpoints::ClientRequest;
+use crate::facts::of_abandoned;
 use crate::market::Target;
 use crate::tab::Tab;
 
@@ -101,6 +102,7 @@ async fn one(
             call: &*call,
             target,
             tab: &*tab,
+            sent_ms: began_ms,
             done: false,
         };
         let stamp = call.stamp(target, metadata.as_deref());
@@ -123,15 +125,14 @@ async fn one(
         })
     };
     let at_ms = now_ms();
-    let elapsed_ms = at_ms.saturating_sub(began_ms);
     match outcome {
-        Ok((opened, report)) => {
-            call.note_answer(target, elapsed_ms);
+        Ok((opened, report, head_at_ms)) => {
+            call.note_answer(target, began_ms, head_at_ms, at_ms);
             let delivered = Delivered {
                 target: Arc::clone(target),
                 report,
                 sent_ms: began_ms,
-                first_content_ms: elapsed_ms,
+                first_content_ms: at_ms.saturating_sub(began_ms),
             };
             Ok((opened, delivered))
         }
@@ -149,7 +150,7 @@ async fn one(
                 .upstream
                 .as_ref()
                 .is_some_and(|u| u.status.is_some());
-            call.note_failure(target, &failure, elapsed_ms, !refused);
+            call.note_failure(target, &failure, (began_ms, at_ms), !refused);
             tracing::debug!(
                 id = %call.id,
                 endpoint = %market.endpoint(target).id,
@@ -171,6 +172,7 @@ struct Watch<'a> {
     call: &'a Call,
     target: &'a Target,
     tab: &'a Tab,
+    sent_ms: u64,
     done: bool,
 }
 
@@ -179,13 +181,16 @@ impl Drop for Watch<'_> {
         if self.done {
             return;
         }
-        self.target.health.end(now_ms(), Outcome::Neutral);
+        let now_ms = now_ms();
+        self.target.health.end(now_ms, Outcome::Neutral);
         self.target.metrics.cancelled.fetch_add(1, Relaxed);
         let last = Attempt {
             provider: &self.target.provider.slug,
             end: End::LeftBeforeContent,
         };
-        void(&ended(self.call, self.tab.held(), Some(last)), self.tab);
+        let ended = ended(self.call, self.tab.held(), Some(last));
+        let facts = of_abandoned(self.call, self.target, self.sent_ms, now_ms);
+        void(&ended, self.tab, facts);
     }
 }
 

@@ -61,7 +61,8 @@ pub struct Exchange<'a> {
 
 impl Exchange<'_> {
     /// Sends a prepared request and awaits the first content, or the whole
-    /// reply of at most `reply_bytes_max`.
+    /// reply of at most `reply_bytes_max`. Also returns when the head of the
+    /// answer came, in milliseconds since 1970.
     ///
     /// # Errors
     /// The target did not answer, or not with an answer.
@@ -70,9 +71,10 @@ impl Exchange<'_> {
         prepared: Prepared,
         deadlines: &Deadlines,
         reply_bytes_max: usize,
-    ) -> Result<(Opened, Report), Failure> {
+    ) -> Result<(Opened, Report, u64), Failure> {
         let request = self.way.request(self.stream, prepared.body).await?;
         let response = self.send(&request, deadlines).await?;
+        let head_at_ms = crate::clock::now_ms();
         let status = response.status.as_u16();
         if !(200..300).contains(&status) {
             return Err(self.refused(response).await);
@@ -89,7 +91,7 @@ impl Exchange<'_> {
             }
             let text = read_bounded(response.body, reply_bytes_max).await?;
             let whole = self.request.whole(self.way, self.stamp, &text)?;
-            return Ok((Opened::Whole(whole.render), whole.report));
+            return Ok((Opened::Whole(whole.render), whole.report, head_at_ms));
         }
         if !is_stream {
             // Some vendors answer a streaming request with a plain error object
@@ -97,7 +99,8 @@ impl Exchange<'_> {
             let text = read_bounded(response.body, ERROR_BYTES_MAX).await?;
             return Err(self.read_failure(502, &text, None));
         }
-        self.begin(response.body).await
+        let (opened, report) = self.begin(response.body).await?;
+        Ok((opened, report, head_at_ms))
     }
 
     async fn send(
@@ -151,6 +154,7 @@ impl Exchange<'_> {
     async fn refused(&self, response: Response) -> Failure {
         let status = response.status.as_u16();
         let retry_after = retry_after(&response);
+        let request_id = request_id(&response);
         // A body that cannot be read tells less, but the status still counts.
         let body = read_prefix(response.body, ERROR_BYTES_MAX).await;
         let mut failure = self.read_failure(status, &body, retry_after);
@@ -164,6 +168,7 @@ impl Exchange<'_> {
             .get_or_insert_with(Box::<UpstreamError>::default);
         upstream.provider = Some(self.target.provider.name.to_string().into());
         upstream.status = Some(status);
+        upstream.request_id = request_id;
         if failure.retry_after.is_none() {
             failure.retry_after = retry_after;
         }
@@ -190,6 +195,22 @@ async fn read_bounded(body: UpstreamBody, max: usize) -> Result<Bytes, Failure> 
             unreachable(&error)
         }
     })
+}
+
+/// Headers in which providers name a request: the first of them that is
+/// there (platform.openai.com and docs.claude.com, API references, October
+/// 2026).
+const REQUEST_ID_HEADERS: [&str; 2] = ["x-request-id", "request-id"];
+/// Longest id that is kept; known ones have some 40 bytes.
+const REQUEST_ID_BYTES_MAX: usize = 128;
+
+fn request_id(response: &Response) -> Option<String> {
+    let mut names = REQUEST_ID_HEADERS.iter();
+    let id = names
+        .find_map(|name| response.headers.get_str(name))?
+        .trim();
+    let is_id = !id.is_empty() && id.len() <= REQUEST_ID_BYTES_MAX;
+    is_id.then(|| id.to_owned())
 }
 
 async fn read_prefix(mut body: UpstreamBody, max: usize) -> Bytes {

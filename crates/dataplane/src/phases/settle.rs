@@ -8,14 +8,15 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use bourse_ledger::price::{self, Charge};
-use bourse_ledger::record::{AttemptFact, Facts, Flags, Settlement};
+use bourse_ledger::record::{Facts, Flags, Settlement};
 use bourse_ledger::who_pays::{Attempt, CustomerPays, End, Ended, Priced, Verdict};
 use bourse_routing::health::Outcome;
-use bourse_vocab::{Bill, Failure, Nanos, Usage, UsageReport};
+use bourse_vocab::{Bill, Count, Counts, Failure, FailureKind, Nanos, Usage, UsageReport};
 
 use super::hold::OUTPUT_UNKNOWN;
 use crate::call::{Call, Delivered};
 use crate::clock::now_ms;
+use crate::facts::{of_call, of_failed, span_ms};
 use crate::market::Target;
 use crate::relay::Report;
 use crate::tab::Tab;
@@ -149,7 +150,15 @@ impl Settling {
             estimated,
         };
         self.remember(at_ms, report, ending, &billed, &bill);
-        self.record(at_ms, report, ending, &billed, &bill, verdict);
+        self.record(Closed {
+            at_ms,
+            report,
+            ending,
+            usage: &billed,
+            bill: &bill,
+            charge,
+            verdict,
+        });
         (billed, bill)
     }
 
@@ -256,77 +265,25 @@ impl Settling {
         at_ms.saturating_sub(self.delivered.sent_ms)
     }
 
-    #[allow(clippy::too_many_arguments)] // One row of a record.
-    fn record(
-        &self,
-        at_ms: u64,
-        report: &Report,
-        ending: Ending<'_>,
-        usage: &Usage,
-        bill: &Bill,
-        verdict: Verdict<'_>,
-    ) {
-        let Self {
-            call,
-            tab,
-            delivered,
+    /// Writes the end of the call into the journal.
+    fn record(&self, closed: Closed<'_>) {
+        let Self { call, tab, .. } = self;
+        let mut facts = self.facts(&closed);
+        let Closed {
+            at_ms,
+            verdict,
+            charge,
             ..
-        } = self;
-        let target = &*delivered.target;
-        let endpoint = call.market.endpoint(target);
-        let provider = &*target.provider.slug;
+        } = closed;
+        // Prices by which nobody is charged are no part of the record.
+        if !verdict.costs.is_empty() || verdict.charge != Nanos::ZERO {
+            facts.lines = charge.lines;
+        }
         if !verdict.served {
             let reason = verdict.end.void_reason();
-            self.tab.void(reason, verdict.costs, verdict.possible);
+            tab.void(reason, verdict.costs, verdict.possible, facts);
             return;
         }
-        let attempts = call
-            .tried
-            .iter()
-            .map(|tried| AttemptFact {
-                provider: &tried.target.provider.slug,
-                endpoint: &call.market.endpoint(&tried.target).id,
-                model: &call.market.catalog.model(tried.target.model).slug,
-                upstream_id: "",
-                status: tried.status,
-                latency_ms: tried.latency_ms,
-            })
-            .collect();
-        let who = &call.ask.attribution;
-        let facts = Facts {
-            model: &call.market.catalog.model(target.model).slug,
-            provider,
-            provider_name: &target.provider.name,
-            endpoint: &endpoint.id,
-            upstream_id: report.upstream_id.as_deref().unwrap_or(""),
-            session_id: &who.session_id,
-            user: &who.user,
-            finish: finish_word(report, ending),
-            native_finish: report.native_finish.as_deref().unwrap_or(""),
-            referer: &who.referer,
-            app: &who.title,
-            user_agent: &who.user_agent,
-            router: "",
-            service_tier: report.service_tier.as_deref().unwrap_or(""),
-            flags: Flags {
-                streamed: call.ask.stream,
-                cancelled: matches!(
-                    ending,
-                    Ending::ClientLeft | Ending::Drained | Ending::DrainCapped
-                ),
-                estimated: bill.estimated,
-                byok: false,
-                nonsense: report.usage.nonsense,
-            },
-            usage: *usage,
-            upstream_prompt: bill.upstream_prompt,
-            upstream_completion: bill.upstream_completion,
-            media_prompt: call.ask.facts.media(),
-            latency_ms: u32::try_from(delivered.first_content_ms).unwrap_or(u32::MAX),
-            generation_ms: u32::try_from(self.answering_ms(at_ms)).unwrap_or(u32::MAX),
-            attempts,
-            ..Facts::default()
-        };
         let settlement = Settlement {
             id: call.id,
             account: tab.account,
@@ -336,7 +293,94 @@ impl Settling {
             possible: verdict.possible,
             facts,
         };
-        self.tab.settle(&settlement);
+        tab.settle(&settlement);
+    }
+
+    /// What there is to know of a call that was answered, well or badly.
+    fn facts<'a>(&'a self, closed: &Closed<'a>) -> Facts<'a> {
+        let Self {
+            call, delivered, ..
+        } = self;
+        let Closed {
+            at_ms,
+            report,
+            ending,
+            usage,
+            bill,
+            ..
+        } = *closed;
+        let answered_ms = delivered.sent_ms.saturating_add(delivered.first_content_ms);
+        let upstream_id = report.upstream_id.as_deref().unwrap_or("");
+        let failure = failure_of(report, ending);
+        let mut facts = of_call(call, Some(self.target()));
+        facts.upstream_id = upstream_id;
+        facts.finish = finish_word(report, ending);
+        facts.native_finish = report.native_finish.as_deref().unwrap_or("");
+        facts.service_tier = report.service_tier.as_deref().unwrap_or("");
+        facts.flags = Flags {
+            cancelled: matches!(
+                ending,
+                Ending::ClientLeft | Ending::Drained | Ending::DrainCapped
+            ),
+            estimated: bill.estimated,
+            nonsense: report.usage.nonsense,
+            ..facts.flags
+        };
+        facts.failure = failure;
+        let media = facts.counts.get(Count::MediaIn);
+        facts.counts = Counts::from(*usage).with(Count::MediaIn, media);
+        facts.upstream_prompt = bill.upstream_prompt;
+        facts.upstream_completion = bill.upstream_completion;
+        facts.cache_discount = self.cache_discount(usage);
+        let dispatched_ms = call.dispatched_ms().unwrap_or(delivered.sent_ms);
+        facts.latency_ms = span_ms(dispatched_ms, answered_ms);
+        // An answer that came whole was generated before it could be seen.
+        let began_ms = if call.ask.stream {
+            answered_ms
+        } else {
+            delivered.sent_ms
+        };
+        facts.generation_ms = span_ms(began_ms, at_ms);
+        if let Some(last) = facts.attempts.last_mut() {
+            last.upstream_id = upstream_id;
+            last.failure = failure;
+            last.end_ms = span_ms(delivered.sent_ms, at_ms);
+            // The attempts before it came to nothing and were billed nothing.
+            if let Some(cost) = closed.verdict.costs.last() {
+                last.billed = cost.amount;
+                last.payer = cost.payer;
+            }
+        }
+        facts
+    }
+
+    /// What caching saved or cost.
+    fn cache_discount(&self, usage: &Usage) -> Nanos {
+        if usage.cache_read == 0 && usage.cache_write() == 0 {
+            return Nanos::ZERO;
+        }
+        let prices = &self.call.market.endpoint(self.target()).prices;
+        price::cache_discount(usage, prices).unwrap_or_default()
+    }
+}
+
+/// How a call that was answered ended, as its record has it.
+struct Closed<'a> {
+    at_ms: u64,
+    report: &'a Report,
+    ending: Ending<'a>,
+    usage: &'a Usage,
+    bill: &'a Bill,
+    charge: Charge,
+    verdict: Verdict<'a>,
+}
+
+fn failure_of(report: &Report, ending: Ending<'_>) -> Option<FailureKind> {
+    match ending {
+        Ending::Broke(failure) => Some(failure.kind),
+        Ending::Stopped => Some(FailureKind::PaymentRequired),
+        _ if report.finish == Some("error") => Some(FailureKind::Unmapped),
+        _ => None,
     }
 }
 
@@ -369,14 +413,15 @@ pub fn ended<'a>(call: &'a Call, held: Nanos, last: Option<Attempt<'a>>) -> Ende
 }
 
 /// Ends a call that costs its customer nothing.
-pub fn void(ended: &Ended<'_>, tab: &Tab) {
+pub fn void(ended: &Ended<'_>, tab: &Tab, facts: Facts<'_>) {
     let verdict = ended.verdict(None, Priced::default);
-    tab.void(verdict.end.void_reason(), verdict.costs, verdict.possible);
+    let reason = verdict.end.void_reason();
+    tab.void(reason, verdict.costs, verdict.possible, facts);
 }
 
 /// Ends a call that nobody answered: the customer pays nothing.
-pub fn nobody_answered(call: &Call, tab: &Tab) {
+pub fn nobody_answered(call: &Call, tab: &Tab, failure: &Failure) {
     let mut ended = ended(call, tab.held(), None);
     ended.last = ended.attempts.pop();
-    void(&ended, tab);
+    void(&ended, tab, of_failed(call, failure.kind));
 }

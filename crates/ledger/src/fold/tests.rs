@@ -59,6 +59,7 @@ fn void(n: u64, costs: Vec<Cost<'static>>) -> Record<'static> {
             reason: VoidReason::NothingDelivered,
             costs,
             possible: Vec::new(),
+            facts: Facts::default(),
         },
     })
 }
@@ -128,9 +129,12 @@ fn what_the_customer_cannot_pay_and_lost_attempts_are_the_houses() {
 }
 
 #[test]
-fn a_void_leaves_a_row_only_if_it_cost_us_something() {
+fn a_void_leaves_a_row_and_is_in_the_books_only_if_it_cost_us_something() {
     let free = fold(Vec::new(), &[hold(1, 50), void(1, Vec::new())]);
-    assert!(free.journal.is_empty() && free.generations.is_empty());
+    assert!(free.journal.is_empty());
+    let row = &free.generations[0];
+    assert_eq!((row.paid, &*row.model), (Nanos::ZERO, "a/m"));
+    assert!(!row.is_in_books());
     let costs = vec![cost("p", 9, Payer::House)];
     let dear = fold(Vec::new(), &[hold(1, 50), void(1, costs)]);
     let row = &dear.generations[0];
@@ -138,6 +142,115 @@ fn a_void_leaves_a_row_only_if_it_cost_us_something() {
         (row.paid, row.house_loss, &*row.model),
         (Nanos::ZERO, Nanos(9), "a/m")
     );
+    assert!(row.is_in_books());
+}
+
+#[test]
+fn a_bad_hour_fills_no_table_and_every_failure_is_counted() {
+    let calls = u64::from(FREE_ROWS_MAX) + 40;
+    let mut records = Vec::new();
+    for n in 0..calls {
+        records.push(hold(n, 1));
+        records.push(failed(n));
+    }
+    let dear = vec![cost("p", 9, Payer::House)];
+    records.push(hold(calls, 1));
+    records.push(void(calls, dear));
+    let effects = fold(Vec::new(), &records);
+    // What is in the books is kept whatever else there is.
+    assert_eq!(effects.generations.len(), FREE_ROWS_MAX as usize + 1);
+    let failures = |kind: Option<FailureKind>, endpoint: &str| {
+        let number = kind.map_or(0, FailureKind::number);
+        let of = |of: &FailureOf| of.failure == number && *of.endpoint == *endpoint;
+        let found = effects.failures.iter().find(|(key, _)| of(key));
+        found.map_or(FailureSums::default(), |(_, sums)| *sums)
+    };
+    let sums = |calls, attempts| FailureSums { calls, attempts };
+    assert_eq!(
+        failures(Some(FailureKind::Unavailable), "f"),
+        sums(calls, calls)
+    );
+    assert_eq!(
+        failures(Some(FailureKind::RateLimited), "e"),
+        sums(0, calls)
+    );
+    assert_eq!(failures(None, "e"), sums(1, 0));
+}
+
+/// A call that two providers failed.
+fn failed(n: u64) -> Record<'static> {
+    let Record::Void(mut end) = void(n, Vec::new()) else {
+        panic!("not a voiding")
+    };
+    let first = AttemptFact {
+        provider: "p",
+        endpoint: "e",
+        model: "a/m",
+        status: 429,
+        failure: Some(FailureKind::RateLimited),
+        ..AttemptFact::default()
+    };
+    let last = AttemptFact {
+        provider: "q",
+        endpoint: "f",
+        status: 502,
+        failure: Some(FailureKind::Unavailable),
+        ..first
+    };
+    end.voiding.reason = VoidReason::AttemptsFailed;
+    end.voiding.facts = Facts {
+        model: "a/m",
+        provider: "q",
+        endpoint: "f",
+        failure: Some(FailureKind::Unavailable),
+        attempts: vec![first, last],
+        ..Facts::default()
+    };
+    Record::Void(end)
+}
+
+#[test]
+fn attempts_that_failed_before_another_answered_are_counted_too() {
+    let Record::Settle(mut end) = settle(1, 50, 22, 22, Vec::new()) else {
+        panic!("not a settlement")
+    };
+    let Record::Void(voided) = failed(2) else {
+        panic!("not a voiding")
+    };
+    end.settlement.facts.attempts = voided.voiding.facts.attempts[..1].to_vec();
+    let effects = fold(Vec::new(), &[hold(1, 50), Record::Settle(end)]);
+    let (of, sums) = effects.failures.first_key_value().unwrap();
+    assert_eq!((&*of.endpoint, sums.calls, sums.attempts), ("e", 0, 1));
+}
+
+#[test]
+fn refused_calls_are_counted_by_the_model_if_it_was_found() {
+    let refused = |failure, requested, unrecorded| {
+        Record::Refused(Refused {
+            id: id(1),
+            account: ACCOUNT,
+            key: KEY,
+            at_ms: 2_000,
+            failure,
+            requested,
+            app: "",
+            unrecorded,
+        })
+    };
+    let effects = fold(
+        Vec::new(),
+        &[
+            refused(FailureKind::PaymentRequired, "a/m", 0),
+            refused(FailureKind::NotFound, "whatever was typed", 30),
+        ],
+    );
+    let counts: Vec<_> = effects
+        .failures
+        .iter()
+        .map(|(of, sums)| (of.account.0, &*of.model, sums.calls))
+        .collect();
+    assert_eq!(counts, [(0, "", 30), (1, "", 1), (1, "a/m", 1)]);
+    assert_eq!((effects.repeated, effects.generations.len()), (0, 0));
 }
 
 #[test]

@@ -3,9 +3,11 @@
 use bourse_catalog::{ImageTokens, Tier};
 use bourse_vocab::PromptFacts;
 use bourse_vocab::facts::{Detail, Image, Kind, Medium, PixelSize, Source};
+use bourse_vocab::{AccountId, GenerationId, KeyId};
 use proptest::prelude::*;
 
 use super::*;
+use crate::record::{self, Facts, Record, Settle, Settlement};
 
 fn per_million(text: &str) -> Option<PicosPerUnit> {
     Some(PicosPerUnit::parse_usd_per_million(text).unwrap())
@@ -220,6 +222,34 @@ fn absurd_counts_prices_and_markups_are_refused_and_do_not_wrap() {
     assert!(upper_bound(&ask, &sonnet(), 0).is_err());
 }
 
+fn settled(charge: Nanos, facts: Facts<'_>) -> Record<'_> {
+    Record::Settle(Settle {
+        key: KeyId(1),
+        held: charge,
+        paid: charge,
+        settlement: Settlement {
+            id: GenerationId::new(1, 1),
+            account: AccountId(1),
+            at_ms: 1,
+            charge,
+            costs: Vec::new(),
+            possible: Vec::new(),
+            facts,
+        },
+    })
+}
+
+#[test]
+fn a_charge_without_lines_is_not_computed_as_nothing() {
+    let record = settled(Nanos(5), Facts::default());
+    assert_eq!(
+        record::recompute(&record),
+        Err(record::RecomputeError::NoLines)
+    );
+    let free = settled(Nanos::ZERO, Facts::default());
+    assert_eq!(record::recompute(&free).unwrap().total, Nanos::ZERO);
+}
+
 fn a_price() -> impl Strategy<Value = Option<PicosPerUnit>> {
     prop_oneof![
         Just(None),
@@ -286,6 +316,20 @@ proptest! {
             let upstream = charge.upstream_prompt.checked_add(charge.upstream_completion);
             prop_assert_eq!(upstream, Some(charge.upstream_total));
             prop_assert!(charge.upstream_total <= charge.total);
+        }
+    }
+
+    #[test]
+    fn any_charge_is_computed_anew_from_its_record_alone(
+        usage in a_usage(), list in a_list(), images in a_count(), markup in 0..=MARKUP_PPM_MAX
+    ) {
+        if let Ok(charge) = price(&usage, images, &list, markup) {
+            prop_assert_eq!(&Charge::recompute(&charge.lines).unwrap(), &charge);
+            let facts = Facts { lines: charge.lines.clone(), ..Facts::default() };
+            let mut bytes = Vec::new();
+            record::encode(&settled(charge.total, facts), &mut bytes);
+            let read = record::decode(&bytes).unwrap();
+            prop_assert_eq!(record::recompute(&read), Ok(charge));
         }
     }
 

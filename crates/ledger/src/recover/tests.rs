@@ -136,6 +136,14 @@ fn a_call_with_a_checkpoint_is_settled_by_it_and_at_most_its_hold() {
         }];
         assert_eq!(settlement.costs, expected);
         assert!(settlement.facts.flags.estimated);
-        assert_eq!(settlement.facts.usage.completion, 9);
+        let settled = Record::Settle(Settle {
+            key: KEY,
+            held: Nanos(50),
+            paid: settlement.charge,
+            settlement: (*settlement).clone(),
+        });
+        let charge = crate::record::recompute(&settled).unwrap();
+        assert_eq!(charge.total, Nanos(pays));
+        assert_eq!(settlement.facts.counts.get(Count::Completion), 9);
     }
 }

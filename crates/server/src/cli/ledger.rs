@@ -40,7 +40,7 @@ fn verify(json: bool, common: &Common) -> Result<(), Error> {
         let held = open
             .iter()
             .fold(Nanos::ZERO, |sum, hold| sum.saturating_add(hold.amount));
-        let differences: Vec<_> = report.differences.iter().map(ToString::to_string).collect();
+        let findings = report.findings();
         if json {
             say(json!({
                 "balanced": report.is_balanced(),
@@ -49,7 +49,9 @@ fn verify(json: bool, common: &Common) -> Result<(), Error> {
                 "accounts": report.accounts,
                 "open_holds": open.len(),
                 "held": held.to_string(),
-                "differences": differences,
+                "differences": findings,
+                "rows": report.rows.rows,
+                "rows_with_hash": report.rows.linked,
                 "unapplied": unapplied.as_ref().map(|unapplied| format!("{unapplied:?}")),
             }));
         } else {
@@ -59,6 +61,10 @@ fn verify(json: bool, common: &Common) -> Result<(), Error> {
                 report.accounts,
                 report.generations,
                 open.len()
+            ));
+            say(format_args!(
+                "{} rows of ended calls held to their records, {} of them by a hash.",
+                report.rows.rows, report.rows.linked
             ));
             if let Some(unapplied) = &unapplied {
                 say(format_args!("Not in the database yet: {unapplied:?}"));
@@ -70,6 +76,6 @@ fn verify(json: bool, common: &Common) -> Result<(), Error> {
             }
             return Ok(());
         }
-        Err(format!("the books do not balance:\n  {}", differences.join("\n  ")).into())
+        Err(format!("the books do not balance:\n  {}", findings.join("\n  ")).into())
     })
 }

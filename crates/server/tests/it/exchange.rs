@@ -395,6 +395,13 @@ impl Exchange {
         conn.receive()
     }
 
+    /// What is not a model call.
+    pub fn get(&self, path: &str) -> Got {
+        let mut conn = self.connect();
+        conn.request("GET", path, &self.headers(), b"");
+        conn.receive()
+    }
+
     /// A chat request; members of `over` are laid over a plain one.
     pub fn chat(&self, over: Value) -> Got {
         self.open(&ask(over)).receive()

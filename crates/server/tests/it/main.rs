@@ -30,6 +30,7 @@ mod good_input;
 mod media;
 mod money;
 mod postgres;
+mod records;
 mod reload;
 mod secrets;
 mod streams;

@@ -1,18 +1,33 @@
+use std::path::PathBuf;
 use std::sync::Barrier;
 
 use super::*;
 use crate::segment::FILE_HEADER_BYTES;
 
+mod disks;
+mod owners;
+
+/// Whose the spools of these tests are.
+const OWNER: Owner = Owner {
+    store: [7; 16],
+    node: 1,
+};
+
 fn options() -> Options {
     Options {
         segment_bytes: 1 << 20,
         unapplied_bytes_max: 1 << 20,
+        lag_bytes_max: 1 << 20,
         sync_interval: Duration::from_millis(1),
     }
 }
 
+fn open_at(dir: &Path, applied: Position, options: Options) -> Result<Opened, SpoolError> {
+    Spool::open(dir, OWNER, applied, &[], options)
+}
+
 fn open(dir: &Path) -> Opened {
-    Spool::open(dir, Position(0), options()).unwrap()
+    open_at(dir, Position(0), options()).unwrap()
 }
 
 fn records(spool: &Spool) -> Vec<Vec<u8>> {
@@ -55,7 +70,7 @@ fn notes_go_to_the_disk_late_unless_something_goes_with_them() {
         sync_interval: interval,
         ..options()
     };
-    let spool = Spool::open(dir.path(), Position(0), slow).unwrap().spool;
+    let spool = open_at(dir.path(), Position(0), slow).unwrap().spool;
     let until_durable = |kinds: &[Kind]| {
         for kind in kinds {
             spool.append(*kind, b"record").unwrap();
@@ -82,7 +97,7 @@ fn a_file_cut_at_any_byte_keeps_every_whole_record_and_takes_new_ones() {
             sync_interval: Duration::from_secs(3600),
             ..options()
         };
-        let spool = Spool::open(dir.path(), Position(0), lazy).unwrap().spool;
+        let spool = open_at(dir.path(), Position(0), lazy).unwrap().spool;
         for record in ten_records() {
             spool.append(Kind::Begin, &record).unwrap();
         }
@@ -130,7 +145,7 @@ fn a_flipped_bit_is_refused_or_cut_off_and_never_read() {
         let mut bytes = whole.clone();
         bytes[at] ^= 1 << (at % 8);
         std::fs::write(&path, &bytes).unwrap();
-        match Spool::open(dir.path(), Position(0), options()) {
+        match open_at(dir.path(), Position(0), options()) {
             // Below the last record everything is known to have been on the
             // disk, because a later mark says so.
             Err(SpoolError::Corrupt { .. }) => assert!(at < last, "flip at {at}"),
@@ -154,7 +169,7 @@ fn a_hole_below_a_later_unsynced_record_is_a_torn_write() {
             sync_interval: Duration::from_secs(3600),
             ..options()
         };
-        let spool = Spool::open(dir.path(), Position(0), lazy).unwrap().spool;
+        let spool = open_at(dir.path(), Position(0), lazy).unwrap().spool;
         for record in ten_records() {
             spool.append(Kind::Begin, &record).unwrap();
         }
@@ -177,7 +192,7 @@ fn segments_follow_one_another_and_go_when_applied() {
         segment_bytes: 100,
         ..options()
     };
-    let spool = Spool::open(dir.path(), Position(0), small.clone())
+    let spool = open_at(dir.path(), Position(0), small.clone())
         .unwrap()
         .spool;
     let mut ends = Vec::new();
@@ -186,13 +201,11 @@ fn segments_follow_one_another_and_go_when_applied() {
     }
     assert!(segment::list(dir.path()).unwrap().len() >= 9);
     assert_eq!(records(&spool).len(), 20);
-    spool.acknowledge(ends[9]).unwrap();
+    spool.ack(DATABASE, ends[9]).unwrap();
     let left = segment::list(dir.path()).unwrap();
     assert!(left[0].start <= ends[9] && left[1].start > ends[9]);
     drop(spool);
-    let spool = Spool::open(dir.path(), ends[9], small.clone())
-        .unwrap()
-        .spool;
+    let spool = open_at(dir.path(), ends[9], small.clone()).unwrap().spool;
     let batch = spool
         .reader(ends[9])
         .read(spool.written(), usize::MAX)
@@ -202,9 +215,9 @@ fn segments_follow_one_another_and_go_when_applied() {
     drop(spool);
     // The database must not be older than the oldest segment, nor newer
     // than the last record.
-    let old = Spool::open(dir.path(), Position(0), small.clone());
+    let old = open_at(dir.path(), Position(0), small.clone());
     assert!(matches!(old, Err(SpoolError::Missing { .. })));
-    let new = Spool::open(dir.path(), Position(ends[19].0 + 1), small);
+    let new = open_at(dir.path(), Position(ends[19].0 + 1), small);
     assert!(matches!(new, Err(SpoolError::Behind { .. })));
 }
 
@@ -216,7 +229,7 @@ fn damage_before_the_last_segment_is_refused() {
         ..options()
     };
     {
-        let spool = Spool::open(dir.path(), Position(0), small.clone())
+        let spool = open_at(dir.path(), Position(0), small.clone())
             .unwrap()
             .spool;
         for i in 0..9u8 {
@@ -227,19 +240,17 @@ fn damage_before_the_last_segment_is_refused() {
     let path = &segments[1].path;
     let whole = std::fs::read(path).unwrap();
     std::fs::write(path, &whole[..whole.len() - 1]).unwrap();
-    let cut = Spool::open(dir.path(), Position(0), small.clone());
+    let cut = open_at(dir.path(), Position(0), small.clone());
     assert!(matches!(cut, Err(SpoolError::Corrupt { .. })), "{cut:?}");
     std::fs::remove_file(path).unwrap();
-    let gone = Spool::open(dir.path(), Position(0), small);
+    let gone = open_at(dir.path(), Position(0), small);
     assert!(matches!(gone, Err(SpoolError::Corrupt { .. })), "{gone:?}");
 }
 
 #[test]
 fn a_spool_without_files_begins_where_the_database_is() {
     let dir = tempfile::tempdir().unwrap();
-    let spool = Spool::open(dir.path(), Position(777), options())
-        .unwrap()
-        .spool;
+    let spool = open_at(dir.path(), Position(777), options()).unwrap().spool;
     assert_eq!(spool.written(), Position(777));
     spool.append(Kind::Begin, b"first").unwrap();
     let batch = spool
@@ -256,7 +267,7 @@ fn a_full_spool_refuses_beginnings_and_takes_ends() {
         unapplied_bytes_max: 100,
         ..options()
     };
-    let spool = Spool::open(dir.path(), Position(0), tiny).unwrap().spool;
+    let spool = open_at(dir.path(), Position(0), tiny).unwrap().spool;
     let mut last = Position(0);
     while let Ok(position) = spool.append(Kind::Begin, &[1; 30]) {
         last = position;
@@ -264,7 +275,7 @@ fn a_full_spool_refuses_beginnings_and_takes_ends() {
     assert!((100..200).contains(&last.0));
     assert!(matches!(spool.check_room(), Err(SpoolError::Full { .. })));
     let end = spool.append(Kind::Go, &[2; 30]).unwrap();
-    spool.acknowledge(end).unwrap();
+    spool.ack(DATABASE, end).unwrap();
     assert!(spool.append(Kind::Begin, &[3; 30]).is_ok());
 }
 
@@ -300,7 +311,7 @@ fn threads_append_whole_records_and_a_reader_keeps_up() {
         segment_bytes: 4096,
         ..options()
     };
-    let spool = Spool::open(dir.path(), Position(0), small).unwrap().spool;
+    let spool = open_at(dir.path(), Position(0), small).unwrap().spool;
     let barrier = Barrier::new(5);
     let mut seen = vec![Vec::new(); 4];
     std::thread::scope(|scope| {
@@ -327,7 +338,7 @@ fn threads_append_whole_records_and_a_reader_keeps_up() {
                 assert_eq!(record.len(), 3 + usize::from(i % 50));
                 seen[usize::from(record[0])].push(i);
             }
-            spool.acknowledge(batch.end()).unwrap();
+            spool.ack(DATABASE, batch.end()).unwrap();
             std::thread::yield_now();
         }
     });

@@ -2,18 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bourse_ledger::fold::{ActivityKey, ActivitySums, GenerationRow};
+use bourse_ledger::fold::{ActivityKey, ActivitySums, FailureOf, FailureSums, GenerationRow};
 use bourse_ledger::journal::JournalError;
-use bourse_ledger::record::Checkpoint;
-use bourse_ledger::{Effects, Fold, OpenHold, Record, record};
+use bourse_ledger::record::{Checkpoint, VoidReason};
+use bourse_ledger::{Effects, Fold, Link, OpenHold, Record, RowSum, record};
 use bourse_spool::Position;
-use bourse_vocab::{AccountId, GenerationId, KeyId, Nanos};
+use bourse_vocab::{AccountId, FailureKind, GenerationId, KeyId, Nanos, NodeId, StoreId};
 
 use super::text::{Many, texts};
 use super::value::{Row, Value};
 use super::{Backend, Session, SqlStore, book, in_transaction, key};
-use crate::audit::AuditView;
-use crate::journal::{Applied, Batch, Journals};
+use crate::audit::{AuditView, RowReport};
+use crate::journal::{Applied, Batch, History, Journals};
 use crate::{Reply, StoreError};
 
 /// A statement that returns open holds, with its own end.
@@ -28,8 +28,15 @@ macro_rules! select_holds {
 }
 
 texts! {
-    APPLIED = "SELECT spool_applied FROM progress WHERE id = 1";
-    ADVANCE = "UPDATE progress SET spool_applied = $1 WHERE id = 1 AND spool_applied = $2";
+    HISTORY = "SELECT store_id, applied, chain, batch_from, chain_before, rows_sum \
+        FROM node_spools INNER JOIN installation ON installation.id = 1 WHERE node_id = $1";
+    ADVANCE = "UPDATE node_spools SET applied = $1, chain = $2, batch_from = $3, \
+        chain_before = $4 WHERE node_id = $5 AND applied = $3";
+    SUM_ROWS = "UPDATE node_spools SET rows_sum = $1 WHERE node_id = $2";
+    CONSUMERS = "SELECT name, position FROM consumers WHERE node_id = $1 ORDER BY name";
+    CONSUMED = "INSERT INTO consumers (name, node_id, position) VALUES ($1, $2, $3) \
+        ON CONFLICT (name, node_id) DO UPDATE SET position = excluded.position";
+    FORGET = "DELETE FROM consumers WHERE name = $1 AND node_id = $2";
     OPEN_HOLDS = select_holds!("ORDER BY id");
     SPEND = "UPDATE accounts SET spent = spent + $1 WHERE id = $2 RETURNING spent";
     ASK = "INSERT INTO reconcile (id, generation_id, provider, at_most, at_ms) \
@@ -50,8 +57,8 @@ static OPEN: Many = Many::rows(
 static FINISH: Many = Many::rows(
     "INSERT INTO generations (id, account_id, key_id, created_at_ms, settled_at_ms, model, \
      provider, endpoint, charge, paid, house_loss, upstream, prompt, completion, reasoning, \
-     cached, record)",
-    17,
+     cached, voided, failure, record, link)",
+    20,
     "",
 );
 static COUNT: Many = Many::rows(
@@ -66,6 +73,13 @@ static COUNT: Many = Many::rows(
      reasoning = activity.reasoning + excluded.reasoning, \
      cached = activity.cached + excluded.cached",
 );
+static FAIL: Many = Many::rows(
+    "INSERT INTO failures (day, account_id, key_id, model, endpoint, provider, failure, calls, \
+     attempts)",
+    9,
+    "ON CONFLICT (account_id, day, key_id, model, endpoint, provider, failure) DO UPDATE SET \
+     calls = failures.calls + excluded.calls, attempts = failures.attempts + excluded.attempts",
+);
 /// The statements above that take lists.
 #[cfg(test)]
 pub(in crate::sql) static LISTS: &[(&str, &Many)] = &[
@@ -74,11 +88,30 @@ pub(in crate::sql) static LISTS: &[(&str, &Many)] = &[
     ("OPEN", &OPEN),
     ("FINISH", &FINISH),
     ("COUNT", &COUNT),
+    ("FAIL", &FAIL),
 ];
 
-async fn applied(session: &mut dyn Session) -> Result<Position, StoreError> {
-    let position = session.one(APPLIED, &[]).await?.unsigned()?;
-    Ok(Position(position))
+/// The node that writes: so far there is one.
+const NODE: NodeId = NodeId::FIRST;
+
+async fn history(session: &mut dyn Session) -> Result<History, StoreError> {
+    let mut row = session.one(HISTORY, &[node()]).await?;
+    let store = StoreId(row.array("installation id")?);
+    let new = History::new(store, NODE);
+    Ok(History {
+        applied: Position(row.unsigned()?),
+        chain: row.maybe_array("hash")?.map_or(new.chain, Link),
+        batch_from: Position(row.unsigned()?),
+        chain_before: row.maybe_array("hash")?.map_or(new.chain_before, Link),
+        rows: row
+            .maybe_array("sum of hashes")?
+            .map_or(new.rows, |sum| RowSum(u128::from_be_bytes(sum))),
+        ..new
+    })
+}
+
+fn node() -> Value<'static> {
+    u64::from(NODE.0).into()
 }
 
 fn open_hold(mut row: Row) -> Result<OpenHold, StoreError> {
@@ -122,6 +155,7 @@ async fn earlier_holds(
             Record::Hold(hold) => {
                 begun.insert(hold.id);
             }
+            Record::Refused(_) => {}
             other => {
                 if !begun.contains(&other.id()) {
                     wanted.insert(other.id());
@@ -197,7 +231,11 @@ async fn write_generations(
                 row.completion.into(),
                 row.reasoning.into(),
                 row.cached.into(),
+                row.voided.map(VoidReason::number).into(),
+                row.failure.map_or(0, FailureKind::number).into(),
                 row.record.as_slice().into(),
+                // Every new row has one.
+                Value::Bytes(row.link.as_ref().map_or(&[], |link| &link.0)),
             ]);
         }
         session.change(text, &values).await?;
@@ -234,6 +272,48 @@ async fn write_activity(
     Ok(())
 }
 
+async fn write_failures(
+    session: &mut dyn Session,
+    rows: &BTreeMap<FailureOf, FailureSums>,
+) -> Result<(), StoreError> {
+    let rows: Vec<_> = rows.iter().collect();
+    for (text, piece) in FAIL.pieces(&rows) {
+        let mut values: Vec<Value<'_>> = Vec::with_capacity(piece.len() * FAIL.width);
+        for (of, sums) in piece {
+            values.extend([
+                of.day.into(),
+                of.account.into(),
+                of.key.into(),
+                (&*of.model).into(),
+                (&*of.endpoint).into(),
+                (&*of.provider).into(),
+                of.failure.into(),
+                sums.calls.into(),
+                sums.attempts.into(),
+            ]);
+        }
+        session.change(text, &values).await?;
+    }
+    Ok(())
+}
+
+/// Adds the links of new rows to the sum of all.
+async fn sum_rows(
+    session: &mut dyn Session,
+    before: RowSum,
+    rows: &[GenerationRow],
+) -> Result<(), StoreError> {
+    let links = rows.iter().filter_map(|row| row.link);
+    let sum = links.fold(before, RowSum::with);
+    if sum != before {
+        let sum = sum.0.to_be_bytes();
+        session
+            .change(SUM_ROWS, &[Value::Bytes(&sum), node()])
+            .await?;
+    }
+    Ok(())
+}
+
 async fn write(
     session: &mut dyn Session,
     effects: &Effects,
@@ -258,6 +338,7 @@ async fn write(
         key::spend(session, id, &paid).await?;
     }
     write_activity(session, &effects.activity).await?;
+    write_failures(session, &effects.failures).await?;
     for question in &effects.unreconciled {
         let values = [
             question.id.into(),
@@ -275,11 +356,14 @@ async fn apply(
     batch: &Batch<'_>,
     records: &[(Record<'_>, &[u8])],
 ) -> Result<Applied, StoreError> {
-    let position = applied(session).await?;
+    let before = history(session).await?;
+    let position = before.applied;
     if batch.to <= position {
         return Ok(Applied {
             position,
-            ..Applied::default()
+            chain: before.chain,
+            records: 0,
+            repeated: 0,
         });
     }
     let gap = || StoreError::Gap {
@@ -289,14 +373,19 @@ async fn apply(
     if batch.from != position {
         return Err(gap());
     }
+    before.expect(batch.chain)?;
+    let chain = before.chain.after_all(batch.records.iter().copied());
     let to = i64::try_from(batch.to.0).map_err(|_| JournalError::OutOfRange)?;
     // Compared once more where it is written: whatever happened since the
     // line above, a batch goes where the one before it ended.
-    if session
-        .change(ADVANCE, &[to.into(), position.0.into()])
-        .await?
-        == 0
-    {
+    let advance = [
+        to.into(),
+        Value::Bytes(&chain.0),
+        position.0.into(),
+        Value::Bytes(&before.chain.0),
+        node(),
+    ];
+    if session.change(ADVANCE, &advance).await? == 0 {
         return Err(gap());
     }
     let mut fold = Fold::new(earlier_holds(session, records).await?);
@@ -305,16 +394,33 @@ async fn apply(
     }
     let effects = fold.finish()?;
     write(session, &effects, batch).await?;
+    sum_rows(session, before.rows, &effects.generations).await?;
     Ok(Applied {
         position: batch.to,
+        chain,
         records: batch.records.len() as u64,
         repeated: effects.repeated,
     })
 }
 
+async fn note_consumer(
+    session: &mut dyn Session,
+    name: &str,
+    position: Option<Position>,
+) -> Result<(), StoreError> {
+    match position {
+        Some(position) => {
+            let values = [name.into(), node(), position.0.into()];
+            session.change(CONSUMED, &values).await?
+        }
+        None => session.change(FORGET, &[name.into(), node()]).await?,
+    };
+    Ok(())
+}
+
 impl<B: Backend> Journals for SqlStore<B> {
-    fn applied(&self) -> Reply<'_, Position> {
-        Box::pin(async move { applied(&mut *self.read().await?).await })
+    fn history(&self) -> Reply<'_, History> {
+        Box::pin(async move { history(&mut *self.read().await?).await })
     }
 
     fn open_holds(&self) -> Reply<'_, Vec<OpenHold>> {
@@ -337,10 +443,37 @@ impl<B: Backend> Journals for SqlStore<B> {
     fn audit(&self) -> Reply<'_, AuditView> {
         Box::pin(async move {
             let mut session = self.survey().await?;
-            let position = applied(&mut *session).await?;
+            let position = history(&mut *session).await?.applied;
             let view = super::audit::view(&mut *session, position).await?;
             session.rollback().await?;
             Ok(view)
         })
+    }
+
+    fn check_rows(&self) -> Reply<'_, RowReport> {
+        Box::pin(async move {
+            // At one moment, so that rows and sum belong together.
+            let mut session = self.survey().await?;
+            let expected = history(&mut *session).await?.rows;
+            let report = super::generation::check_rows(&mut *session, expected).await?;
+            session.rollback().await?;
+            Ok(report)
+        })
+    }
+
+    fn consumers(&self) -> Reply<'_, Vec<(String, Position)>> {
+        Box::pin(async move {
+            let rows = self.read().await?.rows(CONSUMERS, &[node()]).await?;
+            let named = rows.into_iter();
+            named
+                .map(|mut row| Ok((row.string()?, Position(row.unsigned()?))))
+                .collect()
+        })
+    }
+
+    fn note_consumer<'a>(&'a self, name: &'a str, position: Option<Position>) -> Reply<'a, ()> {
+        Box::pin(
+            async move { in_transaction!(self, session => note_consumer(session, name, position)) },
+        )
     }
 }

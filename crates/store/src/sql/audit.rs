@@ -15,7 +15,9 @@ texts! {
         GROUP BY journal_id HAVING SUM(amount) <> 0 ORDER BY journal_id LIMIT 100";
     ACCOUNTS = "SELECT id, granted, spent FROM accounts";
     CALLS = "SELECT account_id, CAST(SUM(paid) AS BIGINT), CAST(SUM(house_loss) AS BIGINT), \
-        CAST(SUM(upstream) AS BIGINT), COUNT(*) FROM generations GROUP BY account_id";
+        CAST(SUM(upstream) AS BIGINT), \
+        CAST(SUM(CASE WHEN voided IS NULL OR upstream <> 0 THEN 1 ELSE 0 END) AS BIGINT) \
+        FROM generations GROUP BY account_id";
     POSTED = "SELECT account, CAST(SUM(amount) AS BIGINT) FROM postings GROUP BY account";
     STORED = "SELECT account, amount FROM balances";
     GRANTS = "SELECT account_id, CAST(SUM(amount) AS BIGINT) FROM grants GROUP BY account_id";

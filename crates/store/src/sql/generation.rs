@@ -1,12 +1,17 @@
 //! Finished calls and daily sums.
 
-use bourse_ledger::fold::{ActivityKey, ActivitySums, GenerationRow, Unreconciled};
-use bourse_vocab::{AccountId, GenerationId, KeyId};
+use bourse_ledger::fold::{
+    ActivityKey, ActivitySums, FailureOf, FailureSums, GenerationRow, Unreconciled,
+};
+use bourse_ledger::record::VoidReason;
+use bourse_ledger::{Link, RowSum};
+use bourse_vocab::{AccountId, FailureKind, GenerationId, KeyId};
 
 use super::text::texts;
-use super::value::{Row, Value};
-use super::{Backend, SqlStore};
-use crate::activity::{Activity, ActivityQuery, ActivityRow};
+use super::value::{Row, Value, damaged};
+use super::{Backend, Session, SqlStore};
+use crate::activity::{Activity, ActivityQuery, ActivityRow, FailureRow};
+use crate::audit::RowReport;
 use crate::generation::{Generations, SettledPage};
 use crate::{Reply, StoreError};
 
@@ -16,7 +21,7 @@ macro_rules! select {
         concat!(
             "SELECT id, account_id, key_id, created_at_ms, settled_at_ms, model, provider, \
              endpoint, charge, paid, house_loss, upstream, prompt, completion, reasoning, cached, \
-             record FROM generations ",
+             voided, failure, record, link FROM generations ",
             $tail
         )
     };
@@ -28,6 +33,11 @@ texts! {
     SETTLED = select!(
         "WHERE id > $1 AND settled_at_ms >= $2 AND settled_at_ms < $3 ORDER BY id LIMIT $4"
     );
+    AFTER = select!("WHERE id > $1 ORDER BY id LIMIT $2");
+    FAILURES = "SELECT day, account_id, key_id, model, endpoint, provider, failure, calls, \
+        attempts FROM failures WHERE account_id = $1 AND day BETWEEN $2 AND $3 \
+        AND ($4 IS NULL OR key_id = $4) \
+        ORDER BY day, model, endpoint, provider, key_id, failure";
     UNRECONCILED = "SELECT generation_id, provider, at_most, at_ms FROM reconcile \
         ORDER BY id LIMIT $1";
     ACTIVITY = "SELECT day, account_id, MIN(key_id), model, endpoint, provider, \
@@ -57,7 +67,62 @@ fn generation_row(mut row: Row) -> Result<GenerationRow, StoreError> {
         completion: row.unsigned()?,
         reasoning: row.unsigned()?,
         cached: row.unsigned()?,
+        voided: row.maybe_unsigned()?.map(reason).transpose()?,
+        failure: FailureKind::by_number(row.unsigned()?),
         record: row.bytes()?,
+        link: row.maybe_array("hash of a row")?.map(Link),
+    })
+}
+
+fn reason(number: u64) -> Result<VoidReason, StoreError> {
+    VoidReason::by_number(number).ok_or_else(|| damaged("reason", number))
+}
+
+/// Rows held to their records at once.
+const CHECKED_AT_ONCE: u64 = 2_000;
+
+/// Holds every row to its record.
+pub(super) async fn check_rows(
+    session: &mut dyn Session,
+    expected: RowSum,
+) -> Result<RowReport, StoreError> {
+    let mut report = RowReport {
+        expected,
+        ..RowReport::default()
+    };
+    let mut last: Option<GenerationId> = None;
+    loop {
+        // No id is empty, so nothing is before the first.
+        let after = last.map_or(Value::Bytes(&[]), Value::from);
+        let rows = session
+            .rows(AFTER, &[after, CHECKED_AT_ONCE.into()])
+            .await?;
+        if rows.is_empty() {
+            return Ok(report);
+        }
+        for row in rows {
+            let row = generation_row(row)?;
+            report.see(&row);
+            last = Some(row.id);
+        }
+    }
+}
+
+fn failure_row(mut row: Row) -> Result<FailureRow, StoreError> {
+    Ok(FailureRow {
+        of: FailureOf {
+            day: row.unsigned()?,
+            account: AccountId(row.unsigned()?),
+            key: KeyId(row.unsigned()?),
+            model: row.text()?,
+            endpoint: row.text()?,
+            provider: row.text()?,
+            failure: row.unsigned()?,
+        },
+        sums: FailureSums {
+            calls: row.unsigned()?,
+            attempts: row.unsigned()?,
+        },
     })
 }
 
@@ -144,6 +209,19 @@ impl<B: Backend> Activity for SqlStore<B> {
             ];
             let rows = self.read().await?.rows(ACTIVITY, &values).await?;
             rows.into_iter().map(activity_row).collect()
+        })
+    }
+
+    fn failures(&self, query: ActivityQuery) -> Reply<'_, Vec<FailureRow>> {
+        Box::pin(async move {
+            let values = [
+                query.account.into(),
+                query.first_day.into(),
+                query.last_day.into(),
+                query.key.map(|key| key.0).into(),
+            ];
+            let rows = self.read().await?.rows(FAILURES, &values).await?;
+            rows.into_iter().map(failure_row).collect()
         })
     }
 }

@@ -11,6 +11,7 @@ use sqlx::SqlSafeStr as _;
 use sqlx::migrate::MigrationType;
 
 use super::text::texts;
+use super::value::Value;
 use super::{Backend, Purpose, Session, SqlStore, in_transaction};
 use crate::StoreError;
 use crate::upkeep::Step;
@@ -32,13 +33,25 @@ pub struct Migration {
 
 /// All steps that this program knows. A step that has been released is
 /// never edited: its checksum is in every database.
-pub static MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    name: "money",
-    up: include_str!("../../migrations/0001_money.sql"),
-    down: include_str!("../../migrations/0001_money.down.sql"),
-    loses: "every account, key, call and booking",
-}];
+pub static MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 1,
+        name: "money",
+        up: include_str!("../../migrations/0001_money.sql"),
+        down: include_str!("../../migrations/0001_money.down.sql"),
+        loses: "every account, key, call and booking",
+    },
+    Migration {
+        version: RECORDS,
+        name: "records",
+        up: include_str!("../../migrations/0002_records.sql"),
+        down: include_str!("../../migrations/0002_records.down.sql"),
+        loses: "what is known of failed calls, and the hashes that show whether rows were changed",
+    },
+];
+
+/// The step that gives the installation its number.
+const RECORDS: i64 = 2;
 
 /// The table's name and columns are those of sqlx's own migrator, with which
 /// the first databases were made.
@@ -50,6 +63,7 @@ texts! {
     KNOWN = "SELECT version, description, checksum FROM _sqlx_migrations ORDER BY version";
     NOTE = "INSERT INTO _sqlx_migrations (version, description, success, checksum, \
         execution_time) VALUES ($1, $2, TRUE, $3, 0)";
+    IDENTIFY = "INSERT INTO installation (id, store_id) VALUES (1, $1)";
     FORGET = "DELETE FROM _sqlx_migrations WHERE version = $1";
     ANY_ACCOUNT = "SELECT id FROM accounts LIMIT 1";
 }
@@ -166,6 +180,11 @@ impl<B: Backend> SqlStore<B> {
             return Ok(None);
         };
         session.script(&self.backend.spell(next.up)).await?;
+        if next.version == RECORDS {
+            let id = random_id();
+            let id = Value::Bytes(&id);
+            session.change(IDENTIFY, &[id]).await?;
+        }
         let checksum = next.checksum();
         let values = [
             next.version.into(),
@@ -209,4 +228,12 @@ impl<B: Backend> SqlStore<B> {
         session.change(FORGET, &[last.version.into()]).await?;
         Ok(Some(last.step(false)))
     }
+}
+
+/// A number that no other installation has. Hash seeds come from the
+/// operating system's generator; this is no secret.
+fn random_id() -> [u8; 16] {
+    use std::hash::{BuildHasher, RandomState};
+    let half = |n: u64| u128::from(RandomState::new().hash_one(n));
+    ((half(0) << 64) | half(1)).to_be_bytes()
 }

@@ -247,6 +247,21 @@ impl Row {
         <[u8; N]>::try_from(bytes.as_slice()).map_err(|_| damaged(what, bytes.len()))
     }
 
+    /// A fixed number of bytes, or nothing.
+    pub fn maybe_array<const N: usize>(
+        &mut self,
+        what: &str,
+    ) -> Result<Option<[u8; N]>, StoreError> {
+        match self.next()? {
+            Field::Null => Ok(None),
+            Field::Bytes(bytes) => {
+                let array = <[u8; N]>::try_from(bytes.as_slice());
+                array.map(Some).map_err(|_| damaged(what, bytes.len()))
+            }
+            other => Err(damaged(what, format_args!("{other:?}"))),
+        }
+    }
+
     /// A generation id.
     pub fn id(&mut self) -> Result<GenerationId, StoreError> {
         let bytes = self.array("generation id")?;

@@ -2,6 +2,9 @@ use bourse_spool::Position;
 use bourse_vocab::{AccountId, Nanos};
 
 use super::*;
+
+mod first_release;
+
 use crate::NewKey;
 use crate::account::Accounts;
 use crate::journal::Journals;
@@ -113,6 +116,72 @@ async fn every_tampered_number_is_found_to_the_nano_dollar() {
             .find(|difference| difference.what.contains(what));
         let found = found.unwrap_or_else(|| panic!("{sql}: {:#?}", report.differences));
         assert_eq!((found.found - found.expected).abs(), 1, "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn a_row_that_was_edited_is_named_and_one_that_is_gone_is_missed() {
+    for (sql, what, named) in [
+        (
+            // The sums stay what they were.
+            "UPDATE generations SET paid = CASE WHEN prompt = 10 THEN paid ELSE 0 END, prompt = 11 \
+             WHERE paid = 5",
+            "the tokens are not its record's",
+            1,
+        ),
+        (
+            "UPDATE generations SET record = X'00' WHERE paid = 5",
+            "its record was changed",
+            1,
+        ),
+        (
+            "UPDATE generations SET model = 'b/m' WHERE paid = 5",
+            "model, provider or endpoint",
+            1,
+        ),
+        (
+            "UPDATE generations SET created_at_ms = created_at_ms + 1 WHERE paid = 5",
+            "its record was changed",
+            1,
+        ),
+        (
+            "UPDATE generations SET link = X'000102030405060708090a0b0c0d0e0f' WHERE paid = 5",
+            "its record was changed",
+            1,
+        ),
+        (
+            // A call that cost nobody anything: no sum of money misses it.
+            "DELETE FROM generations WHERE upstream = 0",
+            "rows of finished calls were changed, removed or put in",
+            0,
+        ),
+    ] {
+        let (store, _dir) = fresh().await;
+        set_up(&store, 1_000).await;
+        let records = [
+            hold(1, 50),
+            settle(1, 50, 20, 0),
+            hold(2, 9),
+            settle(2, 9, 5, 0),
+            hold(3, 9),
+            crate::suite::void(3, 0),
+        ];
+        apply(&store, 0, &records).await.unwrap();
+        assert_balanced(&store).await;
+        let done = sqlx::query(sql)
+            .execute(&store.backend.writer)
+            .await
+            .unwrap();
+        assert_eq!(done.rows_affected(), 1, "{sql}");
+        let mut report = store.audit().await.unwrap().check();
+        report.rows = store.check_rows().await.unwrap();
+        assert!(!report.is_balanced(), "{sql}");
+        assert_eq!(report.rows.wrong_count, named, "{sql}");
+        let findings = report.findings();
+        assert!(
+            findings.iter().any(|finding| finding.contains(what)),
+            "{sql}: {findings:?}"
+        );
     }
 }
 

@@ -7,11 +7,13 @@ use bourse_vocab::KeyId;
 
 use super::*;
 use crate::account::Accounts;
+use crate::activity::Activity;
 use crate::applier::Applier;
 use crate::generation::Generations;
 use crate::journal::Journals;
 use crate::key::Keys;
 use crate::suite::{NOW, assert_balanced, id, set_up, top_up};
+use crate::upkeep::Upkeep as _;
 use crate::{KeyPatch, MemoryStore, SqliteStore};
 
 const ACCOUNT: AccountId = AccountId(1);
@@ -72,6 +74,7 @@ fn a_voiding(n: u64) -> Voiding<'static> {
         reason: VoidReason::AttemptsFailed,
         costs: Vec::new(),
         possible: Vec::new(),
+        facts: Facts::default(),
     }
 }
 
@@ -406,4 +409,143 @@ async fn verify_reads_the_journal_of_a_stopped_server_and_leaves_it_alone() {
     let (till, recovery) = open(&store, dir.path()).await;
     assert_eq!((recovery.replayed, recovery.torn_bytes), (3, 0));
     assert_eq!(money(&till).2, 30);
+}
+
+#[tokio::test]
+async fn another_databases_journal_is_refused() {
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    for dir in [&one, &two] {
+        let store = SqliteStore::open(dir.path()).await.unwrap();
+        set_up(&store, 1_000).await;
+        let (till, _) = open(&store, dir.path()).await;
+        till.hold(&a_hold(1, 10)).unwrap();
+        drop(till);
+        store.close().await;
+    }
+    std::fs::remove_file(one.path().join(crate::sqlite::DATABASE_FILE)).unwrap();
+    let database = crate::sqlite::DATABASE_FILE;
+    std::fs::copy(two.path().join(database), one.path().join(database)).unwrap();
+    let store = SqliteStore::open(one.path()).await.unwrap();
+    let refused = Till::open(&store, one.path(), SyncMode::Group, options(), NOW).await;
+    let error = refused.map(|_| ()).unwrap_err();
+    assert!(
+        matches!(error, TillError::Spool(SpoolError::Foreign { .. })),
+        "{error}"
+    );
+    let looked = crate::audit::verify(&store, one.path()).await;
+    assert!(looked.is_err());
+}
+
+#[tokio::test]
+async fn two_copies_of_a_data_directory_are_told_apart_by_what_they_did_since() {
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let store = SqliteStore::open(one.path()).await.unwrap();
+    set_up(&store, 1_000).await;
+    let (till, _) = open(&store, one.path()).await;
+    till.hold(&a_hold(1, 10)).unwrap();
+    till.settle(&a_settlement(1, 3)).unwrap();
+    drop(till);
+    store.close().await;
+    let spool = |dir: &Path| dir.join(SPOOL_DIR).join(format!("{:020}.spool", 0));
+    let database = crate::sqlite::DATABASE_FILE;
+    std::fs::create_dir(two.path().join(SPOOL_DIR)).unwrap();
+    std::fs::copy(spool(one.path()), spool(two.path())).unwrap();
+    std::fs::copy(one.path().join(database), two.path().join(database)).unwrap();
+    // Both go on, with records of the same lengths.
+    for (dir, charge) in [(&one, 4), (&two, 5)] {
+        let store = Arc::new(SqliteStore::open(dir.path()).await.unwrap());
+        let till = Arc::new(open(&*store, dir.path()).await.0);
+        till.hold(&a_hold(2, 10)).unwrap();
+        till.settle(&a_settlement(2, charge)).unwrap();
+        Applier::new(store.clone(), till.clone())
+            .drain()
+            .await
+            .unwrap();
+        drop(till);
+        assert_balanced(&*store).await;
+        store.close().await;
+    }
+    std::fs::copy(spool(two.path()), spool(one.path())).unwrap();
+    let store = SqliteStore::open(one.path()).await.unwrap();
+    let refused = Till::open(&store, one.path(), SyncMode::Group, options(), NOW).await;
+    let error = refused.map(|_| ()).unwrap_err();
+    assert!(matches!(error, TillError::OtherHistory { .. }), "{error}");
+    assert!(error.to_string().contains("put back"), "{error}");
+    // Each with its own is fine.
+    let store = SqliteStore::open(two.path()).await.unwrap();
+    let (_, recovery) = open(&store, two.path()).await;
+    assert_eq!(recovery.replayed, 0);
+}
+
+#[tokio::test]
+async fn refused_calls_leave_a_bounded_number_of_records() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Arc::new(MemoryStore::new());
+    set_up(&*store, 1_000).await;
+    let till = Arc::new(open(&*store, dir.path()).await.0);
+    let refused = |at_ms| record::Refused {
+        id: id(1),
+        account: ACCOUNT,
+        key: KeyId(1),
+        at_ms,
+        failure: FailureKind::PaymentRequired,
+        requested: "a/m",
+        app: "",
+        unrecorded: 0,
+    };
+    let recorded = (0..1_000).filter(|_| till.refuse(&refused(NOW))).count();
+    assert_eq!(recorded, 100);
+    assert_eq!(till.unrecorded_refusals(), 900);
+    assert!(till.refuse(&refused(NOW + 1_000)));
+    assert_eq!(till.unrecorded_refusals(), 0);
+    Applier::new(store.clone(), till).drain().await.unwrap();
+    let query = |account| crate::ActivityQuery {
+        account,
+        key: None,
+        first_day: 0,
+        last_day: u64::MAX,
+    };
+    let told = store.failures(query(ACCOUNT)).await.unwrap();
+    let untold = store.failures(query(AccountId(0))).await.unwrap();
+    assert_eq!((told[0].sums.calls, untold[0].sums.calls), (101, 900));
+}
+
+#[tokio::test]
+async fn a_consumer_that_the_store_knows_keeps_its_segments_over_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Arc::new(SqliteStore::open(dir.path()).await.unwrap());
+    set_up(&*store, 1_000_000).await;
+    store
+        .note_consumer("sink", Some(Position(0)))
+        .await
+        .unwrap();
+    let small = Options {
+        segment_bytes: 200,
+        ..options()
+    };
+    for round in 0..2u64 {
+        let opened = Till::open(&*store, dir.path(), SyncMode::Group, small.clone(), NOW).await;
+        let till = Arc::new(opened.unwrap().0);
+        for n in 0..10 {
+            till.hold(&a_hold(round * 100 + n, 10)).unwrap();
+            till.settle(&a_settlement(round * 100 + n, 3)).unwrap();
+        }
+        Applier::new(store.clone(), till.clone())
+            .drain()
+            .await
+            .unwrap();
+        let everything = till
+            .spool()
+            .reader(Position(0))
+            .read(till.spool().written(), 99)
+            .unwrap();
+        let records = usize::try_from((round + 1) * 20).unwrap();
+        assert_eq!(everything.len(), records);
+        let end = till.spool().written();
+        if round == 1 {
+            till.spool().ack("sink", end).unwrap();
+            let gone = till.spool().reader(Position(0)).read(end, 99);
+            assert!(matches!(gone, Err(SpoolError::Gone { .. })));
+        }
+    }
 }

@@ -65,6 +65,7 @@ fn understand(
             provider: None,
             status: None,
             code: None,
+            request_id: None,
             raw: Some(cut(&clean, RAW_BYTES_MAX).to_owned()),
         })
     } else {

@@ -68,6 +68,7 @@ pub fn blocked(value: &Value) -> Option<Failure> {
             provider: None,
             status: None,
             code: Some(crate::failure_text::cut(reason, 64).to_owned()),
+            request_id: None,
             raw: None,
         }),
     )

@@ -111,6 +111,7 @@ mod tests {
                 provider: Some("OpenAI".into()),
                 status: Some(429),
                 code: Some("rate_limit_exceeded".into()),
+                request_id: Some("req_1".into()),
                 raw: Some("{}".into()),
             })
             .metadata("previous_errors", json!([{"provider": "x", "code": 502}]))

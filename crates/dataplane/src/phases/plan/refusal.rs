@@ -103,12 +103,7 @@ fn no_endpoints(market: &Market, model: &str) -> String {
 }
 
 /// What excluded the endpoints, with the remedy where there is one.
-fn excluded_by(
-    model: &str,
-    wanted: &Wanted<'_>,
-    reasons: &[Excluded],
-    serving: &[&str],
-) -> String {
+fn excluded_by(model: &str, wanted: &Wanted<'_>, reasons: &[Excluded], serving: &[&str]) -> String {
     let list = |names: Vec<&str>| names.join(", ");
     match reasons {
         [Excluded::Providers] => format!(

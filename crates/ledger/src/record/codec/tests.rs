@@ -1,6 +1,16 @@
+use bourse_vocab::{
+    AccountId, Count, Counts, FailureKind, KeyId, Nanos, NodeId, PicosPerUnit, Usage,
+};
 use proptest::prelude::*;
 
+use super::bytes::Writer;
 use super::*;
+use crate::price::Line;
+use crate::record::tags::{self, field};
+use crate::record::{
+    ApiType, AttemptFact, Checkpoint, Cost, Dispatch, EXTRA_BYTES_MAX, Extend, Facts, Flags, Hold,
+    Payer, Refused, Settle, Settlement, TEXT_BYTES_MAX, Void, VoidReason, Voiding,
+};
 
 const TEXTS: [&str; 5] = ["", "openai", "openai/gpt-5", "é✓🦀", "a b\"c\n"];
 
@@ -25,77 +35,115 @@ fn some_costs() -> impl Strategy<Value = Vec<Cost<'static>>> {
     proptest::collection::vec(cost, 0..4)
 }
 
+fn some_counts() -> impl Strategy<Value = Counts> {
+    proptest::collection::vec((0..Count::ALL.len(), any::<u64>()), 0..6).prop_map(|pairs| {
+        let mut counts = Counts::default();
+        for (kind, number) in pairs {
+            counts.set(Count::ALL[kind], number);
+        }
+        counts
+    })
+}
+
+fn a_failure() -> impl Strategy<Value = Option<FailureKind>> {
+    proptest::option::of((0..FailureKind::ALL.len()).prop_map(|kind| FailureKind::ALL[kind]))
+}
+
+fn an_attempt() -> impl Strategy<Value = AttemptFact<'static>> {
+    (
+        proptest::collection::vec(a_text(), 5),
+        any::<[u32; 4]>(),
+        any::<u16>(),
+        a_failure(),
+        an_amount(),
+        any::<bool>(),
+    )
+        .prop_map(|(t, ms, status, failure, billed, house)| AttemptFact {
+            provider: t[0],
+            endpoint: t[1],
+            model: t[2],
+            upstream_id: t[3],
+            request_id: t[4],
+            status,
+            failure,
+            dispatch_ms: ms[0],
+            head_ms: ms[1],
+            latency_ms: ms[2],
+            end_ms: ms[3],
+            billed,
+            payer: if house { Payer::House } else { Payer::Customer },
+        })
+}
+
+/// Lines as they are read: without amounts.
+fn some_lines() -> impl Strategy<Value = Vec<Line>> {
+    let number = prop_oneof![(0u64..40), any::<u64>()];
+    let line = (number, any::<u64>(), any::<u64>()).prop_map(|(number, units, price)| Line {
+        item: tags::item(number),
+        units,
+        price: PicosPerUnit(price),
+        amount: Nanos::ZERO,
+    });
+    proptest::collection::vec(line, 0..5)
+}
+
 fn some_facts() -> impl Strategy<Value = Facts<'static>> {
     let texts = proptest::collection::vec(a_text(), 16);
-    let counts = proptest::collection::vec(any::<u64>(), 10);
-    let small = proptest::collection::vec(any::<u32>(), 4);
-    let amounts = proptest::collection::vec(an_amount(), 3);
+    let amounts = [an_amount(), an_amount(), an_amount()];
+    let attempts = proptest::collection::vec(an_attempt(), 0..4);
     (
         texts,
-        counts,
-        small,
+        some_counts(),
+        any::<[u32; 3]>(),
         amounts,
         any::<[bool; 6]>(),
-        any::<u16>(),
+        (a_failure(), any::<u64>()),
+        attempts,
+        some_lines(),
     )
-        .prop_map(|(t, c, s, a, b, status)| Facts {
-            model: t[0],
-            provider: t[1],
-            provider_name: t[2],
-            endpoint: t[3],
-            upstream_id: t[4],
-            session_id: t[5],
-            user: t[6],
-            finish: t[7],
-            native_finish: t[8],
-            referer: t[9],
-            app: t[10],
-            user_agent: t[11],
-            router: t[12],
-            service_tier: t[13],
-            api_type: if b[0] {
-                ApiType::Embeddings
-            } else {
-                ApiType::Completions
+        .prop_map(
+            |(t, counts, ms, a, b, (failure, price_book), attempts, lines)| Facts {
+                model: t[0],
+                provider: t[1],
+                provider_name: t[2],
+                endpoint: t[3],
+                requested: t[4],
+                upstream_id: t[5],
+                session_id: t[6],
+                user: t[7],
+                finish: t[8],
+                native_finish: t[9],
+                referer: t[10],
+                app: t[11],
+                user_agent: t[12],
+                router: t[13],
+                service_tier: t[14],
+                api_type: if b[0] {
+                    ApiType::Embeddings
+                } else {
+                    ApiType::Completions
+                },
+                flags: Flags {
+                    streamed: b[1],
+                    cancelled: b[2],
+                    estimated: b[3],
+                    byok: b[4],
+                    nonsense: b[5],
+                },
+                failure,
+                counts,
+                upstream_prompt: a[0],
+                upstream_completion: a[1],
+                cache_discount: a[2],
+                queue_ms: ms[0],
+                latency_ms: ms[1],
+                generation_ms: ms[2],
+                attempts,
+                price_book,
+                lines,
+                extra: t[15],
             },
-            flags: Flags {
-                streamed: b[1],
-                cancelled: b[2],
-                estimated: b[3],
-                byok: b[4],
-                nonsense: b[5],
-            },
-            usage: Usage {
-                prompt: c[0],
-                cache_read: c[1],
-                cache_write_5m: c[2],
-                cache_write_1h: c[3],
-                prompt_audio: c[4],
-                completion: c[5],
-                reasoning: c[6],
-                completion_audio: c[7],
-                completion_image: c[8],
-                web_searches: c[9],
-            },
-            upstream_prompt: a[0],
-            upstream_completion: a[1],
-            cache_discount: a[2],
-            media_prompt: s[0],
-            latency_ms: s[1],
-            generation_ms: s[2],
-            attempts: vec![
-                AttemptFact {
-                    provider: t[14],
-                    endpoint: t[15],
-                    model: t[0],
-                    upstream_id: t[1],
-                    status,
-                    latency_ms: s[3],
-                };
-                usize::from(status % 3)
-            ],
-            extra: t[2],
-        })
+        )
 }
 
 fn a_record() -> impl Strategy<Value = Record<'static>> {
@@ -175,10 +223,11 @@ fn a_record() -> impl Strategy<Value = Record<'static>> {
             an_amount(),
             0usize..5,
             some_costs(),
-            some_costs()
+            some_costs(),
+            some_facts()
         )
             .prop_map(
-                |(id, (account, key, at_ms), held, reason, costs, possible)| {
+                |(id, (account, key, at_ms), held, reason, costs, possible, facts)| {
                     let reason = [
                         VoidReason::AttemptsFailed,
                         VoidReason::CallerLeft,
@@ -194,11 +243,34 @@ fn a_record() -> impl Strategy<Value = Record<'static>> {
                         reason,
                         costs,
                         possible,
+                        facts,
                     };
                     Record::Void(Void {
                         key: KeyId(key),
                         held,
                         voiding,
+                    })
+                }
+            ),
+        (
+            an_id(),
+            ids,
+            0..FailureKind::ALL.len(),
+            a_text(),
+            a_text(),
+            any::<u64>()
+        )
+            .prop_map(
+                |(id, (account, key, at_ms), failure, requested, app, unrecorded)| {
+                    Record::Refused(Refused {
+                        id,
+                        account: AccountId(account),
+                        key: KeyId(key),
+                        at_ms,
+                        failure: FailureKind::ALL[failure],
+                        requested,
+                        app,
+                        unrecorded,
                     })
                 }
             ),
@@ -213,28 +285,47 @@ fn bytes_of(record: &Record<'_>) -> Vec<u8> {
 
 proptest! {
     #[test]
-    fn a_record_survives_encoding_and_decoding(record in a_record()) {
-        let bytes = bytes_of(&record);
+    fn a_record_survives_encoding_and_decoding(record in a_record(), node in 1u16..1_024) {
+        let mut bytes = Vec::new();
+        encode_as(NodeId(node), &record, &mut bytes);
+        prop_assert_eq!(node_of(&bytes), Ok(NodeId(node)));
         prop_assert_eq!(decode(&bytes), Ok(record));
     }
 
     #[test]
-    fn a_record_cut_anywhere_or_followed_by_anything_is_refused(
-        record in a_record(), cut in any::<prop::sample::Index>()
-    ) {
+    fn a_record_cut_at_any_byte_or_followed_by_anything_is_refused(record in a_record()) {
         let mut bytes = bytes_of(&record);
-        prop_assert!(decode(&bytes[..cut.index(bytes.len())]).is_err());
+        for cut in 0..bytes.len() {
+            let refused = decode(&bytes[..cut]);
+            prop_assert!(matches!(refused, Err(DecodeError::Cut(_))), "{cut}: {refused:?}");
+        }
         bytes.push(0);
         prop_assert!(decode(&bytes).is_err());
     }
 
     #[test]
-    fn no_bytes_make_the_reader_panic(mut bytes in proptest::collection::vec(any::<u8>(), 0..400), kind in 0u8..8) {
+    fn fields_that_are_not_known_are_stepped_over(
+        record in a_record(), tag in 50u64..1_000_000, number: u64, text in a_text()
+    ) {
+        let mut bytes = bytes_of(&record);
+        bytes.pop();
+        let mut writer = Writer { out: &mut bytes };
+        writer.always(tag, number);
+        writer.text_always(tag, text);
+        writer.end();
+        prop_assert_eq!(decode(&bytes), Ok(record));
+    }
+
+    #[test]
+    fn no_bytes_make_the_reader_panic(
+        mut bytes in proptest::collection::vec(any::<u8>(), 0..400), version in 0u8..4, kind in 0u8..9
+    ) {
         let _ = decode(&bytes);
         if bytes.len() > 2 {
-            bytes[0] = VERSION;
+            bytes[0] = version;
             bytes[1] = kind;
             let _ = decode(&bytes);
+            let _ = node_of(&bytes);
         }
     }
 
@@ -249,6 +340,78 @@ proptest! {
     }
 }
 
+/// A hold with a field made by `write` in the place of its last.
+fn with_field(write: impl FnOnce(&mut Writer<'_>)) -> Vec<u8> {
+    let mut bytes = bytes_of(&Record::Extend(Extend {
+        id: GenerationId::new(1, 1),
+        extra: Nanos(7),
+    }));
+    bytes.pop();
+    let mut writer = Writer { out: &mut bytes };
+    write(&mut writer);
+    writer.end();
+    bytes
+}
+
+#[test]
+fn counts_payers_and_items_of_a_later_server_are_stepped_over_or_kept() {
+    for (tag, pairs) in [
+        (field::COUNTS, [99, 5, 1, 6]),
+        (field::PAYERS, [77, 5, 1, 6]),
+    ] {
+        let bytes = with_field(|w| w.within(tag, |w| pairs.iter().for_each(|n| w.plain(*n))));
+        assert!(decode(&bytes).is_ok());
+    }
+    // A line that is not understood still costs what it costs.
+    let lines = [Line {
+        item: tags::item(99),
+        units: 3,
+        price: PicosPerUnit(2_000),
+        amount: Nanos::ZERO,
+    }];
+    let charge = crate::price::Charge::recompute(&lines).unwrap();
+    assert_eq!((charge.total, charge.upstream_total), (Nanos(6), Nanos(6)));
+}
+
+#[test]
+fn what_cannot_be_read_is_named_with_its_remedy() {
+    let mut later = with_field(|_| ());
+    later[0] = 3;
+    let error = decode(&later).unwrap_err();
+    assert_eq!(error, DecodeError::Version(3));
+    assert!(
+        error.to_string().contains("version 3") && error.to_string().contains("start that version")
+    );
+    let mut unknown = with_field(|_| ());
+    unknown[1] = 200;
+    let error = decode(&unknown).unwrap_err();
+    assert_eq!(error, DecodeError::Kind(200));
+    // A list that ends in the middle of an entry.
+    for (tag, name) in [
+        (field::COST, "cost"),
+        (field::ATTEMPT, "attempt"),
+        (field::LINE, "line"),
+        (field::COUNTS, "counts"),
+        (field::PAYERS, "payers"),
+    ] {
+        let cut = with_field(|w| w.within(tag, |w| w.out.push(0x83)));
+        let error = decode(&cut).unwrap_err();
+        assert_eq!(error, DecodeError::Cut(name));
+        assert!(error.to_string().contains("backup"), "{error}");
+    }
+    // More entries than any call has, and fields of the wrong kind.
+    let crowd = with_field(|w| {
+        for _ in 0..=crate::record::LIST_MAX {
+            w.within(field::COST, |w| w.number(2, 1));
+        }
+    });
+    assert_eq!(decode(&crowd), Err(DecodeError::Field("costs")));
+    let number = with_field(|w| w.always(field::MODEL, 1));
+    assert_eq!(decode(&number), Err(DecodeError::Field("model")));
+    let text = with_field(|w| w.text(field::AT_MS, "noon"));
+    assert_eq!(decode(&text), Err(DecodeError::Field("at")));
+}
+
 #[test]
 fn texts_are_cut_at_a_character_and_long_extras_left_out() {
     let long = "é".repeat(TEXT_BYTES_MAX);
@@ -258,17 +421,13 @@ fn texts_are_cut_at_a_character_and_long_extras_left_out() {
         extra: &extra,
         ..Facts::default()
     };
-    let settlement = Settlement {
-        id: GenerationId::new(1, 1),
-        account: AccountId(1),
-        at_ms: 0,
-        charge: Nanos(1),
-        costs: Vec::new(),
-        possible: Vec::new(),
-        facts,
-    };
-    let mut bytes = Vec::new();
-    encode_settle(KeyId(1), Nanos(1), Nanos(1), &settlement, &mut bytes);
+    let settled = Record::Settle(Settle {
+        key: KeyId(1),
+        held: Nanos(1),
+        paid: Nanos(1),
+        settlement: settlement(facts),
+    });
+    let bytes = bytes_of(&settled);
     let Ok(Record::Settle(read)) = decode(&bytes) else {
         panic!("not a settlement")
     };
@@ -276,11 +435,88 @@ fn texts_are_cut_at_a_character_and_long_extras_left_out() {
     assert_eq!(read.settlement.facts.extra, "");
 }
 
+fn settlement(facts: Facts<'_>) -> Settlement<'_> {
+    Settlement {
+        id: GenerationId::new(1_795_000_000, u128::MAX),
+        account: AccountId(3),
+        at_ms: 1_795_000_008_123,
+        charge: Nanos(1_417_500),
+        costs: vec![Cost {
+            provider: "openai",
+            amount: Nanos(1_350_000),
+            payer: Payer::Customer,
+        }],
+        possible: Vec::new(),
+        facts,
+    }
+}
+
+/// An ordinary call's end, with everything that is known of one.
+fn ordinary() -> Record<'static> {
+    let prices = bourse_catalog::PriceList {
+        base: bourse_catalog::Prices {
+            prompt: Some(PicosPerUnit(150_000)),
+            completion: Some(PicosPerUnit(600_000)),
+            ..bourse_catalog::Prices::default()
+        },
+        ..bourse_catalog::PriceList::default()
+    };
+    let usage = Usage {
+        prompt: 1_000,
+        completion: 2_000,
+        ..Usage::default()
+    };
+    let charge = crate::price::price(&usage, 0, &prices, 50_000).unwrap();
+    let facts = Facts {
+        model: "openai/gpt-4o-mini",
+        provider: "openai",
+        provider_name: "OpenAI",
+        endpoint: "openai/gpt-4o-mini@openai",
+        upstream_id: "chatcmpl-9aBcDeFgHiJkLmNoPqRsTuVwXyZ01",
+        finish: "stop",
+        native_finish: "end_turn",
+        referer: "https://example.com/é",
+        app: "Example",
+        user_agent: "openai-python/2.8.1",
+        service_tier: "default",
+        flags: Flags {
+            streamed: true,
+            ..Flags::default()
+        },
+        counts: usage.into(),
+        upstream_prompt: charge.upstream_prompt,
+        upstream_completion: charge.upstream_completion,
+        queue_ms: 1,
+        latency_ms: 412,
+        generation_ms: 7_300,
+        attempts: vec![AttemptFact {
+            provider: "openai",
+            endpoint: "openai/gpt-4o-mini@openai",
+            model: "openai/gpt-4o-mini",
+            upstream_id: "chatcmpl-9aBcDeFgHiJkLmNoPqRsTuVwXyZ01",
+            status: 200,
+            head_ms: 380,
+            latency_ms: 412,
+            end_ms: 7_712,
+            billed: charge.upstream_total,
+            ..AttemptFact::default()
+        }],
+        price_book: u64::MAX,
+        lines: charge.lines,
+        ..Facts::default()
+    };
+    Record::Settle(Settle {
+        key: KeyId(4),
+        held: Nanos(9_000_000),
+        paid: Nanos(1_400_000),
+        settlement: settlement(facts),
+    })
+}
+
 #[test]
-fn the_two_records_of_a_plain_call_are_small() {
-    let id = GenerationId::new(1_795_000_000, u128::MAX);
+fn the_two_records_of_an_ordinary_call_are_small() {
     let hold = Record::Hold(Hold {
-        id,
+        id: GenerationId::new(1_795_000_000, u128::MAX),
         account: AccountId(1),
         key: KeyId(1),
         amount: Nanos(10_000_000),
@@ -289,5 +525,72 @@ fn the_two_records_of_a_plain_call_are_small() {
         provider: "openai",
         endpoint: "openai/gpt-5-mini@openai",
     });
-    assert!(bytes_of(&hold).len() < 100, "{}", bytes_of(&hold).len());
+    let hold = bytes_of(&hold).len();
+    assert!(hold < 100, "{hold}");
+    // Version 1 took 350 bytes to say less.
+    let end = bytes_of(&ordinary()).len();
+    assert!(end <= 350 + 48, "{end}");
+    println!("hold {hold}, end {end}");
+}
+
+#[test]
+fn every_price_has_a_number_of_its_own() {
+    use crate::price::Item;
+    let prices = bourse_catalog::PriceKey::ALL.iter();
+    let items = prices
+        .map(|key| Item::Price(*key))
+        .chain([Item::Markup, Item::Checkpoint]);
+    for item in items {
+        let number = tags::item_number(item);
+        assert_ne!(number, 0, "{item:?} has no number in tags.rs");
+        assert_eq!(tags::item(number), item);
+    }
+}
+
+/// The tables of `docs/journal.md`, made from the lists in the code.
+fn tables() -> Vec<String> {
+    let mut lines = Vec::new();
+    for list in [
+        tags::kind::LIST,
+        tags::field::LIST,
+        tags::attempt::LIST,
+        tags::cost::LIST,
+        tags::payer::LIST,
+    ] {
+        let mut last = 0;
+        for (number, name, kind, meaning) in list {
+            assert!(*number > last, "{name}: numbers rise");
+            last = *number;
+            let name = name.to_lowercase();
+            lines.push(format!("| {number} | `{name}` | {kind} |{meaning} |"));
+        }
+    }
+    for kind in Count::ALL {
+        lines.push(format!("| {} | `{}` |", *kind as u64, kind.name()));
+    }
+    for (number, reason) in VoidReason::ALL.iter().enumerate() {
+        lines.push(format!("| {number} | {reason:?} |"));
+    }
+    for (number, item) in tags::ITEMS {
+        let name = match item {
+            crate::price::Item::Price(key) => key.name().to_owned(),
+            other => format!("{other:?}").to_lowercase(),
+        };
+        lines.push(format!("| {number} | `{name}` |"));
+    }
+    lines
+}
+
+#[test]
+fn the_document_lists_every_number() {
+    let document = include_str!("../../../../../docs/journal.md");
+    let missing: Vec<_> = tables()
+        .into_iter()
+        .filter(|line| !document.contains(line.as_str()))
+        .collect();
+    assert!(
+        missing.is_empty(),
+        "docs/journal.md lacks:\n{}",
+        missing.join("\n")
+    );
 }

@@ -31,7 +31,7 @@ Examples:
   bourse ledger export --from 2026-11-01 --before 2026-12-01 --json > november.jsonl
 
 Works beside a running server. A call is there once the database has it, a fraction of a
-second after it has ended; calls that cost nobody anything are not kept.")]
+second after it has ended; calls that cost nobody anything are left out.")]
 pub(in crate::cli) struct Options {
     /// Calls settled then or later: a date (UTC) or a moment such as 2026-11-01T12:00:00Z
     #[arg(long, value_name = "WHEN", value_parser = moment)]
@@ -88,7 +88,8 @@ pub(super) fn run(options: &Options, common: &Common) -> Result<(), Error> {
             }
             loop {
                 let rows = store.generations_settled(page).await?;
-                for row in &rows {
+                // What cost nobody anything is in no books.
+                for row in rows.iter().filter(|row| row.is_in_books()) {
                     let account = names.get(&row.account).map_or("", String::as_str);
                     if options.account.as_ref().is_some_and(|only| only != account) {
                         continue;

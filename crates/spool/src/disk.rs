@@ -1,0 +1,49 @@
+//! What the spool asks of the operating system and may be refused: the place
+//! at which tests let a disk be full or broken.
+
+use std::fmt::Debug;
+use std::fs::{File, OpenOptions};
+use std::io::{Result, Write};
+use std::path::Path;
+
+/// The operations that can fail for want of room, or because a disk fails.
+pub(crate) trait Disk: Debug + Send + Sync {
+    /// Creates an empty file to append to, in the place of an older one.
+    fn create(&self, path: &Path) -> Result<File>;
+    /// Appends all of `bytes`.
+    fn append(&self, file: &File, bytes: &[u8]) -> Result<()>;
+    /// Brings a file to the disk.
+    fn sync(&self, file: &File) -> Result<()>;
+    /// Gives a file another name, in the place of whatever has it.
+    fn rename(&self, from: &Path, to: &Path) -> Result<()>;
+    /// Brings a directory's entries to the disk.
+    fn sync_dir(&self, dir: &Path) -> Result<()>;
+}
+
+/// The real one.
+#[derive(Debug)]
+pub(crate) struct RealDisk;
+
+impl Disk for RealDisk {
+    fn create(&self, path: &Path) -> Result<File> {
+        // Two steps, because appending and truncating exclude one another.
+        File::create(path)?;
+        OpenOptions::new().read(true).append(true).open(path)
+    }
+
+    fn append(&self, mut file: &File, bytes: &[u8]) -> Result<()> {
+        file.write_all(bytes)
+    }
+
+    fn sync(&self, file: &File) -> Result<()> {
+        file.sync_all()
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        std::fs::rename(from, to)
+    }
+
+    fn sync_dir(&self, dir: &Path) -> Result<()> {
+        File::open(dir)?.sync_all()
+    }
+}

@@ -1,0 +1,196 @@
+//! Disks that are full for a while.
+
+use std::io::{Error, ErrorKind, Result};
+use std::sync::atomic::AtomicBool;
+
+use super::*;
+
+/// What a disk refuses while it is full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Refuses {
+    Create,
+    Append,
+    /// Half of what is appended is taken.
+    HalfAppend,
+    Sync,
+    Rename,
+    SyncDir,
+}
+
+const ALL: [Refuses; 6] = [
+    Refuses::Create,
+    Refuses::Append,
+    Refuses::HalfAppend,
+    Refuses::Sync,
+    Refuses::Rename,
+    Refuses::SyncDir,
+];
+
+#[derive(Debug)]
+struct FaultyDisk {
+    refuses: Refuses,
+    is_full: AtomicBool,
+}
+
+impl FaultyDisk {
+    fn new(refuses: Refuses) -> Arc<Self> {
+        Arc::new(Self {
+            refuses,
+            is_full: AtomicBool::new(false),
+        })
+    }
+
+    fn set(&self, is_full: bool) {
+        self.is_full.store(is_full, Ordering::Relaxed);
+    }
+
+    fn refuses(&self, what: Refuses) -> bool {
+        self.refuses == what && self.is_full.load(Ordering::Relaxed)
+    }
+
+    fn may(&self, what: Refuses) -> Result<()> {
+        if self.refuses(what) {
+            return Err(Error::from(ErrorKind::StorageFull));
+        }
+        Ok(())
+    }
+}
+
+impl Disk for FaultyDisk {
+    fn create(&self, path: &Path) -> Result<File> {
+        self.may(Refuses::Create)?;
+        RealDisk.create(path)
+    }
+
+    fn append(&self, file: &File, bytes: &[u8]) -> Result<()> {
+        self.may(Refuses::Append)?;
+        if self.refuses(Refuses::HalfAppend) {
+            RealDisk.append(file, &bytes[..bytes.len() / 2])?;
+            return Err(Error::from(ErrorKind::StorageFull));
+        }
+        RealDisk.append(file, bytes)
+    }
+
+    fn sync(&self, file: &File) -> Result<()> {
+        self.may(Refuses::Sync)?;
+        RealDisk.sync(file)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        self.may(Refuses::Rename)?;
+        RealDisk.rename(from, to)
+    }
+
+    fn sync_dir(&self, dir: &Path) -> Result<()> {
+        self.may(Refuses::SyncDir)?;
+        RealDisk.sync_dir(dir)
+    }
+}
+
+fn open_faulty(disk: &Arc<FaultyDisk>, dir: &Path, options: Options) -> Spool {
+    let disk: Arc<dyn Disk> = disk.clone();
+    Spool::open_on(disk, dir, OWNER, (Position(0), &[]), options)
+        .unwrap()
+        .spool
+}
+
+fn small() -> Options {
+    Options {
+        segment_bytes: 100,
+        ..options()
+    }
+}
+
+#[test]
+fn a_disk_that_was_full_takes_everything_once_there_is_room() {
+    for refuses in ALL {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = FaultyDisk::new(refuses);
+        let spool = open_faulty(&disk, dir.path(), small());
+        let mut accepted = Vec::new();
+        for round in 0..6u8 {
+            disk.set(round % 2 == 1);
+            for i in 0..5u8 {
+                let record = vec![round * 10 + i + 1; 40];
+                let taken = spool.append(Kind::Go, &record);
+                // With room, nothing is refused, whatever came before.
+                assert!(taken.is_ok() || round % 2 == 1, "{refuses:?}: {taken:?}");
+                if taken.is_ok() {
+                    accepted.push(record);
+                }
+            }
+        }
+        disk.set(false);
+        assert!(accepted.len() >= 15, "{refuses:?}");
+        assert_eq!(records(&spool), accepted, "{refuses:?}");
+        assert!(segment::list(dir.path()).unwrap().len() > 3, "{refuses:?}");
+        drop(spool);
+        let spool = open_at(dir.path(), Position(0), small()).unwrap().spool;
+        assert_eq!(records(&spool), accepted, "{refuses:?}, reopened");
+    }
+}
+
+#[test]
+fn the_end_of_a_call_waits_in_memory_for_a_full_disk() {
+    for refuses in [Refuses::Append, Refuses::HalfAppend] {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = FaultyDisk::new(refuses);
+        let spool = open_faulty(&disk, dir.path(), small());
+        spool.append(Kind::Begin, b"begin").unwrap();
+        disk.set(true);
+        let first = spool.append(Kind::End, b"end 1").unwrap();
+        let second = spool.append(Kind::End, b"end 2").unwrap();
+        assert!(spool.written() < first && first < second);
+        assert!(spool.append(Kind::Begin, b"refused").is_err());
+        assert!(spool.append(Kind::Note, b"refused").is_err());
+        assert!(spool.retry() > 0);
+        assert_eq!(records(&spool), [b"begin"]);
+        disk.set(false);
+        assert_eq!(spool.retry(), 0);
+        assert_eq!(spool.written(), second);
+        spool.append(Kind::Go, b"later").unwrap();
+        let expected: [&[u8]; 4] = [b"begin", b"end 1", b"end 2", b"later"];
+        assert_eq!(records(&spool), expected);
+        // What is still owed when the spool is closed is written then.
+        disk.set(true);
+        spool.append(Kind::End, b"end 3").unwrap();
+        disk.set(false);
+        drop(spool);
+        let all = records(&open(dir.path()).spool);
+        assert_eq!(all.last().unwrap(), b"end 3");
+    }
+}
+
+#[test]
+fn a_spool_that_cannot_keep_ends_any_more_stops() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = FaultyDisk::new(Refuses::Append);
+    let spool = open_faulty(&disk, dir.path(), options());
+    disk.set(true);
+    let large = vec![1; 1 << 20];
+    for _ in 0..3 {
+        spool.append(Kind::End, &large).unwrap();
+    }
+    assert!(spool.append(Kind::End, &large).is_err());
+    let stopped = spool.append(Kind::Begin, b"more");
+    assert!(matches!(stopped, Err(SpoolError::Stopped)));
+}
+
+#[test]
+fn a_segment_that_was_taken_back_does_not_come_back() {
+    let dir = tempfile::tempdir().unwrap();
+    {
+        let spool = open(dir.path()).spool;
+        for record in ten_records() {
+            spool.append(Kind::Go, &record).unwrap();
+        }
+    }
+    // As if its removal had not reached the disk before the power went.
+    let stray = Segment::at(dir.path(), Position(40));
+    drop(stray.create(&RealDisk, OWNER).unwrap());
+    let draft = stray.path.with_extension("spool.new");
+    std::fs::write(&draft, b"half").unwrap();
+    let spool = open(dir.path()).spool;
+    assert_eq!(records(&spool), ten_records());
+    assert!(!draft.exists() && !stray.path.exists());
+}
