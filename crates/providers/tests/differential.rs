@@ -654,8 +654,14 @@ fn by_words<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Heard {
     }
 }
 
-/// Streams of vendors, as the deltas of their chunks; `!` ends with a reason.
+/// Streams of vendors, as the insides of the choices of their chunks.
 const STREAMS: &[&[&str]] = &[
+    &[
+        r#""delta":{"content":"x","reasoning":"a"}"#,
+        r#""delta":{"content":"y","reasoning":"b"}"#,
+        r#""delta":{"content":"z","reasoning":"c"}"#,
+        r#""delta":{},"finish_reason":"stop""#,
+    ],
     &[
         r#""delta":{"role":"assistant","content":""}"#,
         r#""delta":{"content":"Hi"}"#,

@@ -89,10 +89,13 @@ pub struct UsageReport {
 
 impl UsageReport {
     /// Takes over every field that `later` reports: streams repeat and
-    /// refine their usage, and the last word counts.
+    /// refine their usage, and the last word counts. Counts only grow while an
+    /// answer is made, so a zero after something is no count: servers send
+    /// messages whose numbers they did not fill in (envoyproxy/ai-gateway
+    /// issue 1631, 2026).
     pub fn merge(&mut self, later: &Self) {
         fn take(slot: &mut Option<u64>, later: Option<u64>) {
-            if later.is_some() {
+            if later.is_some_and(|later| later > 0) || slot.is_none() {
                 *slot = later;
             }
         }
@@ -237,5 +240,13 @@ mod tests {
             ..Default::default()
         });
         assert_eq!((report.prompt, report.completion), (Some(3), Some(5)));
+        report.merge(&UsageReport {
+            prompt: Some(0),
+            completion: Some(4),
+            reasoning: Some(0),
+            ..Default::default()
+        });
+        assert_eq!((report.prompt, report.completion), (Some(3), Some(4)));
+        assert_eq!(report.reasoning, Some(0));
     }
 }

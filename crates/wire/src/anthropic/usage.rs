@@ -11,7 +11,9 @@ use bourse_vocab::json::Value;
 use bourse_vocab::{Bill, Usage, UsageReport};
 
 /// Counts as a stream reports them bit by bit: `message_delta` repeats some
-/// of what `message_start` said, and the last word on each counts.
+/// of what `message_start` said. They are cumulative (docs.claude.com,
+/// streaming, 2026), so the highest word on each counts: compatible servers
+/// send zeros where they have nothing to say, at the start or at the end.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Counter {
     input: Option<u64>,
@@ -31,7 +33,7 @@ impl Counter {
         let mut report = UsageReport::default();
         let mut take = |slot: &mut Option<u64>, pointer: &str| {
             if let Some(count) = usage.pointer(pointer).and_then(|value| report.count(value)) {
-                *slot = Some(count);
+                *slot = Some(slot.map_or(count, |before| before.max(count)));
             }
         };
         take(&mut self.input, "/input_tokens");

@@ -3,6 +3,8 @@
 //! They are served by chat models: the prompt becomes one user message, and
 //! what the model says becomes the text.
 
+mod scores;
+
 use bourse_vocab::Failure;
 use bourse_vocab::chat::{Choice, Event, Finish, Message, Part, Reply, Request, Role};
 use bourse_vocab::json::Value;
@@ -10,7 +12,7 @@ use bytes::Bytes;
 
 use super::reply::{head, said, tail};
 use super::request::Reader;
-use super::stream::{Bits, ChunkWriter};
+use super::stream::{Bits, ChunkWriter, SoFar};
 use crate::codec::{Stamp, StreamWriter, not_json};
 use crate::fields::{Fields, Path};
 use crate::json::{Outline, parse_scanned};
@@ -99,7 +101,7 @@ fn write_choice(out: &mut Vec<u8>, choice: &Choice) {
         object
             .put("text", &said(&choice.parts).unwrap_or_default())
             .put("index", &choice.index)
-            .put("logprobs", &choice.logprobs)
+            .put("logprobs", &scores::of_text(choice.logprobs.as_ref(), 0))
             .put("finish_reason", &choice.finish.map(Finish::name))
             .put("native_finish_reason", &choice.native_finish);
         if let Some(reasoning) = super::reasoning::joined(&choice.parts) {
@@ -121,11 +123,16 @@ struct TextBits;
 impl Bits for TextBits {
     const KIND: &'static str = KIND;
 
-    fn write(&self, choice: &mut Object<'_>, event: &Event, _first: bool) -> bool {
+    const COUNTS_TEXT: bool = true;
+
+    fn write(&self, choice: &mut Object<'_>, event: &Event, so_far: SoFar) -> bool {
         match event {
             Event::Text { text, logprobs, .. } => {
                 choice.put("text", text);
-                choice.put_some("logprobs", logprobs.as_ref());
+                if logprobs.is_some() {
+                    let scores = scores::of_text(logprobs.as_ref(), so_far.characters);
+                    choice.put("logprobs", &scores);
+                }
             }
             Event::Reasoning { delta, .. } => {
                 let Some(text) = super::reasoning::readable(&delta.kind) else {

@@ -4,4 +4,4 @@ mod read;
 mod write;
 
 pub use read::ChatReader;
-pub use write::{Bits, ChatBits, ChunkWriter};
+pub use write::{Bits, ChatBits, ChunkWriter, SoFar};

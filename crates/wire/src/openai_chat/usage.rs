@@ -61,6 +61,8 @@ impl Count {
 struct WireUsage {
     prompt_tokens: Count,
     completion_tokens: Count,
+    input_tokens: Count,
+    output_tokens: Count,
     total_tokens: Count,
     prompt: PromptDetails,
     completion: CompletionDetails,
@@ -69,14 +71,63 @@ struct WireUsage {
     prompt_cache_hit_tokens: Count,
     /// Moonshot and others that report it beside the totals.
     cached_tokens: Count,
+    /// SGLang and Perplexity, beside the totals of which it is part
+    /// (docs.sglang.ai, reasoning; docs.perplexity.ai, chat completions, 2026).
+    reasoning_tokens: Count,
+    /// Anthropic's names, which gateways in between leave beside the totals;
+    /// in this format they are part of the prompt.
+    cache_read_input_tokens: Count,
+    cache_write: CacheWrites,
     /// OpenRouter's shape, for upstreams that are gateways themselves.
     web_search_requests: Count,
+}
+
+/// What was written to a cache, by lifetime if that is told.
+#[derive(Debug, Default)]
+struct CacheWrites {
+    all: Count,
+    short: Count,
+    long: Count,
+}
+
+impl CacheWrites {
+    /// Reads one of the members that Anthropic and those who copied them
+    /// have: Alibaba reports explicit caches so (alibabacloud.com,
+    /// model-studio/context-cache, 2026).
+    fn read(&mut self, entry: &Entry<'_>) -> Option<()> {
+        match entry.name {
+            b"cache_write_tokens" | b"cache_creation_input_tokens" => {
+                self.all = Count::read(entry);
+            }
+            b"cache_creation" => {
+                return details(entry, |entry| match entry.name {
+                    b"ephemeral_5m_input_tokens" => self.short = Count::read(entry),
+                    b"ephemeral_1h_input_tokens" => self.long = Count::read(entry),
+                    _ => {}
+                });
+            }
+            _ => {}
+        }
+        Some(())
+    }
+
+    /// Tokens written for five minutes, which is what everybody means who
+    /// does not say, and for an hour.
+    fn take(self, nonsense: &mut bool) -> (Option<u64>, Option<u64>) {
+        let all = self.all.take(nonsense);
+        let (short, long) = (self.short.take(nonsense), self.long.take(nonsense));
+        match (all, long) {
+            (Some(all), Some(long)) => (Some(all.saturating_sub(long)), Some(long.min(all))),
+            (Some(all), None) => (Some(all), None),
+            (None, long) => (short, long),
+        }
+    }
 }
 
 #[derive(Debug, Default)]
 struct PromptDetails {
     cached_tokens: Count,
-    cache_write_tokens: Count,
+    cache_write: CacheWrites,
     audio_tokens: Count,
 }
 
@@ -95,19 +146,32 @@ impl WireUsage {
             match entry.name {
                 b"prompt_tokens" => usage.prompt_tokens = Count::read(entry),
                 b"completion_tokens" => usage.completion_tokens = Count::read(entry),
+                // The names of OpenAI's other interface, which servers that
+                // speak both mix up.
+                b"input_tokens" => usage.input_tokens = Count::read(entry),
+                b"output_tokens" => usage.output_tokens = Count::read(entry),
                 b"total_tokens" => usage.total_tokens = Count::read(entry),
                 b"prompt_cache_hit_tokens" => usage.prompt_cache_hit_tokens = Count::read(entry),
                 b"cached_tokens" => usage.cached_tokens = Count::read(entry),
-                b"prompt_tokens_details" => {
+                b"reasoning_tokens" => usage.reasoning_tokens = Count::read(entry),
+                b"cache_read_input_tokens" => {
+                    usage.cache_read_input_tokens = Count::read(entry);
+                }
+                b"cache_creation_input_tokens" | b"cache_creation" => {
+                    return usage.cache_write.read(entry);
+                }
+                b"prompt_tokens_details" | b"input_tokens_details" => {
                     let prompt = &mut usage.prompt;
                     return details(entry, |entry| match entry.name {
                         b"cached_tokens" => prompt.cached_tokens = Count::read(entry),
-                        b"cache_write_tokens" => prompt.cache_write_tokens = Count::read(entry),
                         b"audio_tokens" => prompt.audio_tokens = Count::read(entry),
-                        _ => {}
+                        _ => {
+                            // Nonsense in there hides nothing but itself.
+                            let _ = prompt.cache_write.read(entry);
+                        }
                     });
                 }
-                b"completion_tokens_details" => {
+                b"completion_tokens_details" | b"output_tokens_details" => {
                     let completion = &mut usage.completion;
                     return details(entry, |entry| match entry.name {
                         b"reasoning_tokens" => completion.reasoning_tokens = Count::read(entry),
@@ -180,20 +244,29 @@ pub fn read_usage_text(text: &[u8]) -> UsageReport {
         ..
     } = wire;
     let mut nonsense = false;
+    let written = match prompt.cache_write.take(&mut nonsense) {
+        (None, None) => wire.cache_write.take(&mut nonsense),
+        written => written,
+    };
     let mut report = UsageReport {
-        prompt: wire.prompt_tokens.take(&mut nonsense),
+        prompt: wire.prompt_tokens.or(wire.input_tokens).take(&mut nonsense),
         cache_read: prompt
             .cached_tokens
             .or(wire.prompt_cache_hit_tokens)
             .or(wire.cached_tokens)
+            .or(wire.cache_read_input_tokens)
             .take(&mut nonsense),
-        // The shape does not say how long a written cache lives; five
-        // minutes is the default of every vendor that reports writes.
-        cache_write_5m: prompt.cache_write_tokens.take(&mut nonsense),
-        cache_write_1h: None,
+        cache_write_5m: written.0,
+        cache_write_1h: written.1,
         prompt_audio: prompt.audio_tokens.take(&mut nonsense),
-        completion: wire.completion_tokens.take(&mut nonsense),
-        reasoning: output.reasoning_tokens.take(&mut nonsense),
+        completion: wire
+            .completion_tokens
+            .or(wire.output_tokens)
+            .take(&mut nonsense),
+        reasoning: output
+            .reasoning_tokens
+            .or(wire.reasoning_tokens)
+            .take(&mut nonsense),
         completion_audio: output.audio_tokens.take(&mut nonsense),
         completion_image: output.image_tokens.take(&mut nonsense),
         web_searches: wire.web_search_requests.take(&mut nonsense),
@@ -333,6 +406,40 @@ mod tests {
             let report = read(&usage);
             assert_eq!((report.prompt, report.cache_read), (Some(100), Some(80)));
         }
+    }
+
+    #[test]
+    fn written_caches_are_found_under_every_name() {
+        let alibaba = json!({"prompt_tokens": 2000, "completion_tokens": 10,
+            "prompt_tokens_details": {"cache_creation_input_tokens": 1889, "cache_type": "ephemeral",
+                "cached_tokens": 0, "cache_creation": {"ephemeral_5m_input_tokens": 1889}}});
+        let openai = json!({"prompt_tokens": 2000, "completion_tokens": 10,
+            "prompt_tokens_details": {"cache_write_tokens": 1889}});
+        let between = json!({"prompt_tokens": 2000, "completion_tokens": 10,
+            "cache_read_input_tokens": 7, "cache_creation_input_tokens": 1889,
+            "cache_creation": {"ephemeral_1h_input_tokens": 89}});
+        for (usage, written) in [
+            (alibaba, (Some(1889), None)),
+            (openai, (Some(1889), None)),
+            (between, (Some(1800), Some(89))),
+        ] {
+            let report = read(&usage);
+            assert_eq!((report.cache_write_5m, report.cache_write_1h), written);
+            assert!(!report.nonsense);
+        }
+    }
+
+    #[test]
+    fn counts_beside_the_details_and_under_other_names_are_read() {
+        let sglang = read(&json!({"prompt_tokens": 10.0, "completion_tokens": 30,
+            "total_tokens": 40, "reasoning_tokens": 20}));
+        assert_eq!((sglang.prompt, sglang.reasoning), (Some(10), Some(20)));
+        assert_eq!(sglang.completion, Some(30));
+        let mixed = read(&json!({"input_tokens": 10, "output_tokens": 30,
+            "input_tokens_details": {"cached_tokens": 4},
+            "output_tokens_details": {"reasoning_tokens": 20}}));
+        assert_eq!((mixed.prompt, mixed.completion), (Some(10), Some(30)));
+        assert_eq!((mixed.cache_read, mixed.reasoning), (Some(4), Some(20)));
     }
 
     #[test]

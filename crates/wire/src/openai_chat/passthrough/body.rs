@@ -26,6 +26,9 @@ pub(super) struct Body<'a> {
     pub first: bool,
     /// Bytes or pieces of content, shown or hidden, in this body.
     pub has_content: bool,
+    /// Something other than a thought was said. It comes after the thoughts of
+    /// the same body, in whatever order their members stand.
+    pub speaks: bool,
 }
 
 impl Body<'_> {
@@ -71,6 +74,8 @@ impl Body<'_> {
             }
         }
         self.out.push(b'}');
+        self.state.pieces.interrupted |= self.speaks;
+        self.seen.speaks |= self.speaks;
         Ok(())
     }
 
@@ -78,8 +83,7 @@ impl Body<'_> {
     fn said(&mut self, filled: bool) {
         self.seen.shows_content |= filled;
         self.has_content |= filled;
-        self.state.pieces.interrupted |= filled;
-        self.seen.speaks |= filled;
+        self.speaks |= filled;
     }
 
     /// Copies a member whose text is content.

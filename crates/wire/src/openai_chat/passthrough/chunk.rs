@@ -370,6 +370,7 @@ impl Writer<'_> {
             answer: self.state.answer.as_deref(),
             first: true,
             has_content: false,
+            speaks: false,
         };
         body.write(entry)?;
         self.seen.content |= body.has_content;

@@ -8,7 +8,7 @@ use super::envelope::Envelope;
 use crate::codec::WriteTarget;
 use crate::dialect::parameters::{
     ASK_FOR_USAGE, Disposal, Fate, NEED_TOOLS, Param, REQUIRED, choice_of_nothing, disposal,
-    disposal_of,
+    disposal_of, unpriced_tier,
 };
 use crate::dialect::{Dialect, StreamUsage, needs_vocabulary, thinking};
 use crate::json::splice::Splice;
@@ -51,6 +51,7 @@ pub fn splice_request(
     request.numbers();
     request.tools();
     request.modalities();
+    request.service_tier();
     request.gateways_own(target);
     if let Some(reasoning) = &envelope.reasoning {
         request.reasoning(reasoning, target);
@@ -180,6 +181,17 @@ impl<'a> Request<'a> {
             self.splice.remove(Param::Modalities.name());
             self.losses
                 .retain(|loss| loss.field != Param::Modalities.name());
+        }
+    }
+
+    fn service_tier(&mut self) {
+        let name = Param::ServiceTier.name();
+        let tier = self.envelope.service_tier.as_deref();
+        if let Some(loss) = tier.and_then(unpriced_tier)
+            && is_forwarded(self.dialect, name)
+        {
+            self.splice.remove(name);
+            self.losses.push(loss);
         }
     }
 

@@ -64,6 +64,8 @@ impl Template {
             && seen.error.is_none()
             && seen.choices.len() == 1
             && !seen.begins_call
+            // The thought of the next such chunk is another piece.
+            && !(seen.thinks && seen.speaks)
             && seen.choices.iter().all(|choice| choice.finish.is_none())
             && (1..=HOLES_MAX).contains(&seen.holes.len())
             && data.len() <= LITERALS_MAX;

@@ -13,7 +13,7 @@ use super::write_message;
 use crate::codec::{WriteTarget, Written};
 use crate::dialect::calls::fit_ids;
 use crate::dialect::parameters::{
-    ASK_FOR_USAGE, Disposal, NEED_TOOLS, Param, choice_of_nothing, disposal,
+    ASK_FOR_USAGE, Disposal, NEED_TOOLS, Param, choice_of_nothing, disposal, unpriced_tier,
 };
 use crate::dialect::{CacheMarks, Dialect, StreamUsage, thinking};
 use crate::object::{self, Object, object};
@@ -245,7 +245,11 @@ impl<'a> Body<'a> {
                     self.lose(name, "unknown, and not carried over");
                 }
             } else if !self.written.contains(&name.as_str()) {
+                let tier = value.as_str().filter(|_| name == Param::ServiceTier.name());
                 match disposal(self.dialect, name) {
+                    Disposal::Send(_) if tier.is_some_and(|tier| unpriced_tier(tier).is_some()) => {
+                        self.losses.extend(tier.and_then(unpriced_tier));
+                    }
                     Disposal::Send(theirs) => {
                         self.object.put(theirs.unwrap_or(name), value);
                     }

@@ -14,14 +14,26 @@ pub trait Bits: Send {
     /// The `object` of a chunk.
     const KIND: &'static str;
 
+    /// Whether the characters of an answer are counted.
+    const COUNTS_TEXT: bool = false;
+
     /// Writes the members of a choice that carry `event`, between `index`
-    /// and `finish_reason`. `first` is set for the first bit of an answer.
+    /// and `finish_reason`. `so_far` is what was written of the answer.
     /// Returns whether there was anything to write; if not, what was
     /// written is taken back.
-    fn write(&self, choice: &mut Object<'_>, event: &Event, first: bool) -> bool;
+    fn write(&self, choice: &mut Object<'_>, event: &Event, so_far: SoFar) -> bool;
 
     /// Writes the members of a choice that carry nothing but its end.
     fn write_empty(&self, choice: &mut Object<'_>, first: bool);
+}
+
+/// What was written of an answer.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SoFar {
+    /// Nothing.
+    pub is_first: bool,
+    /// Characters of text, if they are counted.
+    pub characters: usize,
 }
 
 /// Writes a stream of chunks.
@@ -35,8 +47,8 @@ pub struct ChunkWriter<B> {
     head: Vec<u8>,
     /// `openrouter_metadata`, until the last chunk.
     metadata: Option<Box<str>>,
-    /// Answers that have begun.
-    begun: Vec<u32>,
+    /// Answers that have begun, and how many characters they have.
+    begun: Vec<(u32, usize)>,
 }
 
 impl<B: Bits> ChunkWriter<B> {
@@ -64,14 +76,18 @@ impl<B: Bits> ChunkWriter<B> {
     /// Writes a bit of an answer.
     fn bit(&mut self, choice: u32, event: &Event, out: &mut Vec<u8>) {
         let before = out.len();
-        let first = !self.begun.contains(&choice);
+        let known = self.begun.iter().find(|(begun, _)| *begun == choice);
+        let so_far = SoFar {
+            is_first: known.is_none(),
+            characters: known.map_or(0, |(_, characters)| *characters),
+        };
         let mut written = false;
         self.chunk(out, |chunk| {
             chunk.nested("choices", |out| {
                 object::array(out, [choice], |out, index| {
                     object(out, |choice| {
                         choice.put("index", &index);
-                        written = self.bits.write(choice, event, first);
+                        written = self.bits.write(choice, event, so_far);
                         ending(choice, None, None);
                         if !matches!(
                             event,
@@ -88,13 +104,28 @@ impl<B: Bits> ChunkWriter<B> {
         });
         if !written {
             out.truncate(before);
-        } else if first {
-            self.begun.push(choice);
+        } else {
+            self.count(choice, event);
+        }
+    }
+
+    /// Notes that a bit of an answer was written.
+    fn count(&mut self, choice: u32, event: &Event) {
+        let at = self.begun.iter().position(|(begun, _)| *begun == choice);
+        let at = at.unwrap_or_else(|| {
+            self.begun.push((choice, 0));
+            self.begun.len() - 1
+        });
+        if B::COUNTS_TEXT
+            && let Event::Text { text, .. } = event
+            && let Some((_, characters)) = self.begun.get_mut(at)
+        {
+            *characters = characters.saturating_add(text.chars().count());
         }
     }
 
     fn finish(&mut self, choice: u32, reason: Finish, native: Option<&str>, out: &mut Vec<u8>) {
-        let first = !self.begun.contains(&choice);
+        let first = self.begun.iter().all(|(begun, _)| *begun != choice);
         self.chunk(out, |chunk| {
             chunk.nested("choices", |out| {
                 object::array(out, [choice], |out, index| {
@@ -108,7 +139,7 @@ impl<B: Bits> ChunkWriter<B> {
             });
         });
         if first {
-            self.begun.push(choice);
+            self.begun.push((choice, 0));
         }
     }
 
@@ -196,11 +227,11 @@ pub struct ChatBits;
 impl Bits for ChatBits {
     const KIND: &'static str = "chat.completion.chunk";
 
-    fn write(&self, choice: &mut Object<'_>, event: &Event, first: bool) -> bool {
+    fn write(&self, choice: &mut Object<'_>, event: &Event, so_far: SoFar) -> bool {
         let mut written = true;
         choice.nested("delta", |out| {
             object(out, |delta| {
-                if first {
+                if so_far.is_first {
                     delta.put("role", "assistant");
                     // Clients join `content` from the first chunk on.
                     if !matches!(event, Event::Text { .. }) {

@@ -94,3 +94,32 @@ fn a_stream_is_bits_of_text() {
         )
     );
 }
+
+#[test]
+fn scores_have_the_older_shape_and_places_in_the_whole_text() {
+    let mut writer = completion_stream_writer(&STAMP);
+    let mut out = Vec::new();
+    for (text, score) in [("Hé", -1), ("llo", -2)] {
+        let event = Event::Text {
+            choice: 0,
+            text: text.into(),
+            logprobs: Some(json!({"content": [{"token": text, "logprob": score}]})),
+        };
+        writer.event(&event, &mut out);
+    }
+    let text = String::from_utf8(out).unwrap();
+    for (number, expected) in [
+        (
+            0,
+            json!({"tokens": ["Hé"], "token_logprobs": [-1], "top_logprobs": [null], "text_offset": [0]}),
+        ),
+        (
+            1,
+            json!({"tokens": ["llo"], "token_logprobs": [-2], "top_logprobs": [null], "text_offset": [2]}),
+        ),
+    ] {
+        let chunk = text.split("\n\n").nth(number).unwrap();
+        let chunk = bourse_vocab::json::parse(&chunk.as_bytes()[6..]).unwrap();
+        assert_eq!(chunk["choices"][0]["logprobs"], expected);
+    }
+}
