@@ -16,7 +16,7 @@ use crate::clock::now_ms;
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("bourse/", env!("CARGO_PKG_VERSION")));
 
 /// One way to call a target. A target that speaks several formats has
-/// several; whoever calls takes the one that suits the client best.
+/// several; the client's endpoint ranks them.
 pub struct Way {
     /// What it is for.
     pub operation: Operation,

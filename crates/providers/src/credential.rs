@@ -36,8 +36,8 @@ pub enum Credential {
         /// The token of a session that both belong to.
         session: Option<Key>,
     },
-    /// An identity whose tokens live for minutes: whoever sends a request
-    /// asks for one that is good now.
+    /// An identity whose tokens live for minutes: the sender of a request asks
+    /// for one that is good now.
     ServiceAccount(Arc<dyn TokenSource>),
 }
 

@@ -3,7 +3,7 @@
 //! Where the client's bytes pass, writing is a matter of microseconds. A
 //! translation parses the whole prompt, and a worker serves other callers
 //! meanwhile: a long one is handed to another thread. The money is held
-//! before either, so that nobody has parsed for free.
+//! before either: a caller who cannot pay costs no parse.
 
 use std::sync::Arc;
 
@@ -60,7 +60,7 @@ async fn aside(
 ) -> Result<Prepared, Failure> {
     let permit = ASIDE.acquire().await;
     let written = tokio::task::spawn_blocking(move || {
-        // Kept until it is done, also if nobody waits for it any more.
+        // Kept until it is done, also if the call has ended meanwhile.
         let _permit = permit;
         let target = WriteTarget {
             model: &model,

@@ -1,5 +1,4 @@
-//! The search for an answer, and what becomes of it when nobody waits for it
-//! any more.
+//! The search for an answer, and what becomes of it when the client has left.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -64,8 +63,8 @@ impl<T: Send + 'static> Drop for Pursuit<T> {
         if self.status.drain.load(Relaxed)
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
         {
-            // An answer that comes to nobody is dropped, and a relay that is
-            // dropped drains itself.
+            // The answer is dropped when it comes, and a relay that is dropped
+            // drains itself.
             runtime.spawn(async move { drop(search.await) });
         }
     }
