@@ -89,6 +89,7 @@ pub async fn a_batch_that_fails_leaves_nothing_behind(store: &dyn Store) {
     let batch = Batch {
         from: Position(0),
         to: Position(2),
+        chain: None,
         records: &records,
     };
     assert!(matches!(
@@ -138,10 +139,17 @@ pub async fn a_batch_without_records_moves_the_position(store: &dyn Store) {
     let none = |from, to| Batch {
         from: Position(from),
         to: Position(to),
+        chain: None,
         records: &[],
     };
     let nothing = store.apply(none(0, 0)).await.unwrap();
-    assert_eq!(nothing, Applied::default());
+    let expected = Applied {
+        position: Position(0),
+        chain: store.history().await.unwrap().chain,
+        records: 0,
+        repeated: 0,
+    };
+    assert_eq!(nothing, expected);
     let moved = store.apply(none(0, 7)).await.unwrap();
     assert_eq!((moved.position, moved.records), (Position(7), 0));
     assert_eq!(store.applied().await.unwrap(), Position(7));
@@ -173,6 +181,7 @@ pub async fn positions_are_as_large_as_a_database_can_count(store: &dyn Store) {
     let jump = Batch {
         from: Position(0),
         to: far,
+        chain: None,
         records: &records,
     };
     assert_eq!(store.apply(jump).await.unwrap().position, far);
@@ -392,6 +401,7 @@ pub async fn records_that_cannot_be_read_are_refused_wherever_they_stand(store: 
             .apply(Batch {
                 from: Position(0),
                 to: Position(3),
+                chain: None,
                 records: &records,
             })
             .await;
