@@ -52,14 +52,28 @@ impl fmt::Display for Problem {
     }
 }
 
+/// What to do with the list of exceptions.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Takes exceptions out of the list that are needed no more.
+    #[arg(long)]
+    shrink: bool,
+}
+
 /// Does the chore.
 ///
 /// # Errors
 /// When a rule is broken, with every place where one is.
-pub fn run() -> Result<(), String> {
+pub fn run(arguments: &Arguments) -> Result<(), String> {
     let tree = Tree::read(Path::new("."))?;
-    let allowed = Allowed::read(Path::new(allowed::FILE))?;
-    let problems = allowed.apply(every(&tree));
+    let file = Path::new(allowed::FILE);
+    let mut allowed = Allowed::read(file)?;
+    let found = every(&tree);
+    if arguments.shrink {
+        allowed.shrink(&found);
+        allowed.write(file)?;
+    }
+    let problems = allowed.apply(found);
     for problem in &problems {
         println!("{problem}");
     }

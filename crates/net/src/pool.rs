@@ -14,6 +14,7 @@ use crate::error::{NetError, NetErrorKind};
 use crate::h1::Conn;
 use crate::h2::{H2Conn, H2Slot};
 use crate::origin::{Http2, Origin, Scheme};
+use crate::permit::Permit;
 
 /// While HTTP/2 connections are being opened, one more is opened for each
 /// so many requests that wait.
@@ -299,30 +300,6 @@ pub struct PoolStats {
 
 fn exhausted(why: &'static str) -> NetError {
     NetError::because(NetErrorKind::Exhausted, why)
-}
-
-/// Counts one open connection for as long as it lives.
-pub(crate) struct Permit {
-    open: Arc<AtomicUsize>,
-    total: Arc<AtomicUsize>,
-}
-
-impl Permit {
-    fn take(open: &Arc<AtomicUsize>, total: &Arc<AtomicUsize>) -> Self {
-        open.fetch_add(1, Ordering::Relaxed);
-        total.fetch_add(1, Ordering::Relaxed);
-        Self {
-            open: open.clone(),
-            total: total.clone(),
-        }
-    }
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        self.open.fetch_sub(1, Ordering::Relaxed);
-        self.total.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 /// Marks a shared dial as under way; dropped, it wakes who waits for it,

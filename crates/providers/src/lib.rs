@@ -28,6 +28,14 @@ static PROVIDERS: &[&dyn Provider] = &[
     &xai::Xai,
 ];
 
+/// Models that a first request may be tried with: small, and offered by
+/// vendors that most people begin with. Best known first.
+pub const EXAMPLE_MODELS: [&str; 3] = [
+    "openai/gpt-4o-mini",
+    "anthropic/claude-haiku-4.5",
+    "google/gemini-2.5-flash",
+];
+
 /// Every built-in provider: those with their own ways, then the rows.
 pub fn all() -> impl Iterator<Item = &'static dyn Provider> {
     PROVIDERS.iter().copied().chain(

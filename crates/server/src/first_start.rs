@@ -116,18 +116,15 @@ fn example_model(gateway: &Gateway) -> Option<String> {
             .resolve(slug)
             .is_some_and(|r| !market.targets_of(r.model).is_empty())
     };
-    [
-        "openai/gpt-4o-mini",
-        "anthropic/claude-haiku-4.5",
-        "google/gemini-2.5-flash",
-    ]
-    .into_iter()
-    .find(|slug| callable(slug))
-    .map(str::to_owned)
-    .or_else(|| {
-        let target = market.targets().first()?;
-        Some(market.catalog.model(target.model).slug.to_string())
-    })
+    bourse_providers::EXAMPLE_MODELS
+        .iter()
+        .copied()
+        .find(|slug| callable(slug))
+        .map(str::to_owned)
+        .or_else(|| {
+            let target = market.targets().first()?;
+            Some(market.catalog.model(target.model).slug.to_string())
+        })
 }
 
 /// Says where the server is and, on the first start, with which keys.

@@ -142,21 +142,6 @@ impl Format {
             None
         }
     }
-
-    /// Reads a request body.
-    ///
-    /// # Errors
-    /// When the vendor would refuse it: no JSON, a missing field.
-    pub fn read(self, path: &str, body: &[u8]) -> Result<Ask, Refusal> {
-        let value: Value = serde_json::from_slice(body)
-            .map_err(|error| Refusal::bad(format!("We could not parse the JSON body: {error}")))?;
-        match self {
-            Self::OpenaiChat => crate::openai_chat::read(&value),
-            Self::OpenaiText => crate::openai_text::read(&value),
-            Self::Anthropic => crate::anthropic::read(&value),
-            Self::Gemini => crate::gemini::read(path, &value),
-        }
-    }
 }
 
 /// Words of every string in a value; what a prompt part counts for when

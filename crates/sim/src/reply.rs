@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::ask::{Ask, Format};
+use crate::ask::Ask;
 use crate::script::Script;
 use crate::truth::{Answer, Choice, Reported};
 use crate::words::{Pieces, mix};
@@ -91,28 +91,6 @@ impl Reply {
             reported,
             script,
             id,
-        }
-    }
-
-    /// The JSON reply.
-    #[must_use]
-    pub fn json(&self, format: Format) -> Value {
-        match format {
-            Format::OpenaiChat => crate::openai_chat::reply(self),
-            Format::OpenaiText => crate::openai_text::reply(self),
-            Format::Anthropic => crate::anthropic::reply(self),
-            Format::Gemini => crate::gemini::reply(self),
-        }
-    }
-
-    /// The stream.
-    #[must_use]
-    pub fn events(self: Arc<Self>, format: Format) -> Events {
-        match format {
-            Format::OpenaiChat => crate::openai_chat::stream(&self),
-            Format::OpenaiText => crate::openai_text::stream(&self),
-            Format::Anthropic => crate::anthropic::stream(&self),
-            Format::Gemini => crate::gemini::stream(&self),
         }
     }
 

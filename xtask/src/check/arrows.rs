@@ -26,7 +26,11 @@ pub fn check(tree: &Tree) -> Vec<Problem> {
         }
     }
     let mut problems = Vec::new();
-    for one in tree.crates.iter().filter(|one| one.folder.starts_with("crates/")) {
+    for one in tree
+        .crates
+        .iter()
+        .filter(|one| one.folder.starts_with("crates/"))
+    {
         match said.get(&one.name) {
             None => {
                 let message = format!("is not in the table of {PAGE}");
@@ -80,10 +84,19 @@ mod tests {
                 "crates/b/Cargo.toml",
                 "[dependencies]\nbourse-a.workspace = true\n[dev-dependencies]\nbourse-c.workspace = true\n",
             ),
-            ("crates/c/Cargo.toml", "[dependencies]\nbourse-b.workspace = true\n"),
-            ("xtask/Cargo.toml", "[dependencies]\nbourse-a.workspace = true\n"),
+            (
+                "crates/c/Cargo.toml",
+                "[dependencies]\nbourse-b.workspace = true\n",
+            ),
+            (
+                "xtask/Cargo.toml",
+                "[dependencies]\nbourse-a.workspace = true\n",
+            ),
         ]);
-        check(&tree).into_iter().map(|problem| problem.subject).collect()
+        check(&tree)
+            .into_iter()
+            .map(|problem| problem.subject)
+            .collect()
     }
 
     #[test]

@@ -208,13 +208,11 @@ fn passed_on(module: &Module<'_>) -> Vec<Path> {
         let tree = item.get(used + 1..).unwrap_or_default();
         // Read as if it were written in full from this module.
         let stream = tree.iter().cloned().collect();
-        let written: proc_macro2::TokenStream = [
-            "super::".parse::<proc_macro2::TokenStream>(),
-            Ok(stream),
-        ]
-        .into_iter()
-        .filter_map(Result::ok)
-        .collect();
+        let written: proc_macro2::TokenStream =
+            ["super::".parse::<proc_macro2::TokenStream>(), Ok(stream)]
+                .into_iter()
+                .filter_map(Result::ok)
+                .collect();
         for path in paths(&written) {
             let own = path.get(1..).unwrap_or_default().to_vec();
             let begins = own.first().map(String::as_str);
@@ -258,7 +256,10 @@ mod tests {
     #[test]
     fn a_circle_through_a_name_that_is_passed_on_is_found() {
         let found = circles(&[
-            ("crates/a/src/lib.rs", "mod b; mod c; pub use c::{C, D as E};"),
+            (
+                "crates/a/src/lib.rs",
+                "mod b; mod c; pub use c::{C, D as E};",
+            ),
             ("crates/a/src/b.rs", "pub fn b(c: crate::C) {}"),
             ("crates/a/src/c.rs", "use super::b::b;"),
         ]);
@@ -280,7 +281,10 @@ mod tests {
     fn arrows_down_kin_and_tests_are_no_circle() {
         let found = circles(&[
             ("crates/a/src/lib.rs", "mod b; mod c; pub use b::B;"),
-            ("crates/a/src/b.rs", "mod inner; use crate::c::C; use inner::I;"),
+            (
+                "crates/a/src/b.rs",
+                "mod inner; use crate::c::C; use inner::I;",
+            ),
             ("crates/a/src/b/inner.rs", "use super::B; use crate::b::B;"),
             (
                 "crates/a/src/c.rs",

@@ -261,7 +261,8 @@ mod tests {
 
     #[test]
     fn strings_are_found_without_documentation_and_comments() {
-        let text = "/// \"doc\"\nfn a() {\n// \"comment\"\nlet x = \"one\"; f(r#\"two\"#, 3, 'c'); }";
+        let text =
+            "/// \"doc\"\nfn a() {\n// \"comment\"\nlet x = \"one\"; f(r#\"two\"#, 3, 'c'); }";
         let found = strings(&tokens(text));
         assert_eq!(
             found,

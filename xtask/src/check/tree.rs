@@ -9,7 +9,9 @@ use proc_macro2::TokenStream;
 use super::Problem;
 
 /// Folders whose contents are made, fetched or kept elsewhere.
-const SKIPPED: [&str; 5] = [".git", "target", "node_modules", ".cache", "data"];
+const SKIPPED: [&str; 4] = [".git", "target", "node_modules", ".cache"];
+/// What a server run from here keeps.
+const DATA: &str = "data";
 /// Files whose text no rule reads; they are known by name.
 const TEXT_BYTES_MAX: u64 = 2_000_000;
 
@@ -144,7 +146,7 @@ fn walk(root: &Path, below: &str, files: &mut BTreeMap<String, String>) -> Resul
         };
         let kind = entry.file_type().map_err(|e| format!("{path}: {e}"))?;
         if kind.is_dir() {
-            if !SKIPPED.contains(&name.as_str()) {
+            if !SKIPPED.contains(&name.as_str()) && path != DATA {
                 walk(root, &path, files)?;
             }
         } else if kind.is_file() {
