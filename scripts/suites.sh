@@ -5,12 +5,15 @@
 # failed, so that one run reports everything. A suite that is a single
 # yes-or-no check (formatting, lints, licences) counts as one test.
 
-SUITES=(fmt clippy deny rust doc python typescript inference gate)
+SUITES=(fmt clippy check deny rust doc python typescript inference gate)
 SUITE_LOGS=.cache/test
 
 suite_fmt() { cargo fmt --all --check; }
 
 suite_clippy() { cargo clippy --workspace --all-targets --locked -- -D warnings; }
+
+# What the compiler cannot see: arrows, circles, names, documents, lengths.
+suite_check() { cargo xtask check; }
 
 # Advisories are left to `./dev audit`: their database is a git repository
 # at an outside address, and a test must not fail because that is away.

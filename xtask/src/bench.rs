@@ -136,28 +136,26 @@ pub fn run(arguments: &Arguments) -> Result<(), String> {
     set_up.verify_books()?;
     progress.finish_and_clear();
 
-    println!("{}", report::table(&samples));
-    let (met, all) = report::tally(&samples);
-    println!("{met} of {all} goals met");
-    if scenarios
-        .iter()
-        .any(|scenario| scenario.name() == "small-32")
-    {
-        println!("{}", report::threads(&samples));
-    }
+    show(&samples, &scenarios);
     if arguments.quick || !arguments.only.is_empty() {
         return Ok(());
     }
+    publish(&samples, size, busy, arguments.before.is_some())
+}
+
+/// Writes the page of figures.
+fn publish(samples: &Samples, size: Size, busy: f64, has_before: bool) -> Result<(), String> {
     let about = report::About {
-        command: match arguments.before {
-            Some(_) => "./dev bench --before FILE".to_owned(),
-            None => "./dev bench".to_owned(),
+        command: if has_before {
+            "./dev bench --before FILE".to_owned()
+        } else {
+            "./dev bench".to_owned()
         },
         commit: commit(),
         size,
         busy,
     };
-    std::fs::write(PAGE, report::page(&samples, &about))
+    std::fs::write(PAGE, report::page(samples, &about))
         .map_err(|error| format!("{PAGE}: {error}"))?;
     println!("written to {PAGE}");
     Ok(())
@@ -209,6 +207,19 @@ fn directory() -> Result<PathBuf, String> {
     Ok(here
         .map_err(|error| format!("the current directory: {error}"))?
         .join(DIR))
+}
+
+/// Prints the figures.
+fn show(samples: &Samples, scenarios: &[Scenario]) {
+    println!("{}", report::table(samples));
+    let (met, all) = report::tally(samples);
+    println!("{met} of {all} goals met");
+    if scenarios
+        .iter()
+        .any(|scenario| scenario.name() == "small-32")
+    {
+        println!("{}", report::threads(samples));
+    }
 }
 
 /// Plays the provider until it is killed.

@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 
 mod bench;
 mod catalog;
+mod check;
 mod gate;
 mod soak;
 
@@ -26,6 +27,8 @@ enum Chore {
     BenchUpstream(bench::UpstreamArguments),
     /// Rebuild the embedded catalogue from other price lists.
     Catalog(catalog::Arguments),
+    /// Check what the compiler cannot see: arrows, circles, names, documents.
+    Check(check::Arguments),
     /// Count the hot path's instructions and compare with the committed ones.
     Gate(gate::Arguments),
     /// Kill a loaded server again and again; the books must balance.
@@ -37,6 +40,7 @@ fn main() -> ExitCode {
         Chore::Bench(arguments) => bench::run(&arguments),
         Chore::BenchUpstream(arguments) => bench::upstream(&arguments),
         Chore::Catalog(arguments) => catalog::run(&arguments),
+        Chore::Check(arguments) => check::run(&arguments),
         Chore::Gate(arguments) => gate::run(&arguments),
         Chore::Soak(arguments) => soak::run(&arguments),
     };

@@ -6,8 +6,8 @@
 
 use serde::de::DeserializeOwned;
 
+use crate::problem::Problem;
 use crate::raw::{RawCatalog, RawEndpoint, RawModel, RawProvider};
-use crate::snapshot::Problem;
 
 static PROVIDERS: &str = include_str!("../data/providers.jsonl");
 static MODELS: &str = include_str!("../data/models.jsonl");

@@ -17,6 +17,7 @@ pub mod import;
 pub mod model;
 pub mod overlay;
 pub mod price;
+mod problem;
 pub mod quirks;
 pub mod raw;
 pub mod resolve;
@@ -33,7 +34,8 @@ pub use model::{
 };
 pub use overlay::{Overlay, OverlayEndpoint, OverlayModel, OverlayPrice, OverlayProvider};
 pub use price::{PriceKey, PriceList, Prices, Tier};
+pub use problem::Problem;
 pub use raw::{RawCatalog, RawEndpoint, RawModel, RawPrice, RawProvider};
 pub use resolve::{Resolution, RoutingVariants, SortVariant};
 pub use slug::{SLUG_BYTES_MAX, is_slug};
-pub use snapshot::{Catalog, Problem, Snapshot};
+pub use snapshot::{Catalog, Snapshot};

@@ -1,7 +1,6 @@
 //! The catalogue as it is used: arrays, and one map from names.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fmt;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::io;
 use std::sync::Arc;
@@ -12,37 +11,13 @@ use crate::model::{
 };
 use crate::overlay::{self, Overlay};
 use crate::price::{PriceList, TIERS_MAX};
+use crate::problem::Problem;
 use crate::quirks;
 use crate::raw::{RawCatalog, RawEndpoint, RawModel, RawProvider};
 use crate::slug::{is_provider_slug, is_slug};
 
 /// A snapshot that many hold at once.
 pub type Catalog = Arc<Snapshot>;
-
-/// Something wrong with what was written down.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Problem {
-    /// Where, such as `models[0].endpoints[1].price.prompt`.
-    pub path: String,
-    /// What, in a few words.
-    pub message: String,
-}
-
-impl Problem {
-    /// Notes what is wrong at `path`.
-    pub fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
-        Self {
-            path: path.into(),
-            message: message.into(),
-        }
-    }
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.path, self.message)
-    }
-}
 
 /// Everything that is known at one moment; never changes.
 #[derive(Debug)]
@@ -282,19 +257,7 @@ impl Builder {
         if !is_slug(&slug) {
             self.wrong(&path, "a slug is author/model in lower case");
         }
-        let variant = match slug.split_once(':') {
-            None => None,
-            Some((_, suffix)) => {
-                let variant = CatalogVariant::by_suffix(suffix);
-                if variant.is_none() {
-                    self.wrong(
-                        &path,
-                        format!("\":{suffix}\" is not one of :free, :batch, :thinking, :extended"),
-                    );
-                }
-                variant
-            }
-        };
+        let variant = self.variant(&slug);
         if raw.output.is_empty() {
             self.wrong(format!("{path}.output_modalities"), "nothing comes out");
         }
@@ -345,6 +308,19 @@ impl Builder {
         });
     }
 
+    /// What the suffix of a slug means.
+    fn variant(&mut self, slug: &str) -> Option<CatalogVariant> {
+        let (_, suffix) = slug.split_once(':')?;
+        let variant = CatalogVariant::by_suffix(suffix);
+        if variant.is_none() {
+            self.wrong(
+                format!("models.{slug}"),
+                format!("\":{suffix}\" is not one of :free, :batch, :thinking, :extended"),
+            );
+        }
+        variant
+    }
+
     fn endpoint(
         &mut self,
         model: ModelIx,
@@ -359,49 +335,15 @@ impl Builder {
             self.wrong(path, format!("there is no provider \"{}\"", raw.provider));
             return;
         };
-        let tag = raw.tag();
-        let tag_is_of_provider = tag == raw.provider
-            || tag
-                .strip_prefix(raw.provider.as_str())
-                .is_some_and(|rest| rest.starts_with('/'));
-        if !tag_is_of_provider {
-            self.wrong(
-                format!("{path}.tag"),
-                format!("must be \"{0}\" or begin with \"{0}/\"", raw.provider),
-            );
-        }
-        if id != raw.id() {
-            self.wrong(
-                &path,
-                format!("is filed under another name than {}", raw.id()),
-            );
-        }
-        if raw.upstream_model.is_empty() {
-            self.wrong(format!("{path}.upstream_model"), "missing");
-        }
+        self.check_names(&path, &id, &raw);
         let provider_slug = self.provider_slug(provider);
         let tag = if raw.tag.is_some() {
-            Arc::from(tag)
+            Arc::from(raw.tag())
         } else {
             provider_slug
         };
         let prices: PriceList = raw.price.map(Into::into).unwrap_or_default();
-        if prices.tiers.len() > TIERS_MAX {
-            self.wrong(
-                format!("{path}.price.tiers"),
-                format!("more than {TIERS_MAX}"),
-            );
-        }
-        let twice = prices.tiers.windows(2).any(|pair| match pair {
-            [a, b] => a.min_prompt_tokens == b.min_prompt_tokens,
-            _ => false,
-        });
-        if twice {
-            self.wrong(
-                format!("{path}.price.tiers"),
-                "two tiers with the same threshold",
-            );
-        }
+        self.check_tiers(&path, &prices);
         let data_policy = raw.data_policy.unwrap_or_else(|| {
             policies
                 .get(usize::from(provider.0))
@@ -441,6 +383,48 @@ impl Builder {
             supports_implicit_caching: raw.implicit_caching,
             status: raw.status,
         });
+    }
+
+    fn check_names(&mut self, path: &str, id: &str, raw: &RawEndpoint) {
+        let tag = raw.tag();
+        let tag_is_of_provider = tag == raw.provider
+            || tag
+                .strip_prefix(raw.provider.as_str())
+                .is_some_and(|rest| rest.starts_with('/'));
+        if !tag_is_of_provider {
+            self.wrong(
+                format!("{path}.tag"),
+                format!("must be \"{0}\" or begin with \"{0}/\"", raw.provider),
+            );
+        }
+        if id != raw.id() {
+            self.wrong(
+                path,
+                format!("is filed under another name than {}", raw.id()),
+            );
+        }
+        if raw.upstream_model.is_empty() {
+            self.wrong(format!("{path}.upstream_model"), "missing");
+        }
+    }
+
+    fn check_tiers(&mut self, path: &str, prices: &PriceList) {
+        if prices.tiers.len() > TIERS_MAX {
+            self.wrong(
+                format!("{path}.price.tiers"),
+                format!("more than {TIERS_MAX}"),
+            );
+        }
+        let twice = prices.tiers.windows(2).any(|pair| match pair {
+            [a, b] => a.min_prompt_tokens == b.min_prompt_tokens,
+            _ => false,
+        });
+        if twice {
+            self.wrong(
+                format!("{path}.price.tiers"),
+                "two tiers with the same threshold",
+            );
+        }
     }
 
     fn provider_slug(&self, ix: ProviderIx) -> Arc<str> {

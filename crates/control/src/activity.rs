@@ -2,20 +2,19 @@
 
 use std::cmp::Reverse;
 
-use axum::Json;
-use axum::extract::State;
 use bourse_policy::KeyHash;
-use bourse_store::{ActivityQuery, ActivityRow};
-use bourse_vocab::Nanos;
+use bourse_store::{ActivityQuery, ActivityRow, Store};
+use bourse_vocab::{AccountId, KeyId, Nanos};
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::Value;
 
-use crate::Shared;
+use crate::access::Manager;
 use crate::args::Args;
-use crate::auth::Manager;
-use crate::error::{Answer, invalid, not_found};
-use crate::route::{Access, Route};
-use crate::schema::{Operation, data, dollars, integer, list, named, object, text};
+use crate::error::{Result, invalid, not_found};
+use crate::reply::{Data, Json};
+use crate::route::{Operation, Route};
+use crate::schema::{Dollars, inline};
+use crate::state::Shared;
 use crate::time::{DAY_MS, date, day};
 
 /// How many completed days can be asked for, as at OpenRouter (API document,
@@ -24,33 +23,38 @@ const DAYS: u64 = 30;
 
 /// The routes of this noun.
 pub(crate) fn routes() -> Vec<Route> {
+    let text = inline::<String>();
     vec![Route::get(
         "/activity",
-        Access::Management,
-        show,
         Operation::new(
             "Activity",
             "Shows what was used, by day, model and endpoint",
-            data(list(named("ActivityItem"))),
         )
         .about(
-            "The last 30 completed UTC days, newest first. A call counts on the day on which it \
-             was settled. date may also be today: then the sums are those of today so far.",
+            "The last 30 completed UTC days, newest first. A call counts on the day on which \
+                 it was settled. date may also be today: then the sums are those of today so far.",
         )
-        .query("date", "One UTC day only, YYYY-MM-DD", text())
-        .query("api_key_hash", "One key only", text()),
+        .query("date", "One UTC day only, YYYY-MM-DD", &text)
+        .query("api_key_hash", "One key only", &text),
+        show,
     )]
 }
 
 /// One row (OpenRouter's API document, October 2026).
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(
+    rename = "ActivityItem",
+    description = "What a model used at an endpoint on a day"
+)]
 struct Item {
     date: String,
     model: String,
     model_permaslug: String,
     endpoint_id: String,
     provider_name: String,
+    #[schemars(with = "Dollars")]
     usage: Nanos,
+    #[schemars(with = "Dollars")]
     byok_usage_inference: Nanos,
     requests: u64,
     prompt_tokens: u64,
@@ -59,39 +63,16 @@ struct Item {
     cached_tokens: u64,
 }
 
-#[derive(Debug, Serialize)]
-struct Items {
-    data: Vec<Item>,
-}
-
-async fn show(State(desk): State<Shared>, manager: Manager, args: Args) -> Answer<Json<Items>> {
+async fn show(state: Shared, manager: Manager, args: Args) -> Result<Json<Data<Vec<Item>>>> {
     let why = "there are no members and no workspaces";
     args.refuse(&["user_id", "workspace_id", "group_by"], why)?;
-    let today = desk.office.now_ms() / DAY_MS;
-    let earliest = today.saturating_sub(DAYS);
-    let (first_day, last_day) = match args.text("date") {
-        None => (earliest, today.saturating_sub(1)),
-        Some(text) => {
-            let wanted = day("date", text)?;
-            if !(earliest..=today).contains(&wanted) {
-                return Err(invalid(format!(
-                    "date: must be one of the last {DAYS} completed UTC days, or today"
-                )));
-            }
-            (wanted, wanted)
-        }
-    };
-    let store = desk.office.store();
+    let today = state.backend.now_ms() / DAY_MS;
+    let (first_day, last_day) = wanted_days(&args, today)?;
+    let store = state.backend.store();
     let account = manager.account();
     let key = match args.text("api_key_hash") {
         None => None,
-        Some(text) => {
-            let no_such_key = || not_found("There is no such key");
-            let hash: KeyHash = text.parse().map_err(|_| no_such_key())?;
-            let row = store.key_by_hash(hash).await?;
-            let row = row.filter(|row| row.key.account == account);
-            Some(row.ok_or_else(no_such_key)?.id)
-        }
+        Some(text) => Some(own_key(&*store, account, text).await?),
     };
     let query = ActivityQuery {
         account,
@@ -102,7 +83,7 @@ async fn show(State(desk): State<Shared>, manager: Manager, args: Args) -> Answe
     let mut rows = store.activity(query).await?;
     // Stable: within a day the store's order stays.
     rows.sort_by_key(|row| Reverse(row.of.day));
-    let catalog = desk.office.catalog();
+    let catalog = state.backend.catalog();
     let item = |ActivityRow { of, sums }| {
         let canonical = catalog
             .model_ix(&of.model)
@@ -126,24 +107,29 @@ async fn show(State(desk): State<Shared>, manager: Manager, args: Args) -> Answe
         }
     };
     let data = rows.into_iter().map(item).collect();
-    Ok(Json(Items { data }))
+    Ok(Json(Data { data }))
 }
 
-/// Describes the shapes.
-pub(crate) fn schemas() -> Vec<(&'static str, Value)> {
-    let item = object([
-        ("date", text()),
-        ("model", text()),
-        ("model_permaslug", text()),
-        ("endpoint_id", text()),
-        ("provider_name", text()),
-        ("usage", dollars()),
-        ("byok_usage_inference", dollars()),
-        ("requests", integer()),
-        ("prompt_tokens", integer()),
-        ("completion_tokens", integer()),
-        ("reasoning_tokens", integer()),
-        ("cached_tokens", integer()),
-    ]);
-    vec![("ActivityItem", item)]
+/// The first and the last day that are asked for.
+fn wanted_days(args: &Args, today: u64) -> Result<(u64, u64)> {
+    let earliest = today.saturating_sub(DAYS);
+    let Some(text) = args.text("date") else {
+        return Ok((earliest, today.saturating_sub(1)));
+    };
+    let wanted = day("date", text)?;
+    if !(earliest..=today).contains(&wanted) {
+        return Err(invalid(format!(
+            "date: must be one of the last {DAYS} completed UTC days, or today"
+        )));
+    }
+    Ok((wanted, wanted))
+}
+
+/// Finds a key of the account by its hash.
+async fn own_key(store: &dyn Store, account: AccountId, hash: &str) -> Result<KeyId> {
+    let no_such_key = || not_found("There is no such key");
+    let hash: KeyHash = hash.parse().map_err(|_| no_such_key())?;
+    let row = store.key_by_hash(hash).await?;
+    let row = row.filter(|row| row.key.account == account);
+    Ok(row.ok_or_else(no_such_key)?.id)
 }

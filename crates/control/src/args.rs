@@ -2,17 +2,22 @@
 //! name the argument, in the right envelope.
 
 use std::collections::BTreeMap;
+use std::marker::PhantomData;
 
-use axum::body::to_bytes;
-use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
+use axum::body::{Body, to_bytes};
+use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::Uri;
 use axum::http::request::Parts;
 use bourse_vocab::{Failure, FailureKind};
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::Shared;
-use crate::error::{Answer, Refused, invalid};
+use crate::error::{Refused, Result, invalid};
+use crate::route::Input;
+use crate::schema::Schemas;
+use crate::state::Shared;
 
 /// Most arguments in a query: the longest list of filters has thirty.
 const ARGS_MAX: usize = 100;
@@ -26,7 +31,7 @@ pub(crate) struct Args(Vec<(String, String)>);
 
 impl Args {
     /// Reads a query.
-    pub(crate) fn parse(uri: &Uri) -> Answer<Self> {
+    pub(crate) fn parse(uri: &Uri) -> Result<Self> {
         let pairs = url::form_urlencoded::parse(uri.query().unwrap_or("").as_bytes());
         let pairs: Vec<_> = pairs.take(ARGS_MAX + 1).collect();
         if pairs.len() > ARGS_MAX {
@@ -41,7 +46,7 @@ impl Args {
         Ok(Self(owned.collect()))
     }
 
-    /// Whether nothing was said.
+    /// Whether there are none.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -68,7 +73,7 @@ impl Args {
     }
 
     /// A whole number.
-    pub(crate) fn number(&self, name: &str) -> Answer<Option<u64>> {
+    pub(crate) fn number(&self, name: &str) -> Result<Option<u64>> {
         self.text(name)
             .map(|text| {
                 text.parse()
@@ -78,7 +83,7 @@ impl Args {
     }
 
     /// Yes or no.
-    pub(crate) fn flag(&self, name: &str) -> Answer<Option<bool>> {
+    pub(crate) fn flag(&self, name: &str) -> Result<Option<bool>> {
         self.text(name)
             .map(|text| match text {
                 "true" | "1" => Ok(true),
@@ -90,7 +95,7 @@ impl Args {
 
     /// Refuses an argument that exists at OpenRouter and not here: a filter
     /// that is silently ignored gives a wrong answer.
-    pub(crate) fn refuse(&self, names: &[&str], why: &str) -> Answer<()> {
+    pub(crate) fn refuse(&self, names: &[&str], why: &str) -> Result<()> {
         match names.iter().find(|name| {
             self.text(name)
                 .is_some_and(|value| value != "false" && value != "null")
@@ -101,11 +106,15 @@ impl Args {
     }
 }
 
-impl FromRequestParts<Shared> for Args {
-    type Rejection = Refused;
-
-    async fn from_request_parts(parts: &mut Parts, _: &Shared) -> Answer<Self> {
+impl Input for Args {
+    async fn read(parts: &mut Parts, _: &mut Body, _: &Shared) -> Result<Self> {
         Self::parse(&parts.uri)
+    }
+}
+
+impl Input for Uri {
+    async fn read(parts: &mut Parts, _: &mut Body, _: &Shared) -> Result<Self> {
+        Ok(parts.uri.clone())
     }
 }
 
@@ -113,11 +122,9 @@ impl FromRequestParts<Shared> for Args {
 #[derive(Debug)]
 pub(crate) struct Segments<const N: usize>(pub(crate) [String; N]);
 
-impl<const N: usize> FromRequestParts<Shared> for Segments<N> {
-    type Rejection = Refused;
-
-    async fn from_request_parts(parts: &mut Parts, desk: &Shared) -> Answer<Self> {
-        let params = RawPathParams::from_request_parts(parts, desk)
+impl<const N: usize> Input for Segments<N> {
+    async fn read(parts: &mut Parts, _: &mut Body, state: &Shared) -> Result<Self> {
+        let params = RawPathParams::from_request_parts(parts, state)
             .await
             .map_err(|_| invalid("The path is not valid UTF-8"))?;
         let found: Vec<String> = params.iter().map(|(_, value)| value.to_owned()).collect();
@@ -140,7 +147,7 @@ impl Fields {
         &mut self,
         name: &str,
         expected: &str,
-    ) -> Answer<Option<Option<T>>> {
+    ) -> Result<Option<Option<T>>> {
         let Some(raw) = self.0.remove(name) else {
             return Ok(None);
         };
@@ -156,7 +163,7 @@ impl Fields {
 
     /// Refuses members that exist at OpenRouter and not here, unless they
     /// say nothing.
-    pub(crate) fn refuse(&mut self, names: &[&str], why: &str) -> Answer<()> {
+    pub(crate) fn refuse(&mut self, names: &[&str], why: &str) -> Result<()> {
         for name in names {
             if self.0.remove(*name).is_some_and(|raw| raw.get() != "null") {
                 return Err(invalid(format!("{name}: not supported here: {why}")));
@@ -167,7 +174,7 @@ impl Fields {
 
     /// Refuses what is left: a misspelt `limit` must not become a key
     /// without one.
-    pub(crate) fn finish(self) -> Answer<()> {
+    pub(crate) fn finish(self) -> Result<()> {
         match self.0.into_keys().next() {
             Some(name) => {
                 let name: String = name.chars().take(100).collect();
@@ -178,20 +185,54 @@ impl Fields {
     }
 }
 
-impl FromRequest<Shared> for Fields {
-    type Rejection = Refused;
+/// A body that is read member by member.
+pub(crate) trait FromFields: JsonSchema + Sized + Send {
+    /// Takes the members that there are; those that are left are refused.
+    ///
+    /// # Errors
+    /// A member that is not what it must be, by name.
+    fn take(fields: &mut Fields) -> Result<Self>;
+}
 
-    async fn from_request(request: Request, _: &Shared) -> Answer<Self> {
-        let bytes = to_bytes(request.into_body(), BODY_BYTES_MAX)
-            .await
-            .map_err(|_| {
-                Refused(Failure::new(
-                    FailureKind::PayloadTooLarge,
-                    format!("The body was cut off or is larger than {BODY_BYTES_MAX} bytes"),
-                ))
-            })?;
-        serde_json::from_slice(&bytes)
-            .map(Self)
-            .map_err(|error| invalid(format!("The body must be a JSON object: {error}")))
+/// A JSON object in the body, not read yet: a handler first finds what the
+/// request is about, so that a caller learns nothing of what belongs to
+/// others, whatever is sent.
+#[derive(Debug)]
+pub(crate) struct Sent<T> {
+    body: Body,
+    of: PhantomData<fn() -> T>,
+}
+
+impl<T: FromFields> Sent<T> {
+    /// Reads the object.
+    ///
+    /// # Errors
+    /// It is none, it is too large, or a member is not what it must be.
+    pub(crate) async fn read(self) -> Result<T> {
+        let bytes = to_bytes(self.body, BODY_BYTES_MAX).await.map_err(|_| {
+            Refused(Failure::new(
+                FailureKind::PayloadTooLarge,
+                format!("The body was cut off or is larger than {BODY_BYTES_MAX} bytes"),
+            ))
+        })?;
+        let mut fields = serde_json::from_slice(&bytes)
+            .map(Fields)
+            .map_err(|error| invalid(format!("The body must be a JSON object: {error}")))?;
+        let sent = T::take(&mut fields)?;
+        fields.finish()?;
+        Ok(sent)
+    }
+}
+
+impl<T: FromFields> Input for Sent<T> {
+    async fn read(_: &mut Parts, body: &mut Body, _: &Shared) -> Result<Self> {
+        Ok(Self {
+            body: std::mem::take(body),
+            of: PhantomData,
+        })
+    }
+
+    fn body(schemas: &mut Schemas) -> Option<Value> {
+        Some(schemas.request::<T>())
     }
 }

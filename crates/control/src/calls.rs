@@ -1,103 +1,172 @@
 //! Calls to models, described for `/openapi.json`. The data plane serves
 //! them; its requests are passed on as they come, so only what every model
 //! shares is described.
+#![expect(dead_code, reason = "these types are only described")]
 
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde_json::Value;
 
-use crate::schema::{
-    Operation, boolean, dollars, integer, list, named, nullable, number, object, partial, text,
-    text_about,
-};
+use crate::route::{Content, Operation};
+use crate::schema::{Dollars, Schemas};
 
-/// Paths below the API's prefixes, with their operations; all are `POST`.
-pub(crate) fn operations() -> [(&'static str, Operation); 2] {
-    let about = "With stream, the answer is a stream of server-sent events, each a chunk of the \
-                 same shape with delta in place of message, and [DONE] at the end. Members that \
-                 are not listed here go to the provider as they are.";
-    let call = |summary, answer| Operation::new("Calls", summary, named(answer)).about(about);
+/// A kind of call; all are `POST`.
+pub(crate) struct Call {
+    /// Below the API's prefixes.
+    pub(crate) path: &'static str,
+    pub(crate) operation: Operation,
+    pub(crate) content: fn(&mut Schemas) -> Content,
+}
+
+/// Every kind of call.
+pub(crate) fn operations() -> [Call; 2] {
+    let operation = |summary| {
+        Operation::new("Calls", summary).about(
+            "With stream, the answer is a stream of server-sent events, each a chunk of the same \
+             shape with delta in place of message, and [DONE] at the end. Members that are not \
+             listed here go to the provider as they are.",
+        )
+    };
     [
-        (
-            "/chat/completions",
-            call("Asks a model to continue a conversation", "ChatCompletion")
-                .body(named("ChatRequest")),
-        ),
-        (
-            "/completions",
-            call("Asks a model to continue a text", "TextCompletion").body(named("TextRequest")),
-        ),
+        Call {
+            path: "/chat/completions",
+            operation: operation("Asks a model to continue a conversation"),
+            content: content::<ChatRequest, ChatCompletion>,
+        },
+        Call {
+            path: "/completions",
+            operation: operation("Asks a model to continue a text"),
+            content: content::<TextRequest, TextCompletion>,
+        },
     ]
 }
 
-fn request(input: &'static str, schema: Value) -> Value {
-    let mut request = partial([
-        (input, schema),
-        ("model", text_about("An id of /models")),
-        ("models", list(text())),
-        ("provider", partial([])),
-        ("stream", boolean()),
-        ("max_tokens", integer()),
-        ("temperature", number()),
-        ("top_p", number()),
-        ("stop", json!({"anyOf": [text(), list(text())]})),
-        ("seed", integer()),
-        ("tools", list(partial([]))),
-        ("tool_choice", json!({})),
-        ("response_format", partial([])),
-        ("reasoning", partial([])),
-        ("user", text()),
-    ]);
-    if let Some(members) = request.as_object_mut() {
-        members.insert("required".into(), json!([input]));
+fn content<Request: JsonSchema, Reply: JsonSchema>(schemas: &mut Schemas) -> Content {
+    Content {
+        body: Some(schemas.request::<Request>()),
+        status: 200,
+        media: "application/json",
+        reply: schemas.reply::<Reply>(),
     }
-    request
 }
 
-fn completion(kind: &str, choice: (&'static str, Value)) -> Value {
-    object([
-        ("id", text()),
-        ("object", json!({"type": "string", "enum": [kind]})),
-        ("created", integer()),
-        ("model", text()),
-        ("provider", text()),
-        (
-            "choices",
-            list(object([
-                ("index", integer()),
-                ("finish_reason", nullable(text())),
-                choice,
-            ])),
-        ),
-        (
-            "usage",
-            object([
-                ("prompt_tokens", integer()),
-                ("completion_tokens", integer()),
-                ("total_tokens", integer()),
-                ("cost", dollars()),
-            ]),
-        ),
-    ])
+/// An object that goes to the provider as it is.
+#[derive(JsonSchema)]
+#[schemars(inline)]
+struct Anything {}
+
+/// A text or several.
+#[derive(JsonSchema)]
+#[schemars(inline, untagged)]
+enum OneOrMany {
+    One(String),
+    Many(Vec<String>),
 }
 
-/// Describes the shapes.
-pub(crate) fn schemas() -> Vec<(&'static str, Value)> {
-    let message = partial([
-        ("role", text()),
-        (
-            "content",
-            json!({"description": "A text, or a list of parts"}),
-        ),
-    ]);
-    vec![
-        ("ChatRequest", request("messages", list(message.clone()))),
-        ("TextRequest", request("prompt", text())),
-        (
-            "ChatCompletion",
-            completion("chat.completion", ("message", message)),
-        ),
-        (
-            "TextCompletion",
-            completion("text_completion", ("text", text())),
-        ),
-    ]
+/// What every model understands.
+#[derive(JsonSchema)]
+struct Common {
+    /// An id of /models
+    model: Option<String>,
+    models: Option<Vec<String>>,
+    provider: Option<Anything>,
+    stream: Option<bool>,
+    max_tokens: Option<i64>,
+    temperature: Option<f64>,
+    top_p: Option<f64>,
+    stop: Option<OneOrMany>,
+    seed: Option<i64>,
+    tools: Option<Vec<Anything>>,
+    tool_choice: Option<Value>,
+    response_format: Option<Anything>,
+    reasoning: Option<Anything>,
+    user: Option<String>,
 }
+
+/// A conversation to continue.
+#[derive(JsonSchema)]
+struct ChatRequest {
+    messages: Vec<Message>,
+    #[schemars(flatten)]
+    common: Common,
+}
+
+/// A text to continue.
+#[derive(JsonSchema)]
+struct TextRequest {
+    prompt: String,
+    #[schemars(flatten)]
+    common: Common,
+}
+
+/// A turn of a conversation.
+#[derive(JsonSchema)]
+#[schemars(inline)]
+struct Message {
+    #[schemars(skip_serializing_if = "Option::is_none")]
+    role: Option<String>,
+    #[schemars(skip_serializing_if = "Option::is_none")]
+    /// A text, or a list of parts
+    content: Option<Value>,
+}
+
+/// What a call used.
+#[derive(JsonSchema)]
+#[schemars(inline)]
+struct Usage {
+    prompt_tokens: u64,
+    completion_tokens: u64,
+    total_tokens: u64,
+    #[schemars(with = "Dollars")]
+    cost: (),
+}
+
+/// What both kinds of completions have.
+#[derive(JsonSchema)]
+#[schemars(inline)]
+struct Completion<Object, Choice> {
+    id: String,
+    object: Object,
+    created: u64,
+    model: String,
+    provider: String,
+    choices: Vec<Choice>,
+    usage: Usage,
+}
+
+#[derive(JsonSchema)]
+#[schemars(inline)]
+enum ChatObject {
+    #[schemars(rename = "chat.completion")]
+    ChatCompletion,
+}
+
+#[derive(JsonSchema)]
+#[schemars(inline)]
+struct ChatChoice {
+    index: u64,
+    finish_reason: Option<String>,
+    message: Message,
+}
+
+/// A continued conversation.
+#[derive(JsonSchema)]
+struct ChatCompletion(Completion<ChatObject, ChatChoice>);
+
+#[derive(JsonSchema)]
+#[schemars(inline)]
+enum TextObject {
+    #[schemars(rename = "text_completion")]
+    TextCompletion,
+}
+
+#[derive(JsonSchema)]
+#[schemars(inline)]
+struct TextChoice {
+    index: u64,
+    finish_reason: Option<String>,
+    text: String,
+}
+
+/// A continued text.
+#[derive(JsonSchema)]
+struct TextCompletion(Completion<TextObject, TextChoice>);

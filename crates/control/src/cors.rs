@@ -7,8 +7,8 @@ use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use crate::Shared;
 use crate::route::PREFIXES;
+use crate::state::Shared;
 
 /// Said beside every answer while providers are simulated.
 const SIMULATED: HeaderName = HeaderName::from_static("x-bourse-simulated");
@@ -26,7 +26,7 @@ fn is_api(path: &str) -> bool {
 }
 
 /// Answers preflights, and adds headers to what the others get.
-pub(crate) async fn answer(State(desk): State<Shared>, request: Request, next: Next) -> Response {
+pub(crate) async fn answer(State(state): State<Shared>, request: Request, next: Next) -> Response {
     let is_api = is_api(request.uri().path());
     if is_api && request.method() == Method::OPTIONS {
         return preflight(&request);
@@ -39,7 +39,7 @@ pub(crate) async fn answer(State(desk): State<Shared>, request: Request, next: N
         let exposed = HeaderValue::from_static(EXPOSED);
         headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
     }
-    if desk.office.is_simulated() {
+    if state.backend.is_simulated() {
         headers.insert(SIMULATED, HeaderValue::from_static("true"));
     }
     let nosniff = HeaderValue::from_static("nosniff");

@@ -1,51 +1,43 @@
 //! `GET /credits`: the account's credit, for management keys.
 
-use axum::Json;
-use axum::extract::State;
 use bourse_vocab::{Failure, Nanos};
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::Value;
 
-use crate::Shared;
-use crate::auth::Manager;
-use crate::error::{Answer, Refused};
-use crate::route::{Access, Route};
-use crate::schema::{Operation, data, dollars, named, object};
+use crate::access::Manager;
+use crate::error::{Refused, Result};
+use crate::reply::{Data, Json};
+use crate::route::{Operation, Route};
+use crate::schema::Dollars;
+use crate::state::Shared;
 
 /// The routes of this noun.
 pub(crate) fn routes() -> Vec<Route> {
     vec![Route::get(
         "/credits",
-        Access::Management,
+        Operation::new("Credits", "Shows credit granted and used"),
         show,
-        Operation::new(
-            "Credits",
-            "Shows credit granted and used",
-            data(named("Credits")),
-        ),
     )]
 }
 
-#[derive(Debug, Serialize)]
+/// The account's credit since it was opened.
+#[derive(Debug, Serialize, JsonSchema)]
 struct Credits {
+    #[schemars(with = "Dollars")]
     total_credits: Nanos,
+    #[schemars(with = "Dollars")]
     total_usage: Nanos,
 }
 
-#[derive(Debug, Serialize)]
-struct Shown {
-    data: Credits,
-}
-
-async fn show(State(desk): State<Shared>, manager: Manager) -> Answer<Json<Shown>> {
+async fn show(state: Shared, manager: Manager) -> Result<Json<Data<Credits>>> {
     let account = manager.account();
-    let data = match desk.office.balance(account) {
+    let data = match state.backend.balance(account) {
         Some(live) => Credits {
             total_credits: live.granted,
             total_usage: live.spent,
         },
         None => {
-            let row = desk.office.store().account(account).await?;
+            let row = state.backend.store().account(account).await?;
             let row = row.ok_or_else(|| {
                 Refused(Failure::server("a key's account is not in the database"))
             })?;
@@ -55,11 +47,5 @@ async fn show(State(desk): State<Shared>, manager: Manager) -> Answer<Json<Shown
             }
         }
     };
-    Ok(Json(Shown { data }))
-}
-
-/// Describes the shapes.
-pub(crate) fn schemas() -> Vec<(&'static str, Value)> {
-    let credits = object([("total_credits", dollars()), ("total_usage", dollars())]);
-    vec![("Credits", credits)]
+    Ok(Json(Data { data }))
 }

@@ -6,13 +6,39 @@ use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use bourse_store::StoreError;
 use bourse_vocab::{Failure, FailureKind, Format};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 /// What a handler returns instead of its answer.
 #[derive(Debug)]
 pub(crate) struct Refused(pub(crate) Failure);
 
 /// What handlers return.
-pub(crate) type Answer<T> = Result<T, Refused>;
+pub(crate) type Result<T, E = Refused> = std::result::Result<T, E>;
+
+/// The envelope of every error.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Error")]
+pub(crate) struct ErrorBody {
+    error: ErrorMembers,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[schemars(inline)]
+struct ErrorMembers {
+    /// The HTTP status.
+    code: u16,
+    message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metadata: Option<ErrorMetadata>,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[schemars(inline)]
+struct ErrorMetadata {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_type: Option<&'static str>,
+}
 
 impl From<Failure> for Refused {
     fn from(failure: Failure) -> Self {
@@ -57,8 +83,8 @@ impl IntoResponse for Refused {
     }
 }
 
-/// A failure as this crate's routes answer it, for whoever runs them and finds
-/// that they cannot.
+/// A failure as this crate's routes answer it, for a server that cannot run
+/// them.
 #[must_use]
 pub fn failure_response(failure: Failure) -> Response {
     Refused(failure).into_response()
@@ -75,8 +101,8 @@ pub(crate) fn invalid(message: impl Into<String>) -> Refused {
     Refused(Failure::invalid(message.into()))
 }
 
-/// Something that is not there, or that belongs to somebody else: the two
-/// must not be told apart.
+/// Something that is not there, or that belongs to another account: the two
+/// must look the same.
 pub(crate) fn not_found(message: impl Into<String>) -> Refused {
     Refused(Failure::new(FailureKind::NotFound, message.into()))
 }
@@ -96,11 +122,14 @@ pub(crate) async fn no_such_path(method: Method, uri: Uri) -> Refused {
 /// Answers for methods that a path does not have. `vocab` has no kind for
 /// 405, because no call to a model ends with it.
 pub(crate) async fn wrong_method(method: Method, uri: Uri) -> Response {
-    let message = format!("{} has no method {method}", shown(&uri));
-    let body = serde_json::json!({"error": {
-        "code": 405,
-        "message": message,
-        "metadata": {"error_type": FailureKind::InvalidRequest.error_type()},
-    }});
-    envelope(405, body.to_string().into_bytes())
+    let body = ErrorBody {
+        error: ErrorMembers {
+            code: 405,
+            message: format!("{} has no method {method}", shown(&uri)),
+            metadata: Some(ErrorMetadata {
+                error_type: Some(FailureKind::InvalidRequest.error_type()),
+            }),
+        },
+    };
+    envelope(405, serde_json::to_vec(&body).unwrap_or_default())
 }

@@ -3,48 +3,48 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use axum::Json;
-use axum::extract::State;
-use axum::response::{IntoResponse, Response};
 use bourse_ledger::Record;
 use bourse_ledger::fold::GenerationRow;
 use bourse_ledger::record::{AttemptFact, Facts, Flags, decode};
 use bourse_vocab::{AccountId, Failure, GenerationId, Nanos};
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::access::Caller;
 use crate::args::Args;
-use crate::auth::Caller;
-use crate::error::{Answer, Refused, invalid, not_found};
-use crate::route::{Access, Route};
-use crate::schema::{
-    Operation, boolean, data, dollars, integer, list, named, null, nullable, number, object, text,
-};
+use crate::error::{Refused, Result, invalid, not_found};
+use crate::reply::{Data, Written};
+use crate::route::{Operation, Route};
+use crate::schema::{Dollars, Null, inline};
+use crate::state::{ControlState, Shared};
 use crate::time::iso;
-use crate::{Desk, Shared};
 
 /// A record reaches the store within little more than a second of the call's
-/// end. Somebody who asks for a call younger than this is made to wait.
+/// end. A caller that asks for a call younger than this is made to wait.
 const YOUNG_SECONDS: u64 = 5;
-/// How long a young call is waited for.
-const WAIT_MAX: Duration = Duration::from_secs(3);
-/// How often the store is asked meanwhile.
-const WAIT_STEP: Duration = Duration::from_millis(100);
+/// Pauses between looking for a young call, 3.1 seconds together. They grow,
+/// because each look takes one of the store's few connections.
+const PAUSES: [Duration; 5] = [
+    Duration::from_millis(100),
+    Duration::from_millis(200),
+    Duration::from_millis(400),
+    Duration::from_millis(800),
+    Duration::from_millis(1_600),
+];
 
 /// The routes of this noun.
 pub(crate) fn routes() -> Vec<Route> {
     vec![Route::get(
         "/generation",
-        Access::AnyKey,
+        Operation::new("Generations", "Shows a finished call")
+            .about("Any key of the account that made the call may ask.")
+            .required(
+                "id",
+                "As in the X-Generation-Id header",
+                &inline::<String>(),
+            ),
         show,
-        Operation::new(
-            "Generations",
-            "Shows a finished call",
-            data(named("Generation")),
-        )
-        .about("Any key of the account that made the call may ask.")
-        .required("id", "As in the X-Generation-Id header", text()),
     )]
 }
 
@@ -53,41 +53,54 @@ fn no_such_generation() -> Refused {
 }
 
 async fn show(
-    State(desk): State<Shared>,
-    Caller(principal): Caller,
+    state: Shared,
+    caller: Caller,
     args: Args,
-) -> Answer<Response> {
+) -> Result<Written<Data<GenerationBody<'static>>>> {
     let id = args
         .text("id")
         .ok_or_else(|| invalid("id: must be given"))?;
     let id: GenerationId = id.parse().map_err(|_| no_such_generation())?;
-    let row = find(&desk, principal.account, id).await?;
+    let row = find(&state, caller.principal().account, id).await?;
     let record =
         decode(&row.record).map_err(|error| Refused(Failure::server(error.to_string())))?;
-    Ok(answer(&row, &record))
+    let voided;
+    let facts = match &record {
+        Record::Settle(settle) => &settle.settlement.facts,
+        Record::Void(void) => {
+            voided = facts_of_void(&row, &void.voiding.facts);
+            &voided
+        }
+        _ => {
+            voided = facts_of_void(&row, &Facts::default());
+            &voided
+        }
+    };
+    Written::of(&Data {
+        data: body(&row, facts),
+    })
 }
 
 /// Finds a call of the account. One of another account is waited for like
 /// one that does not exist: not even the time it takes tells them apart.
-async fn find(desk: &Desk, account: AccountId, id: GenerationId) -> Answer<GenerationRow> {
-    let store = desk.office.store();
-    let now = desk.office.now_ms() / 1000;
+async fn find(state: &ControlState, account: AccountId, id: GenerationId) -> Result<GenerationRow> {
+    let store = state.backend.store();
+    let now = state.backend.now_ms() / 1000;
     let is_young = now.saturating_sub(id.unix_seconds()) < YOUNG_SECONDS;
-    let give_up = tokio::time::Instant::now() + WAIT_MAX;
+    let mut pauses = PAUSES.into_iter().filter(|_| is_young);
     loop {
         let row = store.generation(id).await?;
         if let Some(row) = row.filter(|row| row.account == account) {
             return Ok(row);
         }
-        if !is_young || tokio::time::Instant::now() >= give_up {
-            return Err(no_such_generation());
-        }
-        tokio::time::sleep(WAIT_STEP).await;
+        let pause = pauses.next().ok_or_else(no_such_generation)?;
+        tokio::time::sleep(pause).await;
     }
 }
 
-/// One try, as `provider_responses` lists it.
-#[derive(Debug, Serialize)]
+/// An attempt at a provider.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
 struct ProviderResponse<'a> {
     id: &'a str,
     endpoint_id: &'a str,
@@ -112,13 +125,15 @@ impl<'a> ProviderResponse<'a> {
     }
 }
 
-/// A finished call (OpenRouter's API document, October 2026). Amounts are
-/// what the customer paid. Tokens are counted once, by the provider:
-/// `tokens_*` and `native_tokens_*` are the same.
-#[derive(Debug, Serialize)]
-struct Shape<'a> {
+/// A finished call. Amounts are what the customer paid. Tokens are counted
+/// once, by the provider: tokens_* and native_tokens_* are the same.
+// OpenRouter's API document, October 2026.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Generation")]
+struct GenerationBody<'a> {
     id: String,
     upstream_id: Option<&'a str>,
+    #[schemars(with = "Null")]
     request_id: Option<()>,
     session_id: Option<&'a str>,
     created_at: String,
@@ -126,6 +141,7 @@ struct Shape<'a> {
     provider_name: Option<&'a str>,
     provider_responses: Option<Vec<ProviderResponse<'a>>>,
     router: Option<&'a str>,
+    #[schemars(with = "Null")]
     preset_id: Option<()>,
     api_type: &'static str,
     streamed: bool,
@@ -140,31 +156,45 @@ struct Shape<'a> {
     native_tokens_cached: u64,
     native_tokens_completion_images: u64,
     num_media_prompt: u32,
-    num_media_completion: Option<u32>,
-    num_input_audio_prompt: Option<u32>,
-    num_search_results: Option<u32>,
-    num_fetches: Option<u32>,
+    #[schemars(with = "Null")]
+    num_media_completion: Option<()>,
+    #[schemars(with = "Null")]
+    num_input_audio_prompt: Option<()>,
+    #[schemars(with = "Null")]
+    num_search_results: Option<()>,
+    #[schemars(with = "Null")]
+    num_fetches: Option<()>,
+    #[schemars(with = "Null")]
     web_search_engine: Option<()>,
+    #[schemars(with = "Dollars")]
     usage: Nanos,
+    #[schemars(with = "Dollars")]
     total_cost: Nanos,
+    #[schemars(with = "Option<Dollars>")]
     upstream_inference_cost: Option<Nanos>,
+    #[schemars(with = "Option<Dollars>")]
     cache_discount: Option<Nanos>,
     is_byok: bool,
     latency: u32,
     generation_time: u32,
-    moderation_latency: Option<u32>,
+    #[schemars(with = "Null")]
+    moderation_latency: Option<()>,
     service_tier: Option<&'a str>,
     data_region: &'static str,
+    #[schemars(with = "Null")]
     app_id: Option<()>,
     origin: &'a str,
     http_referer: Option<&'a str>,
     user_agent: Option<&'a str>,
     external_user: Option<&'a str>,
+    #[schemars(with = "Null")]
     workspace_id: Option<()>,
+    #[schemars(with = "Null")]
     response_cache_source_id: Option<()>,
-    /// Ours: some number was counted here, as the provider reported none.
+    /// Whether some number was counted here, as the provider reported none
     is_estimated: bool,
     #[serde(flatten)]
+    #[schemars(skip)]
     extra: BTreeMap<String, Box<RawValue>>,
 }
 
@@ -185,28 +215,7 @@ fn facts_of_void<'a>(row: &'a GenerationRow, facts: &Facts<'a>) -> Facts<'a> {
     }
 }
 
-fn answer(row: &GenerationRow, record: &Record<'_>) -> Response {
-    #[derive(Serialize)]
-    struct Shown<'a> {
-        data: Shape<'a>,
-    }
-    let voided;
-    let facts = match record {
-        Record::Settle(settle) => &settle.settlement.facts,
-        Record::Void(void) => {
-            voided = facts_of_void(row, &void.voiding.facts);
-            &voided
-        }
-        _ => {
-            voided = facts_of_void(row, &Facts::default());
-            &voided
-        }
-    };
-    let data = shape(row, facts);
-    Json(Shown { data }).into_response()
-}
-
-fn shape<'a>(row: &'a GenerationRow, facts: &'a Facts<'a>) -> Shape<'a> {
+fn body<'a>(row: &'a GenerationRow, facts: &'a Facts<'a>) -> GenerationBody<'a> {
     let Flags {
         streamed,
         cancelled,
@@ -217,7 +226,7 @@ fn shape<'a>(row: &'a GenerationRow, facts: &'a Facts<'a>) -> Shape<'a> {
     let provider = stated(facts.provider_name).or(stated(facts.provider));
     let attempts = facts.attempts.iter();
     let usage = facts.counts.usage();
-    Shape {
+    GenerationBody {
         id: row.id.to_string(),
         upstream_id: stated(facts.upstream_id),
         request_id: None,
@@ -253,7 +262,7 @@ fn shape<'a>(row: &'a GenerationRow, facts: &'a Facts<'a>) -> Shape<'a> {
         usage: row.paid,
         total_cost: row.paid,
         // Documented as only known for the customer's own provider keys;
-        // otherwise it is what we pay, which is nobody else's business.
+        // otherwise it is what the operator pays, which is not published.
         upstream_inference_cost: byok.then_some(row.upstream),
         cache_discount: (facts.cache_discount != Nanos::ZERO).then_some(facts.cache_discount),
         is_byok: byok,
@@ -272,78 +281,4 @@ fn shape<'a>(row: &'a GenerationRow, facts: &'a Facts<'a>) -> Shape<'a> {
         is_estimated: estimated,
         extra: serde_json::from_str(facts.extra).unwrap_or_default(),
     }
-}
-
-/// Describes the shapes.
-pub(crate) fn schemas() -> Vec<(&'static str, Value)> {
-    let attempt = object([
-        ("id", text()),
-        ("endpoint_id", text()),
-        ("model_permaslug", text()),
-        ("provider_name", text()),
-        ("status", nullable(integer())),
-        ("latency", number()),
-        ("is_byok", boolean()),
-    ]);
-    let mut members = vec![
-        ("id", text()),
-        ("created_at", text()),
-        ("model", text()),
-        ("provider_responses", nullable(list(attempt))),
-        ("api_type", text()),
-        ("streamed", boolean()),
-        ("cancelled", boolean()),
-        ("usage", dollars()),
-        ("total_cost", dollars()),
-        ("upstream_inference_cost", nullable(dollars())),
-        ("cache_discount", nullable(dollars())),
-        ("is_byok", boolean()),
-        ("latency", number()),
-        ("generation_time", number()),
-        ("data_region", text()),
-        ("origin", text()),
-        ("is_estimated", boolean()),
-    ];
-    for name in [
-        "upstream_id",
-        "session_id",
-        "provider_name",
-        "router",
-        "finish_reason",
-        "native_finish_reason",
-        "service_tier",
-        "http_referer",
-        "user_agent",
-        "external_user",
-    ] {
-        members.push((name, nullable(text())));
-    }
-    for name in [
-        "tokens_prompt",
-        "tokens_completion",
-        "native_tokens_prompt",
-        "native_tokens_completion",
-        "native_tokens_reasoning",
-        "native_tokens_cached",
-        "native_tokens_completion_images",
-        "num_media_prompt",
-    ] {
-        members.push((name, integer()));
-    }
-    for name in [
-        "request_id",
-        "preset_id",
-        "num_media_completion",
-        "num_input_audio_prompt",
-        "num_search_results",
-        "num_fetches",
-        "web_search_engine",
-        "moderation_latency",
-        "app_id",
-        "workspace_id",
-        "response_cache_source_id",
-    ] {
-        members.push((name, null()));
-    }
-    vec![("Generation", object(members))]
 }

@@ -1,79 +1,128 @@
 //! `/healthz`, `/readyz` and `/metrics`.
 
-use axum::Json;
-use axum::extract::State;
-use axum::http::header;
+use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use bourse_vocab::{Failure, FailureKind};
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::Shared;
-use crate::error::{Answer, Refused};
-use crate::route::{Access, Route};
-use crate::schema::{Operation, boolean, integer, object, one_of, text};
+use crate::access::{MetricsReader, Public};
+use crate::error::{Refused, Result};
+use crate::reply::{Json, Reply};
+use crate::route::{Operation, Route};
+use crate::schema::Schemas;
+use crate::state::Shared;
 
 /// The routes of this noun.
 pub(crate) fn routes() -> Vec<Route> {
     vec![
         Route::get(
             "/healthz",
-            Access::Public,
+            Operation::new("Health", "Answers as long as the server runs"),
             health,
-            Operation::new("Health", "Answers as long as the server runs", text())
-                .media("text/plain"),
         )
         .at_root(),
         Route::get(
             "/readyz",
-            Access::Public,
-            ready,
             Operation::new(
                 "Health",
                 "Answers 200 if calls can be served, and 503 if not",
-                object([
-                    ("status", one_of(&["ready"])),
-                    ("simulated", boolean()),
-                    ("database", one_of(&["ok", "away"])),
-                    ("database_away_s", integer()),
-                ]),
             )
             .about("Calls go on while the database is away; what they cost waits in the journal."),
+            ready,
         )
         .at_root(),
         Route::get(
             "/metrics",
-            Access::Metrics,
+            Operation::new("Health", "Shows counters for Prometheus")
+                .about("Needs a management key unless the operator made it public."),
             metrics,
-            Operation::new("Health", "Shows counters for Prometheus", text())
-                .about("Needs a management key unless the operator made it public.")
-                .media("text/plain"),
         )
         .at_root(),
     ]
 }
 
-async fn health() -> &'static str {
-    "ok\n"
+struct Alive;
+
+impl Reply for Alive {
+    const MEDIA: &'static str = "text/plain";
+
+    fn schema(_: &mut Schemas) -> Value {
+        json!({"type": "string"})
+    }
+
+    fn send(self) -> Response {
+        "ok\n".into_response()
+    }
 }
 
-async fn ready(State(desk): State<Shared>) -> Answer<Json<Value>> {
-    desk.office.ready().map_err(|why| {
+async fn health(_: Shared, _: Public) -> Result<Alive> {
+    Ok(Alive)
+}
+
+#[derive(Serialize, JsonSchema)]
+#[schemars(inline)]
+struct Readiness {
+    status: Status,
+    /// Whether answers come from simulated providers
+    simulated: bool,
+    database: Database,
+    /// Seconds since the database last answered
+    database_away_s: u64,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+enum Status {
+    Ready,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+enum Database {
+    Ok,
+    Away,
+}
+
+async fn ready(state: Shared, _: Public) -> Result<Json<Readiness>> {
+    state.backend.ready().map_err(|why| {
         Refused(Failure::new(
             FailureKind::Overloaded,
             format!("Not ready: {why}"),
         ))
     })?;
-    let simulated = desk.office.is_simulated();
-    let away = desk.office.database_away_s();
-    Ok(Json(json!({
-        "status": "ready",
-        "simulated": simulated,
-        "database": if away.is_some() { "away" } else { "ok" },
-        "database_away_s": away.unwrap_or(0),
-    })))
+    let away = state.backend.database_away_s();
+    Ok(Json(Readiness {
+        status: Status::Ready,
+        simulated: state.backend.is_simulated(),
+        database: if away.is_some() {
+            Database::Away
+        } else {
+            Database::Ok
+        },
+        database_away_s: away.unwrap_or(0),
+    }))
 }
 
-async fn metrics(State(desk): State<Shared>) -> Response {
-    let kind = "text/plain; version=0.0.4; charset=utf-8";
-    ([(header::CONTENT_TYPE, kind)], desk.office.metrics_text()).into_response()
+/// Prometheus' text format.
+struct Metrics(String);
+
+impl Reply for Metrics {
+    const MEDIA: &'static str = "text/plain";
+
+    fn schema(_: &mut Schemas) -> Value {
+        json!({"type": "string"})
+    }
+
+    fn send(self) -> Response {
+        let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+        ([(header::CONTENT_TYPE, kind)], self.0).into_response()
+    }
+}
+
+async fn metrics(state: Shared, _: MetricsReader) -> Result<Metrics> {
+    Ok(Metrics(state.backend.metrics_text()))
 }

@@ -1,50 +1,56 @@
 //! `GET /key`: what a key may know about itself.
 
-use axum::Json;
-use axum::extract::State;
 use bourse_ledger::KeyBalance;
 use bourse_policy::{KeyKind, Period};
 use bourse_store::KeyRow;
 use bourse_vocab::{Failure, FailureKind, Nanos};
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::Value;
 
-use crate::auth::Caller;
-use crate::error::{Answer, Refused};
-use crate::route::{Access, Route};
-use crate::schema::{
-    Operation, boolean, data, dollars, integer, list, named, null, nullable, object, one_of, text,
-    text_about,
-};
+use crate::access::Caller;
+use crate::error::{Refused, Result};
+use crate::reply::{Data, Json};
+use crate::route::{Operation, Route};
+use crate::schema::{Dollars, Interval, Null};
+use crate::state::{ControlState, Shared};
 use crate::time::{DAY_MS, iso};
-use crate::{Desk, Shared};
 
 /// The routes of this noun. `/auth/key` is the older name of `/key`.
 pub(crate) fn routes() -> Vec<Route> {
     ["/key", "/auth/key"]
         .map(|path| {
-            let operation =
-                Operation::new("Keys", "Shows the key that asks", data(named("CurrentKey")));
-            Route::get(path, Access::AnyKey, show, operation)
+            let operation = Operation::new("Keys", "Shows the key that asks");
+            Route::get(path, operation, show)
         })
         .into()
 }
 
 /// What a key may spend and has spent. A period's sum is zero once it is
 /// over, as the limit starts anew with it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub(crate) struct Spending {
+    #[schemars(with = "Option<Dollars>")]
     limit: Option<Nanos>,
+    #[schemars(with = "Option<Dollars>")]
     limit_remaining: Option<Nanos>,
+    #[schemars(with = "Option<Interval>")]
     limit_reset: Option<Period>,
     include_byok_in_limit: bool,
+    #[schemars(with = "Dollars")]
     usage: Nanos,
+    #[schemars(with = "Dollars")]
     usage_daily: Nanos,
+    #[schemars(with = "Dollars")]
     usage_weekly: Nanos,
+    #[schemars(with = "Dollars")]
     usage_monthly: Nanos,
+    #[schemars(with = "Dollars")]
     byok_usage: Nanos,
+    #[schemars(with = "Dollars")]
     byok_usage_daily: Nanos,
+    #[schemars(with = "Dollars")]
     byok_usage_weekly: Nanos,
+    #[schemars(with = "Dollars")]
     byok_usage_monthly: Nanos,
     expires_at: Option<String>,
 }
@@ -53,9 +59,9 @@ impl Spending {
     /// Reads the live books, or the stored sums if the books do not know the
     /// key. Money on hold for running calls is not counted, so that limit,
     /// usage and remainder add up.
-    pub(crate) fn of(desk: &Desk, row: &KeyRow) -> Self {
-        let now_ms = desk.office.now_ms();
-        let live = desk.office.key_balance(row.key.account, row.id);
+    pub(crate) fn of(state: &ControlState, row: &KeyRow) -> Self {
+        let now_ms = state.backend.now_ms();
+        let live = state.backend.key_balance(row.key.account, row.id);
         let spent = live.map_or(row.spent, |KeyBalance { spent, .. }| spent);
         let remaining = row
             .limit()
@@ -81,7 +87,8 @@ impl Spending {
 }
 
 /// Long obsolete at OpenRouter, and still required by its SDKs.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
 struct RateLimit {
     requests: i64,
     interval: &'static str,
@@ -89,7 +96,8 @@ struct RateLimit {
 }
 
 /// Free models have no daily quota here: -1.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
 struct FreeRequests {
     limit: i64,
     remaining: i64,
@@ -97,17 +105,32 @@ struct FreeRequests {
 }
 
 /// A limit on spending, as OpenRouter's budgets.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "KeyBudget")]
 struct Budget {
-    scope: &'static str,
+    scope: Scope,
+    #[schemars(with = "Null")]
     budget_id: Option<()>,
+    #[schemars(with = "Null")]
     guardrail_id: Option<()>,
+    #[schemars(with = "Dollars")]
     limit_usd: Nanos,
+    #[schemars(with = "Dollars")]
     spend_usd: Nanos,
+    #[schemars(with = "Dollars")]
     remaining_usd: Nanos,
+    #[schemars(with = "Option<Interval>")]
     reset_interval: Option<Period>,
     resets_at: Option<String>,
     include_byok: bool,
+}
+
+/// What a budget limits.
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+enum Scope {
+    KeyLimit,
 }
 
 impl Budget {
@@ -120,7 +143,7 @@ impl Budget {
             Some(Period::Monthly) => spending.usage_monthly,
         };
         Some(Self {
-            scope: "key_limit",
+            scope: Scope::KeyLimit,
             budget_id: None,
             guardrail_id: None,
             limit_usd: limit,
@@ -146,9 +169,11 @@ fn turn_after(period: Period, now_ms: u64) -> u64 {
     day.saturating_mul(DAY_MS)
 }
 
-/// The key that asks (OpenRouter's API document, October 2026).
-#[derive(Debug, Serialize)]
+/// The key that asks.
+// OpenRouter's API document, October 2026.
+#[derive(Debug, Serialize, JsonSchema)]
 struct CurrentKey {
+    /// The key's first and last digits
     label: String,
     #[serde(flatten)]
     spending: Spending,
@@ -156,8 +181,11 @@ struct CurrentKey {
     is_management_key: bool,
     is_provisioning_key: bool,
     rate_limit: RateLimit,
+    #[schemars(with = "Null")]
     creator_user_id: Option<()>,
+    #[schemars(with = "Null")]
     organization_id: Option<()>,
+    #[schemars(with = "Null")]
     workspace_id: Option<()>,
     allowed_data_regions: [&'static str; 1],
     free_model_daily_requests: FreeRequests,
@@ -165,14 +193,10 @@ struct CurrentKey {
     effective_budget: Option<Budget>,
 }
 
-#[derive(Debug, Serialize)]
-struct Shown {
-    data: CurrentKey,
-}
-
-async fn show(State(desk): State<Shared>, Caller(principal): Caller) -> Answer<Json<Shown>> {
-    let row = desk.office.store().key_by_hash(principal.hash).await?;
-    // Deleted since the guard looked.
+async fn show(state: Shared, caller: Caller) -> Result<Json<Data<CurrentKey>>> {
+    let principal = caller.principal();
+    let row = state.backend.store().key_by_hash(principal.hash).await?;
+    // Deleted since the caller was identified.
     let gone = || {
         Refused(Failure::new(
             FailureKind::Authentication,
@@ -180,8 +204,8 @@ async fn show(State(desk): State<Shared>, Caller(principal): Caller) -> Answer<J
         ))
     };
     let row = row.ok_or_else(gone)?;
-    let spending = Spending::of(&desk, &row);
-    let budget = Budget::of(&spending, desk.office.now_ms());
+    let spending = Spending::of(&state, &row);
+    let budget = Budget::of(&spending, state.backend.now_ms());
     let is_management_key = principal.kind == KeyKind::Management;
     let data = CurrentKey {
         label: row.key.label,
@@ -206,82 +230,7 @@ async fn show(State(desk): State<Shared>, Caller(principal): Caller) -> Answer<J
         budgets: budget.iter().cloned().collect(),
         effective_budget: budget,
     };
-    Ok(Json(Shown { data }))
-}
-
-/// The members of [`Spending`].
-pub(crate) fn spending_members() -> Vec<(&'static str, Value)> {
-    vec![
-        ("limit", nullable(dollars())),
-        ("limit_remaining", nullable(dollars())),
-        (
-            "limit_reset",
-            nullable(one_of(&["daily", "weekly", "monthly"])),
-        ),
-        ("include_byok_in_limit", boolean()),
-        ("usage", dollars()),
-        ("usage_daily", dollars()),
-        ("usage_weekly", dollars()),
-        ("usage_monthly", dollars()),
-        ("byok_usage", dollars()),
-        ("byok_usage_daily", dollars()),
-        ("byok_usage_weekly", dollars()),
-        ("byok_usage_monthly", dollars()),
-        ("expires_at", nullable(text())),
-    ]
-}
-
-/// Describes the shapes.
-pub(crate) fn schemas() -> Vec<(&'static str, Value)> {
-    let budget = object([
-        ("scope", one_of(&["key_limit"])),
-        ("budget_id", null()),
-        ("guardrail_id", null()),
-        ("limit_usd", dollars()),
-        ("spend_usd", dollars()),
-        ("remaining_usd", dollars()),
-        (
-            "reset_interval",
-            nullable(one_of(&["daily", "weekly", "monthly"])),
-        ),
-        ("resets_at", nullable(text())),
-        ("include_byok", boolean()),
-    ]);
-    let members = [
-        ("label", text_about("The key's first and last digits")),
-        ("is_free_tier", boolean()),
-        ("is_management_key", boolean()),
-        ("is_provisioning_key", boolean()),
-        (
-            "rate_limit",
-            object([
-                ("requests", integer()),
-                ("interval", text()),
-                ("note", text()),
-            ]),
-        ),
-        ("creator_user_id", null()),
-        ("organization_id", null()),
-        ("workspace_id", null()),
-        ("allowed_data_regions", list(text())),
-        (
-            "free_model_daily_requests",
-            object([
-                ("limit", integer()),
-                ("remaining", integer()),
-                ("used", integer()),
-            ]),
-        ),
-        ("budgets", list(named("KeyBudget"))),
-        ("effective_budget", nullable(named("KeyBudget"))),
-    ];
-    vec![
-        ("KeyBudget", budget),
-        (
-            "CurrentKey",
-            object(members.into_iter().chain(spending_members())),
-        ),
-    ]
+    Ok(Json(Data { data }))
 }
 
 #[cfg(test)]

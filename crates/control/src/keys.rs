@@ -3,26 +3,22 @@
 //! Keys are named by the SHA-256 of their text. A key of another account is
 //! answered exactly like one that does not exist.
 
-use axum::Json;
-use axum::extract::State;
-use axum::http::{Method, StatusCode};
+use axum::http::Method;
 use bourse_policy::{KeyHash, KeyKind, KeyText, Period};
 use bourse_store::{KeyPatch, KeyRow, NewKey};
 use bourse_vocab::{Failure, FailureKind, Nanos};
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Value, json};
 
-use crate::args::{Args, Fields, Segments};
-use crate::auth::Manager;
-use crate::error::{Answer, Refused, invalid, not_found};
-use crate::key::{Spending, spending_members};
-use crate::route::{Access, Route};
-use crate::schema::{
-    Operation, boolean, data, dollars, integer, list, named, null, nullable, object, one_of,
-    partial, text, text_about,
-};
+use crate::access::Manager;
+use crate::args::{Args, Fields, FromFields, Segments, Sent};
+use crate::error::{Refused, Result, invalid, not_found};
+use crate::key::Spending;
+use crate::reply::{Created, Data, Json};
+use crate::route::{Operation, Route};
+use crate::schema::{Dollars, Interval, Null, inline};
+use crate::state::{ControlState, Shared};
 use crate::time::{iso, moment};
-use crate::{Desk, Shared};
 
 /// Keys on a page, as at OpenRouter (API document, October 2026).
 const PAGE_KEYS: u64 = 100;
@@ -36,66 +32,55 @@ const WHY_UNSUPPORTED: &str = "keys belong to an account, not to a user";
 
 /// The routes of this noun.
 pub(crate) fn routes() -> Vec<Route> {
-    let access = Access::Management;
-    let operation = |summary, answer| Operation::new("Keys", summary, answer);
-    let hash = |operation: Operation| {
-        operation.segment("hash", "SHA-256 of the key's text, in hexadecimal")
+    let of_one = |summary| {
+        Operation::new("Keys", summary).segment("hash", "SHA-256 of the key's text, in hexadecimal")
     };
     vec![
         Route::get(
             "/keys",
-            access,
-            index,
-            operation("Lists the keys of the account", data(list(named("Key"))))
+            Operation::new("Keys", "Lists the keys of the account")
                 .about("Newest first, 100 on a page.")
-                .query("offset", "Keys to skip", integer())
-                .query("include_disabled", "Disabled keys too", boolean())
-                .query("workspace_id", "Only \"default\" exists", text()),
+                .query("offset", "Keys to skip", &inline::<u64>())
+                .query("include_disabled", "Disabled keys too", &inline::<bool>())
+                .query(
+                    "workspace_id",
+                    "Only \"default\" exists",
+                    &inline::<String>(),
+                ),
+            list,
         ),
         Route::new(
             Method::POST,
             "/keys",
-            access,
+            Operation::new("Keys", "Creates an inference key"),
             create,
-            operation(
-                "Creates an inference key",
-                object([
-                    ("data", named("Key")),
-                    ("key", text_about("The key itself, shown only now")),
-                ]),
-            )
-            .status(201)
-            .body(named("NewKey")),
         ),
-        Route::get(
-            "/keys/{hash}",
-            access,
-            show,
-            hash(operation("Shows a key", data(named("Key")))),
-        ),
+        Route::get("/keys/{hash}", of_one("Shows a key"), show),
         Route::new(
             Method::PATCH,
             "/keys/{hash}",
-            access,
+            of_one("Changes a key"),
             change,
-            hash(operation("Changes a key", data(named("Key")))).body(named("KeyPatch")),
         ),
         Route::new(
             Method::DELETE,
             "/keys/{hash}",
-            access,
+            of_one("Deletes a key").about("Its records stay, for the books."),
             delete,
-            hash(operation("Deletes a key", object([("deleted", boolean())])))
-                .about("Its records stay, for the books."),
         ),
     ]
 }
 
-/// A key as JSON. `is_management_key` is ours: both kinds are listed.
-#[derive(Debug, Serialize)]
-struct Shape {
+/// A key, without its text.
+// OpenRouter's API document, October 2026. `is_management_key` is ours: both
+// kinds are listed.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Key")]
+struct KeyBody {
+    /// SHA-256 of the key's text
     hash: String,
     name: String,
+    /// The key's first and last digits
     label: String,
     disabled: bool,
     #[serde(flatten)]
@@ -103,17 +88,19 @@ struct Shape {
     created_at: String,
     updated_at: Option<String>,
     last_used_at: Option<String>,
+    #[schemars(with = "Null")]
     creator_user_id: Option<()>,
+    #[schemars(with = "Null")]
     external_user: Option<()>,
     workspace_id: &'static str,
     is_management_key: bool,
 }
 
-impl Shape {
-    fn of(desk: &Desk, row: KeyRow) -> Self {
+impl KeyBody {
+    fn of(state: &ControlState, row: KeyRow) -> Self {
         Self {
             hash: row.key.hash.to_string(),
-            spending: Spending::of(desk, &row),
+            spending: Spending::of(state, &row),
             is_management_key: row.key.kind == KeyKind::Management,
             name: row.key.name,
             label: row.key.label,
@@ -128,27 +115,26 @@ impl Shape {
     }
 }
 
-#[derive(Debug, Serialize)]
-struct One {
-    data: Shape,
-}
-
-#[derive(Debug, Serialize)]
-struct Many {
-    data: Vec<Shape>,
-}
-
-#[derive(Debug, Serialize)]
-struct Created {
-    data: Shape,
+/// A key that was made.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
+struct NewlyMade {
+    data: KeyBody,
+    /// The key itself, shown only now
     key: String,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
+struct Deleted {
+    deleted: bool,
 }
 
 fn no_such_key() -> Refused {
     not_found("There is no such key")
 }
 
-fn check_workspace(id: Option<&str>) -> Answer<()> {
+fn check_workspace(id: Option<&str>) -> Result<()> {
     match id {
         None | Some(WORKSPACE) => Ok(()),
         Some(_) => Err(invalid(
@@ -157,53 +143,64 @@ fn check_workspace(id: Option<&str>) -> Answer<()> {
     }
 }
 
-async fn index(State(desk): State<Shared>, manager: Manager, args: Args) -> Answer<Json<Many>> {
+async fn list(state: Shared, manager: Manager, args: Args) -> Result<Json<Data<Vec<KeyBody>>>> {
     check_workspace(args.text("workspace_id"))?;
     let offset = args.number("offset")?.unwrap_or(0);
     let include_disabled = args.flag("include_disabled")?.unwrap_or(false);
     let account = Some(manager.account());
-    let store = desk.office.store();
+    let store = state.backend.store();
     let rows = store
         .keys(account, include_disabled, offset, PAGE_KEYS)
         .await?;
-    let data = rows.into_iter().map(|row| Shape::of(&desk, row)).collect();
-    Ok(Json(Many { data }))
+    let rows = rows.into_iter();
+    let data = rows.map(|row| KeyBody::of(&state, row)).collect();
+    Ok(Json(Data { data }))
 }
 
 /// Finds a key of the manager's account.
-async fn find(desk: &Desk, manager: &Manager, hash: &str) -> Answer<KeyRow> {
+async fn find(state: &ControlState, manager: &Manager, hash: &str) -> Result<KeyRow> {
     let hash: KeyHash = hash.parse().map_err(|_| no_such_key())?;
-    let row = desk.office.store().key_by_hash(hash).await?;
+    let row = state.backend.store().key_by_hash(hash).await?;
     row.filter(|row| row.key.account == manager.account())
         .ok_or_else(no_such_key)
 }
 
 async fn show(
-    State(desk): State<Shared>,
+    state: Shared,
     manager: Manager,
     Segments([hash]): Segments<1>,
-) -> Answer<Json<One>> {
-    let row = find(&desk, &manager, &hash).await?;
-    let data = Shape::of(&desk, row);
-    Ok(Json(One { data }))
+) -> Result<Json<Data<KeyBody>>> {
+    let row = find(&state, &manager, &hash).await?;
+    let data = KeyBody::of(&state, row);
+    Ok(Json(Data { data }))
 }
 
 /// What both `POST` and `PATCH` may say; what is absent is absent.
-struct Wishes {
-    name: Option<String>,
+#[derive(JsonSchema)]
+struct Settings {
+    #[schemars(with = "Option<Dollars>", extend("nullable" = true))]
     limit: Option<Option<Nanos>>,
+    #[schemars(with = "Option<Interval>", extend("nullable" = true))]
     limit_reset: Option<Option<Period>>,
     include_byok_in_limit: Option<bool>,
+    /// Only "default" exists
+    #[expect(dead_code, reason = "checked, and the same for every key")]
+    workspace_id: Option<Workspace>,
 }
 
-impl Wishes {
-    fn take(fields: &mut Fields) -> Answer<Self> {
-        let name = fields.take::<String>("name", "a text")?;
+/// The workspace that there is.
+#[derive(JsonSchema)]
+#[schemars(inline, rename_all = "lowercase")]
+enum Workspace {
+    Default,
+}
+
+impl Settings {
+    fn take(fields: &mut Fields) -> Result<Self> {
         let workspace = fields.take::<String>("workspace_id", "a text")?.flatten();
         check_workspace(workspace.as_deref())?;
         fields.refuse(UNSUPPORTED, WHY_UNSUPPORTED)?;
         Ok(Self {
-            name: name.map(read_name).transpose()?,
             limit: fields
                 .take_raw("limit")
                 .map(|raw| read_limit(raw.get()))
@@ -212,11 +209,63 @@ impl Wishes {
             include_byok_in_limit: fields
                 .take("include_byok_in_limit", "true or false")?
                 .flatten(),
+            workspace_id: workspace.map(|_| Workspace::Default),
         })
     }
 }
 
-fn read_name(name: Option<String>) -> Answer<String> {
+/// A key to be made.
+#[derive(JsonSchema)]
+#[schemars(rename = "NewKey")]
+struct Wanted {
+    #[schemars(length(min = 1, max = NAME_CHARS_MAX))]
+    name: String,
+    #[schemars(flatten)]
+    settings: Settings,
+    /// RFC 3339
+    #[schemars(extend("nullable" = true))]
+    expires_at: Option<String>,
+}
+
+impl FromFields for Wanted {
+    fn take(fields: &mut Fields) -> Result<Self> {
+        let name = fields.take::<String>("name", "a text")?;
+        let name = name.map(read_name).transpose()?;
+        Ok(Self {
+            settings: Settings::take(fields)?,
+            expires_at: fields
+                .take::<String>("expires_at", "a moment in RFC 3339, or null")?
+                .flatten(),
+            name: name.ok_or_else(|| invalid("name: must be given"))?,
+        })
+    }
+}
+
+/// What changes about a key; the rest stays.
+#[derive(JsonSchema)]
+#[schemars(rename = "KeyPatch")]
+struct Change {
+    #[schemars(length(min = 1, max = NAME_CHARS_MAX))]
+    name: Option<String>,
+    #[schemars(flatten)]
+    settings: Settings,
+    disabled: Option<bool>,
+}
+
+impl FromFields for Change {
+    fn take(fields: &mut Fields) -> Result<Self> {
+        let name = fields.take::<String>("name", "a text")?;
+        let change = Self {
+            name: name.map(read_name).transpose()?,
+            settings: Settings::take(fields)?,
+            disabled: fields.take::<bool>("disabled", "true or false")?.flatten(),
+        };
+        fields.refuse(&["expires_at"], "a key's end is set when it is created")?;
+        Ok(change)
+    }
+}
+
+fn read_name(name: Option<String>) -> Result<String> {
     let name = name.unwrap_or_default();
     let length = name.trim().chars().count();
     if !(1..=NAME_CHARS_MAX).contains(&length) || name.chars().any(char::is_control) {
@@ -228,7 +277,7 @@ fn read_name(name: Option<String>) -> Answer<String> {
 }
 
 /// Reads dollars from the digits in the body, so that no float is involved.
-fn read_limit(text: &str) -> Answer<Option<Nanos>> {
+fn read_limit(text: &str) -> Result<Option<Nanos>> {
     if text == "null" {
         return Ok(None);
     }
@@ -242,49 +291,42 @@ fn read_limit(text: &str) -> Answer<Option<Nanos>> {
     }
 }
 
-async fn create(
-    State(desk): State<Shared>,
-    manager: Manager,
-    mut fields: Fields,
-) -> Answer<(StatusCode, Json<Created>)> {
-    let wishes = Wishes::take(&mut fields)?;
-    let expires_at = fields
-        .take::<String>("expires_at", "a moment in RFC 3339, or null")?
-        .flatten();
-    fields.finish()?;
-    let now_ms = desk.office.now_ms();
-    let expires_at_ms = expires_at
+async fn create(state: Shared, manager: Manager, sent: Sent<Wanted>) -> Result<Created<NewlyMade>> {
+    let wanted = sent.read().await?;
+    let now_ms = state.backend.now_ms();
+    let expires_at_ms = wanted
+        .expires_at
         .map(|text| moment("expires_at", &text))
         .transpose()?;
     if expires_at_ms.is_some_and(|end| end <= now_ms) {
         return Err(invalid("expires_at: must be in the future"));
     }
-    let key = KeyText::generate(KeyKind::Inference, &desk.office.random()?);
+    let key = KeyText::generate(KeyKind::Inference, &state.backend.random()?);
+    let settings = wanted.settings;
     let new = NewKey {
         account: manager.account(),
         hash: key.hash(),
         label: key.label(),
-        name: wishes.name.ok_or_else(|| invalid("name: must be given"))?,
+        name: wanted.name,
         kind: KeyKind::Inference,
-        limit: wishes.limit.flatten(),
-        limit_reset: wishes.limit_reset.flatten(),
-        include_byok_in_limit: wishes.include_byok_in_limit.unwrap_or(false),
+        limit: settings.limit.flatten(),
+        limit_reset: settings.limit_reset.flatten(),
+        include_byok_in_limit: settings.include_byok_in_limit.unwrap_or(false),
         expires_at_ms,
     };
-    let row = desk.office.store().create_key(new, now_ms).await?;
-    desk.office.refresh().await;
+    let row = state.backend.store().create_key(new, now_ms).await?;
+    state.backend.refresh().await;
     tracing::info!(label = row.key.label, "a key was created");
-    let created = Created {
-        data: Shape::of(&desk, row),
+    Ok(Created(NewlyMade {
+        data: KeyBody::of(&state, row),
         key: key.reveal().to_owned(),
-    };
-    Ok((StatusCode::CREATED, Json(created)))
+    }))
 }
 
-/// A management key that removes itself could leave nobody to administer
-/// the account.
-fn spare(manager: &Manager, row: &KeyRow, act: &str) -> Answer<()> {
-    if row.id != manager.0.principal().key {
+/// Refuses to let a management key remove itself: it could be the last one
+/// that administers the account.
+fn refuse_itself(manager: &Manager, row: &KeyRow, act: &str) -> Result<()> {
+    if row.id != manager.principal().key {
         return Ok(());
     }
     Err(Refused(Failure::new(
@@ -294,95 +336,48 @@ fn spare(manager: &Manager, row: &KeyRow, act: &str) -> Answer<()> {
 }
 
 async fn change(
-    State(desk): State<Shared>,
+    state: Shared,
     manager: Manager,
     Segments([hash]): Segments<1>,
-    mut fields: Fields,
-) -> Answer<Json<One>> {
-    let row = find(&desk, &manager, &hash).await?;
-    let wishes = Wishes::take(&mut fields)?;
-    let disabled = fields.take::<bool>("disabled", "true or false")?.flatten();
-    fields.refuse(&["expires_at"], "a key's end is set when it is created")?;
-    fields.finish()?;
-    if disabled == Some(true) {
-        spare(&manager, &row, "disable")?;
+    sent: Sent<Change>,
+) -> Result<Json<Data<KeyBody>>> {
+    let row = find(&state, &manager, &hash).await?;
+    let change = sent.read().await?;
+    if change.disabled == Some(true) {
+        refuse_itself(&manager, &row, "disable")?;
     }
     let patch = KeyPatch {
-        name: wishes.name,
-        disabled,
-        limit: wishes.limit,
-        limit_reset: wishes.limit_reset,
-        include_byok_in_limit: wishes.include_byok_in_limit,
+        name: change.name,
+        disabled: change.disabled,
+        limit: change.settings.limit,
+        limit_reset: change.settings.limit_reset,
+        include_byok_in_limit: change.settings.include_byok_in_limit,
     };
-    let now_ms = desk.office.now_ms();
-    let store = desk.office.store();
+    let now_ms = state.backend.now_ms();
+    let store = state.backend.store();
     let changed = store.update_key(row.key.hash, patch, now_ms).await?;
-    desk.office.refresh().await;
+    state.backend.refresh().await;
     let changed = changed.ok_or_else(no_such_key)?;
     tracing::info!(label = changed.key.label, "a key was changed");
-    let data = Shape::of(&desk, changed);
-    Ok(Json(One { data }))
+    let data = KeyBody::of(&state, changed);
+    Ok(Json(Data { data }))
 }
 
 async fn delete(
-    State(desk): State<Shared>,
+    state: Shared,
     manager: Manager,
     Segments([hash]): Segments<1>,
-) -> Answer<Json<Value>> {
-    let row = find(&desk, &manager, &hash).await?;
-    spare(&manager, &row, "delete")?;
-    let store = desk.office.store();
-    let was_there = store.delete_key(row.key.hash, desk.office.now_ms()).await?;
-    desk.office.refresh().await;
-    if !was_there {
+) -> Result<Json<Deleted>> {
+    let row = find(&state, &manager, &hash).await?;
+    refuse_itself(&manager, &row, "delete")?;
+    let store = state.backend.store();
+    let deleted = store
+        .delete_key(row.key.hash, state.backend.now_ms())
+        .await?;
+    state.backend.refresh().await;
+    if !deleted {
         return Err(no_such_key());
     }
     tracing::info!(label = row.key.label, "a key was deleted");
-    Ok(Json(json!({"deleted": true})))
-}
-
-/// Describes the shapes.
-pub(crate) fn schemas() -> Vec<(&'static str, Value)> {
-    let members = [
-        ("hash", text_about("SHA-256 of the key's text")),
-        ("name", text()),
-        ("label", text_about("The key's first and last digits")),
-        ("disabled", boolean()),
-        ("created_at", text()),
-        ("updated_at", nullable(text())),
-        ("last_used_at", nullable(text())),
-        ("creator_user_id", null()),
-        ("external_user", null()),
-        ("workspace_id", text()),
-        ("is_management_key", boolean()),
-    ];
-    let wishes = || {
-        vec![
-            (
-                "name",
-                json!({"type": "string", "minLength": 1, "maxLength": NAME_CHARS_MAX}),
-            ),
-            ("limit", nullable(dollars())),
-            (
-                "limit_reset",
-                nullable(one_of(&["daily", "weekly", "monthly"])),
-            ),
-            ("include_byok_in_limit", boolean()),
-            ("workspace_id", one_of(&[WORKSPACE])),
-        ]
-    };
-    let mut new = partial(
-        wishes()
-            .into_iter()
-            .chain([("expires_at", nullable(text_about("RFC 3339")))]),
-    );
-    if let Some(all) = new.as_object_mut() {
-        all.insert("required".into(), json!(["name"]));
-    }
-    let patch = partial(wishes().into_iter().chain([("disabled", boolean())]));
-    vec![
-        ("Key", object(members.into_iter().chain(spending_members()))),
-        ("NewKey", new),
-        ("KeyPatch", patch),
-    ]
+    Ok(Json(Deleted { deleted }))
 }

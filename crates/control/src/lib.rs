@@ -2,20 +2,22 @@
 //! noun.
 //!
 //! [`router`] serves OpenRouter's paths and shapes under `/api/v1` and
-//! `/v1`. Every route is a row of one table ([`route::table`]) that says who
-//! may use it, and a guard in front of the handler enforces what the row
-//! says, so a handler cannot be reached by someone whom the table does not
-//! name. The same rows become `/openapi.json`.
+//! `/v1`. A route is said once, beside its handler (`route.rs`): path and
+//! method in words, and by types who may use it, what it reads and what it
+//! answers. A handler without a proof of access does not compile. The same
+//! routes become `/openapi.json`.
 //!
 //! Nothing here calls a model, and nothing runs on the path of a call.
 
+mod access;
 mod activity;
 mod args;
-mod auth;
+mod backend;
 mod calls;
 mod cors;
 mod credits;
 mod docs;
+mod document;
 mod endpoints;
 mod error;
 mod generation;
@@ -23,12 +25,14 @@ mod health;
 mod key;
 mod keys;
 mod models;
-mod office;
 mod page;
 mod pricing;
 mod providers;
+mod reply;
 mod route;
 mod schema;
+mod state;
+mod table;
 mod time;
 
 #[cfg(test)]
@@ -38,37 +42,31 @@ use std::sync::Arc;
 
 use axum::Router;
 
+pub use backend::{Backend, BoxFuture, EndpointStats, Percentiles};
 pub use error::failure_response;
-pub use office::{Answer, EndpointStats, Office, Percentiles};
-
-/// What every handler has at hand.
-pub(crate) struct Desk {
-    pub(crate) office: Arc<dyn Office>,
-    pub(crate) listing: models::Listing,
-}
-
-/// Handlers' state.
-pub(crate) type Shared = Arc<Desk>;
 
 /// Every route of this crate, guarded. Paths and methods that do not exist
 /// are answered in the public API's error envelope too.
-pub fn router(office: Arc<dyn Office>) -> Router {
-    let desk = Arc::new(Desk {
-        office,
-        listing: models::Listing::default(),
+pub fn router(backend: Arc<dyn Backend>) -> Router {
+    let table = table::routes();
+    let document = document::write(&table, &calls::operations());
+    let state = Arc::new(state::ControlState {
+        backend,
+        listing: models::listing::Listing::default(),
+        document: document.to_string().into(),
     });
     let mut router = Router::new();
-    for route in route::table() {
+    for route in table {
         for path in route.paths() {
-            router = router.route(&path, route.guarded(&desk));
+            router = router.route(&path, route.served());
         }
     }
     router
         .method_not_allowed_fallback(error::wrong_method)
         .fallback(error::no_such_path)
         .layer(axum::middleware::from_fn_with_state(
-            Arc::clone(&desk),
+            Arc::clone(&state),
             cors::answer,
         ))
-        .with_state(desk)
+        .with_state(state)
 }

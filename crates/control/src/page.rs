@@ -3,7 +3,7 @@
 use axum::http::Uri;
 
 use crate::args::Args;
-use crate::error::{Answer, invalid};
+use crate::error::{Result, invalid};
 
 /// Entries on a page unless the caller says otherwise: OpenRouter's
 /// default (API document, October 2026).
@@ -28,7 +28,7 @@ impl Page {
     };
 
     /// Reads `offset` and `limit`. Without either the whole list is meant.
-    pub(crate) fn read(args: &Args) -> Answer<Self> {
+    pub(crate) fn read(args: &Args) -> Result<Self> {
         let (offset, limit) = (args.number("offset")?, args.number("limit")?);
         if offset.is_none() && limit.is_none() {
             return Ok(Self::ALL);
@@ -65,11 +65,4 @@ impl Page {
         query.append_pair("limit", &self.limit.to_string());
         Some(format!("{}?{}", uri.path(), query.finish()))
     }
-}
-
-/// The links of a list.
-#[derive(Debug, serde::Serialize)]
-pub(crate) struct Links {
-    /// The next page.
-    pub(crate) next: Option<String>,
 }

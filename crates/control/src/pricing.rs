@@ -1,13 +1,14 @@
 //! Prices as the public API writes them: dollars for one unit, as decimal
 //! strings, and other prices for longer prompts under `overrides`.
 
+use std::borrow::Cow;
+
 use bourse_catalog::{PriceKey, PriceList, Prices};
 use bourse_vocab::PicosPerUnit;
 use bourse_vocab::money::PPM;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
-use serde_json::Value;
-
-use crate::schema::{list, number, object, partial, text};
+use serde_json::{Map, json};
 
 /// What a customer pays.
 #[derive(Debug, Clone, Copy)]
@@ -69,22 +70,31 @@ impl Serialize for Override<'_> {
     }
 }
 
-/// Describes [`Pricing`].
-pub(crate) fn schema() -> Value {
-    let optional = PriceKey::ALL.iter().map(|key| (key.public_name(), text()));
-    let mut tier = partial(optional.clone().chain([("min_prompt_tokens", number())]));
-    let mut schema = partial(optional.chain([("overrides", list(tier.take()))]));
-    if let (Some(all), Some(needed)) = (
-        schema.as_object_mut(),
-        object([("prompt", text()), ("completion", text())]).get("required"),
-    ) {
-        all.insert("required".into(), needed.clone());
-        all.insert(
-            "description".into(),
-            "US dollars for one unit (a token, an image, a request), what customers pay".into(),
-        );
+/// Written by hand because the names of prices are `catalog`'s.
+impl JsonSchema for Pricing<'_> {
+    fn schema_name() -> Cow<'static, str> {
+        "Pricing".into()
     }
-    schema
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let text = || json!({"type": "string"});
+        let prices = || {
+            PriceKey::ALL
+                .iter()
+                .map(move |key| (key.public_name().to_owned(), text()))
+        };
+        let mut tier = Map::from_iter(prices());
+        tier.insert("min_prompt_tokens".to_owned(), json!({"type": "number"}));
+        let mut properties = Map::from_iter(prices());
+        let tiers = json!({"type": "array", "items": {"type": "object", "properties": tier}});
+        properties.insert("overrides".to_owned(), tiers);
+        json_schema!({
+            "type": "object",
+            "description": "US dollars for one unit (a token, an image, a request), what customers pay",
+            "required": ["prompt", "completion"],
+            "properties": properties,
+        })
+    }
 }
 
 #[cfg(test)]

@@ -1,72 +1,53 @@
 //! `GET /providers`.
 
-use axum::Json;
-use axum::extract::State;
-use axum::response::{IntoResponse, Response};
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::Value;
 
-use crate::Shared;
-use crate::route::{Access, Route};
-use crate::schema::{Operation, data, list, named, null, nullable, object, text};
+use crate::access::Public;
+use crate::error::Result;
+use crate::reply::{Data, Json};
+use crate::route::{Operation, Route};
+use crate::schema::Null;
+use crate::state::Shared;
 
 /// The routes of this noun.
 pub(crate) fn routes() -> Vec<Route> {
     vec![Route::get(
         "/providers",
-        Access::Public,
+        Operation::new("Providers", "Lists providers")
+            .about("Every provider that the catalog knows, configured here or not."),
         all,
-        Operation::new(
-            "Providers",
-            "Lists providers",
-            data(list(named("Provider"))),
-        )
-        .about("Everyone whom the catalog knows, configured here or not."),
     )]
 }
 
-/// A provider as JSON (OpenRouter's API document, October 2026).
-#[derive(Serialize)]
-struct Shape<'a> {
-    name: &'a str,
-    slug: &'a str,
-    privacy_policy_url: Option<&'a str>,
-    terms_of_service_url: Option<&'a str>,
-    status_page_url: Option<&'a str>,
-    headquarters: Option<&'a str>,
+/// A service that models are called at.
+// OpenRouter's API document, October 2026.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Provider")]
+struct ProviderBody {
+    name: String,
+    slug: String,
+    privacy_policy_url: Option<String>,
+    terms_of_service_url: Option<String>,
+    status_page_url: Option<String>,
+    headquarters: Option<String>,
     /// Not in the catalog.
+    #[schemars(with = "Null")]
     datacenters: Option<()>,
 }
 
-async fn all(State(desk): State<Shared>) -> Response {
-    #[derive(Serialize)]
-    struct All<'a> {
-        data: Vec<Shape<'a>>,
-    }
-    let catalog = desk.office.catalog();
-    let data = catalog.providers().map(|provider| Shape {
-        name: &provider.name,
-        slug: &provider.slug,
-        privacy_policy_url: provider.privacy_url.as_deref(),
-        terms_of_service_url: provider.terms_url.as_deref(),
-        status_page_url: provider.status_url.as_deref(),
-        headquarters: provider.headquarters.as_deref(),
+async fn all(state: Shared, _: Public) -> Result<Json<Data<Vec<ProviderBody>>>> {
+    let text = |text: &Option<_>| -> Option<String> { text.as_deref().map(str::to_owned) };
+    let catalog = state.backend.catalog();
+    let data = catalog.providers().map(|provider| ProviderBody {
+        name: provider.name.to_string(),
+        slug: provider.slug.to_string(),
+        privacy_policy_url: text(&provider.privacy_url),
+        terms_of_service_url: text(&provider.terms_url),
+        status_page_url: text(&provider.status_url),
+        headquarters: text(&provider.headquarters),
         datacenters: None,
     });
     let data = data.collect();
-    Json(All { data }).into_response()
-}
-
-/// Describes the shapes.
-pub(crate) fn schemas() -> Vec<(&'static str, Value)> {
-    let provider = object([
-        ("name", text()),
-        ("slug", text()),
-        ("privacy_policy_url", nullable(text())),
-        ("terms_of_service_url", nullable(text())),
-        ("status_page_url", nullable(text())),
-        ("headquarters", nullable(text())),
-        ("datacenters", null()),
-    ]);
-    vec![("Provider", provider)]
+    Ok(Json(Data { data }))
 }

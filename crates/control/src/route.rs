@@ -1,31 +1,25 @@
-//! The table of routes, and the guard in front of each.
+//! A route, said once: where it is, what it is called, and its handler,
+//! whose types say the rest. The second argument is the proof that the
+//! caller may ([`Proof`]), the others are what is read ([`Input`]), and the
+//! result is what is answered ([`Reply`]).
 
+use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::handler::Handler;
+use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, header};
-use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, MethodRouter, on};
+use serde_json::{Value, json};
 
-use crate::schema::Operation;
-use crate::{Shared, auth};
+use crate::access::{Access, Proof};
+use crate::error::Result;
+use crate::reply::Reply;
+use crate::schema::Schemas;
+use crate::state::Shared;
 
 /// Where OpenRouter's paths are served: with OpenRouter's prefix, and with
 /// OpenAI's.
 pub(crate) const PREFIXES: [&str; 2] = ["/api/v1", "/v1"];
-
-/// Who may use a route. There is no default: every row says it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Access {
-    /// Everyone.
-    Public,
-    /// The holder of a living key of either kind.
-    AnyKey,
-    /// The holder of a living management key.
-    Management,
-    /// Everyone if the operator says so, otherwise as `Management`.
-    Metrics,
-}
 
 /// Where a path begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +30,99 @@ pub(crate) enum Place {
     Root,
 }
 
+/// Something that a handler reads from a request.
+pub(crate) trait Input: Sized + Send {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// It is not what it must be; the message names the argument.
+    fn read(
+        parts: &mut Parts,
+        body: &mut Body,
+        state: &Shared,
+    ) -> impl Future<Output = Result<Self>> + Send;
+
+    /// The schema of the body that it reads, if it does.
+    fn body(_: &mut Schemas) -> Option<Value> {
+        None
+    }
+}
+
+/// An asynchronous function from the state, a proof of access and inputs to
+/// a reply. `X` is a tuple of the arguments' types.
+pub(crate) trait Handler<X>: Clone + Send + Sync + 'static {
+    /// What is asked of the caller.
+    const ACCESS: Access;
+
+    /// What goes in and comes out.
+    fn content(schemas: &mut Schemas) -> Content;
+
+    /// Checks the caller, reads the inputs, runs, and answers.
+    fn answer(self, state: Shared, request: Request) -> impl Future<Output = Response> + Send;
+}
+
+/// What goes in and comes out.
+pub(crate) struct Content {
+    pub(crate) body: Option<Value>,
+    pub(crate) status: u16,
+    pub(crate) media: &'static str,
+    pub(crate) reply: Value,
+}
+
+macro_rules! handlers {
+    ($($input:ident),*) => {
+        impl<F, Fut, P, R, $($input),*> Handler<(P, $($input,)*)> for F
+        where
+            F: Fn(Shared, P, $($input),*) -> Fut + Clone + Send + Sync + 'static,
+            Fut: Future<Output = Result<R>> + Send,
+            P: Proof,
+            R: Reply,
+            $($input: Input,)*
+        {
+            const ACCESS: Access = P::ACCESS;
+
+            fn content(schemas: &mut Schemas) -> Content {
+                let bodies: [Option<Value>; _] = [None, $($input::body(schemas)),*];
+                Content {
+                    body: bodies.into_iter().flatten().next(),
+                    status: R::STATUS,
+                    media: R::MEDIA,
+                    reply: R::schema(schemas),
+                }
+            }
+
+            #[allow(non_snake_case, unused_mut, unused_variables)]
+            async fn answer(self, state: Shared, request: Request) -> Response {
+                let (mut parts, mut body) = request.into_parts();
+                let proof = match P::check(&parts, &state).await {
+                    Ok(proof) => proof,
+                    Err(refused) => return private(refused.into_response()),
+                };
+                let is_private = proof.is_private();
+                let reply = async {
+                    $(let $input = $input::read(&mut parts, &mut body, &state).await?;)*
+                    self(state, proof, $($input),*).await
+                };
+                let response = reply.await.map_or_else(IntoResponse::into_response, Reply::send);
+                if is_private { private(response) } else { response }
+            }
+        }
+    };
+}
+
+handlers!();
+handlers!(A);
+handlers!(A, B);
+
+/// What is for one caller must not be kept for the next.
+fn private(mut response: Response) -> Response {
+    let no_store = HeaderValue::from_static("no-store");
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, no_store);
+    response
+}
+
 /// One row of the table.
 pub(crate) struct Route {
     pub(crate) method: Method,
@@ -44,45 +131,42 @@ pub(crate) struct Route {
     pub(crate) place: Place,
     pub(crate) access: Access,
     pub(crate) operation: Operation,
+    pub(crate) content: fn(&mut Schemas) -> Content,
     handler: MethodRouter<Shared>,
 }
 
 impl Route {
     /// A route of the API.
-    pub(crate) fn new<H, T>(
+    pub(crate) fn new<H, X>(
         method: Method,
         path: &'static str,
-        access: Access,
-        handler: H,
         operation: Operation,
+        handler: H,
     ) -> Self
     where
-        H: Handler<T, Shared>,
-        T: 'static,
+        H: Handler<X>,
+        X: 'static,
     {
         let filter = MethodFilter::try_from(method.clone()).unwrap_or(MethodFilter::GET);
+        let answer = |State(state): State<Shared>, request: Request| handler.answer(state, request);
         Self {
             method,
             path,
             place: Place::Api,
-            access,
+            access: H::ACCESS,
             operation,
-            handler: on(filter, handler),
+            content: H::content,
+            handler: on(filter, answer),
         }
     }
 
     /// A route that only reads.
-    pub(crate) fn get<H, T>(
-        path: &'static str,
-        access: Access,
-        handler: H,
-        operation: Operation,
-    ) -> Self
+    pub(crate) fn get<H, X>(path: &'static str, operation: Operation, handler: H) -> Self
     where
-        H: Handler<T, Shared>,
-        T: 'static,
+        H: Handler<X>,
+        X: 'static,
     {
-        Self::new(Method::GET, path, access, handler, operation)
+        Self::new(Method::GET, path, operation, handler)
     }
 
     /// Puts the route at the root.
@@ -102,68 +186,67 @@ impl Route {
         }
     }
 
-    /// The handler behind its guard.
-    pub(crate) fn guarded(&self, desk: &Shared) -> MethodRouter<Shared> {
-        let state = (Shared::clone(desk), self.access);
-        self.handler
-            .clone()
-            .route_layer(from_fn_with_state(state, guard))
+    /// The handler, which checks its caller.
+    pub(crate) fn served(&self) -> MethodRouter<Shared> {
+        self.handler.clone()
     }
 }
 
-/// Every route of this crate.
-pub(crate) fn table() -> Vec<Route> {
-    [
-        crate::models::routes(),
-        crate::endpoints::routes(),
-        crate::providers::routes(),
-        crate::key::routes(),
-        crate::keys::routes(),
-        crate::credits::routes(),
-        crate::generation::routes(),
-        crate::activity::routes(),
-        crate::health::routes(),
-        crate::docs::routes(),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
+/// What a route is for, in words, and the arguments of its path and query.
+#[derive(Debug, Clone)]
+pub(crate) struct Operation {
+    pub(crate) tag: &'static str,
+    pub(crate) summary: &'static str,
+    pub(crate) about: &'static str,
+    pub(crate) parameters: Vec<Value>,
 }
 
-async fn guard(
-    State((desk, access)): State<(Shared, Access)>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let is_open = match access {
-        Access::Public => true,
-        Access::Metrics => desk.office.metrics_public(),
-        Access::AnyKey | Access::Management => false,
-    };
-    if is_open {
-        return next.run(request).await;
+impl Operation {
+    pub(crate) const fn new(tag: &'static str, summary: &'static str) -> Self {
+        Self {
+            tag,
+            summary,
+            about: "",
+            parameters: Vec::new(),
+        }
     }
-    let admitted =
-        match access {
-            Access::Public | Access::AnyKey => {
-                auth::caller(&desk, request.headers()).await.map(|caller| {
-                    request.extensions_mut().insert(caller);
-                })
-            }
-            Access::Management | Access::Metrics => auth::manager(&desk, request.headers())
-                .await
-                .map(|manager| {
-                    request.extensions_mut().insert(manager);
-                }),
-        };
-    let mut response = match admitted {
-        Ok(()) => next.run(request).await,
-        Err(refused) => refused.into_response(),
-    };
-    // What is for one caller must not be kept for the next.
-    let no_store = HeaderValue::from_static("no-store");
-    response
-        .headers_mut()
-        .insert(header::CACHE_CONTROL, no_store);
-    response
+
+    /// Says more.
+    pub(crate) const fn about(mut self, about: &'static str) -> Self {
+        self.about = about;
+        self
+    }
+
+    /// A segment of the path.
+    pub(crate) fn segment(self, name: &str, about: &str) -> Self {
+        self.parameter("path", name, about, true, &json!({"type": "string"}))
+    }
+
+    /// An optional argument of the query.
+    pub(crate) fn query(self, name: &str, about: &str, schema: &Value) -> Self {
+        self.parameter("query", name, about, false, schema)
+    }
+
+    /// A required argument of the query.
+    pub(crate) fn required(self, name: &str, about: &str, schema: &Value) -> Self {
+        self.parameter("query", name, about, true, schema)
+    }
+
+    fn parameter(
+        mut self,
+        place: &str,
+        name: &str,
+        about: &str,
+        required: bool,
+        schema: &Value,
+    ) -> Self {
+        self.parameters.push(json!({
+            "name": name,
+            "in": place,
+            "required": required,
+            "description": about,
+            "schema": schema,
+        }));
+        self
+    }
 }

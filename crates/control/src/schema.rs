@@ -1,202 +1,174 @@
-//! Words for describing a route and its JSON, in OpenAPI 3.1.
-// Schemas are built on the spot and handed over; `json!` only borrows them.
-#![allow(clippy::needless_pass_by_value)]
+//! JSON Schema (OpenAPI 3.1 speaks it as it is) from the types that are
+//! sent and received, so that the document cannot say other than the code.
 
-use serde_json::{Value, json};
+use std::borrow::Cow;
 
-/// What a route does, as `/openapi.json` tells it.
-#[derive(Debug, Clone)]
-pub(crate) struct Operation {
-    summary: &'static str,
-    about: &'static str,
-    tag: &'static str,
-    parameters: Vec<Value>,
-    body: Option<Value>,
-    status: u16,
-    media: &'static str,
-    answer: Value,
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::{Map, Value, json};
+
+/// Collects the named schemas that a document refers to.
+pub(crate) struct Schemas {
+    /// A member that is always written is required, null or not.
+    replies: SchemaGenerator,
+    /// A member that may be left out is not.
+    requests: SchemaGenerator,
 }
 
-impl Operation {
-    /// An operation that answers 200 with `answer`.
-    pub(crate) fn new(tag: &'static str, summary: &'static str, answer: Value) -> Self {
-        Self {
-            summary,
-            about: "",
-            tag,
-            parameters: Vec::new(),
-            body: None,
-            status: 200,
-            media: "application/json",
-            answer,
-        }
-    }
-
-    /// Says more.
-    pub(crate) const fn about(mut self, about: &'static str) -> Self {
-        self.about = about;
-        self
-    }
-
-    /// Another status in case of success.
-    pub(crate) const fn status(mut self, status: u16) -> Self {
-        self.status = status;
-        self
-    }
-
-    /// Another kind of content.
-    pub(crate) const fn media(mut self, media: &'static str) -> Self {
-        self.media = media;
-        self
-    }
-
-    /// A segment of the path.
-    pub(crate) fn segment(self, name: &str, about: &str) -> Self {
-        self.parameter("path", name, about, true, text())
-    }
-
-    /// An optional argument of the query.
-    pub(crate) fn query(self, name: &str, about: &str, schema: Value) -> Self {
-        self.parameter("query", name, about, false, schema)
-    }
-
-    /// A required argument of the query.
-    pub(crate) fn required(self, name: &str, about: &str, schema: Value) -> Self {
-        self.parameter("query", name, about, true, schema)
-    }
-
-    fn parameter(
-        mut self,
-        place: &str,
-        name: &str,
-        about: &str,
-        required: bool,
-        schema: Value,
-    ) -> Self {
-        self.parameters.push(json!({
-            "name": name,
-            "in": place,
-            "required": required,
-            "description": about,
-            "schema": schema,
-        }));
-        self
-    }
-
-    /// What is sent.
-    pub(crate) fn body(mut self, schema: Value) -> Self {
-        self.body = Some(schema);
-        self
-    }
-
-    /// Writes the operation; `security` says which keys it takes, if any.
-    pub(crate) fn write(&self, id: &str, security: Option<&str>) -> Value {
-        let content = json!({ self.media: {"schema": self.answer} });
-        let mut operation = json!({
-            "operationId": id,
-            "tags": [self.tag],
-            "summary": self.summary,
-            "responses": {
-                self.status.to_string(): {"description": "Success", "content": content},
-                "default": {"$ref": "#/components/responses/Error"},
-            },
-            "security": security.map_or_else(|| json!([]), |scheme| json!([{ scheme: [] }])),
-        });
-        let mut add = |name: &str, value: Value| {
-            if let Some(members) = operation.as_object_mut() {
-                members.insert(name.to_owned(), value);
-            }
+impl Schemas {
+    pub(crate) fn new() -> Self {
+        let settings = || {
+            SchemaSettings::draft2020_12().with(|settings| {
+                settings.definitions_path = "/components/schemas".into();
+            })
         };
-        if !self.about.is_empty() {
-            add("description", self.about.into());
+        Self {
+            replies: settings().for_serialize().into_generator(),
+            requests: settings().for_deserialize().into_generator(),
         }
-        if !self.parameters.is_empty() {
-            add("parameters", Value::Array(self.parameters.clone()));
-        }
-        if let Some(schema) = &self.body {
-            let content = json!({"application/json": {"schema": schema}});
-            add("requestBody", json!({"required": true, "content": content}));
-        }
-        operation
+    }
+
+    /// The schema of something that is written.
+    pub(crate) fn reply<T: JsonSchema>(&mut self) -> Value {
+        tidy(self.replies.subschema_for::<T>().to_value())
+    }
+
+    /// The schema of something that is read.
+    pub(crate) fn request<T: JsonSchema>(&mut self) -> Value {
+        tidy(self.requests.subschema_for::<T>().to_value())
+    }
+
+    /// Every named schema that was referred to.
+    pub(crate) fn finish(mut self) -> Map<String, Value> {
+        let replies = self.replies.take_definitions(true);
+        let requests = self.requests.take_definitions(true);
+        let all = replies.into_iter().chain(requests);
+        all.map(|(name, schema)| (name, tidy(schema))).collect()
     }
 }
 
-/// A string.
-pub(crate) fn text() -> Value {
-    json!({"type": "string"})
+/// The schema of an argument, written out in place.
+pub(crate) fn inline<T: JsonSchema>() -> Value {
+    let mut generator = SchemaSettings::draft2020_12().into_generator();
+    tidy(T::json_schema(&mut generator).to_value())
 }
 
-/// A string, described.
-pub(crate) fn text_about(about: &str) -> Value {
-    json!({"type": "string", "description": about})
+/// Says "or null" in the one way that every generator of clients knows, and
+/// leaves out Rust's names of number formats, which none knows.
+fn tidy(mut schema: Value) -> Value {
+    match &mut schema {
+        Value::Object(members) => {
+            members.remove("format");
+            for (_, member) in members.iter_mut() {
+                *member = tidy(member.take());
+            }
+            absent_or_not_null(members);
+            if let Some(one) = nullable_type(members) {
+                let about = ["description", "nullable"].map(|key| members.remove_entry(key));
+                members.insert("type".to_owned(), one);
+                if let Some(Value::Array(names)) = members.get_mut("enum") {
+                    names.retain(|name| !name.is_null());
+                }
+                let mut either = json!({"anyOf": [schema.take(), {"type": "null"}]});
+                if let Some(members) = either.as_object_mut() {
+                    members.extend(about.into_iter().flatten());
+                }
+                return either;
+            }
+        }
+        Value::Array(items) => {
+            for item in items {
+                *item = tidy(item.take());
+            }
+        }
+        _ => {}
+    }
+    schema
 }
 
-/// One of these strings.
-pub(crate) fn one_of(names: &[&str]) -> Value {
-    json!({"type": "string", "enum": names})
+/// The type that `["type", "null"]` allows beside null.
+fn nullable_type(members: &Map<String, Value>) -> Option<Value> {
+    match members.get("type")?.as_array()?.as_slice() {
+        [one, null] if null == "null" => Some(one.clone()),
+        _ => None,
+    }
 }
 
-/// A whole number.
-pub(crate) fn integer() -> Value {
-    json!({"type": "integer"})
+/// Rust has one `Option` for two things. A member that may be absent is
+/// absent rather than null, unless it says `nullable`.
+fn absent_or_not_null(members: &mut Map<String, Value>) {
+    let required = members.get("required").cloned().unwrap_or_default();
+    let is_required = |name: &str| {
+        let names = required.as_array().into_iter().flatten();
+        names.into_iter().any(|required| required == name)
+    };
+    let Some(Value::Object(properties)) = members.get_mut("properties") else {
+        return;
+    };
+    for (name, property) in properties {
+        let Some(said) = property.as_object_mut() else {
+            continue;
+        };
+        if said.remove("nullable").is_some() || is_required(name) {
+            continue;
+        }
+        let Some(Value::Array(either)) = said.get_mut("anyOf") else {
+            continue;
+        };
+        either.retain(|schema| schema.get("type").is_none_or(|kind| kind != "null"));
+        if let [Value::Object(only)] = either.as_mut_slice() {
+            let only = std::mem::take(only);
+            said.remove("anyOf");
+            // What is said about the member goes before what is said of its
+            // type.
+            for (key, value) in only {
+                said.entry(key).or_insert(value);
+            }
+        }
+    }
 }
 
-/// An amount of US dollars: a number with every digit written out, down to
-/// a nano-dollar.
-pub(crate) fn dollars() -> Value {
-    json!({"type": "number", "description": "US dollars, exact to a nano-dollar"})
+/// Stands for [`bourse_vocab::Nanos`]: a number with every digit written
+/// out.
+pub(crate) struct Dollars;
+
+impl JsonSchema for Dollars {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Dollars".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "number", "description": "US dollars, exact to a nano-dollar"})
+    }
 }
 
-/// Any number.
-pub(crate) fn number() -> Value {
-    json!({"type": "number"})
+/// Stands for [`bourse_policy::Period`].
+#[derive(JsonSchema)]
+#[schemars(inline, rename_all = "lowercase")]
+#[expect(dead_code, reason = "only its schema is used")]
+pub(crate) enum Interval {
+    Daily,
+    Weekly,
+    Monthly,
 }
 
-/// Yes or no.
-pub(crate) fn boolean() -> Value {
-    json!({"type": "boolean"})
-}
+/// Stands for a member that is always null.
+pub(crate) struct Null;
 
-/// Always null.
-pub(crate) fn null() -> Value {
-    json!({"type": "null"})
-}
+impl JsonSchema for Null {
+    fn inline_schema() -> bool {
+        true
+    }
 
-/// `schema`, or null.
-pub(crate) fn nullable(schema: Value) -> Value {
-    json!({"anyOf": [schema, {"type": "null"}]})
-}
+    fn schema_name() -> Cow<'static, str> {
+        "Null".into()
+    }
 
-/// A list.
-pub(crate) fn list(items: Value) -> Value {
-    json!({"type": "array", "items": items})
-}
-
-/// A schema of this document.
-pub(crate) fn named(name: &str) -> Value {
-    json!({"$ref": format!("#/components/schemas/{name}")})
-}
-
-/// An object whose members are all present.
-pub(crate) fn object<'a>(members: impl IntoIterator<Item = (&'a str, Value)>) -> Value {
-    let members: serde_json::Map<String, Value> = members
-        .into_iter()
-        .map(|(name, schema)| (name.to_owned(), schema))
-        .collect();
-    let required: Vec<&String> = members.keys().collect();
-    json!({"type": "object", "required": required, "properties": members})
-}
-
-/// An object whose members may all be absent.
-pub(crate) fn partial<'a>(members: impl IntoIterator<Item = (&'a str, Value)>) -> Value {
-    let members: serde_json::Map<String, Value> = members
-        .into_iter()
-        .map(|(name, schema)| (name.to_owned(), schema))
-        .collect();
-    json!({"type": "object", "properties": members})
-}
-
-/// `{"data": …}`, the usual envelope.
-pub(crate) fn data(schema: Value) -> Value {
-    object([("data", schema)])
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "null"})
+    }
 }

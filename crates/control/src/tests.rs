@@ -1,12 +1,12 @@
-//! The router, asked over HTTP, with a store in memory and an office that
-//! believes everything.
+//! The router, asked over HTTP, over a backend in memory.
 
 mod access;
+mod activity;
+mod backend;
 mod document;
 mod generations;
 mod keys;
 mod models;
-mod office;
 mod shapes;
 
 use axum::Router;
@@ -15,7 +15,7 @@ use axum::http::{HeaderMap, Request};
 use serde_json::Value;
 use tower::ServiceExt;
 
-pub(crate) use office::{NOW, Town};
+pub(crate) use backend::{FakeBackend, NOW};
 
 /// An answer, read.
 pub(crate) struct Reply {

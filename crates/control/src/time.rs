@@ -1,6 +1,6 @@
 //! Moments and days as the public API writes them.
 
-use crate::error::{Answer, invalid};
+use crate::error::{Result, invalid};
 
 /// Milliseconds in a day.
 pub(crate) const DAY_MS: u64 = 86_400_000;
@@ -23,7 +23,7 @@ pub(crate) fn date(day: u64) -> String {
 }
 
 /// The inverse of [`date`].
-pub(crate) fn day(name: &str, text: &str) -> Answer<u64> {
+pub(crate) fn day(name: &str, text: &str) -> Result<u64> {
     let wrong = || invalid(format!("{name}: must be a UTC date such as 2026-11-21"));
     let date: jiff::civil::Date = text.parse().map_err(|_| wrong())?;
     if text.len() != 10 {
@@ -40,7 +40,7 @@ pub(crate) fn day(name: &str, text: &str) -> Answer<u64> {
 }
 
 /// Reads an RFC 3339 moment.
-pub(crate) fn moment(name: &str, text: &str) -> Answer<u64> {
+pub(crate) fn moment(name: &str, text: &str) -> Result<u64> {
     let wrong = || {
         invalid(format!(
             "{name}: must be a moment in RFC 3339, such as 2027-12-31T23:59:59Z"

@@ -68,6 +68,15 @@ const OF_TARGETS: &[Family] = &[
 #[must_use]
 pub fn render(gateway: &Gateway) -> String {
     let mut page = Page(String::with_capacity(4096));
+    calls(&mut page, gateway);
+    money(&mut page, gateway);
+    choices(&mut page, gateway);
+    attempts(&mut page, gateway);
+    latencies(&mut page, gateway);
+    page.0
+}
+
+fn calls(page: &mut Page, gateway: &Gateway) {
     let counters = &gateway.counters;
     page.single(
         "bourse_calls_total",
@@ -99,6 +108,10 @@ pub fn render(gateway: &Gateway) -> String {
         "Answers read on for clients that left.",
         counters.draining.load(Relaxed),
     );
+}
+
+/// Holds, and how far the database is behind the journal.
+fn money(page: &mut Page, gateway: &Gateway) {
     page.single(
         "bourse_holds_open",
         "gauge",
@@ -117,6 +130,10 @@ pub fn render(gateway: &Gateway) -> String {
         "Journal that the database has not seen yet.",
         gateway.till.spool().unapplied_bytes(),
     );
+}
+
+/// Who may call, and what there is to call.
+fn choices(page: &mut Page, gateway: &Gateway) {
     page.single(
         "bourse_unrecorded_refusals",
         "gauge",
@@ -142,7 +159,9 @@ pub fn render(gateway: &Gateway) -> String {
         "Content hash of the catalog in force.",
         market.catalog.version(),
     );
+}
 
+fn attempts(page: &mut Page, gateway: &Gateway) {
     page.family(
         "bourse_attempts_total",
         "counter",
@@ -180,6 +199,9 @@ pub fn render(gateway: &Gateway) -> String {
             }
         });
     }
+}
+
+fn latencies(page: &mut Page, gateway: &Gateway) {
     page.family(
         "bourse_first_token_ms",
         "gauge",
@@ -187,6 +209,7 @@ pub fn render(gateway: &Gateway) -> String {
     );
     let now = now_ms();
     // Labels name endpoints: of several credentials the first one speaks.
+    let market = gateway.market.load();
     for target in market.targets().iter().filter(|t| t.credential == 0) {
         let Some(latency) = target.health.latency_ms_last_30m(now) else {
             continue;
@@ -203,7 +226,6 @@ pub fn render(gateway: &Gateway) -> String {
             page.value("bourse_first_token_ms", &labels, value);
         }
     }
-    page.0
 }
 
 #[cfg(test)]

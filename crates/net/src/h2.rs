@@ -24,7 +24,7 @@ use tokio::time::Instant;
 use crate::deadline::{Timer, after};
 use crate::error::{NetError, NetErrorKind};
 use crate::h1::Progress;
-use crate::pool::{DialGuard, Permit};
+use crate::permit::Permit;
 use crate::request::{OutgoingRequest, SegmentBody};
 use crate::stream::Stream;
 
@@ -72,7 +72,7 @@ impl H2Conn {
         stream: Stream,
         expires: Instant,
         permit: Permit,
-        guard: DialGuard,
+        guard: impl Send + 'static,
     ) -> Result<Arc<Self>, NetError> {
         let mut builder = Builder::new(TokioExecutor::new());
         builder
@@ -169,13 +169,13 @@ impl Drop for H2Slot {
 /// Runs a connection. Holds the dial's guard until the peer's settings are
 /// known, so that others wait for the true limit and not beyond.
 ///
-/// hyper reads settings in a task of its own and tells nobody, so a new
+/// hyper reads settings in a task of its own and does not report them, so a new
 /// connection looks for them every few milliseconds. A later change is seen
 /// with the next request.
 async fn drive(
     mut connection: Connection<TokioIo<Stream>, SegmentBody, TokioExecutor>,
     peer: Arc<Peer>,
-    guard: DialGuard,
+    guard: impl Send + 'static,
 ) {
     let mut guard = Some(guard);
     let give_up_at = Instant::now() + SETTLE_AFTER;

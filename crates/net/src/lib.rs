@@ -18,6 +18,7 @@ mod h1;
 mod h2;
 mod headers;
 mod origin;
+mod permit;
 mod pool;
 mod request;
 mod stream;

@@ -129,23 +129,7 @@ impl Origin {
         {
             return Err(OriginError::Syntax);
         }
-        // "http:host" and "http:///host" also mean "http://host" to some.
-        let rest = match text.split_once("://") {
-            Some((scheme, rest)) if is_http(scheme) => rest,
-            Some(_) => return Err(OriginError::Scheme),
-            None => return Err(OriginError::Syntax),
-        };
-        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-        if authority.is_empty() {
-            return Err(OriginError::Host);
-        }
-        if authority.contains('@') {
-            return Err(OriginError::UserInfo);
-        }
-        // An escape in a host is decoded by some parsers and kept by others.
-        if authority.contains('%') {
-            return Err(OriginError::Host);
-        }
+        check_authority(text)?;
         let url = Url::parse(text).map_err(|_| OriginError::Syntax)?;
         let scheme = match url.scheme() {
             "http" => Scheme::Http,
@@ -264,6 +248,28 @@ impl Origin {
             format!("{host}:{}", self.parts.port)
         }
     }
+}
+
+/// Refuses what parsers read in different ways.
+fn check_authority(text: &str) -> Result<(), OriginError> {
+    // "http:host" and "http:///host" also mean "http://host" to some.
+    let rest = match text.split_once("://") {
+        Some((scheme, rest)) if is_http(scheme) => rest,
+        Some(_) => return Err(OriginError::Scheme),
+        None => return Err(OriginError::Syntax),
+    };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    if authority.is_empty() {
+        return Err(OriginError::Host);
+    }
+    if authority.contains('@') {
+        return Err(OriginError::UserInfo);
+    }
+    // An escape in a host is decoded by some parsers and kept by others.
+    if authority.contains('%') {
+        return Err(OriginError::Host);
+    }
+    Ok(())
 }
 
 fn is_http(scheme: &str) -> bool {

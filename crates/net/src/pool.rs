@@ -1,7 +1,7 @@
 //! The connections of one origin: idle ones, shared ones, and how many.
 //!
 //! Locks here guard a few words and are never held across an await. A client
-//! belongs to one worker thread, so in practice nobody else wants them.
+//! belongs to one worker thread, so in practice they are free.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,6 +14,7 @@ use crate::error::{NetError, NetErrorKind};
 use crate::h1::Conn;
 use crate::h2::{H2Conn, H2Slot};
 use crate::origin::{Http2, Origin, Scheme};
+use crate::permit::Permit;
 
 /// While HTTP/2 connections are being opened, one more is opened for each
 /// so many requests that wait.
@@ -88,7 +89,7 @@ pub(crate) enum Checkout {
     H2(H2Slot),
     /// Open one. The guard is there when others wait for the outcome.
     Dial(Option<DialGuard>),
-    /// Somebody is opening one that may be shared.
+    /// Another request is opening one that may be shared.
     Wait(Waiting),
 }
 
@@ -160,7 +161,7 @@ impl OriginPool {
         if let Some(slot) = state.h2.iter().find_map(|conn| conn.take_slot(true)) {
             return Some(Checkout::H2(slot));
         }
-        // Until the protocol is known, one dial tells it for everybody.
+        // Until the protocol is known, one dial finds it out for all.
         let dials = match state.speaks {
             Speaks::Unknown => 1,
             _ => 1 + state.waiting / WAITERS_PER_DIAL,
@@ -301,30 +302,6 @@ fn exhausted(why: &'static str) -> NetError {
     NetError::because(NetErrorKind::Exhausted, why)
 }
 
-/// Counts one open connection for as long as it lives.
-pub(crate) struct Permit {
-    open: Arc<AtomicUsize>,
-    total: Arc<AtomicUsize>,
-}
-
-impl Permit {
-    fn take(open: &Arc<AtomicUsize>, total: &Arc<AtomicUsize>) -> Self {
-        open.fetch_add(1, Ordering::Relaxed);
-        total.fetch_add(1, Ordering::Relaxed);
-        Self {
-            open: open.clone(),
-            total: total.clone(),
-        }
-    }
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        self.open.fetch_sub(1, Ordering::Relaxed);
-        self.total.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 /// Marks a shared dial as under way; dropped, it wakes who waits for it,
 /// also when the dialling request was cancelled.
 pub(crate) struct DialGuard {
@@ -338,7 +315,7 @@ impl Drop for DialGuard {
     }
 }
 
-/// Counts a request that waits for somebody else's dial.
+/// Counts a request that waits for another one's dial.
 pub(crate) struct Waiting {
     pool: Arc<OriginPool>,
 }

@@ -16,9 +16,9 @@ mod provider;
 mod xai;
 
 pub use compatible::{COMPATIBLE, Compatible};
-pub use credential::{Credential, TokenFuture, TokenSource};
+pub use credential::{Credential, Headers, TokenFuture, TokenSource};
 pub use key::Key;
-pub use provider::{Address, Attempt, Disconnect, Headers, Interface, Provider, Signing, ToSign};
+pub use provider::{Address, Attempt, Disconnect, Interface, Provider, Signing, ToSign};
 
 /// Vendors with their own ways.
 static PROVIDERS: &[&dyn Provider] = &[
@@ -26,6 +26,14 @@ static PROVIDERS: &[&dyn Provider] = &[
     &anthropic::Anthropic,
     &google_ai_studio::GoogleAiStudio,
     &xai::Xai,
+];
+
+/// Models that a first request may be tried with: small, and offered by
+/// vendors that most people begin with. Best known first.
+pub const EXAMPLE_MODELS: [&str; 3] = [
+    "openai/gpt-4o-mini",
+    "anthropic/claude-haiku-4.5",
+    "google/gemini-2.5-flash",
 ];
 
 /// Every built-in provider: those with their own ways, then the rows.

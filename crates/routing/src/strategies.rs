@@ -21,14 +21,6 @@ pub trait Strategy: Sync {
     fn arrange(&self, group: &mut [Candidate], random: f64);
 }
 
-/// Every strategy. The first is the default.
-pub static STRATEGIES: &[&dyn Strategy] = &[
-    &weighted::Weighted,
-    &price::Price,
-    &throughput::Throughput,
-    &latency::Latency,
-];
-
 /// The strategy for a sort; load balancing where there is none.
 #[must_use]
 pub fn strategy(sort: Option<SortBy>) -> &'static dyn Strategy {
@@ -42,7 +34,7 @@ pub fn strategy(sort: Option<SortBy>) -> &'static dyn Strategy {
 
 /// Puts all candidates in the order in which to try them. Candidates whose
 /// key must rest are dropped; the shortest rest among them is returned, for
-/// the case that nobody is left.
+/// the case that no candidate is left.
 ///
 /// `sort` is the effective sort: the caller's, or that of a variant such as
 /// `:floor`. An explicit sort keeps its order even among unstable endpoints

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::http::HeaderMap;
 use bourse_catalog::Snapshot;
-use bourse_control::{Answer, EndpointStats, Office, Percentiles};
+use bourse_control::{Backend, BoxFuture, EndpointStats, Percentiles};
 use bourse_dataplane::clock::now_ms;
 use bourse_dataplane::exposition;
 use bourse_dataplane::gateway::Gateway;
@@ -28,7 +28,7 @@ struct Live {
     metrics_public: bool,
 }
 
-/// The control plane of a running server. Metrics are open to everybody who
+/// The control plane of a running server. Metrics are open to all callers that
 /// can reach a loopback address, and need a management key elsewhere.
 pub fn router(
     gateway: &Arc<Gateway>,
@@ -55,7 +55,7 @@ fn percentiles(of: health::Percentiles) -> Percentiles {
     }
 }
 
-impl Office for Live {
+impl Backend for Live {
     fn store(&self) -> Arc<dyn Store> {
         Arc::clone(&self.store)
     }
@@ -77,7 +77,7 @@ impl Office for Live {
             .map_err(|error| Failure::server(format!("the system's generator: {error}")))
     }
 
-    fn identify<'a>(&'a self, headers: &'a HeaderMap) -> Answer<'a, Result<Principal, Failure>> {
+    fn identify<'a>(&'a self, headers: &'a HeaderMap) -> BoxFuture<'a, Result<Principal, Failure>> {
         Box::pin(async {
             let entry = admit::identify(&self.gateway, headers, now_ms()).await?;
             Ok(entry.principal)
@@ -92,7 +92,7 @@ impl Office for Live {
         self.gateway.till.books().key_balance(account, key)
     }
 
-    fn refresh(&self) -> Answer<'_, ()> {
+    fn refresh(&self) -> BoxFuture<'_, ()> {
         self.watcher.refresh()
     }
 

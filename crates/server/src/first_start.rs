@@ -95,8 +95,8 @@ pub async fn set_up(
     }))
 }
 
-/// Deletes the keys of a first start that did not come to its end. Nobody has
-/// seen them, unless the kill came in the moment between showing them and
+/// Deletes the keys of a first start that did not come to its end. They were
+/// not seen, unless the kill came in the moment between showing them and
 /// noting it; then the new ones are shown in their place.
 async fn forget_keys(store: &dyn Store, account: AccountId, at_ms: u64) -> Result<(), Error> {
     for row in store.keys(Some(account), true, 0, KEYS_MAX).await? {
@@ -116,18 +116,15 @@ fn example_model(gateway: &Gateway) -> Option<String> {
             .resolve(slug)
             .is_some_and(|r| !market.targets_of(r.model).is_empty())
     };
-    [
-        "openai/gpt-4o-mini",
-        "anthropic/claude-haiku-4.5",
-        "google/gemini-2.5-flash",
-    ]
-    .into_iter()
-    .find(|slug| callable(slug))
-    .map(str::to_owned)
-    .or_else(|| {
-        let target = market.targets().first()?;
-        Some(market.catalog.model(target.model).slug.to_string())
-    })
+    bourse_providers::EXAMPLE_MODELS
+        .iter()
+        .copied()
+        .find(|slug| callable(slug))
+        .map(str::to_owned)
+        .or_else(|| {
+            let target = market.targets().first()?;
+            Some(market.catalog.model(target.model).slug.to_string())
+        })
 }
 
 /// Says where the server is and, on the first start, with which keys.

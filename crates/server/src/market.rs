@@ -175,24 +175,20 @@ fn setup(
     }
 }
 
-/// One simulated provider for each format.
+/// The providers that a simulator plays.
 fn simulated(address: SocketAddr) -> Vec<ProviderSetup> {
-    [
-        ("openai", "v1"),
-        ("anthropic", "v1"),
-        ("google-ai-studio", "v1beta"),
-    ]
-    .into_iter()
-    .filter_map(|(slug, version)| {
-        let provider = bourse_providers::by_slug(slug)?;
-        Some(ProviderSetup {
-            credentials: vec![provider.credential(Key::new("simulated"))],
-            base_url: format!("http://{address}/p/{slug}/{version}"),
-            http2: Http2::Never,
-            on_disconnect: Disconnect::Cancel,
-            simulated: true,
-            provider: Arc::new(provider),
+    bourse_sim::PLAYED
+        .iter()
+        .filter_map(|(slug, version)| {
+            let provider = bourse_providers::by_slug(slug)?;
+            Some(ProviderSetup {
+                credentials: vec![provider.credential(Key::new("simulated"))],
+                base_url: format!("http://{address}/p/{slug}/{version}"),
+                http2: Http2::Never,
+                on_disconnect: Disconnect::Cancel,
+                simulated: true,
+                provider: Arc::new(provider),
+            })
         })
-    })
-    .collect()
+        .collect()
 }

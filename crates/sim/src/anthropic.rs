@@ -10,11 +10,11 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::ask::{
-    Ask, IMAGE_TOKENS, JsonWant, MESSAGE_TOKENS, Refusal, Tool, ToolChoice, required_str, strings,
-    words_within,
+    IMAGE_TOKENS, JsonWant, MESSAGE_TOKENS, Refusal, Request, Tool, ToolChoice, required_str,
+    strings, words_within,
 };
 use crate::reply::{Event, Events, Reply, len_of, per_token};
-use crate::truth::{Choice, Finish, Reported};
+use crate::truth::{Call, Choice, Finish, Reported};
 
 /// From this API version on, sampling parameters are refused (migration
 /// guide "2026-10-21", read 2026-11).
@@ -24,7 +24,7 @@ pub const NO_SAMPLING_VERSION: &str = "2026-10-21";
 ///
 /// # Errors
 /// When `model`, `max_tokens` or `messages` is missing.
-pub fn read(body: &Value) -> Result<Ask, Refusal> {
+pub fn read(body: &Value) -> Result<Request, Refusal> {
     let model = required_str(body, "model")?.to_owned();
     let max_tokens = body
         .get("max_tokens")
@@ -56,7 +56,7 @@ pub fn read(body: &Value) -> Result<Ask, Refusal> {
         .find(|message| message.get("role").and_then(Value::as_str) == Some("user"))
         .map(|message| last_text(message.get("content")))
         .unwrap_or_default();
-    Ok(Ask {
+    Ok(Request {
         model,
         stream: body.get("stream").and_then(Value::as_bool).unwrap_or(false),
         max_tokens: Some(max_tokens),
@@ -76,7 +76,7 @@ pub fn read(body: &Value) -> Result<Ask, Refusal> {
             .pointer("/output_config/format/schema")
             .map(|schema| JsonWant::Schema(schema.clone())),
         last_user,
-        ..Ask::default()
+        ..Request::default()
     })
 }
 
@@ -349,74 +349,16 @@ pub fn stream(reply: &Arc<Reply>) -> Events {
     ];
     let mut index = 0;
     let mut all: Events = Box::new(opening.into_iter());
-
     if !choice.thought.is_empty() {
-        let thinker = Arc::clone(reply);
-        let at = index;
-        let thoughts = per_token(len_of(Some(&choice.thought)), move |i| {
-            let piece = thinker
-                .choice(0)
-                .map(|choice| choice.thought.piece(i))
-                .unwrap_or_default();
-            delta(
-                at,
-                &json!({ "type": "thinking_delta", "thinking": piece }),
-                1,
-            )
-        });
-        let signed = delta(
-            at,
-            &json!({ "type": "signature_delta", "signature": signature(reply) }),
-            0,
-        );
-        let block = json!({ "type": "thinking", "thinking": "", "signature": "" });
-        all = Box::new(
-            all.chain([start(at, &block)])
-                .chain(thoughts)
-                .chain([signed, stop(at)]),
-        );
+        all = Box::new(all.chain(thought_block(reply, choice, index)));
         index += 1;
     }
     if !choice.content.is_empty() {
-        let speaker = Arc::clone(reply);
-        let at = index;
-        let contents = per_token(choice.content.len(), move |i| {
-            delta(
-                at,
-                &json!({ "type": "text_delta", "text": speaker.content_piece(0, i) }),
-                1,
-            )
-        });
-        let block = json!({ "type": "text", "text": "" });
-        all = Box::new(
-            all.chain([start(at, &block)])
-                .chain(contents)
-                .chain([stop(at)]),
-        );
+        all = Box::new(all.chain(text_block(reply, choice, index)));
         index += 1;
     }
     for call in &choice.calls {
-        let block = json!({
-            "type": "tool_use", "id": format!("toolu_01{:016x}", call.id),
-            "name": call.name, "input": {},
-        });
-        let mut events = vec![
-            start(index, &block),
-            delta(
-                index,
-                &json!({ "type": "input_json_delta", "partial_json": "" }),
-                0,
-            ),
-        ];
-        for piece in call.arguments.iter() {
-            events.push(delta(
-                index,
-                &json!({ "type": "input_json_delta", "partial_json": piece }),
-                1,
-            ));
-        }
-        events.push(stop(index));
-        all = Box::new(all.chain(events));
+        all = Box::new(all.chain(call_block(call, index)));
         index += 1;
     }
 
@@ -436,6 +378,73 @@ pub fn stream(reply: &Arc<Reply>) -> Events {
         event("message_stop", json!({}), 0).closing(),
     ];
     Box::new(all.chain(closing))
+}
+
+/// A block of thoughts, signed.
+fn thought_block(
+    reply: &Arc<Reply>,
+    choice: &Choice,
+    index: usize,
+) -> impl Iterator<Item = Event> + use<> {
+    let thinker = Arc::clone(reply);
+    let thoughts = per_token(len_of(Some(&choice.thought)), move |i| {
+        let piece = thinker
+            .choice(0)
+            .map(|choice| choice.thought.piece(i))
+            .unwrap_or_default();
+        delta(
+            index,
+            &json!({ "type": "thinking_delta", "thinking": piece }),
+            1,
+        )
+    });
+    let signed = delta(
+        index,
+        &json!({ "type": "signature_delta", "signature": signature(reply) }),
+        0,
+    );
+    let block = json!({ "type": "thinking", "thinking": "", "signature": "" });
+    [start(index, &block)]
+        .into_iter()
+        .chain(thoughts)
+        .chain([signed, stop(index)])
+}
+
+/// A block of text.
+fn text_block(
+    reply: &Arc<Reply>,
+    choice: &Choice,
+    index: usize,
+) -> impl Iterator<Item = Event> + use<> {
+    let speaker = Arc::clone(reply);
+    let contents = per_token(choice.content.len(), move |i| {
+        delta(
+            index,
+            &json!({ "type": "text_delta", "text": speaker.content_piece(0, i) }),
+            1,
+        )
+    });
+    let block = json!({ "type": "text", "text": "" });
+    [start(index, &block)]
+        .into_iter()
+        .chain(contents)
+        .chain([stop(index)])
+}
+
+/// A call of a tool.
+fn call_block(call: &Call, index: usize) -> Vec<Event> {
+    let block = json!({
+        "type": "tool_use", "id": format!("toolu_01{:016x}", call.id),
+        "name": call.name, "input": {},
+    });
+    let piece_of = |piece: &str, tokens| {
+        let piece = json!({ "type": "input_json_delta", "partial_json": piece });
+        delta(index, &piece, tokens)
+    };
+    let mut events = vec![start(index, &block), piece_of("", 0)];
+    events.extend(call.arguments.iter().map(|piece| piece_of(&piece, 1)));
+    events.push(stop(index));
+    events
 }
 
 /// The error body for a status.

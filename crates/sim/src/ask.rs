@@ -29,7 +29,7 @@ pub enum Format {
 
 /// A request, read.
 #[derive(Debug, Clone, Default)]
-pub struct Ask {
+pub struct Request {
     /// Upstream model as named by the caller.
     pub model: String,
     /// Wants events.
@@ -140,21 +140,6 @@ impl Format {
             Some(Self::Gemini)
         } else {
             None
-        }
-    }
-
-    /// Reads a request body.
-    ///
-    /// # Errors
-    /// When the vendor would refuse it: no JSON, a missing field.
-    pub fn read(self, path: &str, body: &[u8]) -> Result<Ask, Refusal> {
-        let value: Value = serde_json::from_slice(body)
-            .map_err(|error| Refusal::bad(format!("We could not parse the JSON body: {error}")))?;
-        match self {
-            Self::OpenaiChat => crate::openai_chat::read(&value),
-            Self::OpenaiText => crate::openai_text::read(&value),
-            Self::Anthropic => crate::anthropic::read(&value),
-            Self::Gemini => crate::gemini::read(path, &value),
         }
     }
 }

@@ -349,3 +349,23 @@ fn within_body_max(length: u64) -> Result<usize, Gone> {
     }
     usize::try_from(length).map_err(|_| Gone)
 }
+
+/// The reason phrase of a status.
+pub(crate) const fn phrase(status: u16) -> &'static str {
+    match status {
+        200 => "OK",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        402 => "Payment Required",
+        403 => "Forbidden",
+        404 => "Not Found",
+        408 => "Request Timeout",
+        413 => "Payload Too Large",
+        429 => "Too Many Requests",
+        500 => "Internal Server Error",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        _ => "Status",
+    }
+}

@@ -6,10 +6,9 @@
 
 use serde_json::json;
 
-use crate::conn::{Conn, Gone, Head};
-use crate::handle::phrase;
+use crate::conn::{Conn, Gone, Head, phrase};
 use crate::script::{Script, ScriptError, ScriptSet};
-use crate::server::Shared;
+use crate::state::Shared;
 
 /// Answers a control request.
 pub(crate) async fn request(

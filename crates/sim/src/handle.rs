@@ -8,14 +8,14 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use crate::ask::{Format, Refusal};
-use crate::conn::{Conn, Gone, Head};
+use crate::conn::{Conn, Gone, Head, phrase};
 use crate::control;
 use crate::fast::Fast;
 use crate::faults::{BodyWriter, Framing, STALL_MAX, error_body, stream_error};
 use crate::log::{Entry, Open, Outcome, micros_since, shown_header, shown_path};
 use crate::reply::{Reply, json_text};
 use crate::script::{RetryAfter, Script};
-use crate::server::{Level, Shared};
+use crate::state::{Level, Shared};
 use crate::truth;
 
 /// The request header that overlays a script.
@@ -37,17 +37,7 @@ pub(crate) async fn request(
     let _busy = Level::raise(shared, |counters| &counters.in_flight);
     let provider = provider_of(path);
 
-    let fast = {
-        let loaded = shared.loaded.load();
-        match provider {
-            Some(name) if loaded.set.providers.contains_key(name) => loaded.fast.get(name).cloned(),
-            _ if path.starts_with("/fast/") || loaded.set.default.fast => {
-                Some(Arc::clone(&loaded.fast_default))
-            }
-            _ => None,
-        }
-    };
-    if let (Some(fast), Some(format)) = (fast, Format::of_path(path)) {
+    if let (Some(fast), Some(format)) = (fast_for(shared, provider, path), Format::of_path(path)) {
         return fast_request(shared, conn, head, format, &fast).await;
     }
 
@@ -72,19 +62,11 @@ pub(crate) async fn request(
     let entry = Entry {
         script_ordinal,
         connection,
-        method: String::from_utf8_lossy(&head.method).into_owned(),
-        path: shown_path(path),
         provider: provider.map(str::to_owned),
         format,
         model,
-        headers: headers
-            .iter()
-            .map(|(n, v)| (n.clone(), shown_header(n, v)))
-            .collect(),
-        body_bytes: body.len() as u64,
-        body: shared.log.body_of(&body),
         stream: matches!(&asked, Some(Ok(ask)) if ask.stream),
-        ..Entry::default()
+        ..described(shared, head, &headers, &body)
     };
     let open = shared.log.open(entry, started);
     let mut exchange = Exchange {
@@ -97,14 +79,7 @@ pub(crate) async fn request(
         open,
         script_ordinal,
     };
-    let outcome = match (script, format, asked) {
-        (Err(refusal), format, _) => exchange.refuse(format, &refusal).await,
-        (Ok(_), None, _) => exchange.other().await,
-        (Ok(script), Some(format), Some(asked)) => {
-            exchange.answer(Arc::new(script), format, asked).await
-        }
-        (Ok(_), Some(_), None) => Outcome::Refused,
-    };
+    let outcome = exchange.run(script, format, asked).await;
     shared.counters.ended(outcome);
     shared.log.change(open, |entry| {
         entry.outcome = outcome;
@@ -114,6 +89,33 @@ pub(crate) async fn request(
         outcome,
         Outcome::Complete | Outcome::Failed | Outcome::Refused
     ))
+}
+
+/// What answers at once from prepared bytes, if the script says so.
+fn fast_for(shared: &Shared, provider: Option<&str>, path: &str) -> Option<Arc<Fast>> {
+    let loaded = shared.loaded.load();
+    match provider {
+        Some(name) if loaded.set.providers.contains_key(name) => loaded.fast.get(name).cloned(),
+        _ if path.starts_with("/fast/") || loaded.set.default.fast => {
+            Some(Arc::clone(&loaded.fast_default))
+        }
+        _ => None,
+    }
+}
+
+/// What the log keeps of any request.
+fn described(shared: &Shared, head: &Head, headers: &[(String, Vec<u8>)], body: &Bytes) -> Entry {
+    Entry {
+        method: String::from_utf8_lossy(&head.method).into_owned(),
+        path: shown_path(head.path()),
+        headers: headers
+            .iter()
+            .map(|(n, v)| (n.clone(), shown_header(n, v)))
+            .collect(),
+        body_bytes: body.len() as u64,
+        body: shared.log.body_of(body),
+        ..Entry::default()
+    }
 }
 
 /// The name in `/p/<name>/…`.
@@ -180,11 +182,27 @@ struct Exchange<'a> {
 }
 
 impl Exchange<'_> {
+    async fn run(
+        &mut self,
+        script: Result<Script, Refusal>,
+        format: Option<Format>,
+        asked: Option<Result<crate::ask::Request, Refusal>>,
+    ) -> Outcome {
+        match (script, format, asked) {
+            (Err(refusal), format, _) => self.refuse(format, &refusal).await,
+            (Ok(_), None, _) => self.other().await,
+            (Ok(script), Some(format), Some(asked)) => {
+                self.answer(Arc::new(script), format, asked).await
+            }
+            (Ok(_), Some(_), None) => Outcome::Refused,
+        }
+    }
+
     async fn answer(
         &mut self,
         script: Arc<Script>,
         format: Format,
-        asked: Result<crate::ask::Ask, Refusal>,
+        asked: Result<crate::ask::Request, Refusal>,
     ) -> Outcome {
         if script.never_answer {
             return match self.conn.wait(STALL_MAX).await {
@@ -475,26 +493,5 @@ fn retry_line(after: RetryAfter) -> String {
                 .unwrap_or_default();
             format!("retry-after: {date}\r\n")
         }
-    }
-}
-
-/// The reason phrase of a status.
-#[must_use]
-pub fn phrase(status: u16) -> &'static str {
-    match status {
-        200 => "OK",
-        400 => "Bad Request",
-        401 => "Unauthorized",
-        402 => "Payment Required",
-        403 => "Forbidden",
-        404 => "Not Found",
-        408 => "Request Timeout",
-        413 => "Payload Too Large",
-        429 => "Too Many Requests",
-        500 => "Internal Server Error",
-        502 => "Bad Gateway",
-        503 => "Service Unavailable",
-        504 => "Gateway Timeout",
-        _ => "Status",
     }
 }

@@ -16,6 +16,7 @@ mod control;
 pub mod crash;
 mod fast;
 mod faults;
+mod formats;
 pub mod gemini;
 mod handle;
 pub mod load;
@@ -26,6 +27,7 @@ pub mod reply;
 mod schema;
 mod script;
 mod server;
+mod state;
 pub mod truth;
 pub mod words;
 
@@ -37,3 +39,11 @@ pub use script::{
 };
 pub use server::{Sim, SimBuilder, SimConfig, SimHandle, serve};
 pub use truth::{Truth, truth};
+
+/// The vendors that a simulator plays unless it is told otherwise, one for each
+/// format, with the version in the paths of its API.
+pub const PLAYED: [(&str, &str); 3] = [
+    ("openai", "v1"),
+    ("anthropic", "v1"),
+    ("google-ai-studio", "v1beta"),
+];

@@ -1,12 +1,11 @@
 //! Listening, and handing each request to what answers it.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{
     AtomicU64,
-    Ordering::{Acquire, Relaxed, Release},
+    Ordering::{Acquire, Relaxed},
 };
 use std::time::Duration;
 
@@ -16,9 +15,9 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::conn::Conn;
-use crate::fast::Fast;
 use crate::log::{Counters, CountersNow, Entry, LOG_ENTRIES_DEFAULT, Log};
 use crate::script::{Script, ScriptSet};
+use crate::state::{Level, Loaded, Shared};
 
 /// Most connections at once when the configuration says nothing else.
 pub const CONNECTIONS_MAX_DEFAULT: usize = 10_000;
@@ -57,51 +56,6 @@ impl Default for SimConfig {
             models: vec!["sim-model".to_owned()],
             grace: GRACE_DEFAULT,
         }
-    }
-}
-
-/// Scripts with their prepared fast answers.
-#[derive(Debug)]
-pub(crate) struct Loaded {
-    pub set: ScriptSet,
-    pub fast_default: Arc<Fast>,
-    pub fast: BTreeMap<String, Arc<Fast>>,
-}
-
-impl Loaded {
-    fn new(set: ScriptSet) -> Self {
-        let fast = set
-            .providers
-            .iter()
-            .filter(|(_, script)| script.fast)
-            .map(|(name, script)| (name.clone(), Arc::new(Fast::prepare(script))))
-            .collect();
-        Self {
-            fast_default: Arc::new(Fast::prepare(&set.default)),
-            fast,
-            set,
-        }
-    }
-}
-
-/// What all connections share.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub loaded: ArcSwap<Loaded>,
-    pub log: Log,
-    pub counters: Counters,
-    pub models: Vec<String>,
-    connections: AtomicU64,
-}
-
-impl Shared {
-    pub(crate) fn set_scripts(&self, set: ScriptSet) {
-        self.loaded.store(Arc::new(Loaded::new(set)));
-    }
-
-    pub(crate) fn reset(&self) {
-        self.log.reset();
-        self.counters.reset();
     }
 }
 
@@ -392,24 +346,6 @@ async fn accept(
     let all = async { while tasks.join_next().await.is_some() {} };
     if tokio::time::timeout(grace, all).await.is_err() {
         tasks.shutdown().await;
-    }
-}
-
-/// A level that falls again when dropped, aborts included.
-pub(crate) struct Level<'a>(&'a AtomicU64);
-
-impl<'a> Level<'a> {
-    pub(crate) fn raise(shared: &'a Shared, which: fn(&Counters) -> &AtomicU64) -> Self {
-        let level = which(&shared.counters);
-        level.fetch_add(1, Relaxed);
-        Self(level)
-    }
-}
-
-impl Drop for Level<'_> {
-    fn drop(&mut self) {
-        // Whoever sees the level fall sees what was logged before.
-        self.0.fetch_sub(1, Release);
     }
 }
 

@@ -127,13 +127,3 @@ pub trait Codec: Send + Sync {
 pub(crate) fn not_json(error: ParseError) -> Failure {
     Failure::invalid(format!("request body is not JSON: {error}"))
 }
-
-/// The codec of a format.
-#[must_use]
-pub fn codec(format: Format) -> &'static dyn Codec {
-    match format {
-        Format::OpenAiChat => &crate::openai_chat::OpenAiChat,
-        Format::Anthropic => &crate::anthropic::Anthropic,
-        Format::Gemini => &crate::gemini::Gemini,
-    }
-}

@@ -19,6 +19,7 @@ pub mod codec;
 pub mod dialect;
 pub mod failure_text;
 mod fields;
+mod formats;
 pub mod framing;
 pub mod gemini;
 pub mod json;
@@ -29,7 +30,6 @@ mod object;
 pub mod openai_chat;
 pub mod sse;
 
-pub use codec::{
-    Codec, ErrorReply, Stamp, StreamReader, StreamWriter, WriteTarget, Written, codec,
-};
+pub use codec::{Codec, ErrorReply, Stamp, StreamReader, StreamWriter, WriteTarget, Written};
 pub use dialect::Dialect;
+pub use formats::codec;

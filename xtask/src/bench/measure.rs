@@ -256,39 +256,7 @@ pub fn measure(
         } => {
             let requests = (requests / size.divisor).max(64);
             for subject in subjects {
-                // So that connections to the provider are there already.
-                let few = 2 * connections as u64;
-                load(
-                    subject,
-                    Profile::Short,
-                    false,
-                    1_400,
-                    closed(connections),
-                    few,
-                )?;
-                let before = subject.cpu_ns_by_thread();
-                let load = load(
-                    subject,
-                    Profile::Short,
-                    false,
-                    bytes,
-                    closed(connections),
-                    requests,
-                )?;
-                if subject.process.is_some() {
-                    samples.add(row, subject.kind, load.cpu_us / float(requests));
-                }
-                if row == Row::Small32 {
-                    let rate = load.report.answers_per_s();
-                    samples.add(Row::Throughput, subject.kind, rate);
-                }
-                if row == Row::Small32 && subject.kind == Kind::Bourse {
-                    for (name, ns) in subject.cpu_ns_by_thread() {
-                        let spent = ns.saturating_sub(before.get(&name).copied().unwrap_or(0));
-                        let us = float(spent) / 1_000.0 / float(requests);
-                        samples.threads.entry(name).or_default().push(us);
-                    }
-                }
+                whole(subject, row, bytes, connections, requests, samples)?;
             }
         }
         Scenario::Full => {
@@ -307,6 +275,51 @@ pub fn measure(
             for kind in ground.given(Kind::GATEWAYS) {
                 memory(&ground.start(kind, set_up)?, samples)?;
             }
+        }
+    }
+    Ok(())
+}
+
+/// Whole answers, one after the other on each connection.
+fn whole(
+    subject: &Subject,
+    row: Row,
+    bytes: usize,
+    connections: usize,
+    requests: u64,
+    samples: &mut Samples,
+) -> Result<(), String> {
+    // So that connections to the provider are there already.
+    let few = 2 * connections as u64;
+    load(
+        subject,
+        Profile::Short,
+        false,
+        1_400,
+        closed(connections),
+        few,
+    )?;
+    let before = subject.cpu_ns_by_thread();
+    let load = load(
+        subject,
+        Profile::Short,
+        false,
+        bytes,
+        closed(connections),
+        requests,
+    )?;
+    if subject.process.is_some() {
+        samples.add(row, subject.kind, load.cpu_us / float(requests));
+    }
+    if row == Row::Small32 {
+        let rate = load.report.answers_per_s();
+        samples.add(Row::Throughput, subject.kind, rate);
+    }
+    if row == Row::Small32 && subject.kind == Kind::Bourse {
+        for (name, ns) in subject.cpu_ns_by_thread() {
+            let spent = ns.saturating_sub(before.get(&name).copied().unwrap_or(0));
+            let us = float(spent) / 1_000.0 / float(requests);
+            samples.threads.entry(name).or_default().push(us);
         }
     }
     Ok(())

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use bourse_sim::load::{Pace, run_on_thread};
+use bourse_sim::load::{LoadPlan, Pace, run_on_thread};
 
 use super::flame;
 use super::prompts::Profile;
@@ -86,42 +86,56 @@ pub fn show(bourse: &Subject, dir: &Path) -> Result<(), String> {
         plan.pace = pace;
         plan.requests_max = 1_000_000;
         plan.duration_max = Duration::from_secs(8);
-        let load = std::thread::spawn(move || run_on_thread(plan));
-        std::thread::sleep(Duration::from_secs(1));
-        let data = dir.join("perf.data");
-        let recorded = Command::new("perf")
-            .args([
-                "record",
-                "-q",
-                "-F",
-                if pace == closed { BUSY_HZ } else { IDLE_HZ },
-                "--call-graph",
-                STACK_BYTES,
-                "-p",
-                &process.id().to_string(),
-                "-o",
-            ])
-            .arg(&data)
-            .args(["--", "sleep", WATCH_S])
-            .stdout(Stdio::null())
-            .status()
-            .map_err(|error| format!("perf: {error}; it is in Debian's package linux-perf"))?;
-        let _ = load.join();
-        if !recorded.success() {
-            return Err(format!("perf record: {recorded}"));
-        }
-        println!("\n{title}");
-        for sort in ["comm", "dso", "symbol"] {
-            println!("  by {sort}:");
-            print_report(&data, sort)?;
-        }
-        let graph = Path::new(GRAPHS).join(format!("{name}.svg"));
-        let drawn = flame::draw(&stacks(&data)?, title);
-        fs::create_dir_all(GRAPHS)
-            .and_then(|()| fs::write(&graph, drawn))
-            .map_err(|error| format!("{}: {error}", graph.display()))?;
-        println!("  drawn in {}", graph.display());
+        let hz = if pace == closed { BUSY_HZ } else { IDLE_HZ };
+        watch(process.id(), plan, hz, dir, name, title)?;
     }
+    Ok(())
+}
+
+/// Watches a process under one load, and draws where its time goes.
+fn watch(
+    process: u32,
+    plan: LoadPlan,
+    hz: &str,
+    dir: &Path,
+    name: &str,
+    title: &str,
+) -> Result<(), String> {
+    let load = std::thread::spawn(move || run_on_thread(plan));
+    std::thread::sleep(Duration::from_secs(1));
+    let data = dir.join("perf.data");
+    let recorded = Command::new("perf")
+        .args([
+            "record",
+            "-q",
+            "-F",
+            hz,
+            "--call-graph",
+            STACK_BYTES,
+            "-p",
+            &process.to_string(),
+            "-o",
+        ])
+        .arg(&data)
+        .args(["--", "sleep", WATCH_S])
+        .stdout(Stdio::null())
+        .status()
+        .map_err(|error| format!("perf: {error}; it is in Debian's package linux-perf"))?;
+    let _ = load.join();
+    if !recorded.success() {
+        return Err(format!("perf record: {recorded}"));
+    }
+    println!("\n{title}");
+    for sort in ["comm", "dso", "symbol"] {
+        println!("  by {sort}:");
+        print_report(&data, sort)?;
+    }
+    let graph = Path::new(GRAPHS).join(format!("{name}.svg"));
+    let drawn = flame::draw(&stacks(&data)?, title);
+    fs::create_dir_all(GRAPHS)
+        .and_then(|()| fs::write(&graph, drawn))
+        .map_err(|error| format!("{}: {error}", graph.display()))?;
+    println!("  drawn in {}", graph.display());
     Ok(())
 }
 

@@ -71,10 +71,12 @@ fn lines(samples: &Samples) -> Vec<Vec<String>> {
             (Some(bourse), Some(other)) if other > 0.0 => format!("{:.2}", bourse / other),
             _ => "–".to_owned(),
         };
-        let goal = row.verdict(samples).map_or_else(String::new, |verdict| {
-            let mark = if verdict.met { "met" } else { "MISSED" };
-            format!("{} = {}: {mark}", verdict.goal, number(verdict.limit, row))
-        });
+        let goal = row
+            .verdict(|row, kind| samples.median(row, kind))
+            .map_or_else(String::new, |verdict| {
+                let mark = if verdict.met { "met" } else { "MISSED" };
+                format!("{} = {}: {mark}", verdict.goal, number(verdict.limit, row))
+            });
         vec![
             row.title().to_owned(),
             row.unit().to_owned(),
@@ -115,7 +117,9 @@ pub fn table(samples: &Samples) -> String {
 
 /// How many goals were met, and of how many.
 pub fn tally(samples: &Samples) -> (usize, usize) {
-    let verdicts = Row::ALL.into_iter().filter_map(|row| row.verdict(samples));
+    let verdicts = Row::ALL
+        .into_iter()
+        .filter_map(|row| row.verdict(|row, kind| samples.median(row, kind)));
     verdicts.fold((0, 0), |(met, all), verdict| {
         (met + usize::from(verdict.met), all + 1)
     })

@@ -1,6 +1,5 @@
 //! The lines of the table, and what each is held to.
 
-use super::measure::Samples;
 use super::subject::Kind;
 
 /// One figure, for each subject.
@@ -130,8 +129,7 @@ impl Row {
 
     /// Holds Bourse's median to the goal; `None` where there is no goal or
     /// nothing was measured.
-    pub fn verdict(self, samples: &Samples) -> Option<Verdict> {
-        let median = |row: Self, kind| samples.median(row, kind);
+    pub fn verdict(self, median: impl Fn(Self, Kind) -> Option<f64>) -> Option<Verdict> {
         let value = median(self, Kind::Bourse)?;
         let (limit, goal) = match self.goal()? {
             Goal::Times(1.0, kind) => (median(self, kind)?, format!("≤ {}", kind.name())),
@@ -152,25 +150,30 @@ impl Row {
 
 #[cfg(test)]
 mod tests {
-    use super::{Kind, Row, Samples};
+    use super::super::measure::Samples;
+    use super::{Kind, Row, Verdict};
+
+    fn verdict(row: Row, samples: &Samples) -> Option<Verdict> {
+        row.verdict(|row, kind| samples.median(row, kind))
+    }
 
     #[test]
     fn a_goal_is_met_up_to_its_limit_as_shown() {
         let mut samples = Samples::default();
         samples.add(Row::Small32, Kind::Nginx, 10.0);
         samples.add(Row::Small32, Kind::Bourse, 22.04);
-        let verdict = Row::Small32.verdict(&samples).unwrap();
-        assert!(verdict.met);
-        assert_eq!(verdict.limit, 22.0);
+        let found = verdict(Row::Small32, &samples).unwrap();
+        assert!(found.met);
+        assert_eq!(found.limit, 22.0);
         samples.add(Row::Small32, Kind::Bourse, 22.2);
-        assert!(!Row::Small32.verdict(&samples).unwrap().met);
+        assert!(!verdict(Row::Small32, &samples).unwrap().met);
     }
 
     #[test]
     fn without_a_measurement_there_is_no_verdict() {
         let mut samples = Samples::default();
         samples.add(Row::Prompt1M, Kind::Bourse, 1.0);
-        assert_eq!(Row::Prompt1M.verdict(&samples), None);
-        assert_eq!(Row::Throughput.verdict(&samples), None);
+        assert_eq!(verdict(Row::Prompt1M, &samples), None);
+        assert_eq!(verdict(Row::Throughput, &samples), None);
     }
 }

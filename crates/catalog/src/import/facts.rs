@@ -522,7 +522,33 @@ pub struct Abilities {
 #[must_use]
 pub fn parameters(provider: &str, author: &str, can: Abilities) -> Parameters {
     use Parameter as P;
-    let mut set = match (provider, author) {
+    let mut set = sampling(provider, author, can);
+    if can.tools {
+        set = set.union(Parameters::of(&[P::Tools, P::ToolChoice]));
+        if matches!(author, "openai" | "anthropic") {
+            set.insert(P::ParallelToolCalls);
+        }
+    }
+    if can.structured {
+        set = set.union(Parameters::of(&[P::StructuredOutputs, P::ResponseFormat]));
+    }
+    if can.reasoning {
+        set = set.union(Parameters::of(&[
+            P::Reasoning,
+            P::IncludeReasoning,
+            P::ReasoningEffort,
+        ]));
+        if author == "openai" && !can.open_weights {
+            set.insert(P::Verbosity);
+        }
+    }
+    set
+}
+
+/// What steers the choice of words, by whose API it is.
+fn sampling(provider: &str, author: &str, can: Abilities) -> Parameters {
+    use Parameter as P;
+    match (provider, author) {
         ("anthropic", _) | (_, "anthropic") => {
             let mut set = Parameters::of(&[P::MaxTokens, P::Stop]);
             if can.temperature {
@@ -576,27 +602,7 @@ pub fn parameters(provider: &str, author: &str, can: Abilities) -> Parameters {
             }
             set
         }
-    };
-    if can.tools {
-        set = set.union(Parameters::of(&[P::Tools, P::ToolChoice]));
-        if matches!(author, "openai" | "anthropic") {
-            set.insert(P::ParallelToolCalls);
-        }
     }
-    if can.structured {
-        set = set.union(Parameters::of(&[P::StructuredOutputs, P::ResponseFormat]));
-    }
-    if can.reasoning {
-        set = set.union(Parameters::of(&[
-            P::Reasoning,
-            P::IncludeReasoning,
-            P::ReasoningEffort,
-        ]));
-        if author == "openai" && !can.open_weights {
-            set.insert(P::Verbosity);
-        }
-    }
-    set
 }
 
 /// OpenRouter's name for a model's family of tokenizers (its `ModelGroup`,

@@ -8,11 +8,11 @@ use serde_json::value::RawValue;
 use super::facts::{self, Abilities, Known, Role};
 use super::merge::{gives_answers_away, without_nonsense};
 use super::models_dev::bare_model;
-use super::naming::{Names, Unknown};
+use super::naming::{Named, Names, Unknown};
 use super::{Imported, Note, Source, decimal};
-use crate::model::{EndpointStatus, Modalities, Modality, Reasoning};
+use crate::model::{EndpointStatus, Modalities, Modality, Parameters, Reasoning};
 use crate::price::{PriceKey, Prices, Tier};
-use crate::raw::{RawEndpoint, RawPrice, RawProvider};
+use crate::raw::{RawEndpoint, RawModel, RawPrice, RawProvider};
 
 /// Their names for our prices, without the ending of a tier.
 const COSTS: &[(&str, PriceKey)] = &[
@@ -75,6 +75,86 @@ struct Reader<'a> {
     out: Imported,
 }
 
+/// A row of the table that is worth keeping.
+struct Offer<'a> {
+    known: &'a Known,
+    row: &'a Row<'a>,
+    named: Named,
+    region: &'a str,
+    output: Modalities,
+    input: Modalities,
+    context: Option<u64>,
+    max_output: Option<u64>,
+    expiration: Option<&'a str>,
+}
+
+impl Offer<'_> {
+    /// The endpoint, with what differs from its model stated.
+    fn endpoint(&self, model: &RawModel, price: RawPrice) -> RawEndpoint {
+        let (slug, provider) = (&self.named.slug, self.known.slug);
+        let author = slug.split_once('/').map_or("", |(author, _)| author);
+        let kind = match (self.region, self.named.kind.as_str()) {
+            ("", kind) => kind.to_owned(),
+            (region, "") => region.to_owned(),
+            (region, kind) => format!("{region}-{kind}"),
+        };
+        let caches = price.base.cache_read.is_some();
+        RawEndpoint {
+            tag: (!kind.is_empty()).then(|| format!("{provider}/{kind}")),
+            context_length: self.context.filter(|&limit| limit != model.context_length),
+            max_output: self
+                .max_output
+                .filter(|&limit| Some(limit) != model.max_output),
+            quantization: self.named.quantization,
+            parameters: self.parameters(author),
+            input: (self.input != model.input).then_some(self.input),
+            output: (self.output != model.output).then_some(self.output),
+            implicit_caching: facts::caches_implicitly(provider, author, caches),
+            price: Some(price),
+            status: if self.expiration.is_some() {
+                EndpointStatus::Deprecated
+            } else {
+                EndpointStatus::Active
+            },
+            model: slug.clone(),
+            ..RawEndpoint::default()
+        }
+    }
+
+    fn parameters(&self, author: &str) -> Parameters {
+        if !self.output.contains(Modality::Text) {
+            return Parameters::EMPTY;
+        }
+        let can = Abilities {
+            temperature: flag_or(self.row, "supports_sampling_params", true),
+            tools: flag(self.row, "supports_function_calling"),
+            structured: flag(self.row, "supports_response_schema"),
+            reasoning: flag(self.row, "supports_reasoning"),
+            open_weights: false,
+        };
+        facts::parameters(self.known.slug, author, can)
+    }
+}
+
+/// What to make of a name that no earlier list knows.
+fn when_unknown<'a>(known: &'a Known, row: &Row<'_>) -> Unknown<'a> {
+    match known.role {
+        Role::Maker(author) => Unknown::Author(author),
+        // Hosts' rows include hundreds of old models that run only when
+        // someone rents a machine; what can call tools is of this age.
+        Role::Host if flag(row, "supports_function_calling") => Unknown::Guess,
+        Role::Host | Role::Gateway => Unknown::Skip,
+    }
+}
+
+/// xAI lists its experiments beside what it offers.
+fn is_trial(known: &Known, upstream: &str) -> bool {
+    known.slug == "xai"
+        && ["experimental", "-beta", "-gv"]
+            .iter()
+            .any(|word| upstream.contains(word))
+}
+
 impl Reader<'_> {
     fn note(&mut self, kind: &'static str, subject: impl Into<String>) {
         self.out.notes.push(Note::new(kind, subject));
@@ -100,98 +180,65 @@ impl Reader<'_> {
         let Some(price) = self.price(key, row, output, &subject) else {
             return;
         };
-        let unknown = match known.role {
-            Role::Maker(author) => Unknown::Author(author),
-            // Hosts' rows include hundreds of old models that run only when
-            // someone rents a machine; what can call tools is of this age.
-            Role::Host if flag(row, "supports_function_calling") => Unknown::Guess,
-            Role::Host | Role::Gateway => Unknown::Skip,
-        };
-        let is_trial = known.slug == "xai"
-            && ["experimental", "-beta", "-gv"]
-                .iter()
-                .any(|word| upstream.contains(word));
-        if is_trial || super::is_other_service(upstream) {
+        if is_trial(known, upstream) || super::is_other_service(upstream) {
             return;
         }
-        let Some(named) = self.names.read(upstream, unknown) else {
+        let Some(named) = self.names.read(upstream, when_unknown(known, row)) else {
             return;
         };
-        let context = number(row, "max_input_tokens").or_else(|| number(row, "max_tokens"));
-        let max_output = number(row, "max_output_tokens");
-        let input = input_of(row);
-        let can_reason = flag(row, "supports_reasoning");
-        if context.is_none() && output.contains(Modality::Text) {
+        let offer = Offer {
+            known,
+            row,
+            named,
+            region,
+            output,
+            input: input_of(row),
+            context: number(row, "max_input_tokens").or_else(|| number(row, "max_tokens")),
+            max_output: number(row, "max_output_tokens"),
+            expiration,
+        };
+        if offer.context.is_none() && output.contains(Modality::Text) {
             self.note("offer left out: no context length", subject);
             return;
         }
+        let model = self.model(&offer);
+        let endpoint = RawEndpoint {
+            provider: known.slug.to_owned(),
+            upstream_model: upstream.to_owned(),
+            ..offer.endpoint(&model, price)
+        };
+        self.provider(known);
+        super::file(&mut self.out, endpoint);
+    }
+
+    /// Files what the offer tells of its model, and returns what is known.
+    fn model(&mut self, offer: &Offer<'_>) -> RawModel {
+        let slug = &offer.named.slug;
         let model = self
             .out
             .catalog
             .models
-            .entry(named.slug.clone())
-            .or_insert_with(|| bare_model(&named.slug));
+            .entry(slug.clone())
+            .or_insert_with(|| bare_model(slug));
+        let is_makers = matches!(offer.known.role, Role::Maker(_));
         if model.output.is_empty() {
-            model.input = input;
-            model.output = output;
-            model.context_length = context.unwrap_or(0);
-            model.max_output = max_output;
-            if can_reason {
+            model.input = offer.input;
+            model.output = offer.output;
+            model.context_length = offer.context.unwrap_or(0);
+            model.max_output = offer.max_output;
+            if flag(offer.row, "supports_reasoning") {
                 model.reasoning = Some(Reasoning::default());
                 // The table has no release dates. A model that reasons and
                 // that no earlier list knew is at least as young as that.
-                if matches!(known.role, Role::Maker(_)) {
+                if is_makers {
                     model.created = crate::date::unix_seconds(self.as_of).unwrap_or(0);
                 }
             }
         }
-        if let (Role::Maker(_), Some(date)) = (known.role, expiration) {
+        if let (true, Some(date)) = (is_makers, offer.expiration) {
             model.expiration_date = Some(date.to_owned());
         }
-        let author = named.slug.split_once('/').map_or("", |(author, _)| author);
-        let can = Abilities {
-            temperature: flag_or(row, "supports_sampling_params", true),
-            tools: flag(row, "supports_function_calling"),
-            structured: flag(row, "supports_response_schema"),
-            reasoning: can_reason,
-            open_weights: false,
-        };
-        let parameters = if output.contains(Modality::Text) {
-            facts::parameters(known.slug, author, can)
-        } else {
-            crate::model::Parameters::EMPTY
-        };
-        let kind = match (region, named.kind.as_str()) {
-            ("", kind) => kind.to_owned(),
-            (region, "") => region.to_owned(),
-            (region, kind) => format!("{region}-{kind}"),
-        };
-        let endpoint = RawEndpoint {
-            tag: (!kind.is_empty()).then(|| format!("{}/{kind}", known.slug)),
-            context_length: context.filter(|&limit| limit != model.context_length),
-            max_output: max_output.filter(|&limit| Some(limit) != model.max_output),
-            quantization: named.quantization,
-            parameters,
-            input: (input != model.input).then_some(input),
-            output: (output != model.output).then_some(output),
-            implicit_caching: facts::caches_implicitly(
-                known.slug,
-                author,
-                price.base.cache_read.is_some(),
-            ),
-            price: Some(price),
-            status: if expiration.is_some() {
-                EndpointStatus::Deprecated
-            } else {
-                EndpointStatus::Active
-            },
-            model: named.slug,
-            provider: known.slug.to_owned(),
-            upstream_model: upstream.to_owned(),
-            ..RawEndpoint::default()
-        };
-        self.provider(known);
-        super::file(&mut self.out, endpoint);
+        model.clone()
     }
 
     fn provider(&mut self, known: &Known) {

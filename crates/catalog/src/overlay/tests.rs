@@ -1,6 +1,6 @@
 use super::*;
-use crate::model::ProviderIx;
-use crate::raw::RawProvider;
+use crate::model::{Modalities, Modality, ProviderIx};
+use crate::raw::{RawCatalog, RawEndpoint, RawModel, RawPrice, RawProvider};
 use crate::snapshot::Snapshot;
 
 /// A catalogue of one model that two providers offer.

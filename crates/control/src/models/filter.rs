@@ -7,8 +7,8 @@ use bourse_vocab::PicosPerUnit;
 
 use super::listing::Offer;
 use crate::args::Args;
-use crate::error::{Answer, invalid};
-use crate::office::Office;
+use crate::backend::Backend;
+use crate::error::{Result, invalid};
 use crate::time::DAY_MS;
 
 /// Filters that OpenRouter has and that need facts which we do not keep.
@@ -29,7 +29,7 @@ const UNSUPPORTED: &[&str] = &[
 ];
 
 /// Orders there are.
-pub(crate) const SORTS: &[&str] = &[
+pub(super) const SORTS: &[&str] = &[
     "newest",
     "pricing-low-to-high",
     "pricing-high-to-low",
@@ -62,7 +62,7 @@ pub(super) struct Filter {
 struct Between(Option<PicosPerUnit>, Option<PicosPerUnit>);
 
 impl Between {
-    fn read(args: &Args, min: &str, max: &str) -> Answer<Self> {
+    fn read(args: &Args, min: &str, max: &str) -> Result<Self> {
         let price = |name: &str| {
             args.text(name)
                 .map(|text| {
@@ -80,7 +80,7 @@ impl Between {
     }
 }
 
-fn read_modalities(args: &Args, name: &'static str) -> Answer<Modalities> {
+fn read_modalities(args: &Args, name: &'static str) -> Result<Modalities> {
     args.list(name)
         .map(|item| {
             Modality::by_name(item).ok_or_else(|| {
@@ -93,7 +93,7 @@ fn read_modalities(args: &Args, name: &'static str) -> Answer<Modalities> {
 
 impl Filter {
     /// Reads the arguments of a query.
-    pub(super) fn read(args: &Args, catalog: &Snapshot, now_ms: u64) -> Answer<Self> {
+    pub(super) fn read(args: &Args, catalog: &Snapshot, now_ms: u64) -> Result<Self> {
         args.refuse(UNSUPPORTED, "Bourse keeps no data for this filter")?;
         let parameters = args
             .list("supported_parameters")
@@ -104,13 +104,13 @@ impl Filter {
                     invalid(format!("supported_parameters: must be of {known}"))
                 })
             })
-            .collect::<Answer<Parameters>>()?;
+            .collect::<Result<Parameters>>()?;
         let output = match args.text("output_modalities") {
             Some("all") => Modalities::EMPTY,
             Some(_) => read_modalities(args, "output_modalities")?,
             None => Modalities::of(&[Modality::Text]),
         };
-        let days_ago = |name| -> Answer<Option<u64>> {
+        let days_ago = |name| -> Result<Option<u64>> {
             let days = args.number(name)?;
             let ago = |days: u64| now_ms.saturating_sub(days.saturating_mul(DAY_MS)) / 1000;
             Ok(days.map(ago))
@@ -183,13 +183,13 @@ pub(super) fn sort(
     found: &mut [&Offer],
     args: &Args,
     catalog: &Snapshot,
-    office: &dyn Office,
-) -> Answer<()> {
+    backend: &dyn Backend,
+) -> Result<()> {
     // The mean of input and output price, as OpenRouter sorts; halving it
     // changes no order.
     let price = |offer: &&Offer| u128::from(offer.prompt.0) + u128::from(offer.completion.0);
     // Recent medians of the endpoint that stands for the model.
-    let stats = |offer: &&Offer| office.endpoint_stats(&catalog.endpoint(offer.best).id);
+    let stats = |offer: &&Offer| backend.endpoint_stats(&catalog.endpoint(offer.best).id);
     match args.text("sort") {
         None | Some("newest") => {}
         Some("pricing-low-to-high") => found.sort_by_key(price),

@@ -4,16 +4,44 @@
 use std::cmp::Reverse;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use axum::body::Bytes;
 use bourse_catalog::{Endpoint, EndpointIx, ModelIx, Snapshot};
 use bourse_vocab::{Failure, PicosPerUnit};
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::List;
-use super::shape::Shape;
-use crate::office::Office;
-use crate::page::Links;
+use super::body::ModelBody;
+use crate::backend::Backend;
 use crate::pricing::with_markup;
+use crate::reply::Written;
+
+/// A list of models.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
+pub(crate) struct ModelList {
+    #[schemars(with = "Vec<ModelBody<'static>>")]
+    pub(super) data: Vec<Arc<RawValue>>,
+    /// On all pages together
+    pub(super) total_count: usize,
+    pub(super) links: Links,
+    pub(super) object: Object,
+}
+
+/// Where to go on from a page.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
+pub(super) struct Links {
+    /// The path of the next page
+    pub(super) next: Option<String>,
+}
+
+/// OpenAI's word for what is returned.
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub(super) enum Object {
+    List,
+}
 
 /// A listed model.
 #[derive(Debug)]
@@ -25,7 +53,7 @@ pub(crate) struct Offer {
     pub(crate) prompt: PicosPerUnit,
     /// And for an output token.
     pub(crate) completion: PicosPerUnit,
-    pub(crate) json: Box<RawValue>,
+    pub(crate) json: Arc<RawValue>,
 }
 
 /// Everything that is listed, of one catalog.
@@ -36,7 +64,7 @@ pub(crate) struct Rendered {
     /// Newest first.
     pub(crate) offers: Vec<Offer>,
     /// The answer to a request without arguments.
-    pub(crate) usual: Bytes,
+    pub(crate) usual: Written<ModelList>,
 }
 
 /// The last rendered list.
@@ -45,8 +73,8 @@ pub(crate) struct Listing(Mutex<Option<Arc<Rendered>>>);
 
 impl Listing {
     /// The list of the catalog in force.
-    pub(crate) fn of(&self, office: &dyn Office) -> Result<Arc<Rendered>, Failure> {
-        let (catalog, markup_ppm) = (office.catalog(), office.markup_ppm());
+    pub(crate) fn of(&self, backend: &dyn Backend) -> Result<Arc<Rendered>, Failure> {
+        let (catalog, markup_ppm) = (backend.catalog(), backend.markup_ppm());
         // Held while rendering, so that it is done once: some milliseconds
         // after a change of catalog, on the control plane's own threads.
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -85,7 +113,7 @@ fn render(catalog: Arc<Snapshot>, markup_ppm: u64) -> Result<Rendered, serde_jso
         let Some(best) = best(catalog.endpoints(model.ix)) else {
             continue;
         };
-        let shape = Shape::new(model, best, markup_ppm);
+        let body = ModelBody::new(model, best, markup_ppm);
         let price = |price: Option<PicosPerUnit>| {
             with_markup(price.unwrap_or(PicosPerUnit::FREE), markup_ppm)
         };
@@ -94,22 +122,22 @@ fn render(catalog: Arc<Snapshot>, markup_ppm: u64) -> Result<Rendered, serde_jso
             best: best.ix,
             prompt: price(best.prices.base.prompt),
             completion: price(best.prices.base.completion),
-            json: serde_json::value::to_raw_value(&shape)?,
+            json: serde_json::value::to_raw_value(&body)?.into(),
         });
     }
-    let usual: Vec<&RawValue> = offers
+    let usual: Vec<Arc<RawValue>> = offers
         .iter()
         .filter(|offer| catalog.model(offer.model).has_text_output())
-        .map(|offer| &*offer.json)
+        .map(|offer| Arc::clone(&offer.json))
         .collect();
-    let usual = serde_json::to_vec(&List {
+    let usual = Written::new(&ModelList {
         total_count: usual.len(),
         data: usual,
         links: Links { next: None },
-        object: "list",
+        object: Object::List,
     })?;
     Ok(Rendered {
-        usual: usual.into(),
+        usual,
         catalog,
         markup_ppm,
         offers,

@@ -6,12 +6,19 @@ use bourse_policy::KeyHash;
 use bourse_store::{KeyPatch, Keys};
 use bourse_vocab::GenerationId;
 
-use super::{NOW, Town, ask};
-use crate::route::{Access, Place, Route, table};
+use super::{FakeBackend, NOW, ask};
+use crate::access::Access;
+use crate::route::{Place, Route};
+use crate::table::routes;
 
 /// A request for `route` about things of account 1.
-fn request(route: &Route, path: &str, town: &Town, call: GenerationId) -> (String, &'static str) {
-    let hash = KeyHash::of(town.inference()).to_string();
+fn request(
+    route: &Route,
+    path: &str,
+    backend: &FakeBackend,
+    call: GenerationId,
+) -> (String, &'static str) {
+    let hash = KeyHash::of(backend.inference()).to_string();
     let mut path = path
         .replace("{author}", "openai")
         .replace("{slug}", "gpt-4o")
@@ -28,15 +35,20 @@ fn request(route: &Route, path: &str, town: &Town, call: GenerationId) -> (Strin
 }
 
 #[tokio::test]
-async fn every_route_lets_in_whom_its_row_names_and_nobody_else() {
+async fn every_route_admits_the_callers_that_its_proof_names_and_no_others() {
     let mut asked = 0;
-    for route in table() {
+    for route in routes() {
         for path in route.paths() {
             for who in 0..4 {
-                let (town, router) = Town::found().await;
-                let call = town.call(1, NOW).await;
-                let key = ["", town.inference(), town.management(), town.foreign()][who];
-                let (line, body) = request(&route, &path, &town, call);
+                let (backend, router) = FakeBackend::with_router().await;
+                let call = backend.call(1, NOW).await;
+                let key = [
+                    "",
+                    backend.inference(),
+                    backend.management(),
+                    backend.foreign(),
+                ][who];
+                let (line, body) = request(&route, &path, &backend, call);
                 let success = if route.method == "POST" { 201 } else { 200 };
                 let is_of_account = route.path.contains("{hash}") || route.path == "/generation";
                 let foreign = if is_of_account { 404 } else { success };
@@ -62,7 +74,7 @@ async fn every_route_lets_in_whom_its_row_names_and_nobody_else() {
 
 #[test]
 fn the_open_routes_are_these_and_no_others() {
-    let mut open: Vec<_> = table()
+    let mut open: Vec<_> = routes()
         .into_iter()
         .filter(|route| route.access == Access::Public)
         .map(|route| route.path)
@@ -85,10 +97,10 @@ fn the_open_routes_are_these_and_no_others() {
 
 #[tokio::test]
 async fn a_foreign_object_looks_exactly_like_an_absent_one() {
-    let (town, router) = Town::found().await;
-    let call = town.call(1, NOW - 60_000).await;
+    let (backend, router) = FakeBackend::with_router().await;
+    let call = backend.call(1, NOW - 60_000).await;
     let absent_call = GenerationId::new(NOW / 1000 - 60, 99);
-    let (hash, absent) = (KeyHash::of(town.inference()), KeyHash::of("nobody"));
+    let (hash, absent) = (KeyHash::of(backend.inference()), KeyHash::of("absent"));
     for (line, body) in [
         ("GET /v1/keys/HASH", ""),
         ("PATCH /v1/keys/HASH", r#"{"name":"x"}"#),
@@ -101,8 +113,14 @@ async fn a_foreign_object_looks_exactly_like_an_absent_one() {
             line.replace("HASH", &hash.to_string())
                 .replace("CALL", &call.to_string())
         };
-        let foreign = ask(&router, &line_of(hash, call), town.foreign(), body).await;
-        let nothing = ask(&router, &line_of(absent, absent_call), town.foreign(), body).await;
+        let foreign = ask(&router, &line_of(hash, call), backend.foreign(), body).await;
+        let nothing = ask(
+            &router,
+            &line_of(absent, absent_call),
+            backend.foreign(),
+            body,
+        )
+        .await;
         foreign.failure(404);
         assert_eq!(foreign.text, nothing.text, "{line}");
         assert_eq!(foreign.headers, nothing.headers, "{line}");
@@ -111,14 +129,18 @@ async fn a_foreign_object_looks_exactly_like_an_absent_one() {
 
 #[tokio::test]
 async fn a_disabled_or_expired_key_opens_nothing() {
-    let (town, router) = Town::found().await;
+    let (backend, router) = FakeBackend::with_router().await;
     let off = KeyPatch {
         disabled: Some(true),
         ..KeyPatch::default()
     };
-    for key in [town.inference(), town.management()] {
+    for key in [backend.inference(), backend.management()] {
         let hash = KeyHash::of(key);
-        town.store.update_key(hash, off.clone(), NOW).await.unwrap();
+        backend
+            .store
+            .update_key(hash, off.clone(), NOW)
+            .await
+            .unwrap();
         for line in ["GET /v1/key", "GET /v1/credits", "GET /v1/keys"] {
             ask(&router, line, key, "").await.failure(401);
         }
@@ -130,7 +152,7 @@ async fn a_disabled_or_expired_key_opens_nothing() {
 
 #[tokio::test]
 async fn what_does_not_exist_is_answered_in_the_envelope() {
-    let (town, router) = Town::found().await;
+    let (backend, router) = FakeBackend::with_router().await;
     for path in [
         "/",
         "/api/v1",
@@ -138,7 +160,7 @@ async fn what_does_not_exist_is_answered_in_the_envelope() {
         "/api/v1/keys/a/b",
         "/v2/models",
     ] {
-        for key in ["", town.management()] {
+        for key in ["", backend.management()] {
             ask(&router, &format!("GET {path}"), key, "")
                 .await
                 .failure(404);
@@ -157,7 +179,7 @@ async fn what_does_not_exist_is_answered_in_the_envelope() {
         .await
         .failure(400);
     let body = format!(r#"{{"name":"{}"}}"#, "x".repeat(70_000));
-    ask(&router, "POST /v1/keys", town.management(), &body)
+    ask(&router, "POST /v1/keys", backend.management(), &body)
         .await
         .failure(413);
     let query = "a=b&".repeat(200);
@@ -168,9 +190,9 @@ async fn what_does_not_exist_is_answered_in_the_envelope() {
 
 #[tokio::test]
 async fn metrics_are_open_only_if_the_operator_says_so() {
-    let (town, router) = Town::found().await;
+    let (backend, router) = FakeBackend::with_router().await;
     ask(&router, "GET /metrics", "", "").await.failure(401);
-    town.metrics_public.store(true, Relaxed);
+    backend.metrics_public.store(true, Relaxed);
     let reply = ask(&router, "GET /metrics", "", "").await;
     assert_eq!((reply.status, &*reply.text), (200, "# HELP up\n"));
     let kind = reply.headers["content-type"].to_str().unwrap();
@@ -178,19 +200,19 @@ async fn metrics_are_open_only_if_the_operator_says_so() {
 }
 
 #[tokio::test]
-async fn readiness_is_told_with_its_reason() {
-    let (town, router) = Town::found().await;
+async fn readiness_is_refused_with_its_reason() {
+    let (backend, router) = FakeBackend::with_router().await;
     let reply = ask(&router, "GET /readyz", "", "").await;
     assert_eq!(reply.json()["status"], "ready");
     assert_eq!(reply.json()["database"], "ok");
-    town.database_away_s.store(12, Relaxed);
+    backend.database_away_s.store(12, Relaxed);
     let reply = ask(&router, "GET /readyz", "", "").await;
     assert_eq!(
         (reply.status, &reply.json()["database"]),
         (200, &"away".into())
     );
     assert_eq!(reply.json()["database_away_s"], 12);
-    town.is_ready.store(false, Relaxed);
+    backend.is_ready.store(false, Relaxed);
     let message = ask(&router, "GET /readyz", "", "").await.failure(503);
     assert!(message.contains("the disk is full"), "{message}");
     assert_eq!(ask(&router, "GET /healthz", "", "").await.status, 200);
@@ -198,8 +220,8 @@ async fn readiness_is_told_with_its_reason() {
 
 #[tokio::test]
 async fn browsers_elsewhere_may_call_with_a_key_and_never_with_cookies() {
-    let (town, router) = Town::found().await;
-    for route in table().iter().filter(|route| route.place == Place::Api) {
+    let (backend, router) = FakeBackend::with_router().await;
+    for route in routes().iter().filter(|route| route.place == Place::Api) {
         for path in route.paths() {
             let reply = ask(&router, &format!("OPTIONS {path}"), "", "").await;
             assert_eq!(reply.status, 204, "{path}");
@@ -214,7 +236,7 @@ async fn browsers_elsewhere_may_call_with_a_key_and_never_with_cookies() {
     }
     let reply = ask(&router, "OPTIONS /api/v1/chat/completions", "", "").await;
     assert_eq!(reply.status, 204);
-    let reply = ask(&router, "GET /v1/key", town.inference(), "").await;
+    let reply = ask(&router, "GET /v1/key", backend.inference(), "").await;
     assert_eq!(reply.headers["access-control-allow-origin"], "*");
     let reply = ask(&router, "GET /v1/key", "", "").await;
     assert_eq!(reply.headers["access-control-allow-origin"], "*");
@@ -222,4 +244,115 @@ async fn browsers_elsewhere_may_call_with_a_key_and_never_with_cookies() {
     ask(&router, "OPTIONS /v1000/models", "", "")
         .await
         .failure(404);
+}
+
+/// Every kind of caller that is not alive is told the same on every route
+/// that wants a key.
+#[tokio::test]
+async fn a_dead_or_malformed_key_is_refused_on_every_guarded_route() {
+    let (backend, router) = FakeBackend::with_router().await;
+    let call = backend.call(1, NOW).await;
+    let disabled = backend.inference().to_owned();
+    let off = KeyPatch {
+        disabled: Some(true),
+        ..KeyPatch::default()
+    };
+    let hash = KeyHash::of(&disabled);
+    backend.store.update_key(hash, off, NOW).await.unwrap();
+    let mut asked = 0;
+    for route in routes() {
+        if route.access == Access::Public {
+            continue;
+        }
+        for key in ["", "sk-bourse-v1-junk", "sk-or-v1-other", &disabled] {
+            for path in route.paths() {
+                let (line, body) = request(&route, &path, &backend, call);
+                let reply = ask(&router, &line, key, body).await;
+                reply.failure(401);
+                assert_eq!(reply.headers["www-authenticate"], "Bearer", "{line}");
+                assert_eq!(reply.headers["cache-control"], "no-store", "{line}");
+                asked += 1;
+            }
+        }
+    }
+    assert!(asked > 80, "{asked}");
+}
+
+#[tokio::test]
+async fn a_bad_key_does_not_close_an_open_route() {
+    let (backend, router) = FakeBackend::with_router().await;
+    let call = backend.call(1, NOW).await;
+    for route in routes() {
+        if route.access != Access::Public {
+            continue;
+        }
+        for path in route.paths() {
+            let (line, body) = request(&route, &path, &backend, call);
+            let reply = ask(&router, &line, "sk-bourse-v1-junk", body).await;
+            assert_eq!(reply.status, 200, "{line}: {}", reply.text);
+            assert_eq!(reply.headers.get("cache-control"), None, "{line}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_shows_a_key_holder_more_is_not_kept_for_others() {
+    let (backend, router) = FakeBackend::with_router().await;
+    let line = "GET /v1/models/openai/gpt-4o/endpoints";
+    let reply = ask(&router, line, backend.inference(), "").await;
+    assert_eq!(reply.headers["cache-control"], "no-store");
+    let reply = ask(&router, line, "", "").await;
+    assert_eq!(reply.headers.get("cache-control"), None);
+}
+
+#[tokio::test]
+async fn a_head_request_is_checked_like_the_get_it_stands_for() {
+    let (backend, router) = FakeBackend::with_router().await;
+    assert_eq!(ask(&router, "HEAD /v1/keys", "", "").await.status, 401);
+    let key = backend.inference();
+    assert_eq!(ask(&router, "HEAD /v1/keys", key, "").await.status, 403);
+    let reply = ask(&router, "HEAD /v1/keys", backend.management(), "").await;
+    assert_eq!((reply.status, &*reply.text), (200, ""));
+}
+
+#[test]
+fn every_route_that_changes_something_wants_a_management_key() {
+    for route in routes() {
+        if route.method != axum::http::Method::GET {
+            assert_eq!(route.access, Access::Management, "{}", route.path);
+        }
+    }
+}
+
+#[tokio::test]
+async fn simulated_answers_say_so() {
+    let (_, router) = FakeBackend::with_router().await;
+    for line in ["GET /v1/models", "GET /v1/key", "GET /healthz", "GET /none"] {
+        let reply = ask(&router, line, "", "").await;
+        assert_eq!(reply.headers["x-bourse-simulated"], "true", "{line}");
+        assert_eq!(reply.headers["x-content-type-options"], "nosniff", "{line}");
+    }
+}
+
+#[tokio::test]
+async fn a_preflight_gets_the_headers_that_it_asks_for_within_a_bound() {
+    let (_, router) = FakeBackend::with_router().await;
+    let preflight = async |wanted: &str| {
+        let request = axum::http::Request::builder()
+            .method("OPTIONS")
+            .uri("/v1/keys")
+            .header("access-control-request-headers", wanted)
+            .body(axum::body::Body::empty())
+            .unwrap();
+        let response = tower::ServiceExt::oneshot(router.clone(), request);
+        let response = response.await.unwrap();
+        let allowed = &response.headers()["access-control-allow-headers"];
+        allowed.to_str().unwrap().to_owned()
+    };
+    assert_eq!(
+        preflight("x-stainless-os, x-mine").await,
+        "x-stainless-os, x-mine"
+    );
+    let long = "x".repeat(4_097);
+    assert!(preflight(&long).await.starts_with("authorization, "));
 }

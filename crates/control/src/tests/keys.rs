@@ -7,12 +7,12 @@ use bourse_policy::{KeyHash, Spent};
 use bourse_store::Keys;
 use bourse_vocab::Nanos;
 
-use super::{NOW, Town, ask};
+use super::{FakeBackend, NOW, ask};
 
 #[tokio::test]
 async fn a_key_is_created_listed_changed_and_deleted() {
-    let (town, router) = Town::found().await;
-    let key = town.management();
+    let (backend, router) = FakeBackend::with_router().await;
+    let key = backend.management();
     let body = r#"{"name":" ci ","limit":12.000000001,"limit_reset":"weekly",
         "include_byok_in_limit":true,"expires_at":"2027-12-31T23:59:59Z",
         "workspace_id":null,"creator_user_id":null}"#;
@@ -31,7 +31,7 @@ async fn a_key_is_created_listed_changed_and_deleted() {
     assert_eq!(created["data"]["limit_reset"], "weekly");
     assert_eq!(created["data"]["expires_at"], "2027-12-31T23:59:59Z");
     assert_eq!(created["data"]["created_at"], "2026-11-21T12:00:00Z");
-    assert_eq!(town.refreshed.load(Relaxed), 1);
+    assert_eq!(backend.refreshed.load(Relaxed), 1);
     // It works, and no list shows its text.
     assert_eq!(ask(&router, "GET /v1/key", text, "").await.status, 200);
     let listed = ask(&router, "GET /v1/keys", key, "").await;
@@ -50,7 +50,7 @@ async fn a_key_is_created_listed_changed_and_deleted() {
     assert_eq!(reply["data"]["limit_reset"], "weekly");
     assert_eq!(reply["data"]["disabled"], true);
     assert_eq!(reply["data"]["name"], "ci");
-    assert_eq!(town.refreshed.load(Relaxed), 2);
+    assert_eq!(backend.refreshed.load(Relaxed), 2);
     let count = async |path: &str| {
         let listed = ask(&router, &format!("GET {path}"), key, "").await.json();
         listed["data"].as_array().unwrap().len()
@@ -61,7 +61,7 @@ async fn a_key_is_created_listed_changed_and_deleted() {
 
     let reply = ask(&router, &format!("DELETE {one}"), key, "").await;
     assert_eq!(reply.text, r#"{"deleted":true}"#);
-    assert_eq!(town.refreshed.load(Relaxed), 3);
+    assert_eq!(backend.refreshed.load(Relaxed), 3);
     for method in ["GET", "PATCH", "DELETE"] {
         ask(&router, &format!("{method} {one}"), key, "{}")
             .await
@@ -71,7 +71,7 @@ async fn a_key_is_created_listed_changed_and_deleted() {
 
 #[tokio::test]
 async fn what_a_key_cannot_be_is_refused_by_name() {
-    let (town, router) = Town::found().await;
+    let (backend, router) = FakeBackend::with_router().await;
     let long = format!(r#"{{"name":"{}"}}"#, "é".repeat(201));
     for (body, names) in [
         ("", "JSON object"),
@@ -107,17 +107,20 @@ async fn what_a_key_cannot_be_is_refused_by_name() {
         (r#"{"name":"x","limt":5}"#, "limt"),
         (r#"{"name":"x","disabled":true}"#, "disabled"),
     ] {
-        let reply = ask(&router, "POST /v1/keys", town.management(), body).await;
+        let reply = ask(&router, "POST /v1/keys", backend.management(), body).await;
         let message = reply.failure(400);
         assert!(message.contains(names), "{body}: {message}");
     }
-    assert_eq!(town.refreshed.load(Relaxed), 0);
-    assert_eq!(town.store.keys(None, true, 0, 100).await.unwrap().len(), 4);
+    assert_eq!(backend.refreshed.load(Relaxed), 0);
+    assert_eq!(
+        backend.store.keys(None, true, 0, 100).await.unwrap().len(),
+        4
+    );
 }
 
 #[tokio::test]
 async fn limits_are_read_from_their_digits() {
-    let (town, router) = Town::found().await;
+    let (backend, router) = FakeBackend::with_router().await;
     // The nearest float of the first has other digits.
     for (limit, shown) in [
         ("9007199254.740993", "9007199254.740993"),
@@ -126,7 +129,7 @@ async fn limits_are_read_from_their_digits() {
         ("0.1", "0.1"),
     ] {
         let body = format!(r#"{{"name":"x","limit":{limit}}}"#);
-        let reply = ask(&router, "POST /v1/keys", town.management(), &body).await;
+        let reply = ask(&router, "POST /v1/keys", backend.management(), &body).await;
         let expected = format!(r#""limit":{shown},"limit_remaining":{shown},"#);
         assert!(reply.text.contains(&expected), "{}", reply.text);
     }
@@ -134,8 +137,8 @@ async fn limits_are_read_from_their_digits() {
 
 #[tokio::test]
 async fn a_management_key_cannot_remove_itself() {
-    let (town, router) = Town::found().await;
-    let key = town.management();
+    let (backend, router) = FakeBackend::with_router().await;
+    let key = backend.management();
     let hash = KeyHash::of(key);
     ask(&router, &format!("DELETE /v1/keys/{hash}"), key, "")
         .await
@@ -151,15 +154,15 @@ async fn a_management_key_cannot_remove_itself() {
 
 #[tokio::test]
 async fn a_patch_refuses_what_it_cannot_change() {
-    let (town, router) = Town::found().await;
-    let line = format!("PATCH /v1/keys/{}", KeyHash::of(town.inference()));
+    let (backend, router) = FakeBackend::with_router().await;
+    let line = format!("PATCH /v1/keys/{}", KeyHash::of(backend.inference()));
     for (body, names) in [
         (r#"{"expires_at":"2030-01-01T00:00:00Z"}"#, "expires_at"),
         (r#"{"name":""}"#, "name"),
         (r#"{"hash":"x"}"#, "hash"),
         (r#"{"disabled":"yes"}"#, "disabled"),
     ] {
-        let message = ask(&router, &line, town.management(), body)
+        let message = ask(&router, &line, backend.management(), body)
             .await
             .failure(400);
         assert!(message.contains(names), "{body}: {message}");
@@ -168,16 +171,16 @@ async fn a_patch_refuses_what_it_cannot_change() {
 
 #[tokio::test]
 async fn the_live_books_are_believed_before_the_store() {
-    let (town, router) = Town::found().await;
-    let line = format!("PATCH /v1/keys/{}", KeyHash::of(town.inference()));
+    let (backend, router) = FakeBackend::with_router().await;
+    let line = format!("PATCH /v1/keys/{}", KeyHash::of(backend.inference()));
     ask(
         &router,
         &line,
-        town.management(),
+        backend.management(),
         r#"{"limit":1,"limit_reset":"daily"}"#,
     )
     .await;
-    let stored = ask(&router, "GET /v1/credits", town.management(), "").await;
+    let stored = ask(&router, "GET /v1/credits", backend.management(), "").await;
     assert_eq!(
         stored.text,
         r#"{"data":{"total_credits":10,"total_usage":0}}"#
@@ -195,13 +198,13 @@ async fn the_live_books_are_believed_before_the_store() {
         spent: Nanos(350_000_001),
         held: Nanos(5),
     };
-    *town.live.lock().unwrap() = Some((balance, key));
-    let reply = ask(&router, "GET /v1/credits", town.management(), "").await;
+    *backend.live.lock().unwrap() = Some((balance, key));
+    let reply = ask(&router, "GET /v1/credits", backend.management(), "").await;
     assert_eq!(
         reply.text,
         r#"{"data":{"total_credits":10,"total_usage":0.350000001}}"#
     );
-    let reply = ask(&router, "GET /v1/key", town.inference(), "").await;
+    let reply = ask(&router, "GET /v1/key", backend.inference(), "").await;
     for part in [
         r#""limit":1,"limit_remaining":0.749999999,"limit_reset":"daily""#,
         r#""usage":0.350000001,"usage_daily":0.250000001"#,

@@ -10,7 +10,7 @@ use tokio::io::AsyncReadExt;
 use tokio::time::Instant;
 
 use crate::deadline::Timer;
-use crate::pool::Permit;
+use crate::permit::Permit;
 use crate::stream::Stream;
 
 /// First size of the read buffer; a response head and a short answer fit.

@@ -69,61 +69,77 @@ pub(crate) fn parse(buf: &[u8], no_content: bool) -> Result<Option<Head>, NetErr
     let is_http_10 = response.version == Some(0);
 
     let mut spans = Spans::with_capacity(response.headers.len());
-    let mut length: Option<u64> = None;
-    let mut transfer_encoding = None;
-    let mut says_close = false;
-    let mut says_keep_alive = false;
+    let mut said = Said::default();
     let base = buf.as_ptr() as usize;
     for header in response.headers.iter() {
         let name = header.name.as_bytes();
+        said.note(name, header.value)?;
+        spans.push(span(base, name, header.value)?);
+    }
+    let bare = no_content
+        || status.is_informational()
+        || status == StatusCode::NO_CONTENT
+        || status == StatusCode::NOT_MODIFIED;
+    let framing = said.framing(is_http_10)?;
+    Ok(Some(Head {
+        status,
+        spans,
+        framing: if bare { Framing::Length(0) } else { framing },
+        keep_alive: !said.close && (!is_http_10 || said.keep_alive),
+        len,
+    }))
+}
+
+/// What a head says of its body and its connection.
+#[derive(Default)]
+struct Said<'a> {
+    length: Option<u64>,
+    transfer_encoding: Option<&'a [u8]>,
+    close: bool,
+    keep_alive: bool,
+}
+
+impl<'a> Said<'a> {
+    fn note(&mut self, name: &[u8], value: &'a [u8]) -> Result<(), NetError> {
         match name.len() {
             14 if name.eq_ignore_ascii_case(b"content-length") => {
-                let value = parse_length(header.value)?;
-                if length.is_some_and(|earlier| earlier != value) {
+                let length = parse_length(value)?;
+                if self.length.is_some_and(|earlier| earlier != length) {
                     return Err(malformed("two different content-length headers"));
                 }
-                length = Some(value);
+                self.length = Some(length);
             }
             17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {
-                let earlier = transfer_encoding.replace(header.value);
+                let earlier = self.transfer_encoding.replace(value);
                 if earlier.is_some() {
                     return Err(malformed("two transfer-encoding headers"));
                 }
             }
             10 if name.eq_ignore_ascii_case(b"connection") => {
-                for option in header.value.split(|byte| *byte == b',') {
+                for option in value.split(|byte| *byte == b',') {
                     let option = option.trim_ascii();
-                    says_close |= option.eq_ignore_ascii_case(b"close");
-                    says_keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+                    self.close |= option.eq_ignore_ascii_case(b"close");
+                    self.keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
                 }
             }
             _ => {}
         }
-        spans.push(span(base, name, header.value)?);
+        Ok(())
     }
 
-    if transfer_encoding.is_some() && length.is_some() {
-        return Err(malformed("both transfer-encoding and content-length"));
+    fn framing(&self, is_http_10: bool) -> Result<Framing, NetError> {
+        if self.transfer_encoding.is_some() && self.length.is_some() {
+            return Err(malformed("both transfer-encoding and content-length"));
+        }
+        match self.transfer_encoding {
+            Some(_) if is_http_10 => Err(malformed("transfer-encoding in HTTP/1.0")),
+            Some(value) if value.trim_ascii().eq_ignore_ascii_case(b"chunked") => {
+                Ok(Framing::Chunked)
+            }
+            Some(_) => Err(malformed("transfer-encoding other than chunked")),
+            None => Ok(self.length.map_or(Framing::UntilClose, Framing::Length)),
+        }
     }
-    let framing = match transfer_encoding {
-        Some(_) if is_http_10 => return Err(malformed("transfer-encoding in HTTP/1.0")),
-        Some(value) if value.trim_ascii().eq_ignore_ascii_case(b"chunked") => Framing::Chunked,
-        Some(_) => return Err(malformed("transfer-encoding other than chunked")),
-        None => length.map_or(Framing::UntilClose, Framing::Length),
-    };
-    let bare = no_content
-        || status.is_informational()
-        || status == StatusCode::NO_CONTENT
-        || status == StatusCode::NOT_MODIFIED;
-    let framing = if bare { Framing::Length(0) } else { framing };
-    let keep_alive = !says_close && (!is_http_10 || says_keep_alive);
-    Ok(Some(Head {
-        status,
-        spans,
-        framing,
-        keep_alive,
-        len,
-    }))
 }
 
 /// Where the head ends, searched from `from`; `None` when it is not there

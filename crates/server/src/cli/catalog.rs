@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bourse_catalog::diff::{Change, compare, hold_back};
 use bourse_catalog::import::{Source, import, merge};
-use bourse_catalog::{PriceKey, RawCatalog};
+use bourse_catalog::{Model, PriceKey, RawCatalog, Snapshot};
 use bourse_net::{
     Client, ClientConfig, Deadlines, EgressPolicy, HeadTemplate, Origin, OutgoingRequest,
 };
@@ -14,6 +14,7 @@ use clap::{Subcommand, ValueEnum};
 use serde_json::json;
 
 use super::{Common, Error, block_on, say};
+use crate::config::Config;
 use crate::market::{self, SYNCED_CATALOG};
 
 /// The largest price list that is fetched. models.dev's is 3 MB.
@@ -96,53 +97,7 @@ pub(super) fn run(command: Command, common: &Common) -> Result<(), Error> {
     match command {
         Command::List { search, json } => {
             let catalog = market::catalog(&config)?;
-            let wanted = |slug: &str| search.as_deref().is_none_or(|search| slug.contains(search));
-            if json {
-                let rows: Vec<_> = catalog
-                    .models()
-                    .filter(|model| wanted(&model.slug))
-                    .map(|model| {
-                        let endpoints: Vec<_> = catalog
-                            .endpoints(model.ix)
-                            .iter()
-                            .map(|endpoint| {
-                                json!({
-                                    "id": &*endpoint.id,
-                                    "provider": &*catalog.provider(endpoint.provider).slug,
-                                    "callable": endpoint.is_callable(),
-                                    "pricing": prices(&endpoint.prices.base),
-                                })
-                            })
-                            .collect();
-                        json!({"slug": &*model.slug, "context_length": model.context_length, "endpoints": endpoints})
-                    })
-                    .collect();
-                say(serde_json::to_string_pretty(&rows)?);
-                return Ok(());
-            }
-            let mut table = comfy_table::Table::new();
-            table.load_style(comfy_table::presets::UTF8_BORDERS_ONLY);
-            table.set_header(["model", "provider", "context", "USD/M in", "USD/M out"]);
-            for model in catalog.models().filter(|model| wanted(&model.slug)) {
-                for endpoint in catalog.endpoints(model.ix) {
-                    let price = |key: PriceKey| {
-                        endpoint
-                            .prices
-                            .base
-                            .get(key)
-                            .map_or_else(|| "?".to_owned(), |p| key.write(p))
-                    };
-                    table.add_row([
-                        model.slug.to_string(),
-                        endpoint.tag.to_string(),
-                        endpoint.context_length.to_string(),
-                        price(PriceKey::Prompt),
-                        price(PriceKey::Completion),
-                    ]);
-                }
-            }
-            say(table);
-            Ok(())
+            list(&catalog, search.as_deref().unwrap_or(""), json)
         }
         Command::Diff { list, json } => {
             let old = market::raw_catalog(&config.data_dir)?;
@@ -171,18 +126,69 @@ pub(super) fn run(command: Command, common: &Common) -> Result<(), Error> {
             if !yes && !confirmed(changes.len())? {
                 return Err("nothing was taken over; say --yes to go ahead".into());
             }
-            // Whatever is taken over must work together with the configuration.
-            let path = write(&config.data_dir, &new)?;
-            if let Err(error) = market::catalog(&config) {
-                std::fs::remove_file(&path)?;
-                return Err(format!("nothing was taken over: {error}").into());
-            }
-            if !json {
-                say(format_args!("Taken over into {}.", path.display()));
-            }
-            Ok(())
+            take_over(&config, &new, json)
         }
     }
+}
+
+/// Writes the catalog where a server finds it. What is taken over must work
+/// together with the configuration.
+fn take_over(config: &Config, new: &RawCatalog, json: bool) -> Result<(), Error> {
+    let path = write(&config.data_dir, new)?;
+    if let Err(error) = market::catalog(config) {
+        std::fs::remove_file(&path)?;
+        return Err(format!("nothing was taken over: {error}").into());
+    }
+    if !json {
+        say(format_args!("Taken over into {}.", path.display()));
+    }
+    Ok(())
+}
+
+/// Prints the models whose names have `part` in them.
+fn list(catalog: &Snapshot, part: &str, json: bool) -> Result<(), Error> {
+    let models = catalog.models().filter(|model| model.slug.contains(part));
+    if json {
+        let rows: Vec<_> = models.map(|model| row(catalog, model)).collect();
+        say(serde_json::to_string_pretty(&rows)?);
+        return Ok(());
+    }
+    let mut table = comfy_table::Table::new();
+    table.load_style(comfy_table::presets::UTF8_BORDERS_ONLY);
+    table.set_header(["model", "provider", "context", "USD/M in", "USD/M out"]);
+    for model in models {
+        for endpoint in catalog.endpoints(model.ix) {
+            let price = |key: PriceKey| {
+                let price = endpoint.prices.base.get(key);
+                price.map_or_else(|| "?".to_owned(), |p| key.write(p))
+            };
+            table.add_row([
+                model.slug.to_string(),
+                endpoint.tag.to_string(),
+                endpoint.context_length.to_string(),
+                price(PriceKey::Prompt),
+                price(PriceKey::Completion),
+            ]);
+        }
+    }
+    say(table);
+    Ok(())
+}
+
+fn row(catalog: &Snapshot, model: &Model) -> serde_json::Value {
+    let endpoints: Vec<_> = catalog
+        .endpoints(model.ix)
+        .iter()
+        .map(|endpoint| {
+            json!({
+                "id": &*endpoint.id,
+                "provider": &*catalog.provider(endpoint.provider).slug,
+                "callable": endpoint.is_callable(),
+                "pricing": prices(&endpoint.prices.base),
+            })
+        })
+        .collect();
+    json!({"slug": &*model.slug, "context_length": model.context_length, "endpoints": endpoints})
 }
 
 fn prices(prices: &bourse_catalog::Prices) -> serde_json::Value {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::crash::ACCOUNT;
-use crate::crash::call::{End, Leave, Mark, Seen};
+use crate::crash::call::{Asked, End, Leave, Mark, Seen};
 use crate::crash::market::{Manner, Offer, TOKEN_MS};
 use crate::crash::report::Report;
 use crate::log::{Entry, Outcome};
@@ -246,19 +246,8 @@ impl Span<'_> {
     ) -> Result<(), &'static str> {
         report.count(seen.end);
         let asked = &seen.asked;
-        let must = |holds: bool, why: &'static str| if holds { Ok(()) } else { Err(why) };
         if let Some(row) = row {
-            must(row.model == asked.model.slug, "billed for another model")?;
-            must(row.account == ACCOUNT, "billed to another account")?;
-            must(row.paid <= row.charge, "paid more than the charge")?;
-            must(
-                row.paid == row.charge || asked.poor,
-                "paid less than the charge although there was money",
-            )?;
-            must(
-                !row.voided || row.paid == 0,
-                "paid for a call that was voided",
-            )?;
+            billed_rightly(asked, row)?;
         }
         let row = row.filter(|row| !row.voided);
         match seen.end {
@@ -271,25 +260,7 @@ impl Span<'_> {
                     "refused although nothing was wrong with the call",
                 )
             }
-            End::Complete => {
-                let row = row.ok_or("a finished call that is not in the books")?;
-                must(
-                    seen.id.as_deref() == Some(row.id()),
-                    "another id in the books",
-                )?;
-                must(
-                    seen.cost == Some(row.charge),
-                    "charged other than was shown",
-                )?;
-                must(
-                    seen.tokens == Some((row.prompt, row.completion)),
-                    "other tokens in the books than were shown",
-                )?;
-                match asked.model.manner {
-                    Manner::Mute => by_estimate(seen, row),
-                    _ => by_truth(row, asked.model.offers, attempts),
-                }
-            }
+            End::Complete => complete(seen, row, attempts),
             End::Broke => match row {
                 Some(row) => {
                     must(
@@ -298,63 +269,121 @@ impl Span<'_> {
                     )?;
                     by_estimate(seen, row)
                 }
-                None => must(
-                    seen.content_bytes == 0,
-                    "content that nobody was charged for",
-                ),
+                None => must(seen.content_bytes == 0, "content that was not charged"),
             },
-            End::Left => {
-                let Some(row) = row else {
-                    let calm = seen.round >= self.calm_round && seen.content_bytes > 0;
-                    return must(!calm, "a client left with content and was not charged");
-                };
-                if row.restart {
-                    return stopped_midway(seen, row, attempts, report);
-                }
-                if !row.estimated {
-                    return by_truth(row, asked.model.offers, attempts);
-                }
-                must(
-                    row.completion >= delivered(seen),
-                    "a client that left was charged for less than it received",
-                )?;
-                at_most_sent(row, asked.model.offers, attempts)
+            End::Left => self.left(seen, row, attempts, report),
+            End::Cut => self.cut(seen, row, attempts, report),
+        }
+    }
+
+    /// A client that left before the end.
+    fn left(
+        &self,
+        seen: &Seen,
+        row: Option<&Row>,
+        attempts: &[&Entry],
+        report: &mut Report,
+    ) -> Result<(), &'static str> {
+        let Some(row) = row else {
+            let calm = seen.round >= self.calm_round && seen.content_bytes > 0;
+            return must(!calm, "a client left with content and was not charged");
+        };
+        let offers = seen.asked.model.offers;
+        if row.restart {
+            return stopped_midway(seen, row, attempts, report);
+        }
+        if !row.estimated {
+            return by_truth(row, offers, attempts);
+        }
+        must(
+            row.completion >= delivered(seen),
+            "a client that left was charged for less than it received",
+        )?;
+        at_most_sent(row, offers, attempts)
+    }
+
+    /// A call that the server's end cut off.
+    fn cut(
+        &self,
+        seen: &Seen,
+        row: Option<&Row>,
+        attempts: &[&Entry],
+        report: &mut Report,
+    ) -> Result<(), &'static str> {
+        must(
+            seen.round < self.calm_round,
+            "cut off although the server ran",
+        )?;
+        must(
+            seen.error.is_empty(),
+            "no end within the time a call may take",
+        )?;
+        let offers = seen.asked.model.offers;
+        let is_gentle = self.gentle.contains(&seen.round);
+        match row {
+            // A server that is asked to stop settles what was delivered.
+            None if is_gentle && seen.content_bytes > 0 => {
+                Err("cut off by a gentle stop, and not charged")
             }
-            End::Cut => {
-                must(
-                    seen.round < self.calm_round,
-                    "cut off although the server ran",
-                )?;
-                must(
-                    seen.error.is_empty(),
-                    "no end within the time a call may take",
-                )?;
-                match row {
-                    // Whoever is asked to stop settles what was delivered.
-                    None if self.gentle.contains(&seen.round) && seen.content_bytes > 0 => {
-                        Err("cut off by a gentle stop, and nobody was charged")
-                    }
-                    Some(row) if self.gentle.contains(&seen.round) && row.restart => {
-                        Err("left by a gentle stop for the next start to settle")
-                    }
-                    None => {
-                        let tokens = delivered(seen);
-                        report.unbilled(tokens, asked.model.offers, time_of(seen, tokens));
-                        Ok(())
-                    }
-                    Some(row) if row.restart => stopped_midway(seen, row, attempts, report),
-                    // Settled, and killed before the last bytes were out.
-                    Some(row) if row.estimated => {
-                        report.lost_answers += 1;
-                        at_most_sent(row, asked.model.offers, attempts)
-                    }
-                    Some(row) => {
-                        report.lost_answers += 1;
-                        by_truth(row, asked.model.offers, attempts)
-                    }
-                }
+            Some(row) if is_gentle && row.restart => {
+                Err("left by a gentle stop for the next start to settle")
+            }
+            None => {
+                let tokens = delivered(seen);
+                report.unbilled(tokens, offers, time_of(seen, tokens));
+                Ok(())
+            }
+            Some(row) if row.restart => stopped_midway(seen, row, attempts, report),
+            // Settled, and killed before the last bytes were out.
+            Some(row) if row.estimated => {
+                report.lost_answers += 1;
+                at_most_sent(row, offers, attempts)
+            }
+            Some(row) => {
+                report.lost_answers += 1;
+                by_truth(row, offers, attempts)
             }
         }
+    }
+}
+
+fn must(holds: bool, why: &'static str) -> Result<(), &'static str> {
+    if holds { Ok(()) } else { Err(why) }
+}
+
+/// What holds for every row of the books.
+fn billed_rightly(asked: &Asked, row: &Row) -> Result<(), &'static str> {
+    must(row.model == asked.model.slug, "billed for another model")?;
+    must(row.account == ACCOUNT, "billed to another account")?;
+    must(row.paid <= row.charge, "paid more than the charge")?;
+    must(
+        row.paid == row.charge || asked.poor,
+        "paid less than the charge although there was money",
+    )?;
+    must(
+        !row.voided || row.paid == 0,
+        "paid for a call that was voided",
+    )
+}
+
+/// A call whose client has seen its end.
+fn complete(seen: &Seen, row: Option<&Row>, attempts: &[&Entry]) -> Result<(), &'static str> {
+    let row = row.ok_or("a finished call that is not in the books")?;
+    must(
+        seen.id.as_deref() == Some(row.id()),
+        "another id in the books",
+    )?;
+    must(
+        seen.cost == Some(row.charge),
+        "charged other than was shown",
+    )?;
+    must(
+        seen.tokens == Some((row.prompt, row.completion)),
+        "other tokens in the books than were shown",
+    )?;
+    match seen.asked.model.manner {
+        Manner::Mute => by_estimate(seen, row),
+        _ => by_truth(row, seen.asked.model.offers, attempts),
     }
 }
 

@@ -183,59 +183,32 @@ pub fn scripts(seed: u64) -> ScriptSet {
         token_ms: TOKEN_MS,
         ..Script::default()
     };
+    let like = |change: fn(&mut Script)| {
+        let mut script = calm.clone();
+        change(&mut script);
+        script
+    };
     let named = [
         ("good", calm.clone()),
-        (
-            "plain",
-            Script {
-                latency_ms: 30,
-                ..calm.clone()
-            },
-        ),
-        (
-            "long",
-            Script {
-                tokens: Some(250),
-                ..calm.clone()
-            },
-        ),
+        ("plain", like(|script| script.latency_ms = 30)),
+        ("long", like(|script| script.tokens = Some(250))),
         (
             "cut",
-            Script {
-                tokens: Some(60),
-                cut_after_tokens: Some(25),
-                ..calm.clone()
-            },
+            like(|script| {
+                script.tokens = Some(60);
+                script.cut_after_tokens = Some(25);
+            }),
         ),
         (
             "flaky",
-            Script {
-                error_rate: Some(0.5),
-                error_status: Some(500),
-                ..calm.clone()
-            },
+            like(|script| {
+                script.error_rate = Some(0.5);
+                script.error_status = Some(500);
+            }),
         ),
-        (
-            "stall",
-            Script {
-                never_answer: true,
-                ..calm.clone()
-            },
-        ),
-        (
-            "drain",
-            Script {
-                tokens: Some(80),
-                ..calm.clone()
-            },
-        ),
-        (
-            "mute",
-            Script {
-                usage: UsageFault::Missing,
-                ..calm.clone()
-            },
-        ),
+        ("stall", like(|script| script.never_answer = true)),
+        ("drain", like(|script| script.tokens = Some(80))),
+        ("mute", like(|script| script.usage = UsageFault::Missing)),
         ("claude", calm.clone()),
     ];
     ScriptSet {

@@ -2,12 +2,14 @@
 
 mod config;
 mod contents;
+mod names;
 mod read;
 mod read_contents;
 mod thinking;
 mod write;
 
-pub use read::{camel, read};
+pub use names::camel;
+pub use read::read;
 pub use write::write;
 
 /// Members of the same meaning are looked for under this name first.

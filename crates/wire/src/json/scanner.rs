@@ -4,16 +4,10 @@ use memchr::memchr;
 
 use super::duplicates::refuse_duplicates;
 use super::features::{Marker, Place};
+use super::limits::{KEY_BYTES_MAX, MEMBERS_MAX, NESTING_MAX};
 use super::utf8::Utf8;
 use super::{Kind, Member, Outline, ScanError, ScanErrorKind};
 
-/// Brackets that may be open at once. Real prompts stay below 20; parsers
-/// behind us recurse, and some give up at 100.
-pub const NESTING_MAX: u32 = 64;
-/// Members of the outermost object. Clients send fewer than 60.
-pub const MEMBERS_MAX: usize = 4_096;
-/// Length of the name of an outermost member.
-pub const KEY_BYTES_MAX: usize = 1_024;
 /// The two passes, UTF-8 and structure, take turns on blocks of this size,
 /// so that the second finds the bytes in the cache.
 const BLOCK_BYTES: usize = 16 * 1024;

@@ -7,6 +7,7 @@ use bourse_vocab::json::{Map, Value};
 use bourse_vocab::{Failure, Format};
 
 use super::super::schema;
+use super::names::fields;
 use super::read_contents::Contents;
 use super::{CONFIG, TOOL_CONFIG};
 use crate::fields::{Fields, Path};
@@ -17,32 +18,6 @@ const TOOLS_MAX: usize = 1024;
 const STOPS_MAX: usize = 64;
 /// Output kinds.
 const MODALITIES_MAX: usize = 8;
-
-/// A name in the style of Google's JSON. Its servers take the style of its
-/// protocol definitions too (`inline_data`), and many clients send it.
-pub fn camel(name: &str) -> String {
-    let mut words = name.split('_');
-    let mut camel = words.next().unwrap_or_default().to_owned();
-    for word in words {
-        let mut letters = word.chars();
-        camel.extend(letters.next().map(|first| first.to_ascii_uppercase()));
-        camel.push_str(letters.as_str());
-    }
-    camel
-}
-
-/// The members of an object, whichever style their names are in.
-pub fn fields<'p>(value: Value, path: &'p Path<'p>) -> Result<Fields<'p>, Failure> {
-    let value = match value {
-        Value::Object(members) => members
-            .into_iter()
-            .map(|(name, value)| (camel(&name), value))
-            .collect::<Map>()
-            .into(),
-        value => value,
-    };
-    Fields::of(value, path)
-}
 
 /// Reads a request. The model is in the URL, so it is empty here.
 pub fn read(body: Value) -> Result<Request, Failure> {

@@ -5,7 +5,7 @@ use bourse_vocab::chat::{Media, Message, Part, ReasoningKind, Role};
 use bourse_vocab::json::{Map, Value};
 
 use super::super::part::{self, Said};
-use super::read::fields;
+use super::names::fields;
 use crate::fields::{Fields, Path};
 
 /// Turns of one conversation.

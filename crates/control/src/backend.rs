@@ -12,12 +12,12 @@ use bourse_policy::key::RANDOM_BYTES;
 use bourse_store::Store;
 use bourse_vocab::{AccountId, Failure, KeyId};
 
-/// What an asynchronous question returns: boxed, so that an office is an
+/// What an asynchronous question returns: boxed, so that a backend is an
 /// object.
-pub type Answer<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Quantiles of a measurement.
-#[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, serde::Serialize, schemars::JsonSchema)]
 pub struct Percentiles {
     /// The median.
     pub p50: f64,
@@ -46,7 +46,7 @@ pub struct EndpointStats {
 }
 
 /// The running server, as far as this crate needs it.
-pub trait Office: Send + Sync + 'static {
+pub trait Backend: Send + Sync + 'static {
     /// Where keys and records are.
     fn store(&self) -> Arc<dyn Store>;
     /// The catalog in force.
@@ -63,13 +63,13 @@ pub trait Office: Send + Sync + 'static {
     fn random(&self) -> Result<[u8; RANDOM_BYTES], Failure>;
     /// Finds out who asks, from `Authorization` and its like. Whether the
     /// key is still alive is checked here, against [`Self::now_ms`].
-    fn identify<'a>(&'a self, headers: &'a HeaderMap) -> Answer<'a, Result<Principal, Failure>>;
+    fn identify<'a>(&'a self, headers: &'a HeaderMap) -> BoxFuture<'a, Result<Principal, Failure>>;
     /// An account's money in the live books, which know more than the store.
     fn balance(&self, account: AccountId) -> Option<Balance>;
     /// A key's money in the live books.
     fn key_balance(&self, account: AccountId, key: KeyId) -> Option<KeyBalance>;
     /// Makes calls see a change at once; asked after every change to a key.
-    fn refresh(&self) -> Answer<'_, ()>;
+    fn refresh(&self) -> BoxFuture<'_, ()>;
     /// How an endpoint has been doing.
     fn endpoint_stats(&self, endpoint_id: &str) -> Option<EndpointStats>;
     /// Whether an endpoint's provider is configured, so that it can be

@@ -1,11 +1,11 @@
 //! A model as JSON.
 
 use bourse_catalog::{Endpoint, Modalities, Model, Reasoning};
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
-use serde_json::{Value, json};
 
-use crate::pricing::{self, Pricing};
-use crate::schema::{boolean, integer, list, null, nullable, object, one_of, text, text_about};
+use crate::pricing::Pricing;
+use crate::schema::Null;
 
 /// A list of names.
 fn names<S: Serializer>(
@@ -27,15 +27,19 @@ fn parameters<S: Serializer>(
 }
 
 /// What goes in and comes out.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Architecture<'a> {
+    /// Such as text+image->text
     modality: String,
     #[serde(serialize_with = "modalities")]
+    #[schemars(with = "Vec<String>")]
     input_modalities: Modalities,
     #[serde(serialize_with = "modalities")]
+    #[schemars(with = "Vec<String>")]
     output_modalities: Modalities,
     tokenizer: &'a str,
-    instruct_type: Option<&'static str>,
+    #[schemars(with = "Null")]
+    instruct_type: Option<()>,
 }
 
 impl<'a> Architecture<'a> {
@@ -53,27 +57,30 @@ impl<'a> Architecture<'a> {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
 struct TopProvider {
     context_length: Option<u64>,
     max_completion_tokens: Option<u64>,
     is_moderated: bool,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
 struct Details {
     details: String,
 }
 
-#[derive(Debug, Serialize)]
-struct ReasoningShape {
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
+struct ReasoningBody {
     mandatory: bool,
     /// Null means that all are.
     supported_efforts: Option<Vec<&'static str>>,
     supports_max_tokens: bool,
 }
 
-impl From<Reasoning> for ReasoningShape {
+impl From<Reasoning> for ReasoningBody {
     fn from(reasoning: Reasoning) -> Self {
         let efforts: Vec<_> = reasoning.efforts.names().collect();
         Self {
@@ -84,13 +91,17 @@ impl From<Reasoning> for ReasoningShape {
     }
 }
 
-/// A model as JSON. `object` and `owned_by` are OpenAI's; the rest is
-/// OpenRouter's (API document, October 2026).
-#[derive(Debug, Serialize)]
-pub(super) struct Shape<'a> {
+/// Price and limits are those of the cheapest endpoint.
+// `object` and `owned_by` are OpenAI's; the rest is OpenRouter's (API
+// document, October 2026).
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Model")]
+pub(super) struct ModelBody<'a> {
+    /// author/model, with a variant's suffix
     id: &'a str,
-    object: &'static str,
+    object: Object,
     owned_by: &'a str,
+    /// The name that never moves
     canonical_slug: &'a str,
     name: &'a str,
     created: u64,
@@ -99,29 +110,41 @@ pub(super) struct Shape<'a> {
     architecture: Architecture<'a>,
     pricing: Pricing<'a>,
     top_provider: TopProvider,
+    #[schemars(with = "Null")]
     per_request_limits: Option<()>,
     #[serde(serialize_with = "parameters")]
+    #[schemars(with = "Vec<String>")]
     supported_parameters: bourse_catalog::Parameters,
+    #[schemars(with = "Null")]
     default_parameters: Option<()>,
+    #[schemars(with = "Null")]
     supported_voices: Option<()>,
     expiration_date: Option<&'a str>,
     knowledge_cutoff: Option<&'a str>,
     hugging_face_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    reasoning: Option<ReasoningShape>,
+    reasoning: Option<ReasoningBody>,
     links: Details,
+}
+
+/// OpenAI's word for what is returned.
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+enum Object {
+    Model,
 }
 
 fn known(tokens: u64) -> Option<u64> {
     (tokens > 0).then_some(tokens)
 }
 
-impl<'a> Shape<'a> {
+impl<'a> ModelBody<'a> {
     /// `best` is the endpoint whose price and limits stand for the model.
     pub(super) fn new(model: &'a Model, best: &'a Endpoint, markup_ppm: u64) -> Self {
         Self {
             id: &model.slug,
-            object: "model",
+            object: Object::Model,
             owned_by: model.author(),
             canonical_slug: &model.canonical_slug,
             name: &model.name,
@@ -151,76 +174,4 @@ impl<'a> Shape<'a> {
             },
         }
     }
-}
-
-/// Describes the shapes.
-pub(crate) fn schemas() -> Vec<(&'static str, Value)> {
-    let architecture = object([
-        ("modality", text_about("Such as text+image->text")),
-        ("input_modalities", list(text())),
-        ("output_modalities", list(text())),
-        ("tokenizer", text()),
-        ("instruct_type", null()),
-    ]);
-    let mut model = object([
-        ("id", text_about("author/model, with a variant's suffix")),
-        ("object", one_of(&["model"])),
-        ("owned_by", text()),
-        ("canonical_slug", text_about("The name that never moves")),
-        ("name", text()),
-        ("created", integer()),
-        ("description", text()),
-        ("context_length", nullable(integer())),
-        ("architecture", architecture.clone()),
-        ("pricing", crate::schema::named("Pricing")),
-        (
-            "top_provider",
-            object([
-                ("context_length", nullable(integer())),
-                ("max_completion_tokens", nullable(integer())),
-                ("is_moderated", boolean()),
-            ]),
-        ),
-        ("per_request_limits", null()),
-        ("supported_parameters", list(text())),
-        ("default_parameters", null()),
-        ("supported_voices", null()),
-        ("expiration_date", nullable(text())),
-        ("knowledge_cutoff", nullable(text())),
-        ("hugging_face_id", nullable(text())),
-        ("links", object([("details", text())])),
-    ]);
-    let reasoning = object([
-        ("mandatory", boolean()),
-        ("supported_efforts", nullable(list(text()))),
-        ("supports_max_tokens", boolean()),
-    ]);
-    if let Some(members) = model
-        .pointer_mut("/properties")
-        .and_then(Value::as_object_mut)
-    {
-        members.insert("reasoning".into(), reasoning);
-    }
-    if let Some(members) = model.as_object_mut() {
-        members.insert(
-            "description".into(),
-            json!("Price and limits are those of the cheapest endpoint."),
-        );
-    }
-    vec![
-        ("Model", model),
-        ("Architecture", architecture),
-        ("Pricing", pricing::schema()),
-        ("Percentiles", percentiles()),
-    ]
-}
-
-fn percentiles() -> Value {
-    let number = crate::schema::number;
-    object([
-        ("p50", number()),
-        ("p75", number()),
-        ("p90", number()),
-        ("p99", number()),
-    ])
 }

@@ -1,4 +1,4 @@
-//! A small town: two accounts with keys, a few models, a store in memory.
+//! A backend in memory: two accounts with keys, a few models, a store.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
@@ -17,13 +17,13 @@ use bourse_spool::Position;
 use bourse_store::{Accounts, Batch, Grant, Journals, Keys, MemoryStore, NewKey, Store};
 use bourse_vocab::{AccountId, Failure, FailureKind, GenerationId, KeyId, Nanos, Usage};
 
-use crate::{Answer, EndpointStats, Office, Percentiles, router};
+use crate::{Backend, BoxFuture, EndpointStats, Percentiles, router};
 
 /// 21 November 2026, 12:00 UTC.
 pub(crate) const NOW: u64 = 1_795_262_400_000;
 
-/// The town and its office.
-pub(crate) struct Town {
+/// A server as the control plane sees it, without one.
+pub(crate) struct FakeBackend {
     pub(crate) store: Arc<MemoryStore>,
     pub(crate) catalog: Mutex<Arc<Snapshot>>,
     pub(crate) refreshed: AtomicU64,
@@ -41,9 +41,9 @@ fn key(kind: KeyKind, seed: u8) -> KeyText {
     KeyText::generate(kind, &[seed; 48])
 }
 
-impl Town {
-    /// Founds a town.
-    pub(crate) async fn found() -> (Arc<Self>, Router) {
+impl FakeBackend {
+    /// A backend with its contents, and the router over it.
+    pub(crate) async fn with_router() -> (Arc<Self>, Router) {
         let store = Arc::new(MemoryStore::new());
         let mut keys = Vec::new();
         for (name, kinds) in [
@@ -77,7 +77,7 @@ impl Town {
                 keys.push(key.reveal().to_owned());
             }
         }
-        let town = Arc::new(Self {
+        let backend = Arc::new(Self {
             store,
             catalog: Mutex::new(Arc::new(catalog())),
             refreshed: AtomicU64::new(0),
@@ -88,8 +88,8 @@ impl Town {
             drawn: AtomicU64::new(100),
             keys: keys.try_into().unwrap(),
         });
-        let router = router(town.clone());
-        (town, router)
+        let router = router(backend.clone());
+        (backend, router)
     }
 
     pub(crate) fn inference(&self) -> &str {
@@ -274,7 +274,7 @@ pub(crate) fn catalog() -> Snapshot {
     Snapshot::build(raw, &[text]).unwrap()
 }
 
-impl Office for Town {
+impl Backend for FakeBackend {
     fn store(&self) -> Arc<dyn Store> {
         self.store.clone()
     }
@@ -296,7 +296,7 @@ impl Office for Town {
         Ok(std::array::from_fn(|i| drawn[i % 8]))
     }
 
-    fn identify<'a>(&'a self, headers: &'a HeaderMap) -> Answer<'a, Result<Principal, Failure>> {
+    fn identify<'a>(&'a self, headers: &'a HeaderMap) -> BoxFuture<'a, Result<Principal, Failure>> {
         let unknown = |message: &'static str| Failure::new(FailureKind::Authentication, message);
         Box::pin(async move {
             let text = headers
@@ -317,7 +317,7 @@ impl Office for Town {
         self.live.lock().unwrap().map(|(_, key)| key)
     }
 
-    fn refresh(&self) -> Answer<'_, ()> {
+    fn refresh(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
             self.refreshed.fetch_add(1, Relaxed);
         })

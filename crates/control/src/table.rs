@@ -1,0 +1,22 @@
+//! The table of routes.
+
+use crate::route::Route;
+
+/// Every route of this crate.
+pub(crate) fn routes() -> Vec<Route> {
+    [
+        crate::models::routes(),
+        crate::endpoints::routes(),
+        crate::providers::routes(),
+        crate::key::routes(),
+        crate::keys::routes(),
+        crate::credits::routes(),
+        crate::generation::routes(),
+        crate::activity::routes(),
+        crate::health::routes(),
+        crate::docs::routes(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}

@@ -1,0 +1,50 @@
+//! Each format's own reader and writer, by its name.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::ask::{Format, Refusal, Request};
+use crate::reply::{Events, Reply};
+use crate::{anthropic, gemini, openai_chat, openai_text};
+
+impl Format {
+    /// Reads a request body.
+    ///
+    /// # Errors
+    /// When the vendor would refuse it: no JSON, a missing field.
+    pub fn read(self, path: &str, body: &[u8]) -> Result<Request, Refusal> {
+        let value: Value = serde_json::from_slice(body)
+            .map_err(|error| Refusal::bad(format!("We could not parse the JSON body: {error}")))?;
+        match self {
+            Self::OpenaiChat => openai_chat::read(&value),
+            Self::OpenaiText => openai_text::read(&value),
+            Self::Anthropic => anthropic::read(&value),
+            Self::Gemini => gemini::read(path, &value),
+        }
+    }
+}
+
+impl Reply {
+    /// The JSON reply.
+    #[must_use]
+    pub fn json(&self, format: Format) -> Value {
+        match format {
+            Format::OpenaiChat => openai_chat::reply(self),
+            Format::OpenaiText => openai_text::reply(self),
+            Format::Anthropic => anthropic::reply(self),
+            Format::Gemini => gemini::reply(self),
+        }
+    }
+
+    /// The stream.
+    #[must_use]
+    pub fn events(self: Arc<Self>, format: Format) -> Events {
+        match format {
+            Format::OpenaiChat => openai_chat::stream(&self),
+            Format::OpenaiText => openai_text::stream(&self),
+            Format::Anthropic => anthropic::stream(&self),
+            Format::Gemini => gemini::stream(&self),
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! The formats that there are.
+
+use bourse_vocab::Format;
+
+use crate::codec::Codec;
+use crate::{anthropic, gemini, openai_chat};
+
+/// The codec of a format.
+#[must_use]
+pub fn codec(format: Format) -> &'static dyn Codec {
+    match format {
+        Format::OpenAiChat => &openai_chat::OpenAiChat,
+        Format::Anthropic => &anthropic::Anthropic,
+        Format::Gemini => &gemini::Gemini,
+    }
+}
