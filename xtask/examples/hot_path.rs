@@ -31,9 +31,7 @@ use bourse_vocab::{PromptFacts, Usage};
 use bourse_wire::codec::{Stamp, WriteTarget};
 use bourse_wire::dialect::Dialect;
 use bourse_wire::json;
-use bourse_wire::openai_chat::passthrough::{
-    Envelope, RequestEdits, StreamRelay, splice_reply, splice_request,
-};
+use bourse_wire::openai_chat::passthrough::{Envelope, StreamRelay, splice_reply, splice_request};
 use bytes::Bytes;
 
 /// A case: its name, and what makes the work of one round.
@@ -136,9 +134,8 @@ fn request_splice() -> Box<dyn FnMut()> {
             dialect: &Dialect::PLAIN,
             efforts: Efforts::default(),
         };
-        let edits = RequestEdits::default();
         let envelope = black_box(&envelope);
-        black_box(splice_request(envelope, &segments, &target, &edits));
+        black_box(splice_request(envelope, &segments, &target));
     })
 }
 

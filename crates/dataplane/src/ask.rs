@@ -5,13 +5,11 @@
 
 use bourse_routing::filter::Needs;
 use bourse_routing::preferences::Preferences;
+use bourse_vocab::chat::MODELS_MAX;
 use bourse_vocab::{Failure, PromptFacts};
 use http::HeaderMap;
 use http::header::{HeaderName, REFERER, USER_AGENT};
 
-/// Models that one request may list (`models`): OpenRouter takes fewer, and
-/// every entry is resolved and filtered before the first byte is sent.
-pub const MODELS_MAX: usize = 32;
 /// Longest attribution header that is kept, in characters.
 const ATTRIBUTION_CHARS_MAX: usize = 256;
 

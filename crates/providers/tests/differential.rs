@@ -17,7 +17,7 @@ use bourse_vocab::json::{self, Map, Value};
 use bourse_vocab::{Bill, Failure, FailureKind, Format, Nanos, Usage, UsageReport};
 use bourse_wire::json::scan;
 use bourse_wire::openai_chat::passthrough::{
-    Envelope, RequestEdits, StreamRelay, needs_rewrite, splice_reply, splice_request,
+    Envelope, StreamRelay, needs_rewrite, splice_reply, splice_request,
 };
 use bourse_wire::sse::Decoder;
 use bourse_wire::{Dialect, Stamp, WriteTarget, codec};
@@ -234,8 +234,7 @@ fn compare_request(case: &str, body: &[u8], differences: &mut Differences) {
             efforts: bourse_vocab::chat::Efforts::default(),
             dialect,
         };
-        let (pieces, losses) =
-            splice_request(&envelope, &segments, &target, &RequestEdits::default());
+        let (pieces, losses) = splice_request(&envelope, &segments, &target);
         let spliced = pieces.concat();
         let written = codec(Format::OpenAiChat)
             .write_request(&request, &target)

@@ -11,9 +11,7 @@ use bourse_vocab::{Bill, Usage};
 use bourse_wire::codec::{Stamp, WriteTarget};
 use bourse_wire::dialect::Dialect;
 use bourse_wire::json::{self, Scanner};
-use bourse_wire::openai_chat::passthrough::{
-    Envelope, RequestEdits, StreamRelay, splice_reply, splice_request,
-};
+use bourse_wire::openai_chat::passthrough::{Envelope, StreamRelay, splice_reply, splice_request};
 use bytes::Bytes;
 
 const STAMP: Stamp<'static> = Stamp {
@@ -116,7 +114,7 @@ fn requests() {
         });
         let envelope = Envelope::read(outline(), &segments).unwrap();
         measure(&format!("splice request {size}"), || {
-            splice_request(&envelope, &segments, &target, &RequestEdits::default())
+            splice_request(&envelope, &segments, &target)
         });
     }
 }

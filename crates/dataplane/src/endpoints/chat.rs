@@ -12,7 +12,7 @@ use bourse_vocab::chat::Event;
 use bourse_vocab::{Failure, Format, Operation};
 use bourse_wire::framing::Framing;
 use bourse_wire::json::Features;
-use bourse_wire::openai_chat::passthrough::{self, Envelope, Param, RequestEdits};
+use bourse_wire::openai_chat::passthrough::{self, Envelope, Param};
 use bourse_wire::{Stamp, WriteTarget, codec};
 use bytes::Bytes;
 use http::HeaderMap;
@@ -106,9 +106,7 @@ impl ClientRequest for ChatRequest {
             let parse = || codec(FORMAT).read_scanned(self.envelope.outline(), &self.segments);
             return self.parsed.write(&self.segments, parse, way, target);
         }
-        let edits = RequestEdits::default();
-        let (body, losses) =
-            passthrough::splice_request(&self.envelope, &self.segments, target, &edits);
+        let (body, losses) = passthrough::splice_request(&self.envelope, &self.segments, target);
         Ok(Prepared {
             body: body.into_iter().collect(),
             losses,

@@ -4,6 +4,10 @@ use super::message::{CacheControl, Message};
 use crate::Format;
 use crate::json::{Map, Number, Value};
 
+/// Models that one request may list: OpenRouter's examples have up to five, and
+/// every entry is resolved and filtered before the first byte is sent.
+pub const MODELS_MAX: usize = 32;
+
 /// Something that the target cannot express. Never silently dropped: it
 /// is refused or announced, as the caller prefers.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]

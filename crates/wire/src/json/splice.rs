@@ -116,22 +116,6 @@ impl<'a> Splice<'a> {
         }
     }
 
-    /// Gives the member at a position of the outline this value.
-    pub fn set_at(&mut self, at: usize, value: impl Into<Vec<u8>>) {
-        if let Some(fate) = self.fates.get_mut(at) {
-            *fate = Fate::Change {
-                name: None,
-                value: Some(value.into()),
-            };
-        }
-    }
-
-    /// Whether the new text is the old one.
-    #[must_use]
-    pub fn is_untouched(&self) -> bool {
-        self.added.is_empty() && self.fates.iter().all(|fate| *fate == Fate::Keep)
-    }
-
     /// Writes the new text. `segments` must be the pieces that were
     /// scanned.
     #[must_use]

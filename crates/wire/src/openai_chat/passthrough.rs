@@ -32,4 +32,4 @@ pub use crate::dialect::parameters::{Param, Params};
 pub use envelope::Envelope;
 pub use relay::{FinishSeen, StreamRelay};
 pub use reply::{ReplyParts, splice_reply};
-pub use request::{RequestEdits, needs_rewrite, splice_request};
+pub use request::{needs_rewrite, splice_request};

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use bourse_vocab::chat::ReasoningRequest;
+use bourse_vocab::chat::{MODELS_MAX, ReasoningRequest};
 use bourse_vocab::json::{Map, Value};
 use bourse_vocab::{Failure, PromptFacts};
 use bytes::Bytes;
@@ -13,8 +13,6 @@ use crate::dialect::thinking;
 use crate::fields::{Fields, Path};
 use crate::json::{self, Features, Kind, Member, Outline, text};
 
-/// Fallback models in one request. OpenRouter's examples have up to five.
-const MODELS_MAX: usize = 32;
 /// Pairs in `metadata`, and the lengths of their halves in characters
 /// (openrouter.ai/docs, API parameters, August 2026).
 const METADATA_PAIRS_MAX: usize = 16;
@@ -56,20 +54,12 @@ pub struct Envelope {
     pub preset: Option<String>,
     /// The tier asked for.
     pub service_tier: Option<String>,
-    /// Key of the provider's prompt cache.
-    pub prompt_cache_key: Option<String>,
-    /// The client's own labels.
-    pub metadata: Vec<(String, String)>,
     /// `provider` as JSON text.
     pub provider: Option<Bytes>,
     /// `plugins` as JSON text.
     pub plugins: Option<Bytes>,
     /// `transforms` as JSON text.
     pub transforms: Option<Bytes>,
-    /// `trace` as JSON text.
-    pub trace: Option<Bytes>,
-    /// `debug` as JSON text.
-    pub debug: Option<Bytes>,
 }
 
 impl Envelope {
@@ -124,13 +114,9 @@ impl Envelope {
             session_id: None,
             preset: None,
             service_tier: None,
-            prompt_cache_key: None,
-            metadata: Vec::new(),
             provider: None,
             plugins: None,
             transforms: None,
-            trace: None,
-            debug: None,
         };
         envelope.check_conversation(segments)?;
         envelope.fill(segments)?;
@@ -274,37 +260,33 @@ impl Envelope {
         self.session_id = self.text(Param::SessionId, segments);
         self.preset = self.text(Param::Preset, segments);
         self.service_tier = self.text(Param::ServiceTier, segments);
-        self.prompt_cache_key = self.text(Param::PromptCacheKey, segments);
         if let Some(metadata) = self.raw(Param::Metadata, segments) {
-            self.metadata = read_metadata(&metadata)?;
+            check_metadata(&metadata)?;
         }
         self.provider = self.bytes(Param::Provider, segments);
         self.plugins = self.bytes(Param::Plugins, segments);
         self.transforms = self.bytes(Param::Transforms, segments);
-        self.trace = self.bytes(Param::Trace, segments);
-        self.debug = self.bytes(Param::Debug, segments);
         Ok(())
     }
 }
 
-fn read_metadata(metadata: &[u8]) -> Result<Vec<(String, String)>, Failure> {
-    let pairs: Option<Vec<(String, String)>> = json::walk::members(metadata)
-        .map(|entry| {
-            let quoted = [b"\"", entry.name, b"\""].concat();
-            let key = text::string(&quoted)?.into_owned();
-            let value = text::string(entry.value)?.into_owned();
-            let fits = key.chars().count() <= METADATA_KEY_MAX
-                && value.chars().count() <= METADATA_VALUE_MAX;
-            fits.then_some((key, value))
-        })
-        .collect();
-    pairs
-        .filter(|pairs| pairs.len() <= METADATA_PAIRS_MAX)
-        .ok_or_else(|| {
-            Failure::invalid(format!(
-                "metadata must be an object of at most {METADATA_PAIRS_MAX} strings, with names \
-                 of at most {METADATA_KEY_MAX} and values of at most {METADATA_VALUE_MAX} \
-                 characters."
-            ))
-        })
+/// The client's own labels: no provider is sent them, and none too many.
+fn check_metadata(metadata: &[u8]) -> Result<(), Failure> {
+    let mut count = 0_usize;
+    let fits = json::walk::members(metadata).all(|entry| {
+        count = count.saturating_add(1);
+        let quoted = [b"\"", entry.name, b"\""].concat();
+        let is_short = |text: &[u8], max: usize| {
+            text::string(text).is_some_and(|text| text.chars().count() <= max)
+        };
+        is_short(&quoted, METADATA_KEY_MAX) && is_short(entry.value, METADATA_VALUE_MAX)
+    });
+    if fits && count <= METADATA_PAIRS_MAX {
+        return Ok(());
+    }
+    Err(Failure::invalid(format!(
+        "metadata must be an object of at most {METADATA_PAIRS_MAX} strings, with names \
+         of at most {METADATA_KEY_MAX} and values of at most {METADATA_VALUE_MAX} \
+         characters."
+    )))
 }

@@ -15,15 +15,6 @@ use crate::json::splice::Splice;
 use crate::json::text::write_string;
 use crate::json::{Features, Kind, Member};
 
-/// What the gateway itself wants changed. Applied last, so it always wins.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct RequestEdits<'a> {
-    /// Members to set: names as the provider knows them, JSON texts.
-    pub set: &'a [(&'a str, &'a str)],
-    /// Members to leave out.
-    pub remove: &'a [&'a str],
-}
-
 /// Whether a request must be rewritten through `vocab`, because a rule of the
 /// dialect touches something that a splice cannot reach.
 #[must_use]
@@ -38,7 +29,6 @@ pub fn splice_request(
     envelope: &Envelope,
     segments: &[Bytes],
     target: &WriteTarget<'_>,
-    edits: &RequestEdits<'_>,
 ) -> (Vec<Bytes>, Vec<Loss>) {
     let mut request = Request {
         envelope,
@@ -64,12 +54,6 @@ pub fn splice_request(
     }
     for (ours, theirs) in target.dialect.renames {
         splice.rename(ours, theirs);
-    }
-    for name in edits.remove {
-        splice.remove(name);
-    }
-    for (name, value) in edits.set {
-        splice.set(name, *value);
     }
     (splice.write(segments), losses)
 }

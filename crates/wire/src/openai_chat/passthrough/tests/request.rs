@@ -1,7 +1,7 @@
 use super::*;
 
 /// What the provider gets, and what it cannot be told.
-fn write(text: &str, dialect: &Dialect, edits: &RequestEdits<'_>) -> (String, Vec<Loss>) {
+fn write(text: &str, dialect: &Dialect) -> (String, Vec<Loss>) {
     let (envelope, segments) = envelope(text).unwrap();
     let target = WriteTarget {
         model: "m-1",
@@ -9,12 +9,12 @@ fn write(text: &str, dialect: &Dialect, edits: &RequestEdits<'_>) -> (String, Ve
         efforts: bourse_vocab::chat::Efforts::default(),
         dialect,
     };
-    let (body, losses) = splice_request(&envelope, &segments, &target, edits);
+    let (body, losses) = splice_request(&envelope, &segments, &target);
     (String::from_utf8(body.concat()).unwrap(), losses)
 }
 
 fn check(text: &str, dialect: &Dialect, expected: &str, lost: &[&str]) {
-    let (body, losses) = write(text, dialect, &RequestEdits::default());
+    let (body, losses) = write(text, dialect);
     assert_eq!(body, expected);
     let fields: Vec<&str> = losses.iter().map(|loss| loss.field.as_str()).collect();
     assert_eq!(fields, lost, "{text}");
@@ -140,27 +140,6 @@ fn the_dialect_rejects_and_renames() {
         &dialect,
         r#"{"model":"m-1","stream":true,"messages":[1],"max_output":3,"stop_texts":["a"]}"#,
         &["top_k"],
-    );
-}
-
-#[test]
-fn the_gateway_has_the_last_word() {
-    let edits = RequestEdits {
-        set: &[
-            ("user", "\"hashed\""),
-            ("max_tokens", "10"),
-            ("extra", "{}"),
-        ],
-        remove: &["seed"],
-    };
-    let (body, _) = write(
-        r#"{"model":"x","user":"u","seed":1,"messages":[1]}"#,
-        &Dialect::PLAIN,
-        &edits,
-    );
-    assert_eq!(
-        body,
-        r#"{"model":"m-1","user":"hashed","messages":[1],"max_tokens":10,"extra":{}}"#
     );
 }
 
@@ -301,8 +280,6 @@ fn the_envelope_tells_what_was_asked() {
     assert_eq!((envelope.max_tokens, envelope.n), (Some(5), 2));
     assert_eq!(envelope.user.as_deref(), Some("u\n"));
     assert_eq!(envelope.session_id.as_deref(), Some("s"));
-    assert_eq!(envelope.service_tier.as_deref(), Some("flex"));
-    assert_eq!(envelope.metadata, [("k\n".to_owned(), "v".to_owned())]);
     assert_eq!(
         envelope.provider.as_deref(),
         Some(&br#"{"order":["x"]}"#[..])
@@ -312,6 +289,7 @@ fn the_envelope_tells_what_was_asked() {
     assert!(!envelope.params.has(Param::Temperature));
     let reasoning = envelope.reasoning.clone().unwrap();
     assert_eq!((reasoning.max_tokens, reasoning.exclude), (Some(7), true));
+    assert_eq!(envelope.service_tier.as_deref(), Some("flex"));
     assert_eq!(
         envelope.raw(Param::MaxTokens, &segments).unwrap().as_ref(),
         b"5"
@@ -423,7 +401,7 @@ proptest! {
             members.iter().map(|(name, value)| format!("\"{name}\": {value}")).collect();
         let text = format!("{{{}}}", text.join(" ,"));
         let dialect = Dialect { reasoning: ReasoningStyle::Effort, ..Dialect::PLAIN };
-        let (body, _) = write(&text, &dialect, &RequestEdits::default());
+        let (body, _) = write(&text, &dialect);
         let mut expected = bourse_vocab::json::parse(text.as_bytes()).unwrap();
         let expected = expected.as_object_mut().unwrap();
         for name in ["provider", "models", "metadata", "usage", "stream_options"] {
