@@ -208,6 +208,22 @@ impl UpstreamBody {
         Ok(whole.freeze())
     }
 
+    /// Lets go of a body of which all that matters was read. What follows is
+    /// the end of the response, if anything: it is waited for in the
+    /// background, for at most `wait`, so that the connection can be used
+    /// again. Anything else closes it.
+    pub fn finish(mut self, wait: Duration) {
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        let at_once = self.poll_data(&mut cx);
+        if at_once.is_pending()
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            runtime.spawn(async move {
+                let _ = tokio::time::timeout(wait, self.next()).await;
+            });
+        }
+    }
+
     /// Bytes still to come, when the upstream said so.
     #[must_use]
     pub fn exact_length(&self) -> Option<u64> {

@@ -104,6 +104,12 @@ impl ResponseHeaders {
     }
 }
 
+impl From<HeaderMap> for ResponseHeaders {
+    fn from(map: HeaderMap) -> Self {
+        Self::map(map)
+    }
+}
+
 fn slice(head: &[u8], at: u16, len: u16) -> Option<&[u8]> {
     head.get(usize::from(at)..)?.get(..usize::from(len))
 }
