@@ -74,7 +74,10 @@ impl<T: Clone> Plan<T> {
             self.next += 1;
             if may_use(target) {
                 self.attempts += 1;
-                let is_last = self.next >= self.steps.len() || self.attempts >= ATTEMPTS_MAX;
+                // Targets whose key rests are no reason to hurry.
+                let mut rest = self.steps.iter().skip(self.next);
+                let is_last =
+                    self.attempts >= ATTEMPTS_MAX || !rest.any(|(target, _)| may_use(target));
                 return Some(Step {
                     target: T::clone(target),
                     model_rank: *model_rank,
@@ -188,6 +191,14 @@ mod tests {
     fn a_target_that_must_rest_is_passed_over() {
         let mut plan = plan(&[(1, 0), (2, 0)]);
         assert_eq!(plan.next(|target| *target != 1).unwrap().target, 2);
+    }
+
+    #[test]
+    fn a_target_is_the_last_if_all_others_must_rest() {
+        let mut three = plan(&[(1, 0), (2, 0), (3, 0)]);
+        assert!(three.next(|target| *target == 1).unwrap().is_last);
+        let mut three = plan(&[(1, 0), (2, 0), (3, 0)]);
+        assert!(!three.next(|target| *target != 2).unwrap().is_last);
     }
 
     #[test]
