@@ -3,20 +3,18 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use bourse_net::Client;
+use bourse_vocab::GenerationId;
 use bourse_vocab::chat::Loss;
-use bourse_vocab::{Failure, FailureKind, GenerationId};
 use bourse_wire::Stamp;
 use serde_json::json;
 
 use crate::ask::Ask;
 use crate::endpoints::Endpoint;
-use crate::facts::span_ms;
 use crate::gateway::Gateway;
 use crate::market::{Market, Target};
 use crate::phases::admit::Admitted;
 use crate::phases::plan::Plan;
-use crate::relay::Report;
+use crate::running::Attempt;
 
 /// What the call and whoever waits for it tell each other.
 #[derive(Debug, Default)]
@@ -24,45 +22,47 @@ pub struct Status {
     /// The provider that is being called bills an answer even if nobody
     /// reads it, so it should be read.
     pub drain: AtomicBool,
-    /// The client has left: finish what is under way and start nothing new.
-    pub client_left: AtomicBool,
+    /// The client has left and the call goes on by itself: it finishes what is
+    /// under way and starts nothing new.
+    detached: AtomicBool,
 }
 
 impl Status {
-    /// Whether the client has left.
+    /// Notes that the client has left and the call goes on by itself.
+    pub fn detach(&self) {
+        self.detached.store(true, Relaxed);
+    }
+
+    /// Whether the call goes on without its client.
     #[must_use]
-    pub fn client_left(&self) -> bool {
-        self.client_left.load(Relaxed)
+    pub fn is_detached(&self) -> bool {
+        self.detached.load(Relaxed)
     }
 }
 
-/// One try, for the record.
-#[derive(Clone)]
-pub struct Tried {
-    /// Who was tried.
-    pub target: Arc<Target>,
-    /// Milliseconds since 1970 at which the request was sent.
-    pub sent_ms: u64,
-    /// The HTTP status; 0 if there was no answer.
-    pub status: u16,
-    /// What went wrong, if anything did.
-    pub failure: Option<FailureKind>,
-    /// The provider's id for the request, where it told one with an error.
-    pub request_id: Option<Box<str>>,
-    /// Milliseconds from sending to the head of the answer; 0 without one.
-    pub head_ms: u32,
-    /// Milliseconds from sending to the first content, or to giving up.
-    pub latency_ms: u32,
-    /// Whether the provider may charge for it although it failed.
-    pub may_be_charged: bool,
+/// Counts a call as under way while it lives: to the last byte of its
+/// answer, or to the end of its drain.
+pub struct InFlight(Arc<Gateway>);
+
+impl InFlight {
+    /// A call that begins.
+    #[must_use]
+    pub fn begin(gateway: &Arc<Gateway>) -> Self {
+        gateway.counters.in_flight.fetch_add(1, Relaxed);
+        Self(Arc::clone(gateway))
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.counters.in_flight.fetch_sub(1, Relaxed);
+    }
 }
 
 /// One call under way.
 pub struct Call {
     /// What every worker shares.
     pub gateway: Arc<Gateway>,
-    /// This worker's connections.
-    pub client: Client,
     /// What the call chooses from: the market of its first moment.
     pub market: Arc<Market>,
     /// Its id.
@@ -79,10 +79,10 @@ pub struct Call {
     pub ask: Ask,
     /// See [`Status`].
     pub status: Arc<Status>,
-    /// Tries so far.
-    pub tried: Vec<Tried>,
     /// What the chosen target could not be told.
     pub losses: Vec<Loss>,
+    /// Counts it as under way.
+    pub in_flight: InFlight,
 }
 
 impl Call {
@@ -101,7 +101,12 @@ impl Call {
     /// `openrouter_metadata`: how the call was routed, and what was lost in
     /// translation.
     #[must_use]
-    pub fn metadata(&self, chosen: &Target, plan: &Plan) -> serde_json::Value {
+    pub fn metadata(
+        &self,
+        chosen: &Target,
+        plan: &Plan,
+        attempts: &[Attempt],
+    ) -> serde_json::Value {
         let slug = |target: &Target| self.market.catalog.model(target.model).slug.to_string();
         let available: Vec<_> = plan
             .targets()
@@ -120,16 +125,15 @@ impl Call {
                 "status": status,
             })
         };
-        let mut attempts: Vec<_> = self
-            .tried
+        // A stream is stamped before its first byte: if that is read at all,
+        // the attempt that is under way has answered.
+        let attempts: Vec<_> = attempts
             .iter()
-            .map(|tried| attempt(&tried.target, tried.status))
+            .map(|tried| {
+                let status = tried.end.map_or(200, |_| tried.status);
+                attempt(&tried.target, status)
+            })
             .collect();
-        // A stream is stamped before its attempt is noted: if it is read at
-        // all, that attempt answered.
-        if self.tried.last().is_none_or(|last| last.status != 200) {
-            attempts.push(attempt(chosen, 200));
-        }
         let requested = self.ask.models.first().cloned().unwrap_or_default();
         let selected = &*chosen.provider.name;
         let fell_back = self
@@ -149,64 +153,4 @@ impl Call {
             "translation_losses": self.losses,
         })
     }
-
-    /// When the first attempt was sent, in milliseconds since 1970.
-    #[must_use]
-    pub fn dispatched_ms(&self) -> Option<u64> {
-        self.tried.first().map(|tried| tried.sent_ms)
-    }
-
-    /// Notes that an attempt that was sent at `sent_ms` failed at `at_ms`.
-    pub fn note_failure(
-        &mut self,
-        target: &Arc<Target>,
-        failure: &Failure,
-        (sent_ms, at_ms): (u64, u64),
-        may_be_charged: bool,
-    ) {
-        let upstream = failure.upstream.as_deref();
-        let status = upstream.and_then(|upstream| upstream.status).unwrap_or(0);
-        let latency_ms = span_ms(sent_ms, at_ms);
-        self.tried.push(Tried {
-            target: Arc::clone(target),
-            sent_ms,
-            status,
-            failure: Some(failure.kind),
-            request_id: upstream
-                .and_then(|upstream| upstream.request_id.as_deref())
-                .map(Into::into),
-            // A status is the head of an answer.
-            head_ms: if status == 0 { 0 } else { latency_ms },
-            latency_ms,
-            may_be_charged,
-        });
-    }
-
-    /// Notes that an attempt that was sent at `sent_ms` began to answer at
-    /// `at_ms`; the head of its answer had come at `head_at_ms`.
-    pub fn note_answer(&mut self, target: &Arc<Target>, sent_ms: u64, head_at_ms: u64, at_ms: u64) {
-        self.tried.push(Tried {
-            target: Arc::clone(target),
-            sent_ms,
-            status: 200,
-            failure: None,
-            request_id: None,
-            head_ms: span_ms(sent_ms, head_at_ms),
-            latency_ms: span_ms(sent_ms, at_ms),
-            may_be_charged: false,
-        });
-    }
-}
-
-/// What the end of a call is settled by.
-#[derive(Clone)]
-pub struct Delivered {
-    /// The target that answered.
-    pub target: Arc<Target>,
-    /// What was learned from its answer.
-    pub report: Report,
-    /// Milliseconds since 1970 at which the request was sent.
-    pub sent_ms: u64,
-    /// Milliseconds from sending to the first content.
-    pub first_content_ms: u64,
 }

@@ -106,7 +106,7 @@ fn calls(page: &mut Page, gateway: &Gateway) {
         "bourse_drains",
         "gauge",
         "Answers read on for clients that left.",
-        counters.draining.load(Relaxed),
+        gateway.drains.running() as u64,
     );
 }
 

@@ -1,13 +1,16 @@
 //! What every worker shares.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bourse_store::Till;
 use bourse_vocab::Blame;
 
+use crate::clock::Clock;
+use crate::deadlines::Deadlines;
+use crate::drains::Drains;
 use crate::keyring::{Keyring, Office};
 use crate::market::{Market, Memory};
 
@@ -18,21 +21,10 @@ pub struct CallLimits {
     pub body_bytes_max: usize,
     /// The most a whole reply may hold, in bytes.
     pub reply_bytes_max: usize,
-    /// From sending an attempt to the first content, where another target
-    /// is left to try.
-    pub first_token_timeout: Duration,
-    /// The same for the last target.
-    pub last_first_token_timeout: Duration,
-    /// The longest silence in the middle of an answer.
-    pub idle_timeout: Duration,
-    /// Connecting, TLS included.
-    pub connect_timeout: Duration,
+    /// How long each stage may take.
+    pub deadlines: Deadlines,
     /// The longest a client may take between two pieces of its body.
     pub body_timeout: Duration,
-    /// A waiting stream is sent comments at this interval.
-    pub keep_alive_interval: Duration,
-    /// A detached drain of an answer ends after this long.
-    pub drain_timeout: Duration,
 }
 
 impl Default for CallLimits {
@@ -40,13 +32,8 @@ impl Default for CallLimits {
         Self {
             body_bytes_max: 32 << 20,
             reply_bytes_max: 64 << 20,
-            first_token_timeout: Duration::from_secs(30),
-            last_first_token_timeout: Duration::from_secs(300),
-            idle_timeout: Duration::from_secs(120),
-            connect_timeout: Duration::from_secs(5),
+            deadlines: Deadlines::default(),
             body_timeout: Duration::from_secs(30),
-            keep_alive_interval: Duration::from_secs(10),
-            drain_timeout: Duration::from_secs(120),
         }
     }
 }
@@ -60,8 +47,6 @@ pub struct Counters {
     pub failures: [AtomicU64; 3],
     /// Calls under way.
     pub in_flight: AtomicU64,
-    /// Upstream answers being read to their end after the client left.
-    pub draining: AtomicU64,
 }
 
 impl Counters {
@@ -74,6 +59,24 @@ impl Counters {
             Blame::Us => us,
         };
         counter.fetch_add(1, Relaxed);
+    }
+}
+
+/// Whether the server's time to stop is up, so that a call which is let go
+/// of was cut off by us and not by its client.
+#[derive(Debug, Default)]
+pub struct Stopping(AtomicBool);
+
+impl Stopping {
+    /// From here on, calls that are let go of are cut off.
+    pub fn cut_off(&self) {
+        self.0.store(true, Relaxed);
+    }
+
+    /// Whether calls are being cut off.
+    #[must_use]
+    pub fn is_cut_off(&self) -> bool {
+        self.0.load(Relaxed)
     }
 }
 
@@ -95,4 +98,10 @@ pub struct Gateway {
     pub limits: CallLimits,
     /// Counters that belong to no endpoint.
     pub counters: Counters,
+    /// Where calls read the time.
+    pub clock: Clock,
+    /// Answers that are read on although their client has left.
+    pub drains: Arc<Drains>,
+    /// Whether running calls are being cut off.
+    pub stopping: Stopping,
 }

@@ -6,10 +6,12 @@
 
 pub mod ask;
 pub mod call;
+pub mod checkpoints;
 pub mod clock;
+pub mod deadlines;
+pub mod drains;
 pub mod endpoints;
 pub mod exposition;
-pub mod facts;
 pub mod gateway;
 mod http_date;
 pub mod keyring;
@@ -17,7 +19,9 @@ pub mod market;
 pub mod metrics;
 pub mod phases;
 pub mod pipeline;
+pub mod refusing;
 pub mod relay;
 pub mod respond;
+pub mod running;
 pub mod tab;
 pub mod way;

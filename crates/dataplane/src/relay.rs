@@ -34,10 +34,10 @@ pub struct Report {
     pub native_finish: Option<String>,
     /// The tier that served.
     pub service_tier: Option<String>,
-    /// Bytes of content handed to the client: an upper bound for its tokens.
+    /// Bytes of content, shown or hidden: an upper bound for its tokens.
     pub content_bytes: u64,
-    /// Pieces of content handed to the client: most providers send a token
-    /// in each.
+    /// Pieces of content, shown or hidden: most providers send a token in
+    /// each.
     pub content_pieces: u64,
 }
 
@@ -56,7 +56,8 @@ pub trait Feed: Send {
     /// It was cut short.
     fn end(&mut self, out: &mut Vec<u8>) -> Result<(), Failure>;
 
-    /// Whether any of the answer has been appended to `out`.
+    /// Whether anything that a client would notice has been appended to `out`.
+    /// Thoughts that it is not to see are none of it.
     fn has_content(&self) -> bool;
 
     /// Whether the provider has said that the stream is complete.
@@ -64,6 +65,10 @@ pub trait Feed: Send {
 
     /// See [`Report::content_bytes`]; asked after every piece.
     fn content_bytes(&self) -> u64;
+
+    /// See [`Report::content_pieces`]: more than none once the model has said
+    /// anything, shown or hidden.
+    fn content_pieces(&self) -> u64;
 
     /// What was learned so far.
     fn report(&self) -> Report;

@@ -1,21 +1,16 @@
-//! The money of one call: opened by its hold, closed exactly once.
+//! The money of one call: what is set aside, more of it, and the record of its
+//! end. When a call ends, and how, is `running.rs`'s business.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use bourse_ledger::record::{
-    Checkpoint, Cost, Dispatch, Facts, Flags, Hold, Payer, Settlement, VoidReason, Voiding,
-};
+use bourse_ledger::record::{Checkpoint, Dispatch, Hold, Settlement, Voiding};
 use bourse_spool::Position;
 use bourse_store::{Till, TillError};
 use bourse_vocab::{AccountId, Failure, GenerationId, KeyId, Nanos};
 
-use crate::clock::now_ms;
 use crate::market::{Market, Target};
 
-/// The money of one call. A tab that is dropped open is voided: whoever
-/// knows better settles it first, and a path that was forgotten costs the
-/// customer nothing.
+/// The money of one call.
 pub struct Tab {
     till: Arc<Till>,
     id: GenerationId,
@@ -26,9 +21,8 @@ pub struct Tab {
     pub opened: Position,
     /// The target that the journal says is being called.
     recorded: Arc<Target>,
-    /// The provider that was called last, if any was.
-    called: Option<Arc<str>>,
-    closed: AtomicBool,
+    /// Whether any was.
+    is_called: bool,
 }
 
 /// Names of a target, as records have them.
@@ -68,9 +62,14 @@ impl Tab {
             held: amount,
             opened,
             recorded: Arc::clone(first),
-            called: None,
-            closed: AtomicBool::new(false),
+            is_called: false,
         })
+    }
+
+    /// Whom the journal says is being called, or would be first.
+    #[must_use]
+    pub const fn target(&self) -> &Arc<Target> {
+        &self.recorded
     }
 
     /// What is set aside.
@@ -81,7 +80,7 @@ impl Tab {
 
     /// Notes that a target is about to be called.
     pub fn dispatch(&mut self, market: &Market, target: &Arc<Target>) -> Result<(), Failure> {
-        if !Arc::ptr_eq(&self.recorded, target) || self.called.is_some() {
+        if !Arc::ptr_eq(&self.recorded, target) || self.is_called {
             let (model, provider, endpoint) = names(market, target);
             self.till
                 .dispatch(&Dispatch {
@@ -93,15 +92,18 @@ impl Tab {
                 .map_err(|error| error.failure())?;
             self.recorded = Arc::clone(target);
         }
-        self.called = Some(Arc::clone(&target.provider.slug));
+        self.is_called = true;
         Ok(())
     }
 
     /// Sets more aside.
-    pub fn extend(&mut self, extra: Nanos) -> Result<(), Failure> {
+    ///
+    /// # Errors
+    /// The account or the key has too little left; the hold stays as it was.
+    pub fn extend(&mut self, extra: Nanos, at_ms: u64) -> Result<(), Failure> {
         let sum = self
             .till
-            .extend(self.account, self.id, extra, now_ms())
+            .extend(self.account, self.id, extra, at_ms)
             .map_err(|error| error.failure())?;
         self.held = sum;
         Ok(())
@@ -122,70 +124,17 @@ impl Tab {
         }
     }
 
-    /// Pays. Only the first ending of a tab counts.
+    /// Pays.
     pub fn settle(&self, settlement: &Settlement<'_>) {
-        if self.take()
-            && let Err(error) = self.till.settle(settlement)
-        {
+        if let Err(error) = self.till.settle(settlement) {
             tracing::error!(id = %self.id, %error, "a settlement could not be written");
         }
     }
 
     /// Frees what was set aside; the customer pays nothing.
-    pub fn void(
-        &self,
-        reason: VoidReason,
-        costs: Vec<Cost<'_>>,
-        possible: Vec<Cost<'_>>,
-        facts: Facts<'_>,
-    ) {
-        if !self.take() {
-            return;
-        }
-        let (id, account) = (self.id, self.account);
-        let voiding = Voiding {
-            id,
-            account,
-            at_ms: now_ms(),
-            reason,
-            costs,
-            possible,
-            facts,
-        };
-        if let Err(error) = self.till.void(&voiding) {
+    pub fn void(&self, voiding: &Voiding<'_>) {
+        if let Err(error) = self.till.void(voiding) {
             tracing::error!(id = %self.id, %error, "a voiding could not be written");
-        }
-    }
-
-    /// Whether this is the first to close the tab.
-    fn take(&self) -> bool {
-        !self.closed.swap(true, Relaxed)
-    }
-}
-
-impl Drop for Tab {
-    fn drop(&mut self) {
-        // The journal knows from the hold whom the call was for.
-        let facts = Facts {
-            flags: Flags {
-                cancelled: true,
-                ..Flags::default()
-            },
-            ..Facts::default()
-        };
-        match self.called.take() {
-            None => self.void(VoidReason::NotDispatched, Vec::new(), Vec::new(), facts),
-            // The caller left before the answer began. The provider may charge
-            // for what it did until then: a question for reconciliation.
-            Some(provider) => {
-                let (amount, payer) = (self.held, Payer::House);
-                let possible = vec![Cost {
-                    provider: &provider,
-                    amount,
-                    payer,
-                }];
-                self.void(VoidReason::CallerLeft, Vec::new(), possible, facts);
-            }
         }
     }
 }

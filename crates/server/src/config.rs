@@ -4,6 +4,7 @@
 //! for shape with file and line; [`Config`] is its meaning, with every
 //! mistake reported at once. Secrets print as `***`.
 
+mod deadlines;
 mod env;
 mod environment;
 mod provider;
@@ -17,6 +18,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use bourse_dataplane::deadlines::Deadlines;
 use bourse_store::DatabaseUrl;
 use bourse_vocab::Format;
 
@@ -61,25 +63,19 @@ pub struct ProviderConfig {
 pub struct CallLimits {
     /// The most a request body may hold.
     pub body_bytes_max: usize,
-    /// From sending an attempt to the first content, where another target
-    /// is left to try.
-    pub first_token_timeout: Duration,
-    /// The same for the last target.
-    pub last_first_token_timeout: Duration,
-    /// The longest silence in the middle of an answer.
-    pub idle_timeout: Duration,
-    /// Connecting, TLS included.
-    pub connect_timeout: Duration,
+    /// How long each stage of a call may take.
+    pub deadlines: Deadlines,
     /// The longest a client may take to send a request's head.
     pub head_timeout: Duration,
     /// The longest silence inside a request's body.
     pub body_timeout: Duration,
     /// The longest a client may read nothing of its answer.
     pub write_timeout: Duration,
-    /// A streaming client waits this long before it is sent comments.
-    pub keep_alive_after: Duration,
-    /// A detached drain of an answer ends after this long.
-    pub drain_timeout: Duration,
+    /// How long running calls may take to end once the server is told to
+    /// stop.
+    pub stop_timeout: Duration,
+    /// Answers that are read on at once although their client has left.
+    pub drains_max: usize,
 }
 
 /// What the configuration means.

@@ -76,6 +76,6 @@ async fn run(
             tracing::error!("the journal's disk has failed; stopping, because only a restart learns what is on it");
         }
     }
-    running.stop().await;
+    running.stop(&mut stop_signals).await;
     Ok(())
 }

@@ -89,6 +89,17 @@ pub struct Service {
     pub head_timeout: Duration,
     /// A client that reads nothing for this long is cut off.
     pub write_timeout: Duration,
+    /// Running calls have this long to end once the server is told to stop.
+    pub stop_timeout: Duration,
+}
+
+/// How a worker learns that the server stops.
+#[derive(Clone)]
+pub struct Stop {
+    /// Nothing new begins; what runs may end.
+    pub gently: watch::Receiver<bool>,
+    /// What runs is cut off.
+    pub at_once: watch::Receiver<bool>,
 }
 
 /// Waits until the server stops.
@@ -98,12 +109,13 @@ pub async fn stopped(stop: &mut watch::Receiver<bool>) {
 }
 
 /// Accepts and serves until the server stops, then until the last connection
-/// has ended.
-pub async fn run(
-    listener: std::net::TcpListener,
-    service: Service,
-    mut stop: watch::Receiver<bool>,
-) -> io::Result<()> {
+/// and the last drain have ended, or their time is up. What still runs then
+/// is let go of with the runtime, and settled by what was delivered.
+pub async fn run(listener: std::net::TcpListener, service: Service, stop: Stop) -> io::Result<()> {
+    let Stop {
+        gently: mut stop,
+        mut at_once,
+    } = stop;
     let listener = TcpListener::from_std(listener)?;
     let slots = Arc::new(tokio::sync::Semaphore::new(CONNECTIONS_MAX));
     let sweeper = service.worker.client.spawn_sweeper();
@@ -133,9 +145,23 @@ pub async fn run(
         });
     }
     drop(listener);
-    // All slots are back when every connection has ended.
-    let all = u32::try_from(CONNECTIONS_MAX).unwrap_or(u32::MAX);
-    let _ = slots.acquire_many(all).await;
+    let gateway = &service.worker.gateway;
+    let all_ended = async {
+        // All slots are back when every connection has ended, and then no
+        // further drain begins.
+        let all = u32::try_from(CONNECTIONS_MAX).unwrap_or(u32::MAX);
+        let _ = slots.acquire_many(all).await;
+        gateway.drains.all_ended().await;
+    };
+    let is_cut_off = tokio::select! {
+        () = all_ended => false,
+        () = stopped(&mut at_once) => true,
+        () = tokio::time::sleep(service.stop_timeout) => true,
+    };
+    if is_cut_off {
+        // From here on, whoever lets go of a call knows that it was us.
+        gateway.stopping.cut_off();
+    }
     sweeper.abort();
     Ok(())
 }

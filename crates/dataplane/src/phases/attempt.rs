@@ -1,196 +1,209 @@
 //! Trying targets until one begins to answer.
 //!
 //! Failover is free until the first content reaches the client: everything
-//! before it (a role, an empty delta, the headers) is held back here. Once
-//! [`attempt`] returns, there is no second try.
+//! before it (a role, an empty delta, the headers, thoughts that it is not to
+//! see) is held back here. Once [`attempt`] returns, there is no second try.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
 
-use bourse_ledger::who_pays::{Attempt, End};
-use bourse_net::Deadlines;
+use bourse_ledger::who_pays::End;
+use bourse_net::Upstream;
 use bourse_providers::Disconnect;
 use bourse_routing::health::Outcome;
 use bourse_vocab::chat::Loss;
 use bourse_vocab::{Failure, FailureKind};
 use serde_json::json;
 
-use super::exchange::{Exchange, Opened};
+use super::exchange::{Exchange, Opened, read_on};
 use super::plan::{Plan, Step};
-use super::settle::{ended, void};
 use super::write::write;
-use crate::call::{Call, Delivered};
-use crate::clock::now_ms;
+use crate::call::Call;
+use crate::checkpoints::Checkpoints;
 use crate::endpoints::ClientRequest;
-use crate::facts::of_abandoned;
 use crate::market::Target;
-use crate::tab::Tab;
+use crate::running::{Attempt, Running};
 
 /// Tries the plan's targets in order. Whatever was tried is noted in the
-/// call and on the tab, also when all of it failed.
-pub async fn attempt(
-    call: &mut Call,
+/// running call, also when all of it failed.
+///
+/// # Errors
+/// What the last attempt failed with, or that nobody may be called.
+pub async fn attempt<U: Upstream>(
+    upstream: &U,
+    running: &mut Running,
     request: &Arc<dyn ClientRequest>,
     plan: &mut Plan,
-    tab: &mut Tab,
-) -> Result<(Opened, Delivered), Failure> {
+) -> Result<Opened, Failure> {
+    let clock = running.call.gateway.clock;
+    let may_use = |target: &Arc<Target>| target.health.cooldown_ms(clock.now_ms()).is_none();
     let mut previous = Vec::new();
     let Some(mut step) = plan.next(may_use) else {
-        return Err(everybody_rests(call, plan));
+        return Err(all_cooling_down(&running.call, plan));
     };
     loop {
-        let failure = match one(call, request, &step, tab, plan).await {
+        let failure = match one(upstream, running, request, &step, plan).await {
             Ok(opened) => return Ok(opened),
             Err(failure) => failure,
         };
-        previous.push(slim(&step, &failure));
-        if call.status.client_left() {
+        previous.push(redacted(&step, &failure));
+        if running.call.status.is_detached() {
             return Err(failure);
         }
         match plan.after(&step, &failure, may_use) {
             Some(another) => step = another,
-            None => return Err(last_word(failure, previous)),
+            None => return Err(with_previous_errors(failure, previous)),
         }
     }
 }
 
-fn may_use(target: &Arc<Target>) -> bool {
-    target.health.cooldown_ms(now_ms()).is_none()
-}
-
-async fn one(
-    call: &mut Call,
+/// One attempt, up to the first content that the client sees.
+async fn one<U: Upstream>(
+    upstream: &U,
+    running: &mut Running,
     request: &Arc<dyn ClientRequest>,
     step: &Step,
-    tab: &mut Tab,
     plan: &Plan,
-) -> Result<(Opened, Delivered), Failure> {
-    let market = Arc::clone(&call.market);
+) -> Result<Opened, Failure> {
+    let Running {
+        call,
+        tab,
+        attempts,
+        ..
+    } = &mut *running;
     let target = &step.target;
     let way = target
         .way(|way| call.endpoint.rank(way))
         .ok_or_else(|| unfit(target))?;
-    let endpoint = market.endpoint(target);
+    let endpoint = call.market.endpoint(target);
     let prepared = write(request, endpoint, way).await?;
     if call.ask.wishes.require_parameters && !prepared.losses.is_empty() {
         return Err(inexpressible(target, &prepared.losses));
     }
     call.losses.clone_from(&prepared.losses);
-    tab.dispatch(&market, target)?;
+    tab.dispatch(&call.market, target)?;
     let drain = target.provider.on_disconnect == Disconnect::Drain;
     call.status.drain.store(drain, Relaxed);
-    target.health.begin();
+    let call = &**call;
+    let clock = call.gateway.clock;
+    attempts.push(Attempt::begin(target, clock.now_ms()));
     let metadata = call
         .ask
         .wants_metadata
-        .then(|| call.metadata(target, plan).to_string());
-    let limits = call.gateway.limits;
-    let first_content = if step.is_last {
-        limits.last_first_token_timeout
-    } else {
-        limits.first_token_timeout
+        .then(|| call.metadata(target, plan, attempts).to_string());
+    let Some(tried) = attempts.last_mut() else {
+        return Err(Failure::server("an attempt that has just begun is gone"));
     };
-    let deadlines = Deadlines {
-        connect: limits.connect_timeout,
-        head: first_content,
-        idle: limits.idle_timeout.max(Duration::from_millis(1)),
+    let limits = &call.gateway.limits;
+    let deadlines = &limits.deadlines;
+    let exchange = Exchange {
+        request: &**request,
+        stream: call.ask.stream,
+        target,
+        way,
+        stamp: &call.stamp(target, metadata.as_deref()),
+        deadlines: &deadlines.of_exchange(call.ask.stream, step.is_last),
+        reply_bytes_max: limits.reply_bytes_max,
+        clock,
     };
-    let began_ms = now_ms();
-    let outcome = {
-        let mut watch = Watch {
-            call: &*call,
-            target,
-            tab: &*tab,
-            sent_ms: began_ms,
-            done: false,
-        };
-        let stamp = call.stamp(target, metadata.as_deref());
-        let exchange = Exchange {
-            client: &call.client,
-            request: &**request,
-            stream: call.ask.stream,
-            target,
-            way,
-            stamp: &stamp,
-        };
-        let exchange = exchange.run(prepared, &deadlines, limits.reply_bytes_max);
-        let outcome = tokio::time::timeout(first_content, exchange).await;
-        watch.done = true;
-        outcome.unwrap_or_else(|_| {
-            Err(Failure::new(
-                FailureKind::Timeout,
-                "The provider did not begin to answer in time",
-            ))
-        })
-    };
-    let at_ms = now_ms();
-    match outcome {
-        Ok((opened, report, head_at_ms)) => {
-            call.note_answer(target, began_ms, head_at_ms, at_ms);
-            let delivered = Delivered {
-                target: Arc::clone(target),
-                report,
-                sent_ms: began_ms,
-                first_content_ms: at_ms.saturating_sub(began_ms),
-            };
-            Ok((opened, delivered))
+    let begun =
+        tokio::time::timeout(deadlines.whole, exchange.run(upstream, prepared, tried)).await;
+    let opened = match begun.unwrap_or_else(|_| Err(too_late())) {
+        Ok(opened) => {
+            tried.first_content_ms = Some(clock.now_ms());
+            until_shown(running, opened, step.is_last).await
         }
-        Err(failure) => {
-            let seen = Outcome::of(&failure);
-            target.health.end(at_ms, seen);
-            let count = match seen {
-                Outcome::RateLimited { .. } => &target.metrics.rate_limited,
-                _ => &target.metrics.failed,
-            };
-            count.fetch_add(1, Relaxed);
-            // A provider that refused with a status has not generated; one
-            // that fell silent may have, and may charge for it.
-            let refused = failure
-                .upstream
-                .as_ref()
-                .is_some_and(|u| u.status.is_some());
-            call.note_failure(target, &failure, (began_ms, at_ms), !refused);
-            tracing::debug!(
-                id = %call.id,
-                endpoint = %market.endpoint(target).id,
-                error = failure.kind.error_type(),
-                message = %failure.message,
-                inside = failure.inside.as_deref().unwrap_or(""),
-                "an attempt failed"
-            );
-            Err(failure)
+        Err(failure) => Err(failure),
+    };
+    opened.inspect_err(|failure| note_failure(running, failure))
+}
+
+/// Reads on until the client sees something. A model may think before that,
+/// out of the caller's sight and for as long as it likes: that is work which
+/// the caller ordered, so it is metered like any other, but there may still
+/// be another attempt.
+async fn until_shown(
+    running: &mut Running,
+    mut opened: Opened,
+    is_last: bool,
+) -> Result<Opened, Failure> {
+    let Opened::Stream { body, feed, out } = &mut opened else {
+        return Ok(opened);
+    };
+    let mut checkpoints = Checkpoints::begin();
+    let mut silent_bytes = 0;
+    while !feed.has_content() && !feed.is_complete() {
+        let checkpoint = checkpoints.extend_and_checkpoint(running, &**feed)?;
+        if let Some(tried) = running.attempts.last_mut() {
+            let before = tried.thought.take();
+            tried.thought = checkpoint.or(before).or_else(|| Some(feed.report()));
+        }
+        if !read_on(body, &mut **feed, out, &mut silent_bytes).await? {
+            break;
         }
     }
+    if let Some(tried) = running.attempts.last_mut() {
+        tried.thought = None;
+    }
+    if !is_last {
+        body.set_idle_timeout(running.call.gateway.limits.deadlines.idle);
+    }
+    Ok(opened)
 }
 
-/// Ends an attempt if its future is dropped: the client left before any
-/// content. That says nothing about the endpoint and costs the customer
-/// nothing, but the provider may charge for what it has read: a question
-/// that stays in the books.
-struct Watch<'a> {
-    call: &'a Call,
-    target: &'a Target,
-    tab: &'a Tab,
-    sent_ms: u64,
-    done: bool,
+fn too_late() -> Failure {
+    Failure::new(FailureKind::Timeout, "The provider did not answer in time")
 }
 
-impl Drop for Watch<'_> {
-    fn drop(&mut self) {
-        if self.done {
-            return;
-        }
-        let now_ms = now_ms();
-        self.target.health.end(now_ms, Outcome::Neutral);
-        self.target.metrics.cancelled.fetch_add(1, Relaxed);
-        let last = Attempt {
-            provider: &self.target.provider.slug,
-            end: End::LeftBeforeContent,
-        };
-        let ended = ended(self.call, self.tab.held(), Some(last));
-        let facts = of_abandoned(self.call, self.target, self.sent_ms, now_ms);
-        void(&ended, self.tab, facts);
+/// Notes that the attempt under way failed.
+fn note_failure(running: &mut Running, failure: &Failure) {
+    let Some(tried) = running.attempts.last_mut() else {
+        return;
+    };
+    let at_ms = running.call.gateway.clock.now_ms();
+    let upstream = failure.upstream.as_deref();
+    let end = failed_end(tried, failure);
+    tried.end = Some(end);
+    tried.ended_ms = Some(at_ms);
+    tried.status = upstream.and_then(|upstream| upstream.status).unwrap_or(0);
+    tried.failure = Some(failure.kind);
+    tried.request_id = upstream.and_then(|upstream| upstream.request_id.clone());
+    if end != End::MoneyRanOut {
+        // The client saw nothing of it, so it pays for nothing of it.
+        tried.thought = None;
+    }
+    let seen = Outcome::of(failure);
+    tried.target.health.end(at_ms, seen);
+    let metrics = &tried.target.metrics;
+    let count = match seen {
+        Outcome::RateLimited { .. } => &metrics.rate_limited,
+        _ => &metrics.failed,
+    };
+    count.fetch_add(1, Relaxed);
+    tracing::debug!(
+        id = %running.call.id,
+        endpoint = %running.call.market.endpoint(&tried.target).id,
+        error = failure.kind.error_type(),
+        message = %failure.message,
+        inside = failure.inside.as_deref().unwrap_or(""),
+        "an attempt failed"
+    );
+}
+
+/// The row of an attempt that failed.
+fn failed_end(tried: &Attempt, failure: &Failure) -> End {
+    let upstream = failure.upstream.as_deref();
+    let was_refused = upstream.is_some_and(|upstream| upstream.status.is_some());
+    if failure.kind == FailureKind::PaymentRequired && upstream.is_none() {
+        End::MoneyRanOut
+    } else if !tried.is_sent {
+        End::Unreached
+    } else if was_refused && tried.thought.is_none() {
+        // A provider that refused with a status has not generated; one that
+        // fell silent may have, and may charge for it.
+        End::FailedBeforeContent
+    } else {
+        End::GivenUp
     }
 }
 
@@ -221,8 +234,8 @@ fn inexpressible(target: &Target, losses: &[Loss]) -> Failure {
     }))
 }
 
-fn everybody_rests(call: &Call, plan: &Plan) -> Failure {
-    let now = now_ms();
+fn all_cooling_down(call: &Call, plan: &Plan) -> Failure {
+    let now = call.gateway.clock.now_ms();
     let rest_ms = plan
         .targets()
         .filter_map(|target| target.health.cooldown_ms(now))
@@ -236,7 +249,7 @@ fn everybody_rests(call: &Call, plan: &Plan) -> Failure {
 }
 
 /// One entry of `previous_errors`: never a provider's raw body.
-fn slim(step: &Step, failure: &Failure) -> serde_json::Value {
+fn redacted(step: &Step, failure: &Failure) -> serde_json::Value {
     let upstream = failure.upstream.as_deref();
     json!({
         "provider": &*step.target.provider.name,
@@ -245,7 +258,7 @@ fn slim(step: &Step, failure: &Failure) -> serde_json::Value {
     })
 }
 
-fn last_word(failure: Failure, mut previous: Vec<serde_json::Value>) -> Failure {
+fn with_previous_errors(failure: Failure, mut previous: Vec<serde_json::Value>) -> Failure {
     // The last of them is the failure itself.
     previous.pop();
     if previous.is_empty() {

@@ -2,25 +2,28 @@
 
 use std::time::Duration;
 
-use bourse_net::{
-    Client, Deadlines, NetError, NetErrorKind, OutgoingRequest, Response, UpstreamBody,
-};
+use bourse_net::{Deadlines, NetError, NetErrorKind, Response, Upstream, UpstreamBody};
 use bourse_vocab::failure::UpstreamError;
 use bourse_vocab::{Failure, FailureKind, Next};
 use bourse_wire::{ErrorReply, Stamp};
 use bytes::{Bytes, BytesMut};
 use futures_util::future::poll_fn;
 
-use crate::endpoints::{ClientRequest, Prepared, Render};
+use crate::clock::Clock;
+use crate::endpoints::{ClientRequest, Prepared, WholeReply};
 use crate::market::Target;
-use crate::relay::{Feed, Report};
+use crate::relay::Feed;
+use crate::running::Attempt;
 use crate::way::Way;
 
 /// Bytes of an error reply that are read: enough for any message, too few
 /// to hurt.
 const ERROR_BYTES_MAX: usize = 64 * 1024;
-/// Bytes of a stream that may pass before its first content. Role chunks and
-/// empty deltas take a few hundred.
+/// How long an error reply's body is waited for. The status is known already,
+/// and it is the larger part of what there is to know.
+const ERROR_BODY_WAIT: Duration = Duration::from_secs(5);
+/// Bytes of a stream that may pass before the model says something. Role
+/// chunks and empty deltas take a few hundred.
 const PROLOGUE_BYTES_MAX: usize = 1024 * 1024;
 
 /// The media type of whole answers. Elements of an array go by it too, so that
@@ -39,14 +42,12 @@ pub enum Opened {
         out: Vec<u8>,
     },
     /// A whole reply, to be written once its bill is known.
-    Whole(Render),
+    Whole(WholeReply),
 }
 
 /// One try at one target.
 #[derive(Clone, Copy)]
 pub struct Exchange<'a> {
-    /// Connections.
-    pub client: &'a Client,
     /// What the client asked, and how the answer is told.
     pub request: &'a dyn ClientRequest,
     /// Whether to stream.
@@ -57,26 +58,38 @@ pub struct Exchange<'a> {
     pub way: &'a Way,
     /// What the client's reply will carry.
     pub stamp: &'a Stamp<'a>,
+    /// How long each stage may take.
+    pub deadlines: &'a Deadlines,
+    /// The most a whole reply may hold, in bytes.
+    pub reply_bytes_max: usize,
+    /// Where the time is read.
+    pub clock: Clock,
 }
 
 impl Exchange<'_> {
-    /// Sends a prepared request and awaits the first content, or the whole
-    /// reply of at most `reply_bytes_max`. Also returns when the head of the
-    /// answer came, in milliseconds since 1970.
+    /// Sends a prepared request and awaits the first output of the model,
+    /// shown or hidden, or the whole reply. How far it came is noted in
+    /// `tried`.
     ///
     /// # Errors
     /// The target did not answer, or not with an answer.
-    pub async fn run(
+    pub async fn run<U: Upstream>(
         &self,
+        upstream: &U,
         prepared: Prepared,
-        deadlines: &Deadlines,
-        reply_bytes_max: usize,
-    ) -> Result<(Opened, Report, u64), Failure> {
-        let request = self.way.request(self.stream, prepared.body).await?;
-        let response = self.send(&request, deadlines).await?;
-        let head_at_ms = crate::clock::now_ms();
-        let status = response.status.as_u16();
-        if !(200..300).contains(&status) {
+        tried: &mut Attempt,
+    ) -> Result<Opened, Failure> {
+        let request = self.way.request(self.stream, prepared.body).await;
+        let request = request.inspect_err(|_| tried.is_sent = false)?;
+        let origin = &self.target.provider.origin;
+        let sent = upstream.send(origin, &request, self.deadlines).await;
+        let response = sent.map_err(|error| {
+            tried.is_sent = error.wrote_request;
+            unreachable(&error)
+        })?;
+        tried.head_ms = Some(self.clock.now_ms());
+        tried.status = response.status.as_u16();
+        if !(200..300).contains(&tried.status) {
             return Err(self.refused(response).await);
         }
         let is_stream = response
@@ -89,9 +102,9 @@ impl Exchange<'_> {
                     "The provider answered with a stream to a request for a whole answer",
                 ));
             }
-            let text = read_bounded(response.body, reply_bytes_max).await?;
+            let text = read_bounded(response.body, self.reply_bytes_max).await?;
             let whole = self.request.whole(self.way, self.stamp, &text)?;
-            return Ok((Opened::Whole(whole.render), whole.report, head_at_ms));
+            return Ok(Opened::Whole(whole));
         }
         if !is_stream {
             // Some vendors answer a streaming request with a plain error object
@@ -99,61 +112,27 @@ impl Exchange<'_> {
             let text = read_bounded(response.body, ERROR_BYTES_MAX).await?;
             return Err(self.read_failure(502, &text, None));
         }
-        let (opened, report) = self.begin(response.body).await?;
-        Ok((opened, report, head_at_ms))
+        self.begin(response.body).await
     }
 
-    async fn send(
-        &self,
-        request: &OutgoingRequest,
-        deadlines: &Deadlines,
-    ) -> Result<Response, Failure> {
-        let origin = &self.target.provider.origin;
-        let sent = self.client.send(origin, request, deadlines).await;
-        sent.map_err(|error| unreachable(&error))
-    }
-
-    /// Reads a stream up to its first content.
-    async fn begin(&self, mut body: UpstreamBody) -> Result<(Opened, Report), Failure> {
+    /// Reads a stream up to the first output of the model.
+    async fn begin(&self, mut body: UpstreamBody) -> Result<Opened, Failure> {
         let mut feed = self.request.feed(self.way, self.stamp);
         let mut out = Vec::with_capacity(1024);
-        let mut seen = 0_usize;
-        while !feed.has_content() {
-            match poll_fn(|cx| body.poll_data(cx)).await {
-                Some(Ok(piece)) => {
-                    seen = seen.saturating_add(piece.len());
-                    feed.feed(&piece, &mut out)?;
-                    if seen > PROLOGUE_BYTES_MAX && !feed.has_content() {
-                        return Err(Failure::unavailable(
-                            "The provider sent a stream without content",
-                        ));
-                    }
-                }
-                Some(Err(error)) => return Err(unreachable(&error)),
-                None => {
-                    feed.end(&mut out)?;
-                    // A finished answer without content is an answer (a filter
-                    // may have emptied it); one without a finish is none.
-                    if feed.report().finish.is_none() {
-                        return Err(Failure::unavailable(
-                            "The provider ended its stream without content",
-                        ));
-                    }
-                    break;
-                }
-            }
-            if feed.is_complete() && feed.report().finish.is_some() {
+        let mut silent_bytes = 0;
+        while feed.content_pieces() == 0 {
+            let more = read_on(&mut body, &mut *feed, &mut out, &mut silent_bytes).await?;
+            if !more || (feed.is_complete() && feed.report().finish.is_some()) {
                 break;
             }
         }
-        let report = feed.report();
-        Ok((Opened::Stream { body, feed, out }, report))
+        Ok(Opened::Stream { body, feed, out })
     }
 
     /// Understands a reply that is not a success.
     async fn refused(&self, response: Response) -> Failure {
         let status = response.status.as_u16();
-        let retry_after = retry_after(&response);
+        let retry_after = retry_after(&response, self.clock);
         let request_id = request_id(&response);
         // A body that cannot be read tells less, but the status still counts.
         let body = read_prefix(response.body, ERROR_BYTES_MAX).await;
@@ -186,6 +165,47 @@ impl Exchange<'_> {
     }
 }
 
+/// Reads a piece of a stream whose client has not seen anything yet; `false`
+/// at its end. `silent_bytes` counts what came since the model last said
+/// something.
+///
+/// # Errors
+/// The stream broke, ended without an answer, or brings nothing of use.
+pub async fn read_on(
+    body: &mut UpstreamBody,
+    feed: &mut dyn Feed,
+    out: &mut Vec<u8>,
+    silent_bytes: &mut usize,
+) -> Result<bool, Failure> {
+    let before = feed.content_pieces();
+    match poll_fn(|cx| body.poll_data(cx)).await {
+        Some(Ok(piece)) => {
+            *silent_bytes = silent_bytes.saturating_add(piece.len());
+            feed.feed(&piece, out)?;
+            if feed.content_pieces() > before {
+                *silent_bytes = 0;
+            } else if *silent_bytes > PROLOGUE_BYTES_MAX {
+                return Err(Failure::unavailable(
+                    "The provider sent a stream without content",
+                ));
+            }
+            Ok(true)
+        }
+        Some(Err(error)) => Err(unreachable(&error)),
+        None => {
+            feed.end(out)?;
+            // A finished answer without content is an answer (a filter may
+            // have emptied it); one without a finish is none.
+            if feed.report().finish.is_none() {
+                return Err(Failure::unavailable(
+                    "The provider ended its stream without content",
+                ));
+            }
+            Ok(false)
+        }
+    }
+}
+
 /// Reads a body of at most `max` bytes.
 async fn read_bounded(body: UpstreamBody, max: usize) -> Result<Bytes, Failure> {
     body.read_to_end(max).await.map_err(|error| {
@@ -213,21 +233,26 @@ fn request_id(response: &Response) -> Option<String> {
     is_id.then(|| id.to_owned())
 }
 
+/// Reads at most `max` bytes, for at most [`ERROR_BODY_WAIT`].
 async fn read_prefix(mut body: UpstreamBody, max: usize) -> Bytes {
     let mut all = BytesMut::new();
-    while let Some(Ok(piece)) = poll_fn(|cx| body.poll_data(cx)).await {
-        let room = max.saturating_sub(all.len());
-        all.extend_from_slice(piece.get(..room).unwrap_or(&piece));
-        if all.len() >= max {
-            break;
+    let reading = async {
+        while let Some(Ok(piece)) = poll_fn(|cx| body.poll_data(cx)).await {
+            let room = max.saturating_sub(all.len());
+            all.extend_from_slice(piece.get(..room).unwrap_or(&piece));
+            if all.len() >= max {
+                break;
+            }
         }
-    }
+    };
+    // What came until then is what there is.
+    let _ = tokio::time::timeout(ERROR_BODY_WAIT, reading).await;
     all.freeze()
 }
 
 /// How long a provider asks to be left alone: `retry-after-ms`, or
 /// `Retry-After` in seconds or as an HTTP date (RFC 9110, section 10.2.3).
-fn retry_after(response: &Response) -> Option<Duration> {
+fn retry_after(response: &Response, clock: Clock) -> Option<Duration> {
     if let Some(ms) = response.headers.get_str("retry-after-ms")
         && let Ok(ms) = ms.trim().parse::<f64>()
         && ms.is_finite()
@@ -241,7 +266,7 @@ fn retry_after(response: &Response) -> Option<Duration> {
         return (ms.is_finite() && ms >= 0.0).then(|| Duration::from_millis(clamp_u64(ms)));
     }
     let at = crate::http_date::parse(text)?;
-    let seconds = at.saturating_sub(crate::clock::now_ms() / 1000);
+    let seconds = at.saturating_sub(clock.now_ms() / 1000);
     Some(Duration::from_secs(seconds.min(RETRY_AFTER_MAX_S)))
 }
 

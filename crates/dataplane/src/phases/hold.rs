@@ -12,14 +12,14 @@ use bourse_catalog::{Endpoint, Modality};
 use bourse_ledger::books::Refusal;
 use bourse_ledger::price;
 use bourse_store::TillError;
-use bourse_vocab::{Failure, FailureKind, GenerationId, Nanos};
+use bourse_vocab::{Failure, FailureKind, Nanos};
 
-use super::admit::Admitted;
 use super::plan::Plan;
 use crate::ask::Ask;
-use crate::clock::now_ms;
-use crate::gateway::Gateway;
+use crate::call::Call;
 use crate::market::Market;
+use crate::refusing::Refusing;
+use crate::running::Running;
 use crate::tab::Tab;
 
 /// Output tokens that a stream without a limit starts with.
@@ -39,20 +39,41 @@ pub fn context_length(endpoint: &Endpoint) -> Option<u64> {
     (endpoint.context_length > 0).then_some(endpoint.context_length)
 }
 
-/// Sets money aside, or says what is missing.
-pub async fn hold(
-    gateway: &Arc<Gateway>,
-    market: &Market,
-    plan: &Plan,
-    ask: &Ask,
-    admitted: &Admitted,
-    id: GenerationId,
-) -> Result<Tab, Failure> {
-    let principal = admitted.key.principal();
+/// Reserves the upper bound of the call's cost; on refusal says how many
+/// tokens the balance covers. From here on the call has an end.
+///
+/// # Errors
+/// Too little money, an unknown price, or a journal that takes no more.
+pub async fn hold(call: Box<Call>, plan: &Plan) -> Result<Running, Failure> {
+    let tab = open(&call, plan).await.map_err(|failure| {
+        let model = call.market.catalog.model(plan.first().model);
+        let refusing = Refusing::new(&call.gateway, call.id, &call.admitted);
+        refusing.note(failure, &model.slug, &call.ask.attribution.title)
+    })?;
+    let wait_for_disk = call.gateway.wait_for_disk;
+    let mut running = Running::new(call, tab);
+    if wait_for_disk {
+        let till = Arc::clone(&running.call.gateway.till);
+        if let Err(error) = till.spool().wait_durable(running.tab.opened).await {
+            let story = format!("the journal failed before a dispatch: {error}");
+            let failure = Failure::server(story);
+            running.fail(&failure);
+            return Err(failure);
+        }
+    }
+    Ok(running)
+}
+
+async fn open(call: &Call, plan: &Plan) -> Result<Tab, Failure> {
+    let (gateway, market, ask) = (&call.gateway, &call.market, &call.ask);
+    let principal = call.admitted.key.principal();
     let payer = (principal.account, principal.key);
     let amount = most(market, plan, ask)?;
-    let first = (market, plan.first());
-    let open = || Tab::open(&gateway.till, id, payer, amount, now_ms(), first);
+    let first = (&**market, plan.first());
+    let open = || {
+        let at_ms = gateway.clock.now_ms();
+        Tab::open(&gateway.till, call.id, payer, amount, at_ms, first)
+    };
     let opened = match open() {
         // Credit or a limit may have been raised a moment ago, by a command
         // beside the server. Before anyone is refused, look.
@@ -67,23 +88,12 @@ pub async fn hold(
         }
         opened => opened,
     };
-    let tab = opened.map_err(|error| match error {
+    opened.map_err(|error| match error {
         TillError::Refused(refusal @ Refusal::Balance { available, .. }) => {
             afford(market, plan, ask, refusal, available)
         }
         other => other.failure(),
-    })?;
-    if gateway.wait_for_disk {
-        gateway
-            .till
-            .spool()
-            .wait_durable(tab.opened)
-            .await
-            .map_err(|error| {
-                Failure::server(format!("the journal failed before a dispatch: {error}"))
-            })?;
-    }
-    Ok(tab)
+    })
 }
 
 /// The most that the call can cost at any of its targets.

@@ -7,30 +7,29 @@
 //! read to its end for the true usage.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bourse_ledger::price::Charge;
 use bourse_net::UpstreamBody;
 use bourse_providers::Disconnect;
-use bourse_vocab::{Failure, FailureKind, Nanos};
+use bourse_vocab::Failure;
 use bourse_wire::Stamp;
 use bytes::Bytes;
 use futures_util::future::poll_fn;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use super::Feed;
-use super::pursuit::Pursuit;
+use super::pursuit::{Pursuit, Unread};
+use crate::checkpoints::Checkpoints;
 use crate::endpoints::Endpoint;
+use crate::gateway::Gateway;
 use crate::phases::exchange::unreachable;
-use crate::phases::settle::{Ending, Settling};
+use crate::phases::settle::Ending;
+use crate::running::Running;
 
-/// A stream's progress is checkpointed whenever this much more content has
-/// been delivered, or, if there is any, after [`CHECKPOINT_EVERY`]: what a
-/// crash makes the house pay is bounded for fast streams and for slow ones.
-const CHECKPOINT_BYTES: u64 = 4 * 1024;
-const CHECKPOINT_EVERY: Duration = Duration::from_millis(250);
+/// How long the end of a provider's response is waited for after the end of
+/// its answer. It follows at once where it follows at all.
+const RESPONSE_END_WAIT: Duration = Duration::from_secs(1);
 
 /// What a call is answered with.
 pub enum Reply {
@@ -72,6 +71,7 @@ enum Stage {
 /// A stream that waits for its first content.
 struct Pursuing {
     pursuit: Pursuit<Relay>,
+    gateway: Arc<Gateway>,
     /// When the client is to see a sign of life next.
     ticks: Interval,
     endpoint: &'static dyn Endpoint,
@@ -85,13 +85,11 @@ struct Pursuing {
 struct Live {
     /// What the client shall see next.
     out: Vec<u8>,
-    upstream: UpstreamBody,
+    /// Gone once the provider is not to be read any more.
+    upstream: Option<UpstreamBody>,
     feed: Box<dyn Feed>,
-    settling: Settling,
-    /// Content bytes when the money was last looked at.
-    looked_bytes: u64,
-    /// When to look again, if there is more content by then.
-    look_at: Instant,
+    running: Running,
+    checkpoints: Checkpoints,
 }
 
 /// What reading on brought.
@@ -102,13 +100,21 @@ enum Step {
     Complete,
     /// The stream is broken.
     Broken(Failure),
+    /// What was set aside is used up, and there is no more.
+    OutOfMoney(Failure),
 }
 
 impl Live {
-    /// Reads on, once the money has been looked at.
+    /// Reads on, once what has been handed over is accounted for.
     fn step(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
-        if let Err(failure) = self.look_at_the_money() {
-            return Poll::Ready(Step::Broken(failure));
+        let Self {
+            checkpoints,
+            running,
+            feed,
+            ..
+        } = self;
+        if let Err(failure) = checkpoints.extend_and_checkpoint(running, &**feed) {
+            return Poll::Ready(Step::OutOfMoney(failure));
         }
         let mut out = std::mem::take(&mut self.out);
         let step = self.poll(cx, &mut out);
@@ -120,7 +126,10 @@ impl Live {
         if self.feed.is_complete() {
             return Poll::Ready(Step::Complete);
         }
-        let step = match ready!(self.upstream.poll_data(cx)) {
+        let Some(upstream) = &mut self.upstream else {
+            return Poll::Ready(Step::Complete);
+        };
+        let step = match ready!(upstream.poll_data(cx)) {
             Some(Ok(piece)) => {
                 out.reserve(piece.len().saturating_add(256));
                 self.feed.feed(&piece, out).map(|()| Step::Going)
@@ -136,71 +145,39 @@ impl Live {
         Poll::Ready(step.unwrap_or_else(Step::Broken))
     }
 
-    /// Extends the hold before the answer outgrows it, and remembers how far
-    /// it has come. Called when all of it so far has been handed over: the
-    /// customer must not pay, after a crash, for what was never sent.
-    ///
-    /// # Errors
-    /// The money has run out.
-    fn look_at_the_money(&mut self) -> Result<(), Failure> {
-        let more = self.feed.content_bytes().saturating_sub(self.looked_bytes);
-        if more == 0 {
-            return Ok(());
-        }
-        let now = Instant::now();
-        if more < CHECKPOINT_BYTES && now < self.look_at {
-            return Ok(());
-        }
-        let report = self.feed.report();
-        self.looked_bytes = report.content_bytes;
-        self.look_at = now + CHECKPOINT_EVERY;
-        let (
-            usage,
-            Charge {
-                total,
-                upstream_total,
-                ..
-            },
-        ) = self.settling.so_far(&report);
-        let tab = &mut self.settling.tab;
-        let held = tab.held();
-        if total.0.saturating_mul(2) > held.0 {
-            // Past half of the hold: double it, so that a long answer asks a
-            // logarithmic number of times.
-            match tab.extend(Nanos(held.0.max(total.0))) {
-                // What is set aside still covers the next stretch.
-                Err(_) if total < held => {}
-                extended => extended?,
-            }
-        }
-        // After the hold has grown: a start settles by the last checkpoint,
-        // but never for more than was set aside.
-        tab.checkpoint(total, upstream_total, usage.prompt, usage.completion);
-        Ok(())
-    }
-
     /// Reads the rest for its usage. The client is gone.
     async fn drain(mut self) {
-        let gateway = Arc::clone(&self.settling.call.gateway);
-        gateway.counters.draining.fetch_add(1, Relaxed);
-        let reading = async {
-            let mut unseen = Vec::new();
-            loop {
-                unseen.clear();
-                match poll_fn(|cx| self.poll(cx, &mut unseen)).await {
-                    Step::Going => {}
-                    Step::Complete => return true,
-                    Step::Broken(_) => return false,
-                }
+        let mut unseen = Vec::new();
+        let ending = loop {
+            unseen.clear();
+            match poll_fn(|cx| self.poll(cx, &mut unseen)).await {
+                Step::Going => {}
+                Step::Complete => break Ending::Drained,
+                Step::Broken(_) | Step::OutOfMoney(_) => break Ending::DrainCapped,
             }
         };
-        let whole = tokio::time::timeout(gateway.limits.drain_timeout, reading).await;
-        let ending = match whole {
-            Ok(true) => Ending::Drained,
-            Ok(false) | Err(_) => Ending::DrainCapped,
-        };
-        self.settling.finish(&self.feed.report(), ending);
-        gateway.counters.draining.fetch_sub(1, Relaxed);
+        self.running.end(&self.feed.report(), ending);
+        self.release();
+    }
+
+    /// Lets go of a provider that has said all, in a way that its connection
+    /// can be used again.
+    fn release(&mut self) {
+        if let Some(upstream) = self.upstream.take() {
+            upstream.finish(RESPONSE_END_WAIT);
+        }
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        if self.running.is_ended() {
+            return;
+        }
+        // Closed first: the provider should not wait for our books.
+        self.upstream = None;
+        let ending = self.running.ending_if_dropped();
+        self.running.end(&self.feed.report(), ending);
     }
 }
 
@@ -210,14 +187,16 @@ impl Relay {
     #[must_use]
     pub fn pursue(
         pursuit: Pursuit<Self>,
-        every: Duration,
+        gateway: &Arc<Gateway>,
         endpoint: &'static dyn Endpoint,
         (id, model, created): (Arc<str>, String, u64),
     ) -> Self {
+        let every = gateway.limits.deadlines.keep_alive;
         let mut ticks = interval_at(Instant::now(), every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let stage = Stage::Pursuing(Box::new(Pursuing {
             pursuit,
+            gateway: Arc::clone(gateway),
             ticks,
             endpoint,
             id,
@@ -233,15 +212,14 @@ impl Relay {
         upstream: UpstreamBody,
         feed: Box<dyn Feed>,
         out: Vec<u8>,
-        settling: Settling,
+        running: Running,
     ) -> Self {
         let stage = Stage::Live(Box::new(Live {
             out,
-            upstream,
+            upstream: Some(upstream),
             feed,
-            settling,
-            looked_bytes: 0,
-            look_at: Instant::now() + CHECKPOINT_EVERY,
+            running,
+            checkpoints: Checkpoints::begin(),
         }));
         Self { stage }
     }
@@ -260,6 +238,7 @@ impl Relay {
                 Stage::Pursuing(pursuing) => match pursuing.pursuit.poll(cx) {
                     Poll::Ready(Ok(relay)) => *self = relay,
                     Poll::Ready(Err(failure)) => {
+                        pursuing.gateway.counters.fail(failure.blame);
                         let out = pursuing.late_failure(&failure);
                         self.stage = Stage::Over;
                         return Poll::Ready(Some(out));
@@ -286,37 +265,61 @@ impl Relay {
 
     /// Settles a stream that has ended; returns what the client sees last.
     fn end(&mut self, step: Step) -> Option<Bytes> {
-        let Stage::Live(live) = std::mem::replace(&mut self.stage, Stage::Over) else {
+        let Stage::Live(mut live) = std::mem::replace(&mut self.stage, Stage::Over) else {
             return None;
         };
+        let report = live.feed.report();
         let Live {
-            mut out,
-            mut feed,
-            settling,
-            ..
-        } = *live;
+            out, feed, running, ..
+        } = &mut *live;
         match step {
             Step::Going => {}
             Step::Complete => {
-                let (usage, bill) = settling.finish(&feed.report(), Ending::Complete);
-                feed.finish(&usage, &bill, &mut out);
+                let (usage, bill) = running.end(&report, Ending::Complete);
+                feed.finish(&usage, &bill, out);
+                live.release();
             }
             Step::Broken(failure) => {
-                tracing::info!(
-                    id = %settling.call.id,
-                    message = %failure.message,
-                    inside = failure.inside.as_deref().unwrap_or(""),
-                    "a stream broke"
-                );
-                let ending = match failure.kind {
-                    FailureKind::PaymentRequired => Ending::Stopped,
-                    _ => Ending::Broke(&failure),
-                };
-                settling.finish(&feed.report(), ending);
-                feed.fail(&failure, &mut out);
+                running.end(&report, Ending::Broke(&failure));
+                told_late(running, &failure);
+                feed.fail(&failure, out);
+            }
+            Step::OutOfMoney(failure) => {
+                running.end(&report, Ending::OutOfMoney(&failure));
+                told_late(running, &failure);
+                feed.fail(&failure, out);
             }
         }
+        let out = std::mem::take(&mut live.out);
         (!out.is_empty()).then(|| out.into())
+    }
+}
+
+/// Counts a failure that the client learns of from an event of its stream.
+fn told_late(running: &Running, failure: &Failure) {
+    running.call.gateway.counters.fail(failure.blame);
+    tracing::info!(
+        id = %running.call.id,
+        message = %failure.message,
+        inside = failure.inside.as_deref().unwrap_or(""),
+        "a stream broke"
+    );
+}
+
+impl Unread for Relay {
+    async fn drain(mut self) {
+        if let Stage::Live(live) = std::mem::replace(&mut self.stage, Stage::Over) {
+            live.drain().await;
+        }
+    }
+}
+
+impl Unread for Reply {
+    async fn drain(self) {
+        // A whole answer is there, and settled.
+        if let Self::Stream(relay) = self {
+            relay.drain().await;
+        }
     }
 }
 
@@ -340,23 +343,24 @@ impl Drop for Relay {
         let Stage::Live(live) = std::mem::replace(&mut self.stage, Stage::Over) else {
             return;
         };
-        let provider = &live.settling.delivered.target.provider;
-        let drains = provider.on_disconnect == Disconnect::Drain;
-        match (drains, tokio::runtime::Handle::try_current()) {
-            (true, Ok(runtime)) => {
-                runtime.spawn(live.drain());
-            }
-            _ => {
-                let Live {
-                    upstream,
-                    feed,
-                    settling,
-                    ..
-                } = *live;
-                // Closed first: the provider should not wait for our books.
-                drop(upstream);
-                settling.finish(&feed.report(), Ending::ClientLeft);
-            }
+        let gateway = Arc::clone(&live.running.call.gateway);
+        let provider = &live.running.target().provider;
+        if provider.on_disconnect != Disconnect::Drain || gateway.stopping.is_cut_off() {
+            return;
         }
+        let (Ok(runtime), Some(place)) = (
+            tokio::runtime::Handle::try_current(),
+            // Where no place is left the provider is cancelled.
+            gateway.drains.begin(),
+        ) else {
+            return;
+        };
+        live.running.call.status.detach();
+        let wait = gateway.limits.deadlines.drain;
+        runtime.spawn(async move {
+            // When time is up the stream is let go of, and that ends it.
+            let _ = tokio::time::timeout(wait, live.drain()).await;
+            drop(place);
+        });
     }
 }

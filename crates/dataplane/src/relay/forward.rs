@@ -101,6 +101,10 @@ impl Feed for Forward {
         self.inner.meter.report.content_bytes
     }
 
+    fn content_pieces(&self) -> u64 {
+        self.inner.meter.report.content_pieces
+    }
+
     fn report(&self) -> Report {
         self.inner.meter.report.clone()
     }

@@ -10,26 +10,36 @@ use bourse_vocab::Failure;
 use futures_util::future::poll_fn;
 
 use crate::call::Status;
+use crate::gateway::Gateway;
 
 type Search<T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send>>;
+
+/// An answer whose client has left.
+pub trait Unread: Send + 'static {
+    /// Reads the rest of it, for its usage, and ends the call.
+    fn drain(self) -> impl Future<Output = ()> + Send;
+}
 
 /// A search for an answer that a client waits for. If they leave, it ends,
 /// unless the provider that is being called bills anyway: then it goes on
 /// by itself until the usage is known.
-pub struct Pursuit<T: Send + 'static> {
+pub struct Pursuit<T: Unread> {
     search: Option<Search<T>>,
     status: Arc<Status>,
+    gateway: Arc<Gateway>,
 }
 
-impl<T: Send + 'static> Pursuit<T> {
+impl<T: Unread> Pursuit<T> {
     /// Begins to search.
     pub fn new(
+        gateway: &Arc<Gateway>,
         status: Arc<Status>,
         search: impl Future<Output = Result<T, Failure>> + Send + 'static,
     ) -> Self {
         Self {
             search: Some(Box::pin(search)),
             status,
+            gateway: Arc::clone(gateway),
         }
     }
 
@@ -54,18 +64,33 @@ impl<T: Send + 'static> Pursuit<T> {
     }
 }
 
-impl<T: Send + 'static> Drop for Pursuit<T> {
+impl<T: Unread> Drop for Pursuit<T> {
     fn drop(&mut self) {
         let Some(search) = self.search.take() else {
             return;
         };
-        self.status.client_left.store(true, Relaxed);
-        if self.status.drain.load(Relaxed)
-            && let Ok(runtime) = tokio::runtime::Handle::try_current()
-        {
-            // The answer is dropped when it comes, and a relay that is dropped
-            // drains itself.
-            runtime.spawn(async move { drop(search.await) });
+        if !self.status.drain.load(Relaxed) || self.gateway.stopping.is_cut_off() {
+            return;
         }
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            return;
+        };
+        // Where no place is left the search ends here, and the call with it.
+        let Some(place) = self.gateway.drains.begin() else {
+            return;
+        };
+        self.status.detach();
+        let wait = self.gateway.limits.deadlines.drain;
+        runtime.spawn(async move {
+            let rest = async {
+                if let Ok(answer) = search.await {
+                    answer.drain().await;
+                }
+            };
+            // When time is up, whatever holds the call is let go of, and that
+            // ends it.
+            let _ = tokio::time::timeout(wait, rest).await;
+            drop(place);
+        });
     }
 }

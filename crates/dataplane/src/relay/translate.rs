@@ -112,6 +112,10 @@ impl Feed for Translate {
         self.inner.meter.report.content_bytes
     }
 
+    fn content_pieces(&self) -> u64 {
+        self.inner.meter.report.content_pieces
+    }
+
     fn report(&self) -> Report {
         self.inner.meter.report.clone()
     }

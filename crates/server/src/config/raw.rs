@@ -18,7 +18,9 @@ pub struct RawConfig {
     pub billing: RawBilling,
     /// `[ledger]`: how durable money is.
     pub ledger: RawLedger,
-    /// `[routing]`: deadlines.
+    /// `[deadlines]`: how long each stage of a call may take.
+    pub deadlines: RawDeadlines,
+    /// `[routing]`: deadlines by their former names.
     pub routing: RawRouting,
     /// `[log]`: what is said, and how.
     pub log: RawLog,
@@ -47,6 +49,12 @@ pub struct RawServer {
     pub write_timeout_ms: Option<u64>,
     /// The most a request body may hold, in bytes. Default 32 MiB.
     pub body_bytes_max: Option<usize>,
+    /// How long running calls may take to end once the server is told to
+    /// stop. Default 60 s.
+    pub stop_timeout_ms: Option<u64>,
+    /// Answers that are read on at once although their client has left.
+    /// Default 1024.
+    pub drains_max: Option<usize>,
 }
 
 /// `[database]`.
@@ -75,21 +83,43 @@ pub struct RawLedger {
     pub durability: Option<String>,
 }
 
-/// `[routing]`: all in milliseconds.
-#[derive(Debug, Clone, Default, Deserialize)]
+/// `[deadlines]`: all in milliseconds.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawDeadlines {
+    /// Connecting, TLS included. Default 5 s.
+    pub connect_ms: Option<u64>,
+    /// To the head of a stream, at the last target. Default 300 s.
+    pub head_ms: Option<u64>,
+    /// Silence before a stream's first content, where another target is
+    /// left. Default 30 s.
+    pub first_sign_ms: Option<u64>,
+    /// Silence in a stream. Default 120 s.
+    pub idle_ms: Option<u64>,
+    /// To the last byte of a whole answer, or the first output of a stream.
+    /// Default 10 minutes.
+    pub whole_ms: Option<u64>,
+    /// Before a waiting stream is sent comments. Default 10 s.
+    pub keep_alive_ms: Option<u64>,
+    /// A drain after a client left. Default 120 s.
+    pub drain_ms: Option<u64>,
+}
+
+/// `[routing]`: what `[deadlines]` was called before. Still understood.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RawRouting {
-    /// To the first content, where another target is left. Default 30 s.
+    /// `deadlines.first_sign_ms`.
     pub first_token_timeout_ms: Option<u64>,
-    /// The same for the last target. Default 300 s.
+    /// `deadlines.head_ms`.
     pub last_first_token_timeout_ms: Option<u64>,
-    /// Silence in the middle of an answer. Default 120 s.
+    /// `deadlines.idle_ms`.
     pub idle_timeout_ms: Option<u64>,
-    /// Connecting, TLS included. Default 5 s.
+    /// `deadlines.connect_ms`.
     pub connect_timeout_ms: Option<u64>,
-    /// Before a waiting stream is sent comments. Default 10 s.
+    /// `deadlines.keep_alive_ms`.
     pub keep_alive_after_ms: Option<u64>,
-    /// A detached drain after a client left. Default 120 s.
+    /// `deadlines.drain_ms`.
     pub drain_timeout_ms: Option<u64>,
 }
 

@@ -5,11 +5,13 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bourse_dataplane::drains::DRAINS_MAX;
 use bourse_store::DatabaseUrl;
 
-use super::raw::{RawDatabase, RawRouting, RawServer};
+use super::raw::{RawDatabase, RawServer};
 use super::{
-    CallLimits, Config, ConfigErrors, Durability, Environment, RawConfig, RawUrls, provider,
+    CallLimits, Config, ConfigErrors, Durability, Environment, RawConfig, RawUrls, deadlines,
+    provider,
 };
 
 /// Where the server listens unless configuration says otherwise.
@@ -48,19 +50,15 @@ impl TimeLimit {
     }
 }
 
-const MINUTE_MS: u64 = 60_000;
-const HOUR_MS: u64 = 60 * MINUTE_MS;
+pub(super) const MINUTE_MS: u64 = 60_000;
+pub(super) const HOUR_MS: u64 = 60 * MINUTE_MS;
 
-const FIRST_TOKEN: TimeLimit = TimeLimit::new("routing.first_token_timeout_ms", 30_000, HOUR_MS);
-const LAST_FIRST_TOKEN: TimeLimit =
-    TimeLimit::new("routing.last_first_token_timeout_ms", 300_000, HOUR_MS);
-const IDLE: TimeLimit = TimeLimit::new("routing.idle_timeout_ms", 120_000, HOUR_MS);
-const CONNECT: TimeLimit = TimeLimit::new("routing.connect_timeout_ms", 5_000, MINUTE_MS);
-const KEEP_ALIVE: TimeLimit = TimeLimit::new("routing.keep_alive_after_ms", 10_000, MINUTE_MS);
-const DRAIN: TimeLimit = TimeLimit::new("routing.drain_timeout_ms", 120_000, HOUR_MS);
 const HEAD: TimeLimit = TimeLimit::new("server.head_timeout_ms", 10_000, 10 * MINUTE_MS);
 const BODY: TimeLimit = TimeLimit::new("server.body_timeout_ms", 30_000, 10 * MINUTE_MS);
 const WRITE: TimeLimit = TimeLimit::new("server.write_timeout_ms", 60_000, 10 * MINUTE_MS);
+const STOP: TimeLimit = TimeLimit::new("server.stop_timeout_ms", MINUTE_MS, HOUR_MS);
+/// Most drains that may be allowed: each is a socket, like a connection.
+const DRAINS_ALLOWED_MAX: usize = 65_536;
 
 /// Makes sense of everything, or says everything that makes none.
 pub(super) fn resolve(raw: &RawConfig, environment: &Environment) -> Result<Config, ConfigErrors> {
@@ -76,7 +74,7 @@ pub(super) fn resolve(raw: &RawConfig, environment: &Environment) -> Result<Conf
         data_dir: PathBuf::from(raw.server.data_dir.as_deref().unwrap_or("data")),
         database: database(&raw.database, environment, &mut problems),
         workers: workers(&raw.server, &mut problems),
-        limits: limits(&raw.server, &raw.routing, &mut problems),
+        limits: limits(raw, &mut problems),
         markup_ppm: markup_ppm(raw.billing.markup_ppm, &mut problems),
         durability: durability(raw.ledger.durability.as_deref(), &mut problems),
         log_json: log_json(raw.log.format.as_deref(), &mut problems),
@@ -140,25 +138,30 @@ fn workers(raw: &RawServer, problems: &mut Vec<String>) -> usize {
     workers
 }
 
-fn limits(server: &RawServer, routing: &RawRouting, problems: &mut Vec<String>) -> CallLimits {
+fn limits(raw: &RawConfig, problems: &mut Vec<String>) -> CallLimits {
+    let server = &raw.server;
     let body_bytes_max = server.body_bytes_max.unwrap_or(BODY_BYTES_MAX);
     if !(1024..=1 << 30).contains(&body_bytes_max) {
         problems.push(format!(
             "server.body_bytes_max: {body_bytes_max} is not between 1024 and 1073741824"
         ));
     }
+    let drains_max = server.drains_max.unwrap_or(DRAINS_MAX);
+    if drains_max > DRAINS_ALLOWED_MAX {
+        problems.push(format!(
+            "server.drains_max: {drains_max} is not between 0 and {DRAINS_ALLOWED_MAX}"
+        ));
+    }
+    let deadlines = deadlines::resolve(&raw.deadlines, &raw.routing, problems);
     let mut read = |limit: &TimeLimit, given| limit.read(given, problems);
     CallLimits {
         body_bytes_max,
-        first_token_timeout: read(&FIRST_TOKEN, routing.first_token_timeout_ms),
-        last_first_token_timeout: read(&LAST_FIRST_TOKEN, routing.last_first_token_timeout_ms),
-        idle_timeout: read(&IDLE, routing.idle_timeout_ms),
-        connect_timeout: read(&CONNECT, routing.connect_timeout_ms),
-        keep_alive_after: read(&KEEP_ALIVE, routing.keep_alive_after_ms),
-        drain_timeout: read(&DRAIN, routing.drain_timeout_ms),
+        drains_max,
+        deadlines,
         head_timeout: read(&HEAD, server.head_timeout_ms),
         body_timeout: read(&BODY, server.body_timeout_ms),
         write_timeout: read(&WRITE, server.write_timeout_ms),
+        stop_timeout: read(&STOP, server.stop_timeout_ms),
     }
 }
 

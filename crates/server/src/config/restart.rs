@@ -1,6 +1,8 @@
 //! What a running server cannot take over: sockets, files and threads are
 //! opened once, and calls under way keep their limits.
 
+use bourse_dataplane::deadlines::Deadlines;
+
 use super::{CallLimits, Config};
 
 /// Keys whose new value waits for a restart of a server that was started
@@ -23,40 +25,31 @@ pub fn waiting(running: &Config, new: &Config) -> Vec<&'static str> {
         .collect()
 }
 
-fn limits(running: &CallLimits, new: &CallLimits) -> [(&'static str, bool); 10] {
+fn limits(running: &CallLimits, new: &CallLimits) -> [(&'static str, bool); 13] {
     // Taken apart, so that a new limit cannot be forgotten here.
     let CallLimits {
         body_bytes_max,
-        first_token_timeout,
-        last_first_token_timeout,
-        idle_timeout,
-        connect_timeout,
+        deadlines,
         head_timeout,
         body_timeout,
         write_timeout,
-        keep_alive_after,
-        drain_timeout,
+        stop_timeout,
+        drains_max,
     } = *new;
+    let Deadlines {
+        connect,
+        head,
+        first_sign,
+        idle,
+        whole,
+        keep_alive,
+        drain,
+    } = deadlines;
+    let before = &running.deadlines;
     [
         (
             "server.body_bytes_max",
             body_bytes_max != running.body_bytes_max,
-        ),
-        (
-            "routing.first_token_timeout_ms",
-            first_token_timeout != running.first_token_timeout,
-        ),
-        (
-            "routing.last_first_token_timeout_ms",
-            last_first_token_timeout != running.last_first_token_timeout,
-        ),
-        (
-            "routing.idle_timeout_ms",
-            idle_timeout != running.idle_timeout,
-        ),
-        (
-            "routing.connect_timeout_ms",
-            connect_timeout != running.connect_timeout,
         ),
         (
             "server.head_timeout_ms",
@@ -71,12 +64,16 @@ fn limits(running: &CallLimits, new: &CallLimits) -> [(&'static str, bool); 10] 
             write_timeout != running.write_timeout,
         ),
         (
-            "routing.keep_alive_after_ms",
-            keep_alive_after != running.keep_alive_after,
+            "server.stop_timeout_ms",
+            stop_timeout != running.stop_timeout,
         ),
-        (
-            "routing.drain_timeout_ms",
-            drain_timeout != running.drain_timeout,
-        ),
+        ("server.drains_max", drains_max != running.drains_max),
+        ("deadlines.connect_ms", connect != before.connect),
+        ("deadlines.head_ms", head != before.head),
+        ("deadlines.first_sign_ms", first_sign != before.first_sign),
+        ("deadlines.idle_ms", idle != before.idle),
+        ("deadlines.whole_ms", whole != before.whole),
+        ("deadlines.keep_alive_ms", keep_alive != before.keep_alive),
+        ("deadlines.drain_ms", drain != before.drain),
     ]
 }

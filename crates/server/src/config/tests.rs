@@ -237,6 +237,15 @@ fn every_limit_is_refused_by_its_name_when_out_of_range() {
         "routing.connect_timeout_ms = 60001",
         "routing.keep_alive_after_ms = 60001",
         "routing.drain_timeout_ms = 0",
+        "server.stop_timeout_ms = 0",
+        "server.drains_max = 65537",
+        "deadlines.connect_ms = 60001",
+        "deadlines.head_ms = 0",
+        "deadlines.first_sign_ms = 3600001",
+        "deadlines.idle_ms = 3600001",
+        "deadlines.whole_ms = 0",
+        "deadlines.keep_alive_ms = 60001",
+        "deadlines.drain_ms = 3600001",
         "billing.markup_ppm = 10000001",
         "ledger.durability = \"never\"",
         "log.format = \"xml\"",
@@ -269,12 +278,15 @@ fn a_reload_names_what_only_a_restart_takes_over() {
         "server.head_timeout_ms = 1",
         "server.body_timeout_ms = 1",
         "server.write_timeout_ms = 1",
-        "routing.first_token_timeout_ms = 1",
-        "routing.last_first_token_timeout_ms = 1",
-        "routing.idle_timeout_ms = 1",
-        "routing.connect_timeout_ms = 1",
-        "routing.keep_alive_after_ms = 1",
-        "routing.drain_timeout_ms = 1",
+        "server.stop_timeout_ms = 1",
+        "server.drains_max = 1",
+        "deadlines.connect_ms = 1",
+        "deadlines.head_ms = 1",
+        "deadlines.first_sign_ms = 1",
+        "deadlines.idle_ms = 1",
+        "deadlines.whole_ms = 1",
+        "deadlines.keep_alive_ms = 1",
+        "deadlines.drain_ms = 1",
         "ledger.durability = \"always\"",
         "log.format = \"json\"",
         "log.level = \"debug\"",
@@ -334,4 +346,24 @@ fn a_database_that_is_none_is_refused_with_its_key_and_what_is_possible() {
     );
     let found = problems("[database]\nurl = 5\n");
     assert!(found.starts_with("bourse.toml:2: "), "{found}");
+}
+
+#[test]
+fn former_names_of_deadlines_are_understood() {
+    for (former, now) in [
+        ("routing.first_token_timeout_ms", "deadlines.first_sign_ms"),
+        ("routing.last_first_token_timeout_ms", "deadlines.head_ms"),
+        ("routing.idle_timeout_ms", "deadlines.idle_ms"),
+        ("routing.connect_timeout_ms", "deadlines.connect_ms"),
+        ("routing.keep_alive_after_ms", "deadlines.keep_alive_ms"),
+        ("routing.drain_timeout_ms", "deadlines.drain_ms"),
+    ] {
+        let deadlines = |key: &str| parse(&format!("{key} = 7")).unwrap().limits.deadlines;
+        assert_eq!(deadlines(former), deadlines(now), "{former}");
+        assert_ne!(deadlines(former), Deadlines::default(), "{former}");
+        // Two truths are none.
+        let problem = problems(&format!("{former} = 7\n{now} = 7"));
+        assert!(problem.starts_with(&format!("{former}: ")), "{problem}");
+        assert!(problem.contains(now), "{problem}");
+    }
 }

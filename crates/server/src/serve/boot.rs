@@ -6,8 +6,9 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use bourse_dataplane::clock::now_ms;
-use bourse_dataplane::gateway::{CallLimits, Counters, Gateway};
+use bourse_dataplane::clock::{Clock, now_ms};
+use bourse_dataplane::drains::Drains;
+use bourse_dataplane::gateway::{CallLimits, Counters, Gateway, Stopping};
 use bourse_dataplane::keyring::Keyring;
 use bourse_dataplane::market::Memory;
 use bourse_dataplane::pipeline::Worker;
@@ -25,7 +26,7 @@ use crate::config::{Config, Durability};
 use crate::first_start::{self, FirstKeys};
 use crate::market::{self, Providers};
 use crate::store_watcher::StoreWatcher;
-use crate::worker::{self, Service};
+use crate::worker::{self, Service, Stop};
 use crate::{presence, reload, simulated};
 
 /// The server has its address, and refuses connections. A port that is
@@ -130,6 +131,9 @@ impl Recovered {
             wait_for_disk: config.durability == Durability::Always,
             limits: limits(config),
             counters: Counters::default(),
+            clock: Clock::System,
+            drains: Arc::new(Drains::new(config.limits.drains_max)),
+            stopping: Stopping::default(),
         });
         watcher.attach(&gateway);
         Ok(Built {
@@ -188,6 +192,7 @@ impl Ready {
         } = built.recovered;
         let (config, gateway) = (reserved.config, built.gateway);
         let (stop, stopping) = watch::channel(false);
+        let (cut_off, cutting_off) = watch::channel(false);
         let (stop_applier, applier_stopping) = watch::channel(false);
         // On a thread of its own: folding a batch takes milliseconds of CPU.
         let applying =
@@ -219,6 +224,11 @@ impl Ready {
             control_runtime: tokio::runtime::Handle::current(),
             head_timeout: config.limits.head_timeout,
             write_timeout: config.limits.write_timeout,
+            stop_timeout: config.limits.stop_timeout,
+        };
+        let worker_stop = Stop {
+            gently: stopping,
+            at_once: cutting_off,
         };
         let services = clients.into_iter().map(service).collect();
         // From here on the kernel takes connections, and a reader of the
@@ -228,11 +238,13 @@ impl Ready {
         first_start::print(first_keys.as_ref(), reserved.address, &gateway);
         Ok(Running {
             address: reserved.address,
-            workers: workers::start(listeners, services, &stopping)?,
+            workers: workers::start(listeners, services, &worker_stop)?,
+            stop_timeout: config.limits.stop_timeout,
             till,
             store,
             taken_over,
             stop,
+            cut_off,
             stop_applier,
             applying,
             _file_watcher: file_watcher,
@@ -257,12 +269,7 @@ fn limits(config: &Config) -> CallLimits {
     let given = &config.limits;
     CallLimits {
         body_bytes_max: given.body_bytes_max,
-        first_token_timeout: given.first_token_timeout,
-        last_first_token_timeout: given.last_first_token_timeout,
-        idle_timeout: given.idle_timeout,
-        connect_timeout: given.connect_timeout,
-        keep_alive_interval: given.keep_alive_after,
-        drain_timeout: given.drain_timeout,
+        deadlines: given.deadlines,
         body_timeout: given.body_timeout,
         ..CallLimits::default()
     }

@@ -9,8 +9,11 @@ use bourse_sim::SimHandle;
 use bourse_store::{Store, Till};
 use tokio::sync::watch;
 
-/// How long running calls may take to end once the server is stopped.
-const DRAIN_MAX: Duration = Duration::from_secs(60);
+use super::signals::StopSignals;
+
+/// How long it may take to cut calls off and to settle them, once their time
+/// is up: a lock and a write for each.
+const CUT_OFF_MAX: Duration = Duration::from_secs(10);
 
 /// How long the last records may take to reach the database.
 const APPLY_MAX: Duration = Duration::from_secs(10);
@@ -19,12 +22,16 @@ const APPLY_MAX: Duration = Duration::from_secs(10);
 pub(super) struct Running {
     pub(super) address: SocketAddr,
     pub(super) workers: Vec<JoinHandle<()>>,
+    /// How long running calls may take to end.
+    pub(super) stop_timeout: Duration,
     pub(super) till: Arc<Till>,
     pub(super) store: Arc<dyn Store>,
     /// Says it if another server has taken the database over.
     pub(super) taken_over: watch::Receiver<Option<String>>,
     /// Ends the workers and what runs beside them.
     pub(super) stop: watch::Sender<bool>,
+    /// Ends the calls that the workers still serve.
+    pub(super) cut_off: watch::Sender<bool>,
     /// Ends the applier, after the last call has written its records.
     pub(super) stop_applier: watch::Sender<bool>,
     pub(super) applying: JoinHandle<()>,
@@ -61,29 +68,47 @@ impl Running {
     }
 
     /// Lets running calls end, then brings the rest of the journal into the
-    /// database.
-    pub(super) async fn stop(self) {
+    /// database. Another signal cuts the calls off, one more leaves the journal
+    /// to the next start.
+    pub(super) async fn stop(self, signals: &mut StopSignals) {
         let _ = self.stop.send(true);
         let workers = self.workers;
-        let ended = tokio::task::spawn_blocking(move || {
+        let mut ended = tokio::task::spawn_blocking(move || {
             for thread in workers {
                 let _ = thread.join();
             }
         });
-        if tokio::time::timeout(DRAIN_MAX, ended).await.is_err() {
-            tracing::warn!("some calls did not end in time and are cut off");
+        let time_is_up = tokio::time::sleep(self.stop_timeout.saturating_add(CUT_OFF_MAX));
+        let mut time_is_up = std::pin::pin!(time_is_up);
+        let mut is_hurried = false;
+        loop {
+            tokio::select! {
+                _ = &mut ended => break,
+                () = signals.recv(), if !is_hurried => {
+                    tracing::warn!("stopping at once: running calls are cut off");
+                    is_hurried = true;
+                    let _ = self.cut_off.send(true);
+                }
+                () = &mut time_is_up => {
+                    tracing::warn!("some calls could not be cut off; they are closed at the next start");
+                    break;
+                }
+            }
         }
         let _ = self.stop_applier.send(true);
         let applying = self.applying;
         let applied = tokio::task::spawn_blocking(move || applying.join());
-        match tokio::time::timeout(APPLY_MAX, applied).await {
-            Ok(Ok(Ok(()))) => {
-                leave(&self.till, &*self.store).await;
-                tracing::info!("stopped");
-            }
-            _ => tracing::warn!(
+        let is_applied = tokio::select! {
+            applied = tokio::time::timeout(APPLY_MAX, applied) => matches!(applied, Ok(Ok(Ok(())))),
+            () = signals.recv() => false,
+        };
+        if is_applied {
+            leave(&self.till, &*self.store).await;
+            tracing::info!("stopped");
+        } else {
+            tracing::warn!(
                 "stopped with records that the database has not seen; they are applied at the next start"
-            ),
+            );
         }
     }
 }

@@ -3,20 +3,18 @@
 use std::net::TcpListener;
 use std::thread::JoinHandle;
 
-use tokio::sync::watch;
-
 use super::Error;
-use crate::worker::{self, Service};
+use crate::worker::{self, Service, Stop};
 
 /// Starts a thread for each listener.
 pub(super) fn start(
     listeners: Vec<TcpListener>,
     services: Vec<Service>,
-    stopping: &watch::Receiver<bool>,
+    stop: &Stop,
 ) -> Result<Vec<JoinHandle<()>>, Error> {
     let mut threads = Vec::new();
     for (index, (listener, service)) in listeners.into_iter().zip(services).enumerate() {
-        let stopping = stopping.clone();
+        let stop = stop.clone();
         let thread = std::thread::Builder::new()
             .name(format!("worker-{index}"))
             .spawn(move || {
@@ -24,7 +22,7 @@ pub(super) fn start(
                     .enable_all()
                     .build();
                 let ended = runtime
-                    .and_then(|runtime| runtime.block_on(worker::run(listener, service, stopping)));
+                    .and_then(|runtime| runtime.block_on(worker::run(listener, service, stop)));
                 if let Err(error) = ended {
                     tracing::error!(%error, "a worker ended");
                 }

@@ -48,9 +48,9 @@ fn in_a_storm_of_faults_every_answer_is_lawful_and_the_books_balance() {
     let exchange = Exchange::start(|setup| {
         setup.workers = 2;
         setup.usd = "1000";
-        setup.routing(
-            "first_token_timeout_ms = 120\nlast_first_token_timeout_ms = 250\nidle_timeout_ms = 120\n\
-             keep_alive_after_ms = 60\ndrain_timeout_ms = 200",
+        setup.deadlines(
+            "first_sign_ms = 120\nhead_ms = 250\nidle_ms = 120\nwhole_ms = 250\n\
+             keep_alive_ms = 60\ndrain_ms = 200",
         );
         setup
             .provider(Provider::new("cheap", CHEAP, script(json!({}))))

@@ -109,7 +109,7 @@ fn a_drain_ends_at_its_deadline_and_what_was_seen_is_paid() {
     let exchange = Exchange::start(|setup| {
         let slow = script(json!({"tokens": 100_000, "token_ms": 10}));
         setup
-            .routing("drain_timeout_ms = 300")
+            .deadlines("drain_ms = 300")
             .provider(Provider::new("cheap", CHEAP, slow).drains());
     });
     let mut conn = exchange.open(&streamed(json!({})));
@@ -164,7 +164,7 @@ fn leaving_while_comments_are_sent_costs_nothing_where_billing_stops() {
     let exchange = Exchange::start(|setup| {
         let slow = script(json!({"first_token_ms": 60_000}));
         setup
-            .routing("keep_alive_after_ms = 40")
+            .deadlines("keep_alive_ms = 40")
             .provider(Provider::new("cheap", CHEAP, slow));
     });
     let mut conn = exchange.open(&streamed(json!({})));
@@ -264,4 +264,76 @@ fn a_stop_lets_running_streams_end() {
     let paid = exchange.worth(CHEAP);
     assert_eq!(crate::money_math::cost(&usage), paid);
     assert_eq!(exchange.balance().1, paid);
+}
+
+/// Waits until the server has stopped by itself.
+fn stopped(exchange: &mut Exchange) -> std::process::ExitStatus {
+    eventually("the server to stop", || {
+        exchange.server.child.try_wait().unwrap()
+    })
+}
+
+#[test]
+fn a_stop_waits_for_answers_that_are_read_on_without_their_client() {
+    let mut exchange = with(json!({"tokens": 30, "token_ms": 20}), true);
+    let mut conn = exchange.open(&streamed(json!({})));
+    let mut got = conn.head();
+    conn.chunk(&mut got).unwrap();
+    drop(conn);
+    exchange.server.signal(Signal::TERM);
+    assert!(stopped(&mut exchange).success());
+    let entry = ended(&exchange);
+    assert_eq!(entry.outcome, Outcome::Complete);
+    assert_eq!(exchange.balance().1, worth(&entry, CHEAP));
+}
+
+#[test]
+fn a_stop_whose_time_is_up_keeps_what_was_delivered() {
+    for drains in [false, true] {
+        let mut exchange = Exchange::start(|setup| {
+            setup.server_toml = "stop_timeout_ms = 200".to_owned();
+            let slow = script(json!({"tokens": 100_000, "token_ms": 10}));
+            let provider = Provider::new("cheap", CHEAP, slow);
+            setup.provider(if drains { provider.drains() } else { provider });
+        });
+        let body = streamed(json!({}));
+        let mut conn = exchange.open(&body);
+        let mut got = conn.head();
+        while String::from_utf8_lossy(&got.body)
+            .matches("\"content\"")
+            .count()
+            < 5
+        {
+            conn.chunk(&mut got).unwrap();
+        }
+        // One client is there to the end, one has left.
+        if drains {
+            drop(conn);
+        }
+        let began = Instant::now();
+        exchange.server.signal(Signal::TERM);
+        assert!(stopped(&mut exchange).success());
+        assert!(began.elapsed() >= Duration::from_millis(200));
+        let (_, spent) = exchange.balance();
+        let least = counted(&body, 5, "");
+        assert!(spent >= least, "{spent} is less than {least}");
+    }
+}
+
+#[test]
+fn a_second_signal_does_not_wait_and_keeps_what_was_delivered() {
+    let mut exchange = with(json!({"tokens": 100_000, "token_ms": 10}), false);
+    let body = streamed(json!({}));
+    let mut conn = exchange.open(&body);
+    let mut got = conn.head();
+    conn.chunk(&mut got).unwrap();
+    exchange.server.signal(Signal::TERM);
+    // It waits for the stream, for a minute if it must.
+    std::thread::sleep(Duration::from_millis(100));
+    assert!(exchange.server.child.try_wait().unwrap().is_none());
+    exchange.server.signal(Signal::TERM);
+    assert!(stopped(&mut exchange).success());
+    let (_, spent) = exchange.balance();
+    let least = counted(&body, 1, "");
+    assert!(spent >= least, "{spent} is less than {least}");
 }

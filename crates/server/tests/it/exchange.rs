@@ -111,8 +111,8 @@ impl Setup {
         self
     }
 
-    pub fn routing(&mut self, lines: &str) -> &mut Self {
-        write!(self.toml, "[routing]\n{lines}\n").unwrap();
+    pub fn deadlines(&mut self, lines: &str) -> &mut Self {
+        write!(self.toml, "[deadlines]\n{lines}\n").unwrap();
         self
     }
 

@@ -13,7 +13,9 @@ use crate::money_math::cost;
 fn second_answers(first: Script) {
     let exchange = Exchange::start(|setup| {
         setup
-            .routing("first_token_timeout_ms = 400")
+            // A whole answer gives no sign before it is done, so only the
+            // deadline of all of it sends it on.
+            .deadlines("first_sign_ms = 400\nwhole_ms = 1500")
             .provider(Provider::new("cheap", CHEAP, first))
             .provider(Provider::new("dear", DEAR, Script::default()));
     });

@@ -18,7 +18,7 @@ const TOKENS: u64 = 8;
 fn speaking(format: &'static str) -> Exchange {
     Exchange::start(|setup| {
         setup
-            .routing("idle_timeout_ms = 500\nlast_first_token_timeout_ms = 1500")
+            .deadlines("idle_ms = 500\nhead_ms = 1500")
             .provider(Provider::new("cheap", CHEAP, Script::default()).format(format));
     })
 }
@@ -303,7 +303,7 @@ fn a_stream_answered_with_a_plain_reply_is_not_passed_off_as_a_stream() {
 fn a_client_that_waits_is_told_so_and_then_answered() {
     let exchange = Exchange::start(|setup| {
         setup
-            .routing("keep_alive_after_ms = 60")
+            .deadlines("keep_alive_ms = 60")
             .provider(Provider::new(
                 "cheap",
                 CHEAP,
@@ -330,7 +330,7 @@ fn a_client_that_waits_is_told_so_and_then_answered() {
 fn an_error_after_comments_is_an_event() {
     for format in FORMATS {
         let exchange = Exchange::start(|setup| {
-            setup.routing("keep_alive_after_ms = 60").provider(
+            setup.deadlines("keep_alive_ms = 60").provider(
                 Provider::new(
                     "cheap",
                     CHEAP,
@@ -352,7 +352,7 @@ fn an_error_after_comments_is_an_event() {
 fn failover_goes_on_behind_the_comments() {
     let exchange = Exchange::start(|setup| {
         setup
-            .routing("keep_alive_after_ms = 50\nfirst_token_timeout_ms = 300")
+            .deadlines("keep_alive_ms = 50\nfirst_sign_ms = 300")
             .provider(Provider::new(
                 "cheap",
                 CHEAP,

@@ -232,8 +232,8 @@ pub fn config(listen: SocketAddr, data_dir: &Path, sim: SocketAddr) -> String {
     let mut out = format!(
         "[server]\nlisten = \"{listen}\"\ndata_dir = \"{}\"\nworkers = 2\n\n\
          [log]\nlevel = \"warn\"\n\n\
-         [routing]\nfirst_token_timeout_ms = 150\nlast_first_token_timeout_ms = 5000\n\
-         idle_timeout_ms = 5000\ndrain_timeout_ms = 5000\n\n",
+         [deadlines]\nfirst_sign_ms = 150\nhead_ms = 5000\nwhole_ms = 1500\n\
+         idle_ms = 5000\ndrain_ms = 5000\n\n",
         data_dir.display()
     );
     let mut seen = Vec::new();

@@ -40,6 +40,10 @@ impl Feed for PassThrough {
         self.0.content_bytes()
     }
 
+    fn content_pieces(&self) -> u64 {
+        self.0.content_events()
+    }
+
     fn report(&self) -> Report {
         let finish = self.0.finishes().first();
         Report {

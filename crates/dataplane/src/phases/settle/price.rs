@@ -1,0 +1,124 @@
+//! What an answer is worth: by the provider's count where it can be true,
+//! otherwise by our own.
+
+use bourse_ledger::price::{self, Charge};
+use bourse_vocab::{Usage, UsageReport};
+
+use crate::phases::hold::{OUTPUT_UNKNOWN, prompt_estimate};
+use crate::relay::Report;
+use crate::running::Running;
+
+/// Bytes of text that an estimate counts as one token. Estimates are for
+/// answers whose provider reports nothing, and are flagged.
+const ESTIMATE_BYTES_PER_TOKEN: u64 = 4;
+
+/// How many times what its endpoint is listed to read or say a model is
+/// believed to have read or said: lists are old or wrong, counters that run
+/// wild do so by orders of magnitude.
+const BELIEVABLE_FACTOR: u64 = 4;
+/// Input tokens that any provider is believed: tools and templates of its
+/// own are part of what it counts.
+const BELIEVABLE_PROMPT_MIN: u64 = 65_536;
+
+impl Running {
+    /// What was used, as far as can be counted here. Input that the provider
+    /// has counted already (Anthropic's does so first) is not guessed.
+    pub(super) fn estimate(&self, report: &Report) -> Usage {
+        let by_bytes = report.content_bytes.div_ceil(ESTIMATE_BYTES_PER_TOKEN);
+        let counted = Usage {
+            prompt: self.prompt_estimate(),
+            completion: by_bytes.max(report.content_pieces),
+            ..Usage::default()
+        };
+        let told = &report.usage;
+        if told.nonsense || told.prompt.is_none() {
+            return counted;
+        }
+        let input = UsageReport {
+            prompt: told.prompt,
+            cache_read: told.cache_read,
+            cache_write_5m: told.cache_write_5m,
+            cache_write_1h: told.cache_write_1h,
+            prompt_audio: told.prompt_audio,
+            ..UsageReport::default()
+        };
+        input.resolve(&counted).0
+    }
+
+    /// Input tokens, as well as can be told without the provider.
+    fn prompt_estimate(&self) -> u64 {
+        let endpoint = self.call.market.endpoint(self.target());
+        prompt_estimate(&self.call.ask, endpoint)
+    }
+
+    /// Prices a usage at the target's rates. What has no price of its own is
+    /// left out, and what has no sane price at all is counted anew: a call is
+    /// never free by mistake.
+    pub(super) fn price(&self, usage: &Usage) -> Charge {
+        let market = &self.call.market;
+        let prices = &market.endpoint(self.target()).prices;
+        let images = u64::from(self.call.ask.facts.images.count());
+        let markup = market.markup_ppm;
+        let without_searches = Usage {
+            web_searches: 0,
+            ..*usage
+        };
+        let counted = || Usage {
+            prompt: self.prompt_estimate(),
+            completion: usage.completion.min(self.believable_max().1),
+            ..Usage::default()
+        };
+        price::price(usage, images, prices, markup)
+            .or_else(|_| price::price(&without_searches, images, prices, markup))
+            .or_else(|_| price::price(&counted(), images, prices, markup))
+            .unwrap_or_default()
+    }
+
+    /// What the call would cost if it ended now, by our own count.
+    #[must_use]
+    pub fn so_far(&self, report: &Report) -> (Usage, Charge) {
+        let usage = self.estimate(report);
+        (usage, self.price(&usage))
+    }
+
+    /// The usage without counts that cannot be true, if there are any: no
+    /// prompt is empty, what was delivered was not made of nothing, and no
+    /// model reads or says many times what it can. A provider whose counter
+    /// stands still must not make calls free, and one whose counter runs
+    /// wild must not empty a purse.
+    pub(super) fn contradicted(&self, report: &Report) -> Option<UsageReport> {
+        let mut usage = report.usage;
+        let delivered = report.content_bytes > 0 || report.content_pieces > 0;
+        let (prompt_max, completion_max) = self.believable_max();
+        usage.prompt = usage
+            .prompt
+            .filter(|count| (1..=prompt_max).contains(count));
+        usage.completion = usage
+            .completion
+            .filter(|count| (*count > 0 || !delivered) && *count <= completion_max);
+        usage.nonsense |= usage != report.usage;
+        (usage != report.usage).then_some(usage)
+    }
+
+    /// The most input and output tokens that a report is believed.
+    fn believable_max(&self) -> (u64, u64) {
+        let endpoint = self.call.market.endpoint(self.target());
+        let window = endpoint.context_length;
+        let output =
+            endpoint
+                .max_output
+                .unwrap_or(if window > 0 { window } else { OUTPUT_UNKNOWN });
+        let ask = &self.call.ask;
+        // Not bounded by the window: its length is what is in doubt.
+        let prompt = price::prompt_tokens_max(&ask.facts, &endpoint.image_tokens, None);
+        (
+            prompt
+                .max(window)
+                .saturating_mul(BELIEVABLE_FACTOR)
+                .saturating_add(BELIEVABLE_PROMPT_MIN),
+            output
+                .saturating_mul(ask.answers.max(1))
+                .saturating_mul(BELIEVABLE_FACTOR),
+        )
+    }
+}

@@ -1,0 +1,189 @@
+//! What is remembered of a call: the booking, and everything that
+//! `GET /generation` tells. The same for calls that were answered, failed, or
+//! were given up.
+
+use bourse_ledger::price;
+use bourse_ledger::record::{AttemptFact, Facts, Flags, Settlement, Voiding};
+use bourse_ledger::who_pays::Verdict;
+use bourse_vocab::{Count, Counts, FailureKind, Nanos, Usage};
+
+use super::{Ended, Ending};
+use crate::running::{Attempt, Running};
+
+impl Running {
+    /// Writes the end of the call into the journal.
+    pub(super) fn record(&self, ended: Ended<'_>, verdict: Verdict<'_>) {
+        let mut facts = self.facts(&ended, &verdict);
+        // Prices by which nobody is charged are no part of the record.
+        if !verdict.costs.is_empty() || verdict.charge != Nanos::ZERO {
+            facts.lines = ended.charge.lines;
+        }
+        let (id, account, at_ms) = (self.call.id, self.tab.account, ended.at_ms);
+        if verdict.served {
+            self.tab.settle(&Settlement {
+                id,
+                account,
+                at_ms,
+                charge: verdict.charge,
+                costs: verdict.costs,
+                possible: verdict.possible,
+                facts,
+            });
+        } else {
+            self.tab.void(&Voiding {
+                id,
+                account,
+                at_ms,
+                reason: verdict.end.void_reason(),
+                costs: verdict.costs,
+                possible: verdict.possible,
+                facts,
+            });
+        }
+    }
+
+    /// What there is to know of the call.
+    fn facts<'a>(&'a self, ended: &Ended<'a>, verdict: &Verdict<'_>) -> Facts<'a> {
+        let (call, report, bill) = (&*self.call, ended.report, &ended.bill);
+        let market = &call.market;
+        let target = &**self.target();
+        let who = &call.ask.attribution;
+        let model: &str = &market.catalog.model(target.model).slug;
+        let asked = call.ask.models.first().map_or("", String::as_str);
+        let first_dispatch = self.attempts.first().map(|first| first.dispatched_ms);
+        let (latency_ms, generation_ms) = self.spans(ended.at_ms);
+        let media = call.ask.facts.media().into();
+        Facts {
+            model,
+            provider: &target.provider.slug,
+            provider_name: &target.provider.name,
+            endpoint: &market.endpoint(target).id,
+            requested: if asked == model { "" } else { asked },
+            upstream_id: report.upstream_id.as_deref().unwrap_or(""),
+            session_id: &who.session_id,
+            user: &who.user,
+            finish: finish_word(ended),
+            native_finish: report.native_finish.as_deref().unwrap_or(""),
+            referer: &who.referer,
+            app: &who.title,
+            user_agent: &who.user_agent,
+            service_tier: report.service_tier.as_deref().unwrap_or(""),
+            flags: Flags {
+                streamed: call.ask.stream,
+                cancelled: call.status.is_detached() || matches!(ended.ending, Ending::ClientLeft),
+                estimated: bill.estimated && ended.usage != Usage::default(),
+                byok: false,
+                nonsense: report.usage.nonsense,
+            },
+            failure: failure_of(ended),
+            counts: Counts::from(ended.usage).with(Count::MediaIn, media),
+            upstream_prompt: bill.upstream_prompt,
+            upstream_completion: bill.upstream_completion,
+            cache_discount: self.cache_discount(&ended.usage),
+            queue_ms: first_dispatch.map_or(0, |at_ms| span_ms(call.started_ms, at_ms)),
+            latency_ms,
+            generation_ms,
+            attempts: self.attempt_facts(ended, verdict),
+            price_book: market.catalog.version(),
+            ..Facts::default()
+        }
+    }
+
+    /// Milliseconds from the first dispatch to the first content, and from
+    /// there to the end.
+    fn spans(&self, at_ms: u64) -> (u32, u32) {
+        let (Some(first), Some(last)) = (self.attempts.first(), self.attempts.last()) else {
+            return (0, 0);
+        };
+        let Some(content_ms) = last.first_content_ms else {
+            return (0, 0);
+        };
+        // An answer that came whole was generated before it could be seen.
+        let began_ms = if self.call.ask.stream {
+            content_ms
+        } else {
+            last.dispatched_ms
+        };
+        (
+            span_ms(first.dispatched_ms, content_ms),
+            span_ms(began_ms, at_ms),
+        )
+    }
+
+    fn attempt_facts<'a>(
+        &'a self,
+        ended: &Ended<'a>,
+        verdict: &Verdict<'_>,
+    ) -> Vec<AttemptFact<'a>> {
+        let first_ms = self.attempts.first().map_or(0, |first| first.dispatched_ms);
+        let fact = |attempt: &'a Attempt| self.attempt_fact(attempt, first_ms, ended.at_ms);
+        let mut facts: Vec<_> = self.attempts.iter().map(fact).collect();
+        if let Some(last) = facts.last_mut() {
+            last.upstream_id = ended.report.upstream_id.as_deref().unwrap_or("");
+            last.failure = last.failure.or_else(|| failure_of(ended));
+            // The attempts before it came to nothing and were billed nothing.
+            if let Some(cost) = verdict.costs.last() {
+                last.billed = cost.amount;
+                last.payer = cost.payer;
+            }
+        }
+        facts
+    }
+
+    fn attempt_fact<'a>(
+        &'a self,
+        attempt: &'a Attempt,
+        first_ms: u64,
+        at_ms: u64,
+    ) -> AttemptFact<'a> {
+        let market = &self.call.market;
+        let target = &*attempt.target;
+        let sent_ms = attempt.dispatched_ms;
+        AttemptFact {
+            provider: &target.provider.slug,
+            endpoint: &market.endpoint(target).id,
+            model: &market.catalog.model(target.model).slug,
+            request_id: attempt.request_id.as_deref().unwrap_or(""),
+            status: attempt.status,
+            failure: attempt.failure,
+            dispatch_ms: span_ms(first_ms, sent_ms),
+            head_ms: attempt.head_ms.map_or(0, |ms| span_ms(sent_ms, ms)),
+            latency_ms: span_ms(0, attempt.latency_ms(at_ms)),
+            end_ms: span_ms(sent_ms, attempt.ended_ms.unwrap_or(at_ms)),
+            ..AttemptFact::default()
+        }
+    }
+
+    /// What caching saved or cost.
+    fn cache_discount(&self, usage: &Usage) -> Nanos {
+        if usage.cache_read == 0 && usage.cache_write() == 0 {
+            return Nanos::ZERO;
+        }
+        let prices = &self.call.market.endpoint(self.target()).prices;
+        price::cache_discount(usage, prices).unwrap_or_default()
+    }
+}
+
+/// Milliseconds between two moments, as records hold them: more than 49 days
+/// are 49 days.
+fn span_ms(from_ms: u64, to_ms: u64) -> u32 {
+    u32::try_from(to_ms.saturating_sub(from_ms)).unwrap_or(u32::MAX)
+}
+
+fn failure_of(ended: &Ended<'_>) -> Option<FailureKind> {
+    match ended.ending {
+        Ending::Broke(failure) | Ending::OutOfMoney(failure) | Ending::Failed(failure) => {
+            Some(failure.kind)
+        }
+        Ending::Stopped => Some(FailureKind::Server),
+        _ if ended.report.finish == Some("error") => Some(FailureKind::Unmapped),
+        _ => None,
+    }
+}
+
+fn finish_word(ended: &Ended<'_>) -> &'static str {
+    match ended.ending {
+        Ending::Broke(_) | Ending::OutOfMoney(_) | Ending::Failed(_) | Ending::Stopped => "error",
+        _ => ended.report.finish.unwrap_or(""),
+    }
+}

@@ -1,0 +1,157 @@
+//! A call whose money is set aside, from its hold to its one end.
+//!
+//! Whoever holds a [`Running`] holds the call: the search for an answer, the
+//! relay of a stream, a drain. It is handed from one to the next, and
+//! whichever of them lets go of it ends the call. [`Running::end`] is the
+//! only end there is, and dropping only says which one it is.
+
+use std::sync::Arc;
+
+use bourse_ledger::who_pays::End;
+use bourse_vocab::{Failure, FailureKind};
+
+use crate::call::Call;
+use crate::market::Target;
+use crate::phases::settle::Ending;
+use crate::relay::Report;
+use crate::tab::Tab;
+
+/// One attempt of a call, from its dispatch to its end. Times are
+/// milliseconds since 1970.
+pub struct Attempt {
+    /// Who was tried.
+    pub target: Arc<Target>,
+    /// How it ended; `None` while it runs.
+    pub end: Option<End>,
+    /// The HTTP status; 0 if there was no answer.
+    pub status: u16,
+    /// Whether any of the request may have reached the provider.
+    pub is_sent: bool,
+    /// What went wrong, if anything did.
+    pub failure: Option<FailureKind>,
+    /// The provider's id for the request, where it gave one with an error.
+    pub request_id: Option<String>,
+    /// When it was sent.
+    pub dispatched_ms: u64,
+    /// When the head of the response was there.
+    pub head_ms: Option<u64>,
+    /// When the model had said something, shown or hidden.
+    pub first_content_ms: Option<u64>,
+    /// When it had ended.
+    pub ended_ms: Option<u64>,
+    /// What the model has thought so far, out of the caller's sight, as of
+    /// the last checkpoint. Nothing is shown yet, so there may be another
+    /// attempt.
+    pub thought: Option<Report>,
+}
+
+impl Attempt {
+    /// An attempt that begins.
+    #[must_use]
+    pub fn begin(target: &Arc<Target>, at_ms: u64) -> Self {
+        target.health.begin();
+        Self {
+            target: Arc::clone(target),
+            end: None,
+            status: 0,
+            is_sent: true,
+            failure: None,
+            request_id: None,
+            dispatched_ms: at_ms,
+            head_ms: None,
+            first_content_ms: None,
+            ended_ms: None,
+            thought: None,
+        }
+    }
+
+    /// Milliseconds from sending to the first content, or to the end if there
+    /// was none; to `now_ms` while it runs.
+    #[must_use]
+    pub fn latency_ms(&self, now_ms: u64) -> u64 {
+        self.first_content_ms
+            .or(self.ended_ms)
+            .unwrap_or(now_ms)
+            .saturating_sub(self.dispatched_ms)
+    }
+}
+
+/// A call whose money is set aside.
+pub struct Running {
+    /// The call.
+    pub call: Box<Call>,
+    /// Its money.
+    pub tab: Tab,
+    /// Its attempts, in order; the last may still run.
+    pub attempts: Vec<Attempt>,
+    is_ended: bool,
+}
+
+impl Running {
+    /// A call whose hold has just been made.
+    #[must_use]
+    pub const fn new(call: Box<Call>, tab: Tab) -> Self {
+        Self {
+            call,
+            tab,
+            attempts: Vec::new(),
+            is_ended: false,
+        }
+    }
+
+    /// Whether the call has ended.
+    #[must_use]
+    pub const fn is_ended(&self) -> bool {
+        self.is_ended
+    }
+
+    /// Notes that the call ends; `false` if it had ended before.
+    pub(crate) const fn begin_end(&mut self) -> bool {
+        !std::mem::replace(&mut self.is_ended, true)
+    }
+
+    /// Ends a call that no attempt answered.
+    pub fn fail(&mut self, failure: &Failure) {
+        let thought = self.take_thought();
+        self.end(&thought, Ending::Failed(failure));
+    }
+
+    /// What the model was paid for thinking, if nothing was shown of it.
+    fn take_thought(&mut self) -> Report {
+        self.attempts
+            .last_mut()
+            .and_then(|attempt| attempt.thought.take())
+            .unwrap_or_default()
+    }
+
+    /// Whom the call is about: who answers, or was tried last, or would have
+    /// been tried first.
+    #[must_use]
+    pub fn target(&self) -> &Arc<Target> {
+        match self.attempts.last() {
+            Some(attempt) => &attempt.target,
+            None => self.tab.target(),
+        }
+    }
+
+    /// Which end it is if the call is let go of now.
+    #[must_use]
+    pub fn ending_if_dropped(&self) -> Ending<'static> {
+        if self.call.status.is_detached() {
+            Ending::DrainCapped
+        } else if self.call.gateway.stopping.is_cut_off() {
+            Ending::Stopped
+        } else {
+            Ending::ClientLeft
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if !self.is_ended {
+            let thought = self.take_thought();
+            self.end(&thought, self.ending_if_dropped());
+        }
+    }
+}
