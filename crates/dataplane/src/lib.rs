@@ -25,3 +25,6 @@ pub mod respond;
 pub mod running;
 pub mod tab;
 pub mod way;
+
+#[cfg(test)]
+mod tests;

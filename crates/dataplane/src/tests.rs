@@ -1,0 +1,16 @@
+//! Calls in paused time, against a scripted upstream: see
+//! `docs/how-to/test-with-time.md`.
+
+mod books;
+mod harness;
+mod script;
+
+mod deadlines;
+mod drains;
+mod failover;
+mod keep_alive;
+mod leaving;
+mod metering;
+mod records;
+mod rows;
+mod stopping;

@@ -1,0 +1,151 @@
+//! What was booked for a call, in a line that a test can compare.
+
+use std::fmt::Write as _;
+
+use bourse_ledger::record::{self, Cost, Facts, Payer, Record};
+use bourse_spool::Position;
+use bourse_store::Till;
+use bourse_vocab::{Count, FailureKind};
+
+/// What a token of the input costs in nano-dollars at each provider; one of
+/// the output costs twice as much.
+pub const PROMPT_NANOS: [(&str, i64); 3] = [("one", 1_000), ("two", 3_000), ("three", 5_000)];
+
+/// What the journal says of a call.
+#[derive(Debug, Default)]
+pub struct Booked {
+    /// What was set aside at first, and each time more.
+    pub holds: Vec<i64>,
+    /// Providers to which the call went on.
+    pub dispatched: Vec<String>,
+    /// Output tokens that were delivered at each checkpoint.
+    pub checkpoints: Vec<u64>,
+    /// How it ended, in a line. Empty while it runs.
+    pub end: String,
+    /// What is remembered of it.
+    pub facts: Option<Remembered>,
+}
+
+/// Facts that tests look at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remembered {
+    pub provider: String,
+    pub upstream_id: String,
+    pub finish: String,
+    pub streamed: bool,
+    pub cancelled: bool,
+    pub estimated: bool,
+    pub latency_ms: u32,
+    pub generation_ms: u32,
+    pub completion: u64,
+    pub failure: Option<FailureKind>,
+    /// Provider, status, milliseconds to the first content or to giving up,
+    /// the provider's id of its answer or of the request.
+    pub attempts: Vec<(String, u16, u32, String)>,
+}
+
+/// Reads the journal of a till with one call in it.
+pub fn booked(till: &Till) -> Booked {
+    let mut reader = till.spool().reader(Position::default());
+    let batch = reader.read(till.spool().written(), 100_000).unwrap();
+    let mut booked = Booked::default();
+    for bytes in batch.iter() {
+        match record::decode(bytes).unwrap() {
+            Record::Hold(hold) => booked.holds.push(hold.amount.0),
+            Record::Extend(extend) => booked.holds.push(extend.extra.0),
+            Record::Dispatch(dispatch) => booked.dispatched.push(dispatch.provider.to_owned()),
+            Record::Checkpoint(checkpoint) => booked.checkpoints.push(checkpoint.completion),
+            Record::Settle(settle) => {
+                assert_eq!(booked.end, "", "a call ends once");
+                let settlement = &settle.settlement;
+                let facts = &settlement.facts;
+                let price = price_of(facts.provider);
+                let (prompt, completion) = counts(facts);
+                let worth = price * i64::try_from(prompt + 2 * completion).unwrap();
+                assert_eq!(
+                    settlement.charge.0, worth,
+                    "the charge is the usage's price"
+                );
+                for cost in &settlement.costs {
+                    assert_eq!(cost.amount.0, worth, "without a markup, cost is charge");
+                }
+                let count = if facts.flags.estimated {
+                    format!("~/{completion}")
+                } else {
+                    format!("{prompt}/{completion}")
+                };
+                booked.end = format!("settled {count}");
+                if settle.paid < settlement.charge {
+                    booked.end.push_str("; short");
+                }
+                costs(&mut booked.end, &settlement.costs, &settlement.possible);
+                booked.facts = Some(remember(facts));
+                let total = record::recompute(&Record::Settle(settle.clone())).unwrap();
+                assert_eq!(total.total, settlement.charge, "the lines say the same");
+            }
+            Record::Void(void) => {
+                assert_eq!(booked.end, "", "a call ends once");
+                let voiding = &void.voiding;
+                booked.end = format!("void {:?}", voiding.reason);
+                costs(&mut booked.end, &voiding.costs, &voiding.possible);
+                for possible in &voiding.possible {
+                    assert_eq!(possible.amount, void.held, "at most what was set aside");
+                }
+                booked.facts = Some(remember(&voiding.facts));
+            }
+            Record::Refused(_) => {}
+        }
+    }
+    booked
+}
+
+fn counts(facts: &Facts<'_>) -> (u64, u64) {
+    let count = |count| facts.counts.get(count);
+    (count(Count::Prompt), count(Count::Completion))
+}
+
+fn price_of(provider: &str) -> i64 {
+    let found = PROMPT_NANOS.iter().find(|(slug, _)| *slug == provider);
+    found.unwrap().1
+}
+
+fn costs(line: &mut String, costs: &[Cost<'_>], possible: &[Cost<'_>]) {
+    for cost in costs {
+        let payer = match cost.payer {
+            Payer::Customer => "customer",
+            Payer::House => "house",
+        };
+        write!(line, "; {} pays {}", payer, cost.provider).unwrap();
+    }
+    for cost in possible {
+        assert_eq!(cost.payer, Payer::House);
+        write!(line, "; possible {}", cost.provider).unwrap();
+    }
+}
+
+fn remember(facts: &Facts<'_>) -> Remembered {
+    Remembered {
+        provider: facts.provider.to_owned(),
+        upstream_id: facts.upstream_id.to_owned(),
+        finish: facts.finish.to_owned(),
+        streamed: facts.flags.streamed,
+        cancelled: facts.flags.cancelled,
+        estimated: facts.flags.estimated,
+        latency_ms: facts.latency_ms,
+        generation_ms: facts.generation_ms,
+        completion: counts(facts).1,
+        failure: facts.failure,
+        attempts: facts
+            .attempts
+            .iter()
+            .map(|attempt| {
+                (
+                    attempt.provider.to_owned(),
+                    attempt.status,
+                    attempt.latency_ms,
+                    format!("{}{}", attempt.upstream_id, attempt.request_id),
+                )
+            })
+            .collect(),
+    }
+}

@@ -1,0 +1,146 @@
+//! Who is tried, when, and who must rest.
+
+use bourse_net::NetErrorKind;
+use bourse_routing::plan::ATTEMPTS_MAX;
+
+use super::harness::{ms, play, play_whole, secs};
+use super::script::Answer;
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_goes_to_the_next_target_at_once() {
+    for first in [
+        Answer::status(408),
+        Answer::status(429),
+        Answer::status(500),
+        Answer::status(502),
+        Answer::status(503),
+        Answer::status(529),
+        Answer::unreachable(NetErrorKind::Resolve),
+        Answer::unreachable(NetErrorKind::Exhausted),
+        Answer::stream().error_event(),
+    ] {
+        let played = play().one(first).two(Answer::good()).play().await;
+        assert_eq!(played.got.text(), "hi");
+        assert_eq!(played.got.at, ms(0), "without a wait");
+        assert_eq!(played.harness.script.called(), ["one", "two"]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mistake_of_the_callers_is_not_tried_elsewhere() {
+    for status in [400, 422] {
+        let played = play()
+            .one(Answer::status(status))
+            .two(Answer::good())
+            .check("void AttemptsFailed")
+            .await;
+        assert_eq!(played.harness.script.called(), ["one"]);
+        assert_eq!(played.got.status, status);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_healthy_target_is_tried_twice() {
+    let played = play()
+        .provider("one", [Answer::status(503), Answer::good()])
+        .check("settled 10/2; customer pays one")
+        .await;
+    assert_eq!(played.harness.script.called(), ["one", "one"]);
+    assert_eq!(played.harness.attempts("one"), [1, 1, 0, 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn attempts_are_bounded() {
+    let played = play()
+        .one(Answer::status(503))
+        .two(Answer::status(503))
+        .three(Answer::status(503))
+        .check("void AttemptsFailed")
+        .await;
+    assert!(played.harness.script.called().len() <= ATTEMPTS_MAX as usize);
+    assert_eq!(played.got.error(), Some(503));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rate_limit_is_obeyed_to_the_millisecond() {
+    for (name, value, rest) in [
+        ("retry-after", "7", secs(7)),
+        ("retry-after-ms", "1500", ms(1_500)),
+        // NOW is 12:00 of that day.
+        ("retry-after", "Sat, 21 Nov 2026 12:01:00 GMT", secs(60)),
+        // More than five minutes are believed of nobody.
+        ("retry-after", "86400", secs(300)),
+        ("retry-after", "never mind", secs(1)),
+    ] {
+        let limited = Answer::status(429).header(name, value);
+        let play = play().provider("one", [limited, Answer::good()]);
+        let harness = play.harness().await;
+        assert_eq!(harness.ask(&play).await.status, 429, "{value}");
+        let got = harness.ask(&play).await;
+        assert_eq!(got.status, 429, "{value}: nobody is called");
+        let seconds = rest.as_millis().div_ceil(1_000).to_string();
+        assert_eq!(got.retry_after, Some(seconds), "{value}");
+        assert_eq!(harness.script.called().len(), 1);
+        tokio::time::advance(rest - ms(1)).await;
+        assert_eq!(harness.ask(&play).await.status, 429, "{value}");
+        tokio::time::advance(ms(1)).await;
+        assert_eq!(harness.ask(&play).await.text(), "hi", "{value}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn others_serve_while_one_rests() {
+    let play = play()
+        .one(Answer::status(429).header("retry-after", "30"))
+        .two(Answer::good());
+    let harness = play.harness().await;
+    for _ in 0..3 {
+        assert_eq!(harness.ask(&play).await.text(), "hi");
+    }
+    assert_eq!(harness.script.called(), ["one", "two", "two", "two"]);
+    assert_eq!(harness.attempts("one"), [0, 0, 1, 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_endpoint_that_failed_is_tried_last_for_half_a_minute() {
+    let play = play()
+        .provider("one", [Answer::status(500), Answer::good()])
+        .two(Answer::good())
+        .member("provider", "replaced");
+    let harness = play.harness().await;
+    harness.ask(&play).await;
+    assert_eq!(harness.script.called(), ["one", "two"]);
+    assert!(
+        harness
+            .target("one")
+            .health
+            .is_unstable(super::harness::NOW)
+    );
+    let later = super::harness::NOW + 30_000;
+    assert!(!harness.target("one").health.is_unstable(later));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_first_target_is_not_hedged() {
+    // Nobody else is asked while one still may answer.
+    let played = play()
+        .one(Answer::good().head_after(secs(29)))
+        .two(Answer::good())
+        .check("settled 10/2; customer pays one")
+        .await;
+    assert_eq!(played.harness.script.called(), ["one"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_failures_before_the_last_are_told() {
+    let played = play_whole()
+        .one(Answer::status(500))
+        .two(Answer::status(400))
+        .check("void AttemptsFailed")
+        .await;
+    assert!(
+        played.got.body.contains("previous_errors"),
+        "{}",
+        played.got.body
+    );
+}

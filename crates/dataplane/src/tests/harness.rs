@@ -1,0 +1,517 @@
+//! A data plane with a scripted upstream, a store in memory and a clock that
+//! stands still unless somebody waits.
+//!
+//! ```text
+//! play().one(Answer::status(500)).two(Answer::good())
+//!     .check("settled 10/2; customer pays two").await;
+//! ```
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::Poll;
+use std::time::Duration;
+
+use bourse_catalog::{
+    Overlay, OverlayEndpoint, OverlayModel, OverlayPrice, OverlayProvider, RawCatalog, Snapshot,
+};
+use bourse_ledger::GrantKind;
+use bourse_net::Http2;
+use bourse_policy::key::{KeyText, RANDOM_BYTES};
+use bourse_policy::{KeyHash, KeyKind};
+use bourse_providers::{Compatible, Credential, Disconnect};
+use bourse_spool::Options;
+use bourse_store::{Accounts, Grant, Keys, MemoryStore, NewKey, SyncMode, Till};
+use bourse_vocab::{AccountId, Format, Nanos};
+use bytes::Bytes;
+use http::Request;
+use http_body::Body;
+use http_body_util::Full;
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::books::{Booked, PROMPT_NANOS, booked};
+use super::script::{Answer, Script};
+use crate::clock::Clock;
+use crate::drains::Drains;
+use crate::endpoints;
+use crate::gateway::{CallLimits, Counters, Gateway, Stopping};
+use crate::keyring::{Keyring, Office};
+use crate::market::{Market, Memory, ProviderSetup, Target};
+use crate::pipeline::{Worker, call};
+
+/// 21 November 2026, 12:00 UTC.
+pub const NOW: u64 = 1_795_262_400_000;
+const MODEL: &str = "acme/chat";
+/// Far longer than any call of a test takes.
+const PATIENCE: Duration = Duration::from_secs(1_000_000);
+
+pub const fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+pub const fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// A call that is to be played.
+pub struct Play {
+    answers: Vec<(&'static str, Vec<Answer>)>,
+    body: Value,
+    leaves: Option<Duration>,
+    setup: Setup,
+}
+
+/// What differs from test to test.
+pub struct Setup {
+    /// Whether providers bill to the end, so that they are drained.
+    pub drains: bool,
+    pub drains_max: usize,
+    /// Nano-dollars on the account.
+    pub credit: i64,
+    pub limits: CallLimits,
+}
+
+/// A streamed call.
+pub fn play() -> Play {
+    Play {
+        answers: Vec::new(),
+        body: json!({
+            "model": MODEL, "stream": true,
+            "messages": [{"role": "user", "content": "Hello there"}],
+        }),
+        leaves: None,
+        setup: Setup {
+            drains: false,
+            drains_max: 8,
+            credit: 10_000_000_000,
+            limits: CallLimits::default(),
+        },
+    }
+}
+
+/// A call for a whole answer.
+pub fn play_whole() -> Play {
+    play().member("stream", false)
+}
+
+impl Play {
+    pub fn one(self, answer: Answer) -> Self {
+        self.provider("one", [answer])
+    }
+
+    pub fn two(self, answer: Answer) -> Self {
+        self.provider("two", [answer])
+    }
+
+    pub fn three(self, answer: Answer) -> Self {
+        self.provider("three", [answer])
+    }
+
+    /// A provider that does one after the other. Providers are tried in the
+    /// order in which they are named.
+    pub fn provider(
+        mut self,
+        name: &'static str,
+        answers: impl IntoIterator<Item = Answer>,
+    ) -> Self {
+        self.answers.push((name, answers.into_iter().collect()));
+        self
+    }
+
+    /// The client leaves after so long.
+    pub fn leaves(mut self, after: Duration) -> Self {
+        self.leaves = Some(after);
+        self
+    }
+
+    /// Providers bill to the end.
+    pub fn drains(self) -> Self {
+        self.setup(|setup| setup.drains = true)
+    }
+
+    pub fn member(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.body[name] = value.into();
+        self
+    }
+
+    /// `reasoning.exclude`: the client does not see thoughts.
+    pub fn hides_thoughts(self) -> Self {
+        self.member("reasoning", json!({"exclude": true}))
+    }
+
+    pub fn setup(mut self, change: impl FnOnce(&mut Setup)) -> Self {
+        change(&mut self.setup);
+        self
+    }
+
+    /// The data plane that the call is made on.
+    pub async fn harness(&self) -> Harness {
+        let harness = Harness::new(&self.setup).await;
+        for (name, answers) in &self.answers {
+            harness.script.will(name, answers.clone());
+        }
+        harness
+    }
+
+    /// Makes the call.
+    pub async fn play(self) -> Played {
+        let harness = self.harness().await;
+        harness.play(&self).await
+    }
+
+    /// Makes the call, and compares how it was booked: see
+    /// [`Booked::end`].
+    #[track_caller]
+    pub fn check(self, expected: &'static str) -> impl Future<Output = Played> {
+        let caller = std::panic::Location::caller();
+        async move {
+            let played = self.play().await;
+            assert_eq!(played.booked.end, expected, "at {caller}");
+            played
+        }
+    }
+
+    fn body(&self) -> String {
+        let mut body = self.body.clone();
+        let order: Vec<_> = self.answers.iter().map(|(name, _)| *name).collect();
+        body["provider"] = json!({"order": order, "only": order});
+        body.to_string()
+    }
+}
+
+/// What came of a call.
+pub struct Played {
+    pub got: Got,
+    pub booked: Booked,
+    pub harness: Harness,
+}
+
+/// What the client saw.
+#[derive(Debug, Default)]
+pub struct Got {
+    /// 0 if it left before there was one.
+    pub status: u16,
+    pub retry_after: Option<String>,
+    pub body: String,
+    /// When the head came.
+    pub head_at: Duration,
+    /// When the last byte came.
+    pub at: Duration,
+    pub is_ended: bool,
+}
+
+impl Got {
+    fn events(&self) -> impl Iterator<Item = Value> {
+        self.body
+            .lines()
+            .filter_map(|line| line.strip_prefix("data: "))
+            .filter(|data| *data != "[DONE]")
+            .map(|data| serde_json::from_str(data).unwrap())
+    }
+
+    /// The text of the answer.
+    pub fn text(&self) -> String {
+        self.events()
+            .filter_map(|event| {
+                let content = &event["choices"][0]["delta"]["content"];
+                content.as_str().map(str::to_owned)
+            })
+            .collect()
+    }
+
+    /// Whether the stream was ended as a finished one.
+    pub fn is_done(&self) -> bool {
+        self.body.ends_with("data: [DONE]\n\n")
+    }
+
+    pub fn comments(&self) -> usize {
+        self.body.matches(": OPENROUTER PROCESSING\n\n").count()
+    }
+
+    /// The code of the error event, or of the error body.
+    pub fn error(&self) -> Option<u64> {
+        let whole = serde_json::from_str::<Value>(&self.body).ok();
+        self.events()
+            .chain(whole)
+            .find_map(|event| event["error"]["code"].as_u64())
+    }
+}
+
+/// A data plane.
+pub struct Harness {
+    pub worker: Worker<Script>,
+    pub script: Script,
+    began: Instant,
+    key: String,
+    _dir: tempfile::TempDir,
+}
+
+/// Nobody beside the server changes anything.
+struct NoOffice;
+
+impl Office for NoOffice {
+    fn refresh(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(std::future::ready(()))
+    }
+}
+
+const ACCOUNT: AccountId = AccountId(1);
+
+impl Harness {
+    async fn new(setup: &Setup) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let key = KeyText::generate(KeyKind::Inference, &[7; RANDOM_BYTES]);
+        let store = MemoryStore::new();
+        let account = store.create_account("acme", NOW).await.unwrap().id;
+        assert_eq!(account, ACCOUNT);
+        let grant = Grant {
+            account,
+            kind: GrantKind::TopUp,
+            amount: Nanos(setup.credit),
+            note: String::new(),
+            reference: None,
+            at_ms: NOW,
+        };
+        store.grant(grant).await.unwrap();
+        let new_key = NewKey {
+            account,
+            hash: KeyHash::of(key.reveal()),
+            label: key.label(),
+            name: "test".to_owned(),
+            kind: KeyKind::Inference,
+            limit: None,
+            limit_reset: None,
+            include_byok_in_limit: false,
+            expires_at_ms: None,
+        };
+        let principal = store.create_key(new_key, NOW).await.unwrap().principal();
+        let options = Options {
+            // Nothing here asks whether the disk has it.
+            sync_interval: Duration::from_secs(3_600),
+            ..Options::default()
+        };
+        let (till, _) = Till::open(&store, dir.path(), SyncMode::Group, options, NOW)
+            .await
+            .unwrap();
+        let memory = Memory::default();
+        let keyring = Keyring::default();
+        keyring.update([principal]);
+        let gateway = Gateway {
+            market: arc_swap::ArcSwap::from_pointee(market(setup, &memory)),
+            memory,
+            keyring,
+            office: Arc::new(NoOffice),
+            till: Arc::new(till),
+            wait_for_disk: false,
+            limits: setup.limits,
+            counters: Counters::default(),
+            clock: Clock::timer(NOW),
+            drains: Arc::new(Drains::new(setup.drains_max)),
+            stopping: Stopping::default(),
+        };
+        let script = Script::default();
+        Self {
+            worker: Worker {
+                gateway: Arc::new(gateway),
+                client: script.clone(),
+            },
+            script,
+            began: Instant::now(),
+            key: key.reveal().to_owned(),
+            _dir: dir,
+        }
+    }
+
+    pub fn gateway(&self) -> &Arc<Gateway> {
+        &self.worker.gateway
+    }
+
+    /// How long the harness is there.
+    pub fn elapsed(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    /// Makes a call.
+    pub async fn play(self, play: &Play) -> Played {
+        let got = self.ask(play).await;
+        let booked = self.booked().await;
+        Played {
+            got,
+            booked,
+            harness: self,
+        }
+    }
+
+    /// Makes a call; returns what the client saw until it left.
+    pub async fn ask(&self, play: &Play) -> Got {
+        let mut got = Got::default();
+        let reading = self.read(play.body(), &mut got);
+        // A future that is dropped is a client that left.
+        let _ = timeout(play.leaves.unwrap_or(PATIENCE), reading).await;
+        got
+    }
+
+    async fn read(&self, body: String, got: &mut Got) {
+        let began = Instant::now();
+        let request = self.request("/v1/chat/completions", body);
+        let endpoint = endpoints::at("/v1/chat/completions").unwrap();
+        let response = call(&self.worker, endpoint, request).await;
+        got.status = response.status().as_u16();
+        got.head_at = began.elapsed();
+        let retry_after = response.headers().get("retry-after");
+        got.retry_after = retry_after.map(|value| value.to_str().unwrap().to_owned());
+        let mut body = response.into_body();
+        while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+            let data = frame.unwrap().into_data().unwrap();
+            got.body.push_str(std::str::from_utf8(&data).unwrap());
+            got.at = began.elapsed();
+        }
+        got.is_ended = true;
+    }
+
+    /// Makes a call for a text completion and leaves after the first poll.
+    pub async fn text_completion_polled_once(&self, prompt: &str) {
+        let body = json!({"model": MODEL, "prompt": prompt, "provider": {"only": ["one"]}});
+        let request = self.request("/v1/completions", body.to_string());
+        let endpoint = endpoints::at("/v1/completions").unwrap();
+        let calling = call(&self.worker, endpoint, request);
+        let mut calling = std::pin::pin!(calling);
+        let polled = poll_fn(|cx| Poll::Ready(calling.as_mut().poll(cx))).await;
+        assert!(polled.is_pending());
+    }
+
+    /// Makes a call and leaves with the last word of the stream, before its
+    /// end.
+    pub async fn leave_after_the_last_word(&self, play: &Play) {
+        let request = self.request("/v1/chat/completions", play.body());
+        let endpoint = endpoints::at("/v1/chat/completions").unwrap();
+        let mut body = call(&self.worker, endpoint, request).await.into_body();
+        loop {
+            let frame = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await;
+            let data = frame.unwrap().unwrap().into_data().unwrap();
+            if data.ends_with(b"data: [DONE]\n\n") {
+                return;
+            }
+        }
+    }
+
+    fn request(&self, path: &str, body: String) -> Request<Full<Bytes>> {
+        Request::post(path)
+            .header("authorization", format!("Bearer {}", self.key))
+            .body(Full::new(Bytes::from(body)))
+            .unwrap()
+    }
+
+    /// What is on hold.
+    pub fn held(&self) -> i64 {
+        let books = self.gateway().till.books();
+        books.balance(ACCOUNT).unwrap().held.0
+    }
+
+    /// What was booked, once nothing is on hold any more.
+    pub async fn booked(&self) -> Booked {
+        let settled = async {
+            while self.held() > 0 {
+                sleep(ms(50)).await;
+            }
+        };
+        timeout(PATIENCE, settled).await.expect("a hold stays");
+        booked(&self.gateway().till)
+    }
+
+    /// What was booked so far.
+    pub fn booked_now(&self) -> Booked {
+        booked(&self.gateway().till)
+    }
+
+    /// The target at a provider.
+    pub fn target(&self, provider: &str) -> Arc<Target> {
+        let market = self.gateway().market.load();
+        let mut targets = market.targets().iter();
+        let found = targets.find(|target| &*target.provider.slug == provider);
+        Arc::clone(found.unwrap())
+    }
+
+    /// How many calls are under way.
+    pub fn in_flight(&self) -> u64 {
+        self.gateway().counters.in_flight.load(Relaxed)
+    }
+
+    /// How many calls have failed: by the caller, the provider, us.
+    pub fn failures(&self) -> [u64; 3] {
+        let failures = &self.gateway().counters.failures;
+        std::array::from_fn(|index| failures[index].load(Relaxed))
+    }
+
+    /// How many attempts at a provider succeeded, failed, were told to slow
+    /// down, were let go of.
+    pub fn attempts(&self, provider: &str) -> [u64; 4] {
+        let metrics = &self.target(provider).metrics;
+        [
+            &metrics.succeeded,
+            &metrics.failed,
+            &metrics.rate_limited,
+            &metrics.cancelled,
+        ]
+        .map(|count| count.load(Relaxed))
+    }
+}
+
+fn dollars(nanos: i64) -> Option<String> {
+    // Nano-dollars a token are dollars for a thousand million tokens.
+    Some(format!("{}.{:03}", nanos / 1_000, nanos % 1_000))
+}
+
+fn market(setup: &Setup, memory: &Memory) -> Market {
+    let mut overlay = Overlay::default();
+    let mut endpoints = Vec::new();
+    let mut setups = Vec::new();
+    for (slug, prompt) in PROMPT_NANOS {
+        let base_url = format!("http://{slug}.test/v1");
+        let provider = OverlayProvider {
+            base_url: Some(base_url.clone()),
+            format: Some("openai-chat".to_owned()),
+            ..OverlayProvider::default()
+        };
+        overlay.providers.insert(slug.to_owned(), provider);
+        endpoints.push(OverlayEndpoint {
+            provider: slug.to_owned(),
+            upstream_model: Some("m".to_owned()),
+            price: Some(OverlayPrice {
+                prompt: dollars(prompt),
+                completion: dollars(2 * prompt),
+                ..OverlayPrice::default()
+            }),
+            ..OverlayEndpoint::default()
+        });
+        setups.push(ProviderSetup {
+            provider: Arc::new(Compatible::operators_own(
+                slug,
+                &base_url,
+                Format::OpenAiChat,
+            )),
+            credentials: vec![Credential::None],
+            base_url,
+            http2: Http2::Never,
+            on_disconnect: if setup.drains {
+                Disconnect::Drain
+            } else {
+                Disconnect::Cancel
+            },
+            simulated: false,
+        });
+    }
+    overlay.models.push(OverlayModel {
+        slug: MODEL.to_owned(),
+        context_length: Some(100_000),
+        reasoning: Some(true),
+        endpoints,
+        ..OverlayModel::default()
+    });
+    let catalog = Snapshot::build(RawCatalog::default(), &[overlay]).unwrap();
+    let (market, problems) = Market::build(Arc::new(catalog), setups, 0, memory);
+    assert!(problems.is_empty(), "{problems:?}");
+    market
+}

@@ -1,0 +1,274 @@
+//! The client leaves: a call can be dropped wherever it waits.
+
+use std::time::Duration;
+
+use super::harness::{Harness, ms, play, play_whole, secs};
+use super::script::{Answer, Fate};
+
+#[tokio::test(start_paused = true)]
+async fn while_the_request_is_written() {
+    // A long text completion is translated on another thread.
+    let play = play().one(Answer::good()).member("messages", "not used");
+    let harness = play.harness().await;
+    let prompt = "x".repeat(256 * 1024);
+    harness.text_completion_polled_once(&prompt).await;
+    let booked = harness.booked().await;
+    assert_eq!(booked.end, "void NotDispatched");
+    assert_eq!(harness.script.called(), [""; 0]);
+    assert_eq!(harness.in_flight(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_connecting() {
+    for drains in [false, true] {
+        let played = play()
+            .setup(|setup| setup.drains = drains)
+            .one(Answer::status(400).connect_after(secs(4)))
+            .leaves(secs(1))
+            .play()
+            .await;
+        // Whoever bills to the end is asked to the end.
+        let (end, fate) = if drains {
+            ("void AttemptsFailed", Fate::Answered)
+        } else {
+            ("void CallerLeft; possible one", Fate::Dropped)
+        };
+        assert_eq!(played.booked.end, end);
+        assert_eq!(played.harness.script.fate(), fate);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_awaiting_the_head() {
+    let played = play()
+        .one(Answer::good().head_after(secs(4)))
+        .leaves(secs(1))
+        .check("void CallerLeft; possible one")
+        .await;
+    assert_eq!(played.harness.elapsed(), secs(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_awaiting_a_head_that_is_drained() {
+    let played = play()
+        .drains()
+        .one(Answer::good().head_after(secs(4)))
+        .leaves(secs(1))
+        .check("settled 10/2; customer pays one")
+        .await;
+    assert_eq!(played.harness.script.fate(), Fate::Answered);
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_awaiting_the_first_content() {
+    for (drains, end) in [
+        (false, "void CallerLeft; possible one"),
+        (true, "settled 10/2; customer pays one"),
+    ] {
+        play()
+            .setup(|setup| setup.drains = drains)
+            .one(
+                Answer::stream()
+                    .role()
+                    .wait(secs(4))
+                    .text("hi")
+                    .finish()
+                    .usage(10, 2)
+                    .done(),
+            )
+            .leaves(secs(1))
+            .check(end)
+            .await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_the_model_thinks_out_of_sight() {
+    // What was thought was ordered: it is paid, as of the last checkpoint.
+    let think = |answer: Answer| answer.thought("eight by").wait(ms(300));
+    for (drains, end) in [
+        (false, "settled ~/8; customer pays one"),
+        (true, "settled 10/99; customer pays one"),
+    ] {
+        play()
+            .setup(|setup| setup.drains = drains)
+            .hides_thoughts()
+            .one(
+                Answer::stream()
+                    .times(30, think)
+                    .text("hi")
+                    .finish()
+                    .usage(10, 99)
+                    .done(),
+            )
+            .leaves(secs(1))
+            .check(end)
+            .await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_the_model_begins_to_think_out_of_sight() {
+    // Before the first checkpoint, too.
+    play()
+        .hides_thoughts()
+        .one(Answer::stream().thought("eight by").hang())
+        .leaves(ms(100))
+        .check("settled ~/2; customer pays one")
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_the_middle_of_a_stream() {
+    let word = |answer: Answer| answer.text("word").wait(secs(1));
+    let played = play()
+        .one(
+            Answer::stream()
+                .times(10, word)
+                .finish()
+                .usage(10, 10)
+                .done(),
+        )
+        .leaves(ms(3_500))
+        .check("settled ~/4; customer pays one")
+        .await;
+    assert_eq!(played.got.text(), "word".repeat(4));
+    assert_eq!(played.harness.script.fate(), Fate::Dropped);
+    assert_eq!(played.harness.in_flight(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_the_middle_of_a_stream_that_is_drained() {
+    let word = |answer: Answer| answer.text("word").wait(secs(1));
+    let played = play()
+        .drains()
+        .one(
+            Answer::stream()
+                .times(10, word)
+                .finish()
+                .usage(10, 10)
+                .done(),
+        )
+        .leaves(ms(3_500))
+        .check("settled 10/10; customer pays one")
+        .await;
+    assert_eq!(
+        played.got.text(),
+        "word".repeat(4),
+        "the rest is for nobody"
+    );
+    assert!(played.harness.elapsed() >= secs(10));
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_comments_are_sent() {
+    for (drains, end) in [
+        (false, "void CallerLeft; possible one"),
+        (true, "settled 10/2; customer pays one"),
+    ] {
+        let played = play()
+            .setup(|setup| setup.drains = drains)
+            .one(Answer::good().head_after(secs(60)))
+            .leaves(secs(35))
+            .check(end)
+            .await;
+        assert_eq!(played.got.comments(), 3);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_a_whole_answer_is_awaited() {
+    for (drains, end) in [
+        (false, "void CallerLeft; possible one"),
+        (true, "settled 10/2; customer pays one"),
+    ] {
+        let played = play_whole()
+            .setup(|setup| setup.drains = drains)
+            .one(Answer::whole().head_after(secs(60)))
+            .leaves(secs(35))
+            .check(end)
+            .await;
+        assert_eq!(played.got.status, 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn between_the_last_content_and_the_usage() {
+    for (drains, end) in [
+        (false, "settled ~/1; customer pays one"),
+        (true, "settled 10/2; customer pays one"),
+    ] {
+        play()
+            .setup(|setup| setup.drains = drains)
+            .one(
+                Answer::stream()
+                    .text("hi")
+                    .finish()
+                    .wait(secs(2))
+                    .usage(10, 2)
+                    .done(),
+            )
+            .leaves(secs(1))
+            .check(end)
+            .await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_the_settlement_nothing_changes() {
+    let play = play().drains().one(Answer::good());
+    let harness = play.harness().await;
+    // All of the answer is there; the client takes the last word and does not
+    // come back for the end of the body.
+    harness.leave_after_the_last_word(&play).await;
+    assert_eq!(
+        harness.booked().await.end,
+        "settled 10/2; customer pays one"
+    );
+    assert_eq!(harness.gateway().drains.running(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_every_moment_the_books_are_closed_once() {
+    // A failed attempt, a slow one, thoughts, words, usage: the client leaves
+    // at each tenth of a second of it.
+    for drains in [false, true] {
+        for tenths in 0..40 {
+            let play = play()
+                .setup(|setup| setup.drains = drains)
+                .one(Answer::status(500).head_after(ms(350)))
+                .two(
+                    Answer::stream()
+                        .connect_after(ms(450))
+                        .head_after(ms(450))
+                        .role()
+                        .times(3, |answer| answer.wait(ms(250)).thought("hm"))
+                        .times(4, |answer| answer.wait(ms(250)).text("word"))
+                        .wait(ms(250))
+                        .finish()
+                        .usage(10, 7)
+                        .done(),
+                )
+                .leaves(ms(tenths * 100));
+            left_clean(play.harness().await, &play, tenths).await;
+        }
+    }
+}
+
+async fn left_clean(harness: Harness, play: &super::harness::Play, tenths: u64) {
+    harness.ask(play).await;
+    let booked = harness.booked().await;
+    assert_ne!(booked.end, "", "at {tenths}");
+    assert_eq!(harness.held(), 0, "at {tenths}");
+    tokio::time::timeout(
+        Duration::from_secs(200),
+        harness.gateway().drains.all_ended(),
+    )
+    .await
+    .unwrap();
+    assert_eq!(harness.in_flight(), 0, "at {tenths}");
+    for provider in ["one", "two"] {
+        let in_flight = harness.target(provider).health.in_flight();
+        assert_eq!(in_flight, 0, "{provider} at {tenths}");
+    }
+}

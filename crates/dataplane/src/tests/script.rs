@@ -1,0 +1,372 @@
+//! An upstream that does what it is told, when it is told.
+
+use std::collections::{HashMap, VecDeque};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bourse_net::{
+    Deadlines, NetError, NetErrorKind, Origin, OutgoingRequest, Response, Timing, Upstream,
+    UpstreamBody,
+};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http_body::Frame;
+use serde_json::json;
+use tokio::time::{Sleep, sleep, timeout};
+
+/// What a provider does with one request.
+#[derive(Clone)]
+pub struct Answer {
+    connect: Duration,
+    unreachable: Option<NetErrorKind>,
+    head: Duration,
+    status: u16,
+    headers: Vec<(&'static str, String)>,
+    steps: VecDeque<Step>,
+}
+
+#[derive(Clone)]
+enum Step {
+    Wait(Duration),
+    Send(Bytes),
+    Fail(NetErrorKind),
+    Hang,
+}
+
+/// Long enough that no deadline is longer.
+const FOR_EVER: Duration = Duration::from_secs(1_000_000);
+
+impl Answer {
+    fn new(status: u16, content_type: &str) -> Self {
+        Self {
+            connect: Duration::ZERO,
+            unreachable: None,
+            head: Duration::ZERO,
+            status,
+            headers: vec![("content-type", content_type.to_owned())],
+            steps: VecDeque::new(),
+        }
+    }
+
+    /// A stream that has just begun.
+    pub fn stream() -> Self {
+        Self::new(200, "text/event-stream")
+    }
+
+    /// A stream that says `hi` and is whole: 10 tokens in, 2 out.
+    pub fn good() -> Self {
+        Self::stream().text("hi").finish().usage(10, 2).done()
+    }
+
+    /// A whole answer of 10 tokens in and 2 out.
+    pub fn whole() -> Self {
+        Self::late_whole(Duration::ZERO)
+    }
+
+    /// The same, so long after its head.
+    pub fn late_whole(wait: Duration) -> Self {
+        let body = json!({
+            "id": "up-whole",
+            "choices": [{"index": 0, "finish_reason": "stop",
+                "message": {"role": "assistant", "content": "hi"}}],
+            "usage": {"prompt_tokens": 10, "completion_tokens": 2, "total_tokens": 12},
+        });
+        let head = Self::new(200, "application/json");
+        head.wait(wait).send(body.to_string())
+    }
+
+    /// A whole answer with this body.
+    pub fn reply(body: &serde_json::Value) -> Self {
+        Self::new(200, "application/json").send(body.to_string())
+    }
+
+    /// An error with this status.
+    pub fn status(status: u16) -> Self {
+        let body = json!({"error": {"message": "no", "type": "x", "code": null}});
+        Self::new(status, "application/json").send(body.to_string())
+    }
+
+    /// Takes the request and says nothing.
+    pub fn silent() -> Self {
+        Self::stream().head_after(FOR_EVER)
+    }
+
+    /// Does not let itself be connected to.
+    pub fn unreachable(kind: NetErrorKind) -> Self {
+        Self {
+            unreachable: Some(kind),
+            ..Self::stream()
+        }
+    }
+
+    /// Connecting takes so long.
+    pub fn connect_after(mut self, wait: Duration) -> Self {
+        self.connect = wait;
+        self
+    }
+
+    /// The head comes so long after the request.
+    pub fn head_after(mut self, wait: Duration) -> Self {
+        self.head = wait;
+        self
+    }
+
+    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    fn step(mut self, step: Step) -> Self {
+        self.steps.push_back(step);
+        self
+    }
+
+    pub fn wait(self, wait: Duration) -> Self {
+        self.step(Step::Wait(wait))
+    }
+
+    pub fn send(self, bytes: impl Into<Bytes>) -> Self {
+        self.step(Step::Send(bytes.into()))
+    }
+
+    /// Breaks off.
+    pub fn cut(self) -> Self {
+        self.step(Step::Fail(NetErrorKind::Truncated))
+    }
+
+    /// Says nothing more, and does not end either.
+    pub fn hang(self) -> Self {
+        self.step(Step::Hang)
+    }
+
+    fn chunk(self, delta: &serde_json::Value, finish: Option<&str>) -> Self {
+        let chunk = json!({
+            "id": "up-1", "object": "chat.completion.chunk", "model": "m",
+            "choices": [{"index": 0, "delta": delta, "finish_reason": finish}],
+        });
+        self.send(format!("data: {chunk}\n\n"))
+    }
+
+    pub fn role(self) -> Self {
+        self.chunk(&json!({"role": "assistant", "content": ""}), None)
+    }
+
+    pub fn text(self, text: &str) -> Self {
+        self.chunk(&json!({"content": text}), None)
+    }
+
+    pub fn thought(self, text: &str) -> Self {
+        self.chunk(&json!({"reasoning_content": text}), None)
+    }
+
+    pub fn comment(self) -> Self {
+        self.send(": working on it\n\n")
+    }
+
+    pub fn finish(self) -> Self {
+        self.finish_as("stop")
+    }
+
+    pub fn finish_as(self, reason: &str) -> Self {
+        self.chunk(&json!({}), Some(reason))
+    }
+
+    pub fn usage(self, prompt: u64, completion: u64) -> Self {
+        let chunk = json!({
+            "id": "up-1", "object": "chat.completion.chunk", "model": "m", "choices": [],
+            "usage": {"prompt_tokens": prompt, "completion_tokens": completion,
+                "total_tokens": prompt + completion},
+        });
+        self.send(format!("data: {chunk}\n\n"))
+    }
+
+    pub fn error_event(self) -> Self {
+        self.send("data: {\"error\":{\"message\":\"out of order\",\"code\":500}}\n\n")
+    }
+
+    pub fn done(self) -> Self {
+        self.send("data: [DONE]\n\n")
+    }
+
+    /// The same over and over.
+    pub fn times(mut self, count: usize, each: impl Fn(Self) -> Self) -> Self {
+        for _ in 0..count {
+            self = each(self);
+        }
+        self
+    }
+}
+
+/// How far a request came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    Connecting,
+    AwaitingHead,
+    Answering,
+    Answered,
+    Failed,
+    /// We let go of it.
+    Dropped,
+}
+
+/// Providers by host, and what they saw.
+#[derive(Clone, Default)]
+pub struct Script(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    answers: HashMap<String, VecDeque<Answer>>,
+    seen: Vec<(String, Fate)>,
+}
+
+impl Script {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap()
+    }
+
+    /// What a provider does with its next requests; the last of them it does
+    /// with all that follow.
+    pub fn will(&self, host: &str, answers: impl IntoIterator<Item = Answer>) {
+        let answers = answers.into_iter().collect();
+        self.lock().answers.insert(format!("{host}.test"), answers);
+    }
+
+    /// Who was called, and how that ended.
+    pub fn seen(&self) -> Vec<(String, Fate)> {
+        self.lock().seen.clone()
+    }
+
+    /// Who was called, in order.
+    pub fn called(&self) -> Vec<String> {
+        self.seen().into_iter().map(|(host, _)| host).collect()
+    }
+
+    /// What became of the last request.
+    pub fn fate(&self) -> Fate {
+        self.seen().last().unwrap().1
+    }
+
+    fn begin(&self, host: &str) -> (Answer, Request) {
+        let mut state = self.lock();
+        let answers = state.answers.get_mut(host).unwrap();
+        let answer = match answers.len() {
+            1 => answers[0].clone(),
+            _ => answers.pop_front().unwrap(),
+        };
+        let index = state.seen.len();
+        let name = host.trim_end_matches(".test").to_owned();
+        state.seen.push((name, Fate::Connecting));
+        let script = self.clone();
+        (answer, Request { script, index })
+    }
+}
+
+/// A request under way.
+struct Request {
+    script: Script,
+    index: usize,
+}
+
+impl Request {
+    fn is(&self, fate: Fate) {
+        self.script.lock().seen[self.index].1 = fate;
+    }
+
+    fn fails(&self, kind: NetErrorKind, wrote_request: bool) -> NetError {
+        self.is(Fate::Failed);
+        let mut error = NetError::new(kind);
+        error.wrote_request = wrote_request;
+        error
+    }
+}
+
+impl Drop for Request {
+    fn drop(&mut self) {
+        let fate = self.script.lock().seen[self.index].1;
+        if !matches!(fate, Fate::Answered | Fate::Failed) {
+            self.is(Fate::Dropped);
+        }
+    }
+}
+
+impl Upstream for Script {
+    async fn send(
+        &self,
+        origin: &Origin,
+        _: &OutgoingRequest,
+        deadlines: &Deadlines,
+    ) -> Result<Response, NetError> {
+        let (answer, request) = self.begin(&origin.authority());
+        if let Some(kind) = answer.unreachable {
+            return Err(request.fails(kind, false));
+        }
+        timeout(deadlines.connect, sleep(answer.connect))
+            .await
+            .map_err(|_| request.fails(NetErrorKind::ConnectTimeout, false))?;
+        request.is(Fate::AwaitingHead);
+        timeout(deadlines.head, sleep(answer.head))
+            .await
+            .map_err(|_| request.fails(NetErrorKind::HeadTimeout, true))?;
+        request.is(Fate::Answering);
+        let headers: HeaderMap = answer
+            .headers
+            .iter()
+            .map(|(name, value)| {
+                let value = HeaderValue::from_str(value).unwrap();
+                (HeaderName::from_static(name), value)
+            })
+            .collect();
+        let body = Playing {
+            request,
+            steps: answer.steps,
+            waiting: None,
+        };
+        Ok(Response {
+            status: StatusCode::from_u16(answer.status).unwrap(),
+            headers: headers.into(),
+            body: UpstreamBody::from_body(body, deadlines.idle),
+            timing: Timing::default(),
+        })
+    }
+}
+
+/// A body that plays its steps.
+struct Playing {
+    request: Request,
+    steps: VecDeque<Step>,
+    waiting: Option<Pin<Box<Sleep>>>,
+}
+
+impl http_body::Body for Playing {
+    type Data = Bytes;
+    type Error = NetError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, NetError>>> {
+        loop {
+            if let Some(waiting) = &mut self.waiting {
+                ready!(waiting.as_mut().poll(cx));
+                self.waiting = None;
+            }
+            match self.steps.pop_front() {
+                None => {
+                    self.request.is(Fate::Answered);
+                    return Poll::Ready(None);
+                }
+                Some(Step::Wait(wait)) => self.waiting = Some(Box::pin(sleep(wait))),
+                Some(Step::Send(bytes)) => return Poll::Ready(Some(Ok(Frame::data(bytes)))),
+                Some(Step::Fail(kind)) => {
+                    return Poll::Ready(Some(Err(self.request.fails(kind, true))));
+                }
+                Some(Step::Hang) => {
+                    self.steps.push_front(Step::Hang);
+                    return Poll::Pending;
+                }
+            }
+        }
+    }
+}
