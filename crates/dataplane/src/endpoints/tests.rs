@@ -9,7 +9,7 @@ use bourse_providers::Interface;
 use bourse_routing::filter::Needs;
 use bourse_routing::preferences::Preferences;
 use bourse_vocab::chat::Event;
-use bourse_vocab::{FailureKind, Format, Operation, PromptFacts};
+use bourse_vocab::{FailureKind, Format, Operation};
 use bourse_wire::codec;
 use bourse_wire::framing::Framing;
 use bourse_wire::json::{Kind, scan};
@@ -57,6 +57,7 @@ impl Endpoint for Speaks {
         let in_path = head.uri.path().rsplit('/').next();
         let model = in_path.and_then(|name| name.split(':').next());
         let text = Modalities::of(&[Modality::Text]);
+        let facts = outline.facts(outline.len() as u64, &body.segments);
         let ask = Ask {
             models: ask::models(model.map(str::to_owned), &[])?,
             wishes: Preferences::default(),
@@ -64,13 +65,13 @@ impl Endpoint for Speaks {
                 input: text,
                 output: text,
                 parameters: Parameters::EMPTY,
-                text_bytes: outline.len() as u64,
+                text_bytes: facts.text_bytes,
                 max_output: None,
             },
             stream: outline.get("stream").is_some_and(|m| m.kind == Kind::True),
             answers: 1,
             max_output: None,
-            facts: PromptFacts::default(),
+            facts,
             wants_metadata: ask::wants_metadata(&head.headers),
             attribution: Attribution::by_headers(&head.headers),
         };

@@ -13,6 +13,7 @@ use bourse_vocab::chat::Event;
 use bourse_vocab::{Failure, Format, Operation, PromptFacts};
 use bourse_wire::json::{self, Kind, Member};
 use bourse_wire::openai_chat::completions;
+use bourse_wire::openai_chat::passthrough::Param;
 use bourse_wire::{Stamp, WriteTarget, codec};
 use bytes::Bytes;
 use http::HeaderMap;
@@ -27,8 +28,7 @@ use crate::way::Way;
 /// Above this a float no longer says which whole number was meant.
 const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
 
-/// What JSON writes around the one message that a prompt becomes. Beside the
-/// prompt a body has little, so that all of it counts as text.
+/// What JSON writes around the one message that a prompt becomes.
 const MESSAGE_BYTES: usize = 64;
 
 /// Text completions.
@@ -160,10 +160,7 @@ fn read(headers: &HeaderMap, body: &Scanned) -> Result<Ask, Failure> {
         .count("max_tokens")
         .max(members.count("max_completion_tokens"));
     let text = Modalities::of(&[Modality::Text]);
-    let facts = PromptFacts {
-        text_bytes: body.outline.len().saturating_add(MESSAGE_BYTES) as u64,
-        ..PromptFacts::default()
-    };
+    let facts = facts(body);
     Ok(Ask {
         needs: Needs {
             input: text,
@@ -186,4 +183,16 @@ fn read(headers: &HeaderMap, body: &Scanned) -> Result<Ask, Failure> {
         wants_metadata: ask::wants_metadata(headers),
         attribution,
     })
+}
+
+/// What a model may read of the request: text, and never media.
+fn facts(body: &Scanned) -> PromptFacts {
+    let written: usize = body
+        .outline
+        .iter()
+        .filter(|(name, _)| Param::by_name(name).is_none_or(Param::is_prompt))
+        .map(|(_, member)| member.value.len())
+        .sum();
+    let written = written.saturating_add(MESSAGE_BYTES) as u64;
+    body.outline.facts(written, &body.segments)
 }

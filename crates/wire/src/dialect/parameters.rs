@@ -175,7 +175,8 @@ params! {
 
 impl Param {
     /// Whether a model may read it: its length counts as text.
-    pub(crate) const fn is_prompt(self) -> bool {
+    #[must_use]
+    pub const fn is_prompt(self) -> bool {
         matches!(
             self,
             Self::Messages
