@@ -54,9 +54,10 @@ pub(super) fn explain(error: sqlx::Error, place: &str) -> StoreError {
         // Two transactions that cannot both happen in some order, a deadlock,
         // a lock that was not had in time.
         Some("40001" | "40P01" | "55P03") => StoreError::Conflict,
-        // Two processes made the same table at once (42P07, or 23505 in the
-        // server's own catalog): one of them did, so look again.
-        Some("42P07") => StoreError::Conflict,
+        // Two processes made the same table at once (42P07, 42710 of its row
+        // type, or 23505 in the server's own catalog): one of them did, so
+        // look again.
+        Some("42P07" | "42710") => StoreError::Conflict,
         Some("23505") if is_catalog(&error) => StoreError::Conflict,
         Some("22003") => StoreError::Journal(JournalError::OutOfRange),
         Some("25006") => StoreError::ReadOnly(place.to_owned()),
