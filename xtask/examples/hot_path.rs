@@ -234,12 +234,12 @@ fn hold() -> Box<dyn FnMut()> {
         ..PromptFacts::default()
     };
     Box::new(move || {
-        let ask = price::Ask {
+        let ask = price::Bounds {
             prompt: black_box(&prompt),
             completion_max: 4_096,
             choices: 1,
             context_length: Some(1_000_000),
-            ..price::Ask::default()
+            ..price::Bounds::default()
         };
         black_box(price::upper_bound(black_box(&ask), &list, 55_000).unwrap());
     })

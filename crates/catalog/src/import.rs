@@ -52,7 +52,7 @@ pub struct Imported {
     pub retired: Vec<(String, String)>,
 }
 
-/// Something worth telling whoever imports.
+/// Something worth reporting to the person who imports.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Note {
     /// What happened, the same words for the same kind of thing.

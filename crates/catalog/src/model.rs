@@ -289,7 +289,7 @@ impl EndpointStatus {
     }
 }
 
-/// What kind of API a provider has: a hint for whoever calls it.
+/// What kind of API a provider has: a hint for callers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ApiFamily {

@@ -39,7 +39,7 @@ pub struct Resolution {
     pub routing: RoutingVariants,
 }
 
-/// Suffixes in one name: there are eight, and nobody needs one twice.
+/// Suffixes in one name: there are eight, and none is needed twice.
 const SUFFIXES_MAX: usize = 8;
 
 impl Snapshot {

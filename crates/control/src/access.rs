@@ -1,7 +1,7 @@
 //! Who may use a route: the type of its handler's second argument.
 //!
 //! Each type here can only be made by its check, so a handler that has one
-//! was reached by somebody who may; and a handler without one is no handler
+//! was reached by a caller who may; and a handler without one is no handler
 //! (see [`crate::route`]).
 
 use axum::http::header::AUTHORIZATION;
@@ -132,7 +132,7 @@ impl Proof for Manager {
     }
 }
 
-/// Somebody who may read the metrics.
+/// A caller who may read the metrics.
 pub(crate) struct MetricsReader {
     is_open: bool,
 }

@@ -83,8 +83,8 @@ impl IntoResponse for Refused {
     }
 }
 
-/// A failure as this crate's routes answer it, for whoever runs them and finds
-/// that they cannot.
+/// A failure as this crate's routes answer it, for a server that cannot run
+/// them.
 #[must_use]
 pub fn failure_response(failure: Failure) -> Response {
     Refused(failure).into_response()

@@ -188,7 +188,7 @@ pub(crate) fn find<'a>(
 
 /// The same for a model that is unknown and one without an endpoint.
 pub(crate) fn no_such_model() -> Refused {
-    not_found("There is no such model, or nobody offers it at a known price")
+    not_found("There is no such model, or no provider offers it at a known price")
 }
 
 /// A model that was written before.

@@ -20,7 +20,7 @@ pub(crate) fn routes() -> Vec<Route> {
     )]
 }
 
-/// Somebody who serves models.
+/// A service that models are called at.
 // OpenRouter's API document, October 2026.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "Provider")]

@@ -20,5 +20,5 @@ pub use books::{Balance, Books, KeyBalance, Posted, Refusal, Released};
 pub use chain::{Link, RowSum};
 pub use fold::{Effects, Fold, OpenHold};
 pub use journal::{GrantKind, Journal, LedgerAccount};
-pub use price::{Ask, Charge, PriceError, price, upper_bound};
+pub use price::{Bounds, Charge, PriceError, price, upper_bound};
 pub use record::{Record, Settlement, Voiding};

@@ -26,7 +26,7 @@ use bourse_vocab::money::{PICOS_PER_NANO, PPM};
 use bourse_vocab::usage::TOKENS_MAX;
 use bourse_vocab::{Bill, Nanos, PicosPerUnit, Usage};
 
-pub use bound::{Ask, upper_bound};
+pub use bound::{Bounds, upper_bound};
 pub use prompt::{prompt_tokens_estimate, prompt_tokens_max};
 
 /// The largest markup: a thousand times the price. More is a mistake.

@@ -204,7 +204,7 @@ impl Client {
         }
     }
 
-    /// Opens a connection, or waits for one that somebody else opens.
+    /// Opens a connection, or waits for one that another request opens.
     async fn open(&self, pool: &Arc<OriginPool>, first: Checkout) -> Result<Ready, NetError> {
         let mut checkout = first;
         loop {
@@ -305,20 +305,6 @@ impl Client {
                 Client { inner }.sweep(Instant::now());
             }
         })
-    }
-
-    /// Connections of one origin.
-    #[must_use]
-    pub fn origin_stats(&self, origin: &Origin) -> PoolStats {
-        let origins = self
-            .inner
-            .origins
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        origins
-            .get(origin)
-            .map(|pool| pool.stats())
-            .unwrap_or_default()
     }
 
     /// Connections of all origins together.

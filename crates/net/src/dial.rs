@@ -41,7 +41,7 @@ pub(crate) async fn dial(
         OriginHost::Name(name) => dns.lookup(name).await?,
     };
     // One bad address condemns the answer: a name that points inside and
-    // outside at once is somebody's attempt to get in.
+    // outside at once is an attempt to get in.
     for ip in &addresses {
         policy.check(origin, *ip)?;
     }

@@ -55,11 +55,11 @@ impl Resolve for SystemResolver {
     }
 }
 
-type Answer = Arc<[IpAddr]>;
-type Outcome = Result<Answer, Arc<str>>;
+type Addresses = Arc<[IpAddr]>;
+type Outcome = Result<Addresses, Arc<str>>;
 
 struct Entry {
-    known: Option<Answer>,
+    known: Option<Addresses>,
     /// When to ask again.
     stale_at: Instant,
     last_used: Instant,

@@ -65,9 +65,9 @@ fn may_be_allowed(origin: &Origin, ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(v4) => {
             let [first, ..] = v4.octets();
-            let nobody = first == 0 || first >= 224;
+            let is_unassigned = first == 0 || first >= 224;
             let credentials = v4.is_link_local() || v4 == Ipv4Addr::new(100, 100, 100, 200);
-            !nobody && (!credentials || literal)
+            !is_unassigned && (!credentials || literal)
         }
         IpAddr::V6(v6) => {
             // fd00:ec2::254 is the EC2 metadata service (AWS, "Access instance

@@ -169,7 +169,7 @@ impl Drop for H2Slot {
 /// Runs a connection. Holds the dial's guard until the peer's settings are
 /// known, so that others wait for the true limit and not beyond.
 ///
-/// hyper reads settings in a task of its own and tells nobody, so a new
+/// hyper reads settings in a task of its own and does not report them, so a new
 /// connection looks for them every few milliseconds. A later change is seen
 /// with the next request.
 async fn drive(

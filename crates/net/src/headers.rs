@@ -5,7 +5,7 @@
 //! keeps the bytes and the places of names and values in them.
 
 use bytes::Bytes;
-use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::header::{HeaderMap, HeaderValue};
 use smallvec::SmallVec;
 
 /// Where one header lies in the head, which is at most 64 KB.
@@ -86,19 +86,6 @@ impl ResponseHeaders {
                 each(name.as_str(), value.as_bytes());
             }),
         }
-    }
-
-    /// All of them as a map, for where cost does not matter.
-    #[must_use]
-    pub fn to_map(&self) -> HeaderMap {
-        let mut map = HeaderMap::new();
-        self.for_each(|name, value| {
-            let name = HeaderName::from_bytes(name.as_bytes());
-            if let (Ok(name), Ok(value)) = (name, HeaderValue::from_bytes(value)) {
-                map.append(name, value);
-            }
-        });
-        map
     }
 
     /// How many there are.

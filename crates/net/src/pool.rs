@@ -1,7 +1,7 @@
 //! The connections of one origin: idle ones, shared ones, and how many.
 //!
 //! Locks here guard a few words and are never held across an await. A client
-//! belongs to one worker thread, so in practice nobody else wants them.
+//! belongs to one worker thread, so in practice they are free.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -89,7 +89,7 @@ pub(crate) enum Checkout {
     H2(H2Slot),
     /// Open one. The guard is there when others wait for the outcome.
     Dial(Option<DialGuard>),
-    /// Somebody is opening one that may be shared.
+    /// Another request is opening one that may be shared.
     Wait(Waiting),
 }
 
@@ -161,7 +161,7 @@ impl OriginPool {
         if let Some(slot) = state.h2.iter().find_map(|conn| conn.take_slot(true)) {
             return Some(Checkout::H2(slot));
         }
-        // Until the protocol is known, one dial tells it for everybody.
+        // Until the protocol is known, one dial finds it out for all.
         let dials = match state.speaks {
             Speaks::Unknown => 1,
             _ => 1 + state.waiting / WAITERS_PER_DIAL,
@@ -315,7 +315,7 @@ impl Drop for DialGuard {
     }
 }
 
-/// Counts a request that waits for somebody else's dial.
+/// Counts a request that waits for another one's dial.
 pub(crate) struct Waiting {
     pool: Arc<OriginPool>,
 }

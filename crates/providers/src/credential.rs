@@ -6,11 +6,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bourse_vocab::Failure;
-use http::HeaderName;
 use http::header::AUTHORIZATION;
+use http::{HeaderName, HeaderValue};
 
 use crate::Key;
-use crate::provider::Headers;
+
+/// Header fields, in order.
+pub type Headers = Vec<(HeaderName, HeaderValue)>;
 
 /// What a provider knows us by. Prints without its secrets.
 #[derive(Clone, Default)]

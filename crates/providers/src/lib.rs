@@ -16,9 +16,9 @@ mod provider;
 mod xai;
 
 pub use compatible::{COMPATIBLE, Compatible};
-pub use credential::{Credential, TokenFuture, TokenSource};
+pub use credential::{Credential, Headers, TokenFuture, TokenSource};
 pub use key::Key;
-pub use provider::{Address, Attempt, Disconnect, Headers, Interface, Provider, Signing, ToSign};
+pub use provider::{Address, Attempt, Disconnect, Interface, Provider, Signing, ToSign};
 
 /// Vendors with their own ways.
 static PROVIDERS: &[&dyn Provider] = &[

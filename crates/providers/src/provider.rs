@@ -4,9 +4,10 @@ use bourse_vocab::{Failure, Format, Operation};
 use bourse_wire::framing::Framing;
 use bourse_wire::{Dialect, ErrorReply, codec};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderMap, Method};
 
-use crate::{Credential, Key};
+use crate::credential::{Credential, Headers};
+use crate::key::Key;
 
 /// One of a vendor's interfaces: what it is for, and how it is spoken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -43,9 +44,6 @@ pub struct Attempt<'a> {
     /// Path of the base URL, without a trailing slash: `/v1`.
     pub base_path: &'a str,
 }
-
-/// Header fields, in order.
-pub type Headers = Vec<(HeaderName, HeaderValue)>;
 
 /// Where to send an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -28,7 +28,7 @@ struct Live {
     metrics_public: bool,
 }
 
-/// The control plane of a running server. Metrics are open to everybody who
+/// The control plane of a running server. Metrics are open to all callers that
 /// can reach a loopback address, and need a management key elsewhere.
 pub fn router(
     gateway: &Arc<Gateway>,

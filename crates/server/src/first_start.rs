@@ -95,8 +95,8 @@ pub async fn set_up(
     }))
 }
 
-/// Deletes the keys of a first start that did not come to its end. Nobody has
-/// seen them, unless the kill came in the moment between showing them and
+/// Deletes the keys of a first start that did not come to its end. They were
+/// not seen, unless the kill came in the moment between showing them and
 /// noting it; then the new ones are shown in their place.
 async fn forget_keys(store: &dyn Store, account: AccountId, at_ms: u64) -> Result<(), Error> {
     for row in store.keys(Some(account), true, 0, KEYS_MAX).await? {

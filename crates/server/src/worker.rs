@@ -38,11 +38,11 @@ const BUFFER_BYTES_MAX: usize = 512 * 1024;
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 1_024;
 
-/// Takes an address for `count` listeners that share it. Nobody is served,
+/// Takes an address for `count` listeners that share it. No request is served,
 /// and connections are refused, until they listen.
 ///
 /// # Errors
-/// Somebody else has the address. `SO_REUSEPORT` alone would not notice
+/// Another process has the address. `SO_REUSEPORT` alone would not notice
 /// another server of the same user and split the traffic with it.
 pub fn reserve(address: SocketAddr, count: usize) -> io::Result<(SocketAddr, Vec<Socket>)> {
     let open = |shared: bool, address: SocketAddr| {
@@ -133,7 +133,7 @@ pub async fn run(
         });
     }
     drop(listener);
-    // Whoever gets all slots back knows that every connection has ended.
+    // All slots are back when every connection has ended.
     let all = u32::try_from(CONNECTIONS_MAX).unwrap_or(u32::MAX);
     let _ = slots.acquire_many(all).await;
     sweeper.abort();

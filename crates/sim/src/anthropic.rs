@@ -10,8 +10,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::ask::{
-    Ask, IMAGE_TOKENS, JsonWant, MESSAGE_TOKENS, Refusal, Tool, ToolChoice, required_str, strings,
-    words_within,
+    IMAGE_TOKENS, JsonWant, MESSAGE_TOKENS, Refusal, Request, Tool, ToolChoice, required_str,
+    strings, words_within,
 };
 use crate::reply::{Event, Events, Reply, len_of, per_token};
 use crate::truth::{Call, Choice, Finish, Reported};
@@ -24,7 +24,7 @@ pub const NO_SAMPLING_VERSION: &str = "2026-10-21";
 ///
 /// # Errors
 /// When `model`, `max_tokens` or `messages` is missing.
-pub fn read(body: &Value) -> Result<Ask, Refusal> {
+pub fn read(body: &Value) -> Result<Request, Refusal> {
     let model = required_str(body, "model")?.to_owned();
     let max_tokens = body
         .get("max_tokens")
@@ -56,7 +56,7 @@ pub fn read(body: &Value) -> Result<Ask, Refusal> {
         .find(|message| message.get("role").and_then(Value::as_str) == Some("user"))
         .map(|message| last_text(message.get("content")))
         .unwrap_or_default();
-    Ok(Ask {
+    Ok(Request {
         model,
         stream: body.get("stream").and_then(Value::as_bool).unwrap_or(false),
         max_tokens: Some(max_tokens),
@@ -76,7 +76,7 @@ pub fn read(body: &Value) -> Result<Ask, Refusal> {
             .pointer("/output_config/format/schema")
             .map(|schema| JsonWant::Schema(schema.clone())),
         last_user,
-        ..Ask::default()
+        ..Request::default()
     })
 }
 

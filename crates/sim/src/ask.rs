@@ -29,7 +29,7 @@ pub enum Format {
 
 /// A request, read.
 #[derive(Debug, Clone, Default)]
-pub struct Ask {
+pub struct Request {
     /// Upstream model as named by the caller.
     pub model: String,
     /// Wants events.

@@ -11,12 +11,12 @@ use std::time::Duration;
 use memchr::memmem;
 use tokio::time::Instant;
 
-use crate::ask::{Ask, Format};
+use crate::ask::{Format, Request};
 use crate::conn::{Conn, Gone};
 use crate::log::Counters;
 use crate::reply::Reply;
 use crate::script::{Script, TOKENS_MAX, UsageFault};
-use crate::truth::{Answer, Choice, Finish, Truth};
+use crate::truth::{Choice, Completion, Finish, Truth};
 use crate::words::Pieces;
 
 /// What a fast answer claims the prompt was.
@@ -165,13 +165,13 @@ fn reply_of(format: Format, content: Pieces, tokens: u64) -> Reply {
         calls: Vec::new(),
         finish: Finish::Stop,
     };
-    let ask = Ask {
+    let ask = Request {
         model: "sim-fast".to_owned(),
         stream: true,
         include_usage: format == Format::OpenaiChat,
         prompt_tokens: FAST_PROMPT_TOKENS,
         n: 1,
-        ..Ask::default()
+        ..Request::default()
     };
     let script = Script {
         usage: UsageFault::Honest,
@@ -179,7 +179,7 @@ fn reply_of(format: Format, content: Pieces, tokens: u64) -> Reply {
     };
     Reply::new(
         ask,
-        Answer {
+        Completion {
             choices: vec![choice],
             truth,
             key: 0xfa57,

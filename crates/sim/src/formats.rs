@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::ask::{Ask, Format, Refusal};
+use crate::ask::{Format, Refusal, Request};
 use crate::reply::{Events, Reply};
 use crate::{anthropic, gemini, openai_chat, openai_text};
 
@@ -13,7 +13,7 @@ impl Format {
     ///
     /// # Errors
     /// When the vendor would refuse it: no JSON, a missing field.
-    pub fn read(self, path: &str, body: &[u8]) -> Result<Ask, Refusal> {
+    pub fn read(self, path: &str, body: &[u8]) -> Result<Request, Refusal> {
         let value: Value = serde_json::from_slice(body)
             .map_err(|error| Refusal::bad(format!("We could not parse the JSON body: {error}")))?;
         match self {

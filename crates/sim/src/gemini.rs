@@ -10,7 +10,8 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use crate::ask::{
-    Ask, IMAGE_TOKENS, JsonWant, MESSAGE_TOKENS, Refusal, Tool, ToolChoice, strings, words_within,
+    IMAGE_TOKENS, JsonWant, MESSAGE_TOKENS, Refusal, Request, Tool, ToolChoice, strings,
+    words_within,
 };
 use crate::reply::{Event, Events, Reply};
 use crate::truth::{Choice, Finish, Reported};
@@ -30,7 +31,7 @@ pub fn model_of(path: &str) -> Option<&str> {
 ///
 /// # Errors
 /// When the path names no model or `contents` is missing.
-pub fn read(path: &str, body: &Value) -> Result<Ask, Refusal> {
+pub fn read(path: &str, body: &Value) -> Result<Request, Refusal> {
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
     let model = model_of(path).ok_or_else(|| Refusal {
         status: 404,
@@ -66,7 +67,7 @@ pub fn read(path: &str, body: &Value) -> Result<Ask, Refusal> {
                 .find_map(|part| part.get("text")?.as_str())
         })
         .unwrap_or_default();
-    Ok(Ask {
+    Ok(Request {
         model: model.to_owned(),
         stream,
         array_stream: stream && !query.split('&').any(|pair| pair == "alt=sse"),
@@ -89,7 +90,7 @@ pub fn read(path: &str, body: &Value) -> Result<Ask, Refusal> {
             .iter()
             .any(|kind| kind == "IMAGE"),
         last_user: last_user.to_owned(),
-        ..Ask::default()
+        ..Request::default()
     })
 }
 

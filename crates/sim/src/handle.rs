@@ -186,7 +186,7 @@ impl Exchange<'_> {
         &mut self,
         script: Result<Script, Refusal>,
         format: Option<Format>,
-        asked: Option<Result<crate::ask::Ask, Refusal>>,
+        asked: Option<Result<crate::ask::Request, Refusal>>,
     ) -> Outcome {
         match (script, format, asked) {
             (Err(refusal), format, _) => self.refuse(format, &refusal).await,
@@ -202,7 +202,7 @@ impl Exchange<'_> {
         &mut self,
         script: Arc<Script>,
         format: Format,
-        asked: Result<crate::ask::Ask, Refusal>,
+        asked: Result<crate::ask::Request, Refusal>,
     ) -> Outcome {
         if script.never_answer {
             return match self.conn.wait(STALL_MAX).await {

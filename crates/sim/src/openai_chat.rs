@@ -9,8 +9,8 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use crate::ask::{
-    Ask, IMAGE_TOKENS, JsonWant, MESSAGE_TOKENS, Refusal, Tool, ToolChoice, required_str, strings,
-    words_within,
+    IMAGE_TOKENS, JsonWant, MESSAGE_TOKENS, Refusal, Request, Tool, ToolChoice, required_str,
+    strings, words_within,
 };
 use crate::reply::{CREATED, Event, Events, Reply, len_of, per_token};
 use crate::script::{Script, ShowReasoning};
@@ -20,7 +20,7 @@ use crate::truth::{Choice, Finish, Reported};
 ///
 /// # Errors
 /// When `model` or `messages` is missing.
-pub fn read(body: &Value) -> Result<Ask, Refusal> {
+pub fn read(body: &Value) -> Result<Request, Refusal> {
     let model = required_str(body, "model")?.to_owned();
     let messages = body
         .get("messages")
@@ -42,7 +42,7 @@ pub fn read(body: &Value) -> Result<Ask, Refusal> {
         .get("reasoning_effort")
         .or_else(|| body.pointer("/reasoning/effort"))
         .and_then(Value::as_str);
-    Ok(Ask {
+    Ok(Request {
         model,
         stream: body.get("stream").and_then(Value::as_bool).unwrap_or(false),
         include_usage: body
@@ -67,7 +67,7 @@ pub fn read(body: &Value) -> Result<Ask, Refusal> {
                 .unwrap_or(0)
         }),
         last_user: if after_tool { String::new() } else { last_user },
-        ..Ask::default()
+        ..Request::default()
     })
 }
 

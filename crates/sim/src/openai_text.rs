@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::ask::{Ask, Refusal, required_str, strings};
+use crate::ask::{Refusal, Request, required_str, strings};
 use crate::openai_chat::{finish_word, usage};
 use crate::reply::{CREATED, Event, Events, Reply, per_token};
 use crate::words;
@@ -15,9 +15,9 @@ use crate::words;
 ///
 /// # Errors
 /// When `model` is missing.
-pub fn read(body: &Value) -> Result<Ask, Refusal> {
+pub fn read(body: &Value) -> Result<Request, Refusal> {
     let prompts = strings(body.get("prompt"));
-    Ok(Ask {
+    Ok(Request {
         model: required_str(body, "model")?.to_owned(),
         stream: body.get("stream").and_then(Value::as_bool).unwrap_or(false),
         include_usage: body
@@ -30,7 +30,7 @@ pub fn read(body: &Value) -> Result<Ask, Refusal> {
         stops: strings(body.get("stop")),
         n: body.get("n").and_then(Value::as_u64).unwrap_or(1),
         last_user: prompts.last().cloned().unwrap_or_default(),
-        ..Ask::default()
+        ..Request::default()
     })
 }
 

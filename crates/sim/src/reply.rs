@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::ask::Ask;
+use crate::ask::Request;
 use crate::script::Script;
-use crate::truth::{Answer, Choice, Reported};
+use crate::truth::{Choice, Completion, Reported};
 use crate::words::{Pieces, mix};
 
 /// When simulated models say they answered. Fixed, so that the same
@@ -37,9 +37,9 @@ pub type Events = Box<dyn Iterator<Item = Event> + Send>;
 #[derive(Debug)]
 pub struct Reply {
     /// The request.
-    pub ask: Ask,
+    pub ask: Request,
     /// The answer.
-    pub answer: Answer,
+    pub answer: Completion,
     /// Usage as told, if told.
     pub reported: Option<Reported>,
     /// The script in force.
@@ -82,7 +82,7 @@ impl Event {
 impl Reply {
     /// Prepares an answer for writing.
     #[must_use]
-    pub fn new(ask: Ask, answer: Answer, script: Arc<Script>, ordinal: u64) -> Self {
+    pub fn new(ask: Request, answer: Completion, script: Arc<Script>, ordinal: u64) -> Self {
         let reported = Reported::of(&answer.truth, &script);
         let id = mix(answer.key, ordinal);
         Self {

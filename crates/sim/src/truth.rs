@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::ask::{Ask, CHOICES_MAX, Format, JsonWant, Refusal, ToolChoice};
+use crate::ask::{CHOICES_MAX, Format, JsonWant, Refusal, Request, ToolChoice};
 use crate::schema;
 use crate::script::{Script, TOKENS_MAX, TOOL_CALLS_MAX};
 use crate::words::{Pieces, hash, mix};
@@ -80,7 +80,7 @@ pub struct Choice {
 
 /// A whole answer, before any format writes it down.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
+pub struct Completion {
     /// At least one.
     pub choices: Vec<Choice>,
     /// Its true usage, without the text.
@@ -109,7 +109,7 @@ pub fn truth(format: Format, path: &str, body: &[u8], script: &Script) -> Result
 
 /// Composes the answer to a request that was read from `body`.
 #[must_use]
-pub fn answer(ask: &Ask, body: &[u8], script: &Script) -> Answer {
+pub fn answer(ask: &Request, body: &[u8], script: &Script) -> Completion {
     // The model joins because Gemini names it in the path.
     let key = mix(mix(script.seed, hash(body)), hash(ask.model.as_bytes()));
     let n = ask.n.clamp(1, CHOICES_MAX);
@@ -126,7 +126,7 @@ pub fn answer(ask: &Ask, body: &[u8], script: &Script) -> Answer {
         image_tokens,
         ..cache(ask, script)
     };
-    Answer {
+    Completion {
         choices,
         truth,
         key,
@@ -142,7 +142,7 @@ impl Choice {
     }
 }
 
-fn choice(ask: &Ask, script: &Script, key: u64) -> Choice {
+fn choice(ask: &Request, script: &Script, key: u64) -> Choice {
     let mut left = if script.oversize {
         TOKENS_MAX
     } else {
@@ -194,7 +194,7 @@ fn choice(ask: &Ask, script: &Script, key: u64) -> Choice {
     }
 }
 
-fn full_content(ask: &Ask, script: &Script, key: u64) -> Pieces {
+fn full_content(ask: &Request, script: &Script, key: u64) -> Pieces {
     let json = match &ask.json {
         Some(JsonWant::Object) => {
             Some(serde_json::json!({ "answer": Pieces::Words { seed: key, len: 3 }.text() }))
@@ -217,7 +217,7 @@ fn full_content(ask: &Ask, script: &Script, key: u64) -> Pieces {
     }
 }
 
-fn wanted_calls(ask: &Ask, script: &Script) -> Vec<(String, Value)> {
+fn wanted_calls(ask: &Request, script: &Script) -> Vec<(String, Value)> {
     let told = ask.last_user.to_ascii_lowercase().contains("use the tool");
     let forced = matches!(ask.tool_choice, ToolChoice::Any | ToolChoice::Named(_));
     let mut count = script
@@ -273,7 +273,7 @@ fn stop_at(content: Pieces, stops: &[String]) -> (Pieces, Option<String>) {
     (Pieces::Given(kept), Some(stop.clone()))
 }
 
-fn cache(ask: &Ask, script: &Script) -> Truth {
+fn cache(ask: &Request, script: &Script) -> Truth {
     let marked = ask.mark_5m.max(ask.mark_1h);
     let by_default = if ask.uses_cache {
         ask.prompt_tokens / 2

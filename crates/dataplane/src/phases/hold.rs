@@ -99,7 +99,7 @@ fn most(market: &Market, plan: &Plan, ask: &Ask) -> Result<Nanos, Failure> {
 }
 
 /// What is known of the call at one endpoint.
-fn bound<'a>(ask: &'a Ask, endpoint: &Endpoint) -> price::Ask<'a> {
+fn bound<'a>(ask: &'a Ask, endpoint: &Endpoint) -> price::Bounds<'a> {
     let context_length = context_length(endpoint);
     let limit = endpoint
         .max_output
@@ -111,7 +111,7 @@ fn bound<'a>(ask: &'a Ask, endpoint: &Endpoint) -> price::Ask<'a> {
         None => limit,
     };
     let output = ask.needs.output;
-    price::Ask {
+    price::Bounds {
         prompt: &ask.facts,
         image_tokens: endpoint.image_tokens,
         completion_max,
@@ -135,7 +135,7 @@ fn afford(market: &Market, plan: &Plan, ask: &Ask, refusal: Refusal, available: 
     let endpoint = market.endpoint(plan.first());
     let bound = bound(ask, endpoint);
     let fits = |tokens: u64| {
-        let less = price::Ask {
+        let less = price::Bounds {
             completion_max: tokens,
             ..bound
         };

@@ -18,7 +18,7 @@ use super::{Filled, PriceError, markup, round_up};
 
 /// What is known of a call before it is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ask<'a> {
+pub struct Bounds<'a> {
     /// What the prompt contains.
     pub prompt: &'a PromptFacts,
     /// How the model counts pictures.
@@ -36,7 +36,7 @@ pub struct Ask<'a> {
     pub web_searches: u64,
 }
 
-impl Default for Ask<'_> {
+impl Default for Bounds<'_> {
     fn default() -> Self {
         Self {
             prompt: &NO_FACTS,
@@ -50,7 +50,7 @@ impl Default for Ask<'_> {
     }
 }
 
-impl Ask<'_> {
+impl Bounds<'_> {
     /// Most input tokens.
     #[must_use]
     pub fn prompt_tokens_max(&self) -> u64 {
@@ -63,7 +63,11 @@ impl Ask<'_> {
 /// # Errors
 /// A price that is needed and unknown; a bound beyond what an account can
 /// hold.
-pub fn upper_bound(ask: &Ask<'_>, list: &PriceList, markup_ppm: u64) -> Result<Nanos, PriceError> {
+pub fn upper_bound(
+    ask: &Bounds<'_>,
+    list: &PriceList,
+    markup_ppm: u64,
+) -> Result<Nanos, PriceError> {
     let prompt = ask.prompt_tokens_max();
     let choices = ask.choices.max(1);
     let completion = ask.completion_max.saturating_mul(choices);

@@ -153,7 +153,7 @@ fn an_unknown_price_is_refused_and_never_free() {
     };
     let unknown = price(&usage, 0, &PriceList::default(), 0);
     assert_eq!(unknown, Err(PriceError::Unknown(PriceKey::Prompt)));
-    let bound = upper_bound(&Ask::default(), &PriceList::default(), 0);
+    let bound = upper_bound(&Bounds::default(), &PriceList::default(), 0);
     assert_eq!(bound, Err(PriceError::Unknown(PriceKey::Prompt)));
     let searched = Usage {
         web_searches: 1,
@@ -177,10 +177,10 @@ fn a_free_model_costs_nothing_and_holds_nothing() {
     };
     assert_eq!(price(&usage, 0, &free, 50_000).unwrap().total, Nanos::ZERO);
     let prompt = text(1000);
-    let ask = Ask {
+    let ask = Bounds {
         prompt: &prompt,
         completion_max: 1000,
-        ..Ask::default()
+        ..Bounds::default()
     };
     assert_eq!(upper_bound(&ask, &free, 50_000), Ok(Nanos::ZERO));
 }
@@ -214,10 +214,10 @@ fn absurd_counts_prices_and_markups_are_refused_and_do_not_wrap() {
         price(&one, 0, &sonnet(), MARKUP_PPM_MAX + 1),
         Err(PriceError::Markup)
     );
-    let ask = Ask {
+    let ask = Bounds {
         completion_max: u64::MAX,
         choices: u64::MAX,
-        ..Ask::default()
+        ..Bounds::default()
     };
     assert!(upper_bound(&ask, &sonnet(), 0).is_err());
 }
@@ -358,7 +358,7 @@ proptest! {
         choices in 1u64..4, parts in proptest::collection::vec(0u64..2_000, 6), share in 0u64..=100,
         searches in 0u64..3, markup in 0u64..2_000_000, context in a_context()
     ) {
-        let ask = Ask {
+        let ask = Bounds {
             prompt: &facts,
             image_tokens: rule,
             completion_max: completion,

@@ -8,7 +8,7 @@
 use crate::error::NetError;
 use crate::h1::head::malformed;
 
-/// Longest chunk extension. Nobody sends any; they only cost time.
+/// Longest chunk extension. No known server sends any; they only cost time.
 const EXTENSION_BYTES_MAX: u32 = 1024;
 /// Most digits of a chunk size, leading zeros included. Zeros without end
 /// would keep a silent body looking alive.

@@ -20,7 +20,7 @@ const SLICES_MAX: usize = 16;
 const INTERIM_MAX: u32 = 16;
 
 /// The head of a response, and what is known about its connection.
-pub(crate) struct Answer {
+pub(crate) struct H1Response {
     pub(crate) status: StatusCode,
     pub(crate) headers: ResponseHeaders,
     pub(crate) framing: Framing,
@@ -36,7 +36,7 @@ pub(crate) struct Answer {
 pub(crate) async fn exchange(
     conn: &mut Conn,
     request: &OutgoingRequest,
-) -> Result<Answer, NetError> {
+) -> Result<H1Response, NetError> {
     let mut head = std::mem::take(&mut conn.head);
     head.clear();
     request.render_h1(&mut head);
@@ -83,7 +83,7 @@ impl Exchange {
         head: &[u8],
         body: &[Bytes],
         cx: &mut Context<'_>,
-    ) -> Poll<Result<Answer, NetError>> {
+    ) -> Poll<Result<H1Response, NetError>> {
         if self.writing
             && let Poll::Ready(written) = self.poll_write(conn, head, body, cx)
         {
@@ -186,10 +186,10 @@ impl Exchange {
         }
     }
 
-    fn answer(&self, conn: &mut Conn, head: Head) -> Answer {
+    fn answer(&self, conn: &mut Conn, head: Head) -> H1Response {
         let bytes = conn.buf.split_to(head.len).freeze();
         let request_complete = !self.writing && self.refused.is_none();
-        Answer {
+        H1Response {
             status: head.status,
             headers: ResponseHeaders::raw(bytes, head.spans),
             framing: head.framing,

@@ -1,8 +1,8 @@
 //! The process's variables at one moment.
 //!
 //! A variable may hold bytes that are not UTF-8, and `std::env::vars` panics
-//! at the first. Most variables are nobody's concern here, so only one that
-//! is asked for is a mistake.
+//! at the first. Most variables have nothing to do with Bourse, so only one
+//! that is asked for is a mistake.
 
 use std::ffi::OsString;
 

@@ -221,7 +221,7 @@ impl Ready {
             write_timeout: config.limits.write_timeout,
         };
         let services = clients.into_iter().map(service).collect();
-        // From here on the kernel takes connections, and whoever reads the
+        // From here on the kernel takes connections, and a reader of the
         // output may use what it says; the workers serve them in a moment.
         let sockets = reserved.sockets.into_iter();
         let listeners = sockets.map(worker::listen).collect::<Result<_, _>>()?;
