@@ -131,7 +131,8 @@ fn rooms(tree: &Tree) -> Vec<Problem> {
 }
 
 /// Files and folders that documents name exist: with `crates/` or without
-/// it, as the tables write them. A `<placeholder>` ends what is looked at.
+/// it, as the tables write them. A `<placeholder>` (or `NNNN`, a number) ends
+/// what is looked at.
 fn named_files(tree: &Tree) -> Vec<Problem> {
     let mut problems = Vec::new();
     for (path, text) in &tree.files {
@@ -141,6 +142,7 @@ fn named_files(tree: &Tree) -> Vec<Problem> {
             continue;
         }
         for name in backticked(text) {
+            let name = name.replace("NNNN", "<number>");
             let known = name.split('<').next().unwrap_or_default();
             let known = known.rsplit_once('/').map_or("", |(folder, _)| folder);
             let wanted = if name.contains('<') {
