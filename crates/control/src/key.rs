@@ -62,19 +62,19 @@ impl Spending {
     pub(crate) fn of(state: &ControlState, row: &KeyRow) -> Self {
         let now_ms = state.backend.now_ms();
         let live = state.backend.key_balance(row.key.account, row.id);
-        let spent = live.map_or(row.spent, |KeyBalance { spent, .. }| spent);
+        let spent = live.map_or_else(|| row.spent.at(now_ms), |KeyBalance { spent, .. }| spent);
         let remaining = row
             .limit()
-            .map(|limit| limit.remaining(&spent, Nanos::ZERO, now_ms));
+            .map(|limit| limit.remaining(&spent, Nanos::ZERO));
         Self {
             limit: row.key.limit,
             limit_remaining: remaining,
             limit_reset: row.key.limit_reset,
             include_byok_in_limit: row.key.include_byok_in_limit,
             usage: spent.total,
-            usage_daily: spent.within(Some(Period::Daily), now_ms),
-            usage_weekly: spent.within(Some(Period::Weekly), now_ms),
-            usage_monthly: spent.within(Some(Period::Monthly), now_ms),
+            usage_daily: spent.day,
+            usage_weekly: spent.week,
+            usage_monthly: spent.month,
             // Calls with a customer's own provider key cost no credit and
             // are summed by day and model, not by key.
             byok_usage: Nanos::ZERO,

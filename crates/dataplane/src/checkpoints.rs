@@ -61,13 +61,12 @@ impl Checkpoints {
             upstream_total,
             ..
         } = charge;
-        let at_ms = running.call.gateway.clock.now_ms();
         let tab = &mut running.tab;
         let held = tab.held();
         if total.0.saturating_mul(2) > held.0 {
             // Past half of the hold: double it, so that a long answer asks a
             // logarithmic number of times.
-            match tab.extend(Nanos(held.0.max(total.0)), at_ms) {
+            match tab.extend(Nanos(held.0.max(total.0))) {
                 // What is set aside still covers the next stretch.
                 Err(_) if total < held => {}
                 extended => extended?,

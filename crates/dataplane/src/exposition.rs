@@ -143,7 +143,7 @@ fn choices(page: &mut Page, gateway: &Gateway) {
     page.single(
         "bourse_keys",
         "gauge",
-        "Keys known, deleted ones included.",
+        "Keys in memory, deleted ones included.",
         gateway.keyring.len(),
     );
     let market = gateway.market.load();

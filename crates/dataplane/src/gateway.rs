@@ -87,7 +87,7 @@ pub struct Gateway {
     /// Health and counters of endpoints.
     pub memory: Memory,
     /// Who may call.
-    pub keyring: Keyring,
+    pub keyring: Arc<Keyring>,
     /// Durable storage, for what memory does not know yet.
     pub office: Arc<dyn Office>,
     /// Money.

@@ -100,10 +100,10 @@ impl Tab {
     ///
     /// # Errors
     /// The account or the key has too little left; the hold stays as it was.
-    pub fn extend(&mut self, extra: Nanos, at_ms: u64) -> Result<(), Failure> {
+    pub fn extend(&mut self, extra: Nanos) -> Result<(), Failure> {
         let sum = self
             .till
-            .extend(self.account, self.id, extra, at_ms)
+            .extend(self.account, self.id, extra)
             .map_err(|error| error.failure())?;
         self.held = sum;
         Ok(())

@@ -12,6 +12,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use bourse_policy::day_of;
 use bourse_vocab::{AccountId, FailureKind, GenerationId, KeyId, Nanos};
 
 use crate::chain::{Link, row_link};
@@ -20,7 +21,6 @@ use crate::record::{
     AttemptFact, Checkpoint, Cost, Hold, Payer, Record, Refused, Settle, Void, VoidReason,
 };
 
-const MS_PER_DAY: u64 = 86_400_000;
 /// Most rows that a batch keeps, for each account, of calls that cost nobody
 /// anything. They are free for the caller, so a client that goes round in
 /// circles must not fill the table; a batch is a second of traffic or more,
@@ -151,7 +151,8 @@ impl GenerationRow {
 /// One row of the daily sums.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ActivityKey {
-    /// Days since 1970-01-01, UTC, of the settlement.
+    /// Days since 1970-01-01, UTC, of the hold: a payment counts in the
+    /// period in which its money was set aside.
     pub day: u64,
     /// Who paid.
     pub account: AccountId,
@@ -232,7 +233,7 @@ pub struct Unreconciled {
 pub struct KeyUse {
     /// What was paid.
     pub paid: Nanos,
-    /// The last payment's moment.
+    /// When the last of these calls was settled.
     pub at_ms: u64,
 }
 
@@ -250,7 +251,7 @@ pub struct Effects {
     pub generations: Vec<GenerationRow>,
     /// What each account paid.
     pub spent: BTreeMap<AccountId, Nanos>,
-    /// What each key paid, by day: days since 1970-01-01.
+    /// What each key paid, by the day of the hold: days since 1970-01-01.
     pub keys: BTreeMap<(KeyId, u64), KeyUse>,
     /// Additions to the daily sums.
     pub activity: BTreeMap<ActivityKey, ActivitySums>,
@@ -356,7 +357,7 @@ impl Fold {
 
         let spent = self.effects.spent.entry(open.account).or_default();
         *spent = spent.saturating_add(settle.paid);
-        let day = end.at_ms / MS_PER_DAY;
+        let day = day_of(open.at_ms);
         let used = self.effects.keys.entry((open.key, day)).or_default();
         used.paid = used.paid.saturating_add(settle.paid);
         used.at_ms = used.at_ms.max(end.at_ms);
@@ -427,7 +428,7 @@ impl Fold {
             name(facts.provider, &open.provider),
             name(facts.endpoint, &open.endpoint),
         );
-        let day = end.at_ms / MS_PER_DAY;
+        let day = day_of(open.at_ms);
         let of = FailureOf {
             day,
             account: open.account,
@@ -475,7 +476,7 @@ impl Fold {
             refused.failure,
             FailureKind::PaymentRequired | FailureKind::RateLimited | FailureKind::Overloaded
         );
-        let day = refused.at_ms / MS_PER_DAY;
+        let day = day_of(refused.at_ms);
         let of = FailureOf {
             day,
             account: refused.account,

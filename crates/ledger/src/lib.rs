@@ -16,7 +16,10 @@ pub mod record;
 pub mod recover;
 pub mod who_pays;
 
-pub use books::{Balance, Books, KeyBalance, Posted, Refusal, Released};
+pub use books::{
+    Balance, Books, Credit, Exhausted, KeyBalance, KeyState, Lease, Posted, Refusal, Released,
+    Subject,
+};
 pub use chain::{Link, RowSum};
 pub use fold::{Effects, Fold, OpenHold};
 pub use journal::{GrantKind, Journal, LedgerAccount};

@@ -8,32 +8,27 @@
 //! [`crate::who_pays`], so no hold outlives a restart.
 #![deny(clippy::float_arithmetic, clippy::arithmetic_side_effects)]
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
-use bourse_policy::{KeyLimit, Spent};
+use bourse_policy::{SpentByDay, day_of};
 use bourse_vocab::{AccountId, Count, Counts, FailureKind, KeyId, Nanos};
 
-use crate::books::{Books, Refusal};
+use crate::books::{Books, Credit, KeyState, Refusal};
 use crate::fold::OpenHold;
 use crate::record::{AttemptFact, Facts, Flags, Record, Settlement, Voiding, checkpoint_line};
 use crate::who_pays::{Attempt, End, Ended, Priced};
 
-/// A key as the database has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct KeyState {
-    /// Whose it is.
-    pub account: AccountId,
-    /// The most it may spend.
-    pub limit: Option<KeyLimit>,
-    /// What it has spent.
-    pub spent: Spent,
-}
-
-/// Money as the database has it, then as the journal changes it.
+/// Money as the database has it, and as the journal changes it. Which rows
+/// of the database are needed is known when the journal has been read:
+/// those of every account and key that the journal has money of. Whatever
+/// else memory does not know is settled, and the database knows all of it.
 #[derive(Debug, Default)]
 pub struct Replay {
-    accounts: HashMap<AccountId, (Nanos, Nanos)>,
+    accounts: HashMap<AccountId, Credit>,
     keys: HashMap<KeyId, KeyState>,
+    /// What records that the database has not seen paid.
+    paid: HashMap<AccountId, Nanos>,
+    paid_by_key: HashMap<KeyId, SpentByDay>,
     open: HashMap<bourse_vocab::GenerationId, OpenHold>,
     repeated: u64,
 }
@@ -49,8 +44,8 @@ pub enum Closing<'a> {
 
 impl Replay {
     /// Takes in an account of the database.
-    pub fn account(&mut self, id: AccountId, granted: Nanos, spent: Nanos) {
-        self.accounts.insert(id, (granted, spent));
+    pub fn account(&mut self, id: AccountId, credit: Credit) {
+        self.accounts.insert(id, credit);
     }
 
     /// Takes in a key of the database.
@@ -84,7 +79,7 @@ impl Replay {
             }
             Record::Settle(settle) => match self.open.remove(&settle.settlement.id) {
                 Some(open) => {
-                    self.pay(&open, settle.paid, settle.settlement.at_ms);
+                    self.pay(&open, settle.paid);
                     true
                 }
                 None => false,
@@ -97,13 +92,28 @@ impl Replay {
         }
     }
 
-    fn pay(&mut self, open: &OpenHold, paid: Nanos, at_ms: u64) {
-        if let Some((_, spent)) = self.accounts.get_mut(&open.account) {
-            *spent = spent.saturating_add(paid);
-        }
-        if let Some(key) = self.keys.get_mut(&open.key) {
-            key.spent.add(paid, at_ms);
-        }
+    /// A payment counts on the day of its hold.
+    fn pay(&mut self, open: &OpenHold, paid: Nanos) {
+        let sum = self.paid.entry(open.account).or_default();
+        *sum = sum.saturating_add(paid);
+        let days = self.paid_by_key.entry(open.key).or_default();
+        days.add(day_of(open.at_ms), paid);
+    }
+
+    /// Accounts that the journal has money of, each once.
+    #[must_use]
+    pub fn accounts_needed(&self) -> Vec<AccountId> {
+        let open = self.open.values().map(|hold| hold.account);
+        let needed: BTreeSet<_> = open.chain(self.paid.keys().copied()).collect();
+        needed.into_iter().collect()
+    }
+
+    /// Keys that the journal has money of, each once.
+    #[must_use]
+    pub fn keys_needed(&self) -> Vec<KeyId> {
+        let open = self.open.values().map(|hold| hold.key);
+        let needed: BTreeSet<_> = open.chain(self.paid_by_key.keys().copied()).collect();
+        needed.into_iter().collect()
     }
 
     /// Records that repeated what was known.
@@ -116,15 +126,25 @@ impl Replay {
     /// returns these calls: each must be closed, see [`close`].
     ///
     /// # Errors
-    /// A hold that the account's own credit does not cover (which only a
-    /// damaged database can hold).
-    pub fn finish(self) -> Result<(Books, Vec<OpenHold>), Refusal> {
-        let books = Books::new();
-        for (id, (granted, spent)) in self.accounts {
-            books.set_account(id, granted, spent);
+    /// The journal has money of an account or a key that was not taken in:
+    /// it belongs to another database.
+    pub fn finish(mut self) -> Result<(Books, Vec<OpenHold>), Refusal> {
+        for (id, paid) in &self.paid {
+            let credit = self.accounts.get_mut(id).ok_or(Refusal::UnknownAccount)?;
+            credit.spent = credit.spent.saturating_add(*paid);
         }
-        for (id, key) in self.keys {
-            books.set_key(key.account, id, key.limit, key.spent)?;
+        for (id, paid) in &self.paid_by_key {
+            let key = self.keys.get_mut(id).ok_or(Refusal::UnknownKey)?;
+            for (day, amount) in &paid.days {
+                key.spent.add(*day, *amount);
+            }
+        }
+        let books = Books::new();
+        for (id, credit) in &self.accounts {
+            books.set_account(*id, credit);
+        }
+        for (id, key) in &self.keys {
+            books.set_key(*id, key)?;
         }
         let mut open: Vec<_> = self.open.into_values().collect();
         open.sort_by_key(|hold| hold.id);

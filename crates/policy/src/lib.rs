@@ -9,5 +9,5 @@ pub mod limit;
 pub mod principal;
 
 pub use key::{KeyError, KeyHash, KeyKind, KeyText, label};
-pub use limit::{KeyLimit, Period, Spent};
+pub use limit::{Calendar, Limit, Period, Spent, SpentByDay, day_of};
 pub use principal::{InferenceKey, ManagementKey, NotPermitted, Principal};

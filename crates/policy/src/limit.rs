@@ -1,11 +1,10 @@
-//! Spending limits of a key, and the periods after which they start anew.
+//! Spending limits, and the periods after which they start anew.
 //!
 //! Periods are those of the public API (openrouter.ai/docs, limits, August
 //! 2026): days begin at midnight UTC, weeks on Monday, months on the first.
-//! A payment counts in the period in which it is settled; money on hold
-//! counts in whichever period is current. So what was held before midnight
-//! and settled after it burdens the new period only, and no period ever
-//! exceeds its limit.
+//! A payment counts in the period in which its money was set aside, however
+//! late it is settled: so a period is over when its last call has ended,
+//! and nothing spills into the next.
 #![deny(clippy::float_arithmetic)]
 
 use bourse_vocab::Nanos;
@@ -26,6 +25,9 @@ pub enum Period {
 }
 
 impl Period {
+    /// All periods, shortest first.
+    pub const ALL: [Self; 3] = [Self::Daily, Self::Weekly, Self::Monthly];
+
     /// The public API's word for it.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -39,23 +41,33 @@ impl Period {
     /// Reads the public API's word.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Daily, Self::Weekly, Self::Monthly]
-            .into_iter()
-            .find(|period| period.name() == name)
+        Self::ALL.into_iter().find(|period| period.name() == name)
     }
 
     /// Numbers the periods since 1970, so that two moments are in the same
     /// period exactly if their numbers are equal.
     #[must_use]
     pub fn index(self, at_ms: u64) -> u64 {
-        let days = at_ms / MS_PER_DAY;
+        self.index_of_day(day_of(at_ms))
+    }
+
+    /// The number of the period that contains a day; every period is whole
+    /// days.
+    #[must_use]
+    pub fn index_of_day(self, day: u64) -> u64 {
         match self {
-            Self::Daily => days,
+            Self::Daily => day,
             // 1 January 1970 was a Thursday, three days after a Monday.
-            Self::Weekly => (days + 3) / 7,
-            Self::Monthly => month_index(days),
+            Self::Weekly => day.saturating_add(3) / 7,
+            Self::Monthly => month_index(day),
         }
     }
+}
+
+/// Days since 1970-01-01, UTC.
+#[must_use]
+pub const fn day_of(at_ms: u64) -> u64 {
+    at_ms / MS_PER_DAY
 }
 
 /// Whole months since January 1970 on day `days` since 1970-01-01, by the
@@ -75,78 +87,139 @@ fn month_index(days: u64) -> u64 {
     months_since_march_of_year_0.saturating_sub(1970 * 12 - 2)
 }
 
-/// The most that a key may spend.
+/// The periods that contain one day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Calendar {
+    /// Days since 1970-01-01, UTC.
+    pub day: u64,
+    /// The week's number: [`Period::index`].
+    pub week: u64,
+    /// The month's number.
+    pub month: u64,
+}
+
+impl Calendar {
+    /// The periods of a day.
+    #[must_use]
+    pub fn of_day(day: u64) -> Self {
+        Self {
+            day,
+            week: Period::Weekly.index_of_day(day),
+            month: Period::Monthly.index_of_day(day),
+        }
+    }
+
+    /// The periods of a moment.
+    #[must_use]
+    pub fn at(at_ms: u64) -> Self {
+        Self::of_day(day_of(at_ms))
+    }
+
+    /// The number of one of them.
+    #[must_use]
+    pub const fn index(&self, period: Period) -> u64 {
+        match period {
+            Period::Daily => self.day,
+            Period::Weekly => self.week,
+            Period::Monthly => self.month,
+        }
+    }
+}
+
+/// The most that may be spent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct KeyLimit {
+pub struct Limit {
     /// The most, in a period or in all.
     pub amount: Nanos,
     /// When it starts anew; never, if absent.
     pub reset: Option<Period>,
 }
 
-/// What a key has spent: in all, and in the current period of each length.
-/// Counters of a period that is over are read as zero.
+impl Limit {
+    /// What may still be spent, with `held` set aside already. Never
+    /// negative.
+    #[must_use]
+    pub fn remaining(&self, spent: &Spent, held: Nanos) -> Nanos {
+        self.amount
+            .saturating_sub(spent.within(self.reset))
+            .saturating_sub(held)
+            .max(Nanos::ZERO)
+    }
+}
+
+/// What was spent as of one moment: in all, and in the period of each length
+/// that contains the moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Spent {
-    /// Since the key exists.
+    /// Ever.
     pub total: Nanos,
-    /// In the day numbered `day_index`.
+    /// In the day.
     pub day: Nanos,
-    /// Which day `day` counts: [`Period::index`].
-    pub day_index: u64,
-    /// In the week numbered `week_index`.
+    /// In the week.
     pub week: Nanos,
-    /// Which week `week` counts.
-    pub week_index: u64,
-    /// In the month numbered `month_index`.
+    /// In the month.
     pub month: Nanos,
-    /// Which month `month` counts.
-    pub month_index: u64,
 }
 
 impl Spent {
-    /// Counts a payment settled at `at_ms`. A moment before the current
-    /// period (a clock that was set back) counts in the current one.
-    pub fn add(&mut self, amount: Nanos, at_ms: u64) {
-        fn roll(sum: &mut Nanos, index: &mut u64, now: u64, amount: Nanos) {
-            if now > *index {
-                *index = now;
-                *sum = Nanos::ZERO;
-            }
-            *sum = sum.saturating_add(amount);
-        }
-        self.total = self.total.saturating_add(amount);
-        let index = Period::Daily.index(at_ms);
-        roll(&mut self.day, &mut self.day_index, index, amount);
-        let index = Period::Weekly.index(at_ms);
-        roll(&mut self.week, &mut self.week_index, index, amount);
-        let index = Period::Monthly.index(at_ms);
-        roll(&mut self.month, &mut self.month_index, index, amount);
-    }
-
-    /// What was spent in the period of `at_ms`, or in all without a period.
+    /// What was spent in a period, or in all without one.
     #[must_use]
-    pub fn within(&self, period: Option<Period>, at_ms: u64) -> Nanos {
-        let (sum, index) = match period {
-            None => return self.total,
-            Some(Period::Daily) => (self.day, self.day_index),
-            Some(Period::Weekly) => (self.week, self.week_index),
-            Some(Period::Monthly) => (self.month, self.month_index),
-        };
-        let now = period.map_or(0, |period| period.index(at_ms));
-        if now > index { Nanos::ZERO } else { sum }
+    pub const fn within(&self, period: Option<Period>) -> Nanos {
+        match period {
+            None => self.total,
+            Some(Period::Daily) => self.day,
+            Some(Period::Weekly) => self.week,
+            Some(Period::Monthly) => self.month,
+        }
     }
 }
 
-impl KeyLimit {
-    /// What may still be spent at `at_ms`, with `held` set aside already.
-    /// Never negative.
+/// What was spent, day by day, as it is stored: weeks and months are whole
+/// days, so the days are all that has to be remembered.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SpentByDay {
+    /// Ever. May exceed the sum of the days, of which only the latest
+    /// [`Self::DAYS_MAX`] are read from a store.
+    pub total: Nanos,
+    /// Days since 1970-01-01 with what was spent in calls that began on
+    /// them; in order, each day once.
+    pub days: Vec<(u64, Nanos)>,
+}
+
+impl SpentByDay {
+    /// How many days a store returns, latest first: those of this month and
+    /// of the one before, with which calls that began there may still be
+    /// settled.
+    pub const DAYS_MAX: usize = 62;
+
+    /// Counts a payment for a call that began on `day`.
+    pub fn add(&mut self, day: u64, amount: Nanos) {
+        self.total = self.total.saturating_add(amount);
+        match self.days.binary_search_by_key(&day, |&(day, _)| day) {
+            Ok(at) => {
+                if let Some((_, sum)) = self.days.get_mut(at) {
+                    *sum = sum.saturating_add(amount);
+                }
+            }
+            Err(at) => self.days.insert(at, (day, amount)),
+        }
+    }
+
+    /// The sums of the periods that contain a moment.
     #[must_use]
-    pub fn remaining(&self, spent: &Spent, held: Nanos, at_ms: u64) -> Nanos {
-        self.amount
-            .saturating_sub(spent.within(self.reset, at_ms))
-            .saturating_sub(held)
-            .max(Nanos::ZERO)
+    pub fn at(&self, at_ms: u64) -> Spent {
+        let now = Calendar::at(at_ms);
+        let within = |period: Period| {
+            let days = self.days.iter();
+            days.filter(|(day, _)| period.index_of_day(*day) == now.index(period))
+                .fold(Nanos::ZERO, |sum, (_, amount)| sum.saturating_add(*amount))
+        };
+        Spent {
+            total: self.total,
+            day: within(Period::Daily),
+            week: within(Period::Weekly),
+            month: within(Period::Monthly),
+        }
     }
 }
 
@@ -199,46 +272,52 @@ mod tests {
 
     #[test]
     fn a_limit_starts_anew_with_its_period_and_a_total_never_does() {
-        let limit = |reset| KeyLimit {
+        let limit = |reset| Limit {
             amount: Nanos(100),
             reset,
         };
         let (today, tomorrow) = (at("2026-11-21T12:00:00Z"), at("2026-11-22T12:00:00Z"));
-        let mut spent = Spent::default();
-        spent.add(Nanos(70), today);
+        let mut spent = SpentByDay::default();
+        spent.add(day_of(today), Nanos(70));
         for reset in [
             None,
             Some(Period::Daily),
             Some(Period::Weekly),
             Some(Period::Monthly),
         ] {
-            assert_eq!(limit(reset).remaining(&spent, Nanos(10), today), Nanos(20));
+            let remaining = limit(reset).remaining(&spent.at(today), Nanos(10));
+            assert_eq!(remaining, Nanos(20));
         }
         let daily = limit(Some(Period::Daily));
-        assert_eq!(daily.remaining(&spent, Nanos(10), tomorrow), Nanos(90));
+        assert_eq!(daily.remaining(&spent.at(tomorrow), Nanos(10)), Nanos(90));
         assert_eq!(
-            limit(None).remaining(&spent, Nanos(10), tomorrow),
+            limit(None).remaining(&spent.at(tomorrow), Nanos(10)),
             Nanos(20)
         );
-        spent.add(Nanos(70), tomorrow);
-        assert_eq!(daily.remaining(&spent, Nanos::ZERO, tomorrow), Nanos(30));
+        spent.add(day_of(tomorrow), Nanos(70));
+        assert_eq!(daily.remaining(&spent.at(tomorrow), Nanos::ZERO), Nanos(30));
         assert_eq!(
-            limit(None).remaining(&spent, Nanos::ZERO, tomorrow),
+            limit(None).remaining(&spent.at(tomorrow), Nanos::ZERO),
             Nanos::ZERO
         );
     }
 
     #[test]
-    fn a_clock_set_back_does_not_reopen_a_limit() {
-        let mut spent = Spent::default();
-        spent.add(Nanos(70), at("2026-11-22T00:00:00Z"));
-        spent.add(Nanos(20), at("2026-11-21T23:59:00Z"));
-        let daily = KeyLimit {
+    fn every_day_keeps_its_own_sum_whichever_way_the_clock_is_set() {
+        let (today, tomorrow) = (at("2026-11-21T23:59:00Z"), at("2026-11-22T00:00:00Z"));
+        let mut spent = SpentByDay::default();
+        spent.add(day_of(today), Nanos(60));
+        spent.add(day_of(tomorrow), Nanos(70));
+        spent.add(day_of(today), Nanos(20));
+        let daily = Limit {
             amount: Nanos(100),
             reset: Some(Period::Daily),
         };
-        let remaining = daily.remaining(&spent, Nanos::ZERO, at("2026-11-21T23:59:00Z"));
-        assert_eq!(remaining, Nanos(10));
+        assert_eq!(daily.remaining(&spent.at(today), Nanos::ZERO), Nanos(20));
+        assert_eq!(daily.remaining(&spent.at(tomorrow), Nanos::ZERO), Nanos(30));
+        assert_eq!(spent.total, Nanos(150));
+        let days: Vec<_> = spent.days.iter().map(|(day, _)| *day).collect();
+        assert_eq!(days, [day_of(today), day_of(tomorrow)]);
     }
 
     proptest! {

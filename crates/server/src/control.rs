@@ -9,7 +9,6 @@ use bourse_control::{Backend, BoxFuture, EndpointStats, Percentiles};
 use bourse_dataplane::clock::now_ms;
 use bourse_dataplane::exposition;
 use bourse_dataplane::gateway::Gateway;
-use bourse_dataplane::keyring::Office as _;
 use bourse_dataplane::phases::admit;
 use bourse_ledger::{Balance, KeyBalance};
 use bourse_policy::Principal;
@@ -78,10 +77,7 @@ impl Backend for Live {
     }
 
     fn identify<'a>(&'a self, headers: &'a HeaderMap) -> BoxFuture<'a, Result<Principal, Failure>> {
-        Box::pin(async {
-            let entry = admit::identify(&self.gateway, headers, now_ms()).await?;
-            Ok(entry.principal)
-        })
+        Box::pin(admit::identify(&self.gateway, headers))
     }
 
     fn balance(&self, account: AccountId) -> Option<Balance> {
@@ -89,11 +85,12 @@ impl Backend for Live {
     }
 
     fn key_balance(&self, account: AccountId, key: KeyId) -> Option<KeyBalance> {
-        self.gateway.till.books().key_balance(account, key)
+        let books = self.gateway.till.books();
+        books.key_balance(account, key, now_ms())
     }
 
     fn refresh(&self) -> BoxFuture<'_, ()> {
-        self.watcher.refresh()
+        Box::pin(self.watcher.read_changes_or_warn())
     }
 
     fn endpoint_stats(&self, endpoint_id: &str) -> Option<EndpointStats> {

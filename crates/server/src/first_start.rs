@@ -16,7 +16,6 @@ use bourse_store::{Grant, Store};
 use bourse_vocab::{AccountId, Nanos};
 
 use crate::keys;
-use crate::store_watcher::StoreWatcher;
 
 /// The account that a single-operator installation uses.
 pub const DEFAULT_ACCOUNT: &str = "default";
@@ -43,11 +42,7 @@ pub struct FirstKeys {
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
 /// Sets an empty installation up. `None` if it is not empty.
-pub async fn set_up(
-    store: &dyn Store,
-    watcher: &StoreWatcher,
-    data_dir: &Path,
-) -> Result<Option<FirstKeys>, Error> {
+pub async fn set_up(store: &dyn Store, data_dir: &Path) -> Result<Option<FirstKeys>, Error> {
     let marker = data_dir.join(MARKER);
     let at_ms = now_ms();
     let account = if marker.exists() {
@@ -87,7 +82,6 @@ pub async fn set_up(
     };
     let inference = keys::create(store, key(KeyKind::Inference, KEY), at_ms).await?;
     let management = keys::create(store, key(KeyKind::Management, MANAGEMENT_KEY), at_ms).await?;
-    watcher.read_changes().await?;
     Ok(Some(FirstKeys {
         marker,
         inference: inference.reveal().to_owned(),

@@ -58,7 +58,7 @@ async fn run(
         .recover()
         .await?
         .build()?
-        .read_keys()
+        .make_first_keys()
         .await?
         .start(config_path)?;
     tracing::info!(

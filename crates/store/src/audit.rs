@@ -10,7 +10,7 @@ use std::fmt;
 use bourse_ledger::fold::GenerationRow;
 use bourse_ledger::{LedgerAccount, RowSum, chain};
 use bourse_spool::{Owner, Position};
-use bourse_vocab::{AccountId, GenerationId};
+use bourse_vocab::{AccountId, GenerationId, KeyId, NodeId};
 
 /// Sums of calls, by whatever they are grouped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -23,6 +23,37 @@ pub struct CallSums {
     pub upstream: i128,
 }
 
+/// A purse as it is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PurseSums {
+    /// The most that may be lent of it.
+    pub cap: i128,
+    /// What is lent of it now.
+    pub lent: i128,
+}
+
+/// A lease as it is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LeaseSums {
+    /// All that was ever lent.
+    pub lent: i128,
+    /// Of this, what was given back.
+    pub returned: i128,
+    /// And what was spent.
+    pub spent: i128,
+}
+
+/// What a key has spent, thrice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct KeySpending {
+    /// By its finished calls.
+    pub calls: i128,
+    /// By its stored sum.
+    pub sum: i128,
+    /// By the sums of its days.
+    pub days: i128,
+}
+
 /// Everything that must agree, at one moment. Sums are 128 bits wide: a
 /// damaged database must be reported, not overflow.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -30,13 +61,17 @@ pub struct AuditView {
     /// How far the spool has been applied.
     pub applied: Position,
     /// Journals whose postings do not sum to zero, with the sum.
-    pub unbalanced: Vec<(u64, i128)>,
-    /// Sums of the postings, by ledger account.
-    pub posted: BTreeMap<String, i128>,
-    /// Stored balances, by ledger account.
-    pub stored: BTreeMap<String, i128>,
-    /// Granted and spent, by account.
+    pub unbalanced: Vec<((NodeId, u64), i128)>,
+    /// Sums of the postings, by ledger account and node.
+    pub posted: BTreeMap<(String, NodeId), i128>,
+    /// Stored balances, by ledger account and node.
+    pub stored: BTreeMap<(String, NodeId), i128>,
+    /// Granted and spent, by account; spent is what all nodes have spent.
     pub accounts: BTreeMap<AccountId, (i128, i128)>,
+    /// The purses of accounts.
+    pub purses: BTreeMap<AccountId, PurseSums>,
+    /// What nodes were lent of the purses of accounts.
+    pub leases: BTreeMap<(AccountId, NodeId), LeaseSums>,
     /// Grants, by account.
     pub grants: BTreeMap<AccountId, i128>,
     /// Open holds, by account.
@@ -47,6 +82,8 @@ pub struct AuditView {
     pub activity: BTreeMap<AccountId, i128>,
     /// What the keys have spent, by account.
     pub keys: BTreeMap<AccountId, i128>,
+    /// Keys whose sums disagree with one another; the first hundred.
+    pub keys_apart: BTreeMap<KeyId, KeySpending>,
     /// How many finished calls are in the books.
     pub generations: u64,
 }
@@ -191,25 +228,40 @@ impl AuditView {
             accounts: self.accounts.len() as u64,
             ..AuditReport::default()
         };
-        for (journal, sum) in &self.unbalanced {
-            report.compare(|| format!("sum of journal {journal}"), 0, *sum);
+        for ((node, seq), sum) in &self.unbalanced {
+            report.compare(
+                || format!("sum of journal {seq} of node {}", node.0),
+                0,
+                *sum,
+            );
         }
         let total = self
             .posted
             .values()
             .fold(0, |sum: i128, one| sum.saturating_add(*one));
         report.compare(|| "sum of all postings".to_owned(), 0, total);
-        for name in self
-            .posted
-            .keys()
-            .chain(self.stored.keys())
-            .collect::<BTreeSet<_>>()
-        {
-            let (posted, stored) = (sum_of(&self.posted, name), sum_of(&self.stored, name));
-            report.compare(|| format!("stored balance of {name}"), posted, stored);
+        let slices = self.posted.keys().chain(self.stored.keys());
+        for slice in slices.collect::<BTreeSet<_>>() {
+            let (posted, stored) = (sum_of(&self.posted, slice), sum_of(&self.stored, slice));
+            let (name, node) = slice;
+            report.compare(
+                || format!("stored balance of {name}, node {}", node.0),
+                posted,
+                stored,
+            );
         }
         for (id, (granted, spent)) in &self.accounts {
             self.check_account(&mut report, *id, *granted, *spent);
+            self.check_purse(&mut report, *id, *granted);
+        }
+        for (id, key) in &self.keys_apart {
+            let n = id.0;
+            report.compare(
+                || format!("spent by key {n}, by finished calls"),
+                key.calls,
+                key.sum,
+            );
+            report.compare(|| format!("days of key {n}, by its sum"), key.sum, key.days);
         }
         let calls = self
             .calls
@@ -219,10 +271,10 @@ impl AuditView {
                 house_loss: sum.house_loss.saturating_add(one.house_loss),
                 upstream: sum.upstream.saturating_add(one.upstream),
             });
-        let revenue = sum_of(&self.posted, "revenue");
+        let revenue = self.posted_to("revenue");
         let worth = calls.paid.saturating_add(calls.house_loss);
         report.compare(|| "revenue, by finished calls".to_owned(), worth, revenue);
-        let loss = sum_of(&self.posted, "house_loss").saturating_neg();
+        let loss = self.posted_to("house_loss").saturating_neg();
         report.compare(
             || "house loss, by finished calls".to_owned(),
             calls.house_loss,
@@ -239,7 +291,7 @@ impl AuditView {
 
     fn check_account(&self, report: &mut AuditReport, id: AccountId, granted: i128, spent: i128) {
         let held = sum_of(&self.held, &id);
-        let posted = |account: LedgerAccount| sum_of(&self.posted, &account.to_string());
+        let posted = |account: LedgerAccount| self.posted_to(&account.to_string());
         let n = id.0;
         report.compare(
             || format!("held of account {n}, by open holds"),
@@ -273,11 +325,53 @@ impl AuditView {
         report.compare(|| format!("spent by the keys of account {n}"), paid, keys);
     }
 
+    /// The purse against the account, and against what nodes were lent of
+    /// it: what is lent is what nodes have and have not given back, and none
+    /// has spent more.
+    fn check_purse(&self, report: &mut AuditReport, id: AccountId, granted: i128) {
+        let n = id.0;
+        let purse = self.purses.get(&id).copied().unwrap_or_default();
+        report.compare(
+            || format!("purse of account {n}, by granted"),
+            granted,
+            purse.cap,
+        );
+        let nodes = (id, NodeId(0))..=(id, NodeId(u16::MAX));
+        let mut out: i128 = 0;
+        for ((_, node), lease) in self.leases.range(nodes) {
+            let kept = lease.lent.saturating_sub(lease.returned);
+            out = out.saturating_add(kept);
+            let left = kept.saturating_sub(lease.spent);
+            report.compare(
+                || {
+                    format!(
+                        "left of what node {} was lent by account {n}, at least",
+                        node.0
+                    )
+                },
+                left.max(0),
+                left,
+            );
+        }
+        report.compare(
+            || format!("lent by account {n}, by leases"),
+            out,
+            purse.lent,
+        );
+    }
+
+    /// What was posted to a ledger account, over all nodes.
+    fn posted_to(&self, name: &str) -> i128 {
+        let nodes = (name.to_owned(), NodeId(0))..=(name.to_owned(), NodeId(u16::MAX));
+        let sums = self.posted.range(nodes);
+        sums.fold(0, |sum: i128, (_, one)| sum.saturating_add(*one))
+    }
+
     fn by_prefix(&self, prefix: &str) -> i128 {
         let sums = self
             .posted
             .iter()
-            .filter(|(name, _)| name.starts_with(prefix));
+            .filter(|((name, _), _)| name.starts_with(prefix));
         sums.fold(0, |sum: i128, (_, one)| sum.saturating_add(*one))
     }
 }

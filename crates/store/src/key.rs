@@ -1,6 +1,7 @@
 //! API keys.
 
-use bourse_policy::{KeyHash, KeyKind, KeyLimit, Period, Principal, Spent};
+use bourse_ledger::KeyState;
+use bourse_policy::{KeyHash, KeyKind, Limit, Period, Principal, SpentByDay};
 use bourse_vocab::{AccountId, KeyId, Nanos};
 
 use crate::Reply;
@@ -46,7 +47,9 @@ pub struct KeyRow {
     /// When it was deleted. The row stays, for the books.
     pub deleted_at_ms: Option<u64>,
     /// What it has spent, as far as the journal has been applied.
-    pub spent: Spent,
+    pub spent: SpentByDay,
+    /// The number of its last change; see [`crate::Changes::seq`].
+    pub change_seq: u64,
 }
 
 impl KeyRow {
@@ -63,11 +66,22 @@ impl KeyRow {
         }
     }
 
+    /// As the books know it.
+    #[must_use]
+    pub fn state(&self) -> KeyState {
+        KeyState {
+            account: self.key.account,
+            limit: self.limit(),
+            spent: self.spent.clone(),
+            change_seq: self.change_seq,
+        }
+    }
+
     /// The limit, as the books know it.
     #[must_use]
-    pub fn limit(&self) -> Option<KeyLimit> {
+    pub fn limit(&self) -> Option<Limit> {
         let reset = self.key.limit_reset;
-        self.key.limit.map(|amount| KeyLimit { amount, reset })
+        self.key.limit.map(|amount| Limit { amount, reset })
     }
 }
 
@@ -112,6 +126,12 @@ pub trait Keys {
     fn create_key(&self, key: NewKey, at_ms: u64) -> Reply<'_, KeyRow>;
     /// Finds a key by the hash of its text.
     fn key_by_hash(&self, hash: KeyHash) -> Reply<'_, Option<KeyRow>>;
+    /// Those of the given keys that exist, deleted ones included.
+    fn keys_by_hash<'a>(&'a self, hashes: &'a [KeyHash]) -> Reply<'a, Vec<KeyRow>>;
+    /// Those of the given keys that exist, deleted ones included.
+    fn keys_by_id<'a>(&'a self, ids: &'a [KeyId]) -> Reply<'a, Vec<KeyRow>>;
+    /// Keys that paid for a call at or after a moment, those used last first.
+    fn keys_used_since(&self, at_ms: u64, count_max: u64) -> Reply<'_, Vec<KeyRow>>;
     /// An account's keys, newest first. `None`: all accounts'.
     fn keys(
         &self,

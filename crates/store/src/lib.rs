@@ -28,7 +28,7 @@ pub mod upkeep;
 use std::future::Future;
 use std::pin::Pin;
 
-pub use account::{AccountRow, Accounts, Changes, Grant};
+pub use account::{AccountRow, Accounts, CHANGES_MAX, Changes, Grant};
 pub use activity::{Activity, ActivityQuery, ActivityRow, FailureRow};
 pub use audit::{AuditReport, AuditView, Difference, RowReport};
 pub use error::StoreError;
@@ -39,7 +39,7 @@ pub use memory::MemoryStore;
 pub use open::{DatabaseUrl, connect, open};
 pub use postgres::PostgresStore;
 pub use sqlite::SqliteStore;
-pub use till::{SyncMode, Till, TillError};
+pub use till::{Opened, Recovery, Till, TillError};
 pub use upkeep::{About, Server, Step, Upkeep};
 
 /// What a store's methods return: boxed, so that a store is an object.

@@ -9,14 +9,14 @@ use bourse_ledger::fold::{
     ActivityKey, ActivitySums, FailureOf, FailureSums, GenerationRow, Unreconciled,
 };
 use bourse_ledger::journal::{Journal, grant};
-use bourse_ledger::{Effects, Fold, OpenHold, RowSum, record};
-use bourse_policy::KeyHash;
+use bourse_ledger::{Effects, Fold, Lease, OpenHold, RowSum, record};
+use bourse_policy::{KeyHash, SpentByDay};
 use bourse_spool::Position;
-use bourse_vocab::{AccountId, GenerationId, KeyId, Nanos, NodeId, StoreId};
+use bourse_vocab::{AccountId, GenerationId, KeyId, Nanos, NodeId, RowId, RowIds, StoreId};
 
-use crate::account::{AccountRow, Accounts, Changes, Grant};
+use crate::account::{AccountRow, Accounts, CHANGES_MAX, Changes, Grant};
 use crate::activity::{Activity, ActivityQuery, ActivityRow, FailureRow};
-use crate::audit::{AuditView, CallSums, RowReport};
+use crate::audit::{AuditView, CallSums, KeySpending, LeaseSums, PurseSums, RowReport};
 use crate::generation::{Generations, SettledPage};
 use crate::journal::{Applied, Batch, History, Journals};
 use crate::key::{KeyPatch, KeyRow, Keys, NewKey};
@@ -24,10 +24,23 @@ use crate::texts::{check, check_grant, check_key, check_unique};
 use crate::upkeep::{About, Server, Step, Upkeep};
 use crate::{Reply, StoreError};
 
+/// The only node.
+const NODE: NodeId = NodeId::FIRST;
+
 /// Everything in maps, behind one lock.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct MemoryStore {
     state: Mutex<State>,
+    ids: RowIds,
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self {
+            state: Mutex::default(),
+            ids: RowIds::after(NODE, RowId(0)),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -35,8 +48,8 @@ struct State {
     seq: u64,
     history: History,
     consumers: BTreeMap<String, Position>,
-    accounts: BTreeMap<AccountId, (AccountRow, u64)>,
-    keys: BTreeMap<KeyId, (KeyRow, u64)>,
+    accounts: BTreeMap<AccountId, AccountRow>,
+    keys: BTreeMap<KeyId, KeyRow>,
     grants: Vec<Grant>,
     journals: Vec<Journal>,
     balances: BTreeMap<String, i64>,
@@ -107,10 +120,10 @@ impl State {
         Ok(())
     }
 
-    fn find_key(&mut self, hash: KeyHash) -> Option<&mut (KeyRow, u64)> {
+    fn find_key(&mut self, hash: KeyHash) -> Option<&mut KeyRow> {
         self.keys
             .values_mut()
-            .find(|(row, _)| row.key.hash == hash && row.deleted_at_ms.is_none())
+            .find(|row| row.key.hash == hash && row.deleted_at_ms.is_none())
     }
 
     /// Whether everything that a batch changes is there, and stays within
@@ -124,8 +137,15 @@ impl State {
         }
         for (id, paid) in &effects.spent {
             let account = self.accounts.get(id);
-            let (account, _) = account.ok_or(StoreError::NotFound("account"))?;
-            account.spent.checked_add(*paid).ok_or_else(out_of_range)?;
+            let account = account.ok_or(StoreError::NotFound("account"))?;
+            let spent = account.spent.checked_add(*paid).ok_or_else(out_of_range)?;
+            let Lease { lent, returned } = account.lease;
+            if spent > lent.saturating_sub(returned) {
+                return Err(StoreError::Damaged(format!(
+                    "account {} spent {spent}, which is more than it was lent",
+                    id.0
+                )));
+            }
         }
         for (id, _) in effects.keys.keys() {
             self.keys.get(id).ok_or(StoreError::NotFound("key"))?;
@@ -148,15 +168,14 @@ impl State {
             self.generations.insert(row.id, row);
         }
         for (id, paid) in effects.spent {
-            let (account, _) = self
-                .accounts
-                .get_mut(&id)
-                .ok_or(StoreError::NotFound("account"))?;
-            account.spent = account.spent.checked_add(paid).ok_or_else(out_of_range)?;
+            if let Some(account) = self.accounts.get_mut(&id) {
+                account.spent = account.spent.saturating_add(paid);
+                account.spent_here = account.spent;
+            }
         }
-        for ((id, _), used) in effects.keys {
-            let (key, _) = self.keys.get_mut(&id).ok_or(StoreError::NotFound("key"))?;
-            key.spent.add(used.paid, used.at_ms);
+        for ((id, day), used) in effects.keys {
+            let key = self.keys.get_mut(&id).ok_or(StoreError::NotFound("key"))?;
+            key.spent.add(day, used.paid);
             key.last_used_at_ms = key.last_used_at_ms.max(Some(used.at_ms));
         }
         for (key, sums) in effects.activity {
@@ -190,52 +209,44 @@ impl Accounts for MemoryStore {
     fn create_account<'a>(&'a self, name: &'a str, at_ms: u64) -> Reply<'a, AccountRow> {
         self.with(move |state| {
             check_unique("account name", name)?;
-            if state.accounts.values().any(|(row, _)| row.name == name) {
+            if state.accounts.values().any(|row| row.name == name) {
                 return Err(StoreError::Exists("account"));
             }
-            let last = state.accounts.keys().last().map_or(0, |id| id.0);
             let row = AccountRow {
-                id: AccountId(last.saturating_add(1)),
+                id: AccountId(self.ids.next(at_ms).0),
                 name: name.to_owned(),
                 granted: Nanos::ZERO,
                 spent: Nanos::ZERO,
+                lease: Lease::default(),
+                spent_here: Nanos::ZERO,
                 created_at_ms: at_ms,
+                change_seq: state.next_seq(),
             };
-            let seq = state.next_seq();
-            state.accounts.insert(row.id, (row.clone(), seq));
+            state.accounts.insert(row.id, row.clone());
             Ok(row)
         })
     }
 
     fn account(&self, id: AccountId) -> Reply<'_, Option<AccountRow>> {
-        self.with(move |state| Ok(state.accounts.get(&id).map(|(row, _)| row.clone())))
+        self.with(move |state| Ok(state.accounts.get(&id).cloned()))
     }
 
     fn account_by_name<'a>(&'a self, name: &'a str) -> Reply<'a, Option<AccountRow>> {
         self.with(move |state| {
-            let mut rows = state.accounts.values().map(|(row, _)| row);
+            let mut rows = state.accounts.values();
             Ok(rows.find(|row| row.name == name).cloned())
         })
     }
 
     fn accounts(&self) -> Reply<'_, Vec<AccountRow>> {
-        self.with(|state| {
-            Ok(state
-                .accounts
-                .values()
-                .map(|(row, _)| row.clone())
-                .collect())
-        })
+        self.with(|state| Ok(state.accounts.values().cloned().collect()))
     }
 
     fn grant(&self, grant_of: Grant) -> Reply<'_, AccountRow> {
         self.with(move |state| {
             check_grant(&grant_of)?;
             let seq = state.seq.saturating_add(1);
-            let row = state
-                .accounts
-                .get(&grant_of.account)
-                .map(|(row, _)| row.clone());
+            let row = state.accounts.get(&grant_of.account).cloned();
             let mut row = row.ok_or(StoreError::NotFound("account"))?;
             let same = |other: &&Grant| other.reference == grant_of.reference;
             let known = state.grants.iter().find(same);
@@ -253,23 +264,42 @@ impl Accounts for MemoryStore {
                 .granted
                 .checked_add(grant_of.amount)
                 .ok_or_else(out_of_range)?;
+            row.lease.lent = row.lease.lent.max(row.granted);
+            row.change_seq = seq;
             state.book(journal)?;
             state.seq = seq;
-            state.accounts.insert(row.id, (row.clone(), seq));
+            state.accounts.insert(row.id, row.clone());
             state.grants.push(grant_of);
             Ok(row)
         })
     }
 
+    fn accounts_by_id<'a>(&'a self, ids: &'a [AccountId]) -> Reply<'a, Vec<AccountRow>> {
+        self.with(move |state| {
+            let found = ids.iter().filter_map(|id| state.accounts.get(id));
+            Ok(found.cloned().collect())
+        })
+    }
+
+    fn change_seq(&self) -> Reply<'_, u64> {
+        self.with(|state| Ok(state.seq))
+    }
+
     fn changes_since(&self, seq: u64) -> Reply<'_, Changes> {
         self.with(move |state| {
-            let accounts = state.accounts.values().filter(|(_, at)| *at > seq);
-            let keys = state.keys.values().filter(|(_, at)| *at > seq);
-            Ok(Changes {
+            let accounts = state.accounts.values().filter(|row| row.change_seq > seq);
+            let keys = state.keys.values().filter(|row| row.change_seq > seq);
+            let mut changes = Changes {
                 seq: state.seq,
-                accounts: accounts.map(|(row, _)| row.clone()).collect(),
-                keys: keys.map(|(row, _)| row.clone()).collect(),
-            })
+                accounts: accounts.cloned().collect(),
+                keys: keys.cloned().collect(),
+            };
+            changes.accounts.sort_by_key(|row| row.change_seq);
+            changes.accounts.truncate(CHANGES_MAX);
+            changes.keys.sort_by_key(|row| row.change_seq);
+            changes.keys.truncate(CHANGES_MAX);
+            changes.cut();
+            Ok(changes)
         })
     }
 }
@@ -281,28 +311,53 @@ impl Keys for MemoryStore {
             if !state.accounts.contains_key(&key.account) {
                 return Err(StoreError::NotFound("account"));
             }
-            if state.keys.values().any(|(row, _)| row.key.hash == key.hash) {
+            if state.keys.values().any(|row| row.key.hash == key.hash) {
                 return Err(StoreError::Exists("key"));
             }
-            let last = state.keys.keys().last().map_or(0, |id| id.0);
             let row = KeyRow {
-                id: KeyId(last.saturating_add(1)),
+                id: KeyId(self.ids.next(at_ms).0),
                 key,
                 disabled: false,
                 created_at_ms: at_ms,
                 updated_at_ms: None,
                 last_used_at_ms: None,
                 deleted_at_ms: None,
-                spent: bourse_policy::Spent::default(),
+                spent: SpentByDay::default(),
+                change_seq: state.next_seq(),
             };
-            let seq = state.next_seq();
-            state.keys.insert(row.id, (row.clone(), seq));
+            state.keys.insert(row.id, row.clone());
             Ok(row)
         })
     }
 
     fn key_by_hash(&self, hash: KeyHash) -> Reply<'_, Option<KeyRow>> {
-        self.with(move |state| Ok(state.find_key(hash).map(|(row, _)| row.clone())))
+        self.with(move |state| Ok(state.find_key(hash).cloned()))
+    }
+
+    fn keys_by_hash<'a>(&'a self, hashes: &'a [KeyHash]) -> Reply<'a, Vec<KeyRow>> {
+        self.with(move |state| {
+            let rows = state.keys.values();
+            let found = rows.filter(|row| hashes.contains(&row.key.hash));
+            Ok(found.cloned().collect())
+        })
+    }
+
+    fn keys_by_id<'a>(&'a self, ids: &'a [KeyId]) -> Reply<'a, Vec<KeyRow>> {
+        self.with(move |state| {
+            let found = ids.iter().filter_map(|id| state.keys.get(id));
+            Ok(found.cloned().collect())
+        })
+    }
+
+    fn keys_used_since(&self, at_ms: u64, count_max: u64) -> Reply<'_, Vec<KeyRow>> {
+        self.with(move |state| {
+            let rows = state.keys.values();
+            let used = rows.filter(|row| row.last_used_at_ms.is_some_and(|used| used >= at_ms));
+            let mut used: Vec<_> = used.cloned().collect();
+            used.sort_by_key(|row| std::cmp::Reverse(row.last_used_at_ms));
+            used.truncate(usize::try_from(count_max).unwrap_or(usize::MAX));
+            Ok(used)
+        })
     }
 
     fn keys(
@@ -313,7 +368,7 @@ impl Keys for MemoryStore {
         count_max: u64,
     ) -> Reply<'_, Vec<KeyRow>> {
         self.with(move |state| {
-            let rows = state.keys.values().rev().map(|(row, _)| row).filter(|row| {
+            let rows = state.keys.values().rev().filter(|row| {
                 row.deleted_at_ms.is_none()
                     && account.is_none_or(|account| row.key.account == account)
                     && (include_disabled || !row.disabled)
@@ -328,9 +383,9 @@ impl Keys for MemoryStore {
         self.with(move |state| {
             check("name", patch.name.as_deref().unwrap_or_default())?;
             let seq = state.next_seq();
-            Ok(state.find_key(hash).map(|(row, at)| {
+            Ok(state.find_key(hash).map(|row| {
                 patch.apply(row, at_ms);
-                *at = seq;
+                row.change_seq = seq;
                 row.clone()
             }))
         })
@@ -339,9 +394,9 @@ impl Keys for MemoryStore {
     fn delete_key(&self, hash: KeyHash, at_ms: u64) -> Reply<'_, bool> {
         self.with(move |state| {
             let seq = state.next_seq();
-            let found = state.find_key(hash).map(|(row, at)| {
+            let found = state.find_key(hash).map(|row| {
                 row.deleted_at_ms = Some(at_ms);
-                *at = seq;
+                row.change_seq = seq;
             });
             Ok(found.is_some())
         })
@@ -452,15 +507,25 @@ fn view(state: &State) -> AuditView {
     };
     for journal in &state.journals {
         for (account, amount) in journal.entries() {
-            *view.posted.entry(account.to_string()).or_default() += i128::from(amount.0);
+            let slice = (account.to_string(), NODE);
+            *view.posted.entry(slice).or_default() += i128::from(amount.0);
         }
     }
     for (account, amount) in &state.balances {
-        view.stored.insert(account.clone(), i128::from(*amount));
+        let slice = (account.clone(), NODE);
+        view.stored.insert(slice, i128::from(*amount));
     }
-    for (id, (row, _)) in &state.accounts {
-        let sums = (i128::from(row.granted.0), i128::from(row.spent.0));
-        view.accounts.insert(*id, sums);
+    for (id, row) in &state.accounts {
+        let (granted, spent) = (i128::from(row.granted.0), i128::from(row.spent.0));
+        view.accounts.insert(*id, (granted, spent));
+        let lease = LeaseSums {
+            lent: row.lease.lent.0.into(),
+            returned: row.lease.returned.0.into(),
+            spent,
+        };
+        let (cap, lent) = (granted, lease.lent - lease.returned);
+        view.purses.insert(*id, PurseSums { cap, lent });
+        view.leases.insert((*id, NODE), lease);
     }
     for grant in &state.grants {
         *view.grants.entry(grant.account).or_default() += i128::from(grant.amount.0);
@@ -477,8 +542,22 @@ fn view(state: &State) -> AuditView {
     for (key, sums) in &state.activity {
         *view.activity.entry(key.account).or_default() += i128::from(sums.paid.0);
     }
-    for (row, _) in state.keys.values() {
+    for row in state.keys.values() {
         *view.keys.entry(row.key.account).or_default() += i128::from(row.spent.total.0);
+        let calls = state.generations.values().filter(|call| call.key == row.id);
+        let spending = KeySpending {
+            calls: calls.map(|call| i128::from(call.paid.0)).sum(),
+            sum: row.spent.total.0.into(),
+            days: row
+                .spent
+                .days
+                .iter()
+                .map(|(_, paid)| i128::from(paid.0))
+                .sum(),
+        };
+        if spending.calls != spending.sum || spending.sum != spending.days {
+            view.keys_apart.insert(row.id, spending);
+        }
     }
     view
 }

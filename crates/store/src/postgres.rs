@@ -106,7 +106,7 @@ impl SqlStore<Postgres> {
             elected: tokio::sync::Mutex::new(Instant::now()),
         };
         backend.prepare().await?;
-        Ok(Self { backend })
+        Ok(Self::new(backend))
     }
 }
 
@@ -169,7 +169,7 @@ impl Postgres {
     async fn begin(&self, purpose: Purpose) -> Result<PgSession, StoreError> {
         let (script, longest) = match purpose {
             Purpose::Read => (None, session::READ_MAX),
-            Purpose::Snapshot => (Some(SNAPSHOT), session::READ_MAX),
+            Purpose::Snapshot | Purpose::Lookup => (Some(SNAPSHOT), session::READ_MAX),
             Purpose::Survey => (Some(SURVEY), session::SCRIPT_MAX),
             Purpose::Write => (Some(WRITE), session::WRITE_MAX),
             Purpose::Schema => (Some(SCHEMA), session::SCRIPT_MAX),

@@ -20,6 +20,8 @@ pub mod value;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
+use bourse_vocab::{NodeId, RowId, RowIds};
+
 use self::text::texts;
 use self::value::{Row, Value};
 use crate::upkeep::Server;
@@ -32,6 +34,8 @@ pub enum Purpose {
     Read,
     /// Several that read, all at one moment.
     Snapshot,
+    /// The same for a call that waits: never behind whoever reads reports.
+    Lookup,
     /// The same over whole tables, however long that takes.
     Survey,
     /// A transaction that changes rows. Only one at a time is under way in a
@@ -118,9 +122,32 @@ impl dyn Session + '_ {
 #[derive(Debug)]
 pub struct SqlStore<B> {
     pub(crate) backend: B,
+    /// Whose slices this process writes. One server at a time has the
+    /// database, so all are the first node's.
+    pub(crate) node: NodeId,
+    pub(crate) ids: RowIds,
 }
 
+/// Ids that are tried for one row. The command line makes ids of the same
+/// node beside a running server, so the first may be taken; both rise, so
+/// the next few are not.
+const ID_TRIES: usize = 16;
+
 impl<B: Backend> SqlStore<B> {
+    /// A store behind `backend`.
+    pub(crate) const fn new(backend: B) -> Self {
+        let node = NodeId::FIRST;
+        Self {
+            backend,
+            node,
+            ids: RowIds::after(node, RowId(0)),
+        }
+    }
+
+    pub(crate) async fn lookup(&self) -> Result<Box<dyn Session>, StoreError> {
+        self.backend.session(Purpose::Lookup).await
+    }
+
     pub(crate) async fn read(&self) -> Result<Box<dyn Session>, StoreError> {
         self.backend.session(Purpose::Read).await
     }
@@ -137,40 +164,73 @@ impl<B: Backend> SqlStore<B> {
 texts! {
     /// The number of the next change; everything written in this
     /// transaction carries it.
-    NEXT_CHANGE = "UPDATE progress SET change_seq = change_seq + 1 WHERE id = 1 RETURNING change_seq";
-    BOOK = "INSERT INTO journals (id, at_ms, source) \
-        SELECT COALESCE(MAX(id), 0) + 1, $1, $2 FROM journals RETURNING id";
-    POST = "INSERT INTO postings (journal_id, account, amount) VALUES ($1, $2, $3)";
-    BALANCE = "INSERT INTO balances (account, amount) VALUES ($1, $2) \
-        ON CONFLICT (account) DO UPDATE SET amount = balances.amount + excluded.amount \
-        RETURNING amount";
+    NEXT_CHANGE = "UPDATE change_counter SET seq = seq + 1 WHERE id = 1 RETURNING seq";
+    BOOK = "INSERT INTO journals (node_id, seq, at_ms, source) VALUES ($1, $2, $3, $4) \
+        ON CONFLICT (node_id, seq) DO NOTHING RETURNING seq";
+    POST = "INSERT INTO postings (node_id, seq, account, amount) VALUES ($1, $2, $3, $4)";
+    BALANCE = "INSERT INTO balances (account, node_id, amount) VALUES ($1, $2, $3) \
+        ON CONFLICT (account, node_id) DO UPDATE SET \
+        amount = balances.amount + excluded.amount RETURNING amount";
 }
 
 pub(crate) async fn next_change(session: &mut dyn Session) -> Result<i64, StoreError> {
     session.one(NEXT_CHANGE, &[]).await?.int()
 }
 
+/// Who writes, in a transaction: its node, and where its ids come from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Writer<'s> {
+    pub(crate) node: NodeId,
+    ids: &'s RowIds,
+}
+
+impl<B> SqlStore<B> {
+    pub(crate) const fn writer(&self) -> Writer<'_> {
+        Writer {
+            node: self.node,
+            ids: &self.ids,
+        }
+    }
+}
+
+impl Writer<'_> {
+    /// Ids for one row, to be tried one after the other.
+    pub(crate) fn fresh_ids(&self, at_ms: u64) -> impl Iterator<Item = u64> {
+        std::iter::repeat_with(move || self.ids.next(at_ms).0).take(ID_TRIES)
+    }
+}
+
 /// Writes a journal and brings the stored balances up to date.
 pub(crate) async fn book(
     session: &mut dyn Session,
+    writer: Writer<'_>,
     journal: &bourse_ledger::Journal,
     source: &str,
     at_ms: u64,
 ) -> Result<(), StoreError> {
-    let id = session
-        .one(BOOK, &[at_ms.into(), source.into()])
-        .await?
-        .int()?;
+    let node = Value::from(writer.node);
+    let mut booked = None;
+    for seq in writer.fresh_ids(at_ms) {
+        let values = [node.clone(), seq.into(), at_ms.into(), source.into()];
+        booked = session.maybe(BOOK, &values).await?;
+        if booked.is_some() {
+            break;
+        }
+    }
+    let seq = booked.ok_or(StoreError::Exists("journal"))?.int()?;
     for (account, amount) in journal.entries() {
         let account = account.to_string();
         let account = account.as_str();
         session
-            .change(POST, &[id.into(), account.into(), (*amount).into()])
+            .change(
+                POST,
+                &[node.clone(), seq.into(), account.into(), (*amount).into()],
+            )
             .await?;
         // Read back, because SQLite answers with a float where a sum is out
         // of range.
         session
-            .one(BALANCE, &[account.into(), (*amount).into()])
+            .one(BALANCE, &[account.into(), node.clone(), (*amount).into()])
             .await?
             .int()?;
     }

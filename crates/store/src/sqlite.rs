@@ -28,6 +28,8 @@ pub const DATABASE_FILE: &str = "bourse.db";
 const VERSION_MIN: &str = "3.51.3";
 /// Connections that only read.
 const READERS: u32 = 4;
+/// The same for calls that wait, so that no reader of reports delays them.
+const LOOKUPS: u32 = 2;
 /// How long to wait for another process's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Beyond this the WAL file is cut after a checkpoint.
@@ -57,6 +59,7 @@ pub struct Sqlite {
     file: PathBuf,
     writer: SqlitePool,
     readers: SqlitePool,
+    lookups: SqlitePool,
 }
 
 impl SqlStore<Sqlite> {
@@ -102,16 +105,20 @@ impl SqlStore<Sqlite> {
             .connect_with(options.clone())
             .await
             .map_err(|error| explain(error, &file))?;
-        let readers = SqlitePoolOptions::new()
-            .max_connections(READERS)
-            .min_connections(0)
-            .connect_with(options.read_only(true).create_if_missing(false))
-            .await
-            .map_err(|error| explain(error, &file))?;
+        let options = options.read_only(true).create_if_missing(false);
+        let reading = |connections| {
+            SqlitePoolOptions::new()
+                .max_connections(connections)
+                .min_connections(0)
+                .connect_with(options.clone())
+        };
+        let readers = reading(READERS).await;
+        let lookups = reading(LOOKUPS).await;
         let backend = Sqlite {
+            readers: readers.map_err(|error| explain(error, &file))?,
+            lookups: lookups.map_err(|error| explain(error, &file))?,
             file,
             writer,
-            readers,
         };
         let found = backend.version().await?;
         if version(&found) < version(VERSION_MIN) {
@@ -121,7 +128,7 @@ impl SqlStore<Sqlite> {
                 wanted: VERSION_MIN,
             });
         }
-        Ok(Self { backend })
+        Ok(Self::new(backend))
     }
 }
 
@@ -159,6 +166,7 @@ impl Backend for Sqlite {
                 Purpose::Snapshot | Purpose::Survey => {
                     self.readers.begin().await.map(SqliteSession::within)
                 }
+                Purpose::Lookup => self.lookups.begin().await.map(SqliteSession::within),
                 Purpose::Write | Purpose::Schema => {
                     let begun = self.writer.begin_with(BEGIN).await;
                     begun.map(SqliteSession::within)
@@ -187,6 +195,7 @@ impl Backend for Sqlite {
     fn close(&self) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         Box::pin(async move {
             self.readers.close().await;
+            self.lookups.close().await;
             self.writer.close().await;
         })
     }

@@ -21,13 +21,17 @@ use bourse_ledger::record::{
 use bourse_ledger::{GrantKind, Record};
 use bourse_policy::{KeyHash, KeyKind};
 use bourse_spool::Position;
-use bourse_vocab::{AccountId, GenerationId, KeyId, Nanos, Usage};
+use bourse_vocab::{AccountId, GenerationId, KeyId, Nanos, NodeId, RowId, Usage};
 
 use crate::{Batch, Grant, NewKey, Store, StoreError};
 
 /// 21 November 2026, 12:00 UTC.
 pub const NOW: u64 = 1_795_262_400_000;
 pub const DAY: u64 = NOW / 86_400_000;
+
+/// What [`set_up`] makes: a node's first two ids of a millisecond.
+pub const ACCOUNT: AccountId = AccountId(RowId::new(NOW, NodeId::FIRST, 0).0);
+pub const KEY: KeyId = KeyId(RowId::new(NOW, NodeId::FIRST, 1).0);
 
 pub fn id(n: u64) -> GenerationId {
     GenerationId::new(NOW / 1000, n.into())
@@ -69,10 +73,10 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Account and key 1, as [`set_up`] makes them.
+    /// As [`set_up`] makes them.
     pub const FIRST: Self = Self {
-        account: AccountId(1),
-        key: KeyId(1),
+        account: ACCOUNT,
+        key: KEY,
         model: "a/m",
         provider: "p",
         endpoint: "e",
@@ -142,12 +146,12 @@ pub fn settle(n: u64, held: i64, paid: i64, at_ms: u64) -> Record<'static> {
         ..Facts::default()
     };
     Record::Settle(Settle {
-        key: KeyId(1),
+        key: KEY,
         held: Nanos(held),
         paid: Nanos(paid),
         settlement: Settlement {
             id: id(n),
-            account: AccountId(1),
+            account: ACCOUNT,
             at_ms,
             charge: Nanos(paid + 1),
             costs: vec![Cost {
@@ -167,11 +171,11 @@ pub fn settle(n: u64, held: i64, paid: i64, at_ms: u64) -> Record<'static> {
 
 pub fn void(n: u64, cost: i64) -> Record<'static> {
     Record::Void(Void {
-        key: KeyId(1),
+        key: KEY,
         held: Nanos(0),
         voiding: Voiding {
             id: id(n),
-            account: AccountId(1),
+            account: ACCOUNT,
             at_ms: NOW,
             reason: VoidReason::NothingDelivered,
             costs: vec![Cost {
@@ -194,15 +198,12 @@ pub fn bytes(records: &[Record<'_>]) -> Vec<Vec<u8>> {
     encoded.collect()
 }
 
-/// An account with credit and a key, numbers 1 and 1.
+/// An account with credit and a key: [`ACCOUNT`] and [`KEY`].
 pub async fn set_up(store: &dyn Store, credit: i64) {
     let account = store.create_account("default", NOW).await.unwrap();
-    store
-        .create_key(new_key(account.id, "one"), NOW)
-        .await
-        .unwrap();
+    let key = store.create_key(new_key(account.id, "one"), NOW).await;
     store.grant(top_up(account.id, credit)).await.unwrap();
-    assert_eq!(account.id, AccountId(1));
+    assert_eq!((account.id, key.unwrap().id), (ACCOUNT, KEY));
 }
 
 /// Applies records from `from` on; each counts one in the position.

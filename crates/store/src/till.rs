@@ -1,14 +1,22 @@
 //! The till: balances in memory and the journal on disk, as one.
 //!
-//! Every method but [`Till::open`] and [`Till::hold_durably`] returns without
-//! waiting for anything but a short lock and one `write(2)`. The order is
-//! always the same: first the books decide, then the journal remembers. If
-//! the journal cannot, a hold is undone and refused; the end of a call waits
-//! in memory until the disk takes it, and when too many wait the journal
-//! stops, and the server with it.
+//! Every method but [`Till::open`] returns without waiting for anything but
+//! a short lock and one `write(2)`. The order is always the same: first the
+//! books decide, then the journal remembers. If the journal cannot, a hold is
+//! undone and refused; the end of a call waits in memory until the disk takes
+//! it, and when too many wait the journal stops, and the server with it.
+//!
+//! Memory holds a part of the database's accounts and keys: those that the
+//! journal has money of, and those used of late. The others are loaded when
+//! they are asked for, and what the database says of them then is all there
+//! is, because of one rule: *a purse that memory does not know has neither
+//! an open hold nor money in a record that the database has not seen*. It
+//! holds at the start, when the journal is read to its end before a purse is
+//! left out, and only a purse in memory gets new records.
 
 mod refusals;
 
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -17,11 +25,11 @@ use bourse_ledger::books::{Books, Posted, Refusal, Released};
 use bourse_ledger::record::{
     self, Booked, Checkpoint, Dispatch, Extend, Hold, Record, Settlement, Voiding,
 };
-use bourse_ledger::recover::{self, Closing, KeyState, Replay};
+use bourse_ledger::recover::{self, Closing, Replay};
 use bourse_spool::{Kind, Options, Position, Reader, Spool, SpoolError};
-use bourse_vocab::{AccountId, Failure, FailureKind, GenerationId, Nanos, NodeId};
+use bourse_vocab::{AccountId, Failure, FailureKind, GenerationId, KeyId, Nanos, NodeId};
 
-use crate::account::Changes;
+use crate::account::{AccountRow, Changes};
 use crate::audit::owner_of;
 use crate::key::KeyRow;
 use crate::{History, Store, StoreError};
@@ -32,16 +40,11 @@ const REPLAY_RECORDS: usize = 8_192;
 /// Where the spool is, within the data directory.
 pub const SPOOL_DIR: &str = "spool";
 
-/// When a hold may be acted upon.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum SyncMode {
-    /// When the kernel has it: survives the end of the process. A power cut
-    /// can lose the last 20 ms, at the house's expense.
-    #[default]
-    Group,
-    /// When the disk has it.
-    Always,
-}
+/// Keys used within this time are loaded at the start, with their accounts.
+const WARM_MS: u64 = 7 * 86_400_000;
+/// How many of them at most; some hundred bytes each. The others are loaded
+/// by their first call.
+const WARM_KEYS_MAX: u64 = 65_536;
 
 /// Why the till cannot do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -115,11 +118,21 @@ pub struct Till {
     books: Books,
     spool: Spool,
     spool_dir: PathBuf,
-    mode: SyncMode,
     node: NodeId,
     refusals: Refusals,
     /// The journal's running hash, as far as the database has it.
     applied_chain: Mutex<Link>,
+}
+
+/// A till that was opened.
+#[derive(Debug)]
+pub struct Opened {
+    /// The till.
+    pub till: Till,
+    /// What starting found and did.
+    pub recovery: Recovery,
+    /// The keys whose purses are in memory.
+    pub keys: Vec<KeyRow>,
 }
 
 impl Till {
@@ -132,10 +145,9 @@ impl Till {
     pub async fn open(
         store: &dyn Store,
         data_dir: &Path,
-        mode: SyncMode,
         options: Options,
         now_ms: u64,
-    ) -> Result<(Self, Recovery), TillError> {
+    ) -> Result<Opened, TillError> {
         let history = store.history().await?;
         let applied = history.applied;
         let spool_dir = data_dir.join(SPOOL_DIR);
@@ -148,41 +160,28 @@ impl Till {
         check_history(&spool_dir, &history)?;
         let mut recovery = Recovery {
             torn_bytes: opened.torn_bytes,
+            // Before the rows: what changes while they are read comes again.
+            change_seq: store.change_seq().await?,
             ..Recovery::default()
         };
         let mut replay = Replay::default();
-        let everything = store.changes_since(0).await?;
-        recovery.change_seq = everything.seq;
-        for account in &everything.accounts {
-            replay.account(account.id, account.granted, account.spent);
-        }
-        for key in &everything.keys {
-            replay.key(key.id, key_state(key));
-        }
         for hold in store.open_holds().await? {
             replay.open(hold);
         }
-        let mut reader = opened.spool.reader(applied);
-        loop {
-            let batch = reader.read(opened.spool.written(), REPLAY_RECORDS)?;
-            if batch.is_empty() {
-                break;
-            }
-            for bytes in batch.iter() {
-                let position = batch.end();
-                let record = record::decode(bytes)
-                    .map_err(|source| TillError::Record { position, source })?;
-                replay.push(&record);
-                recovery.replayed = recovery.replayed.saturating_add(1);
-            }
-        }
+        recovery.replayed = read_journal(&opened.spool, applied, &mut replay)?;
         recovery.repeated = replay.repeated();
+        let (accounts, keys) = rows_needed(store, &replay, now_ms).await?;
+        for account in &accounts {
+            replay.account(account.id, account.credit());
+        }
+        for key in &keys {
+            replay.key(key.id, key.state());
+        }
         let (books, open) = replay.finish()?;
         let till = Self {
             books,
             spool: opened.spool,
             spool_dir,
-            mode,
             node: history.node,
             refusals: Refusals::default(),
             applied_chain: Mutex::new(history.chain),
@@ -199,7 +198,11 @@ impl Till {
                 }
             }
         }
-        Ok((till, recovery))
+        Ok(Opened {
+            till,
+            recovery,
+            keys,
+        })
     }
 
     /// Sets money aside for a call, before its first dispatch.
@@ -219,19 +222,6 @@ impl Till {
             })
     }
 
-    /// Like [`Self::hold`]; in [`SyncMode::Always`] it also waits until the
-    /// disk has the hold.
-    ///
-    /// # Errors
-    /// As for [`Self::hold`].
-    pub async fn hold_durably(&self, hold: &Hold<'_>) -> Result<(), TillError> {
-        let position = self.hold(hold)?;
-        if self.mode == SyncMode::Always {
-            self.spool.wait_durable(position).await?;
-        }
-        Ok(())
-    }
-
     /// Sets more money aside for a running call; returns the new sum.
     ///
     /// # Errors
@@ -241,9 +231,8 @@ impl Till {
         account: AccountId,
         id: GenerationId,
         extra: Nanos,
-        at_ms: u64,
     ) -> Result<Nanos, TillError> {
-        let amount = self.books.extend(account, id, extra, at_ms)?;
+        let amount = self.books.extend(account, id, extra)?;
         if let Err(error) = self.append(Kind::Go, &Record::Extend(Extend { id, extra })) {
             self.books.retract(account, id, extra);
             return Err(error.into());
@@ -277,11 +266,10 @@ impl Till {
         let Settlement {
             id,
             account,
-            at_ms,
             charge,
             ..
         } = *settlement;
-        let posted = self.books.post(account, id, charge, at_ms)?;
+        let posted = self.books.post(account, id, charge)?;
         let booked = Booked {
             node: self.node,
             key: posted.key,
@@ -341,21 +329,28 @@ impl Till {
         self.refusals.unrecorded()
     }
 
-    /// Takes over what administrators have changed: new accounts, credit,
-    /// keys, limits. Also right for a single key that was just found in the
-    /// database. Keys of accounts that are not known yet are left for the
-    /// next time.
+    /// Takes over what administrators have changed: credit and limits of
+    /// purses in memory. Others are loaded when they are asked for.
     pub fn absorb(&self, changes: &Changes) {
         for account in &changes.accounts {
-            self.books
-                .set_account(account.id, account.granted, account.spent);
+            self.books.change_account(account.id, &account.credit());
         }
         for key in &changes.keys {
-            let state = key_state(key);
-            // An unknown account will come with a later change.
-            let _ = self
-                .books
-                .set_key(key.key.account, key.id, state.limit, state.spent);
+            self.books.change_key(key.id, &key.state());
+        }
+    }
+
+    /// Opens the purses of accounts and keys that were just read from the
+    /// database. Of those that are open already only credit and limits are
+    /// taken over.
+    pub fn load(&self, accounts: &[AccountRow], keys: &[KeyRow]) {
+        for account in accounts {
+            self.books.set_account(account.id, &account.credit());
+        }
+        for key in keys {
+            // A key whose account is not among them stays unknown, and its
+            // calls are refused by name.
+            let _ = self.books.set_key(key.id, &key.state());
         }
     }
 
@@ -427,12 +422,42 @@ pub(crate) fn check_history(spool_dir: &Path, history: &History) -> Result<(), T
     }
 }
 
-fn key_state(key: &KeyRow) -> KeyState {
-    KeyState {
-        account: key.key.account,
-        limit: key.limit(),
-        spent: key.spent,
+/// Reads what the database has not seen; returns how many records.
+fn read_journal(spool: &Spool, applied: Position, replay: &mut Replay) -> Result<u64, TillError> {
+    let mut records: u64 = 0;
+    let mut reader = spool.reader(applied);
+    loop {
+        let batch = reader.read(spool.written(), REPLAY_RECORDS)?;
+        if batch.is_empty() {
+            return Ok(records);
+        }
+        for bytes in batch.iter() {
+            let position = batch.end();
+            let record =
+                record::decode(bytes).map_err(|source| TillError::Record { position, source })?;
+            replay.push(&record);
+            records = records.saturating_add(1);
+        }
     }
+}
+
+/// The rows that memory begins with: those that the journal has money of,
+/// and those used of late.
+async fn rows_needed(
+    store: &dyn Store,
+    replay: &Replay,
+    now_ms: u64,
+) -> Result<(Vec<AccountRow>, Vec<KeyRow>), StoreError> {
+    let since_ms = now_ms.saturating_sub(WARM_MS);
+    let mut keys = store.keys_used_since(since_ms, WARM_KEYS_MAX).await?;
+    let mut known: HashSet<KeyId> = keys.iter().map(|key| key.id).collect();
+    let needed = replay.keys_needed().into_iter();
+    let missing: Vec<KeyId> = needed.filter(|id| known.insert(*id)).collect();
+    keys.extend(store.keys_by_id(&missing).await?);
+    let mut accounts: BTreeSet<AccountId> = keys.iter().map(|key| key.key.account).collect();
+    accounts.extend(replay.accounts_needed());
+    let accounts: Vec<AccountId> = accounts.into_iter().collect();
+    Ok((store.accounts_by_id(&accounts).await?, keys))
 }
 
 #[cfg(test)]

@@ -107,7 +107,9 @@ impl FakeBackend {
     /// Lets account 1's inference key make a call that ends at `at_ms`.
     pub(crate) async fn call(&self, n: u64, at_ms: u64) -> GenerationId {
         let id = GenerationId::new(at_ms / 1000, n.into());
-        let (account, key) = (AccountId(1), KeyId(1));
+        let row = self.store.key_by_hash(KeyHash::of(self.inference())).await;
+        let row = row.unwrap().unwrap();
+        let (account, key) = (row.key.account, row.id);
         let hold = Record::Hold(Hold {
             id,
             account,

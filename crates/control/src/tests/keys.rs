@@ -7,7 +7,7 @@ use bourse_policy::{KeyHash, Spent};
 use bourse_store::Keys;
 use bourse_vocab::Nanos;
 
-use super::{FakeBackend, NOW, ask};
+use super::{FakeBackend, ask};
 
 #[tokio::test]
 async fn a_key_is_created_listed_changed_and_deleted() {
@@ -185,9 +185,12 @@ async fn the_live_books_are_believed_before_the_store() {
         stored.text,
         r#"{"data":{"total_credits":10,"total_usage":0}}"#
     );
-    let mut spent = Spent::default();
-    spent.add(Nanos(100_000_000), NOW - 86_400_000);
-    spent.add(Nanos(250_000_001), NOW);
+    let spent = Spent {
+        total: Nanos(350_000_001),
+        day: Nanos(250_000_001),
+        week: Nanos(350_000_001),
+        month: Nanos(350_000_001),
+    };
     let key = KeyBalance {
         spent,
         held: Nanos(5),

@@ -1,23 +1,18 @@
 //! Who is calling, and may they.
 
-use std::sync::Arc;
-
 use bourse_policy::key::check;
-use bourse_policy::{InferenceKey, KeyHash};
+use bourse_policy::{InferenceKey, KeyHash, Principal};
 use bourse_vocab::{Failure, FailureKind};
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 
 use crate::gateway::Gateway;
-use crate::keyring::KeyEntry;
 
 /// A caller who may call models.
 #[derive(Debug, Clone)]
 pub struct Admitted {
     /// Proof of it.
     pub key: InferenceKey,
-    /// The key's entry.
-    pub entry: Arc<KeyEntry>,
 }
 
 /// The key in the request, wherever clients put it: `Authorization: Bearer`
@@ -48,17 +43,16 @@ pub fn presented(headers: &HeaderMap) -> Result<&str, Failure> {
 
 /// Finds the caller's key. Its checksum is checked before anything is
 /// looked up.
-pub async fn identify(
-    gateway: &Gateway,
-    headers: &HeaderMap,
-    now_ms: u64,
-) -> Result<Arc<KeyEntry>, Failure> {
+pub async fn identify(gateway: &Gateway, headers: &HeaderMap) -> Result<Principal, Failure> {
     let text = presented(headers)?;
     check(text).map_err(|error| Failure::new(FailureKind::Authentication, error.to_string()))?;
     let hash = KeyHash::of(text);
     let found = match gateway.keyring.get(&hash) {
-        Some(entry) => Some(entry),
-        None => gateway.keyring.find(&hash, now_ms, &*gateway.office).await,
+        Some(principal) => Some(principal),
+        None => {
+            let found = gateway.keyring.find(&hash, &*gateway.office).await;
+            found.map_err(|unavailable| unavailable.failure())?
+        }
     };
     // OpenRouter's words for it; clients match on them.
     found.ok_or_else(|| Failure::new(FailureKind::Authentication, "User not found."))
@@ -70,11 +64,9 @@ pub async fn admit(
     headers: &HeaderMap,
     now_ms: u64,
 ) -> Result<Admitted, Failure> {
-    let entry = identify(gateway, headers, now_ms).await?;
-    let key = entry
-        .principal
+    let principal = identify(gateway, headers).await?;
+    let key = principal
         .may_infer(now_ms)
         .map_err(|refusal| refusal.failure())?;
-    entry.touch(now_ms);
-    Ok(Admitted { key, entry })
+    Ok(Admitted { key })
 }

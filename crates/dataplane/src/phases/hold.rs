@@ -9,8 +9,8 @@
 use std::sync::Arc;
 
 use bourse_catalog::{Endpoint, Modality};
-use bourse_ledger::books::Refusal;
 use bourse_ledger::price;
+use bourse_ledger::{Exhausted, Refusal, Subject};
 use bourse_store::TillError;
 use bourse_vocab::{Failure, FailureKind, Nanos};
 
@@ -75,24 +75,27 @@ async fn open(call: &Call, plan: &Plan) -> Result<Tab, Failure> {
         Tab::open(&gateway.till, call.id, payer, amount, at_ms, first)
     };
     let opened = match open() {
-        // Credit or a limit may have been raised a moment ago, by a command
-        // beside the server. Before anyone is refused, look.
-        Err(TillError::Refused(
-            Refusal::Balance { .. }
-            | Refusal::KeyLimit { .. }
-            | Refusal::UnknownAccount
-            | Refusal::UnknownKey,
-        )) => {
-            gateway.office.refresh().await;
+        // A purse that memory does not know is loaded. Credit or a limit may
+        // have been raised a moment ago, by a command beside the server:
+        // before anyone is refused, look.
+        Err(TillError::Refused(refusal)) if refusal.may_be_stale() => {
+            if refusal.is_unknown() {
+                let loaded = gateway.office.load(&[principal.hash]).await;
+                loaded.map_err(|unavailable| unavailable.failure())?;
+            } else {
+                gateway.office.refresh().await;
+            }
             open()
         }
         opened => opened,
     };
-    opened.map_err(|error| match error {
-        TillError::Refused(refusal @ Refusal::Balance { available, .. }) => {
-            afford(market, plan, ask, refusal, available)
-        }
-        other => other.failure(),
+    opened.map_err(|error| match &error {
+        TillError::Refused(Refusal::Exhausted(Exhausted {
+            purse: Subject::Account(_),
+            room,
+            ..
+        })) => afford(market, plan, ask, error.failure(), *room),
+        _ => error.failure(),
     })
 }
 
@@ -140,8 +143,7 @@ fn unpriced(endpoint: &str) -> Failure {
 }
 
 /// OpenRouter's sentence about what would be affordable; clients match on it.
-fn afford(market: &Market, plan: &Plan, ask: &Ask, refusal: Refusal, available: Nanos) -> Failure {
-    let failure = refusal.failure();
+fn afford(market: &Market, plan: &Plan, ask: &Ask, failure: Failure, available: Nanos) -> Failure {
     let endpoint = market.endpoint(plan.first());
     let bound = bound(ask, endpoint);
     let fits = |tokens: u64| {

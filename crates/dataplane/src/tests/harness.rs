@@ -19,11 +19,11 @@ use bourse_catalog::{
 use bourse_ledger::GrantKind;
 use bourse_net::Http2;
 use bourse_policy::key::{KeyText, RANDOM_BYTES};
-use bourse_policy::{KeyHash, KeyKind};
+use bourse_policy::{KeyHash, KeyKind, Principal};
 use bourse_providers::{Compatible, Credential, Disconnect};
 use bourse_spool::Options;
-use bourse_store::{Accounts, Grant, Keys, MemoryStore, NewKey, SyncMode, Till};
-use bourse_vocab::{AccountId, Format, Nanos};
+use bourse_store::{Accounts, Grant, Keys, MemoryStore, NewKey, Till};
+use bourse_vocab::{AccountId, Format, Nanos, NodeId, RowId};
 use bytes::Bytes;
 use http::Request;
 use http_body::Body;
@@ -37,7 +37,7 @@ use crate::clock::Clock;
 use crate::drains::Drains;
 use crate::endpoints;
 use crate::gateway::{CallLimits, Counters, Gateway, Stopping};
-use crate::keyring::{Keyring, Office};
+use crate::keyring::{Keyring, Office, Reply, Unavailable};
 use crate::market::{Market, Memory, ProviderSetup, Target};
 use crate::pipeline::{Worker, call};
 
@@ -252,12 +252,17 @@ pub struct Harness {
 struct NoOffice;
 
 impl Office for NoOffice {
-    fn refresh(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+    fn load<'a>(&'a self, _: &'a [KeyHash]) -> Reply<'a, Result<Vec<Principal>, Unavailable>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+
+    fn refresh(&self) -> Reply<'_, ()> {
         Box::pin(std::future::ready(()))
     }
 }
 
-const ACCOUNT: AccountId = AccountId(1);
+/// The first id of its millisecond.
+const ACCOUNT: AccountId = AccountId(RowId::new(NOW, NodeId::FIRST, 0).0);
 
 impl Harness {
     async fn new(setup: &Setup) -> Self {
@@ -286,22 +291,23 @@ impl Harness {
             include_byok_in_limit: false,
             expires_at_ms: None,
         };
-        let principal = store.create_key(new_key, NOW).await.unwrap().principal();
+        let key_row = store.create_key(new_key, NOW).await.unwrap();
         let options = Options {
             // Nothing here asks whether the disk has it.
             sync_interval: Duration::from_secs(3_600),
             ..Options::default()
         };
-        let (till, _) = Till::open(&store, dir.path(), SyncMode::Group, options, NOW)
-            .await
-            .unwrap();
+        let opened = Till::open(&store, dir.path(), options, NOW).await.unwrap();
+        let till = opened.till;
+        let accounts = store.accounts_by_id(&[account]).await.unwrap();
+        till.load(&accounts, std::slice::from_ref(&key_row));
         let memory = Memory::default();
         let keyring = Keyring::default();
-        keyring.update([principal]);
+        keyring.put(key_row.principal(), key_row.change_seq);
         let gateway = Gateway {
             market: arc_swap::ArcSwap::from_pointee(market(setup, &memory)),
             memory,
-            keyring,
+            keyring: Arc::new(keyring),
             office: Arc::new(NoOffice),
             till: Arc::new(till),
             wait_for_disk: false,

@@ -12,13 +12,14 @@ fn id(n: u128) -> GenerationId {
 
 fn replay() -> Replay {
     let mut replay = Replay::default();
-    replay.account(ACCOUNT, Nanos(1_000), Nanos(100));
+    replay.account(ACCOUNT, Credit::whole(Nanos(1_000), Nanos(100)));
     replay.key(
         KEY,
         KeyState {
             account: ACCOUNT,
             limit: None,
-            spent: Spent::default(),
+            spent: SpentByDay::default(),
+            change_seq: 0,
         },
     );
     replay
@@ -79,7 +80,7 @@ fn what_was_settled_is_spent_and_what_was_not_is_returned_to_be_closed() {
     }
     assert_eq!(books.balance(ACCOUNT).unwrap().held, Nanos::ZERO);
     assert_eq!(
-        books.key_balance(ACCOUNT, KEY).unwrap().spent.total,
+        books.key_balance(ACCOUNT, KEY, 9).unwrap().spent.total,
         Nanos(30)
     );
 }

@@ -1,6 +1,6 @@
 //! The stages of a start, in order: addresses are [`Reserved`], the store is
-//! [`Opened`], the journal is replayed ([`Recovered`]), the data plane is [`Built`], keys are read
-//! and made ([`Ready`]), and everything runs ([`Running`]).
+//! [`Opened`], the journal is replayed ([`Recovered`]), the data plane is [`Built`], first keys are
+//! made ([`Ready`]), and everything runs ([`Running`]).
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -16,7 +16,7 @@ use bourse_net::{Client, ClientConfig, EgressPolicy};
 use bourse_sim::SimHandle;
 use bourse_spool::Options;
 use bourse_store::applier::Applier;
-use bourse_store::{Server, Store, SyncMode, Till};
+use bourse_store::{Server, Store, Till};
 use socket2::Socket;
 use tokio::sync::watch;
 
@@ -73,12 +73,11 @@ impl Opened {
     pub(super) async fn recover(self) -> Result<Recovered, Error> {
         let Self { reserved, store } = self;
         let data_dir = &reserved.config.data_dir;
-        let mode = match reserved.config.durability {
-            Durability::Group => SyncMode::Group,
-            Durability::Always => SyncMode::Always,
-        };
-        let (till, recovery) =
-            Till::open(&*store, data_dir, mode, Options::default(), now_ms()).await?;
+        let bourse_store::Opened {
+            till,
+            recovery,
+            keys,
+        } = Till::open(&*store, data_dir, Options::default(), now_ms()).await?;
         if recovery.replayed > 0 || recovery.torn_bytes > 0 {
             tracing::info!(
                 replayed = recovery.replayed,
@@ -88,10 +87,23 @@ impl Opened {
                 "the journal was replayed"
             );
         }
+        let keyring = Arc::new(Keyring::default());
+        for key in &keys {
+            keyring.put(key.principal(), key.change_seq);
+        }
+        let till = Arc::new(till);
+        let watcher = Arc::new(StoreWatcher::new(
+            Arc::clone(&store),
+            Arc::clone(&till),
+            Arc::clone(&keyring),
+            recovery.change_seq,
+        ));
         Ok(Recovered {
             reserved,
             store,
-            till: Arc::new(till),
+            till,
+            keyring,
+            watcher,
         })
     }
 }
@@ -101,6 +113,8 @@ pub(super) struct Recovered {
     reserved: Reserved,
     store: Arc<dyn Store>,
     till: Arc<Till>,
+    keyring: Arc<Keyring>,
+    watcher: Arc<StoreWatcher>,
 }
 
 impl Recovered {
@@ -118,15 +132,11 @@ impl Recovered {
         for problem in &built.problems {
             tracing::warn!(provider = problem.provider, "{}", problem.message);
         }
-        let watcher = Arc::new(StoreWatcher::new(
-            Arc::clone(&self.store),
-            Arc::clone(&self.till),
-        ));
         let gateway = Arc::new(Gateway {
             market: arc_swap::ArcSwap::from_pointee(built.market),
             memory,
-            keyring: Keyring::default(),
-            office: watcher.clone(),
+            keyring: Arc::clone(&self.keyring),
+            office: self.watcher.clone(),
             till: Arc::clone(&self.till),
             wait_for_disk: config.durability == Durability::Always,
             limits: limits(config),
@@ -135,38 +145,33 @@ impl Recovered {
             drains: Arc::new(Drains::new(config.limits.drains_max)),
             stopping: Stopping::default(),
         });
-        watcher.attach(&gateway);
         Ok(Built {
             egress: built.egress,
             recovered: self,
             providers,
             simulation,
-            watcher,
             gateway,
         })
     }
 }
 
-/// The data plane is complete but knows no key yet.
+/// The data plane is complete, and an empty installation has no key yet.
 pub(super) struct Built {
     recovered: Recovered,
     providers: Providers,
     simulation: Option<SimHandle>,
     egress: EgressPolicy,
-    watcher: Arc<StoreWatcher>,
     gateway: Arc<Gateway>,
 }
 
 impl Built {
-    /// Reads keys and money, and makes the first keys of an empty
-    /// installation.
-    pub(super) async fn read_keys(self) -> Result<Ready, Error> {
-        self.watcher.read_changes().await?;
+    /// Makes the first keys of an empty installation.
+    pub(super) async fn make_first_keys(self) -> Result<Ready, Error> {
         let Recovered {
             store, reserved, ..
         } = &self.recovered;
         let data_dir = &reserved.config.data_dir;
-        let first_keys = first_start::set_up(&**store, &self.watcher, data_dir).await?;
+        let first_keys = first_start::set_up(&**store, data_dir).await?;
         Ok(Ready {
             built: self,
             first_keys,
@@ -189,6 +194,8 @@ impl Ready {
             reserved,
             store,
             till,
+            watcher,
+            ..
         } = built.recovered;
         let (config, gateway) = (reserved.config, built.gateway);
         let (stop, stopping) = watch::channel(false);
@@ -197,7 +204,7 @@ impl Ready {
         // On a thread of its own: folding a batch takes milliseconds of CPU.
         let applying =
             Applier::new(Arc::clone(&store), Arc::clone(&till)).spawn(applier_stopping)?;
-        tokio::spawn(Arc::clone(&built.watcher).keep_reading(stopping.clone()));
+        tokio::spawn(Arc::clone(&watcher).keep_reading(stopping.clone()));
         let (say_taken_over, taken_over) = watch::channel(None);
         tokio::spawn(presence::keep(
             Arc::clone(&store),
@@ -206,7 +213,7 @@ impl Ready {
         ));
         let clients = clients(config.workers, &built.egress)?;
         let is_local = config.listen.ip().is_loopback();
-        let control = crate::control::router(&gateway, &built.watcher, &store, is_local);
+        let control = crate::control::router(&gateway, &watcher, &store, is_local);
         let file_watcher = reload::watch(
             config_path,
             &config,

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bourse_ledger::fold::{ActivityKey, ActivitySums, FailureOf, FailureSums, GenerationRow};
+use bourse_ledger::fold::{
+    ActivityKey, ActivitySums, FailureOf, FailureSums, GenerationRow, Unreconciled,
+};
 use bourse_ledger::journal::JournalError;
 use bourse_ledger::record::{Checkpoint, VoidReason};
 use bourse_ledger::{Effects, Fold, Link, OpenHold, Record, RowSum, record};
@@ -11,7 +13,7 @@ use bourse_vocab::{AccountId, FailureKind, GenerationId, KeyId, Nanos, NodeId, S
 
 use super::text::{Many, texts};
 use super::value::{Row, Value};
-use super::{Backend, Session, SqlStore, book, in_transaction, key};
+use super::{Backend, Session, SqlStore, Writer, account, book, in_transaction, key};
 use crate::audit::{AuditView, RowReport};
 use crate::journal::{Applied, Batch, History, Journals};
 use crate::{Reply, StoreError};
@@ -20,8 +22,8 @@ use crate::{Reply, StoreError};
 macro_rules! select_holds {
     ($tail:literal) => {
         concat!(
-            "SELECT id, account_id, key_id, amount, at_ms, model, provider, endpoint, earlier, \
-             ck_charge, ck_upstream, ck_prompt, ck_completion FROM holds ",
+            "SELECT node_id, id, account_id, key_id, amount, at_ms, model, provider, endpoint, \
+             earlier, ck_charge, ck_upstream, ck_prompt, ck_completion FROM holds ",
             $tail
         )
     };
@@ -37,18 +39,17 @@ texts! {
     CONSUMED = "INSERT INTO consumers (name, node_id, position) VALUES ($1, $2, $3) \
         ON CONFLICT (name, node_id) DO UPDATE SET position = excluded.position";
     FORGET = "DELETE FROM consumers WHERE name = $1 AND node_id = $2";
-    OPEN_HOLDS = select_holds!("ORDER BY id");
-    SPEND = "UPDATE accounts SET spent = spent + $1 WHERE id = $2 RETURNING spent";
+    OPEN_HOLDS = select_holds!("WHERE node_id = $1 ORDER BY id");
     ASK = "INSERT INTO reconcile (id, generation_id, provider, at_most, at_ms) \
-        SELECT COALESCE(MAX(id), 0) + 1, $1, $2, $3, $4 FROM reconcile";
+        VALUES ($1, $2, $3, $4, $5) ON CONFLICT (id) DO NOTHING";
 }
 
 static HOLDS: Many = Many::list(select_holds!("WHERE id IN"), "");
 static CLOSE: Many = Many::list("DELETE FROM holds WHERE id IN", "");
 static OPEN: Many = Many::rows(
-    "INSERT INTO holds (id, account_id, key_id, amount, at_ms, model, provider, endpoint, \
-     earlier, ck_charge, ck_upstream, ck_prompt, ck_completion)",
-    13,
+    "INSERT INTO holds (id, node_id, account_id, key_id, amount, at_ms, model, provider, \
+     endpoint, earlier, ck_charge, ck_upstream, ck_prompt, ck_completion)",
+    14,
     "ON CONFLICT (id) DO UPDATE SET amount = excluded.amount, model = excluded.model, \
      provider = excluded.provider, endpoint = excluded.endpoint, earlier = excluded.earlier, \
      ck_charge = excluded.ck_charge, ck_upstream = excluded.ck_upstream, \
@@ -62,10 +63,10 @@ static FINISH: Many = Many::rows(
     "",
 );
 static COUNT: Many = Many::rows(
-    "INSERT INTO activity (day, account_id, key_id, model, endpoint, provider, requests, paid, \
-     byok, prompt, completion, reasoning, cached)",
-    13,
-    "ON CONFLICT (account_id, day, key_id, model, endpoint, provider) DO UPDATE SET \
+    "INSERT INTO activity (day, account_id, key_id, model, endpoint, provider, node_id, \
+     requests, paid, byok, prompt, completion, reasoning, cached)",
+    14,
+    "ON CONFLICT (account_id, day, key_id, model, endpoint, provider, node_id) DO UPDATE SET \
      requests = activity.requests + excluded.requests, \
      paid = activity.paid + excluded.paid, byok = activity.byok + excluded.byok, \
      prompt = activity.prompt + excluded.prompt, \
@@ -74,11 +75,12 @@ static COUNT: Many = Many::rows(
      cached = activity.cached + excluded.cached",
 );
 static FAIL: Many = Many::rows(
-    "INSERT INTO failures (day, account_id, key_id, model, endpoint, provider, failure, calls, \
-     attempts)",
-    9,
-    "ON CONFLICT (account_id, day, key_id, model, endpoint, provider, failure) DO UPDATE SET \
-     calls = failures.calls + excluded.calls, attempts = failures.attempts + excluded.attempts",
+    "INSERT INTO failures (day, account_id, key_id, model, endpoint, provider, failure, node_id, \
+     calls, attempts)",
+    10,
+    "ON CONFLICT (account_id, day, key_id, model, endpoint, provider, failure, node_id) \
+     DO UPDATE SET calls = failures.calls + excluded.calls, \
+     attempts = failures.attempts + excluded.attempts",
 );
 /// The statements above that take lists.
 #[cfg(test)]
@@ -91,13 +93,10 @@ pub(in crate::sql) static LISTS: &[(&str, &Many)] = &[
     ("FAIL", &FAIL),
 ];
 
-/// The node that writes: so far there is one.
-const NODE: NodeId = NodeId::FIRST;
-
-async fn history(session: &mut dyn Session) -> Result<History, StoreError> {
-    let mut row = session.one(HISTORY, &[node()]).await?;
+async fn history(session: &mut dyn Session, node: NodeId) -> Result<History, StoreError> {
+    let mut row = session.one(HISTORY, &[node.into()]).await?;
     let store = StoreId(row.array("installation id")?);
-    let new = History::new(store, NODE);
+    let new = History::new(store, node);
     Ok(History {
         applied: Position(row.unsigned()?),
         chain: row.maybe_array("hash")?.map_or(new.chain, Link),
@@ -110,11 +109,9 @@ async fn history(session: &mut dyn Session) -> Result<History, StoreError> {
     })
 }
 
-fn node() -> Value<'static> {
-    u64::from(NODE.0).into()
-}
-
-fn open_hold(mut row: Row) -> Result<OpenHold, StoreError> {
+/// Whose call it is, and its hold.
+fn open_hold(mut row: Row) -> Result<(NodeId, OpenHold), StoreError> {
+    let node = row.node()?;
     let mut hold = OpenHold {
         id: row.id()?,
         account: AccountId(row.unsigned()?),
@@ -139,13 +136,15 @@ fn open_hold(mut row: Row) -> Result<OpenHold, StoreError> {
             completion: row.unsigned()?,
         });
     }
-    Ok(hold)
+    Ok((node, hold))
 }
 
 /// Loads the open holds of the calls that the batch mentions without
-/// beginning them.
+/// beginning them. Another node's are none of its business: only the node
+/// that runs a call closes its hold.
 async fn earlier_holds(
     session: &mut dyn Session,
+    node: NodeId,
     records: &[(Record<'_>, &[u8])],
 ) -> Result<Vec<OpenHold>, StoreError> {
     let mut begun = BTreeSet::new();
@@ -167,7 +166,10 @@ async fn earlier_holds(
     let mut holds = Vec::with_capacity(wanted.len());
     for (text, ids) in HOLDS.pieces(&wanted) {
         for row in session.rows(text, ids).await? {
-            holds.push(open_hold(row)?);
+            let (of, hold) = open_hold(row)?;
+            if of == node {
+                holds.push(hold);
+            }
         }
     }
     Ok(holds)
@@ -175,6 +177,7 @@ async fn earlier_holds(
 
 async fn write_holds(
     session: &mut dyn Session,
+    node: NodeId,
     opened: &[OpenHold],
     closed: &[GenerationId],
 ) -> Result<(), StoreError> {
@@ -188,6 +191,7 @@ async fn write_holds(
             let checkpoint = hold.checkpoint;
             values.extend([
                 hold.id.into(),
+                node.into(),
                 hold.account.into(),
                 hold.key.into(),
                 hold.amount.into(),
@@ -245,6 +249,7 @@ async fn write_generations(
 
 async fn write_activity(
     session: &mut dyn Session,
+    node: NodeId,
     rows: &BTreeMap<ActivityKey, ActivitySums>,
 ) -> Result<(), StoreError> {
     let rows: Vec<_> = rows.iter().collect();
@@ -258,6 +263,7 @@ async fn write_activity(
                 (&*of.model).into(),
                 (&*of.endpoint).into(),
                 (&*of.provider).into(),
+                node.into(),
                 sums.requests.into(),
                 sums.paid.into(),
                 sums.byok.into(),
@@ -274,6 +280,7 @@ async fn write_activity(
 
 async fn write_failures(
     session: &mut dyn Session,
+    node: NodeId,
     rows: &BTreeMap<FailureOf, FailureSums>,
 ) -> Result<(), StoreError> {
     let rows: Vec<_> = rows.iter().collect();
@@ -288,6 +295,7 @@ async fn write_failures(
                 (&*of.endpoint).into(),
                 (&*of.provider).into(),
                 of.failure.into(),
+                node.into(),
                 sums.calls.into(),
                 sums.attempts.into(),
             ]);
@@ -300,6 +308,7 @@ async fn write_failures(
 /// Adds the links of new rows to the sum of all.
 async fn sum_rows(
     session: &mut dyn Session,
+    node: NodeId,
     before: RowSum,
     rows: &[GenerationRow],
 ) -> Result<(), StoreError> {
@@ -308,7 +317,7 @@ async fn sum_rows(
     if sum != before {
         let sum = sum.0.to_be_bytes();
         session
-            .change(SUM_ROWS, &[Value::Bytes(&sum), node()])
+            .change(SUM_ROWS, &[Value::Bytes(&sum), node.into()])
             .await?;
     }
     Ok(())
@@ -316,47 +325,57 @@ async fn sum_rows(
 
 async fn write(
     session: &mut dyn Session,
+    writer: Writer<'_>,
     effects: &Effects,
     batch: &Batch<'_>,
 ) -> Result<(), StoreError> {
+    let node = writer.node;
     if !effects.journal.is_empty() {
-        let source = format!("spool:{}-{}", batch.from, batch.to);
-        book(session, &effects.journal, &source, effects.at_ms).await?;
+        let source = format!("spool:{}:{}-{}", node.0, batch.from, batch.to);
+        book(session, writer, &effects.journal, &source, effects.at_ms).await?;
     }
-    write_holds(session, &effects.opened, &effects.closed).await?;
+    write_holds(session, node, &effects.opened, &effects.closed).await?;
     write_generations(session, &effects.generations).await?;
-    for (account, paid) in &effects.spent {
-        let values = [(*paid).into(), (*account).into()];
-        let row = session.maybe(SPEND, &values).await?;
-        row.ok_or(StoreError::NotFound("account"))?.int()?;
+    for (id, paid) in &effects.spent {
+        account::spend(session, node, *id, *paid).await?;
     }
-    let mut keys: BTreeMap<KeyId, Vec<(u64, Nanos)>> = BTreeMap::new();
-    for ((id, _), used) in &effects.keys {
-        keys.entry(*id).or_default().push((used.at_ms, used.paid));
-    }
-    for (id, paid) in keys {
-        key::spend(session, id, &paid).await?;
-    }
-    write_activity(session, &effects.activity).await?;
-    write_failures(session, &effects.failures).await?;
+    key::spend(session, node, &effects.keys).await?;
+    write_activity(session, node, &effects.activity).await?;
+    write_failures(session, node, &effects.failures).await?;
     for question in &effects.unreconciled {
+        ask(session, writer, question).await?;
+    }
+    Ok(())
+}
+
+/// Notes a question for reconciliation.
+async fn ask(
+    session: &mut dyn Session,
+    writer: Writer<'_>,
+    question: &Unreconciled,
+) -> Result<(), StoreError> {
+    for id in writer.fresh_ids(question.at_ms) {
         let values = [
+            id.into(),
             question.id.into(),
             (&*question.provider).into(),
             question.at_most.into(),
             question.at_ms.into(),
         ];
-        session.change(ASK, &values).await?;
+        if session.change(ASK, &values).await? > 0 {
+            return Ok(());
+        }
     }
-    Ok(())
+    Err(StoreError::Exists("question for reconciliation"))
 }
 
 async fn apply(
     session: &mut dyn Session,
+    writer: Writer<'_>,
     batch: &Batch<'_>,
     records: &[(Record<'_>, &[u8])],
 ) -> Result<Applied, StoreError> {
-    let before = history(session).await?;
+    let before = history(session, writer.node).await?;
     let position = before.applied;
     if batch.to <= position {
         return Ok(Applied {
@@ -383,18 +402,18 @@ async fn apply(
         Value::Bytes(&chain.0),
         position.0.into(),
         Value::Bytes(&before.chain.0),
-        node(),
+        writer.node.into(),
     ];
     if session.change(ADVANCE, &advance).await? == 0 {
         return Err(gap());
     }
-    let mut fold = Fold::new(earlier_holds(session, records).await?);
+    let mut fold = Fold::new(earlier_holds(session, writer.node, records).await?);
     for (record, bytes) in records {
         fold.push(record, bytes);
     }
     let effects = fold.finish()?;
-    write(session, &effects, batch).await?;
-    sum_rows(session, before.rows, &effects.generations).await?;
+    write(session, writer, &effects, batch).await?;
+    sum_rows(session, writer.node, before.rows, &effects.generations).await?;
     Ok(Applied {
         position: batch.to,
         chain,
@@ -405,28 +424,34 @@ async fn apply(
 
 async fn note_consumer(
     session: &mut dyn Session,
+    node: NodeId,
     name: &str,
     position: Option<Position>,
 ) -> Result<(), StoreError> {
     match position {
         Some(position) => {
-            let values = [name.into(), node(), position.0.into()];
+            let values = [name.into(), node.into(), position.0.into()];
             session.change(CONSUMED, &values).await?
         }
-        None => session.change(FORGET, &[name.into(), node()]).await?,
+        None => session.change(FORGET, &[name.into(), node.into()]).await?,
     };
     Ok(())
 }
 
 impl<B: Backend> Journals for SqlStore<B> {
     fn history(&self) -> Reply<'_, History> {
-        Box::pin(async move { history(&mut *self.read().await?).await })
+        Box::pin(async move { history(&mut *self.read().await?, self.node).await })
     }
 
     fn open_holds(&self) -> Reply<'_, Vec<OpenHold>> {
         Box::pin(async move {
-            let rows = self.read().await?.rows(OPEN_HOLDS, &[]).await?;
-            rows.into_iter().map(open_hold).collect()
+            let rows = self
+                .read()
+                .await?
+                .rows(OPEN_HOLDS, &[self.node.into()])
+                .await?;
+            let holds = rows.into_iter().map(|row| Ok(open_hold(row)?.1));
+            holds.collect()
         })
     }
 
@@ -436,14 +461,15 @@ impl<B: Backend> Journals for SqlStore<B> {
             for &bytes in batch.records {
                 records.push((record::decode(bytes)?, bytes));
             }
-            in_transaction!(self, session => apply(session, &batch, &records))
+            let writer = self.writer();
+            in_transaction!(self, session => apply(session, writer, &batch, &records))
         })
     }
 
     fn audit(&self) -> Reply<'_, AuditView> {
         Box::pin(async move {
             let mut session = self.survey().await?;
-            let position = history(&mut *session).await?.applied;
+            let position = history(&mut *session, self.node).await?.applied;
             let view = super::audit::view(&mut *session, position).await?;
             session.rollback().await?;
             Ok(view)
@@ -454,7 +480,7 @@ impl<B: Backend> Journals for SqlStore<B> {
         Box::pin(async move {
             // At one moment, so that rows and sum belong together.
             let mut session = self.survey().await?;
-            let expected = history(&mut *session).await?.rows;
+            let expected = history(&mut *session, self.node).await?.rows;
             let report = super::generation::check_rows(&mut *session, expected).await?;
             session.rollback().await?;
             Ok(report)
@@ -463,7 +489,11 @@ impl<B: Backend> Journals for SqlStore<B> {
 
     fn consumers(&self) -> Reply<'_, Vec<(String, Position)>> {
         Box::pin(async move {
-            let rows = self.read().await?.rows(CONSUMERS, &[node()]).await?;
+            let rows = self
+                .read()
+                .await?
+                .rows(CONSUMERS, &[self.node.into()])
+                .await?;
             let named = rows.into_iter();
             named
                 .map(|mut row| Ok((row.string()?, Position(row.unsigned()?))))
@@ -472,8 +502,8 @@ impl<B: Backend> Journals for SqlStore<B> {
     }
 
     fn note_consumer<'a>(&'a self, name: &'a str, position: Option<Position>) -> Reply<'a, ()> {
-        Box::pin(
-            async move { in_transaction!(self, session => note_consumer(session, name, position)) },
-        )
+        Box::pin(async move {
+            in_transaction!(self, session => note_consumer(session, self.node, name, position))
+        })
     }
 }

@@ -34,9 +34,10 @@ texts! {
         "WHERE id > $1 AND settled_at_ms >= $2 AND settled_at_ms < $3 ORDER BY id LIMIT $4"
     );
     AFTER = select!("WHERE id > $1 ORDER BY id LIMIT $2");
-    FAILURES = "SELECT day, account_id, key_id, model, endpoint, provider, failure, calls, \
-        attempts FROM failures WHERE account_id = $1 AND day BETWEEN $2 AND $3 \
-        AND ($4 IS NULL OR key_id = $4) \
+    FAILURES = "SELECT day, account_id, key_id, model, endpoint, provider, failure, \
+        CAST(SUM(calls) AS BIGINT), CAST(SUM(attempts) AS BIGINT) FROM failures \
+        WHERE account_id = $1 AND day BETWEEN $2 AND $3 AND ($4 IS NULL OR key_id = $4) \
+        GROUP BY account_id, day, key_id, model, endpoint, provider, failure \
         ORDER BY day, model, endpoint, provider, key_id, failure";
     UNRECONCILED = "SELECT generation_id, provider, at_most, at_ms FROM reconcile \
         ORDER BY id LIMIT $1";

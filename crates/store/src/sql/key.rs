@@ -1,11 +1,14 @@
 //! API keys.
 
-use bourse_policy::{KeyHash, KeyKind, Period, Spent};
-use bourse_vocab::{AccountId, KeyId, Nanos};
+use std::collections::{BTreeMap, HashMap};
 
-use super::text::texts;
-use super::value::{Row, damaged};
-use super::{Backend, Session, SqlStore, in_transaction, next_change};
+use bourse_ledger::fold::KeyUse;
+use bourse_policy::{KeyHash, KeyKind, Period, SpentByDay};
+use bourse_vocab::{AccountId, KeyId, Nanos, NodeId};
+
+use super::text::{Many, texts};
+use super::value::{Row, Value, damaged};
+use super::{Backend, Session, SqlStore, Writer, in_transaction, next_change};
 use crate::key::{KeyPatch, KeyRow, Keys, NewKey};
 use crate::texts::{check, check_key};
 use crate::{Reply, StoreError};
@@ -16,8 +19,10 @@ macro_rules! select {
         concat!(
             "SELECT id, account_id, hash, label, name, is_management, is_disabled, limit_nanos, \
              limit_reset, include_byok_in_limit, expires_at_ms, created_at_ms, updated_at_ms, \
-             last_used_at_ms, deleted_at_ms, spent_total, spent_day, spent_day_index, spent_week, \
-             spent_week_index, spent_month, spent_month_index FROM api_keys ",
+             (SELECT MAX(last_used_at_ms) FROM key_sums WHERE key_id = api_keys.id), \
+             deleted_at_ms, \
+             CAST((SELECT COALESCE(SUM(spent), 0) FROM key_sums WHERE key_id = api_keys.id) \
+             AS BIGINT), change_seq FROM api_keys ",
             $tail
         )
     };
@@ -25,8 +30,11 @@ macro_rules! select {
 
 texts! {
     BY_HASH = select!("WHERE hash = $1 AND deleted_at_ms IS NULL");
-    BY_ID = select!("WHERE id = $1");
-    pub(super) KEYS_CHANGED = select!("WHERE change_seq > $1 ORDER BY id");
+    pub(super) KEYS_CHANGED = select!("WHERE change_seq > $1 ORDER BY change_seq LIMIT $2");
+    USED_SINCE = select!(
+        "JOIN (SELECT key_id, MAX(last_used_at_ms) AS used FROM key_sums GROUP BY key_id) AS uses \
+         ON uses.key_id = api_keys.id WHERE uses.used >= $1 ORDER BY uses.used DESC LIMIT $2"
+    );
     PAGE = select!(
         "WHERE deleted_at_ms IS NULL AND ($1 IS NULL OR account_id = $1) \
          AND is_disabled <= $2 ORDER BY id DESC LIMIT $3 OFFSET $4"
@@ -34,20 +42,51 @@ texts! {
     ACCOUNT = "SELECT id FROM accounts WHERE id = $1";
     CREATE = "INSERT INTO api_keys (id, account_id, hash, label, name, is_management, \
         is_disabled, limit_nanos, limit_reset, include_byok_in_limit, expires_at_ms, \
-        created_at_ms, spent_total, spent_day, spent_day_index, spent_week, spent_week_index, \
-        spent_month, spent_month_index, change_seq) \
-        SELECT COALESCE(MAX(id), 0) + 1, $1, $2, $3, $4, $5, 0, $6, $7, $8, $9, $10, \
-        0, 0, 0, 0, 0, 0, 0, $11 FROM api_keys WHERE TRUE \
-        ON CONFLICT (hash) DO NOTHING RETURNING id";
+        created_at_ms, change_seq) \
+        VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8, $9, $10, $11, $12) \
+        ON CONFLICT DO NOTHING RETURNING id";
+    HASHED = "SELECT id FROM api_keys WHERE hash = $1";
     UPDATE = "UPDATE api_keys SET name = $1, is_disabled = $2, limit_nanos = $3, \
         limit_reset = $4, include_byok_in_limit = $5, updated_at_ms = $6, change_seq = $7 \
         WHERE id = $8";
     DELETE = "UPDATE api_keys SET deleted_at_ms = $1, change_seq = $2 \
         WHERE hash = $3 AND deleted_at_ms IS NULL";
-    SPEND = "UPDATE api_keys SET last_used_at_ms = $1, spent_total = $2, spent_day = $3, \
-        spent_day_index = $4, spent_week = $5, spent_week_index = $6, spent_month = $7, \
-        spent_month_index = $8 WHERE id = $9";
 }
+
+static BY_HASHES: Many = Many::list(select!("WHERE hash IN"), "");
+static KNOWN: Many = Many::list("SELECT id FROM api_keys WHERE id IN", "");
+static BY_IDS: Many = Many::list(select!("WHERE id IN"), "");
+/// [`SpentByDay::DAYS_MAX`] of each key.
+static DAYS: Many = Many::list(
+    "SELECT key_id, day, spent FROM (SELECT key_id, day, CAST(SUM(spent) AS BIGINT) AS spent, \
+     ROW_NUMBER() OVER (PARTITION BY key_id ORDER BY day DESC) AS nth FROM key_days \
+     WHERE key_id IN",
+    "GROUP BY key_id, day) AS latest WHERE nth <= 62 ORDER BY key_id, day",
+);
+static SPEND: Many = Many::rows(
+    "INSERT INTO key_sums (key_id, node_id, spent, last_used_at_ms)",
+    4,
+    "ON CONFLICT (key_id, node_id) DO UPDATE SET spent = key_sums.spent + excluded.spent, \
+     last_used_at_ms = CASE WHEN excluded.last_used_at_ms > key_sums.last_used_at_ms \
+     THEN excluded.last_used_at_ms ELSE key_sums.last_used_at_ms END",
+);
+static SPEND_DAY: Many = Many::rows(
+    "INSERT INTO key_days (key_id, day, node_id, spent)",
+    4,
+    "ON CONFLICT (key_id, day, node_id) DO UPDATE SET spent = key_days.spent + excluded.spent",
+);
+/// The statements above that take lists.
+#[cfg(test)]
+pub(in crate::sql) static LISTS: &[(&str, &Many)] = &[
+    ("BY_HASHES", &BY_HASHES),
+    ("BY_IDS", &BY_IDS),
+    ("KNOWN", &KNOWN),
+    ("DAYS", &DAYS),
+    ("SPEND", &SPEND),
+    ("SPEND_DAY", &SPEND_DAY),
+];
+
+/// A key without its days: see [`read_days`].
 
 pub(super) fn key_row(mut row: Row) -> Result<KeyRow, StoreError> {
     let id = KeyId(row.unsigned()?);
@@ -86,70 +125,136 @@ pub(super) fn key_row(mut row: Row) -> Result<KeyRow, StoreError> {
         updated_at_ms: row.maybe_unsigned()?,
         last_used_at_ms: row.maybe_unsigned()?,
         deleted_at_ms: row.maybe_unsigned()?,
-        spent: Spent {
+        spent: SpentByDay {
             total: row.nanos()?,
-            day: row.nanos()?,
-            day_index: row.unsigned()?,
-            week: row.nanos()?,
-            week_index: row.unsigned()?,
-            month: row.nanos()?,
-            month_index: row.unsigned()?,
+            days: Vec::new(),
         },
+        change_seq: row.unsigned()?,
     })
 }
 
-async fn find(session: &mut dyn Session, hash: KeyHash) -> Result<Option<KeyRow>, StoreError> {
-    let row = session.maybe(BY_HASH, &[hash.0.as_slice().into()]).await?;
-    row.map(key_row).transpose()
-}
-
-/// Reads what a key has spent, adds to it, writes it back.
-pub(super) async fn spend(
+/// Reads what keys spent on each day of late.
+pub(super) async fn read_days(
     session: &mut dyn Session,
-    key: KeyId,
-    paid: &[(u64, Nanos)],
+    rows: &mut [KeyRow],
 ) -> Result<(), StoreError> {
-    let row = session.maybe(BY_ID, &[key.into()]).await?;
-    let mut row = key_row(row.ok_or(StoreError::NotFound("key"))?)?;
-    for &(at_ms, amount) in paid {
-        row.spent.add(amount, at_ms);
-        row.last_used_at_ms = row.last_used_at_ms.max(Some(at_ms));
+    let ids: Vec<Value<'_>> = rows.iter().map(|row| row.id.into()).collect();
+    let mut days: HashMap<KeyId, Vec<(u64, Nanos)>> = HashMap::new();
+    for (text, ids) in DAYS.pieces(&ids) {
+        for mut row in session.rows(text, ids).await? {
+            let key = KeyId(row.unsigned()?);
+            let day = (row.unsigned()?, row.nanos()?);
+            days.entry(key).or_default().push(day);
+        }
     }
-    let spent = row.spent;
-    let values = [
-        row.last_used_at_ms.into(),
-        spent.total.into(),
-        spent.day.into(),
-        spent.day_index.into(),
-        spent.week.into(),
-        spent.week_index.into(),
-        spent.month.into(),
-        spent.month_index.into(),
-        key.into(),
-    ];
-    session.change(SPEND, &values).await?;
+    for row in rows {
+        row.spent.days = days.remove(&row.id).unwrap_or_default();
+    }
     Ok(())
 }
 
-async fn create(session: &mut dyn Session, key: &NewKey, at_ms: u64) -> Result<KeyRow, StoreError> {
+/// Whole keys, with their days.
+async fn keys(session: &mut dyn Session, rows: Vec<Row>) -> Result<Vec<KeyRow>, StoreError> {
+    let keys = rows.into_iter().map(key_row);
+    let mut keys: Vec<KeyRow> = keys.collect::<Result<_, _>>()?;
+    read_days(session, &mut keys).await?;
+    Ok(keys)
+}
+
+async fn find(session: &mut dyn Session, hash: KeyHash) -> Result<Option<KeyRow>, StoreError> {
+    let rows = session.rows(BY_HASH, &[hash.0.as_slice().into()]).await?;
+    Ok(keys(session, rows).await?.pop())
+}
+
+/// Counts what was paid with keys on this node, by the day of the hold.
+pub(super) async fn spend(
+    session: &mut dyn Session,
+    node: NodeId,
+    days: &BTreeMap<(KeyId, u64), KeyUse>,
+) -> Result<(), StoreError> {
+    let mut sums: BTreeMap<KeyId, KeyUse> = BTreeMap::new();
+    for ((key, _), used) in days {
+        let sum = sums.entry(*key).or_default();
+        sum.paid = sum.paid.saturating_add(used.paid);
+        sum.at_ms = sum.at_ms.max(used.at_ms);
+    }
+    let names: Vec<Value<'_>> = sums.keys().copied().map(Value::from).collect();
+    let mut known = 0;
+    for (text, names) in KNOWN.pieces(&names) {
+        known += session.rows(text, names).await?.len();
+    }
+    if known < names.len() {
+        return Err(StoreError::NotFound("key"));
+    }
+    let sums: Vec<_> = sums.into_iter().collect();
+    for (text, piece) in SPEND.pieces(&sums) {
+        let mut values: Vec<Value<'_>> = Vec::with_capacity(piece.len() * SPEND.width);
+        for (key, sum) in piece {
+            values.extend([
+                (*key).into(),
+                node.into(),
+                sum.paid.into(),
+                sum.at_ms.into(),
+            ]);
+        }
+        session.change(text, &values).await?;
+    }
+    let days: Vec<_> = days.iter().collect();
+    for (text, piece) in SPEND_DAY.pieces(&days) {
+        let mut values: Vec<Value<'_>> = Vec::with_capacity(piece.len() * SPEND_DAY.width);
+        for ((key, day), used) in piece {
+            values.extend([(*key).into(), (*day).into(), node.into(), used.paid.into()]);
+        }
+        session.change(text, &values).await?;
+    }
+    Ok(())
+}
+
+async fn insert(
+    session: &mut dyn Session,
+    writer: Writer<'_>,
+    key: &NewKey,
+    at_ms: u64,
+) -> Result<(), StoreError> {
+    let seq = next_change(session).await?;
+    for id in writer.fresh_ids(at_ms) {
+        let values = [
+            id.into(),
+            key.account.into(),
+            key.hash.0.as_slice().into(),
+            key.label.as_str().into(),
+            key.name.as_str().into(),
+            (key.kind == KeyKind::Management).into(),
+            key.limit.into(),
+            key.limit_reset.map(Period::name).into(),
+            key.include_byok_in_limit.into(),
+            key.expires_at_ms.into(),
+            at_ms.into(),
+            seq.into(),
+        ];
+        if session.maybe(CREATE, &values).await?.is_some() {
+            return Ok(());
+        }
+        // Either the hash or the id is taken.
+        let known = session
+            .maybe(HASHED, &[key.hash.0.as_slice().into()])
+            .await?;
+        if known.is_some() {
+            break;
+        }
+    }
+    Err(StoreError::Exists("key"))
+}
+
+async fn create(
+    session: &mut dyn Session,
+    writer: Writer<'_>,
+    key: &NewKey,
+    at_ms: u64,
+) -> Result<KeyRow, StoreError> {
     let account = session.maybe(ACCOUNT, &[key.account.into()]).await?;
     account.ok_or(StoreError::NotFound("account"))?;
-    let seq = next_change(session).await?;
-    let values = [
-        key.account.into(),
-        key.hash.0.as_slice().into(),
-        key.label.as_str().into(),
-        key.name.as_str().into(),
-        (key.kind == KeyKind::Management).into(),
-        key.limit.into(),
-        key.limit_reset.map(Period::name).into(),
-        key.include_byok_in_limit.into(),
-        key.expires_at_ms.into(),
-        at_ms.into(),
-        seq.into(),
-    ];
-    let row = session.maybe(CREATE, &values).await?;
-    row.ok_or(StoreError::Exists("key"))?;
+    insert(session, writer, key, at_ms).await?;
     let row = find(session, key.hash).await?;
     row.ok_or(StoreError::NotFound("key"))
 }
@@ -165,6 +270,7 @@ async fn update(
     };
     patch.clone().apply(&mut row, at_ms);
     let seq = next_change(session).await?;
+    row.change_seq = super::value::unsigned(seq)?;
     let values = [
         row.key.name.as_str().into(),
         row.disabled.into(),
@@ -185,16 +291,66 @@ async fn delete(session: &mut dyn Session, hash: KeyHash, at_ms: u64) -> Result<
     Ok(session.change(DELETE, &values).await? > 0)
 }
 
+impl<B: Backend> SqlStore<B> {
+    /// Keys by what names them.
+    async fn keys_among(
+        &self,
+        names: &[Value<'_>],
+        texts: &'static Many,
+    ) -> Result<Vec<KeyRow>, StoreError> {
+        let mut session = self.lookup().await?;
+        let mut rows = Vec::with_capacity(names.len());
+        for (text, names) in texts.pieces(names) {
+            rows.extend(session.rows(text, names).await?);
+        }
+        let keys = keys(&mut *session, rows).await?;
+        session.rollback().await?;
+        Ok(keys)
+    }
+}
+
 impl<B: Backend> Keys for SqlStore<B> {
     fn create_key(&self, key: NewKey, at_ms: u64) -> Reply<'_, KeyRow> {
         Box::pin(async move {
             check_key(&key)?;
-            in_transaction!(self, session => create(session, &key, at_ms))
+            let writer = self.writer();
+            in_transaction!(self, session => create(session, writer, &key, at_ms))
         })
     }
 
     fn key_by_hash(&self, hash: KeyHash) -> Reply<'_, Option<KeyRow>> {
-        Box::pin(async move { find(&mut *self.read().await?, hash).await })
+        Box::pin(async move {
+            let mut session = self.snapshot().await?;
+            let key = find(&mut *session, hash).await?;
+            session.rollback().await?;
+            Ok(key)
+        })
+    }
+
+    fn keys_by_hash<'a>(&'a self, hashes: &'a [KeyHash]) -> Reply<'a, Vec<KeyRow>> {
+        Box::pin(async move {
+            let names = hashes.iter().map(|hash| hash.0.as_slice().into());
+            self.keys_among(&names.collect::<Vec<_>>(), &BY_HASHES)
+                .await
+        })
+    }
+
+    fn keys_by_id<'a>(&'a self, ids: &'a [KeyId]) -> Reply<'a, Vec<KeyRow>> {
+        Box::pin(async move {
+            let names = ids.iter().copied().map(Value::from);
+            self.keys_among(&names.collect::<Vec<_>>(), &BY_IDS).await
+        })
+    }
+
+    fn keys_used_since(&self, at_ms: u64, count_max: u64) -> Reply<'_, Vec<KeyRow>> {
+        Box::pin(async move {
+            let mut session = self.snapshot().await?;
+            let values = [at_ms.into(), count_max.into()];
+            let rows = session.rows(USED_SINCE, &values).await?;
+            let keys = keys(&mut *session, rows).await?;
+            session.rollback().await?;
+            Ok(keys)
+        })
     }
 
     fn keys(
@@ -211,8 +367,11 @@ impl<B: Backend> Keys for SqlStore<B> {
                 count_max.into(),
                 offset.into(),
             ];
-            let rows = self.read().await?.rows(PAGE, &values).await?;
-            rows.into_iter().map(key_row).collect()
+            let mut session = self.snapshot().await?;
+            let rows = session.rows(PAGE, &values).await?;
+            let keys = keys(&mut *session, rows).await?;
+            session.rollback().await?;
+            Ok(keys)
         })
     }
 
@@ -225,5 +384,16 @@ impl<B: Backend> Keys for SqlStore<B> {
 
     fn delete_key(&self, hash: KeyHash, at_ms: u64) -> Reply<'_, bool> {
         Box::pin(async move { in_transaction!(self, session => delete(session, hash, at_ms)) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_days_are_read_as_the_rules_count_on() {
+        let limit = format!("nth <= {} ", SpentByDay::DAYS_MAX);
+        assert!(DAYS.tail.contains(&limit), "{}", DAYS.tail);
     }
 }

@@ -48,6 +48,13 @@ pub static MIGRATIONS: &[Migration] = &[
         down: include_str!("../../migrations/0002_records.down.sql"),
         loses: "what is known of failed calls, and the hashes that show whether rows were changed",
     },
+    Migration {
+        version: 3,
+        name: "purses",
+        up: include_str!("../../migrations/0003_purses.sql"),
+        down: include_str!("../../migrations/0003_purses.down.sql"),
+        loses: "",
+    },
 ];
 
 /// The step that gives the installation its number.

@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use bourse_vocab::{AccountId, GenerationId, KeyId, Nanos};
+use bourse_vocab::{AccountId, GenerationId, KeyId, Nanos, NodeId};
 
 use crate::StoreError;
 
@@ -105,6 +105,12 @@ impl From<AccountId> for Value<'_> {
 impl From<KeyId> for Value<'_> {
     fn from(id: KeyId) -> Self {
         id.0.into()
+    }
+}
+
+impl From<NodeId> for Value<'_> {
+    fn from(id: NodeId) -> Self {
+        Self::Int(Some(id.0.into()))
     }
 }
 
@@ -260,6 +266,12 @@ impl Row {
             }
             other => Err(damaged(what, format_args!("{other:?}"))),
         }
+    }
+
+    /// A node's number.
+    pub fn node(&mut self) -> Result<NodeId, StoreError> {
+        let id = self.int()?;
+        Ok(NodeId(u16::try_from(id).map_err(|_| damaged("node", id))?))
     }
 
     /// A generation id.

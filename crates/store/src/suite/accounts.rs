@@ -3,7 +3,7 @@
 use bourse_ledger::GrantKind;
 use bourse_vocab::{AccountId, Nanos};
 
-use super::{NOW, apply, assert_balanced, hold, set_up, settle, top_up};
+use super::{ACCOUNT, NOW, apply, assert_balanced, hold, set_up, settle, top_up};
 use crate::texts::UNIQUE_BYTES_MAX;
 use crate::{Store, StoreError};
 
@@ -35,7 +35,7 @@ pub async fn accounts_are_created_found_and_granted_credit(store: &dyn Store) {
 
 pub async fn an_empty_store_has_no_accounts(store: &dyn Store) {
     assert!(store.accounts().await.unwrap().is_empty());
-    assert_eq!(store.account(AccountId(1)).await.unwrap(), None);
+    assert_eq!(store.account(ACCOUNT).await.unwrap(), None);
     assert_eq!(store.account_by_name("default").await.unwrap(), None);
     assert_eq!(store.account_by_name("").await.unwrap(), None);
 }
@@ -198,7 +198,7 @@ pub async fn a_correction_may_take_more_than_is_left(store: &dyn Store) {
     apply(store, 0, &[hold(1, 90), settle(1, 90, 80, NOW)])
         .await
         .unwrap();
-    let row = store.grant(top_up(AccountId(1), -50)).await.unwrap();
+    let row = store.grant(top_up(ACCOUNT, -50)).await.unwrap();
     assert_eq!((row.granted, row.spent), (Nanos(50), Nanos(80)));
     assert_balanced(store).await;
 }

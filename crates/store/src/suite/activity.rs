@@ -1,9 +1,11 @@
 //! Daily sums.
 
-use bourse_policy::KeyHash;
+use bourse_policy::{KeyHash, SpentByDay};
 use bourse_vocab::{AccountId, KeyId, Nanos};
 
-use super::{Caller, DAY, NOW, apply, assert_balanced, hold, new_key, set_up, settle};
+use super::{
+    ACCOUNT, Caller, DAY, KEY, NOW, apply, assert_balanced, hold, new_key, set_up, settle,
+};
 use crate::{ActivityQuery, Store};
 
 const DAY_MS: u64 = 86_400_000;
@@ -14,15 +16,18 @@ pub async fn daily_sums_and_key_counters_follow_every_batch(store: &dyn Store) {
     apply(store, 0, &[hold(1, 50), settle(1, 50, 20, NOW)])
         .await
         .unwrap();
+    // A payment counts on the day of its hold, not of its settlement.
     let rest = [
         hold(2, 50),
         settle(2, 50, 5, NOW),
         hold(3, 50),
         settle(3, 50, 7, tomorrow),
+        Caller::FIRST.hold(4, 50, tomorrow),
+        settle(4, 50, 11, tomorrow + 1),
     ];
     apply(store, 2, &rest).await.unwrap();
     let query = ActivityQuery {
-        account: AccountId(1),
+        account: ACCOUNT,
         key: None,
         first_day: DAY,
         last_day: DAY + 1,
@@ -32,14 +37,14 @@ pub async fn daily_sums_and_key_counters_follow_every_batch(store: &dyn Store) {
         .iter()
         .map(|row| (row.of.day, row.sums.requests, row.sums.paid.0))
         .collect();
-    assert_eq!(sums, [(DAY, 2, 25), (DAY + 1, 1, 7)]);
+    assert_eq!(sums, [(DAY, 3, 32), (DAY + 1, 1, 11)]);
     assert_eq!(
         (rows[0].sums.prompt, rows[0].sums.cached, &*rows[0].of.model),
-        (20, 2, "a/m")
+        (30, 3, "a/m")
     );
     let first_only = ActivityQuery {
         last_day: DAY,
-        key: Some(KeyId(1)),
+        key: Some(KEY),
         ..query
     };
     assert_eq!(store.activity(first_only).await.unwrap().len(), 1);
@@ -53,8 +58,17 @@ pub async fn daily_sums_and_key_counters_follow_every_batch(store: &dyn Store) {
         .await
         .unwrap()
         .unwrap();
-    assert_eq!((key.spent.total, key.spent.day), (Nanos(32), Nanos(7)));
-    assert_eq!(key.last_used_at_ms, Some(tomorrow));
+    let days = vec![(DAY, Nanos(32)), (DAY + 1, Nanos(11))];
+    let spent = SpentByDay {
+        total: Nanos(43),
+        days,
+    };
+    assert_eq!(key.spent, spent);
+    assert_eq!(key.last_used_at_ms, Some(tomorrow + 1));
+    let used = store.keys_used_since(tomorrow + 1, 9).await.unwrap();
+    assert_eq!(used, [key]);
+    let later = store.keys_used_since(tomorrow + 2, 9).await.unwrap();
+    assert!(later.is_empty());
     assert_balanced(store).await;
 }
 
@@ -68,9 +82,9 @@ fn of(account: AccountId) -> ActivityQuery {
 }
 
 pub async fn an_account_without_calls_has_no_sums(store: &dyn Store) {
-    assert!(store.activity(of(AccountId(1))).await.unwrap().is_empty());
+    assert!(store.activity(of(ACCOUNT)).await.unwrap().is_empty());
     set_up(store, 10).await;
-    assert!(store.activity(of(AccountId(1))).await.unwrap().is_empty());
+    assert!(store.activity(of(ACCOUNT)).await.unwrap().is_empty());
 }
 
 pub async fn sums_are_in_the_order_of_day_and_bytes(store: &dyn Store) {

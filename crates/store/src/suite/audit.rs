@@ -2,7 +2,7 @@
 
 use bourse_spool::Position;
 
-use super::{Caller, NOW, apply, assert_balanced, hold, set_up, settle, top_up, void};
+use super::{ACCOUNT, Caller, NOW, apply, assert_balanced, hold, set_up, settle, top_up, void};
 use crate::Store;
 
 pub async fn an_empty_store_balances(store: &dyn Store) {
@@ -24,7 +24,7 @@ pub async fn the_view_is_what_was_written(store: &dyn Store) {
     apply(store, 0, &batch).await.unwrap();
     let view = store.audit().await.unwrap();
     assert_eq!((view.applied, view.generations), (Position(5), 2));
-    let one = bourse_vocab::AccountId(1);
+    let one = ACCOUNT;
     assert_eq!(view.accounts[&one], (1_000, 20));
     assert_eq!(view.grants[&one], 1_000);
     assert_eq!(view.held[&one], 7);

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use bourse_policy::KeyHash;
-use bourse_vocab::{AccountId, Nanos};
+use bourse_vocab::Nanos;
 
-use super::{NOW, apply, hold, new_key, set_up, settle, top_up};
+use super::{ACCOUNT, NOW, apply, hold, new_key, set_up, settle, top_up};
 use crate::{KeyPatch, Store};
 
 pub async fn changes_are_noticed_once_and_spending_is_none(store: &dyn Store) {
@@ -18,7 +18,7 @@ pub async fn changes_are_noticed_once_and_spending_is_none(store: &dyn Store) {
         .await
         .unwrap();
     assert!(store.changes_since(all.seq).await.unwrap().is_empty());
-    store.grant(top_up(AccountId(1), 5)).await.unwrap();
+    store.grant(top_up(ACCOUNT, 5)).await.unwrap();
     let granted = store.changes_since(all.seq).await.unwrap();
     assert_eq!((granted.accounts.len(), granted.keys.len()), (1, 0));
     assert_eq!(granted.accounts[0].granted, Nanos(1_005));
@@ -59,7 +59,7 @@ pub async fn several_changes_of_one_row_come_as_its_last_state(store: &dyn Store
     set_up(store, 10).await;
     let seq = store.changes_since(0).await.unwrap().seq;
     for n in 1..=5 {
-        store.grant(top_up(AccountId(1), n)).await.unwrap();
+        store.grant(top_up(ACCOUNT, n)).await.unwrap();
     }
     let changes = store.changes_since(seq).await.unwrap();
     assert_eq!(changes.accounts.len(), 1);

@@ -3,7 +3,7 @@
 use bourse_ledger::fold::GenerationRow;
 use bourse_vocab::{AccountId, GenerationId, Nanos};
 
-use super::{Caller, NOW, apply, assert_balanced, hold, id, set_up, settle};
+use super::{ACCOUNT, Caller, NOW, apply, assert_balanced, hold, id, set_up, settle};
 use crate::{SettledPage, Store};
 
 pub async fn finished_calls_are_found_with_their_whole_record(store: &dyn Store) {
@@ -28,7 +28,7 @@ pub async fn finished_calls_are_found_with_their_whole_record(store: &dyn Store)
         (10, 5, 2, 1)
     );
     assert_eq!(store.generation(id(77)).await.unwrap(), None);
-    let newest = store.generations(AccountId(1), 1).await.unwrap();
+    let newest = store.generations(ACCOUNT, 1).await.unwrap();
     assert_eq!(newest.iter().map(|row| row.id).collect::<Vec<_>>(), [id(2)]);
     assert!(store.generations(AccountId(9), 5).await.unwrap().is_empty());
     let all = SettledPage {

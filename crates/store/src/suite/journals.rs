@@ -6,7 +6,7 @@ use bourse_policy::KeyHash;
 use bourse_spool::Position;
 use bourse_vocab::{AccountId, KeyId, Nanos};
 
-use super::{Caller, NOW, apply, assert_balanced, bytes, hold, id, set_up, settle, void};
+use super::{ACCOUNT, Caller, NOW, apply, assert_balanced, bytes, hold, id, set_up, settle, void};
 use crate::journal::BATCH_RECORDS_MAX;
 use crate::{Applied, Batch, Store, StoreError};
 
@@ -21,7 +21,7 @@ pub async fn a_batch_is_applied_once(store: &dyn Store) {
     let again = apply(store, 0, &batch).await.unwrap();
     assert_eq!((again.position, again.records), (Position(3), 0));
     assert_eq!(store.applied().await.unwrap(), Position(3));
-    let account = store.account(AccountId(1)).await.unwrap().unwrap();
+    let account = store.account(ACCOUNT).await.unwrap().unwrap();
     assert_eq!(account.spent, Nanos(20));
     let gap = apply(store, 5, &[hold(3, 1)]).await;
     assert!(matches!(
@@ -37,7 +37,7 @@ pub async fn a_batch_is_applied_once(store: &dyn Store) {
         .unwrap();
     assert_eq!(late.repeated, 2);
     assert_eq!(
-        store.account(AccountId(1)).await.unwrap().unwrap().spent,
+        store.account(ACCOUNT).await.unwrap().unwrap().spent,
         Nanos(20)
     );
     assert_balanced(store).await;
@@ -123,7 +123,7 @@ pub async fn large_batches_of_many_sizes_balance(store: &dyn Store) {
         apply(store, from, &records).await.unwrap();
         from += records.len() as u64;
     }
-    let account = store.account(AccountId(1)).await.unwrap().unwrap();
+    let account = store.account(ACCOUNT).await.unwrap().unwrap();
     assert_eq!(account.spent, Nanos(paid));
     assert_balanced(store).await;
 }
@@ -224,7 +224,7 @@ async fn assert_nothing_applied(store: &dyn Store) {
     assert_eq!(store.applied().await.unwrap(), Position(0));
     assert!(store.open_holds().await.unwrap().is_empty());
     assert_eq!(store.generation(id(1)).await.unwrap(), None);
-    let account = store.account(AccountId(1)).await.unwrap().unwrap();
+    let account = store.account(ACCOUNT).await.unwrap().unwrap();
     assert_eq!(account.spent, Nanos(0));
     let key = store
         .key_by_hash(KeyHash::of("one"))
@@ -333,9 +333,9 @@ pub async fn what_is_repeated_is_counted_and_left_out(store: &dyn Store) {
     let again = [settle(1, 55, 20, NOW), void(1, 0), settle(7, 1, 1, NOW)];
     let again = apply(store, 3, &again).await.unwrap();
     assert_eq!(again.repeated, 3);
-    let row = store.account(AccountId(1)).await.unwrap().unwrap();
+    let row = store.account(ACCOUNT).await.unwrap().unwrap();
     assert_eq!(row.spent, Nanos(20));
-    assert_eq!(store.generations(AccountId(1), 10).await.unwrap().len(), 1);
+    assert_eq!(store.generations(ACCOUNT, 10).await.unwrap().len(), 1);
     assert_balanced(store).await;
 }
 

@@ -210,6 +210,7 @@ pub async fn a_patch_changes_what_it_names_and_nothing_else(store: &dyn Store) {
         let mut patch = KeyPatch::default();
         change(&mut patch, &mut row);
         row.updated_at_ms = Some(at_ms);
+        row.change_seq += 1;
         let changed = store.update_key(wanted.hash, patch, at_ms).await.unwrap();
         assert_eq!(changed.as_ref(), Some(&row));
         assert_eq!(store.key_by_hash(wanted.hash).await.unwrap(), changed);
@@ -218,6 +219,7 @@ pub async fn a_patch_changes_what_it_names_and_nothing_else(store: &dyn Store) {
         .update_key(wanted.hash, KeyPatch::default(), NOW)
         .await;
     row.updated_at_ms = Some(NOW);
+    row.change_seq += 1;
     assert_eq!(none.unwrap(), Some(row));
 }
 
@@ -343,9 +345,9 @@ pub async fn a_key_counts_what_it_spent_by_period_and_ever(store: &dyn Store) {
             .await
             .unwrap()
             .unwrap();
-        let mut expected = bourse_policy::Spent::default();
+        let mut expected = bourse_policy::SpentByDay::default();
         for earlier in &moments[..usize::try_from(n).unwrap()] {
-            expected.add(Nanos(10), *earlier);
+            expected.add(bourse_policy::day_of(*earlier), Nanos(10));
         }
         assert_eq!(key.spent, expected, "after {n}");
         assert_eq!(key.last_used_at_ms, Some(at_ms));

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use bourse_vocab::{AccountId, Nanos};
+use bourse_vocab::Nanos;
 
-use super::{NOW, set_up, top_up};
+use super::{ACCOUNT, NOW, set_up, top_up};
 use crate::{Server, Store};
 
 pub async fn a_store_says_what_it_is(store: &dyn Store) {
@@ -38,11 +38,11 @@ pub async fn a_server_comes_back_to_its_place_and_leaves_it(store: &dyn Store) {
     store.serve(&me, false).await.unwrap();
     store.serve(&me, false).await.unwrap();
     store.renew(NOW + 1).await.unwrap();
-    let row = store.grant(top_up(AccountId(1), 5)).await.unwrap();
+    let row = store.grant(top_up(ACCOUNT, 5)).await.unwrap();
     assert_eq!(row.granted, Nanos(15));
     store.retire().await.unwrap();
     store.retire().await.unwrap();
-    store.grant(top_up(AccountId(1), 5)).await.unwrap();
+    store.grant(top_up(ACCOUNT, 5)).await.unwrap();
 }
 
 pub async fn closing_ends_it_for_everybody(store: &Arc<dyn Store>) {
@@ -57,5 +57,5 @@ pub async fn closing_ends_it_for_everybody(store: &Arc<dyn Store>) {
         return;
     }
     assert!(other.accounts().await.is_err());
-    assert!(other.grant(top_up(AccountId(1), 5)).await.is_err());
+    assert!(other.grant(top_up(ACCOUNT, 5)).await.is_err());
 }

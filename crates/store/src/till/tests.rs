@@ -1,9 +1,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bourse_ledger::Subject;
 use bourse_ledger::record::{Cost, Facts, Payer, VoidReason};
 use bourse_policy::KeyHash;
-use bourse_vocab::KeyId;
 
 use super::*;
 use crate::account::Accounts;
@@ -12,11 +12,9 @@ use crate::applier::Applier;
 use crate::generation::Generations;
 use crate::journal::Journals;
 use crate::key::Keys;
-use crate::suite::{NOW, assert_balanced, id, set_up, top_up};
+use crate::suite::{ACCOUNT, KEY, NOW, assert_balanced, id, set_up, top_up};
 use crate::upkeep::Upkeep as _;
 use crate::{KeyPatch, MemoryStore, SqliteStore};
-
-const ACCOUNT: AccountId = AccountId(1);
 
 fn options() -> Options {
     Options {
@@ -26,16 +24,34 @@ fn options() -> Options {
 }
 
 async fn open(store: &dyn Store, dir: &Path) -> (Till, Recovery) {
-    Till::open(store, dir, SyncMode::Group, options(), NOW)
-        .await
-        .unwrap()
+    open_at(store, dir, NOW).await
+}
+
+/// The keys that the suite makes were never used, so none is warm.
+async fn open_at(store: &dyn Store, dir: &Path, now_ms: u64) -> (Till, Recovery) {
+    let opened = Till::open(store, dir, options(), now_ms).await.unwrap();
+    (opened.till, opened.recovery)
+}
+
+/// Loads what the suite makes, as the first call with the key does.
+async fn load(till: &Till, store: &dyn Store) {
+    let keys = store.keys_by_hash(&[KeyHash::of("one")]).await.unwrap();
+    let accounts = store.accounts_by_id(&[ACCOUNT]).await.unwrap();
+    till.load(&accounts, &keys);
+}
+
+/// Opens a till in which the suite's account is loaded.
+async fn open_loaded(store: &dyn Store, dir: &Path) -> (Till, Recovery) {
+    let (till, recovery) = open(store, dir).await;
+    load(&till, store).await;
+    (till, recovery)
 }
 
 fn a_hold(n: u64, amount: i64) -> Hold<'static> {
     Hold {
         id: id(n),
         account: ACCOUNT,
-        key: KeyId(1),
+        key: KEY,
         amount: Nanos(amount),
         at_ms: NOW,
         model: "a/m",
@@ -93,7 +109,7 @@ async fn a_killed_server_finds_every_settlement_and_leaves_no_hold() {
     let dir = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(dir.path()).await.unwrap();
     set_up(&store, 1_000).await;
-    let (till, _) = open(&store, dir.path()).await;
+    let (till, _) = open_loaded(&store, dir.path()).await;
     till.hold(&a_hold(1, 100)).unwrap();
     till.settle(&a_settlement(1, 30)).unwrap();
     till.hold(&a_hold(2, 100)).unwrap();
@@ -111,7 +127,7 @@ async fn a_killed_server_finds_every_settlement_and_leaves_no_hold() {
     assert_eq!(money(&till), (770, 200, 30));
     kill(till);
 
-    let (till, recovery) = open(&store, dir.path()).await;
+    let (till, recovery) = open_loaded(&store, dir.path()).await;
     assert_eq!(
         (recovery.replayed, recovery.settled, recovery.voided),
         (7, 1, 1)
@@ -120,7 +136,7 @@ async fn a_killed_server_finds_every_settlement_and_leaves_no_hold() {
     kill(till);
 
     // And again: what was closed stays closed, nothing is charged twice.
-    let (till, recovery) = open(&store, dir.path()).await;
+    let (till, recovery) = open_loaded(&store, dir.path()).await;
     assert_eq!(
         (recovery.settled, recovery.voided, recovery.repeated),
         (0, 0, 0)
@@ -148,7 +164,7 @@ async fn a_kill_between_any_two_batches_loses_and_doubles_nothing() {
     set_up(&*store, 1_000_000).await;
     let mut spent = 0;
     for round in 0..12u64 {
-        let (till, _) = open(&*store, dir.path()).await;
+        let (till, _) = open_loaded(&*store, dir.path()).await;
         let till = Arc::new(till);
         assert_eq!(money(&till), (1_000_000 - spent, 0, spent), "round {round}");
         let mut applier = Applier::new(store.clone(), till.clone());
@@ -171,7 +187,7 @@ async fn a_kill_between_any_two_batches_loses_and_doubles_nothing() {
         kill(Arc::into_inner(till).unwrap());
         assert_balanced(&*store).await;
     }
-    let (till, _) = open(&*store, dir.path()).await;
+    let (till, _) = open_loaded(&*store, dir.path()).await;
     let till = Arc::new(till);
     Applier::new(store.clone(), till.clone())
         .drain()
@@ -190,7 +206,7 @@ async fn what_the_command_line_changes_is_taken_over_exactly() {
     let dir = tempfile::tempdir().unwrap();
     let store = MemoryStore::new();
     set_up(&store, 100).await;
-    let (till, recovery) = open(&store, dir.path()).await;
+    let (till, recovery) = open_loaded(&store, dir.path()).await;
     till.hold(&a_hold(1, 60)).unwrap();
     till.settle(&a_settlement(1, 60)).unwrap();
     assert!(till.hold(&a_hold(2, 41)).is_err());
@@ -208,10 +224,10 @@ async fn what_the_command_line_changes_is_taken_over_exactly() {
         .unwrap();
     till.absorb(&store.changes_since(changes.seq).await.unwrap());
     let refused = till.hold(&a_hold(2, 41)).unwrap_err();
-    assert!(matches!(
-        refused,
-        TillError::Refused(Refusal::KeyLimit { .. })
-    ));
+    let TillError::Refused(Refusal::Exhausted(exhausted)) = &refused else {
+        panic!("{refused:?}")
+    };
+    assert_eq!(exhausted.purse, Subject::Key(KEY));
     assert_eq!(refused.failure().status(), 402);
     till.hold(&a_hold(2, 40)).unwrap();
 }
@@ -225,9 +241,11 @@ async fn a_full_journal_refuses_new_calls_and_lets_running_ones_end() {
         unapplied_bytes_max: 500,
         ..options()
     };
-    let (till, _) = Till::open(&store, dir.path(), SyncMode::Group, tiny, NOW)
+    let till = Till::open(&store, dir.path(), tiny, NOW)
         .await
-        .unwrap();
+        .unwrap()
+        .till;
+    load(&till, &store).await;
     let mut n = 0;
     let refused = loop {
         n += 1;
@@ -245,22 +263,11 @@ async fn a_full_journal_refuses_new_calls_and_lets_running_ones_end() {
 }
 
 #[tokio::test]
-async fn in_always_mode_a_hold_is_on_the_disk_when_it_returns() {
-    let dir = tempfile::tempdir().unwrap();
-    let store = MemoryStore::new();
-    set_up(&store, 1_000).await;
-    let opened = Till::open(&store, dir.path(), SyncMode::Always, options(), NOW).await;
-    let (till, _) = opened.unwrap();
-    till.hold_durably(&a_hold(1, 10)).await.unwrap();
-    assert_eq!(till.spool().durable(), till.spool().written());
-}
-
-#[tokio::test]
 async fn the_applier_catches_up_by_itself_and_drains_when_stopped() {
     let dir = tempfile::tempdir().unwrap();
     let store = Arc::new(SqliteStore::open(dir.path()).await.unwrap());
     set_up(&*store, 1_000_000).await;
-    let till = Arc::new(open(&*store, dir.path()).await.0);
+    let till = Arc::new(open_loaded(&*store, dir.path()).await.0);
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let thread = Applier::new(store.clone(), till.clone())
         .spawn(stopped)
@@ -287,14 +294,14 @@ async fn starting_with_a_hundred_thousand_records_is_quick() {
     let dir = tempfile::tempdir().unwrap();
     let store = MemoryStore::new();
     set_up(&store, 1_000_000_000).await;
-    let (till, _) = open(&store, dir.path()).await;
+    let (till, _) = open_loaded(&store, dir.path()).await;
     for n in 0..50_000 {
         till.hold(&a_hold(n, 100)).unwrap();
         till.settle(&a_settlement(n, 7)).unwrap();
     }
     kill(till);
     let begin = Instant::now();
-    let (till, recovery) = open(&store, dir.path()).await;
+    let (till, recovery) = open_loaded(&store, dir.path()).await;
     let took = begin.elapsed();
     assert_eq!(recovery.replayed, 100_000);
     assert_eq!(money(&till).2, 350_000);
@@ -312,15 +319,9 @@ async fn what_money_costs_a_call() {
     let dir = tempfile::tempdir().unwrap();
     let store = Arc::new(SqliteStore::open(dir.path()).await.unwrap());
     set_up(&*store, 1_000_000_000).await;
-    let opened = Till::open(
-        &*store,
-        dir.path(),
-        SyncMode::Group,
-        Options::default(),
-        NOW,
-    )
-    .await;
-    let till = Arc::new(opened.unwrap().0);
+    let opened = Till::open(&*store, dir.path(), Options::default(), NOW).await;
+    let till = Arc::new(opened.unwrap().till);
+    load(&till, &*store).await;
     let begin = Instant::now();
     for n in 0..CALLS {
         till.hold(&a_hold(n, 100)).unwrap();
@@ -384,7 +385,7 @@ async fn verify_reads_the_journal_of_a_stopped_server_and_leaves_it_alone() {
     let store = SqliteStore::open(dir.path()).await.unwrap();
     set_up(&store, 1_000).await;
     let lock = bourse_spool::DataDirLock::acquire(dir.path()).unwrap();
-    let (till, _) = open(&store, dir.path()).await;
+    let (till, _) = open_loaded(&store, dir.path()).await;
     till.hold(&a_hold(1, 100)).unwrap();
     till.settle(&a_settlement(1, 30)).unwrap();
     till.hold(&a_hold(2, 100)).unwrap();
@@ -406,7 +407,7 @@ async fn verify_reads_the_journal_of_a_stopped_server_and_leaves_it_alone() {
     store.grant(top_up(ACCOUNT, -950)).await.unwrap();
     let (report, _) = crate::audit::verify(&store, dir.path()).await.unwrap();
     assert_eq!(report.differences.len(), 1, "{:?}", report.differences);
-    let (till, recovery) = open(&store, dir.path()).await;
+    let (till, recovery) = open_loaded(&store, dir.path()).await;
     assert_eq!((recovery.replayed, recovery.torn_bytes), (3, 0));
     assert_eq!(money(&till).2, 30);
 }
@@ -417,7 +418,7 @@ async fn another_databases_journal_is_refused() {
     for dir in [&one, &two] {
         let store = SqliteStore::open(dir.path()).await.unwrap();
         set_up(&store, 1_000).await;
-        let (till, _) = open(&store, dir.path()).await;
+        let (till, _) = open_loaded(&store, dir.path()).await;
         till.hold(&a_hold(1, 10)).unwrap();
         drop(till);
         store.close().await;
@@ -426,7 +427,7 @@ async fn another_databases_journal_is_refused() {
     let database = crate::sqlite::DATABASE_FILE;
     std::fs::copy(two.path().join(database), one.path().join(database)).unwrap();
     let store = SqliteStore::open(one.path()).await.unwrap();
-    let refused = Till::open(&store, one.path(), SyncMode::Group, options(), NOW).await;
+    let refused = Till::open(&store, one.path(), options(), NOW).await;
     let error = refused.map(|_| ()).unwrap_err();
     assert!(
         matches!(error, TillError::Spool(SpoolError::Foreign { .. })),
@@ -441,7 +442,7 @@ async fn two_copies_of_a_data_directory_are_told_apart_by_what_they_did_since() 
     let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let store = SqliteStore::open(one.path()).await.unwrap();
     set_up(&store, 1_000).await;
-    let (till, _) = open(&store, one.path()).await;
+    let (till, _) = open_loaded(&store, one.path()).await;
     till.hold(&a_hold(1, 10)).unwrap();
     till.settle(&a_settlement(1, 3)).unwrap();
     drop(till);
@@ -454,7 +455,7 @@ async fn two_copies_of_a_data_directory_are_told_apart_by_what_they_did_since() 
     // Both go on, with records of the same lengths.
     for (dir, charge) in [(&one, 4), (&two, 5)] {
         let store = Arc::new(SqliteStore::open(dir.path()).await.unwrap());
-        let till = Arc::new(open(&*store, dir.path()).await.0);
+        let till = Arc::new(open_loaded(&*store, dir.path()).await.0);
         till.hold(&a_hold(2, 10)).unwrap();
         till.settle(&a_settlement(2, charge)).unwrap();
         Applier::new(store.clone(), till.clone())
@@ -467,7 +468,7 @@ async fn two_copies_of_a_data_directory_are_told_apart_by_what_they_did_since() 
     }
     std::fs::copy(spool(two.path()), spool(one.path())).unwrap();
     let store = SqliteStore::open(one.path()).await.unwrap();
-    let refused = Till::open(&store, one.path(), SyncMode::Group, options(), NOW).await;
+    let refused = Till::open(&store, one.path(), options(), NOW).await;
     let error = refused.map(|_| ()).unwrap_err();
     assert!(matches!(error, TillError::OtherHistory { .. }), "{error}");
     assert!(error.to_string().contains("put back"), "{error}");
@@ -486,7 +487,7 @@ async fn refused_calls_leave_a_bounded_number_of_records() {
     let refused = |at_ms| record::Refused {
         id: id(1),
         account: ACCOUNT,
-        key: KeyId(1),
+        key: KEY,
         at_ms,
         failure: FailureKind::PaymentRequired,
         requested: "a/m",
@@ -524,8 +525,9 @@ async fn a_consumer_that_the_store_knows_keeps_its_segments_over_a_restart() {
         ..options()
     };
     for round in 0..2u64 {
-        let opened = Till::open(&*store, dir.path(), SyncMode::Group, small.clone(), NOW).await;
-        let till = Arc::new(opened.unwrap().0);
+        let opened = Till::open(&*store, dir.path(), small.clone(), NOW).await;
+        let till = Arc::new(opened.unwrap().till);
+        load(&till, &*store).await;
         for n in 0..10 {
             till.hold(&a_hold(round * 100 + n, 10)).unwrap();
             till.settle(&a_settlement(round * 100 + n, 3)).unwrap();

@@ -135,7 +135,8 @@ fn as_json(row: &GenerationRow, account: &str) -> Result<Value, Error> {
     let mut line = json!({
         "id": row.id.to_string(),
         "account": account,
-        "key": row.key.0,
+        // A text: not every reader of JSON has 63-bit numbers.
+        "key": row.key.0.to_string(),
         "created_at": time(row.created_at_ms),
         "settled_at": time(row.settled_at_ms),
         "model": row.model,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bourse_spool::Position;
-use bourse_vocab::{AccountId, Nanos};
+use bourse_vocab::Nanos;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Row as _};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::{Database, fresh};
 use crate::postgres::{PostgresStore, Target};
-use crate::suite::{Caller, NOW, apply, assert_balanced, hold, set_up, settle, top_up};
+use crate::suite::{ACCOUNT, Caller, NOW, apply, assert_balanced, hold, set_up, settle, top_up};
 use crate::{Accounts as _, Generations as _, Journals as _, StoreError, Upkeep as _};
 
 /// Longer than anything should take on a busy machine.
@@ -59,7 +59,7 @@ async fn connections_that_died_at_rest_are_replaced_unnoticed() {
     let mut from = 0;
     for n in 0..3 {
         kill_all(&mut beside).await;
-        store.grant(top_up(AccountId(1), 1)).await.unwrap();
+        store.grant(top_up(ACCOUNT, 1)).await.unwrap();
         kill_all(&mut beside).await;
         apply(&store, from, &Caller::FIRST.call(n, 2, NOW))
             .await
@@ -68,7 +68,7 @@ async fn connections_that_died_at_rest_are_replaced_unnoticed() {
         kill_all(&mut beside).await;
         store.changes_since(0).await.unwrap();
     }
-    let row = store.account(AccountId(1)).await.unwrap().unwrap();
+    let row = store.account(ACCOUNT).await.unwrap().unwrap();
     assert_eq!((row.granted, row.spent), (Nanos(1_003), Nanos(6)));
     assert_balanced(&store).await;
 }
@@ -128,7 +128,7 @@ async fn a_change_waits_its_turn_and_is_tried_again_when_that_takes_long() {
     let mut beside = database.beside().await;
     run(&mut lock, "BEGIN; SELECT 1 FROM serving FOR UPDATE").await;
     let granting = tokio::spawn(async move {
-        let row = store.grant(top_up(AccountId(1), 5)).await;
+        let row = store.grant(top_up(ACCOUNT, 5)).await;
         (store, row)
     });
     // It waits, gives up, and waits again: another transaction by then.
@@ -145,10 +145,10 @@ async fn a_change_waits_its_turn_and_is_tried_again_when_that_takes_long() {
 
     // Held for good, it is an error in the end, and nothing has happened.
     run(&mut lock, "BEGIN; SELECT 1 FROM serving FOR UPDATE").await;
-    let refused = store.grant(top_up(AccountId(1), 5)).await;
+    let refused = store.grant(top_up(ACCOUNT, 5)).await;
     assert!(matches!(refused, Err(StoreError::Conflict)), "{refused:?}");
     run(&mut lock, "ROLLBACK").await;
-    let row = store.account(AccountId(1)).await.unwrap().unwrap();
+    let row = store.account(ACCOUNT).await.unwrap().unwrap();
     assert_eq!(row.granted, Nanos(1_005));
 }
 
@@ -163,7 +163,7 @@ async fn no_more_connections_are_opened_than_allowed() {
         let store = Arc::clone(&store);
         tasks.spawn(async move {
             if n % 3 == 0 {
-                store.grant(top_up(AccountId(1), 1)).await.map(drop)
+                store.grant(top_up(ACCOUNT, 1)).await.map(drop)
             } else {
                 store.changes_since(0).await.map(drop)
             }
@@ -198,7 +198,7 @@ async fn a_runtime_that_ends_takes_only_its_own_connections_with_it() {
         });
         applied.await.unwrap().unwrap();
     }
-    store.grant(top_up(AccountId(1), 1)).await.unwrap();
+    store.grant(top_up(ACCOUNT, 1)).await.unwrap();
     assert_eq!(store.applied().await.unwrap(), Position(6));
     assert_balanced(&*store).await;
 }
@@ -296,16 +296,16 @@ async fn a_commit_whose_answer_is_lost_is_unsure_and_the_position_tells() {
             (again.position, again.records),
             (Position(2), if arrived { 0 } else { 2 })
         );
-        let row = store.account(AccountId(1)).await.unwrap().unwrap();
+        let row = store.account(ACCOUNT).await.unwrap().unwrap();
         assert_eq!(row.spent, Nanos(20));
 
         // A grant is not tried again by itself: it happened once or never.
         relay.armed.store(true, Ordering::SeqCst);
-        let mut credit = top_up(AccountId(1), 7);
+        let mut credit = top_up(ACCOUNT, 7);
         credit.reference = Some("once".to_owned());
         let unsure = store.grant(credit.clone()).await;
         assert!(matches!(unsure, Err(StoreError::Unsure(_))), "{unsure:?}");
-        let row = store.account(AccountId(1)).await.unwrap().unwrap();
+        let row = store.account(ACCOUNT).await.unwrap().unwrap();
         assert_eq!(row.granted, Nanos(if arrived { 1_007 } else { 1_000 }));
         assert_eq!(store.grant(credit).await.unwrap().granted, Nanos(1_007));
         assert_balanced(&store).await;
@@ -328,13 +328,13 @@ async fn a_database_that_takes_no_changes_is_refused_with_its_name() {
     assert!(said.contains(&name) && said.contains("primary"), "{said}");
     // It became one while the store was open: new connections find out.
     kill_all(&mut beside).await;
-    let refused = store.grant(top_up(AccountId(1), 1)).await;
+    let refused = store.grant(top_up(ACCOUNT, 1)).await;
     assert!(
         matches!(refused, Err(StoreError::ReadOnly(_))),
         "{refused:?}"
     );
     assert!(store.about().await.unwrap().read_only);
-    let row = store.account(AccountId(1)).await.unwrap().unwrap();
+    let row = store.account(ACCOUNT).await.unwrap().unwrap();
     assert_eq!(row.granted, Nanos(1_000));
 }
 
@@ -403,7 +403,7 @@ async fn what_ends_a_connection_does_not_end_the_store() {
     for _ in 0..10 {
         tokio::select! {
             biased;
-            _ = store.grant(top_up(AccountId(1), 1)) => {}
+            _ = store.grant(top_up(ACCOUNT, 1)) => {}
             () = tokio::task::yield_now() => {}
         }
     }
@@ -414,6 +414,6 @@ async fn what_ends_a_connection_does_not_end_the_store() {
     apply(&store, 0, &Caller::FIRST.call(1, 5, NOW))
         .await
         .unwrap();
-    assert_eq!(store.generations(AccountId(1), 5).await.unwrap().len(), 1);
+    assert_eq!(store.generations(ACCOUNT, 5).await.unwrap().len(), 1);
     assert_balanced(&store).await;
 }

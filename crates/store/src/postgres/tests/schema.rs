@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, Row as _};
 use super::{Database, fresh};
 use crate::postgres::{PostgresStore, check_version, spell};
 use crate::sql::schema::{MIGRATIONS, Migration};
-use crate::suite::{NOW, set_up};
+use crate::suite::{Caller, NOW, set_up};
 use crate::{Accounts as _, StoreError, Upkeep as _};
 
 async fn run(connection: &mut PgConnection, sql: &str) {
@@ -23,7 +23,7 @@ async fn tables(connection: &mut PgConnection) -> Vec<String> {
 /// The real steps, and one more.
 fn with(up: &'static str) -> &'static [Migration] {
     let next = Migration {
-        version: i64::try_from(MIGRATIONS.len()).unwrap() + 1,
+        version: MIGRATIONS.last().unwrap().version + 1,
         name: "one more",
         up,
         down: "DROP TABLE more;",
@@ -164,7 +164,7 @@ async fn every_step_goes_back_with_rows_in_it_and_forth_again() {
     assert_eq!(tables(&mut beside).await, ["_sqlx_migrations", "serving"]);
     store.schema_up().await.unwrap();
     assert_eq!(tables(&mut beside).await, all);
-    set_up(&store, 10).await;
+    Caller::new(&store, "default", 10).await;
 }
 
 #[tokio::test]

@@ -1,10 +1,10 @@
 //! One server at a time.
 
-use bourse_vocab::{AccountId, Nanos};
+use bourse_vocab::Nanos;
 
 use super::fresh;
 use crate::postgres::PostgresStore;
-use crate::suite::{Caller, NOW, apply, assert_balanced, set_up, top_up};
+use crate::suite::{ACCOUNT, Caller, NOW, apply, assert_balanced, set_up, top_up};
 use crate::{Accounts as _, Journals as _, Server, StoreError, Upkeep as _};
 
 fn server(place: &str, at_ms: u64) -> Server {
@@ -50,9 +50,9 @@ async fn a_server_that_was_killed_comes_back_at_once_to_its_place() {
     set_up(&first, 10).await;
     let again = PostgresStore::open(vec![database.target()]).await.unwrap();
     again.serve(&server("one", NOW), false).await.unwrap();
-    again.grant(top_up(AccountId(1), 5)).await.unwrap();
+    again.grant(top_up(ACCOUNT, 5)).await.unwrap();
     // Were the first alive after all, it would change nothing any more.
-    let late = first.grant(top_up(AccountId(1), 5)).await;
+    let late = first.grant(top_up(ACCOUNT, 5)).await;
     assert!(matches!(late, Err(StoreError::TakenOver(_))), "{late:?}");
 }
 
@@ -71,7 +71,7 @@ async fn a_server_that_was_declared_dead_reads_and_changes_nothing() {
         apply(&first, 2, &Caller::FIRST.call(2, 20, NOW))
             .await
             .map(drop),
-        first.grant(top_up(AccountId(1), 1)).await.map(drop),
+        first.grant(top_up(ACCOUNT, 1)).await.map(drop),
         first.create_account("new", NOW).await.map(drop),
         first.renew(NOW).await,
     ];
@@ -80,7 +80,7 @@ async fn a_server_that_was_declared_dead_reads_and_changes_nothing() {
         assert!(matches!(error, StoreError::TakenOver(_)), "{error}");
         assert!(error.to_string().contains("the server at two"), "{error}");
     }
-    let row = first.account(AccountId(1)).await.unwrap().unwrap();
+    let row = first.account(ACCOUNT).await.unwrap().unwrap();
     assert_eq!((row.granted, row.spent), (Nanos(1_000), Nanos(20)));
     // The second goes on from the same place in the books.
     assert_eq!(second.applied().await.unwrap().0, 2);

@@ -5,14 +5,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bourse_spool::{Options, frame};
-use bourse_vocab::NodeId;
+use bourse_vocab::{AccountId, NodeId};
 use sqlx::Executor;
 
 use super::*;
 use crate::applier::Applier;
 use crate::generation::Generations;
 use crate::suite::{NOW, id};
-use crate::till::{SPOOL_DIR, SyncMode, Till};
+use crate::till::{SPOOL_DIR, Till};
 use crate::upkeep::Upkeep as _;
 
 /// What that release's account was granted, and what call 1 had cost.
@@ -120,10 +120,9 @@ async fn write_database(dir: &Path, applied: i64) {
 }
 
 async fn open(store: &SqliteStore, dir: &Path) -> (Till, crate::till::Recovery) {
-    let (mode, options) = (SyncMode::Group, Options::default());
-    Till::open(store, dir, mode, options, NOW + 100)
-        .await
-        .unwrap()
+    let opened = Till::open(store, dir, Options::default(), NOW + 100).await;
+    let opened = opened.unwrap();
+    (opened.till, opened.recovery)
 }
 
 #[tokio::test]
@@ -205,6 +204,8 @@ async fn the_migration_can_be_taken_back_and_done_again() {
     .unwrap();
     store.close().await;
     let store = SqliteStore::connect(dir.path()).await.unwrap();
+    let step = store.schema_down(false).await.unwrap().unwrap();
+    assert_eq!((step.version, step.applied), (3, false));
     let refused = store.schema_down(false).await.unwrap_err();
     assert!(refused.to_string().contains("failed calls"), "{refused}");
     let step = store.schema_down(true).await.unwrap().unwrap();
