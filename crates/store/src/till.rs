@@ -461,4 +461,6 @@ async fn rows_needed(
 }
 
 #[cfg(test)]
+mod history;
+#[cfg(test)]
 mod tests;

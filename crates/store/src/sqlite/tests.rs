@@ -19,6 +19,12 @@ async fn fresh() -> (SqliteStore, tempfile::TempDir) {
 crate::suite::store_suite!(fresh);
 
 #[tokio::test]
+async fn rows_come_over_to_purses_and_back() {
+    let (store, _dir) = fresh().await;
+    crate::sql::purses_tests::rows_come_over_to_purses_and_back(&store).await;
+}
+
+#[tokio::test]
 async fn what_was_committed_is_there_after_reopening() {
     let (store, dir) = fresh().await;
     set_up(&store, 1_000).await;
