@@ -543,7 +543,9 @@ fn view(state: &State) -> AuditView {
         *view.activity.entry(key.account).or_default() += i128::from(sums.paid.0);
     }
     for row in state.keys.values() {
-        *view.keys.entry(row.key.account).or_default() += i128::from(row.spent.total.0);
+        if row.last_used_at_ms.is_some() {
+            *view.keys.entry(row.key.account).or_default() += i128::from(row.spent.total.0);
+        }
         let calls = state.generations.values().filter(|call| call.key == row.id);
         let spending = KeySpending {
             calls: calls.map(|call| i128::from(call.paid.0)).sum(),
