@@ -6,7 +6,9 @@ use bourse_ledger::record::{AttemptFact, Facts, Refused, VoidReason};
 use bourse_spool::Position;
 use bourse_vocab::{AccountId, FailureKind, KeyId, Nanos};
 
-use super::{DAY, NOW, apply, assert_balanced, bytes, hold, id, set_up, settle, void};
+use super::{
+    ACCOUNT, DAY, KEY, NOW, apply, assert_balanced, bytes, hold, id, set_up, settle, void,
+};
 use crate::{ActivityQuery, Batch, Store, StoreError};
 
 /// A call that a provider failed, for nobody's money.
@@ -38,8 +40,8 @@ pub async fn failed_calls_are_kept_and_counted_beside_the_books(store: &dyn Stor
     set_up(store, 1_000).await;
     let refused = Record::Refused(Refused {
         id: id(9),
-        account: AccountId(1),
-        key: KeyId(1),
+        account: ACCOUNT,
+        key: KEY,
         at_ms: NOW,
         failure: FailureKind::PaymentRequired,
         requested: "a/m",
@@ -63,7 +65,7 @@ pub async fn failed_calls_are_kept_and_counted_beside_the_books(store: &dyn Stor
     let view = store.audit().await.unwrap();
     assert_eq!(view.generations, 0, "none of them is in the books");
     let query = ActivityQuery {
-        account: AccountId(1),
+        account: ACCOUNT,
         key: None,
         first_day: DAY,
         last_day: DAY,
