@@ -65,7 +65,8 @@ impl Row {
         Ok(Self {
             id: text("id"),
             account: text("account"),
-            key: value.get("key").and_then(Value::as_u64).unwrap_or(0),
+            // A text: JSON's readers do not agree on numbers of 63 bits.
+            key: text("key").parse().map_err(|_| format!("key: {line}"))?,
             model: text("model"),
             provider: text("provider"),
             mark: Mark::find(&text("user")),
