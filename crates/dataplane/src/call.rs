@@ -9,12 +9,12 @@ use bourse_wire::Stamp;
 use serde_json::json;
 
 use crate::ask::Ask;
+use crate::attempts::Attempt;
 use crate::endpoints::Endpoint;
 use crate::gateway::Gateway;
 use crate::market::{Market, Target};
 use crate::phases::admit::Admitted;
 use crate::phases::plan::Plan;
-use crate::running::Attempt;
 
 /// What the call and whoever waits for it tell each other.
 #[derive(Debug, Default)]

@@ -5,11 +5,13 @@
 //! name server, a log or a lock.
 
 pub mod ask;
+pub mod attempts;
 pub mod call;
 pub mod checkpoints;
 pub mod clock;
 pub mod deadlines;
 pub mod drains;
+pub mod ending;
 pub mod endpoints;
 pub mod exposition;
 pub mod gateway;

@@ -321,5 +321,11 @@ fn endpoint_targets(
     Ok(targets)
 }
 
+/// The endpoint's context window in tokens, if it is known.
+#[must_use]
+pub fn context_length(endpoint: &Endpoint) -> Option<u64> {
+    (endpoint.context_length > 0).then_some(endpoint.context_length)
+}
+
 #[cfg(test)]
 mod tests;

@@ -10,11 +10,11 @@ use http::{Request, Response};
 use http_body::Body;
 
 use crate::call::{Call, InFlight, Status};
+use crate::ending::Ending;
 use crate::endpoints::{ClientRequest, Endpoint, Incoming};
 use crate::gateway::Gateway;
 use crate::phases::exchange::Opened;
 use crate::phases::plan::{Plan, Wanted};
-use crate::phases::settle::Ending;
 use crate::phases::{admit, attempt, hold, plan, read};
 use crate::refusing::Refusing;
 use crate::relay::body::{Relay, Reply};

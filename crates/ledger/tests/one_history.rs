@@ -2,7 +2,13 @@
 //! oracle that only adds up lists, to a replay as after a crash at that very
 //! moment, and to the fold that a database applies. After every step all
 //! four must tell the same money.
-#![allow(clippy::arithmetic_side_effects, clippy::indexing_slicing)] // Small numbers in tests.
+#![allow(
+    clippy::arithmetic_side_effects, // Small numbers.
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
 
 use std::collections::BTreeMap;
 

@@ -12,8 +12,6 @@ pub(crate) mod generation;
 pub(crate) mod key;
 #[cfg(test)]
 mod portable;
-#[cfg(test)]
-pub(crate) mod purses_tests;
 pub mod schema;
 pub(crate) mod text;
 mod upkeep;

@@ -10,6 +10,7 @@ pub mod concurrency;
 pub mod generations;
 pub mod journals;
 pub mod keys;
+pub mod purse_migration;
 pub mod records;
 pub mod upkeep;
 

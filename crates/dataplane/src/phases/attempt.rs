@@ -18,11 +18,12 @@ use serde_json::json;
 use super::exchange::{Exchange, Opened, read_on};
 use super::plan::{Plan, Step};
 use super::write::write;
+use crate::attempts::Attempt;
 use crate::call::Call;
 use crate::checkpoints::Checkpoints;
 use crate::endpoints::ClientRequest;
 use crate::market::Target;
-use crate::running::{Attempt, Running};
+use crate::running::Running;
 
 /// Tries the plan's targets in order. Whatever was tried is noted in the
 /// running call, also when all of it failed.

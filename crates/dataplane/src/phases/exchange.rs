@@ -9,11 +9,11 @@ use bourse_wire::{ErrorReply, Stamp};
 use bytes::{Bytes, BytesMut};
 use futures_util::future::poll_fn;
 
+use crate::attempts::Attempt;
 use crate::clock::Clock;
 use crate::endpoints::{ClientRequest, Prepared, WholeReply};
 use crate::market::Target;
 use crate::relay::Feed;
-use crate::running::Attempt;
 use crate::way::Way;
 
 /// Bytes of an error reply that are read: enough for any message, too few

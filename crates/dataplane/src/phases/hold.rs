@@ -17,7 +17,7 @@ use bourse_vocab::{Failure, FailureKind, Nanos};
 use super::plan::Plan;
 use crate::ask::Ask;
 use crate::call::Call;
-use crate::market::Market;
+use crate::market::{Market, context_length};
 use crate::refusing::Refusing;
 use crate::running::Running;
 use crate::tab::Tab;
@@ -32,11 +32,6 @@ pub const OUTPUT_UNKNOWN: u64 = 65_536;
 pub fn prompt_estimate(ask: &Ask, endpoint: &Endpoint) -> u64 {
     let context = context_length(endpoint);
     price::prompt_tokens_estimate(&ask.facts, &endpoint.image_tokens, context)
-}
-
-/// The endpoint's context window, if it is known.
-pub fn context_length(endpoint: &Endpoint) -> Option<u64> {
-    (endpoint.context_length > 0).then_some(endpoint.context_length)
 }
 
 /// Reserves the upper bound of the call's cost; on refusal says how many

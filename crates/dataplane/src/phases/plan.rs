@@ -15,9 +15,8 @@ use bourse_vocab::{Failure, PromptFacts};
 
 pub(super) use refusal::at_capacity;
 
-use super::hold::context_length;
 use crate::endpoints::Endpoint;
-use crate::market::{Market, Target};
+use crate::market::{Market, Target, context_length};
 
 /// The targets of a call, in order.
 pub type Plan = bourse_routing::plan::Plan<Arc<Target>>;

@@ -15,31 +15,12 @@ use std::sync::atomic::Ordering::Relaxed;
 use bourse_ledger::price::Charge;
 use bourse_ledger::who_pays::{self, CustomerPays, End, ProviderCharges};
 use bourse_routing::health::Outcome;
-use bourse_vocab::{Bill, Blame, Failure, Usage};
+use bourse_vocab::{Bill, Blame, Usage};
 
+use crate::attempts::Attempt;
+use crate::ending::Ending;
 use crate::relay::Report;
-use crate::running::{Attempt, Running};
-
-/// How a call ended, as whoever held it saw it.
-#[derive(Debug, Clone, Copy)]
-pub enum Ending<'a> {
-    /// The answer is whole.
-    Complete,
-    /// The provider broke off, or reported an error, after content.
-    Broke(&'a Failure),
-    /// We stopped the answer ourselves: the money ran out.
-    OutOfMoney(&'a Failure),
-    /// The last attempt failed before any content, or none could be made.
-    Failed(&'a Failure),
-    /// The client left and the provider was cancelled.
-    ClientLeft,
-    /// The client left and the provider was read to its end.
-    Drained,
-    /// The client left and the provider was read until the drain's cap.
-    DrainCapped,
-    /// The server's time to stop was up.
-    Stopped,
-}
+use crate::running::Running;
 
 /// A call that has ended: with [`Running`], which has the attempts and their
 /// times, everything that there is to say about it.

@@ -21,10 +21,10 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 use super::Feed;
 use super::pursuit::{Pursuit, Unread};
 use crate::checkpoints::Checkpoints;
+use crate::ending::Ending;
 use crate::endpoints::Endpoint;
 use crate::gateway::Gateway;
 use crate::phases::exchange::unreachable;
-use crate::phases::settle::Ending;
 use crate::running::Running;
 
 /// How long the end of a provider's response is waited for after the end of

@@ -5,7 +5,9 @@ use std::time::Duration;
 use bourse_dataplane::deadlines::Deadlines;
 
 use super::raw::{RawDeadlines, RawRouting};
-use super::resolve::{HOUR_MS, MINUTE_MS};
+
+pub(super) const MINUTE_MS: u64 = 60_000;
+pub(super) const HOUR_MS: u64 = 60 * MINUTE_MS;
 
 /// A deadline, with the name that it had under `[routing]`.
 struct Named {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use bourse_dataplane::drains::DRAINS_MAX;
 use bourse_store::DatabaseUrl;
 
+use super::deadlines::{HOUR_MS, MINUTE_MS};
 use super::raw::{RawDatabase, RawServer};
 use super::{
     CallLimits, Config, ConfigErrors, Durability, Environment, RawConfig, RawUrls, deadlines,
@@ -49,9 +50,6 @@ impl TimeLimit {
         Duration::from_millis(value)
     }
 }
-
-pub(super) const MINUTE_MS: u64 = 60_000;
-pub(super) const HOUR_MS: u64 = 60 * MINUTE_MS;
 
 const HEAD: TimeLimit = TimeLimit::new("server.head_timeout_ms", 10_000, 10 * MINUTE_MS);
 const BODY: TimeLimit = TimeLimit::new("server.body_timeout_ms", 30_000, 10 * MINUTE_MS);

@@ -100,5 +100,5 @@ crate::suite::store_suite!(fresh);
 #[tokio::test]
 async fn rows_come_over_to_purses_and_back() {
     let (store, _database) = fresh().await;
-    crate::sql::purses_tests::rows_come_over_to_purses_and_back(&store).await;
+    crate::suite::purse_migration::rows_come_over_to_purses_and_back(&store).await;
 }

@@ -87,7 +87,6 @@ pub(in crate::sql) static LISTS: &[(&str, &Many)] = &[
 ];
 
 /// A key without its days: see [`read_days`].
-
 pub(super) fn key_row(mut row: Row) -> Result<KeyRow, StoreError> {
     let id = KeyId(row.unsigned()?);
     let account = AccountId(row.unsigned()?);

@@ -21,7 +21,7 @@ crate::suite::store_suite!(fresh);
 #[tokio::test]
 async fn rows_come_over_to_purses_and_back() {
     let (store, _dir) = fresh().await;
-    crate::sql::purses_tests::rows_come_over_to_purses_and_back(&store).await;
+    crate::suite::purse_migration::rows_come_over_to_purses_and_back(&store).await;
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 use bourse_ledger::Record;
 use bourse_ledger::record::{AttemptFact, Facts, Refused, VoidReason};
 use bourse_spool::Position;
-use bourse_vocab::{AccountId, FailureKind, KeyId, Nanos};
+use bourse_vocab::{FailureKind, KeyId, Nanos};
 
 use super::{
     ACCOUNT, DAY, KEY, NOW, apply, assert_balanced, bytes, hold, id, set_up, settle, void,

@@ -7,8 +7,10 @@ use bourse_ledger::record::{AttemptFact, Facts, Flags, Settlement, Voiding};
 use bourse_ledger::who_pays::Verdict;
 use bourse_vocab::{Count, Counts, FailureKind, Nanos, Usage};
 
-use super::{Ended, Ending};
-use crate::running::{Attempt, Running};
+use super::Ended;
+use crate::attempts::Attempt;
+use crate::ending::Ending;
+use crate::running::Running;
 
 impl Running {
     /// Writes the end of the call into the journal.

@@ -6,11 +6,11 @@ use bourse_policy::{KeyHash, SpentByDay};
 use bourse_spool::Position;
 use bourse_vocab::{AccountId, KeyId, Nanos};
 
-use super::schema::MIGRATIONS;
-use super::{Backend, Purpose, SqlStore};
 use crate::account::Accounts;
 use crate::journal::Journals;
 use crate::key::Keys;
+use crate::sql::schema::MIGRATIONS;
+use crate::sql::{Backend, Purpose, SqlStore};
 use crate::suite::top_up;
 use crate::{ActivityQuery, Store};
 
