@@ -275,3 +275,38 @@ async fn a_private_address_needs_an_operator_and_an_allowance() {
     );
     assert_eq!(upstream.connections(), 1);
 }
+
+/// An upstream whose answer ends `ms` before its response.
+async fn ending_late(ms: u64) -> Upstream {
+    Upstream::start(move |mut socket, _| async move {
+        while read_request(&mut socket).await.is_some() {
+            let head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nlast\r\n";
+            if socket.write_all(head).await.is_err() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(ms)).await;
+            if socket.write_all(b"0\r\n\r\n").await.is_err() {
+                return;
+            }
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_response_that_ends_after_its_answer_keeps_its_connection() {
+    for (late_ms, wait_ms, connections) in [(30, 1_000, 1), (500, 50, 2)] {
+        let upstream = ending_late(late_ms).await;
+        let origin = upstream.origin();
+        let client = client(&origin);
+        let mut body = call(&client, &origin).await.unwrap().body;
+        assert_eq!(body.next().await.unwrap().unwrap(), "last");
+        body.finish(Duration::from_millis(wait_ms));
+        // Until it has ended, or was closed because it did not.
+        while client.stats().idle == 0 && client.stats().open > 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        call(&client, &origin).await.unwrap();
+        assert_eq!(upstream.connections(), connections, "{late_ms} ms");
+    }
+}
