@@ -4,7 +4,10 @@
 #
 # ./dev sources this; the Rust tests run it:
 #
-#   scripts/postgres.sh start DIR    start a server in DIR, print its address
+#   scripts/postgres.sh start DIR [OWNER]
+#                                    start a server in DIR, print its address;
+#                                    it ends with the process OWNER, also with
+#                                    one that is killed
 #   scripts/postgres.sh stop DIR     stop it and delete DIR
 #   scripts/postgres.sh pid DIR      print its process id
 #   scripts/postgres.sh again DIR    start it once more, on the same port
@@ -167,6 +170,12 @@ postgres_shared() {
   ) 9>"$dir.lock"
 }
 
+# Ends a server with the process that it was started for.
+postgres_watch() { # dir owner
+  while [ -d "$1/data" ] && postgres_alive "$2"; do sleep 2; done
+  [ ! -d "$1" ] || postgres_stop "$1"
+}
+
 # Ends the shared server once no test has asked for it for a while.
 postgres_reap() { # dir lock
   while sleep 10; do
@@ -184,7 +193,13 @@ postgres_reap() { # dir lock
 if [ "${BASH_SOURCE[0]}" = "$0" ]; then
   set -euo pipefail
   case ${1:-} in
-    start) postgres_start "$2" ;;
+    start)
+      postgres_start "$2"
+      if [ -n "${3:-}" ]; then
+        setsid bash "${BASH_SOURCE[0]}" watch "$2" "$3" </dev/null >/dev/null 2>&1 &
+      fi
+      ;;
+    watch) postgres_watch "$2" "$3" ;;
     stop) postgres_stop "$2" ;;
     pid) postgres_pid "$2" ;;
     again) postgres_again "$2" ;;

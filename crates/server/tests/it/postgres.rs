@@ -20,9 +20,11 @@ struct Cluster {
 
 fn script(command: &str, dir: &std::path::Path) -> String {
     let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/postgres.sh");
-    succeed(Command::new("bash").arg(script).arg(command).arg(dir))
-        .trim()
-        .to_owned()
+    let mut run = Command::new("bash");
+    run.arg(script).arg(command).arg(dir);
+    // A test that is killed must not leave its server behind.
+    run.arg(std::process::id().to_string());
+    succeed(&mut run).trim().to_owned()
 }
 
 impl Cluster {
