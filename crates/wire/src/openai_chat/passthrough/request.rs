@@ -80,10 +80,19 @@ impl<'a> Request<'a> {
     fn members(&mut self) {
         let outline = &self.envelope.outline;
         let members = outline.members().iter().zip(&self.envelope.known);
+        // Most vendors object to nothing that others take: nothing to look up.
+        let is_plain = self.dialect.rejects.is_empty() && self.dialect.renames.is_empty();
         for (at, (member, param)) in members.enumerate() {
+            let fate = param.map(Param::fate);
+            if is_plain && fate == Some(Fate::Forward) {
+                continue;
+            }
             // Written anew below, if at all.
-            let rewritten = param.is_some_and(|param| param.fate() == Fate::Rewritten);
-            let name = outline.name(member);
+            let rewritten = fate == Some(Fate::Rewritten);
+            let name = match param {
+                Some(param) => param.name(),
+                None => outline.name(member),
+            };
             match disposal_of(self.dialect, *param, name) {
                 Disposal::Send(_) if !rewritten => {}
                 Disposal::Send(_) | Disposal::Leave => self.splice.remove_at(at),
