@@ -17,7 +17,9 @@
 #
 # BOURSE_POSTGRES_BIN names the directory of another PostgreSQL's programs.
 #
-# Nothing here is for data that anybody needs: no fsync, no password.
+# Nothing here is for data that anybody needs: no fsync, no password. Commits
+# are synchronous all the same: tests kill the server, and what it has said
+# to be committed must be there when it is started again.
 
 POSTGRES_MAJOR_MIN=15
 # Seconds without a test after which the shared server ends.
@@ -72,7 +74,7 @@ postgres_run() { # dir
     cd / && exec ${as[@]+"${as[@]}"} setsid "$bin/postgres" -D "$dir/data" -p "$port" \
       -c listen_addresses=127.0.0.1 -c unix_socket_directories= \
       -c max_connections="$POSTGRES_CONNECTIONS_MAX" -c shared_buffers=32MB \
-      -c fsync=off -c synchronous_commit=off -c full_page_writes=off \
+      -c fsync=off -c full_page_writes=off \
       -c autovacuum_naptime=600 -c log_min_messages=warning
   ) </dev/null >>"$dir/log" 2>&1 3>&- 9>&- &
   local waited=0
