@@ -108,13 +108,16 @@ impl StreamRelay {
         self.decoder.feed(piece, |frame| core.frame(&frame, out))
     }
 
-    /// The provider closed the stream. Fails if it was cut short: neither
+    /// The provider closed the stream. Reads a last event that was left
+    /// without its end. Fails if the stream was cut short: neither
     /// `[DONE]` nor a reason to stop for every choice that began.
-    pub fn end(&mut self) -> Result<(), Failure> {
-        if self.core.is_done {
+    pub fn end(&mut self, out: &mut Vec<u8>) -> Result<(), Failure> {
+        let core = &mut self.core;
+        self.decoder.end(|frame| core.frame(&frame, out))?;
+        if core.is_done {
             return Ok(());
         }
-        self.core.unsent = self.core.close()?;
+        core.unsent = core.close()?;
         Ok(())
     }
 
