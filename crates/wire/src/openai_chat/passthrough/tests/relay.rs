@@ -406,7 +406,7 @@ fn a_stream_ends_with_its_price_or_with_an_honest_error() {
         format!(
             "data: {HEAD},\"error\":{{\"code\":429,\"message\":\"a\\n\\\"b\",\
              \"metadata\":{{\"error_type\":\"rate_limit_exceeded\",\"provider_name\":\"Acme\"}}}},\
-             \"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"\"}},\"finish_reason\":\"error\",\"native_finish_reason\":null}}]}}\n\n"
+             \"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"\"}},\"finish_reason\":\"error\",\"native_finish_reason\":null}}]}}\n\ndata: [DONE]\n\n"
         )
     );
 }
