@@ -3,7 +3,7 @@
 //! `Access-Control-Allow-Credentials` is never sent.
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -25,6 +25,14 @@ fn is_api(path: &str) -> bool {
     })
 }
 
+/// Lets a page on any site read an answer, and the headers that clients use.
+pub fn allow(headers: &mut HeaderMap) {
+    let any = HeaderValue::from_static("*");
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, any);
+    let exposed = HeaderValue::from_static(EXPOSED);
+    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+}
+
 /// Answers preflights, and adds headers to what the others get.
 pub(crate) async fn answer(State(state): State<Shared>, request: Request, next: Next) -> Response {
     let is_api = is_api(request.uri().path());
@@ -34,10 +42,7 @@ pub(crate) async fn answer(State(state): State<Shared>, request: Request, next: 
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     if is_api {
-        let any = HeaderValue::from_static("*");
-        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, any);
-        let exposed = HeaderValue::from_static(EXPOSED);
-        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+        allow(headers);
     }
     if state.backend.is_simulated() {
         headers.insert(SIMULATED, HeaderValue::from_static("true"));
@@ -63,7 +68,7 @@ fn preflight(request: &Request) -> Response {
             (header::ACCESS_CONTROL_ALLOW_ORIGIN, fixed("*")),
             (
                 header::ACCESS_CONTROL_ALLOW_METHODS,
-                fixed("GET, HEAD, POST, PATCH, DELETE, OPTIONS"),
+                fixed("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),
             ),
             (header::ACCESS_CONTROL_ALLOW_HEADERS, wanted),
             (header::ACCESS_CONTROL_MAX_AGE, fixed("86400")),

@@ -14,7 +14,7 @@ mod activity;
 mod args;
 mod backend;
 mod calls;
-mod cors;
+pub mod cors;
 mod credits;
 mod docs;
 mod document;

@@ -19,7 +19,7 @@ use bourse_vocab::{Bill, Failure, Usage, UsageReport};
 use bytes::Bytes;
 
 /// The longest frame of a provider's stream: a large picture in base64.
-const FRAME_BYTES_MAX: usize = 16 << 20;
+pub const FRAME_BYTES_MAX: usize = 16 << 20;
 
 /// What was learned from a stream so far.
 #[derive(Debug, Clone, Default)]

@@ -9,6 +9,7 @@ mod deadlines;
 mod drains;
 mod failover;
 mod keep_alive;
+mod labels;
 mod leaving;
 mod metering;
 mod records;

@@ -24,7 +24,7 @@ use crate::permit::Permit;
 use crate::pool::{Checkout, DialGuard, OriginPool, PoolLimits, PoolStats};
 use crate::request::OutgoingRequest;
 use crate::tls::{SetupError, Tls};
-use crate::{h1, h2};
+use crate::{encoding, h1, h2};
 
 /// Origins with a pool of their own. Configured ones are dozens; the others
 /// come from URLs in requests and must not grow without bound.
@@ -163,7 +163,7 @@ impl Client {
                 Err(error) => return Err(error),
                 Ok(mut response) => {
                     response.timing.connect_us = connect_us;
-                    return Ok(response);
+                    return encoding::decoded(response, deadlines.idle);
                 }
             }
         }

@@ -13,6 +13,7 @@ mod deadline;
 mod dial;
 mod dns;
 mod egress;
+mod encoding;
 mod error;
 mod h1;
 mod h2;

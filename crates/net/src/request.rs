@@ -67,7 +67,7 @@ impl HeadTemplate {
         origin: &Origin,
         method: Method,
         path: &str,
-        headers: HeaderMap,
+        mut headers: HeaderMap,
     ) -> Result<Self, RequestError> {
         if !path.starts_with('/') {
             return Err(RequestError::Path);
@@ -76,6 +76,11 @@ impl HeadTemplate {
         for name in headers.keys() {
             check_name(name)?;
         }
+        // Without it any coding may come (RFC 9110, section 12.5.3), and a
+        // compressed stream comes late.
+        headers
+            .entry(header::ACCEPT_ENCODING)
+            .or_insert(HeaderValue::from_static("identity"));
         let authority = origin.authority();
         let mut h1 = Vec::with_capacity(512);
         h1.extend_from_slice(method.as_str().as_bytes());

@@ -2,6 +2,7 @@
 
 mod deadlines;
 mod dial;
+mod encoding;
 mod exchange;
 mod framing;
 mod http2;

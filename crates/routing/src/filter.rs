@@ -46,8 +46,10 @@ pub enum Excluded {
     Retention,
     /// `provider.max_price`.
     MaxPrice,
-    /// Prompt or answer would not fit.
+    /// The prompt would not fit.
     ContextLength,
+    /// `max_tokens` is more than it gives.
+    MaxTokens,
     /// `provider.require_parameters`.
     RequireParameters,
     /// `provider.quantizations`.
@@ -66,6 +68,7 @@ impl Excluded {
             Self::Retention => "data_policy:zdr",
             Self::MaxPrice => "max_price",
             Self::ContextLength => "context_length",
+            Self::MaxTokens => "max_tokens",
             Self::RequireParameters => "require_parameters",
             Self::Quantization => "quantization",
             Self::Modality => "modality",
@@ -78,6 +81,12 @@ impl Excluded {
 #[must_use]
 pub fn names_endpoint(listed: &str, provider_slug: &str, tag: &str) -> bool {
     listed == provider_slug || listed == tag
+}
+
+/// The fewest tokens that the text of a prompt can have.
+#[must_use]
+pub const fn tokens_at_least(needs: &Needs) -> u64 {
+    needs.text_bytes / BYTES_PER_TOKEN_MAX
 }
 
 /// Whether an endpoint may serve the call.
@@ -128,14 +137,16 @@ pub fn check(
     {
         return Err(Excluded::Modality);
     }
-    let too_long = endpoint.context_length > 0
-        && needs.text_bytes / BYTES_PER_TOKEN_MAX > endpoint.context_length;
+    let too_long = endpoint.context_length > 0 && tokens_at_least(needs) > endpoint.context_length;
     let answer_too_long = matches!(
         (needs.max_output, endpoint.max_output),
         (Some(wanted), Some(given)) if wanted > given
     );
-    if too_long || answer_too_long {
+    if too_long {
         return Err(Excluded::ContextLength);
+    }
+    if answer_too_long {
+        return Err(Excluded::MaxTokens);
     }
     if wishes.require_parameters && !endpoint.parameters.contains_all(needs.parameters) {
         return Err(Excluded::RequireParameters);
@@ -233,7 +244,7 @@ mod tests {
             max_output: Some(101),
             ..needs()
         };
-        assert_eq!(verdict("", &wordy, "{}"), Err(Excluded::ContextLength));
+        assert_eq!(verdict("", &wordy, "{}"), Err(Excluded::MaxTokens));
     }
 
     #[test]

@@ -12,10 +12,12 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
+use bourse_control::cors;
 use bourse_dataplane::endpoints;
 use bourse_dataplane::pipeline::{Worker, call};
 use bourse_dataplane::respond::{self, ReplyBody};
 use bourse_vocab::{Failure, FailureKind};
+use http::header::ORIGIN;
 use http::{Method, Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -204,19 +206,25 @@ async fn serve(stream: TcpStream, service: Service, mut stop: watch::Receiver<bo
 async fn route(service: &Service, request: Request<Incoming>) -> Response<ReplyBody> {
     let path = request.uri().path();
     let tail = path.strip_prefix("/api").unwrap_or(path);
-    match endpoints::at(tail) {
-        Some(endpoint) if request.method() == Method::POST => {
-            call(&service.worker, endpoint, request).await
-        }
-        Some(endpoint) if request.method() != Method::OPTIONS => {
-            let failure = Failure::new(
-                FailureKind::NotFound,
-                format!("{} {path} does not exist; use POST", request.method()),
-            );
-            respond::failure(endpoint, &failure, None)
-        }
-        _ => control(service, request).await,
+    let Some(endpoint) = endpoints::at(tail).filter(|_| request.method() != Method::OPTIONS) else {
+        return control(service, request).await;
+    };
+    // Browsers say where a page comes from, and want to be told that it may
+    // read the answer. Others are spared the headers.
+    let is_page = request.headers().contains_key(ORIGIN);
+    let mut response = if request.method() == Method::POST {
+        call(&service.worker, endpoint, request).await
+    } else {
+        let failure = Failure::new(
+            FailureKind::NotFound,
+            format!("{} {path} does not exist; use POST", request.method()),
+        );
+        respond::failure(endpoint, &failure, None)
+    };
+    if is_page {
+        cors::allow(response.headers_mut());
     }
+    response
 }
 
 async fn control(service: &Service, request: Request<Incoming>) -> Response<ReplyBody> {

@@ -67,6 +67,16 @@ impl Framing {
                     || is("application/json-lines")))
     }
 
+    /// Whether an answer that is not announced as a stream is one all the
+    /// same, by how it begins. Only events can be told from a whole answer so.
+    #[must_use]
+    pub fn looks_like(self, beginning: &[u8]) -> bool {
+        const FIELDS: [&[u8]; 5] = [b"data:", b"event:", b"id:", b"retry:", b":"];
+        let text = beginning.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(beginning);
+        let text = text.trim_ascii_start();
+        self == Self::Sse && FIELDS.iter().any(|field| text.starts_with(field))
+    }
+
     /// A decoder at the beginning of a stream, for frames of at most `limit`
     /// bytes.
     #[must_use]
@@ -168,8 +178,9 @@ impl Decoder {
         each: impl FnMut(Frame<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         match &mut self.0 {
+            Inner::Sse(decoder) => decoder.end(each),
             Inner::JsonLines(decoder) => decoder.end(each),
-            Inner::Sse(_) | Inner::EventStream(_) | Inner::JsonArray(_) => Ok(()),
+            Inner::EventStream(_) | Inner::JsonArray(_) => Ok(()),
         }
     }
 }

@@ -18,6 +18,9 @@ use bourse_vocab::{Failure, Format};
 
 use crate::codec::{Codec, ErrorReply, Stamp, StreamReader, StreamWriter, WriteTarget, Written};
 
+/// The end of a stream.
+const DONE: &[u8] = b"data: [DONE]\n\n";
+
 /// OpenAI's chat completions, with OpenRouter's additions.
 #[derive(Debug, Clone, Copy)]
 pub struct OpenAiChat;

@@ -78,6 +78,19 @@ fn apply_provider(raw: &mut RawCatalog, slug: &str, over: &OverlayProvider, at: 
     set_some(&mut provider.status_url, &over.status_url);
 }
 
+/// The model that the catalog has under another of its names: people write
+/// the one that they know.
+fn known_as(raw: &RawCatalog, name: &str) -> Option<String> {
+    if raw.models.contains_key(name) {
+        return None;
+    }
+    let mut models = raw.models.iter();
+    let known = models.find(|(_, model)| {
+        model.canonical_slug.as_deref() == Some(name) || model.aliases.iter().any(|a| a == name)
+    });
+    known.map(|(slug, _)| slug.clone())
+}
+
 fn apply_model(raw: &mut RawCatalog, over: &OverlayModel, at: &mut Reader<'_>) {
     if !is_slug(&over.slug) {
         at.wrong(
@@ -86,12 +99,23 @@ fn apply_model(raw: &mut RawCatalog, over: &OverlayModel, at: &mut Reader<'_>) {
         );
         return;
     }
+    let named = known_as(raw, &over.slug).map(|slug| OverlayModel {
+        slug,
+        ..over.clone()
+    });
+    let over = named.as_ref().unwrap_or(over);
     if over.context_length == Some(0) {
         at.wrong("context_length", "must be more than zero");
     }
     let input = at.modalities("input_modalities", over.input_modalities.as_deref());
     let output = at.modalities("output_modalities", over.output_modalities.as_deref());
     let parameters = at.parameters("supported_parameters", over.supported_parameters.as_deref());
+    for alias in &over.aliases {
+        let other = known_as(raw, alias).or_else(|| raw.models.get(alias).map(|_| alias.clone()));
+        if let Some(other) = other.filter(|other| *other != over.slug) {
+            at.wrong("aliases", format!("\"{alias}\" already names {other}"));
+        }
+    }
     let is_new = !raw.models.contains_key(&over.slug);
     let model = raw
         .models

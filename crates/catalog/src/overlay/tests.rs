@@ -122,6 +122,39 @@ fn what_an_overlay_does_not_state_stays() {
 }
 
 #[test]
+fn a_model_is_meant_by_any_of_its_names() {
+    let mut base = base();
+    let model = base.models.get_mut("a/b").unwrap();
+    model.aliases = vec!["a/b-1-0".to_owned(), "b".to_owned()];
+    model.canonical_slug = Some("a/b-20260101".to_owned());
+    for name in ["a/b", "a/b-1-0", "a/b-20260101"] {
+        let overlay = format!(
+            "[[models]]\nslug = \"{name}\"\ncontext_length = 77\n\
+             [[models.endpoints]]\nprovider = \"one\"\nmax_output = 7\n"
+        );
+        let overlay: Overlay = toml::from_str(&overlay).unwrap();
+        let snapshot = Snapshot::build(base.clone(), &[overlay]).unwrap();
+        let resolution = snapshot.resolve("a/b").unwrap();
+        assert_eq!(
+            snapshot.model(resolution.model).context_length,
+            77,
+            "{name}"
+        );
+        let endpoint = snapshot.endpoint_by_id("a/b@one").unwrap();
+        assert_eq!(endpoint.max_output, Some(7), "{name}");
+    }
+}
+
+#[test]
+fn a_name_that_is_taken_is_refused_where_it_is_written() {
+    let taken = format!("{OWN_MODEL}\n[[models]]\nslug = \"a/b\"\naliases = [\"acme/llama\"]\n");
+    assert_eq!(
+        problems(&taken),
+        ["models[1].aliases: \"acme/llama\" already names acme/llama"]
+    );
+}
+
+#[test]
 fn a_price_table_is_replaced_whole() {
     let snapshot = build(
         r#"

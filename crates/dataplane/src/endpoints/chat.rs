@@ -184,29 +184,40 @@ fn refuse_what_is_not_offered(envelope: &Envelope) -> Result<(), Failure> {
             "preset: there is no preset `{preset}` on this server; send its parameters instead"
         )));
     }
-    let is_empty = |json: &Bytes| {
-        json.iter()
-            .all(|b| matches!(b, b'[' | b']') || b.is_ascii_whitespace())
-    };
-    if envelope
-        .plugins
-        .as_ref()
-        .is_some_and(|plugins| !is_empty(plugins))
-    {
-        return Err(Failure::invalid(
-            "plugins: this server runs no plugins; remove this field or send an empty list",
-        ));
+    let plugins: Vec<Plugin> = listed("plugins", envelope.plugins.as_ref())?;
+    if let Some(plugin) = plugins.iter().find(|plugin| plugin.enabled != Some(false)) {
+        return Err(Failure::invalid(format!(
+            "plugins: this server runs no plugin `{}`; remove it, or say `\"enabled\": false`",
+            plugin.id
+        )));
     }
-    if envelope
-        .transforms
-        .as_ref()
-        .is_some_and(|transforms| !is_empty(transforms))
-    {
-        return Err(Failure::invalid(
-            "transforms: prompts are never rewritten here; remove this field or send an empty list",
-        ));
+    // What `middle-out` cuts is what does not fit, and that is refused.
+    let transforms: Vec<String> = listed("transforms", envelope.transforms.as_ref())?;
+    if let Some(other) = transforms.iter().find(|name| *name != "middle-out") {
+        return Err(Failure::invalid(format!(
+            "transforms: `{other}` is not one that this server knows; remove it"
+        )));
     }
     Ok(())
+}
+
+/// An entry of `plugins`; its settings do not matter where none is run.
+#[derive(serde::Deserialize)]
+struct Plugin {
+    id: String,
+    enabled: Option<bool>,
+}
+
+/// What is in a list that the scanner left as it came.
+fn listed<T: serde::de::DeserializeOwned>(
+    field: &str,
+    json: Option<&Bytes>,
+) -> Result<Vec<T>, Failure> {
+    let list = json.map(|json| serde_json::from_slice::<Option<Vec<T>>>(json));
+    let list = list.transpose().map_err(|error| {
+        Failure::invalid(format!("{field}: not a list as it is documented ({error})"))
+    })?;
+    Ok(list.flatten().unwrap_or_default())
 }
 
 fn input_modalities(features: Features) -> Modalities {

@@ -13,7 +13,7 @@ use crate::attempts::Attempt;
 use crate::clock::Clock;
 use crate::endpoints::{ClientRequest, Prepared, WholeReply};
 use crate::market::Target;
-use crate::relay::Feed;
+use crate::relay::{FRAME_BYTES_MAX, Feed};
 use crate::way::Way;
 
 /// Bytes of an error reply that are read: enough for any message, too few
@@ -22,9 +22,13 @@ const ERROR_BYTES_MAX: usize = 64 * 1024;
 /// How long an error reply's body is waited for. The status is known already,
 /// and it is the larger part of what there is to know.
 const ERROR_BODY_WAIT: Duration = Duration::from_secs(5);
-/// Bytes of a stream that may pass before the model says something. Role
-/// chunks and empty deltas take a few hundred.
-const PROLOGUE_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes of a stream that may pass before the model says something: role
+/// chunks and empty deltas, which take a few hundred, and then a first event,
+/// which may be as long as any (a picture).
+const PROLOGUE_BYTES_MAX: usize = 1024 * 1024 + FRAME_BYTES_MAX;
+/// Bytes that tell events from other texts: the longest name of a field, and
+/// some blanks.
+const LOOKS_BYTES: usize = 16;
 
 /// The media type of whole answers. Elements of an array go by it too, so that
 /// it does not tell the two apart.
@@ -106,20 +110,49 @@ impl Exchange<'_> {
             let whole = self.request.whole(self.way, self.stamp, &text)?;
             return Ok(Opened::Whole(whole));
         }
-        if !is_stream {
-            // Some vendors answer a streaming request with a plain error object
-            // and status 200.
-            let text = read_bounded(response.body, ERROR_BYTES_MAX).await?;
-            return Err(self.read_failure(502, &text, None));
+        if is_stream {
+            return self.begin(response.body, Bytes::new()).await;
         }
-        self.begin(response.body).await
+        // Boxed: streams have their type, all but always.
+        Box::pin(self.unannounced(response.body)).await
     }
 
-    /// Reads a stream up to the first output of the model.
-    async fn begin(&self, mut body: UpstreamBody) -> Result<Opened, Failure> {
+    /// An answer to a request for a stream that is not labelled as one. SDKs
+    /// do not look at the label, so that servers get away without it (OpenAI's
+    /// Python and Node.js libraries, November 2026); some vendors, on the other
+    /// hand, answer with a plain error object and status 200.
+    async fn unannounced(&self, mut body: UpstreamBody) -> Result<Opened, Failure> {
+        let mut begun = BytesMut::new();
+        while begun.len() < LOOKS_BYTES
+            && let Some(piece) = poll_fn(|cx| body.poll_data(cx)).await
+        {
+            begun.extend_from_slice(&piece.map_err(|error| unreachable(&error))?);
+        }
+        if self.way.framing.looks_like(&begun) {
+            return self.begin(body, begun.freeze()).await;
+        }
+        let max = self.reply_bytes_max;
+        let rest = read_bounded(body, max.saturating_sub(begun.len())).await?;
+        begun.extend_from_slice(&rest);
+        let text = begun.freeze();
+        if self.request.whole(self.way, self.stamp, &text).is_ok() {
+            return Err(Failure::unavailable(
+                "The provider answered with a whole answer to a request for a stream",
+            ));
+        }
+        let text = text.get(..ERROR_BYTES_MAX).unwrap_or(&text);
+        Err(self.read_failure(502, text, None))
+    }
+
+    /// Reads a stream, which has `begun` to come, up to the first output of
+    /// the model.
+    async fn begin(&self, mut body: UpstreamBody, begun: Bytes) -> Result<Opened, Failure> {
         let mut feed = self.request.feed(self.way, self.stamp);
         let mut out = Vec::with_capacity(1024);
-        let mut silent_bytes = 0;
+        let mut silent_bytes = begun.len();
+        if !begun.is_empty() {
+            feed.feed(&begun, &mut out)?;
+        }
         while feed.content_pieces() == 0 {
             let more = read_on(&mut body, &mut *feed, &mut out, &mut silent_bytes).await?;
             if !more || (feed.is_complete() && feed.report().finish.is_some()) {

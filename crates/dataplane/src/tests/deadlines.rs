@@ -263,7 +263,7 @@ async fn hidden_thoughts_that_stop_go_to_the_next_target_at_no_cost() {
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_says_nothing_is_bounded_in_bytes() {
     let noise = format!(": {}\n\n", "x".repeat(64 * 1024));
-    let answer = Answer::stream().times(20, |answer| answer.send(noise.clone()));
+    let answer = Answer::stream().times(300, |answer| answer.send(noise.clone()));
     let played = play()
         .one(answer.hang())
         .two(Answer::good())

@@ -55,6 +55,15 @@ impl Answer {
         Self::new(200, "text/event-stream")
     }
 
+    /// What has just begun and has this for its `Content-Type`.
+    pub fn labelled(label: Option<&str>) -> Self {
+        let mut answer = Self::new(200, label.unwrap_or_default());
+        if label.is_none() {
+            answer.headers.clear();
+        }
+        answer
+    }
+
     /// A stream that says `hi` and is whole: 10 tokens in, 2 out.
     pub fn good() -> Self {
         Self::stream().text("hi").finish().usage(10, 2).done()

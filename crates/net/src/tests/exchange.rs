@@ -46,7 +46,7 @@ async fn a_request_is_written_as_head_and_segments() {
     assert_eq!(
         requests.recv().await.unwrap(),
         format!(
-            "POST /v1/chat?x=1 HTTP/1.1\r\nhost: {authority}\r\nauthorization: Bearer k\r\n\
+            "POST /v1/chat?x=1 HTTP/1.1\r\nhost: {authority}\r\nauthorization: Bearer k\r\naccept-encoding: identity\r\n\
              x-extra: yes\r\ncontent-length: 7\r\n\r\n{{\"a\":1}}"
         )
     );

@@ -164,7 +164,9 @@ fn a_wrong_parameter_is_named() {
         ("stream_options", json!(true)),
         ("modalities", json!(["smell"])),
         ("plugins", json!([{"id": "web"}])),
-        ("transforms", json!(["middle-out"])),
+        ("plugins", json!([{"id": "web", "enabled": true}])),
+        ("plugins", json!({"id": "web"})),
+        ("transforms", json!(["upside-down"])),
         ("metadata", json!({"a": 1})),
     ] {
         let got = exchange.chat(json!({ field: value }));
@@ -188,6 +190,26 @@ fn an_unknown_model_is_refused_in_the_words_that_clients_know() {
         .chat(json!({"model": "openai/gpt-4o-mini"}))
         .error_message(404);
     assert!(message.contains("No endpoints found"), "{message}");
+    exchange.finish(0);
+}
+
+#[test]
+fn what_is_too_large_for_every_endpoint_says_how_much_would_fit() {
+    let exchange = Exchange::single(Script::default());
+    let long = "word ".repeat(8_192 * 16);
+    let body = json!({"messages": [{"role": "user", "content": long}]});
+    let error = exchange.chat(body).error(400);
+    assert_eq!(error["metadata"]["error_type"], "context_length_exceeded");
+    let message = error["message"].as_str().unwrap();
+    assert!(
+        message.contains("maximum context length is 8192 tokens"),
+        "{message}"
+    );
+    let error = exchange.chat(json!({"max_tokens": 1001})).error(400);
+    assert_eq!(error["metadata"]["error_type"], "max_tokens_exceeded");
+    let message = error["message"].as_str().unwrap();
+    assert!(message.contains("at most 1000"), "{message}");
+    assert_eq!(exchange.attempts().len(), 0);
     exchange.finish(0);
 }
 

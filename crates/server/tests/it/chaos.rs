@@ -105,7 +105,7 @@ fn in_a_storm_of_faults_every_answer_is_lawful_and_the_books_balance() {
                     }
                     let usage = if stream {
                         let stream = got.stream();
-                        if !stream.done {
+                        if !stream.is_complete() {
                             stream.broken();
                             broken.fetch_add(1, Relaxed);
                             continue;

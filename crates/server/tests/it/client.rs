@@ -164,11 +164,17 @@ impl Stream {
         told[0]["usage"].clone()
     }
 
+    /// Whether it ended, and not with an error.
+    pub fn is_complete(&self) -> bool {
+        self.done && self.chunks.iter().all(|chunk| chunk["error"].is_null())
+    }
+
     /// The error of a broken answer: in the last chunk, with an integer code
     /// and the finish reason `error`, and with nothing that looks whole.
     #[track_caller]
     pub fn broken(&self) -> Value {
         assert!(self.whole, "HTTP's framing must end well: {self:#?}");
+        assert!(self.done, "clients wait for [DONE]: {self:#?}");
         let last = self.chunks.last().unwrap_or(&Value::Null);
         assert!(last["error"]["code"].is_u64(), "{self:#?}");
         assert!(last["error"]["message"].is_string(), "{self:#?}");

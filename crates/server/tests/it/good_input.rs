@@ -158,7 +158,7 @@ fn text_completions_fail_over_stream_and_are_paid_like_any_call() {
     let before = spent;
     let got = complete(&exchange, json!({"stream": true}));
     let stream = got.stream();
-    assert!(!stream.done, "{stream:#?}");
+    assert!(!stream.is_complete(), "{stream:#?}");
     let last = stream.chunks.last().unwrap();
     assert_eq!(last["choices"][0]["finish_reason"], "error", "{last}");
     assert!(last["error"]["code"].is_u64(), "{last}");
@@ -215,5 +215,59 @@ fn tool_calls_come_through_every_format() {
             assert!(whole["city"].is_string(), "{slug}: {whole}");
         }
     }
+    exchange.close();
+}
+
+#[test]
+fn what_clients_still_send_and_means_nothing_here_is_accepted() {
+    let exchange = Exchange::single(Script::default());
+    for body in [
+        json!({"plugins": []}),
+        json!({"plugins": null, "transforms": null}),
+        json!({"plugins": [{"id": "web", "enabled": false, "max_results": 3}]}),
+        json!({"transforms": []}),
+        json!({"transforms": ["middle-out"]}),
+    ] {
+        exchange.chat(body.clone()).answer();
+        let sent = exchange.upstream().pop().unwrap();
+        let told = sent.body.unwrap_or_default();
+        assert!(
+            !told.contains("plugins") && !told.contains("transforms"),
+            "{told}"
+        );
+    }
+    exchange.close();
+}
+
+#[test]
+fn a_page_of_another_site_may_read_answers_and_errors() {
+    let exchange = Exchange::single(Script::default());
+    let key = format!("authorization: Bearer {}\r\n", exchange.key);
+    let page = "origin: https://app.example\r\n";
+    let call = |body: &Value, headers: &str| {
+        let mut conn = exchange.connect();
+        let body = body.to_string();
+        conn.request("POST", "/api/v1/chat/completions", headers, body.as_bytes());
+        conn.receive()
+    };
+    let from_page = format!("{key}{page}");
+    for (body, status) in [
+        (ask(json!({})), 200),
+        (ask(json!({"stream": true})), 200),
+        (ask(json!({"temperature": "hot"})), 400),
+    ] {
+        let got = call(&body, &from_page);
+        assert_eq!(got.status, status);
+        assert_eq!(got.header("access-control-allow-origin"), Some("*"));
+        let exposed = got.header("access-control-expose-headers").unwrap();
+        assert!(exposed.contains("x-generation-id"), "{exposed}");
+        assert_eq!(got.header("access-control-allow-credentials"), None);
+    }
+    let refused = call(&ask(json!({})), page);
+    assert_eq!(refused.status, 401);
+    assert_eq!(refused.header("access-control-allow-origin"), Some("*"));
+    // Whoever is no page is spared the headers.
+    let got = call(&ask(json!({})), &key);
+    assert_eq!(got.header("access-control-allow-origin"), None);
     exchange.close();
 }

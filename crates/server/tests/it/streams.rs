@@ -91,7 +91,7 @@ fn break_everywhere(fault: &str) {
                     }
                     assert!(at > 0, "{format}");
                     let stream = got.stream();
-                    if stream.done {
+                    if stream.is_complete() {
                         // Everything was said before the fault came.
                         assert_eq!(at, TOKENS, "{format}: {stream:#?}");
                         stream.complete();
@@ -140,7 +140,7 @@ fn a_cut_at_any_byte_is_an_error_and_never_a_finish() {
                         continue;
                     }
                     let stream = got.stream();
-                    if stream.done {
+                    if stream.is_complete() {
                         // Only where the finish had arrived.
                         assert_eq!(stream.text(), truth, "{format} at {at}");
                         stream.complete();

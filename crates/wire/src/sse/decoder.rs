@@ -26,8 +26,7 @@ impl From<FrameTooLong> for bourse_vocab::Failure {
 ///
 /// A frame that lies in one piece is handed out as a slice of it. `id:`
 /// and `retry:` are ignored: a gateway does not reconnect to a provider.
-/// A frame that the end of the stream cuts off is dropped, as the standard
-/// says; whether the stream was complete is for its format to decide.
+/// What the end of the stream cuts off is [`Decoder::end`]'s to judge.
 #[derive(Debug, Clone)]
 pub struct Decoder {
     limit: usize,
@@ -120,6 +119,28 @@ impl Decoder {
                 result?;
             }
             self.check_length()?;
+        }
+        Ok(())
+    }
+
+    /// The stream was closed. Calls `each` with a last frame that lacks only
+    /// its blank line, or the end of its line: the standard drops it, but
+    /// OpenAI's SDKs read it (openai-node 6, pull request 2726, 2026), so that
+    /// servers which forget it are not noticed. Half a text is no frame:
+    /// whether the stream was complete is for its format to decide.
+    ///
+    /// # Errors
+    /// What `each` returns, and a frame above the bound.
+    pub fn end<E: From<FrameTooLong>>(
+        &mut self,
+        mut each: impl FnMut(Frame<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let line = std::mem::take(&mut self.line);
+        if !line.is_empty() {
+            self.line(&line, &mut each)?;
+        }
+        if self.has_data && is_whole(&self.data) {
+            self.dispatch(&mut each)?;
         }
         Ok(())
     }
@@ -218,6 +239,12 @@ impl Decoder {
         self.event.clear();
         result
     }
+}
+
+/// Whether the data of a frame are all there, as far as one can tell: what
+/// providers send is JSON, or the mark at the end.
+fn is_whole(data: &[u8]) -> bool {
+    data.trim_ascii() == b"[DONE]" || serde_json::from_slice::<serde::de::IgnoredAny>(data).is_ok()
 }
 
 /// The commonest frames, an optional `event:` line and one `data:` line,
@@ -402,6 +429,61 @@ mod tests {
             ("ab".to_owned(), b"1\n2\n3\n4\n".to_vec()),
         ];
         assert_eq!(decode(&out, &[1000]).0, expected);
+    }
+
+    /// The frames of a text, those with a blank line and then the last one.
+    fn to_the_end(text: &[u8], cut: usize) -> Vec<(String, String)> {
+        let mut decoder = Decoder::new();
+        let mut frames = Vec::new();
+        let mut each = |frame: Frame<'_>| {
+            let data = String::from_utf8_lossy(frame.data).into_owned();
+            frames.push((frame.event.to_owned(), data));
+            Ok::<_, FrameTooLong>(())
+        };
+        for piece in text.chunks(cut) {
+            decoder.feed(piece, &mut each).unwrap();
+        }
+        decoder.end(&mut each).unwrap();
+        decoder.end(&mut each).unwrap();
+        frames
+    }
+
+    #[test]
+    fn a_last_frame_counts_without_its_blank_line() {
+        for (text, event, data) in [
+            ("data: {}\n\ndata: {\"a\":1}\n", "", r#"{"a":1}"#),
+            ("data: {}\n\ndata: {\"a\":1}", "", r#"{"a":1}"#),
+            ("data: {}\n\ndata: {\"a\":1}\r", "", r#"{"a":1}"#),
+            (
+                "data: {}\n\nevent: x\r\ndata: {\"a\":1}\r\n",
+                "x",
+                r#"{"a":1}"#,
+            ),
+            ("data: {}\n\ndata: {\"a\":\ndata: 1}", "", "{\"a\":\n1}"),
+            ("data: {}\n\ndata: [DONE]", "", "[DONE]"),
+        ] {
+            for cut in [1, 3, 1000] {
+                let frames = to_the_end(text.as_bytes(), cut);
+                let last = frames.get(1).map(|(e, d)| (e.as_str(), d.as_str()));
+                assert_eq!((last, frames.len()), (Some((event, data)), 2), "{text:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn half_a_last_frame_does_not_count() {
+        for text in [
+            "data: {}\n\ndata: {\"a\":",
+            "data: {}\n\ndata: [DON",
+            "data: {}\n\ndata:",
+            "data: {}\n\nevent: x\n",
+            "data: {}\n\n: a comment",
+            "data: {}\n\n",
+        ] {
+            for cut in [1, 3, 1000] {
+                assert_eq!(to_the_end(text.as_bytes(), cut).len(), 1, "{text:?}");
+            }
+        }
     }
 
     proptest! {

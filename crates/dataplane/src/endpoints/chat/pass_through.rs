@@ -23,8 +23,8 @@ impl Feed for PassThrough {
         self.0.feed(piece, out)
     }
 
-    fn end(&mut self, _: &mut Vec<u8>) -> Result<(), Failure> {
-        self.0.end()
+    fn end(&mut self, out: &mut Vec<u8>) -> Result<(), Failure> {
+        self.0.end(out)
     }
 
     fn has_content(&self) -> bool {

@@ -1,7 +1,7 @@
 //! Why there is no target, in words that help: OpenRouter's sentences where
 //! clients match on them, and what was excluded by what.
 
-use bourse_routing::filter::Excluded;
+use bourse_routing::filter::{self, Excluded};
 use bourse_vocab::{Failure, FailureKind};
 use serde_json::json;
 
@@ -55,6 +55,9 @@ pub fn no_candidates(
         .collect();
     serving.sort_unstable();
     serving.dedup();
+    if let Some(failure) = too_large(market, model, wanted, excluded, &reasons) {
+        return failure;
+    }
     let (code, message) = match reasons.as_slice() {
         [] => ("no_endpoints", no_endpoints(market, model)),
         [Excluded::Training | Excluded::Retention, ..] => (
@@ -73,6 +76,45 @@ pub fn no_candidates(
         "affected_providers": serving,
         "excluded_by": names(&reasons),
     }))
+}
+
+/// The call is too large for every endpoint, and nothing else is wrong with
+/// it. Coding agents shorten their prompts when they read this kind, in
+/// OpenAI's words (platform.openai.com, error codes, October 2026).
+fn too_large(
+    market: &Market,
+    model: &str,
+    wanted: &Wanted<'_>,
+    excluded: &[(Excluded, &Target)],
+    reasons: &[Excluded],
+) -> Option<Failure> {
+    let endpoints = || {
+        let targets = excluded.iter();
+        targets.map(|(_, target)| market.endpoint(target))
+    };
+    match *reasons {
+        [Excluded::ContextLength] => {
+            let most = endpoints().map(|endpoint| endpoint.context_length).max()?;
+            let least = filter::tokens_at_least(&wanted.needs);
+            Some(Failure::new(
+                FailureKind::ContextLengthExceeded,
+                format!(
+                    "This endpoint's maximum context length is {most} tokens. However, you requested at least {least} tokens of input for {model}. Please reduce the length of the messages."
+                ),
+            ))
+        }
+        [Excluded::MaxTokens] => {
+            let most = endpoints()
+                .filter_map(|endpoint| endpoint.max_output)
+                .max()?;
+            let asked = wanted.needs.max_output?;
+            Some(Failure::new(
+                FailureKind::MaxTokensExceeded,
+                format!("max_tokens: {asked} is more than {model} gives; ask for at most {most}"),
+            ))
+        }
+        _ => None,
+    }
 }
 
 fn names(reasons: &[Excluded]) -> Vec<&'static str> {

@@ -11,6 +11,7 @@ use super::template::{Applied, Template};
 use crate::codec::Stamp;
 use crate::lossy;
 use crate::object::object;
+use crate::openai_chat::DONE;
 use crate::openai_chat::failure::write_late;
 use crate::openai_chat::usage::write_usage;
 use crate::sse::{Decoder, Frame, write_data};
@@ -108,13 +109,16 @@ impl StreamRelay {
         self.decoder.feed(piece, |frame| core.frame(&frame, out))
     }
 
-    /// The provider closed the stream. Fails if it was cut short: neither
+    /// The provider closed the stream. Reads a last event that was left
+    /// without its end. Fails if the stream was cut short: neither
     /// `[DONE]` nor a reason to stop for every choice that began.
-    pub fn end(&mut self) -> Result<(), Failure> {
-        if self.core.is_done {
+    pub fn end(&mut self, out: &mut Vec<u8>) -> Result<(), Failure> {
+        let core = &mut self.core;
+        self.decoder.end(|frame| core.frame(&frame, out))?;
+        if core.is_done {
             return Ok(());
         }
-        self.core.unsent = self.core.close()?;
+        core.unsent = core.close()?;
         Ok(())
     }
 
@@ -205,11 +209,13 @@ impl StreamRelay {
             out.extend_from_slice(b",\"openrouter_metadata\":");
             out.extend_from_slice(metadata.as_bytes());
         }
-        out.extend_from_slice(b"}\n\ndata: [DONE]\n\n");
+        out.extend_from_slice(b"}\n\n");
+        out.extend_from_slice(DONE);
     }
 
     /// Ends a broken stream: one chunk that says what went wrong
-    /// (openrouter.ai/docs, errors, August 2026), and no `[DONE]`.
+    /// (openrouter.ai/docs, errors, August 2026), and `[DONE]`, which many
+    /// clients wait for whatever came before it.
     pub fn fail(&self, failure: &Failure, out: &mut Vec<u8>) {
         let mut data = self.core.head.clone();
         data.extend_from_slice(b",\"error\":");
@@ -219,6 +225,7 @@ impl StreamRelay {
               \"finish_reason\":\"error\",\"native_finish_reason\":null}]}",
         );
         write_data(&data, out);
+        out.extend_from_slice(DONE);
     }
 }
 

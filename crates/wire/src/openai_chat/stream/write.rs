@@ -4,7 +4,7 @@ use bourse_vocab::chat::{Event, Finish, ReasoningDelta};
 use bourse_vocab::json::Value;
 use bourse_vocab::{Bill, Failure, Usage};
 
-use super::super::{failure, reasoning, reply, usage};
+use super::super::{DONE, failure, reasoning, reply, usage};
 use crate::codec::{Stamp, StreamWriter};
 use crate::object::{self, Object, object};
 
@@ -174,6 +174,8 @@ impl<B: Bits> ChunkWriter<B> {
                 });
             });
         });
+        // Many clients wait for it, whatever came before.
+        out.extend_from_slice(DONE);
     }
 
     fn done(&mut self, out: &mut Vec<u8>) {
@@ -184,7 +186,7 @@ impl<B: Bits> ChunkWriter<B> {
                     .raw("openrouter_metadata", &metadata);
             });
         }
-        out.extend_from_slice(b"data: [DONE]\n\n");
+        out.extend_from_slice(DONE);
     }
 }
 

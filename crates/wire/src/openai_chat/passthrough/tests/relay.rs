@@ -91,7 +91,7 @@ fn a_stream_is_stamped_metered_and_stripped_of_usage() {
     ];
     assert_eq!(relayed.text, expected.concat());
     let mut relay = relayed.relay;
-    relay.end().unwrap();
+    relay.end(&mut Vec::new()).unwrap();
     assert!(relay.is_done() && relay.content_seen());
     assert_eq!(relay.content_events(), 4);
     assert_eq!(relay.content_bytes(), 3 + 8 + 6 + 2);
@@ -208,7 +208,7 @@ fn tool_calls_pass_and_their_arguments_are_counted() {
     let mut relay = check(&sent, &expected);
     assert!(relay.content_seen());
     assert_eq!(relay.content_bytes(), 3 + 4 + 5);
-    relay.end().unwrap();
+    relay.end(&mut Vec::new()).unwrap();
 }
 
 #[test]
@@ -263,7 +263,7 @@ fn vendors_oddities_are_put_right() {
             r#","choices":[],"prompt_filter_results":[]}"#,
         ],
     );
-    relay.end().unwrap();
+    relay.end(&mut Vec::new()).unwrap();
     assert!(!relay.is_done());
     let counted = relay.usage().unwrap();
     assert_eq!((counted.prompt, counted.completion), (Some(5), Some(6)));
@@ -281,18 +281,22 @@ fn vendors_oddities_are_put_right() {
 fn a_stream_cut_short_is_never_taken_for_a_whole_one() {
     let text = openai(&["a", "b"]);
     let finished = text.find("\"stop\"").unwrap();
-    let whole = finished + text[finished..].find("\n\n").unwrap() + 2;
+    // The last event needs no blank line, and no line end.
+    let whole = finished + text[finished..].find("\n\n").unwrap();
     for cut in 0..whole {
-        assert!(relay(&text[..cut]).relay.end().is_err(), "cut at {cut}");
+        assert!(
+            relay(&text[..cut]).relay.end(&mut Vec::new()).is_err(),
+            "cut at {cut}"
+        );
     }
-    assert!(relay(&text[..whole]).relay.end().is_ok());
+    assert!(relay(&text[..whole]).relay.end(&mut Vec::new()).is_ok());
     // Two answers, and only one of them finished.
     let one_of_two = stream(&[
         r#"{"choices":[{"index":0,"delta":{"content":"a"}}]}"#,
         r#"{"choices":[{"index":1,"delta":{"content":"a"}}]}"#,
         r#"{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#,
     ]);
-    let failure = relay(&one_of_two).relay.end().unwrap_err();
+    let failure = relay(&one_of_two).relay.end(&mut Vec::new()).unwrap_err();
     assert_eq!(failure.kind, FailureKind::Unavailable);
 }
 
@@ -301,7 +305,7 @@ fn comments_are_counted_and_kept_back() {
     let mut relayed = relay(": OPENROUTER PROCESSING\n\n:\n\n");
     assert_eq!((relayed.relay.comments(), relayed.text.as_str()), (2, ""));
     // Signs of life are no answer, and neither is its end alone.
-    assert!(relayed.relay.end().is_err());
+    assert!(relayed.relay.end(&mut Vec::new()).is_err());
     assert!(relay("data: [DONE]\n\n").result.is_err());
 }
 
@@ -402,7 +406,7 @@ fn a_stream_ends_with_its_price_or_with_an_honest_error() {
         format!(
             "data: {HEAD},\"error\":{{\"code\":429,\"message\":\"a\\n\\\"b\",\
              \"metadata\":{{\"error_type\":\"rate_limit_exceeded\",\"provider_name\":\"Acme\"}}}},\
-             \"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"\"}},\"finish_reason\":\"error\",\"native_finish_reason\":null}}]}}\n\n"
+             \"choices\":[{{\"index\":0,\"delta\":{{\"content\":\"\"}},\"finish_reason\":\"error\",\"native_finish_reason\":null}}]}}\n\ndata: [DONE]\n\n"
         )
     );
 }
