@@ -13,6 +13,7 @@ mod documents;
 mod lengths;
 mod modules;
 mod rust;
+mod strategies;
 mod tests_exist;
 mod tree;
 mod vendors;
@@ -21,6 +22,7 @@ use std::fmt;
 use std::path::Path;
 
 use allowed::Allowed;
+use bourse_routing::strategies::{BALANCED, STRATEGIES};
 use tree::Tree;
 
 /// Something that a rule does not like.
@@ -91,6 +93,11 @@ fn every(tree: &Tree) -> Vec<Problem> {
     let vendors: Vec<&str> = bourse_providers::all()
         .map(bourse_providers::Provider::slug)
         .collect();
+    let orders: Vec<_> = STRATEGIES
+        .iter()
+        .map(|one| (one.name(), one.suffix(), one.about()))
+        .chain([("", None, BALANCED.about())])
+        .collect();
     [
         tree.unreadable(),
         arrows::check(tree),
@@ -101,6 +108,7 @@ fn every(tree: &Tree) -> Vec<Problem> {
         lengths::check(tree),
         dependencies::check(tree),
         documents::check(tree),
+        strategies::check(tree, &orders),
     ]
     .concat()
 }

@@ -29,6 +29,7 @@ pub struct Snapshot {
     by_name: Names<ModelIx>,
     by_provider: Names<ProviderIx>,
     by_endpoint: Names<EndpointIx>,
+    sort_suffixes: Box<[&'static str]>,
 }
 
 type Names<Ix> = HashMap<Box<str>, Ix, BuildHasherDefault<NameHasher>>;
@@ -57,6 +58,20 @@ impl Snapshot {
             return Err(problems);
         }
         Builder::default().build(raw)
+    }
+
+    /// Tells the snapshot which suffixes of a model's name are wishes about
+    /// the order of its endpoints.
+    #[must_use]
+    pub fn with_sort_suffixes(mut self, suffixes: impl IntoIterator<Item = &'static str>) -> Self {
+        self.sort_suffixes = suffixes.into_iter().collect();
+        self
+    }
+
+    /// One of those suffixes.
+    pub(crate) fn sort_suffix(&self, suffix: &str) -> Option<&'static str> {
+        let mut known = self.sort_suffixes.iter();
+        known.find(|known| **known == suffix).copied()
     }
 
     /// A hash of all that is in it: equal contents, equal version, on every
@@ -192,6 +207,7 @@ impl Builder {
             by_name: self.by_name,
             by_provider: self.by_provider,
             by_endpoint: self.by_endpoint,
+            sort_suffixes: Box::default(),
         })
     }
 

@@ -8,6 +8,7 @@ use bourse_catalog::{Overlay, OverlayProvider, RawCatalog, Snapshot, embedded};
 use bourse_dataplane::market::{Market, Memory, ProviderSetup, SetupProblem};
 use bourse_net::{EgressPolicy, Http2, Origin};
 use bourse_providers::{Compatible, Disconnect, Key, Provider};
+use bourse_routing::strategies;
 use bourse_vocab::Format;
 
 use crate::config::{Config, ProviderConfig};
@@ -78,6 +79,7 @@ pub fn catalog(config: &Config) -> Result<Snapshot, Error> {
         }
     }
     Snapshot::build(raw_catalog(&config.data_dir)?, &[overlay])
+        .map(|snapshot| snapshot.with_sort_suffixes(strategies::suffixes()))
         .map_err(|problems| join(&problems).into())
 }
 
