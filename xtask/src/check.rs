@@ -10,6 +10,7 @@ mod arrows;
 mod circles;
 mod dependencies;
 mod documents;
+mod endpoints;
 mod lengths;
 mod modules;
 mod rust;
@@ -108,6 +109,7 @@ fn every(tree: &Tree) -> Vec<Problem> {
         lengths::check(tree),
         dependencies::check(tree),
         documents::check(tree),
+        endpoints::check(tree),
         strategies::check(tree, &orders),
     ]
     .concat()
