@@ -20,6 +20,7 @@ use bourse_catalog::{
 use bourse_ledger::price;
 use bourse_policy::key::RANDOM_BYTES;
 use bourse_policy::{KeyHash, KeyKind, KeyText};
+use bourse_routing::arrange::arrange;
 use bourse_routing::candidate::Candidate;
 use bourse_routing::filter::{self, Needs};
 use bourse_routing::health::Health;
@@ -158,7 +159,9 @@ fn market() -> Snapshot {
         endpoints.join(",")
     ))
     .unwrap();
-    Snapshot::build(RawCatalog::default(), &[overlay]).unwrap()
+    Snapshot::build(RawCatalog::default(), &[overlay])
+        .unwrap()
+        .with_sort_suffixes(strategies::suffixes())
 }
 
 /// Resolves a name, filters and orders its endpoints, takes the first.
@@ -201,7 +204,7 @@ fn plan() -> Box<dyn FnMut()> {
             });
         }
         assert_eq!(candidates.len(), 8);
-        strategies::arrange(&mut candidates, &wishes, None, random);
+        arrange(&mut candidates, &wishes, None, random);
         let steps = candidates.iter().map(|c| (c.target, c.model_rank));
         let mut plan = Plan::new(steps).unwrap();
         black_box(plan.next(|_| true).unwrap());

@@ -10,9 +10,11 @@ mod arrows;
 mod circles;
 mod dependencies;
 mod documents;
+mod endpoints;
 mod lengths;
 mod modules;
 mod rust;
+mod strategies;
 mod tests_exist;
 mod tree;
 mod vendors;
@@ -21,6 +23,7 @@ use std::fmt;
 use std::path::Path;
 
 use allowed::Allowed;
+use bourse_routing::strategies::{BALANCED, STRATEGIES};
 use tree::Tree;
 
 /// Something that a rule does not like.
@@ -91,6 +94,11 @@ fn every(tree: &Tree) -> Vec<Problem> {
     let vendors: Vec<&str> = bourse_providers::all()
         .map(bourse_providers::Provider::slug)
         .collect();
+    let orders: Vec<_> = STRATEGIES
+        .iter()
+        .map(|one| (one.name(), one.suffix(), one.about()))
+        .chain([("", None, BALANCED.about())])
+        .collect();
     [
         tree.unreadable(),
         arrows::check(tree),
@@ -101,6 +109,8 @@ fn every(tree: &Tree) -> Vec<Problem> {
         lengths::check(tree),
         dependencies::check(tree),
         documents::check(tree),
+        endpoints::check(tree),
+        strategies::check(tree, &orders),
     ]
     .concat()
 }

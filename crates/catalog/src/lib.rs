@@ -36,6 +36,6 @@ pub use overlay::{Overlay, OverlayEndpoint, OverlayModel, OverlayPrice, OverlayP
 pub use price::{PriceKey, PriceList, Prices, Tier};
 pub use problem::Problem;
 pub use raw::{RawCatalog, RawEndpoint, RawModel, RawPrice, RawProvider};
-pub use resolve::{Resolution, RoutingVariants, SortVariant};
+pub use resolve::{Resolution, RoutingVariants};
 pub use slug::{SLUG_BYTES_MAX, is_slug};
 pub use snapshot::{Catalog, Snapshot};

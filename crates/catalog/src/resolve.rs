@@ -3,29 +3,19 @@
 //! A suffix is either part of the catalogue (`:free` is another row, with
 //! its own price) or a wish about routing (`:nitro` is the same row, sorted
 //! by throughput). They combine in any order; at most one may be of the
-//! first kind, and of the sorting wishes the last one counts (OpenRouter,
-//! model variants, October 2026).
+//! first kind, and of the wishes about order the last one counts (OpenRouter,
+//! model variants, October 2026). Which wishes about order there are is not
+//! known here: whoever routes says so ([`Snapshot::with_sort_suffixes`]).
 
 use crate::model::{CatalogVariant, ModelIx};
 use crate::slug::SLUG_BYTES_MAX;
 use crate::snapshot::Snapshot;
 
-/// How the caller wants targets sorted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum SortVariant {
-    /// `:nitro`: by throughput, priority-tier endpoints included.
-    Nitro,
-    /// `:floor`: by price, flex-tier endpoints included.
-    Floor,
-    /// `:exacto`: by quality.
-    Exacto,
-}
-
 /// Wishes about routing that came with the name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct RoutingVariants {
-    /// The last sorting wish.
-    pub sort: Option<SortVariant>,
+    /// The last wish about order, of those that the snapshot was told of.
+    pub sort: Option<&'static str>,
     /// `:online`: search the web.
     pub online: bool,
 }
@@ -39,7 +29,7 @@ pub struct Resolution {
     pub routing: RoutingVariants,
 }
 
-/// Suffixes in one name: there are eight, and none is needed twice.
+/// Suffixes in one name: more than there are, and none is needed twice.
 const SUFFIXES_MAX: usize = 8;
 
 impl Snapshot {
@@ -77,16 +67,14 @@ impl Snapshot {
             if count >= SUFFIXES_MAX {
                 return None;
             }
-            match suffix {
-                "nitro" => routing.sort = Some(SortVariant::Nitro),
-                "floor" => routing.sort = Some(SortVariant::Floor),
-                "exacto" => routing.sort = Some(SortVariant::Exacto),
-                "online" => routing.online = true,
-                other => {
-                    let variant = CatalogVariant::by_suffix(other)?;
-                    if catalog.replace(variant).is_some() {
-                        return None;
-                    }
+            if suffix == "online" {
+                routing.online = true;
+            } else if let Some(sort) = self.sort_suffix(suffix) {
+                routing.sort = Some(sort);
+            } else {
+                let variant = CatalogVariant::by_suffix(suffix)?;
+                if catalog.replace(variant).is_some() {
+                    return None;
                 }
             }
         }

@@ -28,7 +28,7 @@ pub struct Snapshot {
     providers: Vec<Provider>,
     by_name: Names<ModelIx>,
     by_provider: Names<ProviderIx>,
-    by_endpoint: Names<EndpointIx>,
+    sort_suffixes: Box<[&'static str]>,
 }
 
 type Names<Ix> = HashMap<Box<str>, Ix, BuildHasherDefault<NameHasher>>;
@@ -57,6 +57,20 @@ impl Snapshot {
             return Err(problems);
         }
         Builder::default().build(raw)
+    }
+
+    /// Tells the snapshot which suffixes of a model's name are wishes about
+    /// the order of its endpoints.
+    #[must_use]
+    pub fn with_sort_suffixes(mut self, suffixes: impl IntoIterator<Item = &'static str>) -> Self {
+        self.sort_suffixes = suffixes.into_iter().collect();
+        self
+    }
+
+    /// One of those suffixes.
+    pub(crate) fn sort_suffix(&self, suffix: &str) -> Option<&'static str> {
+        let mut known = self.sort_suffixes.iter();
+        known.find(|known| **known == suffix).copied()
     }
 
     /// A hash of all that is in it: equal contents, equal version, on every
@@ -115,12 +129,6 @@ impl Snapshot {
         self.by_name.get(name).copied()
     }
 
-    /// The endpoint with this id.
-    #[must_use]
-    pub fn endpoint_by_id(&self, id: &str) -> Option<&Endpoint> {
-        self.by_endpoint.get(id).map(|&ix| self.endpoint(ix))
-    }
-
     /// The provider with this slug, alias, or name in lower case.
     #[must_use]
     pub fn provider_by_slug(&self, slug: &str) -> Option<&Provider> {
@@ -145,7 +153,6 @@ struct Builder {
     endpoints: Vec<Endpoint>,
     by_name: Names<ModelIx>,
     by_provider: Names<ProviderIx>,
-    by_endpoint: Names<EndpointIx>,
 }
 
 impl Builder {
@@ -191,7 +198,7 @@ impl Builder {
             providers: self.providers,
             by_name: self.by_name,
             by_provider: self.by_provider,
-            by_endpoint: self.by_endpoint,
+            sort_suffixes: Box::default(),
         })
     }
 
@@ -362,7 +369,6 @@ impl Builder {
         };
         let ix = EndpointIx(number);
         debug_assert!(id.starts_with(&**slug) || !self.problems.is_empty());
-        self.by_endpoint.insert(id.as_str().into(), ix);
         self.endpoints.push(Endpoint {
             ix,
             id: id.into(),
@@ -518,4 +524,4 @@ impl Hasher for NameHasher {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -123,7 +123,7 @@ impl Keyring {
     /// Finds a key, asking the office about one that is not in memory.
     ///
     /// # Errors
-    /// Nobody can say whether there is such a key: the database does not
+    /// Whether there is such a key cannot be found out: the database does not
     /// answer, or too many ask.
     pub async fn find(
         &self,

@@ -345,6 +345,14 @@ const MESSAGES: &[&str] = &[
     r#"[{"role":"user","content":"q"},{"role":"assistant","content":null,"tool_calls":[{"id":"","type":"function","function":{"name":"f","arguments":"{}"}},{"id":"","type":"function","function":{"name":"g","arguments":""}}]},{"role":"tool","tool_call_id":"","content":"r"},{"role":"tool","tool_call_id":"","content":"s"}]"#,
     r#"[{"role":"user","content":"q"},{"role":"assistant","content":null,"tool_calls":[{"id":"D681PevKs","type":"function","function":{"name":"f","arguments":{"a":1}}}]},{"role":"tool","tool_call_id":"D681PevKs","name":"f","content":[{"type":"text","text":"r"},{"type":"image_url","image_url":{"url":"https://x.example/a.png"}}]}]"#,
     r#"[{"role":"user","content":"q","vendor_hint":{"b":1,"a":2}}]"#,
+    r#"[{"role":"user","content":[{"type":"text","text":"q","x_hint":{"b":1.0,"a":[2]}}]}]"#,
+    r#"[{"role":"user","content":[{"type":"text","text":"q"},{"type":"image_url","image_url":{"url":"https://x.example/a.png","detail":"low","x_scale":0.50},"x_region":[1,2]}]}]"#,
+    r#"[{"role":"user","content":[{"type":"file","file":{"filename":"a.pdf","file_data":"data:application/pdf;base64,AAAA","x_pages":"1-2"},"citations":{"enabled":true}}]}]"#,
+    r#"[{"role":"user","content":[{"type":"input_audio","input_audio":{"data":"AAAA","format":"wav","x_rate":8000},"x":1},{"type":"video_url","video_url":{"url":"https://x.example/v.mp4","fps":2},"min_pixels":4}]}]"#,
+    r#"[{"role":"system","content":[{"type":"text","text":"s","x":1}]},{"role":"user","content":[{"type":"text","text":"a"},{"type":"text","text":"b","x":2}]}]"#,
+    r#"[{"role":"user","content":"q"},{"role":"assistant","reasoning":"hm","content":[{"type":"text","text":"a"},{"type":"text","text":"b","x_cite":{"z":1,"a":2}}]},{"role":"user","content":"r"}]"#,
+    r#"[{"role":"user","content":"q"},{"role":"assistant","content":"a","images":[{"type":"image_url","image_url":{"url":"data:image/png;base64,AAAA"}},{"type":"image_url","image_url":{"url":"data:image/png;base64,BBBB","x":1},"y":2}]},{"role":"user","content":"r"}]"#,
+    r#"[{"role":"user","content":"q"},{"role":"assistant","content":null,"tool_calls":[{"id":"D681PevKs","type":"function","function":{"name":"f","arguments":"{}"}}]},{"role":"tool","tool_call_id":"D681PevKs","content":[{"type":"text","text":"r"},{"type":"text","text":"s","x":[1]}]}]"#,
     r#"[{"role":"user","id":"m1","model":"x","content":"q"}]"#,
 ];
 

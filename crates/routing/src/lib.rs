@@ -2,9 +2,10 @@
 //!
 //! Pure: the time and a random number are arguments. A call's way through
 //! this crate: [`preferences`] says what the caller wants, [`filter`] drops
-//! the endpoints that cannot or must not serve, [`strategies`] put the rest
-//! in order, [`plan`] walks them as attempts fail. [`health`] remembers.
+//! the endpoints that cannot or must not serve, [`arrange`] puts the rest
+//! in order by one of the [`strategies`], [`plan`] walks them as attempts fail. [`health`] remembers.
 
+pub mod arrange;
 pub mod candidate;
 pub mod filter;
 pub mod health;

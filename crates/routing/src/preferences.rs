@@ -5,20 +5,10 @@ use bourse_vocab::{Failure, PicosPerUnit};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::strategies::{self, Strategy};
+
 /// More slugs than anybody lists by hand; a longer list is a mistake.
 const SLUGS_MAX: usize = 256;
-
-/// What to order endpoints by. Any of these turns load balancing off.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum SortBy {
-    /// Cheapest first.
-    Price,
-    /// Most tokens a second first.
-    Throughput,
-    /// Soonest first token first.
-    Latency,
-}
 
 /// Whether a sort keeps the order of `models`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
@@ -31,11 +21,11 @@ pub enum Partition {
     None,
 }
 
-/// How to order.
+/// How to order, in place of balancing load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sort {
     /// By what.
-    pub by: SortBy,
+    pub by: &'static dyn Strategy,
     /// Across models or within each.
     pub partition: Partition,
 }
@@ -239,34 +229,32 @@ fn slugs(field: &str, list: Option<Vec<String>>) -> Result<Vec<String>, Failure>
     Ok(list)
 }
 
+/// A strategy's name, or an object with it.
 fn read_sort(raw: &RawValue) -> Result<Option<Sort>, Failure> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Long {
-        by: SortBy,
+        by: String,
         partition: Option<Partition>,
     }
-    if raw.get() == "null" {
+    let refused = |why: String| Failure::invalid(format!("provider.sort: {why}"));
+    let text = raw.get();
+    if text == "null" {
         return Ok(None);
     }
-    if raw.get() == "\"exacto\"" {
-        return Err(Failure::invalid(
-            "provider.sort: `exacto` needs tool-call statistics that are not kept; use price, throughput or latency",
-        ));
-    }
-    let sort = if raw.get().starts_with('"') {
-        serde_json::from_str(raw.get()).map(|by| Sort {
+    let long = if text.starts_with('"') {
+        serde_json::from_str(text).map(|by| Long {
             by,
-            partition: Partition::Model,
+            partition: None,
         })
     } else {
-        serde_json::from_str::<Long>(raw.get()).map(|long| Sort {
-            by: long.by,
-            partition: long.partition.unwrap_or_default(),
-        })
+        serde_json::from_str(text)
     };
-    sort.map(Some)
-        .map_err(|error| Failure::invalid(format!("provider.sort: {error}")))
+    let long = long.map_err(|error| refused(error.to_string()))?;
+    Ok(Some(Sort {
+        by: strategies::by_name(&long.by).map_err(refused)?,
+        partition: long.partition.unwrap_or_default(),
+    }))
 }
 
 fn read_max_price(raw: &RawMaxPrice<'_>) -> Result<MaxPrice, Failure> {
@@ -337,7 +325,7 @@ mod tests {
         assert_eq!(
             wishes.sort,
             Some(Sort {
-                by: SortBy::Price,
+                by: strategies::by_name("price").unwrap(),
                 partition: Partition::None
             })
         );
@@ -353,7 +341,14 @@ mod tests {
         for (json, member) in [
             (r#"{"ordr":[]}"#, "ordr"),
             (r#"{"sort":"exacto"}"#, "provider.sort"),
-            (r#"{"sort":"cheapness"}"#, "provider.sort"),
+            (r#"{"sort":{"by":"exacto"}}"#, "tool-call statistics"),
+            (
+                r#"{"sort":"cheapness"}"#,
+                "provider.sort: `cheapness` is not one of price, throughput, latency",
+            ),
+            (r#"{"sort":"weighted"}"#, "not one of price,"),
+            (r#"{"sort":{"by":"price","among":1}}"#, "among"),
+            (r#"{"sort":7}"#, "provider.sort"),
             (
                 r#"{"max_price":{"prompt":-1}}"#,
                 "provider.max_price.prompt",

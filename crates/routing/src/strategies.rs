@@ -1,86 +1,133 @@
-//! In what order to try the candidates.
+//! Orders that a caller can ask for: one file for each, and one table.
 //!
-//! Each strategy is a file; this one picks the strategy and applies what
-//! holds for all of them: the caller's `order` first, resting keys left
-//! out, unstable endpoints last.
+//! The table is all that knows which strategies there are. The reading of
+//! `provider.sort`, the suffixes of model names, the sentences that refuse
+//! and the list in docs/routing.md follow from it. What holds for
+//! all strategies is in [`crate::arrange`].
+
+use std::fmt;
 
 use crate::candidate::Candidate;
-use crate::preferences::{Partition, Preferences, Sort, SortBy};
 
 mod latency;
 mod price;
 mod throughput;
 mod weighted;
 
-/// Sorts one group of equally stable candidates. `random` is uniform in
-/// [0, 1) and only the weighted strategy uses it.
+/// Every strategy that a caller can ask for.
+pub static STRATEGIES: &[&dyn Strategy] =
+    &[&price::Price, &throughput::Throughput, &latency::Latency];
+
+/// The order where nobody asks for one.
+pub static BALANCED: &dyn Strategy = &weighted::Weighted;
+
+/// OpenRouter's order by quality, as a name and as a suffix.
+const EXACTO: &str = "exacto";
+
+/// One way to order endpoints.
 pub trait Strategy: Sync {
-    /// The name that configuration and metadata use.
+    /// The name in `provider.sort`, which is also that of its file.
     fn name(&self) -> &'static str;
-    /// Puts `group` in the order in which to try it.
+
+    /// The suffix of a model's name that asks for it, such as `floor` for
+    /// `acme/model:floor`.
+    fn suffix(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// What it does, in a sentence for callers.
+    fn about(&self) -> &'static str;
+
+    /// What it looks at besides the price. Measurements cost a lock each, so
+    /// a candidate has only those that somebody needs.
+    fn needs(&self) -> Measurements {
+        Measurements::default()
+    }
+
+    /// Puts equally stable candidates in the order in which to try them.
+    /// `random` is uniform in [0, 1).
     fn arrange(&self, group: &mut [Candidate], random: f64);
 }
 
-/// The strategy for a sort; load balancing where there is none.
-#[must_use]
-pub fn strategy(sort: Option<SortBy>) -> &'static dyn Strategy {
-    match sort {
-        None => &weighted::Weighted,
-        Some(SortBy::Price) => &price::Price,
-        Some(SortBy::Throughput) => &throughput::Throughput,
-        Some(SortBy::Latency) => &latency::Latency,
+/// What is measured of an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Measurements {
+    /// Time to the first token.
+    pub latency: bool,
+    /// Tokens a second.
+    pub throughput: bool,
+}
+
+// === impl dyn Strategy ===
+
+impl fmt::Debug for dyn Strategy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 
-/// Puts all candidates in the order in which to try them. Candidates whose
-/// key must rest are dropped; the shortest rest among them is returned, for
-/// the case that no candidate is left.
+/// Names are unique, which a test sees to.
+impl PartialEq for dyn Strategy {
+    fn eq(&self, other: &Self) -> bool {
+        self.name() == other.name()
+    }
+}
+
+impl Eq for dyn Strategy {}
+
+/// The strategy that `provider.sort` calls by this name.
 ///
-/// `sort` is the effective sort: the caller's, or that of a variant such as
-/// `:floor`. An explicit sort keeps its order even among unstable endpoints
-/// of one group, but stable ones still come first.
-pub fn arrange(
-    candidates: &mut Vec<Candidate>,
-    preferences: &Preferences,
-    sort: Option<Sort>,
-    random: f64,
-) -> Option<u64> {
-    let rest = candidates
-        .iter()
-        .filter_map(|candidate| candidate.cooldown_ms)
-        .min();
-    candidates.retain(|candidate| candidate.cooldown_ms.is_none());
-    let across_models = sort.is_some_and(|sort| sort.partition == Partition::None);
-    let group = |candidate: &Candidate| {
-        (
-            if across_models {
-                0
-            } else {
-                candidate.model_rank
-            },
-            candidate.order_rank.unwrap_or(u16::MAX),
-            candidate.unstable,
-            candidate.deprioritised,
+/// # Errors
+/// A sentence that lists the names there are.
+pub fn by_name(name: &str) -> Result<&'static dyn Strategy, String> {
+    find(|strategy| strategy.name() == name).ok_or_else(|| {
+        let names: Vec<_> = STRATEGIES.iter().map(|strategy| strategy.name()).collect();
+        let names = names.join(", ");
+        if name == EXACTO {
+            format!("`{EXACTO}` needs tool-call statistics that are not kept; use one of {names}")
+        } else {
+            format!("`{}` is not one of {names}", shortened(name))
+        }
+    })
+}
+
+/// The strategy that a model's name asks for by this suffix.
+///
+/// # Errors
+/// A sentence that lists the suffixes there are.
+pub fn by_suffix(suffix: &str) -> Result<&'static dyn Strategy, String> {
+    find(|strategy| strategy.suffix() == Some(suffix)).ok_or_else(|| {
+        let listed: Vec<_> = STRATEGIES
+            .iter()
+            .filter_map(|strategy| Some(format!(":{}", strategy.suffix()?)))
+            .collect();
+        format!(
+            "`:{suffix}` asks for an order by quality, which is not measured here; use {} or no suffix",
+            listed.join(", ")
         )
-    };
-    candidates.sort_by_key(group);
-    let strategy = strategy(sort.map(|sort| sort.by));
-    for group in candidates.chunk_by_mut(|a, b| group(a) == group(b)) {
-        strategy.arrange(group, random);
-    }
-    if !preferences.allow_fallbacks {
-        let listed = !preferences.order.is_empty();
-        let mut last_model = None;
-        candidates.retain(|candidate| {
-            if listed {
-                return candidate.order_rank.is_some();
-            }
-            let first = last_model != Some(candidate.model_rank);
-            last_model = Some(candidate.model_rank);
-            first
-        });
-    }
-    rest
+    })
+}
+
+/// Every suffix of a model's name that is about its order, those included
+/// that [`by_suffix`] refuses with a reason.
+pub fn suffixes() -> impl Iterator<Item = &'static str> {
+    let refused = find(|strategy| strategy.suffix() == Some(EXACTO))
+        .is_none()
+        .then_some(EXACTO);
+    STRATEGIES
+        .iter()
+        .filter_map(|strategy| strategy.suffix())
+        .chain(refused)
+}
+
+fn find(is_meant: impl Fn(&dyn Strategy) -> bool) -> Option<&'static dyn Strategy> {
+    STRATEGIES.iter().copied().find(|one| is_meant(*one))
+}
+
+/// What an error repeats of a name that is none.
+fn shortened(name: &str) -> String {
+    const CHARS_MAX: usize = 50;
+    name.chars().take(CHARS_MAX).collect()
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use bourse_catalog::{Overlay, OverlayProvider, RawCatalog, Snapshot, embedded};
 use bourse_dataplane::market::{Market, Memory, ProviderSetup, SetupProblem};
 use bourse_net::{EgressPolicy, Http2, Origin};
 use bourse_providers::{Compatible, Disconnect, Key, Provider};
+use bourse_routing::strategies;
 use bourse_vocab::Format;
 
 use crate::config::{Config, ProviderConfig};
@@ -63,22 +64,52 @@ pub fn raw_catalog(data_dir: &Path) -> Result<RawCatalog, Error> {
 
 /// The catalog with the configuration laid over it.
 pub fn catalog(config: &Config) -> Result<Snapshot, Error> {
+    let raw = raw_catalog(&config.data_dir)?;
     let mut overlay = Overlay {
         models: config.overlay.models.clone(),
         ..Overlay::default()
     };
-    for provider in &config.providers {
-        if bourse_providers::by_slug(&provider.slug).is_none() {
-            let own = OverlayProvider {
-                base_url: provider.base_url.clone(),
-                format: provider.format.map(|format| format.slug().to_owned()),
-                ..OverlayProvider::default()
-            };
-            overlay.providers.insert(provider.slug.clone(), own);
+    let named_by_models = config
+        .overlay
+        .models
+        .iter()
+        .flat_map(|model| &model.endpoints)
+        .map(|endpoint| endpoint.provider.as_str());
+    let configured = config.providers.iter().map(|given| given.slug.as_str());
+    for slug in named_by_models.chain(configured) {
+        let built_in = bourse_providers::by_slug(slug);
+        if built_in.is_some() && raw.providers.contains_key(slug) {
+            continue;
+        }
+        // One of the operator's own, or one that no price list has.
+        let given = config.providers.iter().find(|given| given.slug == slug);
+        if given.is_some() || built_in.is_some() {
+            let own = own_provider(given, built_in);
+            overlay.providers.insert(slug.to_owned(), own);
         }
     }
-    Snapshot::build(raw_catalog(&config.data_dir)?, &[overlay])
+    Snapshot::build(raw, &[overlay])
+        .map(|snapshot| snapshot.with_sort_suffixes(strategies::suffixes()))
         .map_err(|problems| join(&problems).into())
+}
+
+/// What the catalog must know of a provider that it does not list: what the
+/// configuration says, else what is built in.
+fn own_provider(
+    given: Option<&ProviderConfig>,
+    built_in: Option<&dyn Provider>,
+) -> OverlayProvider {
+    let format = given.and_then(|given| given.format).or_else(|| {
+        let interface = built_in?.interfaces("").first()?;
+        Some(interface.format)
+    });
+    OverlayProvider {
+        base_url: given
+            .and_then(|given| given.base_url.clone())
+            .or_else(|| Some(built_in?.base_url()?.to_owned())),
+        format: format.map(|format| format.slug().to_owned()),
+        ..OverlayProvider::default()
+    }
 }
 
 fn join(problems: &[bourse_catalog::Problem]) -> String {

@@ -10,6 +10,7 @@ pub mod account;
 pub mod activity;
 pub mod applier;
 pub mod audit;
+mod driver;
 pub mod error;
 pub mod generation;
 pub mod journal;
@@ -45,13 +46,14 @@ pub use upkeep::{About, Server, Step, Upkeep};
 /// What a store's methods return: boxed, so that a store is an object.
 pub type Reply<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
-/// Everything that is stored.
-pub trait Store:
-    Accounts + Keys + Journals + Generations + Activity + Upkeep + Send + Sync + 'static
-{
+/// Writes [`Store`] from its nouns, each of which stands here once.
+macro_rules! store_of {
+    ($($noun:ident),+ $(,)?) => {
+        /// Everything that is stored.
+        pub trait Store: $($noun +)+ Send + Sync + 'static {}
+
+        impl<T: $($noun +)+ Send + Sync + 'static> Store for T {}
+    };
 }
 
-impl<T: Accounts + Keys + Journals + Generations + Activity + Upkeep + Send + Sync + 'static> Store
-    for T
-{
-}
+store_of!(Accounts, Keys, Journals, Generations, Activity, Upkeep);

@@ -1,71 +1,97 @@
 //! Which store an address means.
 
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::postgres::{PostgresStore, Target};
-use crate::{SqliteStore, Store, StoreError};
+use crate::driver::{Address, Driver};
+use crate::{Store, StoreError, postgres, sqlite};
 
-/// Schemes of PostgreSQL's addresses.
-const POSTGRES: [&str; 2] = ["postgres", "postgresql"];
+/// Every kind of database.
+static DRIVERS: &[&dyn Driver] = &[&sqlite::address::Driver, &postgres::address::Driver];
+
 /// The most addresses of one database: a primary and its standbys.
 pub const ADDRESSES_MAX: usize = 8;
 
 /// Where the store is. Prints without secrets.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct DatabaseUrl(Kind);
+#[derive(Clone)]
+pub struct DatabaseUrl {
+    address: Arc<dyn Address>,
+    /// As it was written, only to tell whether another is the same.
+    written: Vec<String>,
+}
 
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-enum Kind {
-    /// A file in the data directory.
-    #[default]
-    Sqlite,
-    /// One database at one of these addresses: the one that takes changes.
-    Postgres(Vec<Target>),
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.address.fmt(f)
+    }
+}
+
+impl PartialEq for DatabaseUrl {
+    fn eq(&self, other: &Self) -> bool {
+        self.written == other.written
+    }
+}
+
+impl Eq for DatabaseUrl {}
+
+/// A file in the data directory.
+impl Default for DatabaseUrl {
+    fn default() -> Self {
+        Self {
+            address: Arc::new(sqlite::address::File),
+            written: vec![sqlite::address::NAME.to_owned()],
+        }
+    }
 }
 
 impl DatabaseUrl {
     /// Understands what an operator wrote: `sqlite`, or one or more
-    /// addresses of one PostgreSQL database.
+    /// addresses of one database.
     ///
     /// # Errors
     /// A sentence for the operator, without the address: it may hold a
     /// password.
     pub fn parse<S: AsRef<str>>(written: &[S]) -> Result<Self, String> {
-        match written {
-            [] => Err("no address; use \"sqlite\" or \"postgres://…\"".to_owned()),
-            [one] if one.as_ref() == "sqlite" => Ok(Self(Kind::Sqlite)),
-            many if many.len() > ADDRESSES_MAX => Err(format!(
-                "{} addresses are more than {ADDRESSES_MAX}",
-                many.len()
-            )),
-            many => {
-                let targets = many.iter().map(|url| target(url.as_ref(), many.len()));
-                Ok(Self(Kind::Postgres(targets.collect::<Result<_, _>>()?)))
+        let written: Vec<&str> = written.iter().map(AsRef::as_ref).collect();
+        let Some(first) = written.first() else {
+            return Err(format!("no address; use {}", spellings()));
+        };
+        if written.len() > ADDRESSES_MAX {
+            let count = written.len();
+            return Err(format!("{count} addresses are more than {ADDRESSES_MAX}"));
+        }
+        let driver = driver(first)?;
+        for other in &written {
+            if !driver.claims(other) {
+                // Either it is no address, or one of another kind.
+                self::driver(other)?;
+                return Err("the addresses are not all of one kind of database".to_owned());
             }
         }
+        Ok(Self {
+            address: driver.parse(&written)?,
+            written: written.into_iter().map(str::to_owned).collect(),
+        })
     }
 }
 
-fn target(url: &str, of: usize) -> Result<Target, String> {
-    let scheme = url.split("://").next().unwrap_or_default();
-    if POSTGRES.contains(&scheme) && url.contains("://") {
-        return Target::parse(url);
-    }
-    if scheme == "sqlite" && of > 1 {
-        return Err("\"sqlite\" is a file in server.data_dir and stands alone".to_owned());
-    }
-    // Only what stands before `://` is repeated; without it that could be
-    // anything, a password too.
-    let named = if url.contains("://") {
-        format!("`{scheme}`")
-    } else {
-        "this".to_owned()
-    };
-    Err(format!(
-        "{named} is not supported; use \"sqlite\", which keeps everything inside \
-         server.data_dir, or \"postgres://user@host:5432/database\", or a list of such addresses"
-    ))
+fn driver(address: &str) -> Result<&'static dyn Driver, String> {
+    let found = DRIVERS.iter().find(|driver| driver.claims(address));
+    found.copied().ok_or_else(|| {
+        // Only what stands before `://` is repeated; without it that could be
+        // anything, a password too.
+        let named = match address.split_once("://") {
+            Some((scheme, _)) => format!("`{scheme}`"),
+            None => "this".to_owned(),
+        };
+        format!("{named} is not supported; use {}", spellings())
+    })
+}
+
+fn spellings() -> String {
+    let all: Vec<_> = DRIVERS.iter().map(|driver| driver.spelling()).collect();
+    all.join(", or ")
 }
 
 /// Opens the store, with its tables as this program needs them.
@@ -85,10 +111,7 @@ pub async fn open(url: &DatabaseUrl, data_dir: &Path) -> Result<Arc<dyn Store>, 
 /// # Errors
 /// As for [`open`].
 pub async fn connect(url: &DatabaseUrl, data_dir: &Path) -> Result<Arc<dyn Store>, StoreError> {
-    Ok(match &url.0 {
-        Kind::Sqlite => Arc::new(SqliteStore::connect(data_dir).await?),
-        Kind::Postgres(targets) => Arc::new(PostgresStore::connect(targets.clone()).await?),
-    })
+    url.address.connect(data_dir).await
 }
 
 #[cfg(test)]
@@ -117,8 +140,29 @@ mod tests {
         }
         assert!(refused(&["mysql://root@host/db"]).starts_with("`mysql`"));
         assert!(refused(&[]).contains("no address"));
-        assert!(refused(&["sqlite", "postgres://a/b"]).contains("stands alone"));
+        assert!(refused(&["sqlite", "postgres://a/b"]).contains("one kind"));
+        assert!(refused(&["postgres://a/b", "sqlite"]).contains("one kind"));
+        assert!(refused(&["sqlite", "sqlite"]).contains("stands alone"));
+        assert!(refused(&["postgres://a/b", "hunter2"]).starts_with("this"));
         assert!(refused(&["postgres://a/b"; ADDRESSES_MAX + 1]).contains("9 addresses"));
+    }
+
+    /// An address that two drivers claim would mean the one that comes first.
+    #[test]
+    fn every_driver_claims_addresses_of_its_own_as_it_spells_them() {
+        let mut claimed = Vec::new();
+        for driver in DRIVERS {
+            let spelling = driver.spelling();
+            let example = spelling.split('"').nth(1).unwrap();
+            let by: Vec<_> = DRIVERS
+                .iter()
+                .map(|driver| driver.claims(example))
+                .collect();
+            assert_eq!(by.iter().filter(|claims| **claims).count(), 1, "{example}");
+            claimed.push(DatabaseUrl::parse(&[example]).unwrap());
+        }
+        assert_eq!(claimed[0], DatabaseUrl::default());
+        assert!(claimed.iter().skip(1).all(|url| *url != claimed[0]));
     }
 
     #[test]

@@ -10,6 +10,7 @@
 //! and is not cannot write any more. There are no advisory locks: poolers
 //! lose them, and databases that speak PostgreSQL's language have none.
 
+pub(crate) mod address;
 mod error;
 mod pool;
 mod serving;

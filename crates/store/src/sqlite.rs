@@ -6,6 +6,7 @@
 //! "busy" whatever the timeout). The command line opens the same file
 //! beside a running server; the two take turns by SQLite's own lock.
 
+pub(crate) mod address;
 mod session;
 
 use std::path::{Path, PathBuf};

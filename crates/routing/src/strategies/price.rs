@@ -11,6 +11,14 @@ impl Strategy for Price {
         "price"
     }
 
+    fn suffix(&self) -> Option<&'static str> {
+        Some("floor")
+    }
+
+    fn about(&self) -> &'static str {
+        "The cheapest endpoint first."
+    }
+
     fn arrange(&self, group: &mut [Candidate], _random: f64) {
         group.sort_by_key(|candidate| candidate.price);
     }

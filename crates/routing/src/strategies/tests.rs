@@ -1,168 +1,94 @@
+use std::collections::BTreeSet;
+
+use bourse_catalog::{Overlay, RawCatalog, Snapshot};
+
 use super::*;
+use crate::preferences::Preferences;
 
-fn candidate(target: u32, price: u128) -> Candidate {
-    Candidate {
-        target,
-        model_rank: 0,
-        order_rank: None,
-        share: 1,
-        price,
-        unstable: false,
-        cooldown_ms: None,
-        latency_ms: None,
-        throughput: None,
-        deprioritised: false,
-    }
-}
-
-fn order(mut candidates: Vec<Candidate>, preferences: &Preferences, random: f64) -> Vec<u32> {
-    arrange(&mut candidates, preferences, preferences.sort, random);
-    candidates
-        .iter()
-        .map(|candidate| candidate.target)
-        .collect()
+fn all() -> impl Iterator<Item = &'static dyn Strategy> {
+    STRATEGIES.iter().copied().chain([BALANCED])
 }
 
 #[test]
-fn every_strategy_file_is_chosen_by_one_sort() {
-    let sorts = [
-        None,
-        Some(SortBy::Price),
-        Some(SortBy::Throughput),
-        Some(SortBy::Latency),
-    ];
-    let names = sorts.map(|sort| strategy(sort).name());
+fn every_file_is_one_strategy_of_its_name() {
     let files = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/strategies")).unwrap();
-    for file in files {
-        let name = file.unwrap().file_name().into_string().unwrap();
-        let name = name.trim_end_matches(".rs");
+    let files: BTreeSet<String> = files
+        .map(|file| file.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name != "tests.rs")
+        .map(|name| name.trim_end_matches(".rs").to_owned())
+        .collect();
+    let names: BTreeSet<String> = all().map(|one| one.name().to_owned()).collect();
+    assert_eq!(files, names);
+    assert_eq!(names.len(), all().count(), "a name is used twice");
+}
+
+#[test]
+fn a_caller_may_write_every_name_of_the_table_and_no_other() {
+    for strategy in STRATEGIES {
+        for json in [
+            format!(r#"{{"sort":"{}"}}"#, strategy.name()),
+            format!(r#"{{"sort":{{"by":"{}"}}}}"#, strategy.name()),
+        ] {
+            let read = Preferences::read(&json).unwrap();
+            assert_eq!(read.sort.unwrap().by, *strategy, "{json}");
+        }
+    }
+    let refused = by_name("cheapness").unwrap_err();
+    for strategy in STRATEGIES {
+        assert!(refused.contains(strategy.name()), "{refused}");
+    }
+    assert!(by_name(BALANCED.name()).is_err());
+    assert!(by_name(&"x".repeat(1 << 20)).unwrap_err().len() < 200);
+}
+
+/// A suffix that is part of the catalogue, or another wish, would hide the
+/// strategy or be hidden by it.
+#[test]
+fn every_suffix_means_one_strategy_and_nothing_in_the_catalogue() {
+    let mut seen = BTreeSet::new();
+    for suffix in suffixes() {
+        assert!(seen.insert(suffix), "{suffix} is used twice");
+        assert!(bourse_catalog::CatalogVariant::by_suffix(suffix).is_none());
+        assert_ne!(suffix, "online");
+        let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+        assert!(suffix.chars().all(is_plain), "{suffix}");
+    }
+    for strategy in STRATEGIES {
+        let Some(suffix) = strategy.suffix() else {
+            continue;
+        };
+        assert_eq!(by_suffix(suffix).unwrap(), *strategy);
+        let refused = by_suffix(EXACTO).unwrap_err();
+        assert!(refused.contains(&format!(":{suffix}")), "{refused}");
+    }
+}
+
+#[test]
+fn a_catalogue_that_knows_the_suffixes_finds_the_model_behind_each() {
+    let overlay: Overlay = serde_json::from_str(
+        r#"{"providers":{"p":{"base_url":"https://p.example/v1","format":"openai-chat"}},
+            "models":[{"slug":"acme/echo","endpoints":[{"provider":"p","upstream_model":"e",
+            "price":{"prompt":"1","completion":"1"}}]}]}"#,
+    )
+    .unwrap();
+    let snapshot = Snapshot::build(RawCatalog::default(), &[overlay])
+        .unwrap()
+        .with_sort_suffixes(suffixes());
+    let plain = snapshot.resolve("acme/echo").unwrap();
+    for suffix in suffixes() {
+        let found = snapshot.resolve(&format!("acme/echo:{suffix}")).unwrap();
+        assert_eq!(found.model, plain.model);
+        assert_eq!(found.routing.sort, Some(suffix));
+    }
+}
+
+#[test]
+fn what_a_strategy_says_of_itself_is_a_sentence() {
+    for strategy in all() {
+        let about = strategy.about();
         assert!(
-            name == "tests" || names.iter().filter(|n| **n == name).count() == 1,
-            "{name}"
+            about.ends_with('.') && !about.contains(['|', '\n']),
+            "{about}"
         );
     }
-}
-
-#[test]
-fn a_third_of_the_price_is_chosen_nine_times_as_often() {
-    let mut first = [0_u32; 2];
-    for step in 0..10_000_u32 {
-        let random = f64::from(step) / 10_000.0;
-        let order = order(
-            vec![candidate(0, 3), candidate(1, 1)],
-            &Preferences::default(),
-            random,
-        );
-        first[order[0] as usize] += 1;
-    }
-    assert_eq!(first, [1_000, 9_000]);
-}
-
-/// Two keys for one of two equal endpoints do not earn it twice the calls.
-#[test]
-fn credentials_of_one_endpoint_weigh_as_one() {
-    let mut first = [0_u32; 3];
-    for step in 0..12_000_u32 {
-        let random = f64::from(step) / 12_000.0;
-        let mut list = vec![candidate(0, 1), candidate(1, 1), candidate(2, 1)];
-        list[1].share = 2;
-        list[2].share = 2;
-        let order = order(list, &Preferences::default(), random);
-        first[order[0] as usize] += 1;
-    }
-    assert_eq!(first, [6_000, 3_000, 3_000]);
-}
-
-#[test]
-fn free_endpoints_share_the_load_and_paid_ones_wait() {
-    let list = || vec![candidate(0, 5), candidate(1, 0), candidate(2, 0)];
-    assert_eq!(order(list(), &Preferences::default(), 0.0), [1, 2, 0]);
-    assert_eq!(order(list(), &Preferences::default(), 0.99), [2, 1, 0]);
-}
-
-#[test]
-fn what_failed_lately_is_tried_last() {
-    let mut cheap = candidate(0, 1);
-    cheap.unstable = true;
-    assert_eq!(
-        order(vec![cheap, candidate(1, 100)], &Preferences::default(), 0.5),
-        [1, 0]
-    );
-}
-
-#[test]
-fn a_resting_key_is_left_out_and_the_shortest_rest_is_told() {
-    let mut resting = vec![candidate(0, 1), candidate(1, 1)];
-    resting[0].cooldown_ms = Some(9);
-    resting[1].cooldown_ms = Some(4);
-    assert_eq!(
-        arrange(&mut resting, &Preferences::default(), None, 0.0),
-        Some(4)
-    );
-    assert!(resting.is_empty());
-}
-
-#[test]
-fn the_callers_order_comes_first_and_may_be_all() {
-    let mut second = candidate(7, 50);
-    second.order_rank = Some(1);
-    let mut first = candidate(8, 90);
-    first.order_rank = Some(0);
-    let list = vec![candidate(9, 1), second, first];
-    let mut preferences = Preferences {
-        order: vec!["a".into(), "b".into()],
-        ..Preferences::default()
-    };
-    assert_eq!(order(list.clone(), &preferences, 0.3), [8, 7, 9]);
-    preferences.allow_fallbacks = false;
-    assert_eq!(order(list, &preferences, 0.3), [8, 7]);
-}
-
-#[test]
-fn without_fallbacks_each_model_has_one_endpoint() {
-    let mut other = candidate(2, 1);
-    other.model_rank = 1;
-    let preferences = Preferences {
-        allow_fallbacks: false,
-        ..Preferences::default()
-    };
-    assert_eq!(
-        order(
-            vec![candidate(0, 1), candidate(1, 2), other],
-            &preferences,
-            0.0
-        ),
-        [0, 2]
-    );
-}
-
-#[test]
-fn sorts_are_strict_and_may_cross_models() {
-    let mut a = candidate(0, 9);
-    a.latency_ms = Some(50);
-    a.throughput = Some(80);
-    let mut b = candidate(1, 1);
-    b.latency_ms = Some(90);
-    b.throughput = Some(10);
-    b.model_rank = 1;
-    let with = |by, partition| Preferences {
-        sort: Some(Sort { by, partition }),
-        ..Preferences::default()
-    };
-    assert_eq!(
-        order(vec![b, a], &with(SortBy::Price, Partition::Model), 0.9),
-        [0, 1]
-    );
-    assert_eq!(
-        order(vec![a, b], &with(SortBy::Price, Partition::None), 0.9),
-        [1, 0]
-    );
-    assert_eq!(
-        order(vec![b, a], &with(SortBy::Throughput, Partition::None), 0.9),
-        [0, 1]
-    );
-    assert_eq!(
-        order(vec![b, a], &with(SortBy::Latency, Partition::None), 0.9),
-        [0, 1]
-    );
 }

@@ -13,6 +13,10 @@ impl Strategy for Weighted {
         "weighted"
     }
 
+    fn about(&self) -> &'static str {
+        "The first is drawn by price, a third of the price nine times as likely; the others follow by price."
+    }
+
     fn arrange(&self, group: &mut [Candidate], random: f64) {
         group.sort_by_key(|candidate| candidate.price);
         // Relative to the cheapest, so that no price is too small or too

@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::client::{Conn, Got};
-use crate::exchange::{Server, ask, bourse, succeed};
+use crate::exchange::{Server, ask, bourse, eventually, succeed};
 use crate::money_math::{cost, nanos};
 
 /// A release build promises 300 ms; these tests run without optimisation on
@@ -128,11 +128,14 @@ fn the_printed_request_works_as_printed() {
     let dir = tempfile::tempdir().unwrap();
     let config = configured(dir.path(), "127.0.0.1:0");
     let mut server = Server::start(&config, &[]);
-    let out = server.out.lock().unwrap().clone();
-    let line = out
-        .lines()
-        .find(|line| line.trim_start().starts_with("curl"));
-    let line = line.unwrap_or_else(|| panic!("{out}")).trim().to_owned();
+    // It comes after the address that the server was seen to start by.
+    let line = eventually("the request to be printed", || {
+        let out = server.out.lock().unwrap();
+        let mut lines = out.lines().map(str::trim);
+        lines
+            .find(|line| line.starts_with("curl"))
+            .map(str::to_owned)
+    });
     let answered = std::process::Command::new("sh")
         .args(["-c", &line])
         .env("no_proxy", "*")

@@ -159,3 +159,16 @@ fn a_long_prompt_comes_through_every_translation() {
     assert_eq!(exchange.attempts().len(), 6);
     exchange.close();
 }
+
+/// Some vendors have no public prices, so no price list has them; what is
+/// known of how to call them is built in all the same.
+#[test]
+fn a_built_in_provider_that_no_price_list_has_serves_models_of_ones_own() {
+    let exchange = Exchange::start(|setup| {
+        setup.provider(Provider::new("crusoe", CHEAP, Script::default()));
+    });
+    exchange.chat(json!({})).answer();
+    assert_eq!(exchange.attempts(), ["crusoe"]);
+    let paid = exchange.worth(CHEAP);
+    exchange.finish(paid);
+}

@@ -2,6 +2,7 @@
 
 mod blocks;
 mod read;
+mod sampling;
 mod thinking;
 mod write;
 

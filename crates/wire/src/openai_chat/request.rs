@@ -5,6 +5,7 @@ mod read;
 mod read_message;
 mod write;
 mod write_message;
+mod write_part;
 
 pub(super) use read::{Reader, read};
 pub(super) use write::write;

@@ -278,23 +278,23 @@ fn part(block: Value, path: &str) -> Result<Part, Failure> {
         "tool_result" => Part::ToolResult {
             call_id: text("tool_use_id")?,
             name: None,
-            parts: match block.get("content") {
-                None | Some(Value::Null) => Vec::new(),
-                Some(Value::String(text)) => vec![Part::text(text.as_str())],
-                Some(Value::Array(blocks)) => parts(blocks.clone(), &format!("{path}.content"))?,
-                Some(_) => {
-                    return Err(wrong(
-                        &format!("{path}.content"),
-                        "must be a string or an array of blocks",
-                    ));
-                }
-            },
+            parts: result(block.get("content"), &format!("{path}.content"))?,
             is_error: block.get("is_error").and_then(Value::as_bool) == Some(true),
             cache: cache(block.get("cache_control")),
         },
         _ => opaque(block),
     };
     Ok(part)
+}
+
+/// What a tool returned.
+fn result(content: Option<&Value>, path: &str) -> Result<Vec<Part>, Failure> {
+    match content {
+        None | Some(Value::Null) => Ok(Vec::new()),
+        Some(Value::String(text)) => Ok(vec![Part::text(text.as_str())]),
+        Some(Value::Array(blocks)) => parts(blocks.clone(), path),
+        Some(_) => Err(wrong(path, "must be a string or an array of blocks")),
+    }
 }
 
 fn opaque(value: Value) -> Part {

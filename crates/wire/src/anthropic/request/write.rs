@@ -8,6 +8,7 @@ use bourse_vocab::{Failure, Format};
 
 use super::super::model::Model;
 use super::blocks::{Blocks, cache_control, cached, kind, set};
+use super::sampling::{unknown_sampling, unless};
 use super::thinking::{self, Given};
 use crate::codec::{WriteTarget, Written};
 use crate::dialect::calls::fit_ids;
@@ -142,10 +143,6 @@ impl Writer<'_> {
         let sampling = &self.request.sampling;
         let mut losses = Vec::new();
         let mut lose = |field: &str, reason: &str| losses.push(Loss::new(field, reason));
-        // What is neutral anyway is left out without a word.
-        let unless = |number: &'_ Option<Number>, neutral| {
-            number.clone().filter(|number| !number.is_about(neutral))
-        };
         let mut temperature = unless(&sampling.temperature, 1.0);
         let mut top_p = unless(&sampling.top_p, 1.0);
         let mut top_k = sampling.top_k.filter(|k| *k > 0);
@@ -181,31 +178,8 @@ impl Writer<'_> {
         if !self.model.both_samplers && temperature.is_some() && top_p.take().is_some() {
             lose("top_p", "cannot be combined with temperature");
         }
-        let neutral = |number: &Option<Number>, default| unless(number, default).is_none();
-        for (field, unsaid) in [
-            ("min_p", neutral(&sampling.min_p, 0.0)),
-            ("top_a", neutral(&sampling.top_a, 0.0)),
-            (
-                "frequency_penalty",
-                neutral(&sampling.frequency_penalty, 0.0),
-            ),
-            ("presence_penalty", neutral(&sampling.presence_penalty, 0.0)),
-            (
-                "repetition_penalty",
-                neutral(&sampling.repetition_penalty, 1.0),
-            ),
-            ("seed", sampling.seed.is_none()),
-            (
-                "logit_bias",
-                sampling.logit_bias.as_ref().is_none_or(Map::is_empty),
-            ),
-            ("logprobs", sampling.logprobs != Some(true)),
-            ("top_logprobs", sampling.top_logprobs.unwrap_or(0) == 0),
-            ("n", sampling.n.unwrap_or(1) <= 1),
-        ] {
-            if !unsaid {
-                lose(field, "Anthropic has no such parameter");
-            }
+        for field in unknown_sampling(sampling) {
+            lose(field, "Anthropic has no such parameter");
         }
         let (stop, blank): (Vec<&String>, Vec<&String>) = sampling
             .stop

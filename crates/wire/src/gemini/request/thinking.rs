@@ -43,45 +43,13 @@ pub fn config(
             }
         }
         ThinkingStyle::Budget { min, max, off } => {
-            let budget = match wish {
-                Wish::Free => None,
-                // The model decides ("Thinking budgets", October 2026).
-                Wish::On => Some(json!(-1)),
-                Wish::Off if off => Some(json!(0)),
-                Wish::Off => {
-                    lose("the model cannot stop thinking; it thinks as little as it can");
-                    Some(json!(min))
-                }
-                Wish::Effort(effort) => {
-                    let share = u128::from(limit) * u128::from(effort.budget_percent()) / 100;
-                    let share = u64::try_from(share).unwrap_or(max);
-                    Some(json!(share.clamp(min, max)))
-                }
-                Wish::Tokens(tokens) => {
-                    if tokens < min || tokens > max {
-                        lose("the budget was brought within the model's bounds");
-                    }
-                    Some(json!(tokens.clamp(min, max)))
-                }
-            };
-            if let Some(budget) = budget {
+            let bounds = Bounds { min, max, off };
+            if let Some(budget) = bounds.budget(wish, limit, &mut lose) {
                 config.insert("thinkingBudget".to_owned(), budget);
             }
         }
         ThinkingStyle::Level(levels) => {
-            let wanted = match wish {
-                Wish::Free => None,
-                Wish::On => Some(Effort::Medium),
-                Wish::Off => {
-                    lose("the model cannot stop thinking; it thinks as little as it can");
-                    Some(Effort::Minimal)
-                }
-                Wish::Effort(effort) => Some(effort),
-                Wish::Tokens(tokens) => {
-                    lose("the model takes a level instead of a budget");
-                    Some(Effort::by_budget(tokens, limit))
-                }
-            };
+            let wanted = wanted_level(wish, limit, &mut lose);
             if let Some(level) = wanted.and_then(|wanted| nearest(levels, wanted)) {
                 config.insert("thinkingLevel".to_owned(), json!(level.name()));
             }
@@ -97,6 +65,59 @@ pub fn config(
     }
     config.insert("includeThoughts".to_owned(), json!(!reasoning.exclude));
     Some(Value::Object(config))
+}
+
+/// What a model with budgets takes.
+struct Bounds {
+    min: u64,
+    max: u64,
+    /// Whether it can stop thinking.
+    off: bool,
+}
+
+impl Bounds {
+    /// `thinkingBudget`, if there is something to say.
+    fn budget(&self, wish: Wish, limit: u64, lose: &mut dyn FnMut(&str)) -> Option<Value> {
+        let Self { min, max, off } = *self;
+        match wish {
+            Wish::Free => None,
+            // The model decides ("Thinking budgets", October 2026).
+            Wish::On => Some(json!(-1)),
+            Wish::Off if off => Some(json!(0)),
+            Wish::Off => {
+                lose("the model cannot stop thinking; it thinks as little as it can");
+                Some(json!(min))
+            }
+            Wish::Effort(effort) => {
+                let share = u128::from(limit) * u128::from(effort.budget_percent()) / 100;
+                let share = u64::try_from(share).unwrap_or(max);
+                Some(json!(share.clamp(min, max)))
+            }
+            Wish::Tokens(tokens) => {
+                if tokens < min || tokens > max {
+                    lose("the budget was brought within the model's bounds");
+                }
+                Some(json!(tokens.clamp(min, max)))
+            }
+        }
+    }
+}
+
+/// The level that a wish means, for a model that takes levels.
+fn wanted_level(wish: Wish, limit: u64, lose: &mut dyn FnMut(&str)) -> Option<Effort> {
+    match wish {
+        Wish::Free => None,
+        Wish::On => Some(Effort::Medium),
+        Wish::Off => {
+            lose("the model cannot stop thinking; it thinks as little as it can");
+            Some(Effort::Minimal)
+        }
+        Wish::Effort(effort) => Some(effort),
+        Wish::Tokens(tokens) => {
+            lose("the model takes a level instead of a budget");
+            Some(Effort::by_budget(tokens, limit))
+        }
+    }
 }
 
 /// What the caller wishes.

@@ -1,9 +1,10 @@
 //! Unknown members below the top level.
 //!
 //! The reader files them under their paths. Those of tools, of the answer's
-//! shape and of tool calls go back to where they were: vendors keep hints and
-//! signatures there. Those of anything else are reported as lost.
+//! shape, of tool calls and of parts go back to where they were: vendors keep
+//! hints and signatures there. Those of anything else are reported as lost.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::fmt;
 
@@ -14,7 +15,19 @@ use bourse_vocab::json::Value;
 use crate::object::Object;
 
 /// The leftovers of one request, by the path of what they are members of.
-pub struct Leftovers<'a>(HashMap<&'a str, Vec<(&'a str, &'a Value)>>);
+pub struct Leftovers<'a>(HashMap<&'a str, Filed<'a>>);
+
+/// The leftovers of one object.
+#[derive(Default)]
+struct Filed<'a> {
+    members: Vec<(&'a str, &'a Value)>,
+    /// Whether they were written. A part may have found no place in the
+    /// request, and then its leftovers have not either.
+    written: Cell<bool>,
+}
+
+/// Objects inside parts whose leftovers are filed under their own path.
+const INNER: [&str; 4] = [".image_url", ".input_audio", ".file", ".video_url"];
 
 impl<'a> Leftovers<'a> {
     /// Those of a request, if they are of this format.
@@ -23,17 +36,30 @@ impl<'a> Leftovers<'a> {
         if request.extras.format == Format::OpenAiChat {
             for (path, value) in &request.extras.members {
                 if let Some((parent, name)) = split(path) {
-                    let list: &mut Vec<_> = leftovers.entry(parent).or_default();
-                    list.push((name, value));
+                    let filed: &mut Filed<'_> = leftovers.entry(parent).or_default();
+                    filed.members.push((name, value));
                 }
             }
         }
         Self(leftovers)
     }
 
-    /// Whether a leftover goes back to where it was.
-    pub fn keeps(path: &str) -> bool {
-        split(path).is_some()
+    /// Whether a leftover went back to where it was, which is known when
+    /// everything else is written.
+    pub fn keeps(&self, path: &str) -> bool {
+        split(path).is_some_and(|(parent, _)| {
+            !is_in_part(parent) || self.0.get(parent).is_some_and(|filed| filed.written.get())
+        })
+    }
+
+    /// The path of a part, if it has leftovers.
+    pub fn origin(&self, path: fmt::Arguments<'_>) -> Option<String> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let path = path.to_string();
+        let is_filed = |inner: &str| self.0.contains_key(format!("{path}{inner}").as_str());
+        (is_filed("") || INNER.iter().any(|inner| is_filed(inner))).then_some(path)
     }
 
     /// Writes the leftovers of the object at `path`, in their order.
@@ -41,7 +67,11 @@ impl<'a> Leftovers<'a> {
         if self.0.is_empty() {
             return;
         }
-        for (name, value) in self.0.get(path.to_string().as_str()).into_iter().flatten() {
+        let Some(filed) = self.0.get(path.to_string().as_str()) else {
+            return;
+        };
+        filed.written.set(true);
+        for (name, value) in &filed.members {
             object.put(name, value);
         }
     }
@@ -55,6 +85,7 @@ fn split(path: &str) -> Option<(&str, &str)> {
         None => {
             is_tool(parent)
                 || is_call(parent)
+                || is_in_part(parent)
                 || matches!(parent, "response_format" | "response_format.json_schema")
         }
     };
@@ -67,6 +98,19 @@ fn is_tool(path: &str) -> bool {
 
 fn is_call(path: &str) -> bool {
     item_of(path, "messages").and_then(|rest| item_of(rest, ".tool_calls")) == Some("")
+}
+
+/// Whether a path is that of a part of a message, or of the object in one.
+fn is_in_part(path: &str) -> bool {
+    let outer = INNER
+        .iter()
+        .find_map(|inner| path.strip_suffix(inner))
+        .unwrap_or(path);
+    item_of(outer, "messages").is_some_and(|rest| {
+        [".content", ".images"]
+            .iter()
+            .any(|list| item_of(rest, list) == Some(""))
+    })
 }
 
 /// What follows `list[<number>]` at the beginning of a path.
@@ -94,19 +138,23 @@ mod tests {
             "response_format.json_schema.x",
             "messages[3].tool_calls[1].extra_content",
             "messages[3].tool_calls[1].function.x",
+            "messages[3].content[1].x",
+            "messages[3].content[1].image_url.x",
+            "messages[3].images[1].x",
         ] {
-            assert!(Leftovers::keeps(path), "{path}");
+            assert!(split(path).is_some(), "{path}");
         }
         for path in [
             "x",
             "tools[0]",
             "tools[0].a.b",
-            "messages[3].content[1].x",
+            "messages[3].content[1].other.x",
+            "messages[3].content[1].image_url.x.y",
             "messages[3].x",
             "response_format.a.b",
             "tools[x].y",
         ] {
-            assert!(!Leftovers::keeps(path), "{path}");
+            assert!(split(path).is_none(), "{path}");
         }
     }
 }

@@ -91,12 +91,15 @@ impl Reader {
         if let Some(refusal) = fields.text("refusal")? {
             parts.push(Part::Refusal(refusal));
         }
+        // The number of a picture counts those in the content too, because
+        // the vocabulary does not tell them apart.
+        let before = parts
+            .iter()
+            .filter(|part| matches!(part, Part::Image { .. }))
+            .count();
         let path = Path::Member(fields.path(), "images");
-        for (number, image) in fields
-            .array("images", PARTS_MAX)?
-            .unwrap_or_default()
-            .into_iter()
-            .enumerate()
+        for (number, image) in
+            (before..).zip(fields.array("images", PARTS_MAX)?.unwrap_or_default())
         {
             let path = Path::Item(&path, number);
             let mut image = Fields::of(image, &path)?;

@@ -9,7 +9,7 @@ use bourse_vocab::{Failure, Format};
 use serde::Serialize;
 
 use super::leftovers::Leftovers;
-use super::write_message;
+use super::{write_message, write_part};
 use crate::codec::{WriteTarget, Written};
 use crate::dialect::calls::fit_ids;
 use crate::dialect::parameters::{
@@ -52,10 +52,10 @@ pub fn write(request: &Request, target: &WriteTarget<'_>) -> Result<Written, Fai
         let mark = disposal(target.dialect, Param::CacheControl.name());
         if matches!(mark, Disposal::Send(_)) {
             body.nested("cache_control", |out| {
-                write_message::cache_control(out, cache);
+                write_part::cache_control(out, cache);
             });
         } else {
-            body.lose("cache_control", write_message::NO_CACHE);
+            body.lose("cache_control", write_part::NO_CACHE);
         }
     }
     // Text alone is what everybody does without being told.
@@ -132,7 +132,7 @@ impl<'a> Body<'a> {
                 Tool::Function { cache: Some(_), .. } if self.dialect.cache == CacheMarks::None => {
                     self.lose(
                         format!("tools[{index}].cache_control"),
-                        write_message::NO_CACHE,
+                        write_part::NO_CACHE,
                     );
                     tools.push((index, tool));
                 }
@@ -241,7 +241,7 @@ impl<'a> Body<'a> {
                 self.lose(name, format!("a member of {from} without an equal here"));
             } else if is_path(name) {
                 // A leftover below the top level, named by its path.
-                if !Leftovers::keeps(name) {
+                if !self.leftovers.keeps(name) {
                     self.lose(name, "unknown, and not carried over");
                 }
             } else if !self.written.contains(&name.as_str()) {
@@ -294,7 +294,7 @@ fn write_tool(
                 });
             });
             if let Some(cache) = cache {
-                write_message::write_mark(tool, marks, cache);
+                write_part::write_mark(tool, marks, cache);
             }
             leftovers.write(tool, format_args!("tools[{index}]"));
         }),

@@ -1,18 +1,14 @@
 //! Writing the messages of a chat request for a provider.
 
-use std::borrow::Cow;
-
 use bourse_vocab::Format;
 use bourse_vocab::chat::{CacheControl, Loss, Media, Message, Part, ReasoningKind, Role};
 use bourse_vocab::json::{Map, Value};
 
 use super::leftovers::Leftovers;
-use crate::dialect::{CacheMarks, Dialect, Thoughts, media};
+use super::write_part::{Content, NO_CACHE, write_content, write_part};
+use crate::dialect::{CacheMarks, Dialect, Thoughts};
 use crate::object::{self, Object, object};
 use crate::openai_chat::reasoning;
-
-/// Why a cache breakpoint is lost.
-pub const NO_CACHE: &str = "the provider takes no cache breakpoints";
 
 /// Writes the messages, oldest first.
 pub fn messages(
@@ -38,30 +34,6 @@ pub fn messages(
     writer.out.push(b']');
 }
 
-/// Writes a cache breakpoint.
-pub fn cache_control(out: &mut Vec<u8>, cache: &CacheControl) {
-    object(out, |object| {
-        object
-            .put("type", "ephemeral")
-            .put_some("ttl", cache.ttl.as_ref());
-    });
-}
-
-/// Writes a cache breakpoint as the vendor knows it.
-pub fn write_mark(object: &mut Object<'_>, marks: CacheMarks, cache: &CacheControl) {
-    match marks {
-        CacheMarks::None => {}
-        CacheMarks::CacheControl => {
-            object.nested("cache_control", |out| cache_control(out, cache));
-        }
-        // Lifetimes are not translated (openrouter.ai/docs, prompt caching,
-        // October 2026).
-        CacheMarks::Breakpoint => {
-            object.raw("prompt_cache_breakpoint", r#"{"mode":"explicit"}"#);
-        }
-    }
-}
-
 struct Writer<'a> {
     dialect: &'a Dialect,
     leftovers: &'a Leftovers<'a>,
@@ -71,7 +43,61 @@ struct Writer<'a> {
     empty: bool,
     /// Pictures and files that tools returned, until the run of tool
     /// messages ends: no message may come between them.
-    waiting: Vec<&'a Part>,
+    waiting: Vec<Content<'a>>,
+}
+
+/// A part of a message that is to be written.
+struct Piece<'a> {
+    /// Where it is, as losses say it.
+    at: String,
+    /// Where its unknown members are filed, if it has any.
+    origin: Option<String>,
+    part: &'a Part,
+}
+
+/// Where the parts of a message were when it was read: earlier reasoning and
+/// the pictures of an answer are not in `content`.
+struct Places {
+    index: usize,
+    is_answer: bool,
+    /// Thoughts before the content.
+    thoughts: usize,
+    images: usize,
+}
+
+impl Places {
+    fn of(index: usize, message: &Message) -> Self {
+        let is_answer = message.role == Role::Assistant;
+        let thoughts = message
+            .parts
+            .iter()
+            .take_while(|part| match part {
+                Part::Reasoning(_) => true,
+                Part::Opaque { value, .. } => reasoning::is_detail(value),
+                _ => false,
+            })
+            .count();
+        Self {
+            index,
+            is_answer,
+            thoughts: if is_answer { thoughts } else { 0 },
+            images: 0,
+        }
+    }
+
+    /// Where the next part's unknown members are filed, if it has any.
+    fn next(&mut self, number: usize, part: &Part, leftovers: &Leftovers<'_>) -> Option<String> {
+        let index = self.index;
+        let place = number.checked_sub(self.thoughts)?;
+        let within = leftovers.origin(format_args!("messages[{index}].content[{place}]"));
+        if !self.is_answer || !matches!(part, Part::Image { .. }) {
+            return within;
+        }
+        // The reader counts the pictures of an answer, wherever they are.
+        let image = self.images;
+        self.images += 1;
+        within.or_else(|| leftovers.origin(format_args!("messages[{index}].images[{image}]")))
+    }
 }
 
 /// What one message is made of, sorted the way the format wants it.
@@ -81,25 +107,10 @@ struct Sorted<'a> {
     /// Pieces of reasoning, or opaque items among them.
     thoughts: Vec<&'a Part>,
     refusal: Option<String>,
-    images: Vec<&'a Part>,
+    images: Vec<Content<'a>>,
     calls: Vec<&'a Part>,
     /// Members of the message that only this format knows.
     members: Vec<(&'a str, &'a Value)>,
-}
-
-/// One part of `content`, known to be expressible.
-struct Content<'a> {
-    part: &'a Part,
-    cache: Mark<'a>,
-}
-
-/// A breakpoint, and how the vendor knows it.
-type Mark<'a> = Option<(CacheMarks, &'a CacheControl)>;
-
-fn write_cache(object: &mut Object<'_>, mark: Mark<'_>) {
-    if let Some((marks, cache)) = mark {
-        write_mark(object, marks, cache);
-    }
 }
 
 impl<'a> Writer<'a> {
@@ -116,7 +127,9 @@ impl<'a> Writer<'a> {
 
     fn message(&mut self, index: usize, message: &'a Message) {
         let mut rest = Vec::new();
+        let mut places = Places::of(index, message);
         for (number, part) in message.parts.iter().enumerate() {
+            let origin = places.next(number, part, self.leftovers);
             let at = format!("messages[{index}].content[{number}]");
             match part {
                 Part::ToolResult {
@@ -129,13 +142,13 @@ impl<'a> Writer<'a> {
                     if *is_error {
                         self.lose(&format!("{at}.is_error"), "tool messages cannot say it");
                     }
-                    self.tool_message(&at, call_id, parts, cache.as_ref());
+                    self.tool_message(index, &at, call_id, parts, cache.as_ref());
                 }
-                part => rest.push((at, part)),
+                part => rest.push(Piece { at, origin, part }),
             }
         }
         if message.role == Role::Tool {
-            for (at, _) in rest {
+            for Piece { at, .. } in rest {
                 self.lose(&at, "a tool message holds only the tool's result");
             }
         } else if !rest.is_empty() || message.parts.is_empty() {
@@ -151,15 +164,17 @@ impl<'a> Writer<'a> {
             return;
         }
         self.begin();
+        let leftovers = self.leftovers;
         object(self.out, |message| {
             message.put("role", "user").nested("content", |out| {
-                object::array(out, waiting, |out, part| write_part(out, part, None));
+                object::array(out, &waiting, |out, part| write_part(out, part, leftovers));
             });
         });
     }
 
     fn tool_message(
         &mut self,
+        index: usize,
         at: &str,
         call_id: &str,
         parts: &'a [Part],
@@ -171,6 +186,9 @@ impl<'a> Writer<'a> {
         let mut members = Vec::new();
         for (number, part) in parts.iter().enumerate() {
             let at = format!("{at}.content[{number}]");
+            let origin = self
+                .leftovers
+                .origin(format_args!("messages[{index}].content[{number}]"));
             match part {
                 Part::Opaque {
                     format: Format::OpenAiChat,
@@ -184,16 +202,19 @@ impl<'a> Writer<'a> {
                 } if !object.contains_key("type") => {
                     members.extend(object.iter().map(|(name, value)| (name.as_str(), value)));
                 }
-                Part::Text { .. } => content.extend(self.content(&at, part)),
+                Part::Text { .. } => content.extend(self.content(&at, origin, part)),
                 part => {
-                    let Some(written) = self.content(&at, part) else {
+                    let Some(written) = self.content(&at, origin, part) else {
                         continue;
                     };
                     if any_part {
                         content.push(written);
                     } else {
                         self.lose(&at, "moved to a user message after the tool's");
-                        self.waiting.push(part);
+                        self.waiting.push(Content {
+                            cache: None,
+                            ..written
+                        });
                     }
                 }
             }
@@ -206,21 +227,24 @@ impl<'a> Writer<'a> {
             (None, _) => {}
         }
         self.begin();
+        let leftovers = self.leftovers;
         object(self.out, |message| {
             message
                 .put("role", "tool")
                 .put("tool_call_id", call_id)
-                .nested("content", |out| write_content(out, &content, None));
+                .nested("content", |out| {
+                    write_content(out, &content, None, leftovers)
+                });
             for (name, value) in members {
                 message.put(name, value);
             }
         });
     }
 
-    fn turn(&mut self, index: usize, message: &'a Message, parts: Vec<(String, &'a Part)>) {
+    fn turn(&mut self, index: usize, message: &'a Message, pieces: Vec<Piece<'a>>) {
         let mut sorted = Sorted::default();
-        for (at, part) in parts {
-            self.sort(&at, part, message.role, &mut sorted);
+        for piece in pieces {
+            self.sort(piece, message.role, &mut sorted);
         }
         let role = match message.role {
             Role::System => "system",
@@ -230,27 +254,7 @@ impl<'a> Writer<'a> {
             Role::Assistant => "assistant",
             Role::Tool => "tool",
         };
-        let mut name = message.name.as_deref();
-        let mut prefix = None;
-        if let Some(given) = name.filter(|_| !self.dialect.names) {
-            name = None;
-            // openrouter.ai/docs, parameters: the name goes before the text
-            // for providers that know no names.
-            if matches!(
-                sorted.content.first(),
-                Some(Content {
-                    part: Part::Text { .. },
-                    ..
-                })
-            ) {
-                prefix = Some(format!("{given}: "));
-            } else {
-                self.lose(
-                    &format!("messages[{index}].name"),
-                    "no text to put it before",
-                );
-            }
-        }
+        let (name, prefix) = self.name(index, message, &sorted);
         let (thoughts, leftovers) = (self.dialect.thoughts, self.leftovers);
         self.begin();
         object(self.out, |object| {
@@ -262,7 +266,7 @@ impl<'a> Writer<'a> {
                 || (sorted.calls.is_empty() && sorted.refusal.is_none());
             if spoken {
                 object.nested("content", |out| {
-                    write_content(out, &sorted.content, prefix.as_deref());
+                    write_content(out, &sorted.content, prefix.as_deref(), leftovers);
                 });
             } else {
                 object.put("content", &Value::Null);
@@ -271,28 +275,47 @@ impl<'a> Writer<'a> {
             write_thoughts(object, &sorted.thoughts, thoughts);
             if !sorted.images.is_empty() {
                 object.nested("images", |out| {
-                    object::array(out, &sorted.images, |out, part| write_part(out, part, None));
-                });
-            }
-            if !sorted.calls.is_empty() {
-                object.nested("tool_calls", |out| {
-                    object::array(out, sorted.calls.iter().enumerate(), |out, (call, part)| {
-                        write_call(out, part, |object, inner| {
-                            leftovers.write(
-                                object,
-                                format_args!("messages[{index}].tool_calls[{call}]{inner}"),
-                            );
-                        });
+                    object::array(out, &sorted.images, |out, image| {
+                        write_part(out, image, leftovers);
                     });
                 });
             }
+            write_calls(object, &sorted.calls, |object, call, inner| {
+                let path = format_args!("messages[{index}].tool_calls[{call}]{inner}");
+                leftovers.write(object, path);
+            });
             for (name, value) in sorted.members {
                 object.put(name, value);
             }
         });
     }
 
-    fn sort(&mut self, at: &str, part: &'a Part, role: Role, sorted: &mut Sorted<'a>) {
+    /// The name of a message's author as the vendor takes it: as a member,
+    /// or before the text (openrouter.ai/docs, parameters).
+    fn name(
+        &mut self,
+        index: usize,
+        message: &'a Message,
+        sorted: &Sorted<'_>,
+    ) -> (Option<&'a str>, Option<String>) {
+        let Some(name) = message.name.as_deref() else {
+            return (None, None);
+        };
+        if self.dialect.names {
+            return (Some(name), None);
+        }
+        let first = sorted.content.first().map(|content| content.part);
+        if matches!(first, Some(Part::Text { .. })) {
+            return (None, Some(format!("{name}: ")));
+        }
+        let at = format!("messages[{index}].name");
+        self.lose(&at, "no text to put it before");
+        (None, None)
+    }
+
+    fn sort(&mut self, piece: Piece<'a>, role: Role, sorted: &mut Sorted<'a>) {
+        let Piece { at, origin, part } = piece;
+        let at = at.as_str();
         let assistant = role == Role::Assistant;
         match part {
             Part::Reasoning(piece) if assistant => match self.dialect.thoughts {
@@ -323,9 +346,11 @@ impl<'a> Writer<'a> {
             }
             Part::Image { .. } if assistant => {
                 if self.dialect.media_anywhere {
-                    sorted
-                        .images
-                        .extend(self.content(at, part).map(|content| content.part));
+                    let image = self.content(at, origin, part);
+                    sorted.images.extend(image.map(|image| Content {
+                        cache: None,
+                        ..image
+                    }));
                 } else {
                     self.lose(at, "the provider takes no pictures in answers");
                 }
@@ -357,7 +382,7 @@ impl<'a> Writer<'a> {
                         .extend(members.iter().map(|(name, value)| (name.as_str(), value)));
                 }
             }
-            part => sorted.content.extend(self.content(at, part)),
+            part => sorted.content.extend(self.content(at, origin, part)),
         }
     }
 
@@ -373,7 +398,7 @@ impl<'a> Writer<'a> {
     }
 
     /// The part as an item of `content`, unless the format has no such item.
-    fn content(&mut self, at: &str, part: &'a Part) -> Option<Content<'a>> {
+    fn content(&mut self, at: &str, origin: Option<String>, part: &'a Part) -> Option<Content<'a>> {
         let cache = match part {
             Part::Text { cache, .. } => cache.as_ref(),
             Part::Image { media, cache, .. } => {
@@ -413,104 +438,16 @@ impl<'a> Writer<'a> {
         let marks = self.dialect.cache;
         if cache.is_some() && marks == CacheMarks::None {
             self.lose(&format!("{at}.cache_control"), NO_CACHE);
-            return Some(Content { part, cache: None });
+            let plain = Content::plain(part);
+            return Some(Content { origin, ..plain });
         }
         let cache = cache.map(|cache| (marks, cache));
-        Some(Content { part, cache })
+        Some(Content {
+            part,
+            cache,
+            origin,
+        })
     }
-}
-
-/// Writes `content`: as a text where it is one, because many vendors know
-/// nothing else, and as parts otherwise.
-fn write_content(out: &mut Vec<u8>, content: &[Content<'_>], prefix: Option<&str>) {
-    match content {
-        [] => object::write(out, ""),
-        [
-            Content {
-                part: Part::Text { text, .. },
-                cache: None,
-            },
-        ] => object::write(out, &prefixed(prefix, text)),
-        parts => {
-            let mut prefix = prefix;
-            object::array(out, parts, |out, Content { part, cache }| match part {
-                Part::Text { text, .. } => {
-                    let text = prefixed(prefix.take(), text);
-                    object(out, |object| {
-                        object.put("type", "text").put("text", &text);
-                        write_cache(object, *cache);
-                    });
-                }
-                part => write_part(out, part, *cache),
-            });
-        }
-    }
-}
-
-fn prefixed<'t>(prefix: Option<&str>, text: &'t str) -> Cow<'t, str> {
-    prefix.map_or(Cow::Borrowed(text), |prefix| {
-        Cow::Owned(format!("{prefix}{text}"))
-    })
-}
-
-/// Writes one part of `content` that is not text.
-fn write_part(out: &mut Vec<u8>, part: &Part, cache: Mark<'_>) {
-    object(out, |object| match part {
-        Part::Text { text, .. } => {
-            object.put("type", "text").put("text", text);
-            write_cache(object, cache);
-        }
-        Part::Image { media, detail, .. } => {
-            object.put("type", "image_url").nested("image_url", |out| {
-                object::object(out, |inner| {
-                    inner
-                        .put("url", media::url(media).as_deref().unwrap_or_default())
-                        .put_some("detail", detail.as_ref());
-                });
-            });
-            write_cache(object, cache);
-        }
-        Part::Audio { data, format } => {
-            object
-                .put("type", "input_audio")
-                .nested("input_audio", |out| {
-                    object::object(out, |inner| {
-                        inner.put("data", data).put("format", format);
-                    });
-                });
-        }
-        Part::File {
-            filename, media, ..
-        } => {
-            object.put("type", "file").nested("file", |out| {
-                object::object(out, |inner| {
-                    inner.put_some("filename", filename.as_ref());
-                    match media {
-                        Media::FileId(id) => inner.put("file_id", id),
-                        other => inner.put(
-                            "file_data",
-                            media::url(other).as_deref().unwrap_or_default(),
-                        ),
-                    };
-                });
-            });
-            write_cache(object, cache);
-        }
-        Part::Video { media } => {
-            object.put("type", "video_url").nested("video_url", |out| {
-                object::object(out, |inner| {
-                    inner.put("url", media::url(media).as_deref().unwrap_or_default());
-                });
-            });
-        }
-        Part::Opaque { value, .. } => {
-            for (name, value) in value.as_object().into_iter().flatten() {
-                object.put(name, value);
-            }
-        }
-        Part::Reasoning(_) | Part::ToolCall { .. } | Part::ToolResult { .. } | Part::Refusal(_) => {
-        }
-    });
 }
 
 /// Writes earlier reasoning the way the provider takes it back.
@@ -548,6 +485,23 @@ fn write_thoughts(object: &mut Object<'_>, thoughts: &[&Part], style: Thoughts) 
                 _ => object::write(out, &Value::Null),
             }
             index += 1;
+        });
+    });
+}
+
+/// Writes the tool calls of a message; `more` adds what is left of one, or of
+/// its function.
+fn write_calls(
+    object: &mut Object<'_>,
+    calls: &[&Part],
+    more: impl Fn(&mut Object<'_>, usize, &str),
+) {
+    if calls.is_empty() {
+        return;
+    }
+    object.nested("tool_calls", |out| {
+        object::array(out, calls.iter().enumerate(), |out, (call, part)| {
+            write_call(out, part, |object, inner| more(object, call, inner));
         });
     });
 }

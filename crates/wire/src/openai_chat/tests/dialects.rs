@@ -332,3 +332,54 @@ fn what_belongs_to_another_format_is_reported() {
         json!({"model": "up", "messages": [{"role": "user", "content": "hi"}]})
     );
 }
+
+/// What rides along with a part shares its fate: written where it was, or
+/// named among what is lost.
+#[test]
+fn an_unknown_member_of_a_part_is_kept_with_it_or_reported() {
+    let messages = json!([
+        {"role": "user", "content": [{"type": "text", "text": "q", "x": 1}]},
+        {"role": "assistant", "content": [
+            {"type": "refusal", "refusal": "no", "x": 2},
+            {"type": "image_url", "image_url": {"url": "https://x.example/a.png"}, "x": 3},
+        ], "images": [{"type": "image_url", "image_url": {"url": "https://x.example/b.png", "x": 4}}]},
+        {"role": "assistant", "tool_calls": [{"id": "c", "type": "function",
+            "function": {"name": "f", "arguments": "{}"}}]},
+        {"role": "tool", "tool_call_id": "c", "content": [
+            {"type": "text", "text": "r", "x": 5},
+            {"type": "image_url", "image_url": {"url": "https://x.example/c.png"}, "x": 6},
+        ]},
+    ]);
+    let text_only = Dialect {
+        media_anywhere: false,
+        ..Dialect::PLAIN
+    };
+    let anywhere = Dialect {
+        media_anywhere: true,
+        ..Dialect::PLAIN
+    };
+    let (written, lost) = write(json!({ "messages": messages }), &anywhere);
+    let message = |index: usize| &written["messages"][index];
+    assert_eq!(message(0)["content"][0]["x"], 1);
+    let images = &message(1)["images"];
+    assert_eq!(
+        (&images[0]["x"], &images[1]["image_url"]["x"]),
+        (&json!(3), &json!(4))
+    );
+    assert!(images[1].get("x").is_none());
+    let result = &message(3)["content"];
+    assert_eq!((&result[0]["x"], &result[1]["x"]), (&json!(5), &json!(6)));
+    assert_eq!(lost, ["messages[1].content[0].x"]);
+
+    let (written, lost) = write(json!({ "messages": messages }), &text_only);
+    assert_eq!(written["messages"][3]["content"][0]["x"], 5);
+    // Moved behind the tool's message, and all of it.
+    assert_eq!(written["messages"][4]["content"][0]["x"], 6);
+    for field in [
+        "messages[1].content[0].x",
+        "messages[1].content[1].x",
+        "messages[1].images[1].image_url.x",
+    ] {
+        assert!(lost.iter().any(|lost| lost == field), "{field}: {lost:?}");
+    }
+}

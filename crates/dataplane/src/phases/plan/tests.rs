@@ -1,0 +1,202 @@
+use bourse_catalog::{Modalities, Modality, Overlay, Parameter, Parameters, RawCatalog, Snapshot};
+use bourse_net::Http2;
+use bourse_providers::{Compatible, Credential, Disconnect, Key};
+use bourse_routing::strategies::STRATEGIES;
+
+use super::*;
+use crate::endpoints::chat;
+use crate::market::{Memory, ProviderSetup};
+
+/// Two models. Of the first, `tools` has tools, `forms` has formats of
+/// replies, `both` has both at a price and `plain` has neither and is the
+/// cheapest.
+fn market(among: &[&str]) -> Market {
+    let list = |model: &str, endpoints: &[(&str, &str, &str)]| {
+        let endpoints: Vec<_> = endpoints
+            .iter()
+            .filter(|(provider, ..)| among.contains(provider))
+            .map(|(provider, price, parameters)| {
+                format!(
+                    r#"{{"provider":"{provider}","upstream_model":"m","price":{{"prompt":"{price}",
+                        "completion":"{price}"}},"supported_parameters":[{parameters}]}}"#
+                )
+            })
+            .collect();
+        format!(
+            r#"{{"slug":"acme/{model}","endpoints":[{}]}}"#,
+            endpoints.join(",")
+        )
+    };
+    let providers: Vec<_> = among
+        .iter()
+        .map(|name| format!(r#""{name}":{{"base_url":"https://{name}.example/v1"}}"#))
+        .collect();
+    let overlay: Overlay = serde_json::from_str(&format!(
+        r#"{{"providers":{{{}}},"models":[{},{}]}}"#,
+        providers.join(","),
+        list(
+            "first",
+            &[
+                ("tools", "2", r#""tools","tool_choice""#),
+                ("forms", "3", r#""response_format""#),
+                (
+                    "both",
+                    "9",
+                    r#""tools","tool_choice","response_format","seed""#
+                ),
+                ("plain", "1", ""),
+            ]
+        ),
+        list("second", &[("plain", "1", "")]),
+    ))
+    .unwrap();
+    let setups = among.iter().map(|name| ProviderSetup {
+        provider: Arc::new(Compatible::operators_own(
+            name,
+            "https://x.example/v1",
+            bourse_vocab::Format::OpenAiChat,
+        )),
+        credentials: vec![Credential::bearer(Key::new("sk"))],
+        base_url: format!("http://{name}.example/v1"),
+        http2: Http2::Never,
+        on_disconnect: Disconnect::Cancel,
+        simulated: false,
+    });
+    let catalog = Snapshot::build(RawCatalog::default(), &[overlay])
+        .unwrap()
+        .with_sort_suffixes(strategies::suffixes());
+    let (market, problems) =
+        Market::build(Arc::new(catalog), setups.collect(), 0, &Memory::default());
+    assert!(problems.is_empty(), "{problems:?}");
+    market
+}
+
+const ALL: &[&str] = &["tools", "forms", "both", "plain"];
+
+/// The providers in the order in which a call tries them, cheapest first.
+fn order(
+    among: &[&str],
+    models: &[&str],
+    sent: &[Parameter],
+    wishes: &str,
+) -> Result<Vec<String>, Failure> {
+    let market = market(among);
+    let text = Modalities::of(&[Modality::Text]);
+    let models: Vec<String> = models.iter().map(|&model| model.to_owned()).collect();
+    let planned = plan(
+        &market,
+        &Wanted {
+            endpoint: &chat::Chat,
+            models: &models,
+            wishes: &Preferences::read(wishes).unwrap(),
+            needs: Needs {
+                input: text,
+                output: text,
+                parameters: Parameters::of(sent),
+                text_bytes: 10,
+                max_output: None,
+            },
+            facts: &PromptFacts::default(),
+            random: 0.0,
+            now_ms: 1_000,
+        },
+    )?;
+    Ok(planned
+        .targets()
+        .map(|target| target.provider.slug.to_string())
+        .collect())
+}
+
+const CHEAPEST: &str = r#"{"sort":"price"}"#;
+
+#[test]
+fn an_endpoint_that_supports_a_preferred_parameter_keeps_out_those_that_do_not() {
+    let tools = [Parameter::Tools, Parameter::ToolChoice];
+    for (sent, expected) in [
+        (&[][..], &["plain", "tools", "forms", "both"][..]),
+        (&tools, &["tools", "both"]),
+        (&[Parameter::ResponseFormat], &["forms", "both"]),
+        (&[Parameter::Tools, Parameter::ResponseFormat], &["both"]),
+        // Verbosity is preferred too, and no endpoint has it.
+        (
+            &[Parameter::Verbosity],
+            &["plain", "tools", "forms", "both"],
+        ),
+        // A seed is sent where it is understood, and prefers none.
+        (&[Parameter::Seed], &["plain", "tools", "forms", "both"]),
+    ] {
+        let found = order(ALL, &["acme/first"], sent, CHEAPEST).unwrap();
+        assert_eq!(found, expected, "{sent:?}");
+    }
+}
+
+/// None has all of it: that is no reason to ask where there is none of it.
+#[test]
+fn where_no_endpoint_has_every_preferred_parameter_those_with_most_are_asked() {
+    let among = &["tools", "forms", "plain"];
+    let sent = [Parameter::Tools, Parameter::ResponseFormat];
+    let found = order(among, &["acme/first"], &sent, CHEAPEST).unwrap();
+    assert_eq!(found, ["tools", "forms"]);
+    let sent = [Parameter::Tools, Parameter::Verbosity];
+    let found = order(among, &["acme/first"], &sent, CHEAPEST).unwrap();
+    assert_eq!(found, ["tools"]);
+}
+
+#[test]
+fn a_preferred_parameter_takes_no_model_out_of_the_list() {
+    let models = ["acme/first", "acme/second"];
+    let found = order(ALL, &models, &[Parameter::Tools], CHEAPEST).unwrap();
+    assert_eq!(found, ["tools", "both", "plain"]);
+}
+
+#[test]
+fn parameters_that_are_required_exclude_even_where_no_endpoint_is_left() {
+    let strict = r#"{"sort":"price","require_parameters":true}"#;
+    let found = order(ALL, &["acme/first"], &[Parameter::Seed], strict).unwrap();
+    assert_eq!(found, ["both"]);
+    let refused = order(ALL, &["acme/first"], &[Parameter::Verbosity], strict);
+    assert!(refused.is_err_and(|failure| failure.message.contains("require_parameters")));
+}
+
+#[test]
+fn every_suffix_of_the_table_orders_the_endpoints_of_all_models() {
+    for strategy in STRATEGIES {
+        let Some(suffix) = strategy.suffix() else {
+            continue;
+        };
+        let second = format!("acme/second:{suffix}");
+        let by_suffix = order(ALL, &["acme/first", &second], &[], "{}").unwrap();
+        let wishes = format!(r#"{{"sort":"{}"}}"#, strategy.name());
+        let by_name = order(ALL, &["acme/first", "acme/second"], &[], &wishes).unwrap();
+        assert_eq!(by_suffix, by_name, "{suffix}");
+    }
+}
+
+#[test]
+fn a_suffix_that_no_strategy_has_is_refused_with_those_there_are() {
+    let failure = order(ALL, &["acme/first:exacto"], &[], "{}").unwrap_err();
+    assert!(failure.message.contains(":floor, :nitro"), "{failure:?}");
+    let failure = order(ALL, &["acme/first:fast"], &[], "{}").unwrap_err();
+    assert!(failure.message.contains("not a valid model ID"));
+}
+
+/// A strategy is given what it looks at, and nothing else is measured.
+#[test]
+fn only_what_a_strategy_or_a_cut_off_needs_is_measured() {
+    let wishes = |json| Preferences::read(json).unwrap();
+    let none = wishes("{}");
+    assert_eq!(measured(&none, None), Measurements::default());
+    for strategy in STRATEGIES {
+        let sort = Sort {
+            by: *strategy,
+            partition: Partition::Model,
+        };
+        assert_eq!(measured(&none, Some(sort)), strategy.needs());
+    }
+    let cut = wishes(r#"{"preferred_max_latency":1,"preferred_min_throughput":2}"#);
+    let both = Measurements {
+        latency: true,
+        throughput: true,
+    };
+    assert_eq!(measured(&cut, None), both);
+}
