@@ -10,260 +10,28 @@
 //! counted and left out.
 #![deny(clippy::float_arithmetic, clippy::arithmetic_side_effects)]
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod effects;
+
+use std::collections::{BTreeSet, HashMap};
 
 use bourse_policy::day_of;
 use bourse_vocab::{AccountId, FailureKind, GenerationId, KeyId, Nanos};
 
-use crate::chain::{Link, row_link};
-use crate::journal::{Journal, JournalError, LedgerAccount};
-use crate::record::{
-    AttemptFact, Checkpoint, Cost, Hold, Payer, Record, Refused, Settle, Void, VoidReason,
+pub use effects::{
+    ActivityKey, ActivitySums, Effects, FailureOf, FailureSums, KeyUse, Unreconciled,
 };
+
+use crate::chain::row_link;
+use crate::generation::GenerationRow;
+use crate::journal::{Journal, JournalError, LedgerAccount};
+use crate::open_hold::OpenHold;
+use crate::record::{AttemptFact, Cost, Payer, Record, Refused, Settle, Void};
 
 /// Most rows that a batch keeps, for each account, of calls that cost nobody
 /// anything. They are free for the caller, so a client that goes round in
 /// circles must not fill the table; a batch is a second of traffic or more,
 /// and every failure is counted in [`Effects::failures`] all the same.
 pub const FREE_ROWS_MAX: u32 = 256;
-
-/// A hold that is neither posted nor voided.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OpenHold {
-    /// The call.
-    pub id: GenerationId,
-    /// Who pays.
-    pub account: AccountId,
-    /// With which key.
-    pub key: KeyId,
-    /// How much is set aside, extensions included.
-    pub amount: Nanos,
-    /// Since when, in milliseconds since 1970.
-    pub at_ms: u64,
-    /// Slug of the model last called.
-    pub model: Box<str>,
-    /// Slug of the provider last called.
-    pub provider: Box<str>,
-    /// The endpoint last called.
-    pub endpoint: Box<str>,
-    /// Providers called before that, which may have charged for it.
-    pub earlier: Vec<Box<str>>,
-    /// How much has been delivered, if anything was.
-    pub checkpoint: Option<Checkpoint>,
-}
-
-impl OpenHold {
-    /// The state after a hold record.
-    #[must_use]
-    pub fn new(hold: &Hold<'_>) -> Self {
-        Self {
-            id: hold.id,
-            account: hold.account,
-            key: hold.key,
-            amount: hold.amount,
-            at_ms: hold.at_ms,
-            model: hold.model.into(),
-            provider: hold.provider.into(),
-            endpoint: hold.endpoint.into(),
-            earlier: Vec::new(),
-            checkpoint: None,
-        }
-    }
-
-    /// Takes in a record of the running call. Returns what it adds to the
-    /// amount on hold.
-    pub fn note(&mut self, record: &Record<'_>) -> Nanos {
-        match record {
-            Record::Extend(extend) => {
-                self.amount = self.amount.saturating_add(extend.extra);
-                return extend.extra;
-            }
-            Record::Dispatch(dispatch) => {
-                let before = std::mem::replace(&mut self.provider, dispatch.provider.into());
-                if self.earlier.len() < crate::record::LIST_MAX {
-                    self.earlier.push(before);
-                }
-                self.model = dispatch.model.into();
-                self.endpoint = dispatch.endpoint.into();
-            }
-            Record::Checkpoint(checkpoint) => self.checkpoint = Some(*checkpoint),
-            Record::Hold(_) | Record::Settle(_) | Record::Void(_) | Record::Refused(_) => {}
-        }
-        Nanos::ZERO
-    }
-}
-
-/// One call that has ended, as it is stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GenerationRow {
-    /// The call.
-    pub id: GenerationId,
-    /// Who paid.
-    pub account: AccountId,
-    /// With which key.
-    pub key: KeyId,
-    /// When the hold was made, in milliseconds since 1970.
-    pub created_at_ms: u64,
-    /// When it was settled.
-    pub settled_at_ms: u64,
-    /// Slug of the model.
-    pub model: Box<str>,
-    /// Slug of the provider.
-    pub provider: Box<str>,
-    /// The endpoint's id.
-    pub endpoint: Box<str>,
-    /// What the call costs by the price list.
-    pub charge: Nanos,
-    /// What the customer paid.
-    pub paid: Nanos,
-    /// What we paid in the customer's stead.
-    pub house_loss: Nanos,
-    /// What providers charge, over all attempts.
-    pub upstream: Nanos,
-    /// Input tokens.
-    pub prompt: u64,
-    /// Output tokens.
-    pub completion: u64,
-    /// Output tokens spent on reasoning.
-    pub reasoning: u64,
-    /// Input tokens read from a cache.
-    pub cached: u64,
-    /// Why it cost its customer nothing; `None` if it was settled.
-    pub voided: Option<VoidReason>,
-    /// What went wrong, if anything did.
-    pub failure: Option<FailureKind>,
-    /// The whole record, in the journal's encoding.
-    pub record: Vec<u8>,
-    /// See [`crate::chain::row_link`]; rows from before there were links have
-    /// none.
-    pub link: Option<Link>,
-}
-
-impl GenerationRow {
-    /// Whether the call counts in the books: it was settled, or cost us
-    /// something. The others are kept for what went wrong.
-    #[must_use]
-    pub fn is_in_books(&self) -> bool {
-        self.voided.is_none() || self.upstream != Nanos::ZERO
-    }
-}
-
-/// One row of the daily sums.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ActivityKey {
-    /// Days since 1970-01-01, UTC, of the hold: a payment counts in the
-    /// period in which its money was set aside.
-    pub day: u64,
-    /// Who paid.
-    pub account: AccountId,
-    /// With which key.
-    pub key: KeyId,
-    /// Slug of the model.
-    pub model: Box<str>,
-    /// The endpoint's id.
-    pub endpoint: Box<str>,
-    /// Slug of the provider.
-    pub provider: Box<str>,
-}
-
-/// What is summed up in a row of the daily sums.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct ActivitySums {
-    /// Calls.
-    pub requests: u64,
-    /// What customers paid.
-    pub paid: Nanos,
-    /// What calls cost upstream that were made with the customer's own
-    /// provider key.
-    pub byok: Nanos,
-    /// Input tokens.
-    pub prompt: u64,
-    /// Output tokens.
-    pub completion: u64,
-    /// Output tokens spent on reasoning.
-    pub reasoning: u64,
-    /// Input tokens read from a cache.
-    pub cached: u64,
-}
-
-/// One row of the daily counts of what went wrong.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct FailureOf {
-    /// Days since 1970-01-01, UTC.
-    pub day: u64,
-    /// Whose call; 0 for refused calls of whomever that left no record.
-    pub account: AccountId,
-    /// With which key.
-    pub key: KeyId,
-    /// Slug of the model; empty where none was found.
-    pub model: Box<str>,
-    /// The endpoint's id; empty where none was asked.
-    pub endpoint: Box<str>,
-    /// Slug of the provider; empty where none was asked.
-    pub provider: Box<str>,
-    /// The number of the kind of failure; 0 where no failure explains it: the
-    /// caller left, or nothing was delivered.
-    pub failure: u64,
-}
-
-/// How often it went wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct FailureSums {
-    /// Calls that ended so, by the model, endpoint and provider asked last.
-    pub calls: u64,
-    /// Attempts that ended so, whatever became of their calls.
-    pub attempts: u64,
-}
-
-/// A provider's charge that may or may not have been made.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unreconciled {
-    /// The call.
-    pub id: GenerationId,
-    /// Slug of the provider.
-    pub provider: Box<str>,
-    /// The most it can be.
-    pub at_most: Nanos,
-    /// When the question arose.
-    pub at_ms: u64,
-}
-
-/// What a key did in one day of a batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct KeyUse {
-    /// What was paid.
-    pub paid: Nanos,
-    /// When the last of these calls was settled.
-    pub at_ms: u64,
-}
-
-/// What a batch changes.
-#[derive(Debug, Default)]
-pub struct Effects {
-    /// All its movements, one entry for an account.
-    pub journal: Journal,
-    /// Holds open after the batch that were unknown or different before.
-    pub opened: Vec<OpenHold>,
-    /// Holds open before the batch that are closed after it.
-    pub closed: Vec<GenerationId>,
-    /// Calls that have ended: all that are in the books, and of the others
-    /// at most [`FREE_ROWS_MAX`] for each account.
-    pub generations: Vec<GenerationRow>,
-    /// What each account paid.
-    pub spent: BTreeMap<AccountId, Nanos>,
-    /// What each key paid, by the day of the hold: days since 1970-01-01.
-    pub keys: BTreeMap<(KeyId, u64), KeyUse>,
-    /// Additions to the daily sums.
-    pub activity: BTreeMap<ActivityKey, ActivitySums>,
-    /// Additions to the daily counts of what went wrong.
-    pub failures: BTreeMap<FailureOf, FailureSums>,
-    /// New questions for reconciliation.
-    pub unreconciled: Vec<Unreconciled>,
-    /// Records that repeat what was already known.
-    pub repeated: u64,
-    /// The moment of the last record that has one.
-    pub at_ms: u64,
-}
 
 /// Folds records into [`Effects`].
 #[derive(Debug, Default)]

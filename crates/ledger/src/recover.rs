@@ -14,9 +14,10 @@ use bourse_policy::{SpentByDay, day_of};
 use bourse_vocab::{AccountId, Count, Counts, FailureKind, KeyId, Nanos};
 
 use crate::books::{Books, Credit, KeyState, Refusal};
-use crate::fold::OpenHold;
+use crate::open_hold::OpenHold;
+use crate::price::Priced;
 use crate::record::{AttemptFact, Facts, Flags, Record, Settlement, Voiding, checkpoint_line};
-use crate::who_pays::{Attempt, End, Ended, Priced};
+use crate::who_pays::{Attempt, End, Ended};
 
 /// Money as the database has it, and as the journal changes it. Which rows
 /// of the database are needed is known when the journal has been read:

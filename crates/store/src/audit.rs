@@ -7,8 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use bourse_ledger::fold::GenerationRow;
-use bourse_ledger::{LedgerAccount, RowSum, chain};
+use bourse_ledger::{GenerationRow, LedgerAccount, RowSum, generation};
 use bourse_spool::{Owner, Position};
 use bourse_vocab::{AccountId, GenerationId, KeyId, NodeId};
 
@@ -117,7 +116,7 @@ impl RowReport {
             self.linked = self.linked.saturating_add(1);
             self.sum = self.sum.with(link);
         }
-        let what = match chain::check_row(row) {
+        let what = match generation::check_row(row) {
             Ok(None) => return,
             Ok(Some(what)) => what.to_owned(),
             Err(error) => error.to_string(),

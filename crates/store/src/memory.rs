@@ -5,11 +5,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use bourse_ledger::fold::{
-    ActivityKey, ActivitySums, FailureOf, FailureSums, GenerationRow, Unreconciled,
-};
+use bourse_ledger::fold::{ActivityKey, ActivitySums, FailureOf, FailureSums, Unreconciled};
 use bourse_ledger::journal::{Journal, grant};
-use bourse_ledger::{Effects, Fold, Lease, OpenHold, RowSum, record};
+use bourse_ledger::{Effects, Fold, GenerationRow, Lease, OpenHold, RowSum, record};
 use bourse_policy::{KeyHash, SpentByDay};
 use bourse_spool::Position;
 use bourse_vocab::{AccountId, GenerationId, KeyId, Nanos, NodeId, RowId, RowIds, StoreId};

@@ -1,9 +1,11 @@
 #![allow(clippy::arithmetic_side_effects)] // Small numbers in tests.
 
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 
 use super::*;
-use crate::record::{Extend, Facts, Settlement, VoidReason, Voiding};
+use crate::record::{Extend, Facts, Hold, Settlement, VoidReason, Voiding};
 
 const ACCOUNT: AccountId = AccountId(1);
 const KEY: KeyId = KeyId(1);

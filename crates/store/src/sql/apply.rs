@@ -2,12 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bourse_ledger::fold::{
-    ActivityKey, ActivitySums, FailureOf, FailureSums, GenerationRow, Unreconciled,
-};
+use bourse_ledger::fold::{ActivityKey, ActivitySums, FailureOf, FailureSums, Unreconciled};
 use bourse_ledger::journal::JournalError;
 use bourse_ledger::record::{Checkpoint, VoidReason};
-use bourse_ledger::{Effects, Fold, Link, OpenHold, Record, RowSum, record};
+use bourse_ledger::{Effects, Fold, GenerationRow, Link, OpenHold, Record, RowSum, record};
 use bourse_spool::Position;
 use bourse_vocab::{AccountId, FailureKind, GenerationId, KeyId, Nanos, NodeId, StoreId};
 

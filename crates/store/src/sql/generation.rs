@@ -1,10 +1,8 @@
 //! Finished calls and daily sums.
 
-use bourse_ledger::fold::{
-    ActivityKey, ActivitySums, FailureOf, FailureSums, GenerationRow, Unreconciled,
-};
+use bourse_ledger::fold::{ActivityKey, ActivitySums, FailureOf, FailureSums, Unreconciled};
 use bourse_ledger::record::VoidReason;
-use bourse_ledger::{Link, RowSum};
+use bourse_ledger::{GenerationRow, Link, RowSum};
 use bourse_vocab::{AccountId, FailureKind, GenerationId, KeyId};
 
 use super::text::texts;
