@@ -76,11 +76,10 @@ impl fmt::Debug for Link {
 /// The hash that a finished call's row carries: of its record, and of the
 /// moment of its hold, which its record does not have.
 #[must_use]
-pub fn row_link(record: &[u8], created_at_ms: u64) -> Link {
+pub fn row_link(record: &Digest, created_at_ms: u64) -> Link {
     let mut hasher = blake3::Hasher::new();
-    let digest = Digest::of(record);
     hasher
-        .update(&digest.0)
+        .update(&record.0)
         .update(&created_at_ms.to_le_bytes());
     Link::cut(&hasher)
 }

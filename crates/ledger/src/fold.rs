@@ -11,8 +11,10 @@
 #![deny(clippy::float_arithmetic, clippy::arithmetic_side_effects)]
 
 mod effects;
+mod movements;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap, hash_map};
+use std::sync::Arc;
 
 use bourse_policy::day_of;
 use bourse_vocab::{AccountId, FailureKind, GenerationId, KeyId, Nanos};
@@ -21,11 +23,13 @@ pub use effects::{
     ActivityKey, ActivitySums, Effects, FailureOf, FailureSums, KeyUse, Unreconciled,
 };
 
-use crate::chain::row_link;
+use crate::chain::{Digest, row_link};
 use crate::generation::GenerationRow;
-use crate::journal::{Journal, JournalError, LedgerAccount};
+use crate::journal::JournalError;
+use crate::names::Names;
 use crate::open_hold::OpenHold;
-use crate::record::{AttemptFact, Cost, Payer, Record, Refused, Settle, Void};
+use crate::record::{self, AttemptFact, Cost, DecodeError, Payer, Record, Refused, Settle, Void};
+use movements::Movements;
 
 /// Most rows that a batch keeps, for each account, of calls that cost nobody
 /// anything. They are free for the caller, so a client that goes round in
@@ -33,16 +37,50 @@ use crate::record::{AttemptFact, Cost, Payer, Record, Refused, Settle, Void};
 /// and every failure is counted in [`Effects::failures`] all the same.
 pub const FREE_ROWS_MAX: u32 = 256;
 
+/// A record as it stands in the journal, read once.
+#[derive(Debug)]
+pub struct Entry<'a> {
+    /// What it says.
+    pub record: Record<'a>,
+    /// Its encoding.
+    pub bytes: &'a [u8],
+    /// The hash of that.
+    pub digest: Digest,
+}
+
+impl<'a> Entry<'a> {
+    /// Reads one.
+    ///
+    /// # Errors
+    /// Bytes that are not a record.
+    pub fn read(bytes: &'a [u8]) -> Result<Self, DecodeError> {
+        Ok(Self {
+            record: record::decode(bytes)?,
+            bytes,
+            digest: Digest::of(bytes),
+        })
+    }
+}
+
 /// Folds records into [`Effects`].
 #[derive(Debug, Default)]
 pub struct Fold {
-    before: BTreeSet<GenerationId>,
-    changed: BTreeSet<GenerationId>,
-    open: HashMap<GenerationId, OpenHold>,
-    entries: HashMap<LedgerAccount, i128>,
+    open: HashMap<GenerationId, Open>,
+    movements: Movements,
     /// Rows kept of calls that cost nobody anything.
-    free_rows: HashMap<AccountId, u32>,
+    free_rows: BTreeMap<AccountId, u32>,
+    names: Names,
     effects: Effects,
+}
+
+/// An open hold, and what the database knows of it.
+#[derive(Debug)]
+struct Open {
+    hold: OpenHold,
+    /// It was open before the batch.
+    is_known: bool,
+    /// It is not as it was then.
+    is_changed: bool,
 }
 
 impl Fold {
@@ -50,38 +88,47 @@ impl Fold {
     /// batch mentions (or more).
     #[must_use]
     pub fn new(open: impl IntoIterator<Item = OpenHold>) -> Self {
-        let open: HashMap<_, _> = open.into_iter().map(|hold| (hold.id, hold)).collect();
+        let open = open.into_iter().map(|hold| {
+            let open = Open {
+                is_known: true,
+                is_changed: false,
+                hold,
+            };
+            (open.hold.id, open)
+        });
         Self {
-            before: open.keys().copied().collect(),
-            open,
+            open: open.collect(),
             ..Self::default()
         }
     }
 
-    /// Takes in one record; `bytes` is its encoding.
-    pub fn push(&mut self, record: &Record<'_>, bytes: &[u8]) {
-        match record {
+    /// Takes in one record.
+    pub fn push(&mut self, entry: &Entry<'_>) {
+        match &entry.record {
             Record::Hold(hold) => {
-                if self.open.contains_key(&hold.id) {
+                let hash_map::Entry::Vacant(place) = self.open.entry(hold.id) else {
                     self.repeat();
                     return;
-                }
+                };
+                place.insert(Open {
+                    hold: OpenHold::new(hold, &mut self.names),
+                    is_known: false,
+                    is_changed: true,
+                });
                 self.see(hold.at_ms);
-                self.flow_held(hold.account, hold.amount);
-                self.open.insert(hold.id, OpenHold::new(hold));
-                self.changed.insert(hold.id);
+                self.movements.hold(hold.account, hold.amount);
             }
-            Record::Extend(_) | Record::Dispatch(_) | Record::Checkpoint(_) => {
+            record @ (Record::Extend(_) | Record::Dispatch(_) | Record::Checkpoint(_)) => {
                 let Some(open) = self.open.get_mut(&record.id()) else {
                     self.repeat();
                     return;
                 };
-                let (extra, account) = (open.note(record), open.account);
-                self.changed.insert(record.id());
-                self.flow_held(account, extra);
+                let extra = open.hold.note(record, &mut self.names);
+                open.is_changed = true;
+                self.movements.hold(open.hold.account, extra);
             }
-            Record::Settle(settle) => self.settle(settle, bytes),
-            Record::Void(void) => self.void(void, bytes),
+            Record::Settle(settle) => self.settle(settle, entry),
+            Record::Void(void) => self.void(void, entry),
             Record::Refused(refused) => self.refused(refused),
         }
     }
@@ -92,26 +139,15 @@ impl Fold {
     /// Sums outside the range of an account. Unbalanced entries cannot
     /// arise here and are refused all the same.
     pub fn finish(mut self) -> Result<Effects, JournalError> {
-        let entries = self
-            .entries
-            .into_iter()
-            .map(|(account, sum)| {
-                let amount = i64::try_from(sum).map_err(|_| JournalError::OutOfRange)?;
-                Ok((account, Nanos(amount)))
-            })
-            .collect::<Result<Vec<_>, JournalError>>()?;
-        self.effects.journal = Journal::new(entries)?;
-        let changed = self.changed;
-        self.effects.opened = self
-            .open
-            .into_values()
-            .filter(|hold| changed.contains(&hold.id))
-            .collect();
+        self.effects.journal = self.movements.journal()?;
+        let open = self.open.into_values();
+        let changed = open.filter(|open| open.is_changed).map(|open| open.hold);
+        self.effects.opened = changed.collect();
         self.effects.opened.sort_by_key(|hold| hold.id);
         Ok(self.effects)
     }
 
-    fn settle(&mut self, settle: &Settle<'_>, bytes: &[u8]) {
+    fn settle(&mut self, settle: &Settle<'_>, entry: &Entry<'_>) {
         let end = &settle.settlement;
         let Some(open) = self.close(end.id) else {
             return;
@@ -129,18 +165,18 @@ impl Fold {
         let used = self.effects.keys.entry((open.key, day)).or_default();
         used.paid = used.paid.saturating_add(settle.paid);
         used.at_ms = used.at_ms.max(end.at_ms);
-        let sums = self
-            .effects
-            .activity
-            .entry(ActivityKey {
-                day,
-                account: open.account,
-                key: open.key,
-                model: facts.model.into(),
-                endpoint: facts.endpoint.into(),
-                provider: facts.provider.into(),
-            })
-            .or_default();
+        let model = self.names.keep_as(&open.model, facts.model);
+        let provider = self.names.keep_as(&open.provider, facts.provider);
+        let endpoint = self.names.keep_as(&open.endpoint, facts.endpoint);
+        let of = ActivityKey {
+            day,
+            account: open.account,
+            key: open.key,
+            model: Arc::clone(&model),
+            endpoint: Arc::clone(&endpoint),
+            provider: Arc::clone(&provider),
+        };
+        let sums = self.effects.activity.entry(of).or_default();
         sums.requests = sums.requests.saturating_add(1);
         sums.paid = sums.paid.saturating_add(settle.paid);
         if facts.flags.byok {
@@ -160,9 +196,9 @@ impl Fold {
             key: open.key,
             created_at_ms: open.at_ms,
             settled_at_ms: end.at_ms,
-            model: facts.model.into(),
-            provider: facts.provider.into(),
-            endpoint: facts.endpoint.into(),
+            model,
+            provider,
+            endpoint,
             charge: end.charge,
             paid: settle.paid,
             house_loss: loss,
@@ -173,12 +209,12 @@ impl Fold {
             cached: usage.cache_read,
             voided: None,
             failure: facts.failure,
-            record: bytes.to_vec(),
-            link: Some(row_link(bytes, open.at_ms)),
+            record: entry.bytes.to_vec(),
+            link: Some(row_link(&entry.digest, open.at_ms)),
         });
     }
 
-    fn void(&mut self, void: &Void<'_>, bytes: &[u8]) {
+    fn void(&mut self, void: &Void<'_>, entry: &Entry<'_>) {
         let end = &void.voiding;
         let Some(open) = self.close(end.id) else {
             return;
@@ -188,8 +224,9 @@ impl Fold {
         self.questions(end.id, end.at_ms, &end.possible);
         let facts = &end.facts;
         // Version 1 kept no facts: then the hold knows who was asked.
-        let name = |told: &str, known: &str| -> Box<str> {
-            if told.is_empty() { known } else { told }.into()
+        let mut name = |told: &str, known: &Arc<str>| match told {
+            "" => Arc::clone(known),
+            told => self.names.keep_as(known, told),
         };
         let (model, provider, endpoint) = (
             name(facts.model, &open.model),
@@ -231,8 +268,8 @@ impl Fold {
             cached: usage.cache_read,
             voided: Some(end.reason),
             failure: facts.failure,
-            record: bytes.to_vec(),
-            link: Some(row_link(bytes, open.at_ms)),
+            record: entry.bytes.to_vec(),
+            link: Some(row_link(&entry.digest, open.at_ms)),
         });
     }
 
@@ -283,9 +320,9 @@ impl Fold {
                 day,
                 account: open.account,
                 key: open.key,
-                model: attempt.model.into(),
-                endpoint: attempt.endpoint.into(),
-                provider: attempt.provider.into(),
+                model: self.names.keep(attempt.model),
+                endpoint: self.names.keep(attempt.endpoint),
+                provider: self.names.keep(attempt.provider),
                 failure: failure.number(),
             };
             let sums = self.effects.failures.entry(of).or_default();
@@ -306,11 +343,10 @@ impl Fold {
             self.repeat();
             return None;
         };
-        self.changed.remove(&id);
-        if self.before.contains(&id) {
+        if open.is_known {
             self.effects.closed.push(id);
         }
-        Some(open)
+        Some(open.hold)
     }
 
     /// Books the end of a call. Every cost is matched by revenue, of which
@@ -330,49 +366,25 @@ impl Fold {
             if cost.payer == Payer::House {
                 loss = loss.saturating_add(cost.amount);
             }
-            self.flow(
-                LedgerAccount::ProviderInvoiceClearing(cost.provider.into()),
-                LedgerAccount::ProviderCost(cost.provider.into()),
-                cost.amount,
-            );
+            self.movements
+                .cost(&mut self.names, cost.provider, cost.amount);
         }
-        self.flow_held(open.account, Nanos::ZERO.saturating_sub(open.amount));
-        let available = LedgerAccount::CustomerAvailable(open.account);
-        self.flow(available, LedgerAccount::Revenue, paid);
-        self.flow(LedgerAccount::HouseLoss, LedgerAccount::Revenue, loss);
+        let released = Nanos::ZERO.saturating_sub(open.amount);
+        self.movements.hold(open.account, released);
+        self.movements.pay(open.account, paid);
+        self.movements.lose(loss);
         (upstream, loss)
     }
 
     fn questions(&mut self, id: GenerationId, at_ms: u64, possible: &[Cost<'_>]) {
-        self.effects
-            .unreconciled
-            .extend(possible.iter().map(|cost| Unreconciled {
+        for cost in possible {
+            self.effects.unreconciled.push(Unreconciled {
                 id,
-                provider: cost.provider.into(),
+                provider: self.names.keep(cost.provider),
                 at_most: cost.amount,
                 at_ms,
-            }));
-    }
-
-    fn flow_held(&mut self, account: AccountId, amount: Nanos) {
-        self.flow(
-            LedgerAccount::CustomerAvailable(account),
-            LedgerAccount::CustomerHeld(account),
-            amount,
-        );
-    }
-
-    /// Moves `amount` between two accounts: every movement has two sides,
-    /// so the sum of all entries is zero by construction.
-    fn flow(&mut self, from: LedgerAccount, to: LedgerAccount, amount: Nanos) {
-        if amount == Nanos::ZERO {
-            return;
+            });
         }
-        let amount = i128::from(amount.0);
-        let source = self.entries.entry(from).or_default();
-        *source = source.saturating_sub(amount);
-        let sink = self.entries.entry(to).or_default();
-        *sink = sink.saturating_add(amount);
     }
 
     fn see(&mut self, at_ms: u64) {

@@ -6,9 +6,11 @@
 //! sum does not depend on an order, so that rows can be checked in any, and
 //! old ones can be taken out of it when they are dropped.
 
+use std::sync::Arc;
+
 use bourse_vocab::{AccountId, FailureKind, GenerationId, KeyId, Nanos};
 
-use crate::chain::{Link, row_link};
+use crate::chain::{Digest, Link, row_link};
 use crate::record::{self, DecodeError, RecomputeError, Record, VoidReason};
 
 /// One call that has ended, as it is stored.
@@ -25,11 +27,11 @@ pub struct GenerationRow {
     /// When it was settled.
     pub settled_at_ms: u64,
     /// Slug of the model.
-    pub model: Box<str>,
+    pub model: Arc<str>,
     /// Slug of the provider.
-    pub provider: Box<str>,
+    pub provider: Arc<str>,
     /// The endpoint's id.
-    pub endpoint: Box<str>,
+    pub endpoint: Arc<str>,
     /// What the call costs by the price list.
     pub charge: Nanos,
     /// What the customer paid.
@@ -91,7 +93,7 @@ impl RowSum {
 /// # Errors
 /// A record that cannot be read.
 pub fn check_row(row: &GenerationRow) -> Result<Option<&'static str>, DecodeError> {
-    let intact = |link| link == row_link(&row.record, row.created_at_ms);
+    let intact = |link| link == row_link(&Digest::of(&row.record), row.created_at_ms);
     if row.link.is_some_and(|link| !intact(link)) {
         return Ok(Some("its record was changed"));
     }
@@ -165,7 +167,8 @@ mod tests {
 
     #[test]
     fn a_sum_of_rows_knows_them_in_any_order() {
-        let rows = [row_link(b"a", 1), row_link(b"b", 1), row_link(b"a", 2)];
+        let link = |record: &[u8], at_ms| row_link(&Digest::of(record), at_ms);
+        let rows = [link(b"a", 1), link(b"b", 1), link(b"a", 2)];
         let sum = |order: [usize; 3]| {
             order
                 .iter()

@@ -13,6 +13,7 @@ pub mod chain;
 pub mod fold;
 pub mod generation;
 pub mod journal;
+pub mod names;
 pub mod open_hold;
 pub mod price;
 pub mod record;
@@ -24,7 +25,7 @@ pub use books::{
     Subject,
 };
 pub use chain::Link;
-pub use fold::{Effects, Fold};
+pub use fold::{Effects, Entry, Fold};
 pub use generation::{GenerationRow, RowSum};
 pub use journal::{GrantKind, Journal, LedgerAccount};
 pub use open_hold::OpenHold;

@@ -1,7 +1,10 @@
 //! A running call's money, as records tell of it.
 
+use std::sync::Arc;
+
 use bourse_vocab::{AccountId, GenerationId, KeyId, Nanos};
 
+use crate::names::Names;
 use crate::record::{Checkpoint, Hold, LIST_MAX, Record};
 
 /// A hold that is neither posted nor voided.
@@ -18,13 +21,13 @@ pub struct OpenHold {
     /// Since when, in milliseconds since 1970.
     pub at_ms: u64,
     /// Slug of the model last called.
-    pub model: Box<str>,
+    pub model: Arc<str>,
     /// Slug of the provider last called.
-    pub provider: Box<str>,
+    pub provider: Arc<str>,
     /// The endpoint last called.
-    pub endpoint: Box<str>,
+    pub endpoint: Arc<str>,
     /// Providers called before that, which may have charged for it.
-    pub earlier: Vec<Box<str>>,
+    pub earlier: Vec<Arc<str>>,
     /// How much has been delivered, if anything was.
     pub checkpoint: Option<Checkpoint>,
 }
@@ -32,16 +35,16 @@ pub struct OpenHold {
 impl OpenHold {
     /// The state after a hold record.
     #[must_use]
-    pub fn new(hold: &Hold<'_>) -> Self {
+    pub fn new(hold: &Hold<'_>, names: &mut Names) -> Self {
         Self {
             id: hold.id,
             account: hold.account,
             key: hold.key,
             amount: hold.amount,
             at_ms: hold.at_ms,
-            model: hold.model.into(),
-            provider: hold.provider.into(),
-            endpoint: hold.endpoint.into(),
+            model: names.keep(hold.model),
+            provider: names.keep(hold.provider),
+            endpoint: names.keep(hold.endpoint),
             earlier: Vec::new(),
             checkpoint: None,
         }
@@ -49,19 +52,19 @@ impl OpenHold {
 
     /// Takes in a record of the running call. Returns what it adds to the
     /// amount on hold.
-    pub fn note(&mut self, record: &Record<'_>) -> Nanos {
+    pub fn note(&mut self, record: &Record<'_>, names: &mut Names) -> Nanos {
         match record {
             Record::Extend(extend) => {
                 self.amount = self.amount.saturating_add(extend.extra);
                 return extend.extra;
             }
             Record::Dispatch(dispatch) => {
-                let before = std::mem::replace(&mut self.provider, dispatch.provider.into());
+                let before = std::mem::replace(&mut self.provider, names.keep(dispatch.provider));
                 if self.earlier.len() < LIST_MAX {
                     self.earlier.push(before);
                 }
-                self.model = dispatch.model.into();
-                self.endpoint = dispatch.endpoint.into();
+                self.model = names.keep(dispatch.model);
+                self.endpoint = names.keep(dispatch.endpoint);
             }
             Record::Checkpoint(checkpoint) => self.checkpoint = Some(*checkpoint),
             Record::Hold(_) | Record::Settle(_) | Record::Void(_) | Record::Refused(_) => {}

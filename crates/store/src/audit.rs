@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use bourse_ledger::{GenerationRow, LedgerAccount, RowSum, generation};
+use bourse_ledger::{Entry, GenerationRow, LedgerAccount, RowSum, generation};
 use bourse_spool::{Owner, Position};
 use bourse_vocab::{AccountId, GenerationId, KeyId, NodeId};
 
@@ -434,13 +434,11 @@ pub async fn verify(
                 break;
             }
             for bytes in batch.iter() {
-                let record = bourse_ledger::record::decode(bytes).map_err(|source| {
-                    crate::TillError::Record {
-                        position: batch.end(),
-                        source,
-                    }
+                let entry = Entry::read(bytes).map_err(|source| crate::TillError::Record {
+                    position: batch.end(),
+                    source,
                 })?;
-                fold.push(&record, bytes);
+                fold.push(&entry);
                 found.records = found.records.saturating_add(1);
             }
         }

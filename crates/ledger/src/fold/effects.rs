@@ -1,6 +1,7 @@
 //! What a batch of the journal changes in a database, row by row.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bourse_vocab::{AccountId, GenerationId, KeyId, Nanos};
 
@@ -19,11 +20,11 @@ pub struct ActivityKey {
     /// With which key.
     pub key: KeyId,
     /// Slug of the model.
-    pub model: Box<str>,
+    pub model: Arc<str>,
     /// The endpoint's id.
-    pub endpoint: Box<str>,
+    pub endpoint: Arc<str>,
     /// Slug of the provider.
-    pub provider: Box<str>,
+    pub provider: Arc<str>,
 }
 
 /// What is summed up in a row of the daily sums.
@@ -56,11 +57,11 @@ pub struct FailureOf {
     /// With which key.
     pub key: KeyId,
     /// Slug of the model; empty where none was found.
-    pub model: Box<str>,
+    pub model: Arc<str>,
     /// The endpoint's id; empty where none was asked.
-    pub endpoint: Box<str>,
+    pub endpoint: Arc<str>,
     /// Slug of the provider; empty where none was asked.
-    pub provider: Box<str>,
+    pub provider: Arc<str>,
     /// The number of the kind of failure; 0 where no failure explains it: the
     /// caller left, or nothing was delivered.
     pub failure: u64,
@@ -81,7 +82,7 @@ pub struct Unreconciled {
     /// The call.
     pub id: GenerationId,
     /// Slug of the provider.
-    pub provider: Box<str>,
+    pub provider: Arc<str>,
     /// The most it can be.
     pub at_most: Nanos,
     /// When the question arose.

@@ -77,7 +77,11 @@ fn cost(provider: &'static str, amount: i64, payer: Payer) -> Cost<'static> {
 fn fold(open: Vec<OpenHold>, records: &[Record<'_>]) -> Effects {
     let mut fold = Fold::new(open);
     for record in records {
-        fold.push(record, b"bytes");
+        fold.push(&Entry {
+            record: record.clone(),
+            bytes: b"bytes",
+            digest: Digest::of(b"bytes"),
+        });
     }
     fold.finish().unwrap()
 }

@@ -121,9 +121,9 @@ pub(super) async fn write(
                 row.key.into(),
                 row.created_at_ms.into(),
                 row.settled_at_ms.into(),
-                (&*row.model).into(),
-                (&*row.provider).into(),
-                (&*row.endpoint).into(),
+                (&row.model).into(),
+                (&row.provider).into(),
+                (&row.endpoint).into(),
                 row.charge.into(),
                 row.paid.into(),
                 row.house_loss.into(),
@@ -154,7 +154,7 @@ pub(super) async fn ask(
         let values = [
             id.into(),
             question.id.into(),
-            (&*question.provider).into(),
+            (&question.provider).into(),
             question.at_most.into(),
             question.at_ms.into(),
         ];

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use bourse_ledger::record::Checkpoint;
-use bourse_ledger::{OpenHold, Record};
+use bourse_ledger::{Entry, OpenHold, Record};
 use bourse_vocab::{AccountId, GenerationId, KeyId, Nanos, NodeId};
 
 use super::Session;
@@ -88,12 +88,12 @@ fn open_hold(mut row: Row) -> Result<(NodeId, OpenHold), StoreError> {
 pub(super) async fn earlier(
     session: &mut dyn Session,
     node: NodeId,
-    records: &[(Record<'_>, &[u8])],
+    entries: &[Entry<'_>],
 ) -> Result<Vec<OpenHold>, StoreError> {
     let mut begun = BTreeSet::new();
     let mut wanted = BTreeSet::new();
-    for (record, _) in records {
-        match record {
+    for entry in entries {
+        match &entry.record {
             Record::Hold(hold) => {
                 begun.insert(hold.id);
             }
@@ -140,9 +140,9 @@ pub(super) async fn write(
                 hold.key.into(),
                 hold.amount.into(),
                 hold.at_ms.into(),
-                (&*hold.model).into(),
-                (&*hold.provider).into(),
-                (&*hold.endpoint).into(),
+                (&hold.model).into(),
+                (&hold.provider).into(),
+                (&hold.endpoint).into(),
                 hold.earlier.join(" ").into(),
                 checkpoint.map(|at| at.charge).into(),
                 checkpoint.map(|at| at.upstream).into(),
