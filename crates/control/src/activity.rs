@@ -94,9 +94,9 @@ async fn show(state: Shared, manager: Manager, args: Args) -> Result<Json<Data<V
         Item {
             date: date(of.day),
             model_permaslug: canonical.unwrap_or_else(|| of.model.to_string()),
-            model: of.model.into(),
-            endpoint_id: of.endpoint.into(),
-            provider_name: provider.unwrap_or_else(|| of.provider.into()),
+            model: of.model.to_string(),
+            endpoint_id: of.endpoint.to_string(),
+            provider_name: provider.unwrap_or_else(|| of.provider.to_string()),
             usage: sums.paid,
             byok_usage_inference: sums.byok,
             requests: sums.requests,

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use bourse_ledger::GenerationRow;
 use bourse_ledger::Record;
-use bourse_ledger::fold::GenerationRow;
 use bourse_ledger::record::{AttemptFact, Facts, Flags, decode};
 use bourse_vocab::{AccountId, Failure, GenerationId, Nanos};
 use schemars::JsonSchema;

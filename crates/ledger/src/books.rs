@@ -33,7 +33,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use bourse_policy::{Limit, Spent, SpentByDay};
 use bourse_vocab::{AccountId, GenerationId, KeyId, Nanos};
 
-use crate::fold::OpenHold;
+use crate::open_hold::OpenHold;
 pub use purse::{Credit, Lease};
 pub use refusal::{Exhausted, Refusal, Subject};
 use tree::Tree;

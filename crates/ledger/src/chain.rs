@@ -6,21 +6,12 @@
 //! position, a running hash of every record that was applied ([`Link`]), and
 //! whoever brings the next batch must know it.
 //!
-//! A finished call's row carries a hash of its record ([`row_link`]), and
-//! the store keeps their sum ([`RowSum`]). An edited row does not match its
-//! own hash, and one that was removed or put in is missing from the sum. The
-//! sum does not depend on an order, so that rows can be checked in any, and
-//! old ones can be taken out of it when they are dropped.
-//!
 //! BLAKE3, cut to 16 bytes where it is stored: some 0.3 µs a record, on the
 //! applier's thread.
 
 use std::fmt;
 
 use bourse_vocab::{NodeId, StoreId};
-
-use crate::fold::GenerationRow;
-use crate::record::{self, DecodeError, RecomputeError, Record};
 
 /// The hash of a record's bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,106 +76,12 @@ impl fmt::Debug for Link {
 /// The hash that a finished call's row carries: of its record, and of the
 /// moment of its hold, which its record does not have.
 #[must_use]
-pub fn row_link(record: &[u8], created_at_ms: u64) -> Link {
+pub fn row_link(record: &Digest, created_at_ms: u64) -> Link {
     let mut hasher = blake3::Hasher::new();
-    let digest = Digest::of(record);
     hasher
-        .update(&digest.0)
+        .update(&record.0)
         .update(&created_at_ms.to_le_bytes());
     Link::cut(&hasher)
-}
-
-/// The sum of rows' hashes, in whatever order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct RowSum(pub u128);
-
-impl RowSum {
-    /// With one more row.
-    #[must_use]
-    pub const fn with(self, row: Link) -> Self {
-        Self(self.0.wrapping_add(u128::from_le_bytes(row.0)))
-    }
-
-    /// With the rows of another sum.
-    #[must_use]
-    pub const fn plus(self, other: Self) -> Self {
-        Self(self.0.wrapping_add(other.0))
-    }
-}
-
-/// What is wrong with a stored row, if anything is: its hash, or a column
-/// that does not say what its record says. Rows from before there were
-/// hashes are held to their record only.
-///
-/// # Errors
-/// A record that cannot be read.
-pub fn check_row(row: &GenerationRow) -> Result<Option<&'static str>, DecodeError> {
-    let intact = |link| link == row_link(&row.record, row.created_at_ms);
-    if row.link.is_some_and(|link| !intact(link)) {
-        return Ok(Some("its record was changed"));
-    }
-    let record = record::decode(&row.record)?;
-    let wrong = |is_right: bool, what| (!is_right).then_some(what);
-    Ok(match &record {
-        Record::Settle(settle) => {
-            let end = &settle.settlement;
-            let usage = end.facts.counts.usage();
-            let total = record::recompute(&record).map(|charge| charge.total);
-            let priced = match total {
-                Ok(total) => total == end.charge,
-                Err(RecomputeError::NoLines) => true,
-                Err(_) => false,
-            };
-            wrong(end.id == row.id, "its id is not its record's")
-                .or(wrong(
-                    end.account == row.account,
-                    "the account is not its record's",
-                ))
-                .or(wrong(settle.key == row.key, "the key is not its record's"))
-                .or(wrong(
-                    end.at_ms == row.settled_at_ms,
-                    "the moment is not its record's",
-                ))
-                .or(wrong(
-                    end.charge == row.charge && settle.paid == row.paid,
-                    "what was charged or paid is not its record's",
-                ))
-                .or(wrong(
-                    (
-                        usage.prompt,
-                        usage.completion,
-                        usage.reasoning,
-                        usage.cache_read,
-                    ) == (row.prompt, row.completion, row.reasoning, row.cached),
-                    "the tokens are not its record's",
-                ))
-                .or(wrong(
-                    *end.facts.model == *row.model
-                        && *end.facts.provider == *row.provider
-                        && *end.facts.endpoint == *row.endpoint,
-                    "model, provider or endpoint are not its record's",
-                ))
-                .or(wrong(priced, "its price lines do not make its charge"))
-        }
-        Record::Void(void) => {
-            let end = &void.voiding;
-            wrong(end.id == row.id, "its id is not its record's")
-                .or(wrong(
-                    end.account == row.account,
-                    "the account is not its record's",
-                ))
-                .or(wrong(void.key == row.key, "the key is not its record's"))
-                .or(wrong(
-                    end.at_ms == row.settled_at_ms,
-                    "the moment is not its record's",
-                ))
-                .or(wrong(
-                    row.charge.0 == 0 && row.paid.0 == 0,
-                    "it was voided and has a charge",
-                ))
-        }
-        _ => Some("its record is not the end of a call"),
-    })
 }
 
 #[cfg(test)]
@@ -215,18 +112,5 @@ mod tests {
         for other in others {
             assert_ne!(other, link);
         }
-    }
-
-    #[test]
-    fn a_sum_of_rows_knows_them_in_any_order() {
-        let rows = [row_link(b"a", 1), row_link(b"b", 1), row_link(b"a", 2)];
-        let sum = |order: [usize; 3]| {
-            order
-                .iter()
-                .fold(RowSum::default(), |sum, at| sum.with(rows[*at]))
-        };
-        assert_eq!(sum([0, 1, 2]), sum([2, 0, 1]));
-        assert_ne!(sum([0, 1, 2]), sum([0, 1, 1]));
-        assert_ne!(rows[0], rows[2]);
     }
 }

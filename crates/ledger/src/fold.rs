@@ -10,16 +10,26 @@
 //! counted and left out.
 #![deny(clippy::float_arithmetic, clippy::arithmetic_side_effects)]
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod effects;
+mod movements;
+
+use std::collections::{BTreeMap, HashMap, hash_map};
+use std::sync::Arc;
 
 use bourse_policy::day_of;
 use bourse_vocab::{AccountId, FailureKind, GenerationId, KeyId, Nanos};
 
-use crate::chain::{Link, row_link};
-use crate::journal::{Journal, JournalError, LedgerAccount};
-use crate::record::{
-    AttemptFact, Checkpoint, Cost, Hold, Payer, Record, Refused, Settle, Void, VoidReason,
+pub use effects::{
+    ActivityKey, ActivitySums, Effects, FailureOf, FailureSums, KeyUse, Unreconciled,
 };
+
+use crate::chain::{Digest, row_link};
+use crate::generation::GenerationRow;
+use crate::journal::JournalError;
+use crate::names::Names;
+use crate::open_hold::OpenHold;
+use crate::record::{self, AttemptFact, Cost, DecodeError, Payer, Record, Refused, Settle, Void};
+use movements::Movements;
 
 /// Most rows that a batch keeps, for each account, of calls that cost nobody
 /// anything. They are free for the caller, so a client that goes round in
@@ -27,254 +37,50 @@ use crate::record::{
 /// and every failure is counted in [`Effects::failures`] all the same.
 pub const FREE_ROWS_MAX: u32 = 256;
 
-/// A hold that is neither posted nor voided.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OpenHold {
-    /// The call.
-    pub id: GenerationId,
-    /// Who pays.
-    pub account: AccountId,
-    /// With which key.
-    pub key: KeyId,
-    /// How much is set aside, extensions included.
-    pub amount: Nanos,
-    /// Since when, in milliseconds since 1970.
-    pub at_ms: u64,
-    /// Slug of the model last called.
-    pub model: Box<str>,
-    /// Slug of the provider last called.
-    pub provider: Box<str>,
-    /// The endpoint last called.
-    pub endpoint: Box<str>,
-    /// Providers called before that, which may have charged for it.
-    pub earlier: Vec<Box<str>>,
-    /// How much has been delivered, if anything was.
-    pub checkpoint: Option<Checkpoint>,
+/// A record as it stands in the journal, read once.
+#[derive(Debug)]
+pub struct Entry<'a> {
+    /// What it says.
+    pub record: Record<'a>,
+    /// Its encoding.
+    pub bytes: &'a [u8],
+    /// The hash of that.
+    pub digest: Digest,
 }
 
-impl OpenHold {
-    /// The state after a hold record.
-    #[must_use]
-    pub fn new(hold: &Hold<'_>) -> Self {
-        Self {
-            id: hold.id,
-            account: hold.account,
-            key: hold.key,
-            amount: hold.amount,
-            at_ms: hold.at_ms,
-            model: hold.model.into(),
-            provider: hold.provider.into(),
-            endpoint: hold.endpoint.into(),
-            earlier: Vec::new(),
-            checkpoint: None,
-        }
+impl<'a> Entry<'a> {
+    /// Reads one.
+    ///
+    /// # Errors
+    /// Bytes that are not a record.
+    pub fn read(bytes: &'a [u8]) -> Result<Self, DecodeError> {
+        Ok(Self {
+            record: record::decode(bytes)?,
+            bytes,
+            digest: Digest::of(bytes),
+        })
     }
-
-    /// Takes in a record of the running call. Returns what it adds to the
-    /// amount on hold.
-    pub fn note(&mut self, record: &Record<'_>) -> Nanos {
-        match record {
-            Record::Extend(extend) => {
-                self.amount = self.amount.saturating_add(extend.extra);
-                return extend.extra;
-            }
-            Record::Dispatch(dispatch) => {
-                let before = std::mem::replace(&mut self.provider, dispatch.provider.into());
-                if self.earlier.len() < crate::record::LIST_MAX {
-                    self.earlier.push(before);
-                }
-                self.model = dispatch.model.into();
-                self.endpoint = dispatch.endpoint.into();
-            }
-            Record::Checkpoint(checkpoint) => self.checkpoint = Some(*checkpoint),
-            Record::Hold(_) | Record::Settle(_) | Record::Void(_) | Record::Refused(_) => {}
-        }
-        Nanos::ZERO
-    }
-}
-
-/// One call that has ended, as it is stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GenerationRow {
-    /// The call.
-    pub id: GenerationId,
-    /// Who paid.
-    pub account: AccountId,
-    /// With which key.
-    pub key: KeyId,
-    /// When the hold was made, in milliseconds since 1970.
-    pub created_at_ms: u64,
-    /// When it was settled.
-    pub settled_at_ms: u64,
-    /// Slug of the model.
-    pub model: Box<str>,
-    /// Slug of the provider.
-    pub provider: Box<str>,
-    /// The endpoint's id.
-    pub endpoint: Box<str>,
-    /// What the call costs by the price list.
-    pub charge: Nanos,
-    /// What the customer paid.
-    pub paid: Nanos,
-    /// What we paid in the customer's stead.
-    pub house_loss: Nanos,
-    /// What providers charge, over all attempts.
-    pub upstream: Nanos,
-    /// Input tokens.
-    pub prompt: u64,
-    /// Output tokens.
-    pub completion: u64,
-    /// Output tokens spent on reasoning.
-    pub reasoning: u64,
-    /// Input tokens read from a cache.
-    pub cached: u64,
-    /// Why it cost its customer nothing; `None` if it was settled.
-    pub voided: Option<VoidReason>,
-    /// What went wrong, if anything did.
-    pub failure: Option<FailureKind>,
-    /// The whole record, in the journal's encoding.
-    pub record: Vec<u8>,
-    /// See [`crate::chain::row_link`]; rows from before there were links have
-    /// none.
-    pub link: Option<Link>,
-}
-
-impl GenerationRow {
-    /// Whether the call counts in the books: it was settled, or cost us
-    /// something. The others are kept for what went wrong.
-    #[must_use]
-    pub fn is_in_books(&self) -> bool {
-        self.voided.is_none() || self.upstream != Nanos::ZERO
-    }
-}
-
-/// One row of the daily sums.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ActivityKey {
-    /// Days since 1970-01-01, UTC, of the hold: a payment counts in the
-    /// period in which its money was set aside.
-    pub day: u64,
-    /// Who paid.
-    pub account: AccountId,
-    /// With which key.
-    pub key: KeyId,
-    /// Slug of the model.
-    pub model: Box<str>,
-    /// The endpoint's id.
-    pub endpoint: Box<str>,
-    /// Slug of the provider.
-    pub provider: Box<str>,
-}
-
-/// What is summed up in a row of the daily sums.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct ActivitySums {
-    /// Calls.
-    pub requests: u64,
-    /// What customers paid.
-    pub paid: Nanos,
-    /// What calls cost upstream that were made with the customer's own
-    /// provider key.
-    pub byok: Nanos,
-    /// Input tokens.
-    pub prompt: u64,
-    /// Output tokens.
-    pub completion: u64,
-    /// Output tokens spent on reasoning.
-    pub reasoning: u64,
-    /// Input tokens read from a cache.
-    pub cached: u64,
-}
-
-/// One row of the daily counts of what went wrong.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct FailureOf {
-    /// Days since 1970-01-01, UTC.
-    pub day: u64,
-    /// Whose call; 0 for refused calls of whomever that left no record.
-    pub account: AccountId,
-    /// With which key.
-    pub key: KeyId,
-    /// Slug of the model; empty where none was found.
-    pub model: Box<str>,
-    /// The endpoint's id; empty where none was asked.
-    pub endpoint: Box<str>,
-    /// Slug of the provider; empty where none was asked.
-    pub provider: Box<str>,
-    /// The number of the kind of failure; 0 where no failure explains it: the
-    /// caller left, or nothing was delivered.
-    pub failure: u64,
-}
-
-/// How often it went wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct FailureSums {
-    /// Calls that ended so, by the model, endpoint and provider asked last.
-    pub calls: u64,
-    /// Attempts that ended so, whatever became of their calls.
-    pub attempts: u64,
-}
-
-/// A provider's charge that may or may not have been made.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unreconciled {
-    /// The call.
-    pub id: GenerationId,
-    /// Slug of the provider.
-    pub provider: Box<str>,
-    /// The most it can be.
-    pub at_most: Nanos,
-    /// When the question arose.
-    pub at_ms: u64,
-}
-
-/// What a key did in one day of a batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct KeyUse {
-    /// What was paid.
-    pub paid: Nanos,
-    /// When the last of these calls was settled.
-    pub at_ms: u64,
-}
-
-/// What a batch changes.
-#[derive(Debug, Default)]
-pub struct Effects {
-    /// All its movements, one entry for an account.
-    pub journal: Journal,
-    /// Holds open after the batch that were unknown or different before.
-    pub opened: Vec<OpenHold>,
-    /// Holds open before the batch that are closed after it.
-    pub closed: Vec<GenerationId>,
-    /// Calls that have ended: all that are in the books, and of the others
-    /// at most [`FREE_ROWS_MAX`] for each account.
-    pub generations: Vec<GenerationRow>,
-    /// What each account paid.
-    pub spent: BTreeMap<AccountId, Nanos>,
-    /// What each key paid, by the day of the hold: days since 1970-01-01.
-    pub keys: BTreeMap<(KeyId, u64), KeyUse>,
-    /// Additions to the daily sums.
-    pub activity: BTreeMap<ActivityKey, ActivitySums>,
-    /// Additions to the daily counts of what went wrong.
-    pub failures: BTreeMap<FailureOf, FailureSums>,
-    /// New questions for reconciliation.
-    pub unreconciled: Vec<Unreconciled>,
-    /// Records that repeat what was already known.
-    pub repeated: u64,
-    /// The moment of the last record that has one.
-    pub at_ms: u64,
 }
 
 /// Folds records into [`Effects`].
 #[derive(Debug, Default)]
 pub struct Fold {
-    before: BTreeSet<GenerationId>,
-    changed: BTreeSet<GenerationId>,
-    open: HashMap<GenerationId, OpenHold>,
-    entries: HashMap<LedgerAccount, i128>,
+    open: HashMap<GenerationId, Open>,
+    movements: Movements,
     /// Rows kept of calls that cost nobody anything.
-    free_rows: HashMap<AccountId, u32>,
+    free_rows: BTreeMap<AccountId, u32>,
+    names: Names,
     effects: Effects,
+}
+
+/// An open hold, and what the database knows of it.
+#[derive(Debug)]
+struct Open {
+    hold: OpenHold,
+    /// It was open before the batch.
+    is_known: bool,
+    /// It is not as it was then.
+    is_changed: bool,
 }
 
 impl Fold {
@@ -282,38 +88,47 @@ impl Fold {
     /// batch mentions (or more).
     #[must_use]
     pub fn new(open: impl IntoIterator<Item = OpenHold>) -> Self {
-        let open: HashMap<_, _> = open.into_iter().map(|hold| (hold.id, hold)).collect();
+        let open = open.into_iter().map(|hold| {
+            let open = Open {
+                is_known: true,
+                is_changed: false,
+                hold,
+            };
+            (open.hold.id, open)
+        });
         Self {
-            before: open.keys().copied().collect(),
-            open,
+            open: open.collect(),
             ..Self::default()
         }
     }
 
-    /// Takes in one record; `bytes` is its encoding.
-    pub fn push(&mut self, record: &Record<'_>, bytes: &[u8]) {
-        match record {
+    /// Takes in one record.
+    pub fn push(&mut self, entry: &Entry<'_>) {
+        match &entry.record {
             Record::Hold(hold) => {
-                if self.open.contains_key(&hold.id) {
+                let hash_map::Entry::Vacant(place) = self.open.entry(hold.id) else {
                     self.repeat();
                     return;
-                }
+                };
+                place.insert(Open {
+                    hold: OpenHold::new(hold, &mut self.names),
+                    is_known: false,
+                    is_changed: true,
+                });
                 self.see(hold.at_ms);
-                self.flow_held(hold.account, hold.amount);
-                self.open.insert(hold.id, OpenHold::new(hold));
-                self.changed.insert(hold.id);
+                self.movements.hold(hold.account, hold.amount);
             }
-            Record::Extend(_) | Record::Dispatch(_) | Record::Checkpoint(_) => {
+            record @ (Record::Extend(_) | Record::Dispatch(_) | Record::Checkpoint(_)) => {
                 let Some(open) = self.open.get_mut(&record.id()) else {
                     self.repeat();
                     return;
                 };
-                let (extra, account) = (open.note(record), open.account);
-                self.changed.insert(record.id());
-                self.flow_held(account, extra);
+                let extra = open.hold.note(record, &mut self.names);
+                open.is_changed = true;
+                self.movements.hold(open.hold.account, extra);
             }
-            Record::Settle(settle) => self.settle(settle, bytes),
-            Record::Void(void) => self.void(void, bytes),
+            Record::Settle(settle) => self.settle(settle, entry),
+            Record::Void(void) => self.void(void, entry),
             Record::Refused(refused) => self.refused(refused),
         }
     }
@@ -324,26 +139,15 @@ impl Fold {
     /// Sums outside the range of an account. Unbalanced entries cannot
     /// arise here and are refused all the same.
     pub fn finish(mut self) -> Result<Effects, JournalError> {
-        let entries = self
-            .entries
-            .into_iter()
-            .map(|(account, sum)| {
-                let amount = i64::try_from(sum).map_err(|_| JournalError::OutOfRange)?;
-                Ok((account, Nanos(amount)))
-            })
-            .collect::<Result<Vec<_>, JournalError>>()?;
-        self.effects.journal = Journal::new(entries)?;
-        let changed = self.changed;
-        self.effects.opened = self
-            .open
-            .into_values()
-            .filter(|hold| changed.contains(&hold.id))
-            .collect();
+        self.effects.journal = self.movements.journal()?;
+        let open = self.open.into_values();
+        let changed = open.filter(|open| open.is_changed).map(|open| open.hold);
+        self.effects.opened = changed.collect();
         self.effects.opened.sort_by_key(|hold| hold.id);
         Ok(self.effects)
     }
 
-    fn settle(&mut self, settle: &Settle<'_>, bytes: &[u8]) {
+    fn settle(&mut self, settle: &Settle<'_>, entry: &Entry<'_>) {
         let end = &settle.settlement;
         let Some(open) = self.close(end.id) else {
             return;
@@ -361,18 +165,18 @@ impl Fold {
         let used = self.effects.keys.entry((open.key, day)).or_default();
         used.paid = used.paid.saturating_add(settle.paid);
         used.at_ms = used.at_ms.max(end.at_ms);
-        let sums = self
-            .effects
-            .activity
-            .entry(ActivityKey {
-                day,
-                account: open.account,
-                key: open.key,
-                model: facts.model.into(),
-                endpoint: facts.endpoint.into(),
-                provider: facts.provider.into(),
-            })
-            .or_default();
+        let model = self.names.keep_as(&open.model, facts.model);
+        let provider = self.names.keep_as(&open.provider, facts.provider);
+        let endpoint = self.names.keep_as(&open.endpoint, facts.endpoint);
+        let of = ActivityKey {
+            day,
+            account: open.account,
+            key: open.key,
+            model: Arc::clone(&model),
+            endpoint: Arc::clone(&endpoint),
+            provider: Arc::clone(&provider),
+        };
+        let sums = self.effects.activity.entry(of).or_default();
         sums.requests = sums.requests.saturating_add(1);
         sums.paid = sums.paid.saturating_add(settle.paid);
         if facts.flags.byok {
@@ -392,9 +196,9 @@ impl Fold {
             key: open.key,
             created_at_ms: open.at_ms,
             settled_at_ms: end.at_ms,
-            model: facts.model.into(),
-            provider: facts.provider.into(),
-            endpoint: facts.endpoint.into(),
+            model,
+            provider,
+            endpoint,
             charge: end.charge,
             paid: settle.paid,
             house_loss: loss,
@@ -405,12 +209,12 @@ impl Fold {
             cached: usage.cache_read,
             voided: None,
             failure: facts.failure,
-            record: bytes.to_vec(),
-            link: Some(row_link(bytes, open.at_ms)),
+            record: entry.bytes.to_vec(),
+            link: Some(row_link(&entry.digest, open.at_ms)),
         });
     }
 
-    fn void(&mut self, void: &Void<'_>, bytes: &[u8]) {
+    fn void(&mut self, void: &Void<'_>, entry: &Entry<'_>) {
         let end = &void.voiding;
         let Some(open) = self.close(end.id) else {
             return;
@@ -420,8 +224,9 @@ impl Fold {
         self.questions(end.id, end.at_ms, &end.possible);
         let facts = &end.facts;
         // Version 1 kept no facts: then the hold knows who was asked.
-        let name = |told: &str, known: &str| -> Box<str> {
-            if told.is_empty() { known } else { told }.into()
+        let mut name = |told: &str, known: &Arc<str>| match told {
+            "" => Arc::clone(known),
+            told => self.names.keep_as(known, told),
         };
         let (model, provider, endpoint) = (
             name(facts.model, &open.model),
@@ -463,8 +268,8 @@ impl Fold {
             cached: usage.cache_read,
             voided: Some(end.reason),
             failure: facts.failure,
-            record: bytes.to_vec(),
-            link: Some(row_link(bytes, open.at_ms)),
+            record: entry.bytes.to_vec(),
+            link: Some(row_link(&entry.digest, open.at_ms)),
         });
     }
 
@@ -515,9 +320,9 @@ impl Fold {
                 day,
                 account: open.account,
                 key: open.key,
-                model: attempt.model.into(),
-                endpoint: attempt.endpoint.into(),
-                provider: attempt.provider.into(),
+                model: self.names.keep(attempt.model),
+                endpoint: self.names.keep(attempt.endpoint),
+                provider: self.names.keep(attempt.provider),
                 failure: failure.number(),
             };
             let sums = self.effects.failures.entry(of).or_default();
@@ -538,11 +343,10 @@ impl Fold {
             self.repeat();
             return None;
         };
-        self.changed.remove(&id);
-        if self.before.contains(&id) {
+        if open.is_known {
             self.effects.closed.push(id);
         }
-        Some(open)
+        Some(open.hold)
     }
 
     /// Books the end of a call. Every cost is matched by revenue, of which
@@ -562,49 +366,25 @@ impl Fold {
             if cost.payer == Payer::House {
                 loss = loss.saturating_add(cost.amount);
             }
-            self.flow(
-                LedgerAccount::ProviderInvoiceClearing(cost.provider.into()),
-                LedgerAccount::ProviderCost(cost.provider.into()),
-                cost.amount,
-            );
+            self.movements
+                .cost(&mut self.names, cost.provider, cost.amount);
         }
-        self.flow_held(open.account, Nanos::ZERO.saturating_sub(open.amount));
-        let available = LedgerAccount::CustomerAvailable(open.account);
-        self.flow(available, LedgerAccount::Revenue, paid);
-        self.flow(LedgerAccount::HouseLoss, LedgerAccount::Revenue, loss);
+        let released = Nanos::ZERO.saturating_sub(open.amount);
+        self.movements.hold(open.account, released);
+        self.movements.pay(open.account, paid);
+        self.movements.lose(loss);
         (upstream, loss)
     }
 
     fn questions(&mut self, id: GenerationId, at_ms: u64, possible: &[Cost<'_>]) {
-        self.effects
-            .unreconciled
-            .extend(possible.iter().map(|cost| Unreconciled {
+        for cost in possible {
+            self.effects.unreconciled.push(Unreconciled {
                 id,
-                provider: cost.provider.into(),
+                provider: self.names.keep(cost.provider),
                 at_most: cost.amount,
                 at_ms,
-            }));
-    }
-
-    fn flow_held(&mut self, account: AccountId, amount: Nanos) {
-        self.flow(
-            LedgerAccount::CustomerAvailable(account),
-            LedgerAccount::CustomerHeld(account),
-            amount,
-        );
-    }
-
-    /// Moves `amount` between two accounts: every movement has two sides,
-    /// so the sum of all entries is zero by construction.
-    fn flow(&mut self, from: LedgerAccount, to: LedgerAccount, amount: Nanos) {
-        if amount == Nanos::ZERO {
-            return;
+            });
         }
-        let amount = i128::from(amount.0);
-        let source = self.entries.entry(from).or_default();
-        *source = source.saturating_sub(amount);
-        let sink = self.entries.entry(to).or_default();
-        *sink = sink.saturating_add(amount);
     }
 
     fn see(&mut self, at_ms: u64) {

@@ -3,14 +3,18 @@
 //! Pure: integers, checked arithmetic, time as an argument, no I/O.
 //! [`books`] is the authority on balances while a server runs, [`record`]
 //! is what the local journal remembers, [`fold`] turns records into
-//! bookings for a database, [`chain`] ties records and rows to what came
-//! before them, [`recover`] puts journal and database together at start, and
-//! [`who_pays`] is the table that settles arguments.
+//! bookings for a database, [`chain`] ties records to what came before them,
+//! [`generation`] holds rows to their records, [`recover`] puts journal and
+//! database together at start, and [`who_pays`] is the table that settles
+//! arguments.
 
 pub mod books;
 pub mod chain;
 pub mod fold;
+pub mod generation;
 pub mod journal;
+pub mod names;
+pub mod open_hold;
 pub mod price;
 pub mod record;
 pub mod recover;
@@ -20,8 +24,10 @@ pub use books::{
     Balance, Books, Credit, Exhausted, KeyBalance, KeyState, Lease, Posted, Refusal, Released,
     Subject,
 };
-pub use chain::{Link, RowSum};
-pub use fold::{Effects, Fold, OpenHold};
+pub use chain::Link;
+pub use fold::{Effects, Entry, Fold};
+pub use generation::{GenerationRow, RowSum};
 pub use journal::{GrantKind, Journal, LedgerAccount};
+pub use open_hold::OpenHold;
 pub use price::{Bounds, Charge, PriceError, price, upper_bound};
 pub use record::{Record, Settlement, Voiding};

@@ -14,9 +14,11 @@ use bourse_policy::{SpentByDay, day_of};
 use bourse_vocab::{AccountId, Count, Counts, FailureKind, KeyId, Nanos};
 
 use crate::books::{Books, Credit, KeyState, Refusal};
-use crate::fold::OpenHold;
+use crate::names::Names;
+use crate::open_hold::OpenHold;
+use crate::price::Priced;
 use crate::record::{AttemptFact, Facts, Flags, Record, Settlement, Voiding, checkpoint_line};
-use crate::who_pays::{Attempt, End, Ended, Priced};
+use crate::who_pays::{Attempt, End, Ended};
 
 /// Money as the database has it, and as the journal changes it. Which rows
 /// of the database are needed is known when the journal has been read:
@@ -31,6 +33,7 @@ pub struct Replay {
     paid_by_key: HashMap<KeyId, SpentByDay>,
     open: HashMap<bourse_vocab::GenerationId, OpenHold>,
     repeated: u64,
+    names: Names,
 }
 
 /// How a call that was running is closed.
@@ -64,14 +67,15 @@ impl Replay {
             Record::Hold(hold) => {
                 let known = !self.open.contains_key(&hold.id);
                 if known {
-                    self.open.insert(hold.id, OpenHold::new(hold));
+                    self.open
+                        .insert(hold.id, OpenHold::new(hold, &mut self.names));
                 }
                 known
             }
             Record::Extend(_) | Record::Dispatch(_) | Record::Checkpoint(_) => {
                 match self.open.get_mut(&record.id()) {
                     Some(open) => {
-                        open.note(record);
+                        open.note(record, &mut self.names);
                         true
                     }
                     None => false,

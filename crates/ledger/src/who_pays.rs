@@ -13,6 +13,7 @@
 
 use bourse_vocab::Nanos;
 
+use crate::price::Priced;
 use crate::record::{Cost, Payer, VoidReason};
 
 /// How a call or an attempt ended.
@@ -270,15 +271,6 @@ impl End {
             | Self::LeftDrainCapped => VoidReason::CallerLeft,
         }
     }
-}
-
-/// What one end can be priced at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Priced {
-    /// What the customer would pay, markup included.
-    pub charge: Nanos,
-    /// What the provider charges.
-    pub upstream: Nanos,
 }
 
 /// One attempt, as far as money is concerned.

@@ -7,8 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use bourse_ledger::fold::GenerationRow;
-use bourse_ledger::{LedgerAccount, RowSum, chain};
+use bourse_ledger::{Entry, GenerationRow, LedgerAccount, RowSum, generation};
 use bourse_spool::{Owner, Position};
 use bourse_vocab::{AccountId, GenerationId, KeyId, NodeId};
 
@@ -117,7 +116,7 @@ impl RowReport {
             self.linked = self.linked.saturating_add(1);
             self.sum = self.sum.with(link);
         }
-        let what = match chain::check_row(row) {
+        let what = match generation::check_row(row) {
             Ok(None) => return,
             Ok(Some(what)) => what.to_owned(),
             Err(error) => error.to_string(),
@@ -435,13 +434,11 @@ pub async fn verify(
                 break;
             }
             for bytes in batch.iter() {
-                let record = bourse_ledger::record::decode(bytes).map_err(|source| {
-                    crate::TillError::Record {
-                        position: batch.end(),
-                        source,
-                    }
+                let entry = Entry::read(bytes).map_err(|source| crate::TillError::Record {
+                    position: batch.end(),
+                    source,
                 })?;
-                fold.push(&record, bytes);
+                fold.push(&entry);
                 found.records = found.records.saturating_add(1);
             }
         }

@@ -1,6 +1,7 @@
 //! Finished calls.
 
-use bourse_ledger::fold::{GenerationRow, Unreconciled};
+use bourse_ledger::GenerationRow;
+use bourse_ledger::fold::Unreconciled;
 use bourse_vocab::{AccountId, GenerationId};
 
 use crate::Reply;

@@ -5,11 +5,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use bourse_ledger::fold::{
-    ActivityKey, ActivitySums, FailureOf, FailureSums, GenerationRow, Unreconciled,
-};
+use bourse_ledger::fold::{ActivityKey, ActivitySums, FailureOf, FailureSums, Unreconciled};
 use bourse_ledger::journal::{Journal, grant};
-use bourse_ledger::{Effects, Fold, Lease, OpenHold, RowSum, record};
+use bourse_ledger::{Effects, Entry, Fold, GenerationRow, Lease, OpenHold, RowSum};
 use bourse_policy::{KeyHash, SpentByDay};
 use bourse_spool::Position;
 use bourse_vocab::{AccountId, GenerationId, KeyId, Nanos, NodeId, RowId, RowIds, StoreId};
@@ -437,7 +435,7 @@ impl Journals for MemoryStore {
             before.expect(batch.chain)?;
             let mut fold = Fold::new(state.open.values().cloned());
             for bytes in batch.records {
-                fold.push(&record::decode(bytes)?, bytes);
+                fold.push(&Entry::read(bytes)?);
             }
             let effects = fold.finish()?;
             let repeated = effects.repeated;

@@ -6,9 +6,11 @@
 //! in one file for each noun, so that two databases cannot come to differ.
 
 pub(crate) mod account;
+pub(crate) mod activity;
 pub(crate) mod apply;
 pub(crate) mod audit;
 pub(crate) mod generation;
+pub(crate) mod hold;
 pub(crate) mod key;
 #[cfg(test)]
 mod portable;

@@ -7,15 +7,18 @@
 //! beside a running server; the two take turns by SQLite's own lock.
 
 pub(crate) mod address;
+mod places;
 mod session;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
 
+use self::places::Places;
 use self::session::{SqliteSession, explain};
 use crate::sql::schema::MIGRATIONS;
 use crate::sql::value::Value;
@@ -61,6 +64,7 @@ pub struct Sqlite {
     writer: SqlitePool,
     readers: SqlitePool,
     lookups: SqlitePool,
+    places: Arc<Places>,
 }
 
 impl SqlStore<Sqlite> {
@@ -120,6 +124,7 @@ impl SqlStore<Sqlite> {
             lookups: lookups.map_err(|error| explain(error, &file))?,
             file,
             writer,
+            places: Arc::default(),
         };
         let found = backend.version().await?;
         if version(&found) < version(VERSION_MIN) {
@@ -177,6 +182,7 @@ impl Backend for Sqlite {
             let session = SqliteSession {
                 inner,
                 file: self.file.clone(),
+                places: Arc::clone(&self.places),
             };
             Ok(Box::new(session) as Box<dyn Session>)
         })

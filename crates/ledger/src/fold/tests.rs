@@ -1,9 +1,11 @@
 #![allow(clippy::arithmetic_side_effects)] // Small numbers in tests.
 
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 
 use super::*;
-use crate::record::{Extend, Facts, Settlement, VoidReason, Voiding};
+use crate::record::{Extend, Facts, Hold, Settlement, VoidReason, Voiding};
 
 const ACCOUNT: AccountId = AccountId(1);
 const KEY: KeyId = KeyId(1);
@@ -75,7 +77,11 @@ fn cost(provider: &'static str, amount: i64, payer: Payer) -> Cost<'static> {
 fn fold(open: Vec<OpenHold>, records: &[Record<'_>]) -> Effects {
     let mut fold = Fold::new(open);
     for record in records {
-        fold.push(record, b"bytes");
+        fold.push(&Entry {
+            record: record.clone(),
+            bytes: b"bytes",
+            digest: Digest::of(b"bytes"),
+        });
     }
     fold.finish().unwrap()
 }

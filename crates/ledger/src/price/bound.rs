@@ -13,8 +13,9 @@ use bourse_vocab::money::PICOS_PER_NANO;
 use bourse_vocab::usage::TOKENS_MAX;
 use bourse_vocab::{Nanos, PicosPerUnit, PromptFacts};
 
+use super::Filled;
+use super::charge::{PriceError, markup, round_up};
 use super::prompt::prompt_tokens_max;
-use super::{Filled, PriceError, markup, round_up};
 
 /// What is known of a call before it is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

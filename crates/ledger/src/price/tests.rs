@@ -3,6 +3,7 @@
 use bourse_catalog::{ImageTokens, Tier};
 use bourse_vocab::PromptFacts;
 use bourse_vocab::facts::{Detail, Image, Kind, Medium, PixelSize, Source};
+use bourse_vocab::usage::TOKENS_MAX;
 use bourse_vocab::{AccountId, GenerationId, KeyId};
 use proptest::prelude::*;
 

@@ -191,6 +191,7 @@ fn arguments(values: &[Value<'_>]) -> Result<PgArguments, StoreError> {
         let added = match value {
             Value::Int(value) => arguments.add(*value),
             Value::Text(text) => arguments.add(text.as_deref()),
+            Value::Name(name) => arguments.add(&***name),
             Value::Bytes(bytes) => arguments.add(*bytes),
             Value::Id(bytes) => arguments.add(bytes.as_slice()),
         };

@@ -1,16 +1,13 @@
-//! Finished calls and daily sums.
+//! Finished calls, and questions about them.
 
-use bourse_ledger::fold::{
-    ActivityKey, ActivitySums, FailureOf, FailureSums, GenerationRow, Unreconciled,
-};
+use bourse_ledger::fold::Unreconciled;
 use bourse_ledger::record::VoidReason;
-use bourse_ledger::{Link, RowSum};
+use bourse_ledger::{GenerationRow, Link, RowSum};
 use bourse_vocab::{AccountId, FailureKind, GenerationId, KeyId};
 
-use super::text::texts;
+use super::text::{Many, texts};
 use super::value::{Row, Value, damaged};
-use super::{Backend, Session, SqlStore};
-use crate::activity::{Activity, ActivityQuery, ActivityRow, FailureRow};
+use super::{Backend, Session, SqlStore, Writer};
 use crate::audit::RowReport;
 use crate::generation::{Generations, SettledPage};
 use crate::{Reply, StoreError};
@@ -34,21 +31,22 @@ texts! {
         "WHERE id > $1 AND settled_at_ms >= $2 AND settled_at_ms < $3 ORDER BY id LIMIT $4"
     );
     AFTER = select!("WHERE id > $1 ORDER BY id LIMIT $2");
-    FAILURES = "SELECT day, account_id, key_id, model, endpoint, provider, failure, \
-        CAST(SUM(calls) AS BIGINT), CAST(SUM(attempts) AS BIGINT) FROM failures \
-        WHERE account_id = $1 AND day BETWEEN $2 AND $3 AND ($4 IS NULL OR key_id = $4) \
-        GROUP BY account_id, day, key_id, model, endpoint, provider, failure \
-        ORDER BY day, model, endpoint, provider, key_id, failure";
     UNRECONCILED = "SELECT generation_id, provider, at_most, at_ms FROM reconcile \
         ORDER BY id LIMIT $1";
-    ACTIVITY = "SELECT day, account_id, MIN(key_id), model, endpoint, provider, \
-        CAST(SUM(requests) AS BIGINT), CAST(SUM(paid) AS BIGINT), CAST(SUM(byok) AS BIGINT), \
-        CAST(SUM(prompt) AS BIGINT), CAST(SUM(completion) AS BIGINT), \
-        CAST(SUM(reasoning) AS BIGINT), CAST(SUM(cached) AS BIGINT) FROM activity \
-        WHERE account_id = $1 AND day BETWEEN $2 AND $3 AND ($4 IS NULL OR key_id = $4) \
-        GROUP BY account_id, day, model, endpoint, provider \
-        ORDER BY day, model, endpoint, provider";
+    ASK = "INSERT INTO reconcile (id, generation_id, provider, at_most, at_ms) \
+        VALUES ($1, $2, $3, $4, $5) ON CONFLICT (id) DO NOTHING";
 }
+
+static FINISH: Many = Many::rows(
+    "INSERT INTO generations (id, account_id, key_id, created_at_ms, settled_at_ms, model, \
+     provider, endpoint, charge, paid, house_loss, upstream, prompt, completion, reasoning, \
+     cached, voided, failure, record, link)",
+    20,
+    "",
+);
+/// The statements above that take lists.
+#[cfg(test)]
+pub(in crate::sql) static LISTS: &[(&str, &Many)] = &[("FINISH", &FINISH)];
 
 fn generation_row(mut row: Row) -> Result<GenerationRow, StoreError> {
     Ok(GenerationRow {
@@ -109,22 +107,62 @@ pub(super) async fn check_rows(
     }
 }
 
-fn failure_row(mut row: Row) -> Result<FailureRow, StoreError> {
-    Ok(FailureRow {
-        of: FailureOf {
-            day: row.unsigned()?,
-            account: AccountId(row.unsigned()?),
-            key: KeyId(row.unsigned()?),
-            model: row.text()?,
-            endpoint: row.text()?,
-            provider: row.text()?,
-            failure: row.unsigned()?,
-        },
-        sums: FailureSums {
-            calls: row.unsigned()?,
-            attempts: row.unsigned()?,
-        },
-    })
+/// Writes calls that have ended.
+pub(super) async fn write(
+    session: &mut dyn Session,
+    rows: &[GenerationRow],
+) -> Result<(), StoreError> {
+    for (text, piece) in FINISH.pieces(rows) {
+        let mut values: Vec<Value<'_>> = Vec::with_capacity(piece.len() * FINISH.width);
+        for row in piece {
+            values.extend([
+                row.id.into(),
+                row.account.into(),
+                row.key.into(),
+                row.created_at_ms.into(),
+                row.settled_at_ms.into(),
+                (&row.model).into(),
+                (&row.provider).into(),
+                (&row.endpoint).into(),
+                row.charge.into(),
+                row.paid.into(),
+                row.house_loss.into(),
+                row.upstream.into(),
+                row.prompt.into(),
+                row.completion.into(),
+                row.reasoning.into(),
+                row.cached.into(),
+                row.voided.map(VoidReason::number).into(),
+                row.failure.map_or(0, FailureKind::number).into(),
+                row.record.as_slice().into(),
+                // Every new row has one.
+                Value::Bytes(row.link.as_ref().map_or(&[], |link| &link.0)),
+            ]);
+        }
+        session.change(text, &values).await?;
+    }
+    Ok(())
+}
+
+/// Notes a question for reconciliation.
+pub(super) async fn ask(
+    session: &mut dyn Session,
+    writer: Writer<'_>,
+    question: &Unreconciled,
+) -> Result<(), StoreError> {
+    for id in writer.fresh_ids(question.at_ms) {
+        let values = [
+            id.into(),
+            question.id.into(),
+            (&question.provider).into(),
+            question.at_most.into(),
+            question.at_ms.into(),
+        ];
+        if session.change(ASK, &values).await? > 0 {
+            return Ok(());
+        }
+    }
+    Err(StoreError::Exists("question for reconciliation"))
 }
 
 fn question(mut row: Row) -> Result<Unreconciled, StoreError> {
@@ -134,27 +172,6 @@ fn question(mut row: Row) -> Result<Unreconciled, StoreError> {
         at_most: row.nanos()?,
         at_ms: row.unsigned()?,
     })
-}
-
-fn activity_row(mut row: Row) -> Result<ActivityRow, StoreError> {
-    let of = ActivityKey {
-        day: row.unsigned()?,
-        account: AccountId(row.unsigned()?),
-        key: KeyId(row.unsigned()?),
-        model: row.text()?,
-        endpoint: row.text()?,
-        provider: row.text()?,
-    };
-    let sums = ActivitySums {
-        requests: row.unsigned()?,
-        paid: row.nanos()?,
-        byok: row.nanos()?,
-        prompt: row.unsigned()?,
-        completion: row.unsigned()?,
-        reasoning: row.unsigned()?,
-        cached: row.unsigned()?,
-    };
-    Ok(ActivityRow { of, sums })
 }
 
 impl<B: Backend> Generations for SqlStore<B> {
@@ -195,34 +212,6 @@ impl<B: Backend> Generations for SqlStore<B> {
                 .rows(UNRECONCILED, &[count_max.into()])
                 .await?;
             rows.into_iter().map(question).collect()
-        })
-    }
-}
-
-impl<B: Backend> Activity for SqlStore<B> {
-    fn activity(&self, query: ActivityQuery) -> Reply<'_, Vec<ActivityRow>> {
-        Box::pin(async move {
-            let values = [
-                query.account.into(),
-                query.first_day.into(),
-                query.last_day.into(),
-                query.key.map(|key| key.0).into(),
-            ];
-            let rows = self.read().await?.rows(ACTIVITY, &values).await?;
-            rows.into_iter().map(activity_row).collect()
-        })
-    }
-
-    fn failures(&self, query: ActivityQuery) -> Reply<'_, Vec<FailureRow>> {
-        Box::pin(async move {
-            let values = [
-                query.account.into(),
-                query.first_day.into(),
-                query.last_day.into(),
-                query.key.map(|key| key.0).into(),
-            ];
-            let rows = self.read().await?.rows(FAILURES, &values).await?;
-            rows.into_iter().map(failure_row).collect()
         })
     }
 }

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::schema::{BOOKKEEPING, MIGRATIONS};
-use super::{account, apply, audit, generation, key, schema};
+use super::{account, activity, apply, audit, generation, hold, key, schema};
 
 /// Words that a statement may have: the same in both products, and neither
 /// sequences, triggers, JSON, clocks, `COPY`, `UNNEST`, advisory locks, `SKIP
@@ -186,9 +186,11 @@ fn shared() -> Vec<(String, String)> {
     for (noun, texts) in [
         ("sql", super::TEXTS),
         ("account", account::TEXTS),
+        ("activity", activity::TEXTS),
         ("apply", apply::TEXTS),
         ("audit", audit::TEXTS),
         ("generation", generation::TEXTS),
+        ("hold", hold::TEXTS),
         ("key", key::TEXTS),
         ("schema", schema::TEXTS),
     ] {
@@ -200,7 +202,9 @@ fn shared() -> Vec<(String, String)> {
     }
     for (noun, lists) in [
         ("account", account::LISTS),
-        ("apply", apply::LISTS),
+        ("activity", activity::LISTS),
+        ("generation", generation::LISTS),
+        ("hold", hold::LISTS),
         ("key", key::LISTS),
     ] {
         all.extend(

@@ -5,6 +5,7 @@
 //! this crate knows a driver.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use bourse_vocab::{AccountId, GenerationId, KeyId, Nanos, NodeId};
 
@@ -17,6 +18,8 @@ pub enum Value<'v> {
     Int(Option<i64>),
     /// A text. Never with a NUL, see [`storable`].
     Text(Option<Cow<'v, str>>),
+    /// A text that many rows have. Never with a NUL either.
+    Name(&'v Arc<str>),
     /// Bytes.
     Bytes(&'v [u8]),
     /// A generation id, most significant byte first, so that ids sort by time.
@@ -123,6 +126,15 @@ impl From<GenerationId> for Value<'_> {
 impl<'v> From<&'v str> for Value<'v> {
     fn from(text: &'v str) -> Self {
         Self::Text(Some(storable(text)))
+    }
+}
+
+impl<'v> From<&'v Arc<str>> for Value<'v> {
+    fn from(name: &'v Arc<str>) -> Self {
+        match storable(name) {
+            Cow::Borrowed(_) => Self::Name(name),
+            Cow::Owned(changed) => Self::Text(Some(Cow::Owned(changed))),
+        }
     }
 }
 
@@ -235,8 +247,8 @@ impl Row {
     }
 
     /// A text that will not grow.
-    pub fn text(&mut self) -> Result<Box<str>, StoreError> {
-        Ok(self.string()?.into_boxed_str())
+    pub fn text(&mut self) -> Result<Arc<str>, StoreError> {
+        Ok(self.string()?.into())
     }
 
     /// Bytes.

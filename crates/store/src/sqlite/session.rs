@@ -1,6 +1,7 @@
 //! A connection to SQLite, and how its driver's types become ours.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bourse_ledger::journal::JournalError;
 use sqlx::pool::PoolConnection;
@@ -10,6 +11,7 @@ use sqlx::{
     TypeInfo as _, ValueRef as _,
 };
 
+use super::places::Places;
 use crate::sql::Session;
 use crate::sql::value::{Field, Row, Value, damaged};
 use crate::{Reply, StoreError};
@@ -23,6 +25,7 @@ pub(super) enum Inner {
 pub(super) struct SqliteSession {
     pub(super) inner: Inner,
     pub(super) file: PathBuf,
+    pub(super) places: Arc<Places>,
 }
 
 impl SqliteSession {
@@ -45,6 +48,7 @@ impl SqliteSession {
 impl Session for SqliteSession {
     fn rows<'a>(&'a mut self, text: &'static str, values: &'a [Value<'a>]) -> Reply<'a, Vec<Row>> {
         Box::pin(async move {
+            let text = AssertSqlSafe(self.places.text(text));
             let query = sqlx::query_with(text, arguments(values)?);
             let rows = query.fetch_all(self.connection()).await;
             let rows = rows.map_err(|error| explain(error, &self.file))?;
@@ -54,6 +58,7 @@ impl Session for SqliteSession {
 
     fn change<'a>(&'a mut self, text: &'static str, values: &'a [Value<'a>]) -> Reply<'a, u64> {
         Box::pin(async move {
+            let text = AssertSqlSafe(self.places.text(text));
             let query = sqlx::query_with(text, arguments(values)?);
             let done = query.execute(self.connection()).await;
             Ok(done
@@ -103,6 +108,7 @@ fn arguments(values: &[Value<'_>]) -> Result<SqliteArguments, StoreError> {
         let added = match value {
             Value::Int(value) => arguments.add(*value),
             Value::Text(text) => arguments.add(text.as_deref()),
+            Value::Name(name) => arguments.add(Arc::clone(name)),
             Value::Bytes(bytes) => arguments.add(*bytes),
             Value::Id(bytes) => arguments.add(bytes.as_slice()),
         };

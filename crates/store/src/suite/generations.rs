@@ -1,6 +1,6 @@
 //! Finished calls.
 
-use bourse_ledger::fold::GenerationRow;
+use bourse_ledger::GenerationRow;
 use bourse_vocab::{AccountId, GenerationId, Nanos};
 
 use super::{ACCOUNT, Caller, NOW, apply, assert_balanced, hold, id, set_up, settle};

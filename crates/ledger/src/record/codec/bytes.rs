@@ -97,6 +97,17 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn number(&mut self, field: &'static str) -> Result<u64, DecodeError> {
+        // Most numbers are tags, lengths and small counts: one byte.
+        match self.rest {
+            [byte, rest @ ..] if byte & 0x80 == 0 => {
+                self.rest = rest;
+                Ok(u64::from(*byte))
+            }
+            _ => self.long_number(field),
+        }
+    }
+
+    fn long_number(&mut self, field: &'static str) -> Result<u64, DecodeError> {
         let mut value: u64 = 0;
         for shift in (0..64).step_by(7) {
             let byte = self.byte(field)?;

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::io::Write;
 
-use bourse_ledger::fold::GenerationRow;
+use bourse_ledger::GenerationRow;
 use bourse_ledger::record::{self, Record};
 use bourse_store::SettledPage;
 use bourse_vocab::AccountId;

@@ -1,0 +1,181 @@
+//! A finished call's row, and how an edited one is recognised.
+//!
+//! A row carries a hash of its record ([`row_link`]), and the store keeps
+//! the sum of all rows' hashes ([`RowSum`]). An edited row does not match its
+//! own hash, and one that was removed or put in is missing from the sum. The
+//! sum does not depend on an order, so that rows can be checked in any, and
+//! old ones can be taken out of it when they are dropped.
+
+use std::sync::Arc;
+
+use bourse_vocab::{AccountId, FailureKind, GenerationId, KeyId, Nanos};
+
+use crate::chain::{Digest, Link, row_link};
+use crate::record::{self, DecodeError, RecomputeError, Record, VoidReason};
+
+/// One call that has ended, as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GenerationRow {
+    /// The call.
+    pub id: GenerationId,
+    /// Who paid.
+    pub account: AccountId,
+    /// With which key.
+    pub key: KeyId,
+    /// When the hold was made, in milliseconds since 1970.
+    pub created_at_ms: u64,
+    /// When it was settled.
+    pub settled_at_ms: u64,
+    /// Slug of the model.
+    pub model: Arc<str>,
+    /// Slug of the provider.
+    pub provider: Arc<str>,
+    /// The endpoint's id.
+    pub endpoint: Arc<str>,
+    /// What the call costs by the price list.
+    pub charge: Nanos,
+    /// What the customer paid.
+    pub paid: Nanos,
+    /// What we paid in the customer's stead.
+    pub house_loss: Nanos,
+    /// What providers charge, over all attempts.
+    pub upstream: Nanos,
+    /// Input tokens.
+    pub prompt: u64,
+    /// Output tokens.
+    pub completion: u64,
+    /// Output tokens spent on reasoning.
+    pub reasoning: u64,
+    /// Input tokens read from a cache.
+    pub cached: u64,
+    /// Why it cost its customer nothing; `None` if it was settled.
+    pub voided: Option<VoidReason>,
+    /// What went wrong, if anything did.
+    pub failure: Option<FailureKind>,
+    /// The whole record, in the journal's encoding.
+    pub record: Vec<u8>,
+    /// See [`row_link`]; rows from before there were links have
+    /// none.
+    pub link: Option<Link>,
+}
+
+impl GenerationRow {
+    /// Whether the call counts in the books: it was settled, or cost us
+    /// something. The others are kept for what went wrong.
+    #[must_use]
+    pub fn is_in_books(&self) -> bool {
+        self.voided.is_none() || self.upstream != Nanos::ZERO
+    }
+}
+
+/// The sum of rows' hashes, in whatever order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RowSum(pub u128);
+
+impl RowSum {
+    /// With one more row.
+    #[must_use]
+    pub const fn with(self, row: Link) -> Self {
+        Self(self.0.wrapping_add(u128::from_le_bytes(row.0)))
+    }
+
+    /// With the rows of another sum.
+    #[must_use]
+    pub const fn plus(self, other: Self) -> Self {
+        Self(self.0.wrapping_add(other.0))
+    }
+}
+
+/// What is wrong with a stored row, if anything is: its hash, or a column
+/// that does not say what its record says. Rows from before there were
+/// hashes are held to their record only.
+///
+/// # Errors
+/// A record that cannot be read.
+pub fn check_row(row: &GenerationRow) -> Result<Option<&'static str>, DecodeError> {
+    let intact = |link| link == row_link(&Digest::of(&row.record), row.created_at_ms);
+    if row.link.is_some_and(|link| !intact(link)) {
+        return Ok(Some("its record was changed"));
+    }
+    let record = record::decode(&row.record)?;
+    let wrong = |is_right: bool, what| (!is_right).then_some(what);
+    Ok(match &record {
+        Record::Settle(settle) => {
+            let end = &settle.settlement;
+            let usage = end.facts.counts.usage();
+            let total = record::recompute(&record).map(|charge| charge.total);
+            let priced = match total {
+                Ok(total) => total == end.charge,
+                Err(RecomputeError::NoLines) => true,
+                Err(_) => false,
+            };
+            wrong(end.id == row.id, "its id is not its record's")
+                .or(wrong(
+                    end.account == row.account,
+                    "the account is not its record's",
+                ))
+                .or(wrong(settle.key == row.key, "the key is not its record's"))
+                .or(wrong(
+                    end.at_ms == row.settled_at_ms,
+                    "the moment is not its record's",
+                ))
+                .or(wrong(
+                    end.charge == row.charge && settle.paid == row.paid,
+                    "what was charged or paid is not its record's",
+                ))
+                .or(wrong(
+                    (
+                        usage.prompt,
+                        usage.completion,
+                        usage.reasoning,
+                        usage.cache_read,
+                    ) == (row.prompt, row.completion, row.reasoning, row.cached),
+                    "the tokens are not its record's",
+                ))
+                .or(wrong(
+                    *end.facts.model == *row.model
+                        && *end.facts.provider == *row.provider
+                        && *end.facts.endpoint == *row.endpoint,
+                    "model, provider or endpoint are not its record's",
+                ))
+                .or(wrong(priced, "its price lines do not make its charge"))
+        }
+        Record::Void(void) => {
+            let end = &void.voiding;
+            wrong(end.id == row.id, "its id is not its record's")
+                .or(wrong(
+                    end.account == row.account,
+                    "the account is not its record's",
+                ))
+                .or(wrong(void.key == row.key, "the key is not its record's"))
+                .or(wrong(
+                    end.at_ms == row.settled_at_ms,
+                    "the moment is not its record's",
+                ))
+                .or(wrong(
+                    row.charge.0 == 0 && row.paid.0 == 0,
+                    "it was voided and has a charge",
+                ))
+        }
+        _ => Some("its record is not the end of a call"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sum_of_rows_knows_them_in_any_order() {
+        let link = |record: &[u8], at_ms| row_link(&Digest::of(record), at_ms);
+        let rows = [link(b"a", 1), link(b"b", 1), link(b"a", 2)];
+        let sum = |order: [usize; 3]| {
+            order
+                .iter()
+                .fold(RowSum::default(), |sum, at| sum.with(rows[*at]))
+        };
+        assert_eq!(sum([0, 1, 2]), sum([2, 0, 1]));
+        assert_ne!(sum([0, 1, 2]), sum([0, 1, 1]));
+        assert_ne!(rows[0], rows[2]);
+    }
+}
