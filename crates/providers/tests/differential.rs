@@ -615,10 +615,12 @@ impl Choice {
 fn by_bytes<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Heard {
     let mut relay = StreamRelay::new(&STAMP, false);
     let mut out = Vec::new();
-    let fed = pieces
+    let mut fed = pieces
         .into_iter()
-        .try_for_each(|piece| relay.feed(piece, &mut out))
-        .and_then(|()| relay.end());
+        .try_for_each(|piece| relay.feed(piece, &mut out));
+    if fed.is_ok() {
+        fed = relay.end(&mut out);
+    }
     let usage = settled(relay.usage().copied());
     if fed.is_ok() {
         relay.settle(&usage, &BILL, &mut out);

@@ -141,7 +141,7 @@ fn a_model_is_meant_by_any_of_its_names() {
             77,
             "{name}"
         );
-        let endpoint = snapshot.endpoint_by_id("a/b@one").unwrap();
+        let endpoint = endpoint_with_id(&snapshot, "a/b@one").unwrap();
         assert_eq!(endpoint.max_output, Some(7), "{name}");
     }
 }
