@@ -211,10 +211,7 @@ impl<'a> Writer<'a> {
                         content.push(written);
                     } else {
                         self.lose(&at, "moved to a user message after the tool's");
-                        self.waiting.push(Content {
-                            cache: None,
-                            ..written
-                        });
+                        self.waiting.push(written.unmarked());
                     }
                 }
             }
@@ -233,7 +230,7 @@ impl<'a> Writer<'a> {
                 .put("role", "tool")
                 .put("tool_call_id", call_id)
                 .nested("content", |out| {
-                    write_content(out, &content, None, leftovers)
+                    write_content(out, &content, None, leftovers);
                 });
             for (name, value) in members {
                 message.put(name, value);
@@ -347,10 +344,7 @@ impl<'a> Writer<'a> {
             Part::Image { .. } if assistant => {
                 if self.dialect.media_anywhere {
                     let image = self.content(at, origin, part);
-                    sorted.images.extend(image.map(|image| Content {
-                        cache: None,
-                        ..image
-                    }));
+                    sorted.images.extend(image.map(Content::unmarked));
                 } else {
                     self.lose(at, "the provider takes no pictures in answers");
                 }

@@ -30,6 +30,14 @@ impl<'a> Content<'a> {
         }
     }
 
+    /// The same without its breakpoint.
+    pub fn unmarked(self) -> Self {
+        Self {
+            cache: None,
+            ..self
+        }
+    }
+
     /// Writes the unknown members of the part, or of the object at `inner`.
     fn leftovers(&self, object: &mut Object<'_>, leftovers: &Leftovers<'_>, inner: &str) {
         if let Some(origin) = &self.origin {
