@@ -362,6 +362,10 @@ impl Core {
         if let Some(template) = Template::learn(&data, written, start, &seen) {
             self.templates.truncate(TEMPLATES_MAX.saturating_sub(1));
             self.templates.insert(0, template);
+        } else if seen.thinks {
+            // The sort at the front is not the latest: what it says now ends
+            // the thought, and must be looked at.
+            self.templates.retain(|template| !template.speaks());
         }
         self.note(seen);
         Ok(())

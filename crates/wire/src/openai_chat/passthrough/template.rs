@@ -156,6 +156,11 @@ impl Template {
         self.thinks
     }
 
+    /// Whether it says something that is no thought.
+    pub const fn speaks(&self) -> bool {
+        self.speaks
+    }
+
     /// Whether it writes the number of a call, which is good until another
     /// begins.
     pub const fn continues_call(&self) -> bool {

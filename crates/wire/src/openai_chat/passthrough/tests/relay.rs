@@ -411,6 +411,22 @@ fn a_stream_ends_with_its_price_or_with_an_honest_error() {
     );
 }
 
+#[test]
+fn a_thought_after_text_is_another_piece_also_when_the_one_before_was_of_no_known_sort() {
+    let text = stream(&[
+        r#"{"choices":[{"index":0,"delta":{"content":"a"}}]}"#,
+        r#"{"choices":[{"index":0,"delta":{"reasoning":"b"}}],"usage":{"prompt_tokens":1}}"#,
+        r#"{"choices":[{"index":0,"delta":{"content":"c"}}]}"#,
+        r#"{"choices":[{"index":0,"delta":{"reasoning":"d"}}]}"#,
+    ]);
+    let out = relay(&text).text;
+    let second = out.split("\n\n").nth(3).unwrap();
+    assert!(
+        second.contains(r#""text":"d","format":"unknown","index":1"#),
+        "{second}"
+    );
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
