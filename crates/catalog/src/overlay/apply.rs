@@ -91,6 +91,17 @@ fn known_as(raw: &RawCatalog, name: &str) -> Option<String> {
     known.map(|(slug, _)| slug.clone())
 }
 
+/// A name that another model has already is not given twice.
+fn claim_names(raw: &RawCatalog, over: &OverlayModel, at: &mut Reader<'_>) {
+    for alias in &over.aliases {
+        let listed = raw.models.contains_key(alias).then(|| alias.clone());
+        let other = listed.or_else(|| known_as(raw, alias));
+        if let Some(other) = other.filter(|other| *other != over.slug) {
+            at.wrong("aliases", format!("\"{alias}\" already names {other}"));
+        }
+    }
+}
+
 fn apply_model(raw: &mut RawCatalog, over: &OverlayModel, at: &mut Reader<'_>) {
     if !is_slug(&over.slug) {
         at.wrong(
@@ -110,12 +121,7 @@ fn apply_model(raw: &mut RawCatalog, over: &OverlayModel, at: &mut Reader<'_>) {
     let input = at.modalities("input_modalities", over.input_modalities.as_deref());
     let output = at.modalities("output_modalities", over.output_modalities.as_deref());
     let parameters = at.parameters("supported_parameters", over.supported_parameters.as_deref());
-    for alias in &over.aliases {
-        let other = known_as(raw, alias).or_else(|| raw.models.get(alias).map(|_| alias.clone()));
-        if let Some(other) = other.filter(|other| *other != over.slug) {
-            at.wrong("aliases", format!("\"{alias}\" already names {other}"));
-        }
-    }
+    claim_names(raw, over, at);
     let is_new = !raw.models.contains_key(&over.slug);
     let model = raw
         .models
