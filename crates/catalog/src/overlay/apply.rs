@@ -26,7 +26,11 @@ pub(crate) fn apply(
     }
     for (index, model) in overlay.models.iter().enumerate() {
         let mut at = Reader::new(format!("{prefix}models[{index}]"), problems);
-        apply_model(raw, model, &mut at);
+        let named = known_as(raw, &model.slug).map(|slug| OverlayModel {
+            slug,
+            ..model.clone()
+        });
+        apply_model(raw, named.as_ref().unwrap_or(model), &mut at);
     }
 }
 
@@ -110,11 +114,6 @@ fn apply_model(raw: &mut RawCatalog, over: &OverlayModel, at: &mut Reader<'_>) {
         );
         return;
     }
-    let named = known_as(raw, &over.slug).map(|slug| OverlayModel {
-        slug,
-        ..over.clone()
-    });
-    let over = named.as_ref().unwrap_or(over);
     if over.context_length == Some(0) {
         at.wrong("context_length", "must be more than zero");
     }
