@@ -61,27 +61,38 @@ postgres_free_port() {
   printf '%s\n' "$port"
 }
 
+# Runs a command that outlives us: in a session of its own, with none of our
+# open files but its first three. Callers have pipes of their own open (test
+# runners, `cargo`, a `tee`), and whoever reads one to its end waits for every
+# process that has it.
+postgres_apart() { # command...
+  local fd
+  for fd in /proc/"$BASHPID"/fd/*; do
+    fd=${fd##*/}
+    [ "$fd" -le 2 ] || eval "exec $fd>&-"
+  done
+  exec setsid "$@"
+}
+
 postgres_run() { # dir
   local dir=$1 bin as port
   bin=$(postgres_bin)
   read -ra as <<<"$(postgres_as)"
   port=$(cat "$dir/port")
   [ ! -e "$dir/log" ] || mv "$dir/log" "$dir/log.before"
-  # A session of its own, and nothing of ours left open: whoever waits for
-  # the end of our output must not wait for the server's. It starts in a
-  # directory that everybody may enter.
+  # It starts in a directory that everybody may enter.
   (
-    cd / && exec ${as[@]+"${as[@]}"} setsid "$bin/postgres" -D "$dir/data" -p "$port" \
+    cd / && postgres_apart ${as[@]+"${as[@]}"} "$bin/postgres" -D "$dir/data" -p "$port" \
       -c listen_addresses=127.0.0.1 -c unix_socket_directories= \
       -c max_connections="$POSTGRES_CONNECTIONS_MAX" -c shared_buffers=32MB \
       -c fsync=off -c full_page_writes=off \
       -c autovacuum_naptime=600 -c log_min_messages=warning
-  ) </dev/null >>"$dir/log" 2>&1 3>&- 9>&- &
-  local waited=0
-  until "$bin/pg_isready" -q -h 127.0.0.1 -p "$port" -U postgres; do
+  ) </dev/null >>"$dir/log" 2>&1 &
+  local end=$((SECONDS + POSTGRES_START_MAX))
+  until "$bin/pg_isready" -q -t 1 -h 127.0.0.1 -p "$port" -U postgres; do
     sleep 0.1
-    waited=$((waited + 1))
-    if [ "$waited" -gt $((POSTGRES_START_MAX * 10)) ] || grep FATAL "$dir/log" | grep -qv 'starting up'; then
+    # By the clock: where nobody answers, each look takes a second.
+    if [ "$SECONDS" -gt "$end" ] || grep FATAL "$dir/log" | grep -qv 'starting up'; then
       echo "PostgreSQL did not start in $dir:" >&2
       tail -n 20 "$dir/log" >&2
       return 1
@@ -159,7 +170,11 @@ postgres_shared() {
   root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
   dir=${TMPDIR:-/tmp}/bourse-postgres-$(id -u)-$(printf '%s' "$root" | cksum | cut -d' ' -f1)
   (
-    flock 9
+    # Whoever is before us starts a server, and stops an old one first.
+    flock -w $((2 * POSTGRES_START_MAX)) 9 || {
+      echo "another process has kept $dir.lock for too long" >&2
+      exit 1
+    }
     if [ -e "$dir/used" ] && "$(postgres_bin)/pg_isready" -q -h 127.0.0.1 -p "$(cat "$dir/port")" -U postgres; then
       touch "$dir/used"
       postgres_url "$dir"
@@ -168,7 +183,7 @@ postgres_shared() {
     [ ! -d "$dir" ] || postgres_stop "$dir"
     postgres_start "$dir" || exit 1
     touch "$dir/used"
-    setsid bash "${BASH_SOURCE[0]}" reap "$dir" "$dir.lock" </dev/null >/dev/null 2>&1 9>&- &
+    (postgres_apart bash "${BASH_SOURCE[0]}" reap "$dir" "$dir.lock") </dev/null >/dev/null 2>&1 &
   ) 9>"$dir.lock"
 }
 
@@ -198,7 +213,7 @@ if [ "${BASH_SOURCE[0]}" = "$0" ]; then
     start)
       postgres_start "$2"
       if [ -n "${3:-}" ]; then
-        setsid bash "${BASH_SOURCE[0]}" watch "$2" "$3" </dev/null >/dev/null 2>&1 &
+        (postgres_apart bash "${BASH_SOURCE[0]}" watch "$2" "$3") </dev/null >/dev/null 2>&1 &
       fi
       ;;
     watch) postgres_watch "$2" "$3" ;;

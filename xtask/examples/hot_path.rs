@@ -17,7 +17,8 @@ use std::hint::black_box;
 use bourse_catalog::{
     Modalities, Modality, Overlay, Parameter, Parameters, PriceList, RawCatalog, Snapshot,
 };
-use bourse_ledger::price;
+use bourse_ledger::record::{AttemptFact, Cost, Facts, Hold, Payer, Settle, Settlement, encode};
+use bourse_ledger::{Entry, Fold, Record, price};
 use bourse_policy::key::RANDOM_BYTES;
 use bourse_policy::{KeyHash, KeyKind, KeyText};
 use bourse_routing::arrange::arrange;
@@ -28,7 +29,7 @@ use bourse_routing::plan::Plan;
 use bourse_routing::preferences::Preferences;
 use bourse_routing::strategies;
 use bourse_vocab::chat::Efforts;
-use bourse_vocab::{PromptFacts, Usage};
+use bourse_vocab::{AccountId, GenerationId, KeyId, Nanos, PromptFacts, Usage};
 use bourse_wire::codec::{Stamp, WriteTarget};
 use bourse_wire::dialect::Dialect;
 use bourse_wire::json;
@@ -49,6 +50,7 @@ const CASES: &[Case] = &[
     ("relay-chunk", relay),
     ("splice-reply", reply),
     ("price-usage", price_usage),
+    ("fold-call", fold_call),
 ];
 
 /// A chunk as OpenAI writes it, 290 bytes with its frame.
@@ -284,5 +286,96 @@ fn reply() -> Box<dyn FnMut()> {
         let parts = splice_reply(black_box(body.as_bytes()), &STAMP, false).unwrap();
         assert!(parts.has_content);
         black_box(parts);
+    })
+}
+
+/// The two records of an ordinary call.
+fn records(n: u128) -> [Vec<u8>; 2] {
+    let (model, provider, endpoint) = ("openai/gpt-4o-mini", "openai", "openai/gpt-4o-mini@openai");
+    let hold = Hold {
+        id: GenerationId::new(1_795_000_000, n),
+        account: AccountId(1),
+        key: KeyId(1),
+        amount: Nanos(300_000),
+        at_ms: 1_795_000_000_000,
+        model,
+        provider,
+        endpoint,
+    };
+    let usage = Usage {
+        prompt: 1_200,
+        cache_read: 1_024,
+        completion: 300,
+        ..Usage::default()
+    };
+    let charge = price::price(&usage, 0, &price_list(), 55_000).unwrap();
+    let attempt = AttemptFact {
+        provider,
+        endpoint,
+        model,
+        upstream_id: "chatcmpl-C1a2b3c4d5e6f7g8h9i0jklmnopqr",
+        status: 200,
+        latency_ms: 320,
+        end_ms: 900,
+        billed: charge.upstream_total,
+        ..AttemptFact::default()
+    };
+    let end = Record::Settle(Settle {
+        key: hold.key,
+        held: hold.amount,
+        paid: charge.total,
+        settlement: Settlement {
+            id: hold.id,
+            account: hold.account,
+            at_ms: hold.at_ms + 900,
+            charge: charge.total,
+            costs: vec![Cost {
+                provider,
+                amount: charge.upstream_total,
+                payer: Payer::Customer,
+            }],
+            possible: Vec::new(),
+            facts: Facts {
+                model,
+                provider,
+                provider_name: "OpenAI",
+                endpoint,
+                upstream_id: attempt.upstream_id,
+                finish: "stop",
+                native_finish: "stop",
+                user_agent: "OpenAI/Python 1.109.1",
+                counts: usage.into(),
+                latency_ms: 320,
+                generation_ms: 580,
+                attempts: vec![attempt],
+                lines: charge.lines,
+                ..Facts::default()
+            },
+        },
+    });
+    [Record::Hold(hold), end].map(|record| {
+        let mut bytes = Vec::new();
+        encode(&record, &mut bytes);
+        bytes
+    })
+}
+
+/// Reads and folds one call of a batch. A batch has hundreds: what is done
+/// once for each is done once for 64 rounds here.
+fn fold_call() -> Box<dyn FnMut()> {
+    let calls: Vec<_> = (0..64).map(records).collect();
+    let mut fold = Fold::default();
+    let mut next = 0;
+    Box::new(move || {
+        let Some(call) = calls.get(next) else {
+            let effects = std::mem::take(&mut fold).finish().unwrap();
+            assert_eq!(effects.generations.len(), 64);
+            next = 0;
+            return;
+        };
+        for bytes in call {
+            fold.push(&Entry::read(black_box(bytes)).unwrap());
+        }
+        next += 1;
     })
 }

@@ -18,7 +18,9 @@ pub enum StoreError {
     },
     /// The connection was lost while a change was being committed. It may
     /// have happened: look before trying again.
-    #[error("database: {0} was lost while it was committing; whether it did is not known")]
+    #[error(
+        "database: {0} was lost while it was committing; whether it did is not known; look before trying again"
+    )]
     Unsure(String),
     /// Another transaction got in the way, several times.
     #[error("database: other changes got in the way; try again")]
@@ -27,7 +29,9 @@ pub enum StoreError {
     #[error("database: another process has kept it locked")]
     Busy,
     /// No room is left where the database keeps its files.
-    #[error("database: its disk is full")]
+    #[error(
+        "database: its disk is full; make room there: nothing was changed, and calls that have ended wait in the journal"
+    )]
     Full,
     /// The database takes no changes.
     #[error(

@@ -209,8 +209,6 @@ pub struct Server {
     pub address: SocketAddr,
     pub out: Written,
     pub log: Written,
-    /// From starting the process to its first word.
-    pub took: Duration,
     /// Whether the test makes it log errors.
     pub may_log_errors: bool,
 }
@@ -224,7 +222,6 @@ impl Server {
 
     /// Starts it by a command of the test's own.
     pub fn run(command: &mut Command) -> Self {
-        let began = Instant::now();
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -246,7 +243,6 @@ impl Server {
             address,
             out,
             log,
-            took: began.elapsed(),
             may_log_errors: false,
         }
     }

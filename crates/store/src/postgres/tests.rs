@@ -5,11 +5,13 @@
 //! database of its own in it.
 
 mod faults;
+mod refused;
+mod relay;
 mod schema;
 mod serving;
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -17,6 +19,9 @@ use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection as _};
 
 use super::{PostgresStore, Target};
+
+/// Longer than a server takes to start on a busy machine.
+const OUTPUT_ENDS_MAX: std::time::Duration = std::time::Duration::from_secs(120);
 
 /// The server's address.
 fn server() -> &'static str {
@@ -96,6 +101,37 @@ pub(crate) async fn fresh() -> (PostgresStore, Database) {
 }
 
 crate::suite::store_suite!(fresh);
+
+/// Whoever reads a pipe to its end waits for every process that has it open:
+/// a server that kept one would hang the runner that started it.
+#[test]
+fn a_server_for_tests_keeps_no_open_file_of_whoever_started_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = dir.path().join("server");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/postgres.sh");
+    let call = |arguments: &str| {
+        let mut command = Command::new("bash");
+        // Open under numbers that the script has never heard of.
+        let line = format!("exec 5>&1 7>&2 9>&1; exec bash \"$0\" {arguments}");
+        command.args(["-c", &line]).arg(&script).arg(&home);
+        // As `./dev test` finds it: not in the way of the others.
+        command.stdin(Stdio::null());
+        command
+    };
+    let owner = std::process::id();
+    let (ended, end) = std::sync::mpsc::channel();
+    let mut start = call(&format!("start \"$1\" {owner}"));
+    let reading = std::thread::spawn(move || ended.send(start.output().unwrap()));
+    let done = end.recv_timeout(OUTPUT_ENDS_MAX);
+    let alive = call("pid \"$1\"").output().unwrap();
+    let stopped = call("stop \"$1\"").output().unwrap();
+    assert!(stopped.status.success(), "{stopped:?}");
+    let done = done.expect("the output ends although the server runs");
+    reading.join().unwrap().unwrap();
+    assert!(done.status.success(), "{done:?}");
+    assert!(String::from_utf8_lossy(&done.stdout).starts_with("postgres://"));
+    assert!(!alive.stdout.is_empty(), "the server runs");
+}
 
 #[tokio::test]
 async fn rows_come_over_to_purses_and_back() {

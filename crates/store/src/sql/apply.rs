@@ -163,8 +163,10 @@ impl<B: Backend> Journals for SqlStore<B> {
 
     fn apply<'a>(&'a self, batch: Batch<'a>) -> Reply<'a, Applied> {
         Box::pin(async move {
-            let entries = batch.records.iter().map(|bytes| Entry::read(bytes));
-            let entries = entries.collect::<Result<Vec<_>, _>>()?;
+            let mut entries = Vec::with_capacity(batch.records.len());
+            for bytes in batch.records {
+                entries.push(Entry::read(bytes)?);
+            }
             let writer = self.writer();
             in_transaction!(self, session => apply(session, writer, &batch, &entries))
         })

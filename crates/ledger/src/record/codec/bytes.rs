@@ -96,6 +96,7 @@ impl<'a> Reader<'a> {
         Ok(GenerationId::from_bits(u128::from_le_bytes(*bytes)))
     }
 
+    #[inline]
     pub(super) fn number(&mut self, field: &'static str) -> Result<u64, DecodeError> {
         // Most numbers are tags, lengths and small counts: one byte.
         match self.rest {
@@ -107,6 +108,7 @@ impl<'a> Reader<'a> {
         }
     }
 
+    #[inline(never)]
     fn long_number(&mut self, field: &'static str) -> Result<u64, DecodeError> {
         let mut value: u64 = 0;
         for shift in (0..64).step_by(7) {

@@ -1,16 +1,14 @@
 //! Connections that break, locks that are held, databases that move.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use bourse_spool::Position;
 use bourse_vocab::Nanos;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Row as _};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
 
-use super::{Database, fresh};
+use super::fresh;
+use super::relay::{Commit, Relay};
 use crate::postgres::{PostgresStore, Target};
 use crate::suite::{ACCOUNT, Caller, NOW, apply, assert_balanced, hold, set_up, settle, top_up};
 use crate::{Accounts as _, Generations as _, Journals as _, StoreError, Upkeep as _};
@@ -18,7 +16,7 @@ use crate::{Accounts as _, Generations as _, Journals as _, StoreError, Upkeep a
 /// Longer than anything should take on a busy machine.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
 
-async fn run(connection: &mut PgConnection, sql: &str) {
+pub(super) async fn run(connection: &mut PgConnection, sql: &str) {
     let script = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()));
     script.execute(connection).await.unwrap();
 }
@@ -39,7 +37,7 @@ async fn wait_for(connection: &mut PgConnection, sql: &str) -> i64 {
 
 /// Ends every other connection of this database, as a crash of the server's
 /// process or an operator would.
-async fn kill_all(connection: &mut PgConnection) {
+pub(super) async fn kill_all(connection: &mut PgConnection) {
     let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
                WHERE datname = current_database() AND pid <> pg_backend_pid()";
     run(connection, sql).await;
@@ -203,78 +201,6 @@ async fn a_runtime_that_ends_takes_only_its_own_connections_with_it() {
     assert_balanced(&*store).await;
 }
 
-/// What becomes of a commit on its way through [`Relay`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Commit {
-    /// It does not arrive.
-    Lost,
-    /// It arrives, and the answer is lost.
-    Unanswered,
-}
-
-/// A way to the database that breaks at the next commit once armed.
-struct Relay {
-    url: String,
-    armed: Arc<AtomicBool>,
-}
-
-impl Relay {
-    async fn start(database: &Database, fate: Commit) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let here = listener.local_addr().unwrap();
-        let url = database.url();
-        let (_, rest) = url.split_once('@').unwrap();
-        let (there, name) = rest.split_once('/').unwrap();
-        let there = there.to_owned();
-        let armed = Arc::new(AtomicBool::new(false));
-        let relay = Self {
-            url: format!("postgres://postgres@{here}/{name}?sslmode=disable"),
-            armed: Arc::clone(&armed),
-        };
-        tokio::spawn(async move {
-            loop {
-                let (client, _) = listener.accept().await.unwrap();
-                let server = TcpStream::connect(&there).await.unwrap();
-                let armed = Arc::clone(&armed);
-                tokio::spawn(async move { Self::carry(client, server, fate, &armed).await });
-            }
-        });
-        relay
-    }
-
-    async fn carry(
-        mut client: TcpStream,
-        mut server: TcpStream,
-        fate: Commit,
-        armed: &AtomicBool,
-    ) -> Option<()> {
-        let (mut asked, mut answered) = (vec![0; 65_536], vec![0; 65_536]);
-        loop {
-            tokio::select! {
-                count = client.read(&mut asked) => {
-                    let bytes = asked.get(..count.ok()?).filter(|bytes| !bytes.is_empty())?;
-                    let commits = bytes.windows(7).any(|window| window == b"COMMIT\0");
-                    if commits && armed.swap(false, Ordering::SeqCst) {
-                        if fate == Commit::Lost {
-                            return None;
-                        }
-                        server.write_all(bytes).await.ok()?;
-                        // Until the server has done it and says so.
-                        let count = server.read(&mut answered).await.ok()?;
-                        assert!(count > 0, "the server left before it answered");
-                        return None;
-                    }
-                    server.write_all(bytes).await.ok()?;
-                }
-                count = server.read(&mut answered) => {
-                    let bytes = answered.get(..count.ok()?).filter(|bytes| !bytes.is_empty())?;
-                    client.write_all(bytes).await.ok()?;
-                }
-            }
-        }
-    }
-}
-
 #[tokio::test]
 async fn a_commit_whose_answer_is_lost_is_unsure_and_the_position_tells() {
     for (fate, arrived) in [(Commit::Lost, false), (Commit::Unanswered, true)] {
@@ -284,7 +210,7 @@ async fn a_commit_whose_answer_is_lost_is_unsure_and_the_position_tells() {
         let target = Target::parse(&relay.url).unwrap();
         let store = PostgresStore::open(vec![target]).await.unwrap();
 
-        relay.armed.store(true, Ordering::SeqCst);
+        relay.break_at(1);
         let batch = Caller::FIRST.call(1, 20, NOW);
         let unsure = apply(&store, 0, &batch).await;
         assert!(matches!(unsure, Err(StoreError::Unsure(_))), "{unsure:?}");
@@ -300,7 +226,7 @@ async fn a_commit_whose_answer_is_lost_is_unsure_and_the_position_tells() {
         assert_eq!(row.spent, Nanos(20));
 
         // A grant is not tried again by itself: it happened once or never.
-        relay.armed.store(true, Ordering::SeqCst);
+        relay.break_at(1);
         let mut credit = top_up(ACCOUNT, 7);
         credit.reference = Some("once".to_owned());
         let unsure = store.grant(credit.clone()).await;

@@ -3,8 +3,9 @@
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Row as _};
 
+use super::relay::{Commit, Relay};
 use super::{Database, fresh};
-use crate::postgres::{PostgresStore, check_version, spell};
+use crate::postgres::{PostgresStore, Target, check_version, spell};
 use crate::sql::schema::{MIGRATIONS, Migration};
 use crate::suite::{Caller, NOW, set_up};
 use crate::{Accounts as _, StoreError, Upkeep as _};
@@ -22,11 +23,15 @@ async fn tables(connection: &mut PgConnection) -> Vec<String> {
 
 /// The real steps, and one more.
 fn with(up: &'static str) -> &'static [Migration] {
+    with_way_back(up, "DROP TABLE more;")
+}
+
+fn with_way_back(up: &'static str, down: &'static str) -> &'static [Migration] {
     let next = Migration {
         version: MIGRATIONS.last().unwrap().version + 1,
         name: "one more",
         up,
-        down: "DROP TABLE more;",
+        down,
         loses: "",
     };
     let known = MIGRATIONS.iter().map(|step| Migration {
@@ -65,6 +70,80 @@ async fn many_who_open_an_empty_database_at_once_all_find_it_ready() {
     assert!(steps.iter().all(|step| step.applied));
 }
 
+/// Ends the connection whose step has come to its `pg_sleep`.
+async fn kill_the_sleeper(beside: &mut PgConnection) {
+    let kill = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+        WHERE wait_event = 'PgSleep' AND datname = current_database()";
+    while sqlx::query(kill)
+        .fetch_optional(&mut *beside)
+        .await
+        .unwrap()
+        .is_none()
+    {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_step_back_whose_connection_is_lost_leaves_everything_and_is_taken_later() {
+    let (store, database) = fresh().await;
+    let mut beside = database.beside().await;
+    let before = tables(&mut beside).await;
+    let up = "CREATE TABLE more (id BIGINT);";
+    store.migrate(with(up)).await.unwrap();
+    let after = tables(&mut beside).await;
+    assert_ne!(after, before);
+    let stuck = with_way_back(up, "DROP TABLE more; SELECT pg_sleep(600);");
+    let going_back = tokio::spawn(async move {
+        let done = store.unmigrate(stuck, false).await;
+        (store, done)
+    });
+    kill_the_sleeper(&mut beside).await;
+    let (store, done) = going_back.await.unwrap();
+    assert!(
+        matches!(done, Err(StoreError::Unreachable { .. })),
+        "{done:?}"
+    );
+    assert_eq!(tables(&mut beside).await, after);
+    let steps = store.steps(with(up)).await.unwrap();
+    assert!(steps.iter().all(|step| step.applied));
+    // The next try goes all the way.
+    store.unmigrate(with(up), false).await.unwrap().unwrap();
+    assert_eq!(tables(&mut beside).await, before);
+}
+
+#[tokio::test]
+async fn a_step_whose_commit_is_lost_was_taken_or_not_and_the_next_start_finds_out() {
+    let steps = with("CREATE TABLE more (id BIGINT);");
+    for (fate, arrived) in [(Commit::Lost, false), (Commit::Unanswered, true)] {
+        let (_, database) = fresh().await;
+        let mut beside = database.beside().await;
+        let before = tables(&mut beside).await;
+        let relay = Relay::start(&database, fate).await;
+        let target = Target::parse(&relay.url).unwrap();
+        let store = PostgresStore::open(vec![target]).await.unwrap();
+        // The first commit is that of the table that counts steps.
+        relay.break_at(2);
+        let unsure = store.migrate(steps).await;
+        assert!(matches!(unsure, Err(StoreError::Unsure(_))), "{unsure:?}");
+        let said = unsure.unwrap_err().to_string();
+        assert!(said.contains("look before trying again"), "{said}");
+        let taken = store.migrate(steps).await.unwrap().len();
+        assert_eq!(taken, usize::from(!arrived), "{fate:?}");
+        assert!(tables(&mut beside).await.contains(&"more".to_owned()));
+
+        relay.break_at(2);
+        let unsure = store.unmigrate(steps, false).await;
+        assert!(matches!(unsure, Err(StoreError::Unsure(_))), "{unsure:?}");
+        let is_there = store.steps(steps).await.unwrap().last().unwrap().applied;
+        assert_eq!(is_there, !arrived, "{fate:?}");
+        if is_there {
+            store.unmigrate(steps, false).await.unwrap().unwrap();
+        }
+        assert_eq!(tables(&mut beside).await, before);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_step_whose_connection_is_lost_leaves_nothing_and_is_taken_later() {
     let (store, database) = fresh().await;
@@ -75,19 +154,7 @@ async fn a_step_whose_connection_is_lost_leaves_nothing_and_is_taken_later() {
         let done = store.migrate(with(stuck)).await;
         (store, done)
     });
-    let sleeping = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'PgSleep' \
-        AND datname = current_database()";
-    let pid: i32 = loop {
-        if let Some(row) = sqlx::query(sleeping)
-            .fetch_optional(&mut beside)
-            .await
-            .unwrap()
-        {
-            break row.get(0);
-        }
-        tokio::task::yield_now().await;
-    };
-    run(&mut beside, &format!("SELECT pg_terminate_backend({pid})")).await;
+    kill_the_sleeper(&mut beside).await;
     let (store, done) = migrating.await.unwrap();
     assert!(
         matches!(done, Err(StoreError::Unreachable { .. })),
