@@ -12,7 +12,7 @@ pub(super) fn refuse_duplicates(outline: &Outline) -> Result<(), ScanError> {
         kind: ScanErrorKind::Duplicate(outline.name(member).to_owned()),
         offset: member.key.start,
     };
-    let name = |member: &Member| outline.names.get(member.name.clone());
+    let name = |member: &Member| outline.name(member);
     if outline.members.len() <= PAIRS_MAX {
         if are_plainly_different(outline) {
             return Ok(());
@@ -42,7 +42,7 @@ pub(super) fn refuse_duplicates(outline: &Outline) -> Result<(), ScanError> {
 fn are_plainly_different(outline: &Outline) -> bool {
     let mut seen = 0_u64;
     outline.members.iter().all(|member| {
-        let name = outline.names.get(member.name.clone()).unwrap_or_default();
+        let name = outline.name(member).as_bytes();
         let (Some(first), Some(last)) = (name.first(), name.last()) else {
             return false;
         };
