@@ -28,7 +28,7 @@ pub(super) fn refuse_duplicates(outline: &Outline) -> Result<(), ScanError> {
         return Ok(());
     }
     let mut sorted: Vec<&Member> = outline.members.iter().collect();
-    sorted.sort_by(|a, b| name(a).cmp(&name(b)).then(a.key.start.cmp(&b.key.start)));
+    sorted.sort_by(|a, b| name(a).cmp(name(b)).then(a.key.start.cmp(&b.key.start)));
     for (first, second) in sorted.iter().zip(sorted.iter().skip(1)) {
         if name(first) == name(second) {
             return Err(duplicate(second));

@@ -233,7 +233,7 @@ impl<'a> Writer<'a> {
                 .put("role", "tool")
                 .put("tool_call_id", call_id)
                 .nested("content", |out| {
-                    write_content(out, &content, None, leftovers)
+                    write_content(out, &content, None, leftovers);
                 });
             for (name, value) in members {
                 message.put(name, value);
