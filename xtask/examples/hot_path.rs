@@ -20,7 +20,7 @@ use bourse_catalog::{
 use bourse_ledger::record::{AttemptFact, Cost, Facts, Hold, Payer, Settle, Settlement, encode};
 use bourse_ledger::{Entry, Fold, Record, price};
 use bourse_policy::key::RANDOM_BYTES;
-use bourse_policy::{KeyHash, KeyKind, KeyText};
+use bourse_policy::{KeyHash, KeyKind, KeyText, RecalledKey};
 use bourse_routing::arrange::arrange;
 use bourse_routing::candidate::Candidate;
 use bourse_routing::filter::{self, Needs};
@@ -29,11 +29,11 @@ use bourse_routing::plan::Plan;
 use bourse_routing::preferences::Preferences;
 use bourse_routing::strategies;
 use bourse_vocab::chat::Efforts;
-use bourse_vocab::{AccountId, GenerationId, KeyId, Nanos, PromptFacts, Usage};
+use bourse_vocab::{AccountId, Bill, GenerationId, KeyId, Nanos, PromptFacts, Usage};
 use bourse_wire::codec::{Stamp, WriteTarget};
 use bourse_wire::dialect::Dialect;
-use bourse_wire::json;
 use bourse_wire::openai_chat::passthrough::{Envelope, StreamRelay, splice_reply, splice_request};
+use bourse_wire::{json, openai_chat};
 use bytes::Bytes;
 
 /// A case: its name, and what makes the work of one round.
@@ -41,6 +41,7 @@ type Case = (&'static str, fn() -> Box<dyn FnMut()>);
 
 const CASES: &[Case] = &[
     ("key-check-and-hash", key),
+    ("key-recalled", key_recalled),
     ("scan-1k", || scan(1_400)),
     ("scan-100k", || scan(100_000)),
     ("envelope", envelope),
@@ -50,6 +51,7 @@ const CASES: &[Case] = &[
     ("relay-chunk", relay),
     ("splice-reply", reply),
     ("price-usage", price_usage),
+    ("write-usage", write_usage),
     ("fold-call", fold_call),
 ];
 
@@ -108,6 +110,15 @@ fn key() -> Box<dyn FnMut()> {
         let text = black_box(&*text);
         bourse_policy::key::check(text).unwrap();
         black_box(KeyHash::of(text));
+    })
+}
+
+fn key_recalled() -> Box<dyn FnMut()> {
+    let key = KeyText::generate(KeyKind::Inference, &[7; RANDOM_BYTES]);
+    let recalled = RecalledKey::new(key.reveal(), key.hash()).unwrap();
+    let text = key.reveal().to_owned();
+    Box::new(move || {
+        black_box(recalled.hash_of(black_box(&*text)).unwrap());
     })
 }
 
@@ -258,6 +269,28 @@ fn price_usage() -> Box<dyn FnMut()> {
     };
     Box::new(move || {
         black_box(price::price(black_box(&usage), 0, &list, 55_000).unwrap());
+    })
+}
+
+fn write_usage() -> Box<dyn FnMut()> {
+    let usage = Usage {
+        prompt: 1_200,
+        cache_read: 1_024,
+        completion: 300,
+        reasoning: 120,
+        ..Usage::default()
+    };
+    let bill = Bill {
+        total: Nanos(3_547_975),
+        upstream_prompt: Nanos(348_000),
+        upstream_completion: Nanos(3_000_000),
+        estimated: false,
+    };
+    let mut out = Vec::with_capacity(1_024);
+    Box::new(move || {
+        out.clear();
+        openai_chat::usage::write_usage(black_box(&usage), black_box(&bill), &mut out);
+        black_box(&out);
     })
 }
 

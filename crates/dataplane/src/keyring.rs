@@ -7,6 +7,7 @@
 //! look-up, see [`lookups`].
 
 mod lookups;
+pub mod recent;
 
 use std::collections::HashMap;
 use std::future::Future;

@@ -4,15 +4,16 @@
 //! the client shall see. Where both sides speak the same format, frames are
 //! forwarded byte for byte ([`forward::Forward`], and one of its own for chat
 //! completions, whose ids are replaced on the way); where they do not, they
-//! are read and written anew ([`translate::Translate`]). A feed that can say
-//! what a call cost holds back the provider's usage and the end of the
-//! stream: the caller is told the usage with its price, once, when the call
-//! is settled.
+//! are read and written anew ([`translate::Translate`]; [`reading::Reading`]
+//! reads and meters for both). A feed that can say what a call cost holds back
+//! the provider's usage and the end of the stream: the caller is told the
+//! usage with its price, once, when the call is settled.
 
 pub mod body;
 pub mod forward;
 pub mod meter;
 pub mod pursuit;
+pub mod reading;
 pub mod translate;
 
 use bourse_vocab::{Bill, Failure, Usage, UsageReport};

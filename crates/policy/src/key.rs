@@ -11,11 +11,15 @@
 //! API keys, October 2026). A fast hash is right here, because the secret
 //! has 256 random bits and cannot be guessed from a dictionary.
 
+mod compare;
+mod recalled;
+
 use std::fmt;
 use std::str::FromStr;
 
-use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
+
+pub use recalled::RecalledKey;
 
 const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 /// 62^22 > 2^128.
@@ -208,7 +212,7 @@ impl KeyHash {
 /// two hashes differ.
 impl PartialEq for KeyHash {
     fn eq(&self, other: &Self) -> bool {
-        self.0.ct_eq(&other.0).into()
+        compare::are_equal(&self.0, &other.0)
     }
 }
 

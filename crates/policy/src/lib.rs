@@ -8,6 +8,6 @@ pub mod key;
 pub mod limit;
 pub mod principal;
 
-pub use key::{KeyError, KeyHash, KeyKind, KeyText, label};
+pub use key::{KeyError, KeyHash, KeyKind, KeyText, RecalledKey, label};
 pub use limit::{Calendar, Limit, Period, Spent, SpentByDay, day_of};
 pub use principal::{InferenceKey, ManagementKey, NotPermitted, Principal};

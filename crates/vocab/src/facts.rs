@@ -90,10 +90,7 @@ impl PromptFacts {
     /// context, so that is the only bound.
     #[must_use]
     pub const fn is_unbounded(&self) -> bool {
-        self.is_obscured
-            || self.video.parts() > 0
-            || self.files.parts() > 0
-            || self.audio.media.elsewhere() > 0
+        self.is_obscured || self.video.any() || self.files.any() || self.audio.media.elsewhere() > 0
     }
 }
 
@@ -123,6 +120,12 @@ impl Media {
     #[must_use]
     pub const fn parts(&self) -> u32 {
         self.inline.saturating_add(self.elsewhere())
+    }
+
+    /// Whether there are any.
+    #[must_use]
+    pub const fn any(&self) -> bool {
+        self.inline | self.urls | self.uploads != 0
     }
 
     /// How many are not in the request: their size is unknown here.

@@ -7,9 +7,9 @@
 use std::borrow::Cow;
 
 /// The text, with what is not UTF-8 replaced by U+FFFD.
-pub fn utf8(bytes: &[u8]) -> Cow<'_, [u8]> {
-    if simdutf8::basic::from_utf8(bytes).is_ok() {
-        return Cow::Borrowed(bytes);
+pub fn utf8(bytes: &[u8]) -> Cow<'_, str> {
+    match simdutf8::basic::from_utf8(bytes) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => String::from_utf8_lossy(bytes),
     }
-    Cow::Owned(String::from_utf8_lossy(bytes).into_owned().into_bytes())
 }

@@ -34,7 +34,7 @@ fn scanned(format: Format, body: &Bytes) -> PromptFacts {
     let outline = json::scan(body).unwrap();
     let segments = [body.clone()];
     if format == Format::OpenAiChat {
-        return Envelope::read(outline, &segments).unwrap().facts;
+        return *Envelope::read(outline, &segments).unwrap().facts;
     }
     let written = outline
         .iter()

@@ -87,7 +87,7 @@ impl ClientRequest for Native {
         if self.translates(way) {
             return translation::feed(way, codec(self.format).stream_writer(stamp), false);
         }
-        Box::new(Forward::new(way.format, way.framing, stamp))
+        Box::new(Forward::begin(way.format, way.framing, stamp))
     }
 
     fn whole(&self, way: &Way, stamp: &Stamp<'_>, body: &Bytes) -> Result<WholeReply, Failure> {

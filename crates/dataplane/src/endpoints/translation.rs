@@ -83,7 +83,7 @@ fn check_size(segments: &[Bytes]) -> Result<(), Failure> {
 /// client is not shown what the model thought.
 #[must_use]
 pub fn feed(way: &Way, writer: Box<dyn StreamWriter>, hide_reasoning: bool) -> Box<dyn Feed> {
-    Box::new(Translate::new(
+    Box::new(Translate::begin(
         way.format,
         way.framing,
         writer,

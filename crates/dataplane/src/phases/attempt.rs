@@ -107,8 +107,11 @@ async fn one<U: Upstream>(
         reply_bytes_max: limits.reply_bytes_max,
         clock,
     };
-    let begun =
-        tokio::time::timeout(deadlines.whole, exchange.run(upstream, prepared, tried)).await;
+    let begun = {
+        // Pinned here, because the time limit would move it: it is large.
+        let run = std::pin::pin!(exchange.run(upstream, prepared, tried));
+        tokio::time::timeout(deadlines.whole, run).await
+    };
     let opened = match begun.unwrap_or_else(|_| Err(too_late())) {
         Ok(opened) => {
             tried.first_content_ms = Some(clock.now_ms());

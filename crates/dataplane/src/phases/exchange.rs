@@ -94,7 +94,8 @@ impl Exchange<'_> {
         tried.head_ms = Some(self.clock.now_ms());
         tried.status = response.status.as_u16();
         if !(200..300).contains(&tried.status) {
-            return Err(self.refused(response).await);
+            // Boxed, as all that is cold here: every call would carry it.
+            return Err(Box::pin(self.refused(response)).await);
         }
         let is_stream = response
             .headers

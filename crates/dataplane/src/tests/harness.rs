@@ -23,9 +23,9 @@ use bourse_policy::{KeyHash, KeyKind, Principal};
 use bourse_providers::{Compatible, Credential, Disconnect};
 use bourse_spool::Options;
 use bourse_store::{Accounts, Grant, Keys, MemoryStore, NewKey, Till};
-use bourse_vocab::{AccountId, Format, Nanos, NodeId, RowId};
+use bourse_vocab::{AccountId, Failure, Format, Nanos, NodeId, RowId};
 use bytes::Bytes;
-use http::Request;
+use http::{HeaderMap, Request};
 use http_body::Body;
 use http_body_util::Full;
 use serde_json::{Value, json};
@@ -39,6 +39,7 @@ use crate::endpoints;
 use crate::gateway::{CallLimits, Counters, Gateway, Stopping};
 use crate::keyring::{Keyring, Office, Reply, Unavailable};
 use crate::market::{Market, Memory, ProviderSetup, Target};
+use crate::phases::admit::{Admitted, admit};
 use crate::pipeline::{Worker, call};
 
 /// 21 November 2026, 12:00 UTC.
@@ -328,6 +329,19 @@ impl Harness {
             key: key.reveal().to_owned(),
             _dir: dir,
         }
+    }
+
+    /// The caller's key, in clear.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// Presents the caller's key, or another.
+    pub async fn admit(&self, key: Option<&str>, now_ms: u64) -> Result<Admitted, Failure> {
+        let mut headers = HeaderMap::new();
+        let value = format!("Bearer {}", key.unwrap_or(&self.key));
+        headers.insert("authorization", value.parse().unwrap());
+        admit(self.gateway(), &headers, now_ms).await
     }
 
     pub fn gateway(&self) -> &Arc<Gateway> {

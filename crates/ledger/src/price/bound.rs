@@ -89,13 +89,20 @@ pub fn upper_bound(
         .chain([0]);
     let mut most: u128 = 0;
     for length in lengths {
-        let prices = list.at(length);
-        let rates = Filled::new(&prices)?;
+        // A prompt of nothing is above no threshold: nothing is laid over.
+        let tiered;
+        let prices = if length == 0 {
+            &list.base
+        } else {
+            tiered = list.at(length);
+            &tiered
+        };
+        let rates = Filled::new(prices)?;
         let mut input = rates.prompt.max(rates.cache_read).max(rates.cache_write_5m);
         if ask.prompt.cache_marks > 0 {
             input = input.max(rates.cache_write_1h);
         }
-        if ask.prompt.audio.media.parts() > 0 || ask.prompt.is_unbounded() {
+        if ask.prompt.audio.media.any() || ask.prompt.is_unbounded() {
             input = input.max(rates.audio);
         }
         let mut output = rates.completion.max(rates.reasoning);

@@ -59,7 +59,7 @@ pub fn prompt_tokens_max(
         is_bounded &= are_bounded;
         tokens = tokens.saturating_add(images);
     }
-    if facts.audio.media.parts() > 0 {
+    if facts.audio.media.any() {
         let steady = facts.audio.steady_bytes;
         let others = facts.audio.media.bytes.saturating_sub(steady);
         tokens = tokens

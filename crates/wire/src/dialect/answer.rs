@@ -98,6 +98,11 @@ pub struct Pieces {
 }
 
 impl Pieces {
+    /// Whether there was no piece yet: nothing can have come after one.
+    pub const fn is_blank(&self) -> bool {
+        self.latest.is_none()
+    }
+
     /// The piece that a bit of this kind belongs to. The provider's own
     /// number wins; else bits of one kind in a row are one piece.
     pub fn index(&mut self, given: Option<u64>, kind: &'static str) -> u32 {

@@ -1,5 +1,7 @@
 //! Why an answer ended, in everybody's words, and when it has.
 
+use std::borrow::Cow;
+
 use bourse_vocab::Failure;
 use bourse_vocab::chat::Finish;
 
@@ -11,8 +13,12 @@ use bourse_vocab::chat::Finish;
 /// with every chunk are `None`. An unknown word is a `Stop`: the vendor
 /// did say that the answer is complete.
 pub fn read(word: Option<&str>) -> Option<Finish> {
-    let word = word?.to_ascii_lowercase();
-    Some(match word.as_str() {
+    let mut word = Cow::Borrowed(word?);
+    if word.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        word.to_mut().make_ascii_lowercase();
+    }
+    Some(match &*word {
+        "stop" => Finish::Stop,
         // The second line is what proxies make of Baidu's and Google's words
         // for "goes on".
         "" | "null" | "none" => return None,

@@ -12,7 +12,7 @@ pub(super) fn refuse_duplicates(outline: &Outline) -> Result<(), ScanError> {
         kind: ScanErrorKind::Duplicate(outline.name(member).to_owned()),
         offset: member.key.start,
     };
-    let name = |member: &Member| outline.names.get(member.name.clone());
+    let name = |member: &Member| outline.name(member);
     if outline.members.len() <= PAIRS_MAX {
         if are_plainly_different(outline) {
             return Ok(());
@@ -28,7 +28,7 @@ pub(super) fn refuse_duplicates(outline: &Outline) -> Result<(), ScanError> {
         return Ok(());
     }
     let mut sorted: Vec<&Member> = outline.members.iter().collect();
-    sorted.sort_by(|a, b| name(a).cmp(&name(b)).then(a.key.start.cmp(&b.key.start)));
+    sorted.sort_by(|a, b| name(a).cmp(name(b)).then(a.key.start.cmp(&b.key.start)));
     for (first, second) in sorted.iter().zip(sorted.iter().skip(1)) {
         if name(first) == name(second) {
             return Err(duplicate(second));
@@ -42,7 +42,7 @@ pub(super) fn refuse_duplicates(outline: &Outline) -> Result<(), ScanError> {
 fn are_plainly_different(outline: &Outline) -> bool {
     let mut seen = 0_u64;
     outline.members.iter().all(|member| {
-        let name = outline.names.get(member.name.clone()).unwrap_or_default();
+        let name = outline.name(member).as_bytes();
         let (Some(first), Some(last)) = (name.first(), name.last()) else {
             return false;
         };

@@ -2,7 +2,7 @@
 
 use bourse_vocab::facts::Slot;
 
-use super::Kind;
+use super::kind::Kind;
 
 /// What a prompt asks of a target, noted while it is scanned.
 ///

@@ -5,42 +5,8 @@ use std::ops::Range;
 use bourse_vocab::PromptFacts;
 use bytes::Bytes;
 
-use super::Features;
 use super::prompt::Prompt;
-
-/// What sort of value a member has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Kind {
-    /// A text.
-    String,
-    /// A number.
-    Number,
-    /// `true`.
-    True,
-    /// `false`.
-    False,
-    /// `null`.
-    Null,
-    /// An object.
-    Object,
-    /// An array.
-    Array,
-}
-
-impl Kind {
-    /// The word for it in a sentence to a caller.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::String => "a string",
-            Self::Number => "a number",
-            Self::True | Self::False => "a boolean",
-            Self::Null => "null",
-            Self::Object => "an object",
-            Self::Array => "an array",
-        }
-    }
-}
+use super::{Features, Kind};
 
 /// One member of the outermost object. Offsets count from the beginning
 /// of the whole text, across its pieces.
@@ -61,9 +27,10 @@ pub struct Member {
 pub struct Outline {
     pub(super) members: Vec<Member>,
     /// All names, one after the other: one allocation, not one each.
-    pub(super) names: Vec<u8>,
+    pub(super) names: String,
     pub(super) features: Features,
-    pub(super) prompt: Prompt,
+    /// Boxed, because whatever holds an outline is handed from phase to phase.
+    pub(super) prompt: Box<Prompt>,
     pub(super) open: usize,
     pub(super) len: usize,
 }
@@ -78,10 +45,7 @@ impl Outline {
     /// A member's name. Names cannot contain escapes here.
     #[must_use]
     pub fn name(&self, member: &Member) -> &str {
-        self.names
-            .get(member.name.clone())
-            .and_then(|name| std::str::from_utf8(name).ok())
-            .unwrap_or("")
+        self.names.get(member.name.clone()).unwrap_or("")
     }
 
     /// Members with their names, in order.
@@ -102,7 +66,7 @@ impl Outline {
     pub fn position(&self, name: &str) -> Option<usize> {
         self.members
             .iter()
-            .position(|member| self.names.get(member.name.clone()) == Some(name.as_bytes()))
+            .position(|member| self.name(member) == name)
     }
 
     /// What was noted in passing.

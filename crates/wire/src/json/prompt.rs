@@ -12,8 +12,8 @@ use bourse_vocab::PromptFacts;
 use bourse_vocab::facts::{Kind as MediumKind, Medium, PixelSize, Slot};
 use bytes::Bytes;
 
-use super::Kind;
 use super::features::Marker;
+use super::kind::Kind;
 use super::segments::Cursor;
 
 /// Which part of the request is being read.

@@ -1,10 +1,14 @@
 //! The scanner: one pass over the text, in the pieces in which it comes.
+//!
+//! Offsets are added without a check: none is beyond the end of a text that
+//! is in memory, and a check costs three instructions a byte.
 
 use memchr::memchr;
 
 use super::duplicates::refuse_duplicates;
 use super::features::{Marker, Place};
 use super::limits::{KEY_BYTES_MAX, MEMBERS_MAX, NESTING_MAX};
+use super::quote::{is_odd, string_end};
 use super::utf8::Utf8;
 use super::{Kind, Member, Outline, ScanError, ScanErrorKind};
 
@@ -87,6 +91,8 @@ pub struct Scanner {
     name: std::ops::Range<usize>,
     value: usize,
     kind: Kind,
+    /// The outline's names, which are known to be text at the end.
+    names: Vec<u8>,
     outline: Outline,
 }
 
@@ -117,9 +123,9 @@ impl Scanner {
             name: 0..0,
             value: 0,
             kind: Kind::Null,
+            names: Vec::with_capacity(160),
             outline: Outline {
                 members: Vec::with_capacity(16),
-                names: Vec::with_capacity(160),
                 ..Outline::default()
             },
         }
@@ -132,7 +138,7 @@ impl Scanner {
                 return Err(*self.error(ScanErrorKind::NotUtf8, error.offset));
             }
             self.scan(block).map_err(|error| *error)?;
-            self.base = self.base.saturating_add(block.len());
+            self.base += block.len();
         }
         Ok(())
     }
@@ -144,6 +150,11 @@ impl Scanner {
             State::Start => return Err(*self.error(ScanErrorKind::Empty, 0)),
             _ => return Err(*self.error(ScanErrorKind::Truncated, 0)),
         }
+        let names = String::from_utf8(self.names);
+        self.outline.names = names.map_err(|error| ScanError {
+            kind: ScanErrorKind::NotUtf8,
+            offset: error.utf8_error().valid_up_to(),
+        })?;
         self.outline.len = self.base;
         refuse_duplicates(&self.outline)?;
         Ok(self.outline)
@@ -153,7 +164,7 @@ impl Scanner {
     fn error(&self, kind: ScanErrorKind, at: usize) -> Box<ScanError> {
         Box::new(ScanError {
             kind,
-            offset: self.base.saturating_add(at),
+            offset: self.base + at,
         })
     }
 
@@ -166,42 +177,22 @@ impl Scanner {
             if self.state == State::Escape {
                 self.state = State::Text;
                 self.keep(block.get(at..=at).unwrap_or_default());
-                at = self.text(block, at.saturating_add(1))?;
+                at = self.text(block, at + 1)?;
                 continue;
             }
             match self.state {
                 State::Number(digits) => {
-                    if let Some(next) = digit(digits, byte) {
-                        self.state = State::Number(next);
-                        at = at.saturating_add(1);
-                    } else if matches!(
-                        digits,
-                        Digits::Zero | Digits::Whole | Digits::Fraction | Digits::Exponent
-                    ) {
-                        // The byte belongs to what follows the number.
-                        self.end_value(at)?;
-                    } else {
-                        return Err(self.error(ScanErrorKind::BadNumber, at));
-                    }
+                    at = self.number(block, at, digits)?;
                     continue;
                 }
                 State::Literal => {
-                    match self.literal.split_first() {
-                        Some((expected, rest)) if *expected == byte => {
-                            at = at.saturating_add(1);
-                            self.literal = rest;
-                            if rest.is_empty() {
-                                self.end_value(at)?;
-                            }
-                        }
-                        _ => return Err(self.error(ScanErrorKind::BadLiteral, at)),
-                    }
+                    at = self.literal(block, at)?;
                     continue;
                 }
                 _ => {}
             }
             if matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
-                at = at.saturating_add(1);
+                at += 1;
                 continue;
             }
             match (self.state, byte) {
@@ -236,15 +227,50 @@ impl Scanner {
                 (State::Value | State::FirstElement, byte) => self.begin_scalar(byte, at)?,
                 (State::Start, b'{') => {
                     self.open(true, at)?;
-                    self.outline.open = self.base.saturating_add(at).saturating_add(1);
+                    self.outline.open = self.base + at + 1;
                 }
                 (State::Start, _) => return Err(self.error(ScanErrorKind::NotAnObject, at)),
                 (State::End, _) => return Err(self.error(ScanErrorKind::TrailingGarbage, at)),
                 (_, byte) => return Err(self.error(ScanErrorKind::Unexpected(byte), at)),
             }
-            at = at.saturating_add(1);
+            at += 1;
         }
         Ok(())
+    }
+
+    /// Reads on in a number that has come as far as `digits` says.
+    fn number(&mut self, block: &[u8], from: usize, digits: Digits) -> Step<usize> {
+        let (mut at, mut digits) = (from, digits);
+        while let Some(&byte) = block.get(at) {
+            if let Some(next) = digit(digits, byte) {
+                digits = next;
+                at += 1;
+                continue;
+            }
+            // The byte belongs to what follows the number.
+            return match digits {
+                Digits::Zero | Digits::Whole | Digits::Fraction | Digits::Exponent => {
+                    self.end_value(at).map(|()| at)
+                }
+                _ => Err(self.error(ScanErrorKind::BadNumber, at)),
+            };
+        }
+        self.state = State::Number(digits);
+        Ok(at)
+    }
+
+    /// Reads on in `true`, `false` or `null`.
+    fn literal(&mut self, block: &[u8], from: usize) -> Step<usize> {
+        let mut at = from;
+        while let Some((expected, rest)) = self.literal.split_first() {
+            match block.get(at) {
+                Some(byte) if byte == expected => self.literal = rest,
+                Some(_) => return Err(self.error(ScanErrorKind::BadLiteral, at)),
+                None => return Ok(at),
+            }
+            at += 1;
+        }
+        self.end_value(at).map(|()| at)
     }
 
     /// Reads a name, and as many of `"name":"value","name":…` as follow
@@ -258,7 +284,7 @@ impl Scanner {
                 return Ok(at);
             }
             self.state = State::Value;
-            at = at.saturating_add(1);
+            at += 1;
             if block.get(at) != Some(&b'"') {
                 return Ok(at);
             }
@@ -269,7 +295,7 @@ impl Scanner {
                 return Ok(at);
             }
             self.state = State::Key;
-            at = at.saturating_add(1);
+            at += 1;
             if block.get(at) != Some(&b'"') {
                 return Ok(at);
             }
@@ -285,7 +311,7 @@ impl Scanner {
         if self.depth >= NESTING_MAX {
             return Err(self.error(ScanErrorKind::TooDeep, at));
         }
-        self.depth = self.depth.saturating_add(1);
+        self.depth += 1;
         self.stack = (self.stack << 1) | u64::from(object);
         self.state = if object {
             State::FirstKey
@@ -309,13 +335,13 @@ impl Scanner {
             self.state = State::End;
             return Ok(());
         }
-        self.end_value(at.saturating_add(1))
+        self.end_value(at + 1)
     }
 
     #[inline]
     fn begin_value(&mut self, kind: Kind, at: usize) {
         if self.depth == 1 {
-            self.value = self.base.saturating_add(at);
+            self.value = self.base + at;
             self.kind = kind;
         } else if self.depth == 2 {
             self.outline.prompt.element(kind);
@@ -367,7 +393,7 @@ impl Scanner {
             self.in_messages = false;
             self.outline.members.push(Member {
                 key: self.key.clone(),
-                value: self.value..self.base.saturating_add(at),
+                value: self.value..self.base + at,
                 kind: self.kind,
                 name: self.name.clone(),
             });
@@ -377,35 +403,37 @@ impl Scanner {
 
     #[inline]
     fn begin_text(&mut self, block: &[u8], at: usize) -> Step<usize> {
-        self.quote = self.base.saturating_add(at);
+        self.quote = self.base + at;
         self.crosses = false;
-        self.state = State::Text;
-        self.text(block, at.saturating_add(1))
+        let start = at + 1;
+        let end = string_end(block, start);
+        if end < block.len() {
+            let content = block.get(start..end).unwrap_or_default();
+            return self.end_text(content, end).map(|()| end + 1);
+        }
+        Ok(self.text_goes_on(block, start))
     }
 
-    /// Skips the string that has begun; returns where to go on.
-    ///
-    /// Prose and code are full of escapes, and stopping at each of them
-    /// would cost more than the rest of the scan. So only quotes are
-    /// looked for, and whether one is escaped is seen by counting the
-    /// backslashes before it.
-    #[inline]
+    /// Skips a string that spans blocks, as far as it is in this one; returns
+    /// where to go on.
     fn text(&mut self, block: &[u8], from: usize) -> Step<usize> {
-        let mut at = from;
-        while let Some(hit) = find_quote(block.get(at..).unwrap_or_default()) {
-            let quote = at.saturating_add(hit);
-            let before = block.get(at..quote).unwrap_or_default();
-            if backslashes_at_end(before) & 1 == 0 {
-                return self.text_ends(block, from, quote);
-            }
-            at = quote.saturating_add(1);
+        let end = string_end(block, from);
+        if end < block.len() {
+            return self.text_ends(block, from, end);
         }
-        let rest = block.get(at..).unwrap_or_default();
-        if backslashes_at_end(rest) & 1 == 1 {
-            self.state = State::Escape;
-        }
-        self.keep(block.get(from..).unwrap_or_default());
-        Ok(block.len())
+        Ok(self.text_goes_on(block, from))
+    }
+
+    /// The string does not end in this block, in which it is from `from` on.
+    fn text_goes_on(&mut self, block: &[u8], from: usize) -> usize {
+        let rest = block.get(from..).unwrap_or_default();
+        self.state = if is_odd(rest) {
+            State::Escape
+        } else {
+            State::Text
+        };
+        self.keep(rest);
+        block.len()
     }
 
     /// The string ends with the quote at `quote`; what lies before `from`
@@ -421,7 +449,7 @@ impl Scanner {
         } else {
             self.end_text(content, quote)?;
         }
-        Ok(quote.saturating_add(1))
+        Ok(quote + 1)
     }
 
     /// Keeps the beginning of a string that spans blocks.
@@ -441,11 +469,11 @@ impl Scanner {
     /// only the beginning is known, but more of it than any name may have.
     #[inline]
     fn end_text(&mut self, content: &[u8], at: usize) -> Step<()> {
-        let end = at.saturating_add(1);
+        let end = at + 1;
         if !self.in_key {
             if self.marker != Marker::None {
                 let marker = std::mem::take(&mut self.marker);
-                let range = self.quote.saturating_add(1)..self.base.saturating_add(at);
+                let range = self.quote + 1..self.base + at;
                 self.outline.features.value(marker, content);
                 self.outline
                     .prompt
@@ -461,8 +489,8 @@ impl Scanner {
             if content.len() > KEY_BYTES_MAX {
                 return Err(self.error(ScanErrorKind::LongName, at));
             }
-            self.key = self.quote..self.base.saturating_add(end);
-            let names = &mut self.outline.names;
+            self.key = self.quote..self.base + end;
+            let names = &mut self.names;
             let start = names.len();
             names.extend_from_slice(content);
             self.name = start..names.len();
@@ -482,59 +510,6 @@ impl Scanner {
         }
         Ok(())
     }
-}
-
-/// Where the string ends whose content begins `text`: the offset of its
-/// closing quote.
-#[inline]
-pub(crate) fn text_end(text: &[u8]) -> Option<usize> {
-    let mut at = 0_usize;
-    loop {
-        let rest = text.get(at..)?;
-        let quote = find_quote(rest)?;
-        if backslashes_at_end(rest.get(..quote)?) & 1 == 0 {
-            return at.checked_add(quote);
-        }
-        at = at.checked_add(quote)?.checked_add(1)?;
-    }
-}
-
-/// Names and schema words are shorter than what a call of `memchr` costs.
-#[inline]
-fn find_quote(text: &[u8]) -> Option<usize> {
-    let Some((head, tail)) = text.split_first_chunk::<8>() else {
-        return text.iter().position(|byte| *byte == b'"');
-    };
-    if let Some(at) = quote_in_word(u64::from_le_bytes(*head)) {
-        return Some(at);
-    }
-    let Some((head, tail)) = tail.split_first_chunk::<8>() else {
-        let at = tail.iter().position(|byte| *byte == b'"')?;
-        return Some(at.saturating_add(8));
-    };
-    if let Some(at) = quote_in_word(u64::from_le_bytes(*head)) {
-        return Some(at.saturating_add(8));
-    }
-    memchr(b'"', tail).map(|at| at.saturating_add(16))
-}
-
-/// The first quote of eight bytes: the classic test for a zero byte, applied
-/// to the difference (Warren, Hacker's Delight, section 6-1).
-#[inline]
-const fn quote_in_word(word: u64) -> Option<usize> {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    let zero_where_quote = word ^ (ONES * b'"' as u64);
-    let found = zero_where_quote.wrapping_sub(ONES) & !zero_where_quote & HIGH;
-    if found == 0 {
-        return None;
-    }
-    Some((found.trailing_zeros() / 8) as usize)
-}
-
-#[inline]
-fn backslashes_at_end(text: &[u8]) -> usize {
-    text.iter().rev().take_while(|byte| **byte == b'\\').count()
 }
 
 /// What a number may go on with.

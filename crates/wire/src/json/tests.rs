@@ -416,8 +416,8 @@ fn print(object: &Map<String, Value>, pretty: bool) -> String {
 
 /// Reads all of an object with the reader, entering everything down to the
 /// third level and skipping what is below.
-fn read(text: &[u8]) -> Result<Vec<(String, String)>, ScanError> {
-    fn value(reader: &mut Reader<'_>, levels: u32) -> Result<(), ScanError> {
+fn read(text: &[u8]) -> Result<Vec<(String, String)>, Box<ScanError>> {
+    fn value(reader: &mut Reader<'_>, levels: u32) -> Result<(), Box<ScanError>> {
         match reader.kind()? {
             Kind::Object if levels > 0 => {
                 reader.enter_object()?;
@@ -437,7 +437,11 @@ fn read(text: &[u8]) -> Result<Vec<(String, String)>, ScanError> {
         }
         Ok(())
     }
-    let mut deep = Reader::new(text);
+    let Ok(whole) = std::str::from_utf8(text) else {
+        let kind = ScanErrorKind::NotUtf8;
+        return Err(Box::new(ScanError { kind, offset: 0 }));
+    };
+    let mut deep = Reader::new(whole);
     deep.enter_object()?;
     while deep.next_member()?.is_some() {
         value(&mut deep, 2)?;
@@ -445,7 +449,7 @@ fn read(text: &[u8]) -> Result<Vec<(String, String)>, ScanError> {
     deep.finish()?;
 
     let mut members = Vec::new();
-    let mut reader = Reader::new(text);
+    let mut reader = Reader::new(whole);
     reader.enter_object()?;
     while let Some(name) = reader.next_member()? {
         let entry = reader.entry(name)?;

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use super::quote::find_special;
+
 /// Reads a string value, quotes included. Half of a surrogate pair, which
 /// some servers send when they cut an emoji in two, becomes U+FFFD.
 ///
@@ -115,12 +117,10 @@ pub fn bool(value: &[u8]) -> Option<bool> {
 /// Appends `text` as a JSON string, quotes included.
 pub fn write_string(text: &str, out: &mut Vec<u8>) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
+    out.reserve(text.len().saturating_add(2));
     out.push(b'"');
     let mut rest = text.as_bytes();
-    while let Some(at) = rest
-        .iter()
-        .position(|byte| *byte < 0x20 || matches!(byte, b'"' | b'\\'))
-    {
+    while let Some(at) = find_special(rest) {
         let Some((plain, tail)) = rest.split_at_checked(at) else {
             break;
         };

@@ -16,12 +16,18 @@
 //! messages, and are sent them as they are.
 
 mod body;
+mod calls;
 mod check;
+mod choice;
 mod chunk;
 mod envelope;
+mod faults;
+mod form;
+mod output;
 mod relay;
 mod reply;
 mod request;
+mod seen;
 mod state;
 mod template;
 

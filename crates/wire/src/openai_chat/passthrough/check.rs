@@ -6,11 +6,13 @@ use bourse_vocab::Failure;
 use crate::dialect::parameters::{Check, Param, STOPS_MAX};
 use crate::json::{Kind, text};
 
-/// Checks one value, which is not `null`.
-pub(super) fn check(param: Param, kind: Kind, value: &[u8]) -> Result<(), Failure> {
-    let name = param.name();
-    let must_be = |what: &str| Err(Failure::invalid(format!("{name} must be {what}.")));
-    match param.check() {
+/// Checks one value, which is not `null`, by the parameter's rule.
+pub(super) fn check(param: Param, rule: Check, kind: Kind, value: &[u8]) -> Result<(), Failure> {
+    let must_be = |what: &str| {
+        let name = param.name();
+        Err(Failure::invalid(format!("{name} must be {what}.")))
+    };
+    match rule {
         Check::Any => Ok(()),
         Check::Number(min, max) => match text::f64(value) {
             Some(number) if kind == Kind::Number && min <= number && number <= max => Ok(()),
@@ -28,10 +30,12 @@ pub(super) fn check(param: Param, kind: Kind, value: &[u8]) -> Result<(), Failur
             Kind::True | Kind::False => Ok(()),
             _ => must_be("true or false"),
         },
+        Check::Text(max) if is_plain(kind, value, max) && value.len() > 2 => Ok(()),
         Check::Text(max) => match text::string(value) {
             Some(string) if !string.is_empty() && string.chars().count() <= max => Ok(()),
             _ => must_be(&format!("a string of 1 to {max} characters")),
         },
+        Check::AnyText(max) if is_plain(kind, value, max) => Ok(()),
         Check::AnyText(max) => match text::string(value) {
             Some(string) if string.chars().count() <= max => Ok(()),
             _ => must_be(&format!("a string of at most {max} characters")),
@@ -62,10 +66,18 @@ pub(super) fn check(param: Param, kind: Kind, value: &[u8]) -> Result<(), Failur
     }
 }
 
-/// Whether the check must see the value, or its kind says enough.
-pub(super) const fn needs_value(param: Param) -> bool {
+/// Whether a value is a text without escapes and with at most `max` bytes: so
+/// it need not be decoded to know that it has no more characters.
+fn is_plain(kind: Kind, value: &[u8], max: usize) -> bool {
+    kind == Kind::String
+        && value.len() <= max.saturating_add(2)
+        && memchr::memchr(b'\\', value).is_none()
+}
+
+/// Whether a check must see the value, or its kind says enough.
+pub(super) const fn needs_value(rule: Check) -> bool {
     matches!(
-        param.check(),
+        rule,
         Check::Number(..)
             | Check::Whole(..)
             | Check::Integer

@@ -25,8 +25,9 @@ pub struct Envelope {
     pub(super) outline: Outline,
     /// Which parameter each member of the outline is.
     pub(super) known: Vec<Option<Param>>,
-    /// What the prompt contains, in numbers.
-    pub facts: PromptFacts,
+    /// What the prompt contains, in numbers. Boxed, because envelopes are
+    /// handed from phase to phase.
+    pub facts: Box<PromptFacts>,
     /// The parameters that were sent and are not `null`.
     pub params: Params,
     /// Names of members that the gateway does not know; they are passed on.
@@ -81,14 +82,15 @@ impl Envelope {
                 None => unknown.push(name.to_owned()),
                 Some(_) if member.kind == Kind::Null => {}
                 Some(param) => {
-                    let value = if needs_value(param) {
+                    let rule = param.check();
+                    let value = if needs_value(rule) {
                         json::raw(segments, &member.value)
                     } else {
                         Cow::Borrowed(&[][..])
                     };
-                    check(param, member.kind, &value)?;
+                    check(param, rule, member.kind, &value)?;
                     params.insert(param);
-                    if matches!(param.check(), Check::Whole(..) | Check::Integer)
+                    if matches!(rule, Check::Whole(..) | Check::Integer)
                         && value.iter().any(|byte| matches!(byte, b'.' | b'e' | b'E'))
                         && let Some(number) = text::whole(&value)
                     {
@@ -98,7 +100,7 @@ impl Envelope {
             }
         }
         let mut envelope = Self {
-            facts: outline.facts(written as u64, segments),
+            facts: Box::new(outline.facts(written as u64, segments)),
             outline,
             known,
             params,

@@ -5,7 +5,11 @@ use std::borrow::Cow;
 use bourse_vocab::chat::Finish;
 use bourse_vocab::{Bill, Failure, Usage, UsageReport};
 
-use super::chunk::{Form, Seen, by_provider, head, reported, rewrite, write_ending};
+use super::choice::write_ending;
+use super::chunk::rewrite;
+use super::faults::{by_provider, reported};
+use super::form::Form;
+use super::seen::Seen;
 use super::state::State;
 use super::template::{Applied, Template};
 use crate::codec::Stamp;
@@ -18,6 +22,8 @@ use crate::sse::{Decoder, Frame, write_data};
 
 /// Length of one event. Pictures come whole, as base64 of a few megabytes.
 const EVENT_BYTES_MAX: usize = 16 << 20;
+/// Room for the head of a chunk, which is seldom longer.
+const HEAD_BYTES: usize = 256;
 /// Sorts of chunks kept in mind: content, reasoning, arguments, and one
 /// that is on its way out.
 const TEMPLATES_MAX: usize = 4;
@@ -76,10 +82,12 @@ impl StreamRelay {
     /// shown what the model thought (`reasoning.exclude`).
     #[must_use]
     pub fn new(stamp: &Stamp<'_>, hide_reasoning: bool) -> Self {
+        let mut head = Vec::with_capacity(HEAD_BYTES);
+        Form::Chunk.head(stamp, &mut head);
         Self {
             decoder: Decoder::with_limit(EVENT_BYTES_MAX),
             core: Core {
-                head: head(stamp, Form::Chunk),
+                head,
                 provider: stamp.provider.to_owned(),
                 metadata: stamp.metadata.map(str::to_owned),
                 hide_reasoning,
@@ -326,23 +334,20 @@ impl Core {
                 }
             }
         }
-        if let Cow::Owned(mended) = lossy::utf8(&data) {
-            data = Cow::Owned(mended);
-        }
+        let data = lossy::utf8(&data);
         if frame.event == "error" {
-            return Err(by_provider(reported(&data), &self.provider));
+            return Err(by_provider(reported(data.as_bytes()), &self.provider));
         }
         let start = out.len();
         out.extend_from_slice(b"data: ");
+        out.extend_from_slice(&self.head);
         let hide = self.hide_reasoning;
-        let state = &mut self.state;
-        let seen = match rewrite(&data, &self.head, Form::Chunk, hide, state, out) {
-            Ok(seen) => seen,
-            Err(failure) => {
-                out.truncate(start);
-                return Err(failure);
-            }
-        };
+        let mut seen = Seen::default();
+        let rewritten = rewrite(&data, Form::Chunk, hide, &mut self.state, &mut seen, out);
+        if let Err(failure) = rewritten {
+            out.truncate(start);
+            return Err(failure);
+        }
         if seen.is_silent() || seen.error.is_some() {
             out.truncate(start);
         } else {
@@ -359,7 +364,7 @@ impl Core {
             self.templates.retain(|template| !template.thinks());
         }
         let written = out.get(start..).unwrap_or_default();
-        if let Some(template) = Template::learn(&data, written, start, &seen) {
+        if let Some(template) = Template::learn(data.as_bytes(), written, start, &seen) {
             self.templates.truncate(TEMPLATES_MAX.saturating_sub(1));
             self.templates.insert(0, template);
         } else if seen.thinks {

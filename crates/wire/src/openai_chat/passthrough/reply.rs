@@ -2,8 +2,11 @@
 
 use bourse_vocab::{Bill, Failure, Usage, UsageReport};
 
-use super::chunk::{Form, by_provider, head, malformed, rewrite};
+use super::chunk::rewrite;
+use super::faults::{by_provider, malformed};
+use super::form::Form;
 use super::relay::FinishSeen;
+use super::seen::Seen;
 use super::state::State;
 use crate::codec::Stamp;
 use crate::lossy;
@@ -64,14 +67,15 @@ pub fn splice_reply(
 ) -> Result<ReplyParts, Failure> {
     let body = lossy::utf8(body);
     let mut text = Vec::with_capacity(body.len().saturating_add(GROWTH));
-    let head = head(stamp, Form::Reply);
+    Form::Reply.head(stamp, &mut text);
     let mut state = State::default();
-    let seen = rewrite(
+    let mut seen = Seen::default();
+    rewrite(
         &body,
-        &head,
         Form::Reply,
         hide_reasoning,
         &mut state,
+        &mut seen,
         &mut text,
     )?;
     if let Some(error) = seen.error {

@@ -30,7 +30,22 @@ impl ChoiceState {
     }
 }
 
+impl ChoiceState {
+    /// Whether nothing is known that would matter later: what was said so far
+    /// only separates thoughts, and there were none.
+    const fn is_blank(&self) -> bool {
+        !self.calls_tools() && self.pieces.is_blank()
+    }
+}
+
 impl State {
+    /// Whether a choice calls tools.
+    pub fn calls_tools(&self, choice: u64) -> bool {
+        self.choices
+            .iter()
+            .any(|(index, state)| *index == choice && state.calls_tools())
+    }
+
     /// Takes out what is known of a choice, to be put back.
     pub fn take(&mut self, choice: u64) -> ChoiceState {
         let known = self.choices.iter_mut().find(|(index, _)| *index == choice);
@@ -41,6 +56,7 @@ impl State {
     pub fn put(&mut self, choice: u64, state: ChoiceState) {
         match self.choices.iter_mut().find(|(index, _)| *index == choice) {
             Some((_, slot)) => *slot = state,
+            None if state.is_blank() => {}
             None => self.choices.push((choice, state)),
         }
     }

@@ -10,7 +10,7 @@
 //! structure, and all structure is in the literals. So there is no
 //! `usage`, no `error` and no `finish_reason` to miss.
 
-use super::chunk::Seen;
+use super::seen::Seen;
 use crate::json::text_end;
 
 /// Strings in one chunk: content, reasoning, arguments, padding.
