@@ -46,6 +46,8 @@ pub struct Remembered {
 
 /// Reads the journal of a till with one call in it.
 pub fn booked(till: &Till) -> Booked {
+    // Notes may still wait for company.
+    till.spool().flush();
     let mut reader = till.spool().reader(Position::default());
     let batch = reader.read(till.spool().written(), 100_000).unwrap();
     let mut booked = Booked::default();
