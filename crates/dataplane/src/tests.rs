@@ -12,6 +12,7 @@ mod keep_alive;
 mod labels;
 mod leaving;
 mod metering;
+mod progress;
 mod records;
 mod rows;
 mod stopping;

@@ -258,6 +258,18 @@ impl Till {
         Ok(())
     }
 
+    /// Remembers how much of several streams has been delivered: at most
+    /// [`record::CHECKPOINTS_MAX`] of them, in one record.
+    ///
+    /// # Errors
+    /// A broken spool.
+    pub fn checkpoints(&self, list: &[Checkpoint]) -> Result<(), TillError> {
+        self.spool.append_with(Kind::Note, |out| {
+            record::encode_checkpoints(self.node, list, out);
+        })?;
+        Ok(())
+    }
+
     /// Pays for a call. The second time changes nothing.
     ///
     /// # Errors

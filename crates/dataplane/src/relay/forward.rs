@@ -9,7 +9,7 @@ use bourse_wire::{Stamp, StreamReader, StreamWriter, codec};
 use bytes::Bytes;
 
 use super::meter::Meter;
-use super::{FRAME_BYTES_MAX, Feed, Report};
+use super::{Delivered, FRAME_BYTES_MAX, Feed, Report};
 
 /// A stream whose frames are forwarded as server-sent events, whatever frames
 /// they came in. Half a frame is never forwarded, so that an error can follow
@@ -103,6 +103,10 @@ impl Feed for Forward {
 
     fn content_pieces(&self) -> u64 {
         self.inner.meter.report.content_pieces
+    }
+
+    fn delivered(&self) -> Delivered {
+        self.inner.meter.report.delivered()
     }
 
     fn report(&self) -> Report {

@@ -7,7 +7,7 @@ use bourse_wire::{StreamReader, StreamWriter, codec};
 use bytes::Bytes;
 
 use super::meter::Meter;
-use super::{FRAME_BYTES_MAX, Feed, Report};
+use super::{Delivered, FRAME_BYTES_MAX, Feed, Report};
 
 /// A stream that is read in one format and written in another.
 pub struct Translate {
@@ -114,6 +114,10 @@ impl Feed for Translate {
 
     fn content_pieces(&self) -> u64 {
         self.inner.meter.report.content_pieces
+    }
+
+    fn delivered(&self) -> Delivered {
+        self.inner.meter.report.delivered()
     }
 
     fn report(&self) -> Report {

@@ -40,6 +40,7 @@ use crate::gateway::{CallLimits, Counters, Gateway, Stopping};
 use crate::keyring::{Keyring, Office, Reply, Unavailable};
 use crate::market::{Market, Memory, ProviderSetup, Target};
 use crate::pipeline::{Worker, call};
+use crate::progress::{Progress, STREAMS_MAX};
 
 /// 21 November 2026, 12:00 UTC.
 pub const NOW: u64 = 1_795_262_400_000;
@@ -71,6 +72,10 @@ pub struct Setup {
     /// Nano-dollars on the account.
     pub credit: i64,
     pub limits: CallLimits,
+    /// Whether the worker tells the journal how far streams have come, and of
+    /// how many at once.
+    pub tells: bool,
+    pub streams_max: usize,
 }
 
 /// A streamed call.
@@ -87,6 +92,8 @@ pub fn play() -> Play {
             drains_max: 8,
             credit: 10_000_000_000,
             limits: CallLimits::default(),
+            tells: true,
+            streams_max: STREAMS_MAX,
         },
     }
 }
@@ -318,10 +325,16 @@ impl Harness {
             stopping: Stopping::default(),
         };
         let script = Script::default();
+        let progress = Progress::new(&gateway.till, setup.streams_max);
+        if setup.tells {
+            let telling = Arc::clone(&progress);
+            tokio::spawn(async move { telling.keep_telling().await });
+        }
         Self {
             worker: Worker {
                 gateway: Arc::new(gateway),
                 client: script.clone(),
+                progress,
             },
             script,
             began: Instant::now(),

@@ -223,10 +223,7 @@ impl Ready {
             stopping.clone(),
         )?;
         let service = |client| Service {
-            worker: Worker {
-                gateway: Arc::clone(&gateway),
-                client,
-            },
+            worker: Worker::new(&gateway, client),
             control: control.clone(),
             control_runtime: tokio::runtime::Handle::current(),
             head_timeout: config.limits.head_timeout,

@@ -423,7 +423,13 @@ impl World {
                         prompt: 1,
                         completion: 2,
                     };
-                    self.till().checkpoint(&checkpoint).unwrap();
+                    // A stream tells of itself, or its worker of several.
+                    let told = if charge % 2 == 0 {
+                        self.till().checkpoint(&checkpoint)
+                    } else {
+                        self.till().checkpoints(&[checkpoint])
+                    };
+                    told.unwrap();
                     self.waiting.push((n, charge));
                 }
             }

@@ -160,6 +160,49 @@ async fn a_killed_server_finds_every_settlement_and_leaves_no_hold() {
 }
 
 #[tokio::test]
+async fn streams_are_settled_by_the_last_list_that_was_written_before_the_kill() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(dir.path()).await.unwrap();
+    set_up(&store, 1_000).await;
+    let lazy = Options {
+        // Notes wait until something else is written.
+        sync_interval: Duration::from_secs(3_600),
+        ..options()
+    };
+    let till = Till::open(&store, dir.path(), lazy, NOW)
+        .await
+        .unwrap()
+        .till;
+    load(&till, &store).await;
+    for n in 1..=3 {
+        till.hold(&a_hold(n, 100)).unwrap();
+    }
+    let checkpoint = |n, charge| Checkpoint {
+        id: id(n),
+        charge: Nanos(charge),
+        upstream: Nanos(charge),
+        prompt: 1,
+        completion: 2,
+    };
+    till.checkpoints(&[checkpoint(1, 10), checkpoint(2, 20)])
+        .unwrap();
+    till.checkpoints(&[checkpoint(1, 30)]).unwrap();
+    till.hold(&a_hold(4, 100)).unwrap();
+    // The last list dies with the server: nothing took it along.
+    till.checkpoints(&[checkpoint(1, 99), checkpoint(3, 99)])
+        .unwrap();
+    kill(till);
+    let (till, recovery) = open_loaded(&store, dir.path()).await;
+    assert_eq!((recovery.settled, recovery.voided), (2, 2));
+    assert_eq!(money(&till), (950, 0, 50));
+    let store = Arc::new(store);
+    let mut applier = Applier::new(store.clone(), Arc::new(till));
+    applier.drain().await.unwrap();
+    assert!(store.open_holds().await.unwrap().is_empty());
+    assert_balanced(&*store).await;
+}
+
+#[tokio::test]
 async fn a_kill_between_any_two_batches_loses_and_doubles_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let store = Arc::new(SqliteStore::open(dir.path()).await.unwrap());
