@@ -437,11 +437,11 @@ async fn verify_reads_the_journal_of_a_stopped_server_and_leaves_it_alone() {
     till.hold(&a_hold(1, 100)).unwrap();
     till.settle(&a_settlement(1, 30)).unwrap();
     till.hold(&a_hold(2, 100)).unwrap();
-    let (report, beside) = crate::audit::verify(&store, dir.path()).await.unwrap();
+    let (report, beside) = crate::verify::verify(&store, dir.path()).await.unwrap();
     assert!(report.is_balanced() && beside.is_none());
     drop((till, lock));
-    let (report, stopped) = crate::audit::verify(&store, dir.path()).await.unwrap();
-    let expected = crate::audit::Unapplied {
+    let (report, stopped) = crate::verify::verify(&store, dir.path()).await.unwrap();
+    let expected = crate::verify::Unapplied {
         records: 3,
         repeated: 0,
         paid: 30,
@@ -453,7 +453,7 @@ async fn verify_reads_the_journal_of_a_stopped_server_and_leaves_it_alone() {
     );
     // Less credit in the database than the journal spends: reported.
     store.grant(top_up(ACCOUNT, -950)).await.unwrap();
-    let (report, _) = crate::audit::verify(&store, dir.path()).await.unwrap();
+    let (report, _) = crate::verify::verify(&store, dir.path()).await.unwrap();
     assert_eq!(report.differences.len(), 1, "{:?}", report.differences);
     let (till, recovery) = open_loaded(&store, dir.path()).await;
     assert_eq!((recovery.replayed, recovery.torn_bytes), (3, 0));
@@ -481,7 +481,7 @@ async fn another_databases_journal_is_refused() {
         matches!(error, TillError::Spool(SpoolError::Foreign { .. })),
         "{error}"
     );
-    let looked = crate::audit::verify(&store, one.path()).await;
+    let looked = crate::verify::verify(&store, one.path()).await;
     assert!(looked.is_err());
 }
 
