@@ -5,8 +5,8 @@
 //! a thread brings the files to the disk at most every 20 ms, so
 //! that a thousand records cost one `fdatasync`. Who needs more than that
 //! waits for it with [`Spool::wait_durable`]. Who needs less appends a
-//! [`Kind::Note`]: it waits in memory for the next record, for at most ten
-//! such intervals, and dies with the process until then.
+//! [`Kind::Note`]: it waits in memory for the next record, for at most
+//! 200 ms, and dies with the process until then.
 //!
 //! The spool knows nothing of what its records mean. It promises order,
 //! that what it returns is what was appended (or an error), and that what

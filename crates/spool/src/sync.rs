@@ -11,8 +11,8 @@ use crate::writer::Writer;
 /// that comes alone would pay for it.
 const QUIET_INTERVALS: u32 = 25;
 /// Notes that nothing else accompanies are written and go to the disk after
-/// so many intervals: a sync costs more than what they are worth.
-const NOTE_INTERVALS: u32 = 10;
+/// so long, or an interval: a sync costs more than what they are worth.
+const NOTES_REST: Duration = Duration::from_millis(200);
 
 /// The thread: rests for `interval`, so that what comes meanwhile shares a
 /// sync, and syncs what is not on the disk. It rests first, because a page
@@ -20,7 +20,7 @@ const NOTE_INTERVALS: u32 = 10;
 /// wait for the sync of its beginning.
 pub(crate) fn run(writer: &Arc<Writer>, queue: &SyncQueue, interval: Duration) {
     let mut quiet = 0_u32;
-    let mut waited = 0_u32;
+    let mut waited = Duration::ZERO;
     loop {
         let work = queue.rest(interval, quiet >= QUIET_INTERVALS);
         match work {
@@ -29,15 +29,15 @@ pub(crate) fn run(writer: &Arc<Writer>, queue: &SyncQueue, interval: Duration) {
                 continue;
             }
             Work::CanWait => {
-                waited = waited.saturating_add(1);
-                if waited < NOTE_INTERVALS {
+                waited = waited.saturating_add(interval);
+                if waited < NOTES_REST {
                     continue;
                 }
             }
             Work::Due | Work::Last => {}
         }
         quiet = 0;
-        waited = 0;
+        waited = Duration::ZERO;
         // What waits in memory first: only what the kernel has can be synced.
         writer.flush();
         let (goal, files) = queue.take();

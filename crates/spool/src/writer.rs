@@ -40,8 +40,8 @@ pub enum Kind {
     /// memory and written before whatever comes next.
     End,
     /// Moves no money: waits in memory for the next record that is more, and
-    /// no longer than ten times [`crate::Options::sync_interval`]. A process
-    /// that is killed before loses it.
+    /// no longer than 200 ms, or [`crate::Options::sync_interval`] if that is
+    /// more. A process that is killed before loses it.
     Note,
 }
 
