@@ -15,6 +15,7 @@ use crate::gateway::Gateway;
 use crate::market::{Market, Target};
 use crate::phases::admit::Admitted;
 use crate::phases::plan::Plan;
+use crate::progress::Progress;
 
 /// What the call and whoever waits for it tell each other.
 #[derive(Debug, Default)]
@@ -79,6 +80,8 @@ pub struct Call {
     pub ask: Ask,
     /// See [`Status`].
     pub status: Arc<Status>,
+    /// Where its worker keeps how far streams have come.
+    pub progress: Arc<Progress>,
     /// What the chosen target could not be told.
     pub losses: Vec<Loss>,
     /// Counts it as under way.

@@ -1,21 +1,104 @@
 //! Watching what an answer costs while it grows.
+//!
+//! Two things follow from what was delivered: the hold must be extended
+//! before the answer outgrows it, and the journal must know how far the
+//! answer has come, in case nobody is left to end the call. The first is the
+//! stream's own business and waits for nobody. The second is told for all
+//! streams of a worker together (`progress.rs`), and by the stream itself
+//! where it is fast, or where the client does not see it yet.
 
 use std::time::Duration;
 
-use bourse_ledger::price::Charge;
 use bourse_vocab::{Failure, Nanos};
 use tokio::time::Instant;
 
+use crate::phases::hold::output_first;
+use crate::progress::Place;
 use crate::relay::{Feed, Report};
 use crate::running::Running;
+use crate::tab::Tab;
 
-/// A stream's progress is checkpointed whenever this much more content has
-/// been delivered, or, if there is any, after [`CHECKPOINT_EVERY`]: what a
-/// crash makes the house pay is bounded for fast streams and for slow ones.
-const CHECKPOINT_BYTES: u64 = 4 * 1024;
-const CHECKPOINT_EVERY: Duration = Duration::from_millis(250);
+/// Output tokens after which the money is looked at, at the latest, and a
+/// checkpoint is written: 4 KiB of ordinary text. What a crash makes the
+/// house pay is bounded for fast streams too.
+const LOOK_TOKENS: u64 = 1_024;
+/// The same for an answer that nobody sees yet.
+const HIDDEN_BYTES: u64 = 4 * 1024;
+/// Or, if there is any more of it, after so long.
+const HIDDEN_EVERY: Duration = Duration::from_millis(250);
 
-/// When the last checkpoint of a stream was, and the next is due.
+/// Watches an answer that its client sees.
+#[derive(Default)]
+pub struct Watch {
+    /// Since there is any content.
+    begun: Option<Begun>,
+}
+
+struct Begun {
+    /// None if the worker has too many streams.
+    place: Option<Place>,
+    /// How many output tokens there may be before the money is looked at.
+    look_at: u64,
+}
+
+impl Begun {
+    fn new(running: &Running) -> Self {
+        let call = &running.call;
+        let endpoint = call.market.endpoint(running.target());
+        // The hold covers so many, whatever the input is.
+        let covered = output_first(&call.ask, endpoint);
+        Self {
+            place: call.progress.place(call.id, running.tariff()),
+            look_at: (covered / 2).clamp(1, LOOK_TOKENS),
+        }
+    }
+}
+
+impl Watch {
+    /// Takes in that everything so far has been handed over, and extends the
+    /// hold before the answer outgrows it. The customer must not pay, after
+    /// a crash, for what was never sent.
+    ///
+    /// # Errors
+    /// The money has run out.
+    pub fn handed_over(&mut self, running: &mut Running, feed: &dyn Feed) -> Result<(), Failure> {
+        let delivered = feed.delivered();
+        let tokens = delivered.tokens();
+        if tokens == 0 {
+            return Ok(());
+        }
+        let begun = self.begun.get_or_insert_with(|| Begun::new(running));
+        let place = begun.place.as_ref();
+        let cost = place.map_or(Nanos::ZERO, |place| place.note(delivered, || feed.report()));
+        if tokens < begun.look_at && !is_past_half(cost, running.tab.held()) {
+            return Ok(());
+        }
+        let Looked { now, later, .. } = look(running, feed)?;
+        if let Some(place) = place {
+            place.is_told();
+        }
+        let room = room(now, later, running.tab.held());
+        begun.look_at = tokens.saturating_add(room);
+        Ok(())
+    }
+}
+
+/// How many more tokens may come before the money is looked at again: half
+/// of what the hold still covers, if [`LOOK_TOKENS`] of them make `later` of
+/// `now`.
+fn room(now: Nanos, later: Nanos, held: Nanos) -> u64 {
+    let half_left = i128::from(held.0).saturating_sub(now.0.into()) / 2;
+    let growth = i128::from(later.0).saturating_sub(now.0.into());
+    if growth <= 0 {
+        // What is free outgrows no hold.
+        return LOOK_TOKENS;
+    }
+    let covered = half_left.saturating_mul(LOOK_TOKENS.into()) / growth;
+    u64::try_from(covered).unwrap_or(0).clamp(1, LOOK_TOKENS)
+}
+
+/// Watches an answer that its client does not see yet: what it is settled by
+/// if it is let go of is what the last checkpoint says, so it writes its own.
 #[derive(Debug)]
 pub struct Checkpoints {
     looked_bytes: u64,
@@ -28,14 +111,13 @@ impl Checkpoints {
     pub fn begin() -> Self {
         Self {
             looked_bytes: 0,
-            look_at: Instant::now() + CHECKPOINT_EVERY,
+            look_at: Instant::now() + HIDDEN_EVERY,
         }
     }
 
     /// Extends the hold before the answer outgrows it, and writes a
-    /// checkpoint of what was delivered, if it is time to. Called when all of
-    /// it so far has been handed over: the customer must not pay, after a
-    /// crash, for what was never sent. Returns what the checkpoint is of.
+    /// checkpoint of what was thought, if it is time to. Returns what the
+    /// checkpoint is of.
     ///
     /// # Errors
     /// The money has run out.
@@ -49,32 +131,83 @@ impl Checkpoints {
             return Ok(None);
         }
         let now = Instant::now();
-        if more < CHECKPOINT_BYTES && now < self.look_at {
+        if more < HIDDEN_BYTES && now < self.look_at {
             return Ok(None);
         }
-        let report = feed.report();
+        let Looked { report, .. } = look(running, feed)?;
         self.looked_bytes = report.content_bytes;
-        self.look_at = now + CHECKPOINT_EVERY;
-        let (usage, charge) = running.so_far(&report);
-        let Charge {
-            total,
-            upstream_total,
-            ..
-        } = charge;
-        let tab = &mut running.tab;
-        let held = tab.held();
-        if total.0.saturating_mul(2) > held.0 {
-            // Past half of the hold: double it, so that a long answer asks a
-            // logarithmic number of times.
-            match tab.extend(Nanos(held.0.max(total.0))) {
-                // What is set aside still covers the next stretch.
-                Err(_) if total < held => {}
-                extended => extended?,
+        self.look_at = now + HIDDEN_EVERY;
+        Ok(Some(report))
+    }
+}
+
+/// What a look at the money found.
+struct Looked {
+    report: Report,
+    /// What the answer costs.
+    now: Nanos,
+    /// What it will after [`LOOK_TOKENS`] more.
+    later: Nanos,
+}
+
+/// Extends the hold if it is time to, and writes a checkpoint.
+fn look(running: &mut Running, feed: &dyn Feed) -> Result<Looked, Failure> {
+    let report = feed.report();
+    let tokens = report.delivered().tokens();
+    let (usage, charge) = running.worth(&report.usage, tokens);
+    let (_, further) = running.worth(&report.usage, tokens.saturating_add(LOOK_TOKENS));
+    let (now, later) = (charge.total, further.total);
+    extend(&mut running.tab, now, later)?;
+    // After the hold has grown: a start settles by the last checkpoint, but
+    // never for more than was set aside.
+    running
+        .tab
+        .checkpoint(now, charge.upstream_total, usage.prompt, usage.completion);
+    Ok(Looked { report, now, later })
+}
+
+const fn is_past_half(cost: Nanos, held: Nanos) -> bool {
+    cost.0.saturating_mul(2) > held.0
+}
+
+/// Past half of the hold: doubles it, so that a long answer asks a
+/// logarithmic number of times. Where there is not so much money, what is
+/// set aside is used up first, and then extended by a stretch at a time.
+fn extend(tab: &mut Tab, now: Nanos, later: Nanos) -> Result<(), Failure> {
+    let held = tab.held();
+    if !is_past_half(now, held) {
+        return Ok(());
+    }
+    match tab.extend(Nanos(held.0.max(now.0))) {
+        Err(_) if now < held => Ok(()),
+        Err(refused) => tab.extend(later.saturating_sub(held)).map_err(|_| refused),
+        extended => extended,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_money_is_looked_at_before_half_of_what_is_left_of_the_hold_is_used() {
+        let tokens = i64::try_from(LOOK_TOKENS).unwrap();
+        let amounts = [0, 1, 7, 1_000, 1_023, 999_999, 12_345_678, 10_000_000_000];
+        for now in amounts {
+            for price in [0, 1, 3, 2_000, 75_001, 1_000_000] {
+                for left in amounts {
+                    let held = Nanos(now + left);
+                    let next = room(Nanos(now), Nanos(now + tokens * price), held);
+                    let of = |more: u64| i64::try_from(more).unwrap() * price;
+                    let case = format!("{now} + {price} * {next} of {left}");
+                    assert!((1..=LOOK_TOKENS).contains(&next), "{case}");
+                    assert!(of(next) <= left / 2 || next == 1, "{case}");
+                    // And not sooner than that.
+                    assert!(of(next + 1) > left / 2 || next == LOOK_TOKENS, "{case}");
+                }
             }
         }
-        // After the hold has grown: a start settles by the last checkpoint,
-        // but never for more than was set aside.
-        tab.checkpoint(total, upstream_total, usage.prompt, usage.completion);
-        Ok(Some(report))
+        // A hold that is used up already is looked at with every token.
+        assert_eq!(room(Nanos(9), Nanos(19), Nanos(5)), 1);
     }
 }

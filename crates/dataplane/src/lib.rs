@@ -21,11 +21,13 @@ pub mod market;
 pub mod metrics;
 pub mod phases;
 pub mod pipeline;
+pub mod progress;
 pub mod refusing;
 pub mod relay;
 pub mod respond;
 pub mod running;
 pub mod tab;
+pub mod tariff;
 pub mod way;
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use crate::gateway::Gateway;
 use crate::phases::exchange::Opened;
 use crate::phases::plan::{Plan, Wanted};
 use crate::phases::{admit, attempt, hold, plan, read};
+use crate::progress::{Progress, STREAMS_MAX};
 use crate::refusing::Refusing;
 use crate::relay::body::{Relay, Reply};
 use crate::relay::pursuit::Pursuit;
@@ -29,6 +30,21 @@ pub struct Worker<U = Client> {
     pub gateway: Arc<Gateway>,
     /// This worker's connections.
     pub client: U,
+    /// How far this worker's streams have come. Whoever runs the worker lets
+    /// it tell the journal, see [`Progress::keep_telling`].
+    pub progress: Arc<Progress>,
+}
+
+impl<U> Worker<U> {
+    /// A worker that has no stream yet.
+    #[must_use]
+    pub fn new(gateway: &Arc<Gateway>, client: U) -> Self {
+        Self {
+            gateway: Arc::clone(gateway),
+            client,
+            progress: Progress::new(&gateway.till, STREAMS_MAX),
+        }
+    }
 }
 
 /// Answers one model call.
@@ -103,6 +119,7 @@ where
         endpoint,
         ask,
         status: Arc::new(Status::default()),
+        progress: Arc::clone(&worker.progress),
         losses: Vec::new(),
         in_flight,
     });

@@ -42,6 +42,19 @@ pub struct Report {
     pub content_pieces: u64,
 }
 
+/// How much of an answer there was so far, and no more: it is asked for after
+/// every piece.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Delivered {
+    /// See [`Report::content_bytes`].
+    pub content_bytes: u64,
+    /// See [`Report::content_pieces`].
+    pub content_pieces: u64,
+    /// Input tokens, if the provider has counted them: [`Report::usage`] says
+    /// more of them since then.
+    pub prompt: Option<u64>,
+}
+
 /// Turns upstream bytes into the client's.
 pub trait Feed: Send {
     /// Takes a piece of the upstream's stream.
@@ -70,6 +83,10 @@ pub trait Feed: Send {
     /// See [`Report::content_pieces`]: more than none once the model has said
     /// anything, shown or hidden.
     fn content_pieces(&self) -> u64;
+
+    /// The same two, and what of the report a price needs besides; asked
+    /// after every piece.
+    fn delivered(&self) -> Delivered;
 
     /// What was learned so far.
     fn report(&self) -> Report;

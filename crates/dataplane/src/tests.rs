@@ -13,6 +13,7 @@ mod keys;
 mod labels;
 mod leaving;
 mod metering;
+mod progress;
 mod records;
 mod rows;
 mod sizes;

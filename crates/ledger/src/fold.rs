@@ -119,18 +119,28 @@ impl Fold {
                 self.movements.hold(hold.account, hold.amount);
             }
             record @ (Record::Extend(_) | Record::Dispatch(_) | Record::Checkpoint(_)) => {
-                let Some(open) = self.open.get_mut(&record.id()) else {
-                    self.repeat();
-                    return;
-                };
-                let extra = open.hold.note(record, &mut self.names);
-                open.is_changed = true;
-                self.movements.hold(open.hold.account, extra);
+                self.note(record);
+            }
+            Record::Checkpoints(list) => {
+                for one in list {
+                    self.note(&Record::Checkpoint(*one));
+                }
             }
             Record::Settle(settle) => self.settle(settle, entry),
             Record::Void(void) => self.void(void, entry),
             Record::Refused(refused) => self.refused(refused),
         }
+    }
+
+    /// Takes in a record of a running call.
+    fn note(&mut self, record: &Record<'_>) {
+        let Some(open) = self.open.get_mut(&record.id()) else {
+            self.repeat();
+            return;
+        };
+        let extra = open.hold.note(record, &mut self.names);
+        open.is_changed = true;
+        self.movements.hold(open.hold.account, extra);
     }
 
     /// Ends the batch.

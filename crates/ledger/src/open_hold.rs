@@ -50,8 +50,8 @@ impl OpenHold {
         }
     }
 
-    /// Takes in a record of the running call. Returns what it adds to the
-    /// amount on hold.
+    /// Takes in a record of the running call, and of no other. Returns what
+    /// it adds to the amount on hold.
     pub fn note(&mut self, record: &Record<'_>, names: &mut Names) -> Nanos {
         match record {
             Record::Extend(extend) => {
@@ -67,7 +67,11 @@ impl OpenHold {
                 self.endpoint = names.keep(dispatch.endpoint);
             }
             Record::Checkpoint(checkpoint) => self.checkpoint = Some(*checkpoint),
-            Record::Hold(_) | Record::Settle(_) | Record::Void(_) | Record::Refused(_) => {}
+            Record::Hold(_)
+            | Record::Checkpoints(_)
+            | Record::Settle(_)
+            | Record::Void(_)
+            | Record::Refused(_) => {}
         }
         Nanos::ZERO
     }

@@ -18,7 +18,8 @@ mod tags;
 use bourse_vocab::{AccountId, FailureKind, GenerationId, KeyId, Nanos};
 
 pub use codec::{
-    Booked, DecodeError, decode, encode, encode_as, encode_settle, encode_void, node_of,
+    Booked, DecodeError, decode, encode, encode_as, encode_checkpoints, encode_settle, encode_void,
+    node_of,
 };
 pub use facts::{ApiType, AttemptFact, Facts, Flags, checkpoint_line};
 
@@ -33,6 +34,10 @@ pub const EXTRA_BYTES_MAX: usize = 16_384;
 /// Most attempts or costs that a record lists; a plan is far shorter.
 pub const LIST_MAX: usize = 64;
 
+/// Most streams whose checkpoints one record lists: some 10 KiB, a small part
+/// of what the journal lets wait in memory.
+pub const CHECKPOINTS_MAX: usize = 256;
+
 /// One record of the local journal. Records live on the stack, one at a
 /// time, and most are of the largest kind: boxing it would cost more.
 #[allow(clippy::large_enum_variant)]
@@ -46,6 +51,8 @@ pub enum Record<'a> {
     Dispatch(Dispatch<'a>),
     /// How much of a stream has been delivered so far.
     Checkpoint(Checkpoint),
+    /// The same of several streams, at most [`CHECKPOINTS_MAX`].
+    Checkpoints(Vec<Checkpoint>),
     /// The call is paid for.
     Settle(Settle<'a>),
     /// The call costs its customer nothing.
@@ -55,10 +62,14 @@ pub enum Record<'a> {
 }
 
 impl Record<'_> {
-    /// The call that the record is about.
+    /// The call that the record is about; of several the first.
     #[must_use]
     pub const fn id(&self) -> GenerationId {
         match self {
+            Self::Checkpoints(list) => match list.as_slice() {
+                [first, ..] => first.id,
+                [] => GenerationId::from_bits(0),
+            },
             Self::Hold(record) => record.id,
             Self::Extend(record) => record.id,
             Self::Dispatch(record) => record.id,

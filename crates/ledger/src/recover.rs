@@ -64,6 +64,12 @@ impl Replay {
     /// Takes in a record that the database has not seen, in order.
     pub fn push(&mut self, record: &Record<'_>) {
         let known = match record {
+            Record::Checkpoints(list) => {
+                for one in list {
+                    self.push(&Record::Checkpoint(*one));
+                }
+                true
+            }
             Record::Hold(hold) => {
                 let known = !self.open.contains_key(&hold.id);
                 if known {

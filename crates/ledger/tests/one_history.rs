@@ -431,13 +431,19 @@ impl World {
             }
             Step::Checkpoint { call, charge } => {
                 if let Some(n) = pick(call).filter(|n| self.oracle.calls[*n].is_open) {
-                    self.write(&Record::Checkpoint(Checkpoint {
+                    let checkpoint = Checkpoint {
                         id: id(n),
                         charge: Nanos(charge),
                         upstream: Nanos(charge / 2),
                         prompt: 1,
                         completion: 2,
-                    }));
+                    };
+                    // A stream tells of itself, or its worker of several.
+                    self.write(&if charge % 2 == 0 {
+                        Record::Checkpoint(checkpoint)
+                    } else {
+                        Record::Checkpoints(vec![checkpoint])
+                    });
                 }
             }
             Step::Post { call, charge } => {

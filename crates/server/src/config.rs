@@ -95,6 +95,8 @@ pub struct Config {
     pub markup_ppm: u64,
     /// See [`Durability`].
     pub durability: Durability,
+    /// The least time between two syncs of the journal.
+    pub sync_interval: Duration,
     /// Providers that have a section and are not switched off.
     pub providers: Vec<ProviderConfig>,
     /// Slugs of those that are: their variables count for nothing either.

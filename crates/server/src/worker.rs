@@ -121,6 +121,8 @@ pub async fn run(listener: std::net::TcpListener, service: Service, stop: Stop) 
     let listener = TcpListener::from_std(listener)?;
     let slots = Arc::new(tokio::sync::Semaphore::new(CONNECTIONS_MAX));
     let sweeper = service.worker.client.spawn_sweeper();
+    let progress = Arc::clone(&service.worker.progress);
+    let telling = tokio::spawn(async move { progress.keep_telling().await });
     loop {
         let slot = tokio::select! {
             slot = Arc::clone(&slots).acquire_owned() => slot,
@@ -165,6 +167,7 @@ pub async fn run(listener: std::net::TcpListener, service: Service, stop: Stop) 
         gateway.stopping.cut_off();
     }
     sweeper.abort();
+    telling.abort();
     Ok(())
 }
 

@@ -4,7 +4,9 @@
 //! `write(2)` into the page cache, which survives the death of the process;
 //! a thread brings the files to the disk at most every 20 ms, so
 //! that a thousand records cost one `fdatasync`. Who needs more than that
-//! waits for it with [`Spool::wait_durable`].
+//! waits for it with [`Spool::wait_durable`]. Who needs less appends a
+//! [`Kind::Note`]: it waits in memory for the next record, for at most
+//! 200 ms, and dies with the process until then.
 //!
 //! The spool knows nothing of what its records mean. It promises order,
 //! that what it returns is what was appended (or an error), and that what
@@ -14,15 +16,18 @@ mod consumers;
 mod disk;
 pub mod frame;
 pub mod lock;
+mod queue;
 pub mod reader;
 pub mod segment;
 mod spool;
 mod sync;
+mod writer;
 
 pub use consumers::DATABASE;
 pub use lock::DataDirLock;
 pub use reader::{Batch, Reader};
-pub use spool::{Kind, Opened, Options, Spool, inspect};
+pub use spool::{Opened, Options, Spool, inspect};
+pub use writer::Kind;
 
 /// A place between two records: bytes since the spool's beginning. Grows
 /// for ever; at a gigabyte a second it lasts for 584 years.

@@ -44,8 +44,6 @@ impl Applier {
     /// # Errors
     /// A database or a journal that fails; the next call tries again.
     pub async fn step(&mut self) -> Result<usize, TillError> {
-        // Ends of calls that a full disk did not take: is there room now?
-        self.till.spool().retry();
         let from = self.reader.position();
         let durable = self.till.spool().durable();
         let batch = self.reader.read(durable, BATCH_RECORDS_MAX)?;
@@ -81,11 +79,13 @@ impl Applier {
         }
     }
 
-    /// Applies everything that has been written so far.
+    /// Applies everything that has been appended so far.
     ///
     /// # Errors
     /// As for [`Self::step`].
     pub async fn drain(&mut self) -> Result<Position, TillError> {
+        // Notes wait in memory for company, and none comes any more.
+        self.till.spool().flush();
         let goal = self.till.spool().written();
         self.till.spool().wait_durable(goal).await?;
         while self.reader.position() < goal {

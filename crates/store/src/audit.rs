@@ -1,4 +1,4 @@
-//! `ledger verify`: do the books balance, to the nano-dollar?
+//! Do the books balance, to the nano-dollar?
 //!
 //! A store gathers, at one moment, every sum twice: once from the postings
 //! and once from where it is kept for use. [`AuditView::check`] compares
@@ -7,8 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use bourse_ledger::{Entry, GenerationRow, LedgerAccount, RowSum, generation};
-use bourse_spool::{Owner, Position};
+use bourse_ledger::{GenerationRow, LedgerAccount, RowSum, generation};
+use bourse_spool::Position;
 use bourse_vocab::{AccountId, GenerationId, KeyId, NodeId};
 
 /// Sums of calls, by whatever they are grouped.
@@ -206,7 +206,8 @@ impl AuditReport {
         findings
     }
 
-    fn compare(&mut self, what: impl FnOnce() -> String, expected: i128, found: i128) {
+    /// Compares two sums; `what` says which if they disagree.
+    pub(crate) fn compare(&mut self, what: impl FnOnce() -> String, expected: i128, found: i128) {
         self.compared = self.compared.saturating_add(1);
         if expected != found {
             self.differences.push(Difference {
@@ -380,96 +381,4 @@ fn sum_of<K: Ord + std::borrow::Borrow<Q>, Q: Ord + ?Sized>(
     name: &Q,
 ) -> i128 {
     sums.get(name).copied().unwrap_or(0)
-}
-
-/// What the journal holds that the database has not taken over yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Unapplied {
-    /// Records.
-    pub records: u64,
-    /// Such as repeat what is known.
-    pub repeated: u64,
-    /// What customers pay in them, in nano-dollars.
-    pub paid: i128,
-    /// Holds open after them.
-    pub open_holds: u64,
-}
-
-/// Audits the database of `data_dir`; if no server uses the directory, also
-/// what its journal holds beyond the database: every record must check, its
-/// bookings must balance, and no account may end below zero. Beside a
-/// running server the journal is the server's, and `None` is returned for
-/// it.
-///
-/// # Errors
-/// A database or a journal that cannot be read. A torn write at the
-/// journal's end is no error: it was never promised to anyone.
-pub async fn verify(
-    store: &dyn crate::Store,
-    data_dir: &std::path::Path,
-) -> Result<(AuditReport, Option<Unapplied>), crate::TillError> {
-    let lock = match bourse_spool::DataDirLock::acquire(data_dir) {
-        Ok(lock) => Some(lock),
-        Err(bourse_spool::SpoolError::Locked { .. }) => None,
-        Err(error) => return Err(error.into()),
-    };
-    let view = store.audit().await?;
-    let mut report = view.check();
-    report.rows = store.check_rows().await?;
-    if lock.is_none() {
-        return Ok((report, None));
-    }
-    let spool_dir = data_dir.join(crate::till::SPOOL_DIR);
-    let mut fold = bourse_ledger::Fold::new(store.open_holds().await?);
-    let mut found = Unapplied::default();
-    if spool_dir.is_dir() {
-        let history = store.history().await?;
-        let owner = owner_of(&history);
-        let end = bourse_spool::inspect(&spool_dir, Some(owner), view.applied)?;
-        crate::till::check_history(&spool_dir, &history)?;
-        let mut reader = bourse_spool::Reader::new(&spool_dir, view.applied);
-        loop {
-            let batch = reader.read(end, crate::journal::BATCH_RECORDS_MAX)?;
-            if batch.is_empty() {
-                break;
-            }
-            for bytes in batch.iter() {
-                let entry = Entry::read(bytes).map_err(|source| crate::TillError::Record {
-                    position: batch.end(),
-                    source,
-                })?;
-                fold.push(&entry);
-                found.records = found.records.saturating_add(1);
-            }
-        }
-    }
-    let effects = fold.finish().map_err(crate::StoreError::from)?;
-    found.repeated = effects.repeated;
-    found.open_holds = effects.opened.len() as u64;
-    for (account, amount) in effects.journal.entries() {
-        if let LedgerAccount::CustomerAvailable(id) = account {
-            let granted = view
-                .accounts
-                .get(id)
-                .map_or(0, |(granted, spent)| granted - spent);
-            let held = sum_of(&view.held, id);
-            let after = granted
-                .saturating_sub(held)
-                .saturating_add(i128::from(amount.0));
-            let what = || format!("available of account {} after the journal, at least", id.0);
-            report.compare(what, after.max(0), after);
-        }
-    }
-    for paid in effects.spent.values() {
-        found.paid = found.paid.saturating_add(i128::from(paid.0));
-    }
-    Ok((report, Some(found)))
-}
-
-/// Whose a node's journal is.
-pub(crate) const fn owner_of(history: &crate::History) -> Owner {
-    Owner {
-        store: history.store.0,
-        node: history.node.0,
-    }
 }

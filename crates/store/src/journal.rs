@@ -1,7 +1,7 @@
 //! What the local journal becomes: bookings, each exactly once.
 
 use bourse_ledger::{Link, OpenHold, RowSum};
-use bourse_spool::Position;
+use bourse_spool::{Owner, Position};
 use bourse_vocab::{NodeId, StoreId};
 
 use crate::audit::{AuditView, RowReport};
@@ -68,6 +68,15 @@ impl History {
             batch_from: Position::default(),
             chain_before: start,
             rows: RowSum::default(),
+        }
+    }
+
+    /// Whose the journal is, as its segments say it.
+    #[must_use]
+    pub const fn owner(&self) -> Owner {
+        Owner {
+            store: self.store.0,
+            node: self.node.0,
         }
     }
 

@@ -25,6 +25,7 @@ mod suite;
 pub mod texts;
 pub mod till;
 pub mod upkeep;
+pub mod verify;
 
 use std::future::Future;
 use std::pin::Pin;

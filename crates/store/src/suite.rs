@@ -330,6 +330,7 @@ macro_rules! store_suite {
                 spending_out_of_range_changes_nothing,
                 a_hold_keeps_its_way_through_providers,
                 the_last_checkpoint_wins_and_a_hold_without_one_has_none,
+                a_list_of_checkpoints_reaches_every_hold_that_it_names,
                 holds_come_back_in_the_order_of_their_ids,
                 what_is_repeated_is_counted_and_left_out,
                 the_longest_batch_over_many_accounts_is_taken_whole,

@@ -30,7 +30,6 @@ use bourse_spool::{Kind, Options, Position, Reader, Spool, SpoolError};
 use bourse_vocab::{AccountId, Failure, FailureKind, GenerationId, KeyId, Nanos, NodeId};
 
 use crate::account::{AccountRow, Changes};
-use crate::audit::owner_of;
 use crate::key::KeyRow;
 use crate::{History, Store, StoreError};
 use refusals::Refusals;
@@ -156,7 +155,7 @@ impl Till {
             .iter()
             .map(|(name, at)| (name.as_str(), *at))
             .collect();
-        let opened = Spool::open(&spool_dir, owner_of(&history), applied, &others, options)?;
+        let opened = Spool::open(&spool_dir, history.owner(), applied, &others, options)?;
         check_history(&spool_dir, &history)?;
         let mut recovery = Recovery {
             torn_bytes: opened.torn_bytes,
@@ -255,6 +254,18 @@ impl Till {
     /// A broken spool.
     pub fn checkpoint(&self, checkpoint: &Checkpoint) -> Result<(), TillError> {
         self.append(Kind::Note, &Record::Checkpoint(*checkpoint))?;
+        Ok(())
+    }
+
+    /// Remembers how much of several streams has been delivered: at most
+    /// [`record::CHECKPOINTS_MAX`] of them, in one record.
+    ///
+    /// # Errors
+    /// A broken spool.
+    pub fn checkpoints(&self, list: &[Checkpoint]) -> Result<(), TillError> {
+        self.spool.append_with(Kind::Note, |out| {
+            record::encode_checkpoints(self.node, list, out);
+        })?;
         Ok(())
     }
 

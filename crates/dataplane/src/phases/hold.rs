@@ -106,18 +106,24 @@ fn most(market: &Market, plan: &Plan, ask: &Ask) -> Result<Nanos, Failure> {
     Ok(most)
 }
 
-/// What is known of the call at one endpoint.
-fn bound<'a>(ask: &'a Ask, endpoint: &Endpoint) -> price::Bounds<'a> {
-    let context_length = context_length(endpoint);
+/// Output tokens of one answer that are set aside at first.
+#[must_use]
+pub fn output_first(ask: &Ask, endpoint: &Endpoint) -> u64 {
     let limit = endpoint
         .max_output
-        .or(context_length)
+        .or(context_length(endpoint))
         .unwrap_or(OUTPUT_UNKNOWN);
-    let completion_max = match ask.max_output {
+    match ask.max_output {
         Some(asked) => asked,
         None if ask.stream => limit.min(STREAM_OUTPUT_FIRST),
         None => limit,
-    };
+    }
+}
+
+/// What is known of the call at one endpoint.
+fn bound<'a>(ask: &'a Ask, endpoint: &Endpoint) -> price::Bounds<'a> {
+    let context_length = context_length(endpoint);
+    let completion_max = output_first(ask, endpoint);
     let output = ask.needs.output;
     price::Bounds {
         prompt: &ask.facts,

@@ -20,7 +20,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use super::Feed;
 use super::pursuit::{Pursuit, Unread};
-use crate::checkpoints::Checkpoints;
+use crate::checkpoints::Watch;
 use crate::ending::Ending;
 use crate::endpoints::Endpoint;
 use crate::gateway::Gateway;
@@ -89,7 +89,7 @@ struct Live {
     upstream: Option<UpstreamBody>,
     feed: Box<dyn Feed>,
     running: Running,
-    checkpoints: Checkpoints,
+    watch: Watch,
 }
 
 /// What reading on brought.
@@ -108,12 +108,12 @@ impl Live {
     /// Reads on, once what has been handed over is accounted for.
     fn step(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
         let Self {
-            checkpoints,
+            watch,
             running,
             feed,
             ..
         } = self;
-        if let Err(failure) = checkpoints.extend_and_checkpoint(running, &**feed) {
+        if let Err(failure) = watch.handed_over(running, &**feed) {
             return Poll::Ready(Step::OutOfMoney(failure));
         }
         let mut out = std::mem::take(&mut self.out);
@@ -219,7 +219,7 @@ impl Relay {
             upstream: Some(upstream),
             feed,
             running,
-            checkpoints: Checkpoints::begin(),
+            watch: Watch::default(),
         }));
         Self { stage }
     }

@@ -4,7 +4,7 @@
 use bourse_vocab::Failure;
 use bourse_vocab::chat::{Event, Finish, Part, ReasoningKind, Reply};
 
-use super::Report;
+use super::{Delivered, Report};
 
 /// Follows the events of a stream.
 #[derive(Debug, Default)]
@@ -40,6 +40,18 @@ impl Meter {
             self.report.content_bytes = self.report.content_bytes.saturating_add(bytes);
         }
         Ok(())
+    }
+}
+
+impl Report {
+    /// How much of the answer there was so far.
+    #[must_use]
+    pub const fn delivered(&self) -> Delivered {
+        Delivered {
+            content_bytes: self.content_bytes,
+            content_pieces: self.content_pieces,
+            prompt: self.usage.prompt,
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use bourse_wire::{StreamReader, codec};
 use bytes::Bytes;
 
 use super::meter::Meter;
-use super::{FRAME_BYTES_MAX, Feed, Report};
+use super::{Delivered, FRAME_BYTES_MAX, Feed, Report};
 
 /// What becomes of a stream that is read.
 pub trait Telling: Send {
@@ -116,6 +116,10 @@ impl<T: Telling> Feed for Reading<T> {
 
     fn content_pieces(&self) -> u64 {
         self.inner.meter.report.content_pieces
+    }
+
+    fn delivered(&self) -> Delivered {
+        self.inner.meter.report.delivered()
     }
 
     fn report(&self) -> Report {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use bourse_ledger::record::{self, Cost, Facts, Payer, Record};
+use bourse_ledger::record::{self, Checkpoint, Cost, Facts, Payer, Record};
 use bourse_spool::Position;
 use bourse_store::Till;
 use bourse_vocab::{Count, FailureKind};
@@ -20,6 +20,10 @@ pub struct Booked {
     pub dispatched: Vec<String>,
     /// Output tokens that were delivered at each checkpoint.
     pub checkpoints: Vec<u64>,
+    /// How many of these its worker told, in a list.
+    pub lists: usize,
+    /// Whether all that was delivered at each checkpoint was set aside.
+    pub is_covered: bool,
     /// How it ended, in a line. Empty while it runs.
     pub end: String,
     /// What is remembered of it.
@@ -44,17 +48,34 @@ pub struct Remembered {
     pub attempts: Vec<(String, u16, u32, String)>,
 }
 
+impl Booked {
+    fn progress(&mut self, checkpoint: &Checkpoint) {
+        self.checkpoints.push(checkpoint.completion);
+        let held: i64 = self.holds.iter().sum();
+        self.is_covered &= checkpoint.charge.0 <= held;
+    }
+}
+
 /// Reads the journal of a till with one call in it.
 pub fn booked(till: &Till) -> Booked {
+    // Notes may still wait for company.
+    till.spool().flush();
     let mut reader = till.spool().reader(Position::default());
     let batch = reader.read(till.spool().written(), 100_000).unwrap();
-    let mut booked = Booked::default();
+    let mut booked = Booked {
+        is_covered: true,
+        ..Booked::default()
+    };
     for bytes in batch.iter() {
         match record::decode(bytes).unwrap() {
             Record::Hold(hold) => booked.holds.push(hold.amount.0),
             Record::Extend(extend) => booked.holds.push(extend.extra.0),
             Record::Dispatch(dispatch) => booked.dispatched.push(dispatch.provider.to_owned()),
-            Record::Checkpoint(checkpoint) => booked.checkpoints.push(checkpoint.completion),
+            Record::Checkpoint(one) => booked.progress(&one),
+            Record::Checkpoints(list) => {
+                list.iter().for_each(|one| booked.progress(one));
+                booked.lists += 1;
+            }
             Record::Settle(settle) => {
                 assert_eq!(booked.end, "", "a call ends once");
                 let settlement = &settle.settlement;

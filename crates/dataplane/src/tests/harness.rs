@@ -41,6 +41,7 @@ use crate::keyring::{Keyring, Office, Reply, Unavailable};
 use crate::market::{Market, Memory, ProviderSetup, Target};
 use crate::phases::admit::{Admitted, admit};
 use crate::pipeline::{Worker, call};
+use crate::progress::{Progress, STREAMS_MAX};
 
 /// 21 November 2026, 12:00 UTC.
 pub const NOW: u64 = 1_795_262_400_000;
@@ -72,6 +73,10 @@ pub struct Setup {
     /// Nano-dollars on the account.
     pub credit: i64,
     pub limits: CallLimits,
+    /// Whether the worker tells the journal how far streams have come, and of
+    /// how many at once.
+    pub tells: bool,
+    pub streams_max: usize,
 }
 
 /// A streamed call.
@@ -88,6 +93,8 @@ pub fn play() -> Play {
             drains_max: 8,
             credit: 10_000_000_000,
             limits: CallLimits::default(),
+            tells: true,
+            streams_max: STREAMS_MAX,
         },
     }
 }
@@ -224,7 +231,7 @@ impl Got {
 
     /// Whether the stream was ended as a finished one.
     pub fn is_done(&self) -> bool {
-        self.body.ends_with("data: [DONE]\n\n")
+        self.body.ends_with("data: [DONE]\n\n") && self.error().is_none()
     }
 
     pub fn comments(&self) -> usize {
@@ -319,10 +326,16 @@ impl Harness {
             stopping: Stopping::default(),
         };
         let script = Script::default();
+        let progress = Progress::new(&gateway.till, setup.streams_max);
+        if setup.tells {
+            let telling = Arc::clone(&progress);
+            tokio::spawn(async move { telling.keep_telling().await });
+        }
         Self {
             worker: Worker {
                 gateway: Arc::new(gateway),
                 client: script.clone(),
+                progress,
             },
             script,
             began: Instant::now(),

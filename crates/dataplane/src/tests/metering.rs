@@ -5,7 +5,7 @@ use super::script::{Answer, Fate};
 
 #[tokio::test(start_paused = true)]
 async fn a_slow_stream_is_checkpointed_every_quarter_of_a_second() {
-    let word = |answer: Answer| answer.text("word").wait(ms(100));
+    let word = |answer: Answer| answer.text("word").wait(ms(90));
     let played = play()
         .one(
             Answer::stream()
@@ -16,9 +16,10 @@ async fn a_slow_stream_is_checkpointed_every_quarter_of_a_second() {
         )
         .check("settled 10/10; customer pays one")
         .await;
-    // A piece each 100 ms, from 0 on: what was handed over before 300, 600
-    // and 900 ms.
+    // A piece each 90 ms, from 0 on: what was handed over before 250, 500
+    // and 750 ms. The stream itself told nothing.
     assert_eq!(played.booked.checkpoints, [3, 6, 9]);
+    assert_eq!(played.booked.lists, 3);
 }
 
 #[tokio::test(start_paused = true)]
@@ -82,6 +83,31 @@ async fn a_hold_is_doubled_before_the_answer_outgrows_half_of_it() {
     assert_eq!(holds[1], holds[0], "doubled");
     assert_eq!(holds[2], 2 * holds[0], "and again");
     assert_eq!(holds[3], 4 * holds[0], "and again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hold_that_cannot_be_doubled_grows_by_stretches_until_the_money_is_used_up() {
+    // 4,096 output tokens are set aside at first. There is money for 7,600,
+    // which is not enough to double that.
+    let piece = "x".repeat(400);
+    let stream = |pieces| {
+        play().setup(|setup| setup.credit = 15_200_000).one(
+            Answer::stream()
+                .times(pieces, |answer| answer.text(&piece).wait(ms(10)))
+                .finish()
+                .usage(10, 100 * pieces as u64)
+                .done(),
+        )
+    };
+    let played = stream(65).check("settled 10/6500; customer pays one").await;
+    assert!(played.booked.is_covered, "{:?}", played.booked.holds);
+    assert_eq!(played.got.error(), None);
+    // What does not suffice ends the stream when less than a stretch is left.
+    let played = stream(80).play().await;
+    assert_eq!(played.got.error(), Some(402));
+    assert!(played.booked.is_covered, "{:?}", played.booked.holds);
+    let delivered = *played.booked.checkpoints.last().unwrap();
+    assert!((6_600..=7_600).contains(&delivered), "{delivered}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::record::{Extend, Facts, Hold, Settlement, VoidReason, Voiding};
+use crate::record::{Checkpoint, Extend, Facts, Hold, Settlement, VoidReason, Voiding};
 
 const ACCOUNT: AccountId = AccountId(1);
 const KEY: KeyId = KeyId(1);
@@ -72,6 +72,42 @@ fn cost(provider: &'static str, amount: i64, payer: Payer) -> Cost<'static> {
         amount: Nanos(amount),
         payer,
     }
+}
+
+fn checkpoint(n: u64, charge: i64) -> Checkpoint {
+    Checkpoint {
+        id: id(n),
+        charge: Nanos(charge),
+        upstream: Nanos(charge / 2),
+        prompt: 1,
+        completion: 2,
+    }
+}
+
+#[test]
+fn a_list_of_checkpoints_is_what_each_of_them_would_be() {
+    let list = [
+        checkpoint(1, 5),
+        checkpoint(2, 6),
+        checkpoint(9, 7),
+        checkpoint(1, 8),
+    ];
+    let together = [hold(1, 50), hold(2, 50), Record::Checkpoints(list.to_vec())];
+    let each = list.map(Record::Checkpoint);
+    let apart: Vec<_> = [hold(1, 50), hold(2, 50)].into_iter().chain(each).collect();
+    let (together, apart) = (fold(Vec::new(), &together), fold(Vec::new(), &apart));
+    assert_eq!(together.opened, apart.opened);
+    assert_eq!((together.repeated, apart.repeated), (1, 1), "nobody's hold");
+    let told: Vec<_> = together.opened.iter().map(|hold| hold.checkpoint).collect();
+    assert_eq!(told, [Some(checkpoint(1, 8)), Some(checkpoint(2, 6))]);
+    // Of a call that has ended nothing more can be told.
+    let ended = [
+        hold(1, 50),
+        settle(1, 50, 5, 5, Vec::new()),
+        Record::Checkpoints(vec![list[0]]),
+    ];
+    let ended = fold(Vec::new(), &ended);
+    assert_eq!((ended.opened.len(), ended.repeated), (0, 1));
 }
 
 fn fold(open: Vec<OpenHold>, records: &[Record<'_>]) -> Effects {

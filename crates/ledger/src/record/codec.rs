@@ -21,7 +21,7 @@ use bourse_vocab::{GenerationId, NodeId};
 use super::Record;
 use bytes::{Reader, Value};
 
-pub use write::{Booked, encode, encode_as, encode_settle, encode_void};
+pub use write::{Booked, encode, encode_as, encode_checkpoints, encode_settle, encode_void};
 
 /// The version that is written.
 const VERSION: u8 = 2;

@@ -35,6 +35,8 @@ pub(super) mod kind {
         VOID = 6, "kind";
         /// The call was refused before anything was set aside.
         REFUSED = 7, "kind";
+        /// How much of several streams has been delivered so far.
+        CHECKPOINTS = 8, "kind";
     }
 }
 
@@ -139,6 +141,24 @@ pub(super) mod field {
         SCHEMA_OK = 48, "number";
         /// Reserved: the reasoning effort asked for.
         EFFORT = 49, "number";
+        /// How much of one of several streams has been delivered; as often as there are some.
+        STREAM = 50, "stream";
+    }
+}
+
+/// Fields of a stream, within [`field::STREAM`].
+pub(super) mod stream {
+    tags! { LIST:
+        /// The call's id, 16 bytes, little-endian.
+        ID = 1, "bytes";
+        /// What the customer would pay, markup included, in nano-dollars.
+        CHARGE = 2, "amount";
+        /// What the provider would charge, in nano-dollars.
+        UPSTREAM = 3, "amount";
+        /// Input tokens, estimated.
+        PROMPT = 4, "number";
+        /// Output tokens delivered, estimated.
+        COMPLETION = 5, "number";
     }
 }
 

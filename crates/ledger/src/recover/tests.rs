@@ -124,6 +124,15 @@ fn a_call_with_a_checkpoint_is_settled_by_it_and_at_most_its_hold() {
             prompt: 7,
             completion: 9,
         };
+        // By itself or in a list, after another of its own and others'.
+        let of = |n, charge| Checkpoint {
+            id: id(n),
+            charge: Nanos(charge),
+            ..checkpoint
+        };
+        let list = [of(7, 1), of(1, 1), checkpoint];
+        replay.push(&Record::Checkpoints(list.to_vec()));
+        assert_eq!(replay.repeated(), 1, "there is no call 7");
         replay.push(&Record::Checkpoint(checkpoint));
         let (_, open) = replay.finish().unwrap();
         let Closing::Settle(settlement) = close(&open[0], 9) else {

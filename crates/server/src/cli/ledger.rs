@@ -2,7 +2,7 @@
 
 mod export;
 
-use bourse_store::audit;
+use bourse_store::verify;
 use bourse_vocab::Nanos;
 use clap::Subcommand;
 use serde_json::json;
@@ -34,7 +34,7 @@ fn verify(json: bool, common: &Common) -> Result<(), Error> {
     let config = common.load()?;
     block_on(async {
         let store = super::open_store(&config).await?;
-        let (report, unapplied) = audit::verify(&*store, &config.data_dir).await?;
+        let (report, unapplied) = verify::verify(&*store, &config.data_dir).await?;
         let open = store.open_holds().await?;
         store.close().await;
         let held = open

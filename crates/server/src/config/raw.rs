@@ -81,6 +81,9 @@ pub struct RawBilling {
 pub struct RawLedger {
     /// `group` (default) or `always`.
     pub durability: Option<String>,
+    /// The least time between two syncs of the journal, in milliseconds.
+    /// Default 20.
+    pub sync_interval_ms: Option<u64>,
 }
 
 /// `[deadlines]`: all in milliseconds.

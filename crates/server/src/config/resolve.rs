@@ -55,6 +55,8 @@ const HEAD: TimeLimit = TimeLimit::new("server.head_timeout_ms", 10_000, 10 * MI
 const BODY: TimeLimit = TimeLimit::new("server.body_timeout_ms", 30_000, 10 * MINUTE_MS);
 const WRITE: TimeLimit = TimeLimit::new("server.write_timeout_ms", 60_000, 10 * MINUTE_MS);
 const STOP: TimeLimit = TimeLimit::new("server.stop_timeout_ms", MINUTE_MS, HOUR_MS);
+/// Beyond a second a power cut would cost more than any sync does.
+const SYNC: TimeLimit = TimeLimit::new("ledger.sync_interval_ms", 20, 1_000);
 /// Most drains that may be allowed: each is a socket, like a connection.
 const DRAINS_ALLOWED_MAX: usize = 65_536;
 
@@ -75,6 +77,7 @@ pub(super) fn resolve(raw: &RawConfig, environment: &Environment) -> Result<Conf
         limits: limits(raw, &mut problems),
         markup_ppm: markup_ppm(raw.billing.markup_ppm, &mut problems),
         durability: durability(raw.ledger.durability.as_deref(), &mut problems),
+        sync_interval: SYNC.read(raw.ledger.sync_interval_ms, &mut problems),
         log_json: log_json(raw.log.format.as_deref(), &mut problems),
         log_level: raw.log.level.clone().unwrap_or_else(|| "info".to_owned()),
         providers: raw

@@ -15,6 +15,10 @@ pub fn waiting(running: &Config, new: &Config) -> Vec<&'static str> {
         ("database.url", running.database != new.database),
         ("server.workers", running.workers != new.workers),
         ("ledger.durability", running.durability != new.durability),
+        (
+            "ledger.sync_interval_ms",
+            running.sync_interval != new.sync_interval,
+        ),
         ("log.format", running.log_json != new.log_json),
         ("log.level", running.log_level != new.log_level),
     ];

@@ -92,6 +92,8 @@ fn an_empty_file_means_the_defaults() {
     assert_eq!(config.data_dir, Path::new("data"));
     assert_eq!(config.markup_ppm, 0);
     assert_eq!(config.durability, Durability::Group);
+    let journal = bourse_spool::Options::default();
+    assert_eq!(config.sync_interval, journal.sync_interval);
 }
 
 #[test]
@@ -170,6 +172,7 @@ fn the_sample_file_is_understood_and_states_the_defaults() {
     assert_eq!(config.data_dir, defaults.data_dir);
     assert_eq!(config.markup_ppm, defaults.markup_ppm);
     assert_eq!(config.durability, defaults.durability);
+    assert_eq!(config.sync_interval, defaults.sync_interval);
     assert_eq!(config.log_level, defaults.log_level);
     assert_eq!(
         format!("{:?}", config.limits),
@@ -248,6 +251,8 @@ fn every_limit_is_refused_by_its_name_when_out_of_range() {
         "deadlines.drain_ms = 3600001",
         "billing.markup_ppm = 10000001",
         "ledger.durability = \"never\"",
+        "ledger.sync_interval_ms = 0",
+        "ledger.sync_interval_ms = 1001",
         "log.format = \"xml\"",
         "providers.openai.http2 = \"always\"",
         "providers.openai.on_disconnect = \"wait\"",
@@ -288,6 +293,7 @@ fn a_reload_names_what_only_a_restart_takes_over() {
         "deadlines.keep_alive_ms = 1",
         "deadlines.drain_ms = 1",
         "ledger.durability = \"always\"",
+        "ledger.sync_interval_ms = 100",
         "log.format = \"json\"",
         "log.level = \"debug\"",
     ] {

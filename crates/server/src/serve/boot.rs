@@ -73,11 +73,15 @@ impl Opened {
     pub(super) async fn recover(self) -> Result<Recovered, Error> {
         let Self { reserved, store } = self;
         let data_dir = &reserved.config.data_dir;
+        let journal = Options {
+            sync_interval: reserved.config.sync_interval,
+            ..Options::default()
+        };
         let bourse_store::Opened {
             till,
             recovery,
             keys,
-        } = Till::open(&*store, data_dir, Options::default(), now_ms()).await?;
+        } = Till::open(&*store, data_dir, journal, now_ms()).await?;
         if recovery.replayed > 0 || recovery.torn_bytes > 0 {
             tracing::info!(
                 replayed = recovery.replayed,
@@ -223,10 +227,7 @@ impl Ready {
             stopping.clone(),
         )?;
         let service = |client| Service {
-            worker: Worker {
-                gateway: Arc::clone(&gateway),
-                client,
-            },
+            worker: Worker::new(&gateway, client),
             control: control.clone(),
             control_runtime: tokio::runtime::Handle::current(),
             head_timeout: config.limits.head_timeout,

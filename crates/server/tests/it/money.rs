@@ -531,7 +531,7 @@ fn a_kill_loses_no_money_that_was_spent() {
 #[test]
 fn a_wish_for_more_output_than_a_model_has_is_refused_and_not_billed() {
     let exchange = Exchange::single(Script::default());
-    exchange.chat(json!({"max_tokens": 1001})).error(404);
+    exchange.chat(json!({"max_tokens": 1001})).error(400);
     exchange.chat(json!({"max_tokens": 0})).error(400);
     assert_eq!(exchange.attempts().len(), 0);
     exchange.finish(0);

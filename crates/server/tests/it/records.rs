@@ -7,7 +7,7 @@ use bourse_vocab::FailureKind;
 use serde_json::{Value, json};
 
 use crate::client::Got;
-use crate::exchange::{CHEAP, DEAR, Exchange, Provider, script, streamed};
+use crate::exchange::{CHEAP, DEAR, Exchange, Provider, eventually, script, streamed};
 use crate::money_math::cost;
 
 /// `GET /generation` for the call of this answer, once it is there.
@@ -122,7 +122,10 @@ fn a_call_that_is_refused_is_in_the_journal_with_its_reason() {
     exchange.chat(json!({})).error(402);
     exchange.chat(json!({"model": "no/such"})).error(400);
     exchange.raw(b"{").error(400);
-    let found = refusals(&exchange);
+    // They move no money, so they wait for a moment before they are written.
+    let found = eventually("three refusals in the journal", || {
+        Some(refusals(&exchange)).filter(|found| found.len() >= 3)
+    });
     let kinds: Vec<_> = found.iter().map(|(kind, _, _)| *kind).collect();
     assert_eq!(
         kinds,

@@ -2,9 +2,11 @@ use std::path::PathBuf;
 use std::sync::Barrier;
 
 use super::*;
+use crate::frame::{self, RECORD_BYTES_MAX};
 use crate::segment::FILE_HEADER_BYTES;
 
 mod disks;
+mod notes;
 mod owners;
 
 /// Whose the spools of these tests are.
@@ -60,31 +62,6 @@ fn records_come_back_in_order_after_reopening() {
     let opened = open(dir.path());
     assert_eq!(opened.torn_bytes, 0);
     assert_eq!(records(&opened.spool), ten_records());
-}
-
-#[test]
-fn notes_go_to_the_disk_late_unless_something_goes_with_them() {
-    let dir = tempfile::tempdir().unwrap();
-    let interval = Duration::from_millis(20);
-    let slow = Options {
-        sync_interval: interval,
-        ..options()
-    };
-    let spool = open_at(dir.path(), Position(0), slow).unwrap().spool;
-    let until_durable = |kinds: &[Kind]| {
-        for kind in kinds {
-            spool.append(*kind, b"record").unwrap();
-        }
-        let began = std::time::Instant::now();
-        while spool.durable() < spool.written() {
-            std::thread::yield_now();
-        }
-        began.elapsed()
-    };
-    assert!(until_durable(&[Kind::Note, Kind::Note]) >= interval * 9);
-    // At best of several: the machine may be busy.
-    let best = (0..5).map(|_| until_durable(&[Kind::Note, Kind::Go, Kind::Note]));
-    assert!(best.min().unwrap() < interval * 9);
 }
 
 #[test]
@@ -352,7 +329,7 @@ fn after_a_disk_error_nothing_more_is_accepted() {
     let dir = tempfile::tempdir().unwrap();
     let spool = open(dir.path()).spool;
     spool.append(Kind::Go, b"one").unwrap();
-    spool.shared.stop();
+    spool.queue.stop();
     assert!(matches!(
         spool.append(Kind::Go, b"two"),
         Err(SpoolError::Stopped)

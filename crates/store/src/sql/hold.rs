@@ -98,6 +98,10 @@ pub(super) async fn earlier(
                 begun.insert(hold.id);
             }
             Record::Refused(_) => {}
+            Record::Checkpoints(list) => {
+                let running = list.iter().map(|one| one.id);
+                wanted.extend(running.filter(|id| !begun.contains(id)));
+            }
             other => {
                 if !begun.contains(&other.id()) {
                     wanted.insert(other.id());

@@ -307,6 +307,42 @@ pub async fn the_last_checkpoint_wins_and_a_hold_without_one_has_none(store: &dy
     assert_eq!(open[1].checkpoint, None);
 }
 
+pub async fn a_list_of_checkpoints_reaches_every_hold_that_it_names(store: &dyn Store) {
+    set_up(store, 1_000).await;
+    let checkpoint = |n, charge| Checkpoint {
+        id: id(n),
+        charge: Nanos(charge),
+        upstream: Nanos(charge - 1),
+        prompt: 1,
+        completion: 2,
+    };
+    // Of holds of an earlier batch and of its own, of one that is to end and
+    // of one that nobody knows.
+    apply(store, 0, &[hold(1, 50), hold(2, 50), hold(3, 50)])
+        .await
+        .unwrap();
+    let list = [(1, 5), (3, 6), (4, 7), (99, 8)].map(|(n, charge)| checkpoint(n, charge));
+    let batch = [
+        hold(4, 50),
+        Record::Checkpoints(list.to_vec()),
+        settle(3, 50, 20, NOW),
+    ];
+    let applied = apply(store, 3, &batch).await.unwrap();
+    assert_eq!(applied.repeated, 1, "what is said of nobody");
+    apply(store, 6, &[Record::Checkpoints(vec![checkpoint(1, 9)])])
+        .await
+        .unwrap();
+    let open = store.open_holds().await.unwrap();
+    let told: Vec<_> = open.iter().map(|hold| (hold.id, hold.checkpoint)).collect();
+    let expected = [
+        (id(1), Some(checkpoint(1, 9))),
+        (id(2), None),
+        (id(4), Some(checkpoint(4, 7))),
+    ];
+    assert_eq!(told, expected);
+    assert_balanced(store).await;
+}
+
 pub async fn holds_come_back_in_the_order_of_their_ids(store: &dyn Store) {
     set_up(store, 100_000).await;
     let mut batch: Vec<_> = (0..200).map(|n| hold(n * 7 % 200, 1)).collect();

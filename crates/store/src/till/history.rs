@@ -76,6 +76,9 @@ struct World {
     change_seq: u64,
     granted: [i64; 2],
     calls: Vec<Call>,
+    /// Checkpoints that wait for company, in order: which call's, and how
+    /// much. They die with the server.
+    waiting: Vec<(usize, i64)>,
     /// What the fold of all batches says.
     folded: BTreeMap<KeyId, SpentByDay>,
     open: Vec<bourse_ledger::OpenHold>,
@@ -109,6 +112,7 @@ impl World {
             change_seq: 0,
             granted: [0; 2],
             calls: Vec::new(),
+            waiting: Vec::new(),
             folded: BTreeMap::new(),
             open: Vec::new(),
         };
@@ -124,7 +128,9 @@ impl World {
 
     async fn start(&mut self) {
         let options = Options {
-            sync_interval: std::time::Duration::from_millis(1),
+            // Nothing here asks whether the disk has it, and checkpoints
+            // wait for the record that follows, however long that takes.
+            sync_interval: std::time::Duration::from_secs(3_600),
             ..Options::default()
         };
         let opened = Till::open(&self.sqlite, self.dir.path(), options, LATER).await;
@@ -135,6 +141,7 @@ impl World {
 
     async fn kill(&mut self) {
         std::mem::forget(self.till.take());
+        self.waiting.clear();
         for call in self.calls.iter_mut().filter(|call| call.is_open) {
             call.paid = call.checkpoint.map_or(0, |charge| charge.min(call.held));
             (call.held, call.is_open) = (0, false);
@@ -172,6 +179,13 @@ impl World {
         self.absorb().await;
     }
 
+    /// A record was written that takes along what waits.
+    fn wrote(&mut self) {
+        for (n, charge) in self.waiting.drain(..) {
+            self.calls[n].checkpoint = Some(charge);
+        }
+    }
+
     /// Loads a key's purse as its first call does.
     async fn load(&self, key: usize) {
         let books = self.till().books();
@@ -200,7 +214,10 @@ impl World {
             endpoint: "e",
         });
         let is_open = match done {
-            Ok(_) => true,
+            Ok(_) => {
+                self.wrote();
+                true
+            }
             Err(TillError::Refused(Refusal::Exhausted(_))) => false,
             Err(other) => panic!("{other:?}"),
         };
@@ -239,6 +256,7 @@ impl World {
             },
         });
         let posted = posted.unwrap();
+        self.wrote();
         assert_eq!(posted.held.0, call.held);
         let call = &mut self.calls[n];
         (call.paid, call.held, call.is_open) = (posted.paid.0, 0, false);
@@ -261,6 +279,7 @@ impl World {
             },
         });
         assert_eq!(released.unwrap().held.0, call.held);
+        self.wrote();
         let call = &mut self.calls[n];
         (call.held, call.is_open) = (0, false);
     }
@@ -404,8 +423,14 @@ impl World {
                         prompt: 1,
                         completion: 2,
                     };
-                    self.till().checkpoint(&checkpoint).unwrap();
-                    self.calls[n].checkpoint = Some(charge);
+                    // A stream tells of itself, or its worker of several.
+                    let told = if charge % 2 == 0 {
+                        self.till().checkpoint(&checkpoint)
+                    } else {
+                        self.till().checkpoints(&[checkpoint])
+                    };
+                    told.unwrap();
+                    self.waiting.push((n, charge));
                 }
             }
             Step::Extend { call, extra } => {
@@ -413,6 +438,7 @@ impl World {
                     let account = self.accounts[self.calls[n].key / 2];
                     let done = self.till().extend(account, id(n as u64), Nanos(extra));
                     if done.is_ok() {
+                        self.wrote();
                         self.calls[n].held += extra;
                     }
                 }

@@ -160,6 +160,49 @@ async fn a_killed_server_finds_every_settlement_and_leaves_no_hold() {
 }
 
 #[tokio::test]
+async fn streams_are_settled_by_the_last_list_that_was_written_before_the_kill() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(dir.path()).await.unwrap();
+    set_up(&store, 1_000).await;
+    let lazy = Options {
+        // Notes wait until something else is written.
+        sync_interval: Duration::from_secs(3_600),
+        ..options()
+    };
+    let till = Till::open(&store, dir.path(), lazy, NOW)
+        .await
+        .unwrap()
+        .till;
+    load(&till, &store).await;
+    for n in 1..=3 {
+        till.hold(&a_hold(n, 100)).unwrap();
+    }
+    let checkpoint = |n, charge| Checkpoint {
+        id: id(n),
+        charge: Nanos(charge),
+        upstream: Nanos(charge),
+        prompt: 1,
+        completion: 2,
+    };
+    till.checkpoints(&[checkpoint(1, 10), checkpoint(2, 20)])
+        .unwrap();
+    till.checkpoints(&[checkpoint(1, 30)]).unwrap();
+    till.hold(&a_hold(4, 100)).unwrap();
+    // The last list dies with the server: nothing took it along.
+    till.checkpoints(&[checkpoint(1, 99), checkpoint(3, 99)])
+        .unwrap();
+    kill(till);
+    let (till, recovery) = open_loaded(&store, dir.path()).await;
+    assert_eq!((recovery.settled, recovery.voided), (2, 2));
+    assert_eq!(money(&till), (950, 0, 50));
+    let store = Arc::new(store);
+    let mut applier = Applier::new(store.clone(), Arc::new(till));
+    applier.drain().await.unwrap();
+    assert!(store.open_holds().await.unwrap().is_empty());
+    assert_balanced(&*store).await;
+}
+
+#[tokio::test]
 async fn a_kill_between_any_two_batches_loses_and_doubles_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let store = Arc::new(SqliteStore::open(dir.path()).await.unwrap());
@@ -394,11 +437,11 @@ async fn verify_reads_the_journal_of_a_stopped_server_and_leaves_it_alone() {
     till.hold(&a_hold(1, 100)).unwrap();
     till.settle(&a_settlement(1, 30)).unwrap();
     till.hold(&a_hold(2, 100)).unwrap();
-    let (report, beside) = crate::audit::verify(&store, dir.path()).await.unwrap();
+    let (report, beside) = crate::verify::verify(&store, dir.path()).await.unwrap();
     assert!(report.is_balanced() && beside.is_none());
     drop((till, lock));
-    let (report, stopped) = crate::audit::verify(&store, dir.path()).await.unwrap();
-    let expected = crate::audit::Unapplied {
+    let (report, stopped) = crate::verify::verify(&store, dir.path()).await.unwrap();
+    let expected = crate::verify::Unapplied {
         records: 3,
         repeated: 0,
         paid: 30,
@@ -410,7 +453,7 @@ async fn verify_reads_the_journal_of_a_stopped_server_and_leaves_it_alone() {
     );
     // Less credit in the database than the journal spends: reported.
     store.grant(top_up(ACCOUNT, -950)).await.unwrap();
-    let (report, _) = crate::audit::verify(&store, dir.path()).await.unwrap();
+    let (report, _) = crate::verify::verify(&store, dir.path()).await.unwrap();
     assert_eq!(report.differences.len(), 1, "{:?}", report.differences);
     let (till, recovery) = open_loaded(&store, dir.path()).await;
     assert_eq!((recovery.replayed, recovery.torn_bytes), (3, 0));
@@ -438,7 +481,7 @@ async fn another_databases_journal_is_refused() {
         matches!(error, TillError::Spool(SpoolError::Foreign { .. })),
         "{error}"
     );
-    let looked = crate::audit::verify(&store, one.path()).await;
+    let looked = crate::verify::verify(&store, one.path()).await;
     assert!(looked.is_err());
 }
 

@@ -5,7 +5,7 @@ use bourse_wire::Stamp;
 use bourse_wire::openai_chat::passthrough::StreamRelay;
 use bytes::Bytes;
 
-use crate::relay::{Feed, Report};
+use crate::relay::{Delivered, Feed, Report};
 
 /// A stream of chat completion chunks that is passed on.
 pub struct PassThrough(StreamRelay);
@@ -42,6 +42,14 @@ impl Feed for PassThrough {
 
     fn content_pieces(&self) -> u64 {
         self.0.content_events()
+    }
+
+    fn delivered(&self) -> Delivered {
+        Delivered {
+            content_bytes: self.0.content_bytes(),
+            content_pieces: self.0.content_events(),
+            prompt: self.0.usage().and_then(|usage| usage.prompt),
+        }
     }
 
     fn report(&self) -> Report {

@@ -1,16 +1,15 @@
 //! What an answer is worth: by the provider's count where it can be true,
 //! otherwise by our own.
 
+use std::sync::Arc;
+
 use bourse_ledger::price::{self, Charge};
 use bourse_vocab::{Usage, UsageReport};
 
 use crate::phases::hold::{OUTPUT_UNKNOWN, prompt_estimate};
 use crate::relay::Report;
 use crate::running::Running;
-
-/// Bytes of text that an estimate counts as one token. Estimates are for
-/// answers whose provider reports nothing, and are flagged.
-const ESTIMATE_BYTES_PER_TOKEN: u64 = 4;
+use crate::tariff::{Tariff, charge, estimate};
 
 /// How many times what its endpoint is listed to read or say a model is
 /// believed to have read or said: lists are old or wrong, counters that run
@@ -24,25 +23,8 @@ impl Running {
     /// What was used, as far as can be counted here. Input that the provider
     /// has counted already (Anthropic's does so first) is not guessed.
     pub(super) fn estimate(&self, report: &Report) -> Usage {
-        let by_bytes = report.content_bytes.div_ceil(ESTIMATE_BYTES_PER_TOKEN);
-        let counted = Usage {
-            prompt: self.prompt_estimate(),
-            completion: by_bytes.max(report.content_pieces),
-            ..Usage::default()
-        };
-        let told = &report.usage;
-        if told.nonsense || told.prompt.is_none() {
-            return counted;
-        }
-        let input = UsageReport {
-            prompt: told.prompt,
-            cache_read: told.cache_read,
-            cache_write_5m: told.cache_write_5m,
-            cache_write_1h: told.cache_write_1h,
-            prompt_audio: told.prompt_audio,
-            ..UsageReport::default()
-        };
-        input.resolve(&counted).0
+        let counted = report.delivered().tokens();
+        estimate(&report.usage, self.prompt_estimate(), counted)
     }
 
     /// Input tokens, as well as can be told without the provider.
@@ -55,29 +37,32 @@ impl Running {
     /// left out, and what has no sane price at all is counted anew: a call is
     /// never free by mistake.
     pub(super) fn price(&self, usage: &Usage) -> Charge {
-        let market = &self.call.market;
-        let prices = &market.endpoint(self.target()).prices;
         let images = u64::from(self.call.ask.facts.images.count());
-        let markup = market.markup_ppm;
-        let without_searches = Usage {
-            web_searches: 0,
-            ..*usage
-        };
         let counted = || Usage {
             prompt: self.prompt_estimate(),
             completion: usage.completion.min(self.believable_max().1),
             ..Usage::default()
         };
-        price::price(usage, images, prices, markup)
-            .or_else(|_| price::price(&without_searches, images, prices, markup))
-            .or_else(|_| price::price(&counted(), images, prices, markup))
-            .unwrap_or_default()
+        charge(&self.call.market, self.target(), usage, images, counted)
     }
 
-    /// What the call would cost if it ended now, by our own count.
+    /// What the answer that is under way is priced with.
     #[must_use]
-    pub fn so_far(&self, report: &Report) -> (Usage, Charge) {
-        let usage = self.estimate(report);
+    pub fn tariff(&self) -> Tariff {
+        Tariff {
+            market: Arc::clone(&self.call.market),
+            target: Arc::clone(self.target()),
+            images: u64::from(self.call.ask.facts.images.count()),
+            prompt: self.prompt_estimate(),
+            completion_max: self.believable_max().1,
+        }
+    }
+
+    /// What so many output tokens of the answer cost by our own count; `told`
+    /// is what the provider has reported.
+    #[must_use]
+    pub fn worth(&self, told: &UsageReport, tokens: u64) -> (Usage, Charge) {
+        let usage = estimate(told, self.prompt_estimate(), tokens);
         (usage, self.price(&usage))
     }
 

@@ -195,7 +195,7 @@ impl Writer<'_> {
         self.number(tag, ((value.0 << 1) ^ (value.0 >> 63)) as u64);
     }
 
-    fn bytes(&mut self, tag: u64, value: &[u8]) {
+    pub(super) fn bytes(&mut self, tag: u64, value: &[u8]) {
         self.plain((tag << 1) | 1);
         self.plain(value.len() as u64);
         self.out.extend_from_slice(value);

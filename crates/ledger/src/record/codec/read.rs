@@ -8,10 +8,11 @@ use bourse_vocab::{AccountId, Count, Counts, FailureKind, GenerationId, KeyId, N
 use super::DecodeError;
 use super::bytes::{Reader, Value};
 use crate::price::Line;
-use crate::record::tags::{self, attempt, cost, field, kind, payer};
+use crate::record::tags::{self, attempt, cost, field, kind, payer, stream};
 use crate::record::{
-    ApiType, AttemptFact, Checkpoint, Cost, Dispatch, EXTRA_BYTES_MAX, Extend, Facts, Flags, Hold,
-    LIST_MAX, Payer, Record, Refused, Settle, Settlement, Void, VoidReason, Voiding,
+    ApiType, AttemptFact, CHECKPOINTS_MAX, Checkpoint, Cost, Dispatch, EXTRA_BYTES_MAX, Extend,
+    Facts, Flags, Hold, LIST_MAX, Payer, Record, Refused, Settle, Settlement, Void, VoidReason,
+    Voiding,
 };
 
 /// Everything that a record can say. Most of it is empty for most kinds.
@@ -29,6 +30,7 @@ struct Fields<'a> {
     unrecorded: u64,
     costs: Vec<Cost<'a>>,
     possible: Vec<Cost<'a>>,
+    streams: Vec<Checkpoint>,
     facts: Facts<'a>,
     /// Attempts, still without what they have in common with the call.
     attempts: Vec<RawAttempt<'a>>,
@@ -49,7 +51,7 @@ pub(super) fn record<'a>(
     reader: Reader<'a>,
 ) -> Result<Record<'a>, DecodeError> {
     let kind_number = u64::from(kind);
-    if !(kind::HOLD..=kind::REFUSED).contains(&kind_number) {
+    if !(kind::HOLD..=kind::CHECKPOINTS).contains(&kind_number) {
         return Err(DecodeError::Kind(kind));
     }
     let fields = fields(reader)?;
@@ -83,6 +85,7 @@ pub(super) fn record<'a>(
             prompt: facts.counts.get(Count::Prompt),
             completion: facts.counts.get(Count::Completion),
         }),
+        kind::CHECKPOINTS => Record::Checkpoints(fields.streams),
         kind::REFUSED => Record::Refused(Refused {
             id,
             account,
@@ -168,8 +171,23 @@ impl<'a> Fields<'a> {
             field::HELD => self.held = value.amount("held")?,
             field::PAID => self.paid = value.amount("paid")?,
             field::REASON => self.reason = value.number("reason")?,
-            field::COST => push(&mut self.costs, one_cost(value)?, "costs")?,
-            field::POSSIBLE => push(&mut self.possible, one_cost(value)?, "possible costs")?,
+            field::COST => push(&mut self.costs, one_cost(value)?, LIST_MAX, "costs")?,
+            field::POSSIBLE => {
+                push(
+                    &mut self.possible,
+                    one_cost(value)?,
+                    LIST_MAX,
+                    "possible costs",
+                )?;
+            }
+            field::STREAM => {
+                push(
+                    &mut self.streams,
+                    one_stream(value)?,
+                    CHECKPOINTS_MAX,
+                    "streams",
+                )?;
+            }
             _ => return Ok(false),
         }
         Ok(true)
@@ -210,9 +228,16 @@ impl<'a> Fields<'a> {
             field::QUEUE_MS => facts.queue_ms = value.narrow("queueing time")?,
             field::LATENCY_MS => facts.latency_ms = value.narrow("latency")?,
             field::GENERATION_MS => facts.generation_ms = value.narrow("generation time")?,
-            field::ATTEMPT => push(&mut self.attempts, one_attempt(value)?, "attempts")?,
+            field::ATTEMPT => {
+                push(
+                    &mut self.attempts,
+                    one_attempt(value)?,
+                    LIST_MAX,
+                    "attempts",
+                )?;
+            }
             field::PRICE_BOOK => facts.price_book = value.number("price book")?,
-            field::LINE => push(&mut facts.lines, one_line(value)?, "lines")?,
+            field::LINE => push(&mut facts.lines, one_line(value)?, LIST_MAX, "lines")?,
             field::UNRECORDED => self.unrecorded = value.number("unrecorded calls")?,
             _ => {}
         }
@@ -249,8 +274,8 @@ fn text<'a>(facts: &mut Facts<'a>, tag: u64, value: Value<'a>) -> Result<bool, D
 }
 
 /// Adds to a list that is bounded.
-fn push<T>(list: &mut Vec<T>, one: T, name: &'static str) -> Result<(), DecodeError> {
-    if list.len() >= LIST_MAX {
+fn push<T>(list: &mut Vec<T>, one: T, most: usize, name: &'static str) -> Result<(), DecodeError> {
+    if list.len() >= most {
         return Err(DecodeError::Field(name));
     }
     list.push(one);
@@ -326,6 +351,35 @@ fn one_cost(value: Value<'_>) -> Result<Cost<'_>, DecodeError> {
         }
         Ok(())
     })?;
+    Ok(read)
+}
+
+fn one_stream(value: Value<'_>) -> Result<Checkpoint, DecodeError> {
+    let mut id = None;
+    let mut read = Checkpoint {
+        id: GenerationId::from_bits(0),
+        charge: Nanos::ZERO,
+        upstream: Nanos::ZERO,
+        prompt: 0,
+        completion: 0,
+    };
+    each(value, "stream", |tag, value| {
+        match tag {
+            stream::ID => {
+                let bytes = value.bytes("stream")?.try_into();
+                id = Some(bytes.map_err(|_| DecodeError::Field("stream"))?);
+            }
+            stream::CHARGE => read.charge = value.amount("stream")?,
+            stream::UPSTREAM => read.upstream = value.amount("stream")?,
+            stream::PROMPT => read.prompt = value.number("stream")?,
+            stream::COMPLETION => read.completion = value.number("stream")?,
+            _ => {}
+        }
+        Ok(())
+    })?;
+    // Whose checkpoint it is cannot be guessed.
+    let id = id.ok_or(DecodeError::Field("stream"))?;
+    read.id = GenerationId::from_bits(u128::from_le_bytes(id));
     Ok(read)
 }
 

@@ -8,8 +8,9 @@ use super::*;
 use crate::price::Line;
 use crate::record::tags::{self, field};
 use crate::record::{
-    ApiType, AttemptFact, Checkpoint, Cost, Dispatch, EXTRA_BYTES_MAX, Extend, Facts, Flags, Hold,
-    Payer, Refused, Settle, Settlement, TEXT_BYTES_MAX, Void, VoidReason, Voiding,
+    ApiType, AttemptFact, CHECKPOINTS_MAX, Checkpoint, Cost, Dispatch, EXTRA_BYTES_MAX, Extend,
+    Facts, Flags, Hold, Payer, Refused, Settle, Settlement, TEXT_BYTES_MAX, Void, VoidReason,
+    Voiding,
 };
 
 const TEXTS: [&str; 5] = ["", "openai", "openai/gpt-5", "é✓🦀", "a b\"c\n"];
@@ -146,6 +147,19 @@ fn some_facts() -> impl Strategy<Value = Facts<'static>> {
         )
 }
 
+fn a_checkpoint() -> impl Strategy<Value = Checkpoint> {
+    let amounts = (an_amount(), an_amount());
+    (an_id(), amounts, any::<u64>(), any::<u64>()).prop_map(
+        |(id, (charge, upstream), prompt, completion)| Checkpoint {
+            id,
+            charge,
+            upstream,
+            prompt,
+            completion,
+        },
+    )
+}
+
 fn a_record() -> impl Strategy<Value = Record<'static>> {
     let ids = (any::<u64>(), any::<u64>(), any::<u64>());
     prop_oneof![
@@ -173,22 +187,8 @@ fn a_record() -> impl Strategy<Value = Record<'static>> {
                 endpoint,
             })
         }),
-        (
-            an_id(),
-            an_amount(),
-            an_amount(),
-            any::<u64>(),
-            any::<u64>()
-        )
-            .prop_map(|(id, charge, upstream, prompt, completion)| {
-                Record::Checkpoint(Checkpoint {
-                    id,
-                    charge,
-                    upstream,
-                    prompt,
-                    completion,
-                })
-            }),
+        a_checkpoint().prop_map(Record::Checkpoint),
+        proptest::collection::vec(a_checkpoint(), 1..9).prop_map(Record::Checkpoints),
         (
             an_id(),
             ids,
@@ -305,7 +305,7 @@ proptest! {
 
     #[test]
     fn fields_that_are_not_known_are_stepped_over(
-        record in a_record(), tag in 50u64..1_000_000, number: u64, text in a_text()
+        record in a_record(), tag in 51u64..1_000_000, number: u64, text in a_text()
     ) {
         let mut bytes = bytes_of(&record);
         bytes.pop();
@@ -318,7 +318,7 @@ proptest! {
 
     #[test]
     fn no_bytes_make_the_reader_panic(
-        mut bytes in proptest::collection::vec(any::<u8>(), 0..400), version in 0u8..4, kind in 0u8..9
+        mut bytes in proptest::collection::vec(any::<u8>(), 0..400), version in 0u8..4, kind in 0u8..10
     ) {
         let _ = decode(&bytes);
         if bytes.len() > 2 {
@@ -391,6 +391,7 @@ fn what_cannot_be_read_is_named_with_its_remedy() {
         (field::COST, "cost"),
         (field::ATTEMPT, "attempt"),
         (field::LINE, "line"),
+        (field::STREAM, "stream"),
         (field::COUNTS, "counts"),
         (field::PAYERS, "payers"),
     ] {
@@ -547,6 +548,66 @@ fn every_price_has_a_number_of_its_own() {
     }
 }
 
+/// Two records of this version as it writes them: a stream that tells of
+/// itself, and a worker that tells of three.
+fn told() -> [(&'static str, Record<'static>); 2] {
+    let checkpoint = |n: u128, charge| Checkpoint {
+        id: GenerationId::new(1_795_000_000, n),
+        charge: Nanos(charge),
+        upstream: Nanos(charge / 2),
+        prompt: 12,
+        completion: u64::try_from(charge / 1_000).unwrap(),
+    };
+    let free = Checkpoint {
+        prompt: 0,
+        ..checkpoint(u128::MAX, 0)
+    };
+    [
+        ("checkpoint", Record::Checkpoint(checkpoint(1, 44_000))),
+        (
+            "checkpoints",
+            Record::Checkpoints(vec![checkpoint(1, 45_000), checkpoint(2, 7_000_000), free]),
+        ),
+    ]
+}
+
+#[test]
+fn progress_is_read_as_it_was_written() {
+    let fixtures = include_str!("../../../../../fixtures/journal/progress-2.txt");
+    let mut lines = fixtures.lines();
+    for (name, record) in told() {
+        let bytes = bytes_of(&record);
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(lines.next(), Some(format!("{name} {hex}").as_str()));
+        assert_eq!(decode(&bytes), Ok(record), "{name}");
+    }
+    assert_eq!(lines.next(), None);
+}
+
+#[test]
+fn a_list_of_checkpoints_is_bounded_and_each_says_whose_it_is() {
+    let [_, (_, Record::Checkpoints(few))] = told() else {
+        panic!("not a list")
+    };
+    let many: Vec<_> = few.iter().copied().cycle().take(CHECKPOINTS_MAX).collect();
+    let bytes = bytes_of(&Record::Checkpoints(many.clone()));
+    assert!(bytes.len() < 16 << 10, "{}", bytes.len());
+    assert_eq!(decode(&bytes), Ok(Record::Checkpoints(many.clone())));
+    // One more is not written, and not read.
+    let mut more = many;
+    more.push(few[0]);
+    assert_eq!(bytes_of(&Record::Checkpoints(more)), bytes);
+    let mut crowd = bytes;
+    crowd.pop();
+    let one = bytes_of(&Record::Checkpoints(vec![few[0]]));
+    crowd.extend_from_slice(&one[18..]);
+    assert_eq!(decode(&crowd), Err(DecodeError::Field("streams")));
+    let nobodys = with_field(|w| w.within(field::STREAM, |w| w.number(2, 1)));
+    assert_eq!(decode(&nobodys), Err(DecodeError::Field("stream")));
+    let short = with_field(|w| w.within(field::STREAM, |w| w.bytes(1, &[1; 15])));
+    assert_eq!(decode(&short), Err(DecodeError::Field("stream")));
+}
+
 /// The tables of `docs/journal.md`, made from the lists in the code.
 fn tables() -> Vec<String> {
     let mut lines = Vec::new();
@@ -556,6 +617,7 @@ fn tables() -> Vec<String> {
         tags::attempt::LIST,
         tags::cost::LIST,
         tags::payer::LIST,
+        tags::stream::LIST,
     ] {
         let mut last = 0;
         for (number, name, kind, meaning) in list {

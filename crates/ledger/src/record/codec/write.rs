@@ -5,10 +5,10 @@ use bourse_vocab::{AccountId, Count, FailureKind, GenerationId, KeyId, Nanos, No
 use super::VERSION;
 use super::bytes::Writer;
 use crate::price::Line;
-use crate::record::tags::{self, attempt, cost, field, kind, payer};
+use crate::record::tags::{self, attempt, cost, field, kind, payer, stream};
 use crate::record::{
-    ApiType, AttemptFact, Cost, EXTRA_BYTES_MAX, Facts, Flags, LIST_MAX, Payer, Record, Settlement,
-    Voiding,
+    ApiType, AttemptFact, CHECKPOINTS_MAX, Checkpoint, Cost, EXTRA_BYTES_MAX, Facts, Flags,
+    LIST_MAX, Payer, Record, Settlement, Voiding,
 };
 
 /// What the books and the journal add to the end of a call.
@@ -50,6 +50,7 @@ pub fn encode_as(node: NodeId, record: &Record<'_>, out: &mut Vec<u8>) {
             };
             return encode_void(&booked, &void.voiding, out);
         }
+        Record::Checkpoints(list) => return encode_checkpoints(node, list, out),
         _ => {}
     }
     let mut w = begin(kind_of(record), node, record.id(), out);
@@ -83,7 +84,25 @@ pub fn encode_as(node: NodeId, record: &Record<'_>, out: &mut Vec<u8>) {
             w.text(field::APP, refused.app);
             w.number(field::UNRECORDED, refused.unrecorded);
         }
-        Record::Settle(_) | Record::Void(_) => {}
+        Record::Checkpoints(_) | Record::Settle(_) | Record::Void(_) => {}
+    }
+    w.end();
+}
+
+/// Appends a [`Record::Checkpoints`] that `node` writes; of a longer list its
+/// beginning.
+pub fn encode_checkpoints(node: NodeId, list: &[Checkpoint], out: &mut Vec<u8>) {
+    let first = list.first().map(|first| first.id);
+    let first = first.unwrap_or(GenerationId::from_bits(0));
+    let mut w = begin(kind::CHECKPOINTS, node, first, out);
+    for one in list.iter().take(CHECKPOINTS_MAX) {
+        w.within(field::STREAM, |w| {
+            w.bytes(stream::ID, &one.id.to_bits().to_le_bytes());
+            w.amount(stream::CHARGE, one.charge);
+            w.amount(stream::UPSTREAM, one.upstream);
+            w.number(stream::PROMPT, one.prompt);
+            w.number(stream::COMPLETION, one.completion);
+        });
     }
     w.end();
 }
@@ -123,6 +142,7 @@ const fn kind_of(record: &Record<'_>) -> u64 {
         Record::Extend(_) => kind::EXTEND,
         Record::Dispatch(_) => kind::DISPATCH,
         Record::Checkpoint(_) => kind::CHECKPOINT,
+        Record::Checkpoints(_) => kind::CHECKPOINTS,
         Record::Settle(_) => kind::SETTLE,
         Record::Void(_) => kind::VOID,
         Record::Refused(_) => kind::REFUSED,

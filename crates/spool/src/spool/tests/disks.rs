@@ -1,5 +1,6 @@
 //! Disks that are full for a while.
 
+use std::fs::File;
 use std::io::{Error, ErrorKind, Result};
 use std::sync::atomic::AtomicBool;
 
@@ -143,10 +144,10 @@ fn the_end_of_a_call_waits_in_memory_for_a_full_disk() {
         assert!(spool.written() < first && first < second);
         assert!(spool.append(Kind::Begin, b"refused").is_err());
         assert!(spool.append(Kind::Note, b"refused").is_err());
-        assert!(spool.retry() > 0);
+        assert!(spool.flush() > 0);
         assert_eq!(records(&spool), [b"begin"]);
         disk.set(false);
-        assert_eq!(spool.retry(), 0);
+        assert_eq!(spool.flush(), 0);
         assert_eq!(spool.written(), second);
         spool.append(Kind::Go, b"later").unwrap();
         let expected: [&[u8]; 4] = [b"begin", b"end 1", b"end 2", b"later"];
@@ -159,6 +160,88 @@ fn the_end_of_a_call_waits_in_memory_for_a_full_disk() {
         let all = records(&open(dir.path()).spool);
         assert_eq!(all.last().unwrap(), b"end 3");
     }
+}
+
+#[test]
+fn notes_outlast_a_full_disk_and_keep_their_place() {
+    for refuses in ALL {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = FaultyDisk::new(refuses);
+        let lazy = Options {
+            sync_interval: Duration::from_secs(3600),
+            ..small()
+        };
+        let spool = open_faulty(&disk, dir.path(), lazy);
+        let mut accepted = Vec::new();
+        for round in 0..9u8 {
+            disk.set(round % 3 == 1);
+            for (i, kind) in [Kind::Note, Kind::Note, Kind::Go].into_iter().enumerate() {
+                let record = vec![round * 10 + u8::try_from(i).unwrap() + 1; 40];
+                let taken = spool.append(kind, &record);
+                assert!(taken.is_ok() || round % 3 == 1, "{refuses:?}: {taken:?}");
+                // What waits is never among what the kernel has.
+                assert!(spool.durable() <= spool.written(), "{refuses:?}");
+                if taken.is_ok() {
+                    accepted.push(record);
+                }
+            }
+        }
+        assert_eq!(spool.flush(), 0, "{refuses:?}");
+        // Notes waited even where the record after them was refused.
+        assert!(accepted.len() >= 24, "{refuses:?}: {}", accepted.len());
+        assert_eq!(records(&spool), accepted, "{refuses:?}");
+        assert!(segment::list(dir.path()).unwrap().len() > 3, "{refuses:?}");
+        std::mem::forget(spool);
+        let spool = open_at(dir.path(), Position(0), small()).unwrap().spool;
+        assert_eq!(records(&spool), accepted, "{refuses:?}, reopened");
+    }
+}
+
+#[test]
+fn a_write_of_notes_that_the_disk_breaks_off_leaves_whole_records() {
+    for refuses in [Refuses::Append, Refuses::HalfAppend] {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = FaultyDisk::new(refuses);
+        let lazy = Options {
+            sync_interval: Duration::from_secs(3600),
+            ..options()
+        };
+        let spool = open_faulty(&disk, dir.path(), lazy);
+        spool.append(Kind::Begin, b"begin").unwrap();
+        let written = spool.written();
+        let end = spool.append(Kind::Note, b"note").unwrap();
+        disk.set(true);
+        assert!(spool.flush() > 0);
+        assert!(spool.written() == written && written < end);
+        assert_eq!(records(&spool), [b"begin"]);
+        // Killed now, it is as if the note had never been.
+        let copy = tempfile::tempdir().unwrap();
+        let segment = only_segment(dir.path());
+        std::fs::copy(&segment, copy.path().join(segment.file_name().unwrap())).unwrap();
+        let opened = open(copy.path());
+        assert_eq!(opened.torn_bytes, 0);
+        assert_eq!(records(&opened.spool), [b"begin"]);
+        // Not killed, it is written as soon as there is room.
+        disk.set(false);
+        assert_eq!(spool.flush(), 0);
+        assert_eq!(spool.written(), end);
+        assert_eq!(records(&spool), [b"begin".as_slice(), b"note"]);
+    }
+}
+
+#[tokio::test]
+async fn whoever_waits_for_what_a_full_disk_refused_is_told_once_it_is_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = FaultyDisk::new(Refuses::Append);
+    let spool = open_faulty(&disk, dir.path(), options());
+    disk.set(true);
+    let note = spool.append(Kind::Note, b"note").unwrap();
+    let end = spool.append(Kind::End, b"end").unwrap();
+    assert!(note < end && spool.durable() < note);
+    disk.set(false);
+    // Nothing else is written: the thread tries again by itself.
+    spool.wait_durable(end).await.unwrap();
+    assert_eq!(records(&spool), [b"note".as_slice(), b"end"]);
 }
 
 #[test]

@@ -186,7 +186,7 @@ async fn a_data_directory_of_the_first_release_is_taken_over_to_the_nano_dollar(
         till.books().balance(AccountId(1)).unwrap().spent,
         Nanos(spent)
     );
-    let (report, _) = crate::audit::verify(&store, dir.path()).await.unwrap();
+    let (report, _) = crate::verify::verify(&store, dir.path()).await.unwrap();
     assert!(report.is_balanced(), "{:?}", report.findings());
 }
 

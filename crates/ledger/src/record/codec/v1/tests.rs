@@ -66,6 +66,7 @@ fn a_journal_of_version_1_is_read_to_its_end() {
             Record::Settle(_) => 's',
             Record::Void(_) => 'v',
             Record::Refused(_) => 'r',
+            Record::Checkpoints(_) => 'l',
         })
         .collect();
     assert_eq!(kinds.iter().collect::<String>(), "hshechdhvhshvh");

@@ -1,0 +1,99 @@
+//! What an answer costs by our own count, while it grows and at its end.
+
+use std::sync::Arc;
+
+use bourse_ledger::price::{self, Charge};
+use bourse_vocab::{Usage, UsageReport};
+
+use crate::market::{Market, Target};
+use crate::relay::Delivered;
+
+/// Bytes of text that an estimate counts as one token. Estimates are for
+/// answers whose provider reports nothing, and are flagged.
+const ESTIMATE_BYTES_PER_TOKEN: u64 = 4;
+
+impl Delivered {
+    /// Output tokens, as far as can be counted here.
+    #[must_use]
+    pub fn tokens(&self) -> u64 {
+        let by_bytes = self.content_bytes.div_ceil(ESTIMATE_BYTES_PER_TOKEN);
+        by_bytes.max(self.content_pieces)
+    }
+}
+
+/// What an answer that is under way is priced with, apart from its call: so
+/// that whoever prices it need not hold the call.
+pub struct Tariff {
+    /// Where the prices are.
+    pub market: Arc<Market>,
+    /// Who answers.
+    pub target: Arc<Target>,
+    /// Pictures in the input.
+    pub images: u64,
+    /// Input tokens, estimated.
+    pub prompt: u64,
+    /// The most output tokens that are believed.
+    pub completion_max: u64,
+}
+
+impl Tariff {
+    /// What so many output tokens of the answer cost by our own count; `told`
+    /// is what the provider has reported.
+    #[must_use]
+    pub fn worth(&self, told: &UsageReport, tokens: u64) -> (Usage, Charge) {
+        let usage = estimate(told, self.prompt, tokens);
+        let counted = || Usage {
+            prompt: self.prompt,
+            completion: usage.completion.min(self.completion_max),
+            ..Usage::default()
+        };
+        let charge = charge(&self.market, &self.target, &usage, self.images, counted);
+        (usage, charge)
+    }
+}
+
+/// What was used, as far as can be counted here: so many input and output
+/// tokens. Input that the provider has counted already (Anthropic's does so
+/// first) is not guessed.
+#[must_use]
+pub fn estimate(told: &UsageReport, prompt: u64, completion: u64) -> Usage {
+    let counted = Usage {
+        prompt,
+        completion,
+        ..Usage::default()
+    };
+    if told.nonsense || told.prompt.is_none() {
+        return counted;
+    }
+    let input = UsageReport {
+        prompt: told.prompt,
+        cache_read: told.cache_read,
+        cache_write_5m: told.cache_write_5m,
+        cache_write_1h: told.cache_write_1h,
+        prompt_audio: told.prompt_audio,
+        ..UsageReport::default()
+    };
+    input.resolve(&counted).0
+}
+
+/// Prices a usage at a target's rates. What has no price of its own is left
+/// out, and what has no sane price at all is priced as `counted`: a call is
+/// never free by mistake.
+pub fn charge(
+    market: &Market,
+    target: &Target,
+    usage: &Usage,
+    images: u64,
+    counted: impl FnOnce() -> Usage,
+) -> Charge {
+    let prices = &market.endpoint(target).prices;
+    let markup = market.markup_ppm;
+    let without_searches = Usage {
+        web_searches: 0,
+        ..*usage
+    };
+    price::price(usage, images, prices, markup)
+        .or_else(|_| price::price(&without_searches, images, prices, markup))
+        .or_else(|_| price::price(&counted(), images, prices, markup))
+        .unwrap_or_default()
+}
