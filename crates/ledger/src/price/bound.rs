@@ -59,6 +59,14 @@ impl Bounds<'_> {
     }
 }
 
+/// Counts beyond any that is told are refused, so that sums stay in range.
+const fn check_count(units: u64, key: PriceKey) -> Result<(), PriceError> {
+    if units > TOKENS_MAX {
+        return Err(PriceError::TooMany(units, key));
+    }
+    Ok(())
+}
+
 /// The most that a call can cost, markup included.
 ///
 /// # Errors
@@ -72,14 +80,8 @@ pub fn upper_bound(
     let prompt = ask.prompt_tokens_max();
     let choices = ask.choices.max(1);
     let completion = ask.completion_max.saturating_mul(choices);
-    for (units, key) in [
-        (prompt, PriceKey::Prompt),
-        (completion, PriceKey::Completion),
-    ] {
-        if units > TOKENS_MAX {
-            return Err(PriceError::TooMany(units, key));
-        }
-    }
+    check_count(prompt, PriceKey::Prompt)?;
+    check_count(completion, PriceKey::Completion)?;
     // Prices change with the length of the prompt, and not always upwards:
     // each tier that can apply is looked at whole.
     let thresholds = list.tiers.iter().map(|tier| tier.min_prompt_tokens);
