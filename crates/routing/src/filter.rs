@@ -103,9 +103,8 @@ pub fn check(
     if (!wishes.only.is_empty() && !listed(&wishes.only)) || listed(&wishes.ignore) {
         return Err(Excluded::Providers);
     }
-    if wishes.deny_data_collection
-        && (endpoint.data_policy.training || endpoint.data_policy.retains)
-    {
+    // Whether prompts are kept is another question, which `zdr` asks.
+    if wishes.deny_data_collection && endpoint.data_policy.training {
         return Err(Excluded::Training);
     }
     if wishes.zdr && !endpoint.data_policy.zdr {
