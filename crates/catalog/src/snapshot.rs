@@ -5,9 +5,10 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::io;
 use std::sync::Arc;
 
+use crate::interface::Interface;
 use crate::model::{
-    CatalogVariant, Endpoint, EndpointIx, Modality, Model, ModelIx, Parameters, Provider,
-    ProviderIx,
+    CatalogVariant, Endpoint, EndpointIx, Modalities, Modality, Model, ModelIx, Parameters,
+    Provider, ProviderIx,
 };
 use crate::overlay::{self, Overlay};
 use crate::price::{PriceList, TIERS_MAX};
@@ -144,6 +145,15 @@ fn at<T>(items: &[T], index: usize) -> &T {
     &items[index.min(last)]
 }
 
+/// What kind of request makes vectors, and nothing else, is no chat.
+fn interface_of(output: Modalities) -> Interface {
+    if output == Modalities::of(&[Modality::Embeddings]) {
+        Interface::Embeddings
+    } else {
+        Interface::Chat
+    }
+}
+
 /// Collects what is wrong while compiling.
 #[derive(Default)]
 struct Builder {
@@ -245,6 +255,8 @@ impl Builder {
             base_url: raw.base_url.map(Into::into),
             family: raw.family,
             is_gateway: raw.gateway,
+            author: raw.author.map(Into::into),
+            data_policy_source: raw.data_policy_source.map(Into::into),
             docs_url: raw.docs_url.map(Into::into),
             privacy_url: raw.privacy_url.map(Into::into),
             terms_url: raw.terms_url.map(Into::into),
@@ -275,13 +287,13 @@ impl Builder {
             self.endpoint(ix, &slug, &raw, id, endpoint, policies);
         }
         let offered = self.endpoints.get(start..).unwrap_or(&[]);
-        let mut context_length = raw.context_length;
-        let mut supported_parameters = Parameters::EMPTY;
-        for endpoint in offered {
-            supported_parameters = supported_parameters.union(endpoint.parameters);
-            context_length = context_length.max(endpoint.context_length);
-        }
-        if context_length == 0 && raw.output.contains(Modality::Text) {
+        let context_length = self.context_length(&slug, raw.context_length, offered);
+        let supported_parameters = offered
+            .iter()
+            .fold(Parameters::EMPTY, |all, e| all.union(e.parameters));
+        // A model that draws states none, whatever it may say beside its pictures.
+        let draws = raw.output.contains(Modality::Image);
+        if context_length == 0 && raw.output.contains(Modality::Text) && !draws {
             self.wrong(format!("{path}.context_length"), "missing or zero");
         }
         let index = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
@@ -296,7 +308,7 @@ impl Builder {
                 raw.name.into()
             },
             slug,
-            created: raw.created,
+            created: (raw.created > 0).then_some(raw.created),
             description: raw.description.unwrap_or_default().into(),
             context_length,
             max_output: raw.max_output,
@@ -313,6 +325,23 @@ impl Builder {
             variant,
             endpoints: index(start)..index(self.endpoints.len()),
         });
+    }
+
+    /// The context that stands for a model: its maker's, or else the most
+    /// that anyone who runs it offers; `stated` if nobody does.
+    fn context_length(&self, slug: &str, stated: u64, offered: &[Endpoint]) -> u64 {
+        let author = slug.split_once('/').map(|(author, _)| author);
+        let most = |is_meant: &dyn Fn(&Provider) -> bool| {
+            let meant = offered
+                .iter()
+                .filter(|endpoint| is_meant(at(&self.providers, usize::from(endpoint.provider.0))));
+            meant.map(|endpoint| endpoint.context_length).max()
+        };
+        most(&|provider| provider.author.is_some() && provider.author.as_deref() == author)
+            .filter(|&tokens| tokens > 0)
+            .or_else(|| most(&|provider| !provider.is_gateway))
+            .filter(|&tokens| tokens > 0)
+            .unwrap_or(stated)
     }
 
     /// What the suffix of a slug means.
@@ -368,6 +397,7 @@ impl Builder {
             return;
         };
         let ix = EndpointIx(number);
+        let output_modalities = raw.output.unwrap_or(of.output);
         debug_assert!(id.starts_with(&**slug) || !self.problems.is_empty());
         self.endpoints.push(Endpoint {
             ix,
@@ -384,9 +414,12 @@ impl Builder {
             image_tokens: quirks::image_tokens::rule(slug),
             parameters: raw.parameters,
             input_modalities: raw.input.unwrap_or(of.input),
-            output_modalities: raw.output.unwrap_or(of.output),
+            output_modalities,
             data_policy,
             supports_implicit_caching: raw.implicit_caching,
+            interface: raw
+                .interface
+                .unwrap_or_else(|| interface_of(output_modalities)),
             status: raw.status,
         });
     }

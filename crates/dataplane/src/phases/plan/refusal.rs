@@ -1,6 +1,7 @@
 //! Why there is no target, in words that help: OpenRouter's sentences where
 //! clients match on them, and what was excluded by what.
 
+use bourse_catalog::{Endpoint, Interface};
 use bourse_routing::filter::{self, Excluded};
 use bourse_vocab::{Failure, FailureKind};
 use serde_json::json;
@@ -130,6 +131,8 @@ fn no_endpoints(market: &Market, model: &str) -> String {
         .unwrap_or_default();
     let why = if listed.is_empty() {
         "the catalog lists no endpoint for it".to_owned()
+    } else if let Some(why) = another_interface(market, listed) {
+        why
     } else {
         let providers: Vec<_> = listed
             .iter()
@@ -142,6 +145,28 @@ fn no_endpoints(market: &Market, model: &str) -> String {
         )
     };
     format!("No endpoints found for {model}: {why}.")
+}
+
+/// That who serves it here does so only through an interface that is not
+/// spoken here, if that is so.
+fn another_interface(market: &Market, listed: &[Endpoint]) -> Option<String> {
+    let mut configured = market.providers().iter();
+    let other = listed.iter().find(|endpoint| {
+        let slug = &*market.catalog.provider(endpoint.provider).slug;
+        endpoint.is_listed()
+            && endpoint.interface != Interface::Chat
+            && configured.any(|provider| *provider.slug == *slug)
+    })?;
+    let provider = &market.catalog.provider(other.provider).name;
+    let (api, remedy) = match other.interface {
+        Interface::Responses => ("Responses", "choose a model that is served in chat"),
+        Interface::Images => ("Images", "choose a model that draws in chat"),
+        Interface::Embeddings => ("Embeddings", "choose a model that answers with text"),
+        Interface::Chat => return None,
+    };
+    Some(format!(
+        "{provider} serves it through its {api} API only, which cannot be called here; {remedy}"
+    ))
 }
 
 /// What excluded the endpoints, with the remedy where there is one.
