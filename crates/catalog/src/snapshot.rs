@@ -1,10 +1,9 @@
 //! The catalogue as it is used: arrays, and one map from names.
 
-use std::collections::{BTreeMap, HashMap};
-use std::hash::{BuildHasherDefault, Hasher};
-use std::io;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use self::names::{Names, content_hash};
 use crate::interface::Interface;
 use crate::model::{
     CatalogVariant, Endpoint, EndpointIx, Modalities, Modality, Model, ModelIx, Parameters,
@@ -16,6 +15,8 @@ use crate::problem::Problem;
 use crate::quirks;
 use crate::raw::{RawCatalog, RawEndpoint, RawModel, RawProvider};
 use crate::slug::{is_provider_slug, is_slug};
+
+mod names;
 
 /// A snapshot that many hold at once.
 pub type Catalog = Arc<Snapshot>;
@@ -31,8 +32,6 @@ pub struct Snapshot {
     by_provider: Names<ProviderIx>,
     sort_suffixes: Box<[&'static str]>,
 }
-
-type Names<Ix> = HashMap<Box<str>, Ix, BuildHasherDefault<NameHasher>>;
 
 impl Snapshot {
     /// Lays `overlays` over `base`, first to last, checks everything and
@@ -508,51 +507,6 @@ impl Builder {
         for (path, alias) in taken {
             self.wrong(path, format!("\"{alias}\" already names another"));
         }
-    }
-}
-
-/// Hashes the catalogue's canonical text: maps are sorted and prices are
-/// integers, so the text is the same everywhere.
-fn content_hash(raw: &RawCatalog) -> u64 {
-    struct Sink(NameHasher);
-    impl io::Write for Sink {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.write(bytes);
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-    let mut sink = Sink(NameHasher::default());
-    // The sink cannot fail and every key is a string, so neither can this.
-    let _ = serde_json::to_writer(&mut sink, &raw.providers);
-    let _ = serde_json::to_writer(&mut sink, &raw.models);
-    let _ = serde_json::to_writer(&mut sink, &raw.endpoints);
-    sink.0.finish()
-}
-
-/// FNV-1a with a final mix. Keys are fixed when the snapshot is built and
-/// callers only look names up, so nobody can fill a bucket from outside.
-#[derive(Clone, Copy)]
-struct NameHasher(u64);
-
-impl Default for NameHasher {
-    fn default() -> Self {
-        Self(0xcbf2_9ce4_8422_2325)
-    }
-}
-
-impl Hasher for NameHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        }
-    }
-
-    fn finish(&self) -> u64 {
-        let mixed = (self.0 ^ (self.0 >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        mixed ^ (mixed >> 29)
     }
 }
 

@@ -92,6 +92,13 @@ static POLICIES: &[Policy] = &[
         "https://docs.fireworks.ai/accounts/zero-data-retention",
         "2026-11",
     ),
+    // Prompts and answers are never stored.
+    row(
+        "berget",
+        NOTHING,
+        "https://berget.ai/en/terms",
+        "2026-07",
+    ),
     // Nothing is kept by default, nothing is trained on.
     row(
         "inceptron",
@@ -101,6 +108,13 @@ static POLICIES: &[Policy] = &[
     ),
     // Not stored after the answer, never trained on.
     row("lilac", NOTHING, "https://getlilac.com/privacy", "2026-08"),
+    // No training by default (10.2); zero data retention.
+    row(
+        "novita",
+        NOTHING,
+        "https://novita.ai/legal/terms-of-service",
+        "2026-09",
+    ),
     // Not stored beyond the request, not trained on.
     row(
         "ollama-cloud",
@@ -149,6 +163,13 @@ static POLICIES: &[Policy] = &[
         KEPT,
         "https://www.alibabacloud.com/help/en/model-studio/faq-about-alibaba-cloud-model-studio",
         "2026-10",
+    ),
+    // Never trained on; how long it is kept is not said.
+    row(
+        "alibaba-cn",
+        KEPT,
+        "https://help.aliyun.com/en/model-studio/privacy-notice",
+        "2026-09",
     ),
     // No training; deleted within 30 days.
     row(
@@ -241,26 +262,19 @@ static POLICIES: &[Policy] = &[
         "https://legal.mistral.ai/terms/commercial-terms-of-service",
         "2026-09",
     ),
-    // No training of models; kept by default for speculative decoding.
-    row(
-        "nebius",
-        KEPT,
-        "https://docs.tokenfactory.nebius.com/legal/legal-quick-guide",
-        "2026-08",
-    ),
-    // No training; not kept longer than serving takes.
-    row(
-        "novita",
-        KEPT,
-        "https://novita.ai/legal/terms-of-service",
-        "2026-09",
-    ),
     // No training unless opted in; 30 days against abuse.
     row(
         "openai",
         KEPT,
         "https://developers.openai.com/api/docs/guides/your-data",
         "2026-11",
+    ),
+    // No training, except on models that are free for a while; prompts are kept.
+    row(
+        "opencode",
+        KEPT,
+        "https://opencode.ai/docs/zen",
+        "2026-09",
     ),
     // No training on API content.
     row(
@@ -281,7 +295,14 @@ static POLICIES: &[Policy] = &[
         "scaleway",
         KEPT,
         "https://www.scaleway.com/en/docs/generative-apis/reference-content/data-privacy/",
-        "2025-10",
+        "2026-10",
+    ),
+    // Training in programs only that one joins (4.4); kept.
+    row(
+        "stepfun",
+        KEPT,
+        "https://platform.stepfun.ai/docs/en/agreement/userservice",
+        "2026-09",
     ),
     // No training on API content; how long it is kept is not said.
     row(
@@ -299,6 +320,13 @@ static POLICIES: &[Policy] = &[
     ),
     // No training; private models keep nothing, anonymized ones are passed on.
     row("venice", KEPT, "https://venice.ai/privacy", "2026-08"),
+    // No training on API content; asynchronous results are kept for 30 days.
+    row(
+        "upstage",
+        KEPT,
+        "https://www.upstage.ai/terms-of-service",
+        "2026-09",
+    ),
     // No training; fragments in logs of errors for up to 14 days.
     row(
         "wandb",
@@ -319,6 +347,48 @@ static POLICIES: &[Policy] = &[
         KEPT,
         "https://privacy.mi.com/XiaomiMiMoPlatform/en_GB/",
         "2026-08",
+    ),
+    // Contents are dropped at the end of a session; logs stay until the account ends.
+    row(
+        "regolo",
+        KEPT,
+        "https://regolo.ai/privacy-policy/",
+        "2026-10",
+    ),
+    // No training of models that others can use; kept with the account's data.
+    row(
+        "snowflake",
+        KEPT,
+        "https://docs.snowflake.com/en/guides-overview-ai-features",
+        "2026-11",
+    ),
+    // Contents are not stored; what is excepted is not said.
+    row(
+        "stackit",
+        KEPT,
+        "https://stackit.com/en/asset/download/34346/file/Service_Certificate_STACKIT_AI_Model_Serving.pdf?inLanguage=eng-DE",
+        "2026-10",
+    ),
+    // Does not train itself; the terms of those it passes calls on to hold.
+    row(
+        "cloudflare-ai-gateway",
+        TRAINED_ON,
+        "https://www.cloudflare.com/service-specific-terms-developer-platform/",
+        "2026-09",
+    ),
+    // Keeps nothing itself; passes on to providers that may train.
+    row(
+        "llmgateway",
+        TRAINED_ON,
+        "https://llmgateway.io/privacy",
+        "2026-10",
+    ),
+    // Free models may train; logs for up to 30 days.
+    row(
+        "requesty",
+        TRAINED_ON,
+        "https://www.requesty.ai/privacy",
+        "2026-09",
     ),
     // Content may be used to train.
     row(
@@ -341,6 +411,13 @@ static POLICIES: &[Policy] = &[
         "https://cdn.deepseek.com/policies/en-US/deepseek-privacy-policy.html",
         "2026-10",
     ),
+    // Keeps nothing itself; the policies of those it passes calls on to hold.
+    row(
+        "huggingface",
+        TRAINED_ON,
+        "https://huggingface.co/docs/inference-providers/security",
+        "2026-11",
+    ),
     // May pass requests on to providers that log and train.
     row(
         "kilo",
@@ -354,6 +431,13 @@ static POLICIES: &[Policy] = &[
         TRAINED_ON,
         "https://platform.kimi.ai/docs/agreement/userprivacy",
         "2026-10",
+    ),
+    // Content trains the small models of speculative decoding unless one opts out (7).
+    row(
+        "nebius",
+        TRAINED_ON,
+        "https://docs.tokenfactory.nebius.com/legal/terms-of-service",
+        "2026-09",
     ),
     // Trial terms: prompts may be used.
     row(
@@ -392,6 +476,9 @@ pub(super) fn of_offer(provider: &str, model: &str, open_weights: bool) -> Optio
         // Meta, "Data Commitments" (October 2026): the contributors' tier is
         // cheaper because it may be trained on.
         "meta" if model.contains("contributor") => Some(TRAINED_ON),
+        // OpenCode, "Zen" (September 2026): what is free for a while is paid for
+        // with feedback.
+        "opencode" if model.ends_with(":free") => Some(TRAINED_ON),
         // Fireworks, "Zero data retention" (November 2026): open models.
         "fireworks" if !open_weights && matches!(author, "openai" | "anthropic" | "google") => {
             Some(KEPT)

@@ -14,6 +14,7 @@ use super::names_of_providers::name_of;
 use super::naming::{Named, Names, Unknown};
 use super::{Imported, Note, Source, decimal, tokenizers};
 use crate::date::unix_seconds;
+use crate::interface::Interface;
 use crate::model::{
     ApiFamily, EffortName, Efforts, EndpointStatus, Modalities, Modality, Parameters, Reasoning,
 };
@@ -384,7 +385,7 @@ impl Reader<'_> {
             input: (input != model.input && !input.is_empty()).then_some(input),
             output: (output != model.output && !output.is_empty()).then_some(output),
             data_policy: data_policies::of_offer(&provider, &named.slug, model.open_weights),
-            interface: None,
+            interface: interface(&provider, upstream),
             implicit_caching: facts::caches_implicitly(&provider, author, has_cache_price),
             status: match offer.status.as_deref() {
                 Some("alpha" | "beta") => EndpointStatus::Preview,
@@ -470,6 +471,14 @@ impl Reader<'_> {
         }
         prices
     }
+}
+
+/// Over which interface an offer is sold, if that is another than chat: the
+/// list does not say, but the Codex models are served by Responses alone
+/// (platform.openai.com, models, October 2026).
+fn interface(provider: &str, upstream: &str) -> Option<Interface> {
+    (matches!(provider, "openai" | "azure") && upstream.contains("codex"))
+        .then_some(Interface::Responses)
 }
 
 fn some(limit: u64) -> Option<u64> {
