@@ -23,7 +23,6 @@ mod problem;
 pub mod quirks;
 pub mod raw;
 pub mod resolve;
-mod service;
 mod set;
 mod slug;
 pub mod snapshot;
@@ -37,10 +36,9 @@ pub use model::{
     Quantization, Reasoning,
 };
 pub use overlay::{Overlay, OverlayEndpoint, OverlayModel, OverlayPrice, OverlayProvider};
-pub use price::{PriceKey, PriceList, Prices, Tier};
+pub use price::{PriceKey, PriceList, Prices, ServicePrices, ServiceTier, Tier};
 pub use problem::Problem;
 pub use raw::{RawCatalog, RawEndpoint, RawModel, RawPrice, RawProvider};
 pub use resolve::{Resolution, RoutingVariants};
-pub use service::{ServicePrices, ServiceTier};
 pub use slug::{SLUG_BYTES_MAX, is_slug};
 pub use snapshot::{Catalog, Snapshot};

@@ -6,12 +6,15 @@
 
 use std::fmt;
 
-use crate::service::ServicePrices;
 use bourse_vocab::PicosPerUnit;
 use bourse_vocab::money::MoneyError;
 use serde::de::{self, MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+pub use service::{ServicePrices, ServiceTier};
+
+mod service;
 
 /// Tiers in one price list: the longest known has four.
 pub const TIERS_MAX: usize = 16;

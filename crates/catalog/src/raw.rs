@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::data_policy::DataPolicy;
 use crate::interface::Interface;
 use crate::model::{ApiFamily, EndpointStatus, Modalities, Parameters, Quantization, Reasoning};
+use crate::price::ServicePrices;
 use crate::price::{PriceList, Prices, Tier};
-use crate::service::ServicePrices;
 
 /// Everything that is known, unchecked.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]

@@ -273,8 +273,7 @@ async fn of_model(
     Written::of(&Data { data })
 }
 
-/// The list as it is kept.
-pub(crate) type ZdrList = Written<Data<Vec<EndpointBody<'static>>>>;
+type ZdrList = Written<Data<Vec<EndpointBody<'static>>>>;
 
 /// For how long the list is kept. It has hundreds of entries, and what
 /// changes in it by itself are measurements of minutes.
@@ -289,7 +288,9 @@ async fn zdr(state: Shared, visitor: Visitor) -> Result<ZdrList> {
     } else {
         for_all
     };
-    kept.of((edition, moment), || zdr_list(&state, visitor))
+    let written = || Ok(zdr_list(&state, visitor)?.into_content());
+    kept.of((edition, moment), written)
+        .map(Written::from_content)
 }
 
 fn zdr_list(state: &ControlState, visitor: Visitor) -> Result<ZdrList> {

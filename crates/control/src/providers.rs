@@ -37,12 +37,14 @@ pub(crate) struct ProviderBody {
     datacenters: Option<()>,
 }
 
-/// The list as it is kept.
-pub(crate) type ProviderList = Written<Data<Vec<ProviderBody>>>;
+type ProviderList = Written<Data<Vec<ProviderBody>>>;
 
 async fn all(state: Shared, _: Public) -> Result<ProviderList> {
     let edition = Edition::of(&*state.backend);
-    state.providers.of(edition, || written(&state))
+    let kept = state
+        .providers
+        .of(edition, || Ok(written(&state)?.into_content()));
+    kept.map(Written::from_content)
 }
 
 fn written(state: &ControlState) -> Result<ProviderList> {

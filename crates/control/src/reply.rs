@@ -81,6 +81,21 @@ impl<T: Serialize> Written<T> {
     }
 }
 
+impl<T> Written<T> {
+    /// To be kept where nothing is known of `T`.
+    pub(crate) fn into_content(self) -> Arc<Content> {
+        self.json
+    }
+
+    /// What [`Self::into_content`] gave, of the same `T`.
+    pub(crate) const fn from_content(json: Arc<Content>) -> Self {
+        Self {
+            json,
+            of: PhantomData,
+        }
+    }
+}
+
 impl<T> Clone for Written<T> {
     fn clone(&self) -> Self {
         Self {

@@ -4,10 +4,8 @@ use std::sync::Arc;
 
 use crate::backend::Backend;
 use crate::content::Content;
-use crate::endpoints::ZdrList;
 use crate::kept::{Edition, Kept};
 use crate::models::listing::Listing;
-use crate::providers::ProviderList;
 
 /// Shared by all handlers.
 pub(crate) struct ControlState {
@@ -15,9 +13,9 @@ pub(crate) struct ControlState {
     /// The rendered list of models.
     pub(crate) listing: Listing,
     /// `/endpoints/zdr`, without and with what holders of a key see.
-    pub(crate) zdr: [Kept<(Edition, u64), ZdrList>; 2],
+    pub(crate) zdr: [Kept<(Edition, u64), Arc<Content>>; 2],
     /// `/providers`.
-    pub(crate) providers: Kept<Edition, ProviderList>,
+    pub(crate) providers: Kept<Edition, Arc<Content>>,
     /// `/openapi.json`, which never changes while the server runs.
     pub(crate) document: Arc<Content>,
 }

@@ -5,7 +5,7 @@ use super::*;
 use crate::interface::Interface;
 use crate::model::{EndpointStatus, Modality};
 use crate::price::PriceKey;
-use crate::service::ServiceTier;
+use crate::price::ServiceTier;
 use crate::slug::is_slug;
 use crate::snapshot::Snapshot;
 use crate::snapshot::tests::endpoint_with_id;

@@ -13,9 +13,9 @@ use super::names_of_providers::name_of;
 use super::naming::{Named, Names, Unknown};
 use super::{Imported, Note, Source, decimal, tiers_of_service};
 use crate::model::{EndpointStatus, Modalities, Modality, Parameters, Reasoning};
+use crate::price::ServicePrices;
 use crate::price::{PriceKey, Prices, Tier};
 use crate::raw::{RawEndpoint, RawModel, RawPrice, RawProvider};
-use crate::service::ServicePrices;
 
 /// Their names for our prices, without the ending of a tier.
 const COSTS: &[(&str, PriceKey)] = &[

@@ -3,7 +3,7 @@
 
 use crate::interface::Interface;
 use crate::price::{Prices, Tier};
-use crate::service::{ServicePrices, ServiceTier};
+use crate::price::{ServicePrices, ServiceTier};
 
 use super::merge::without_nonsense;
 

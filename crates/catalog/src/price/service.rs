@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::price::{PriceKey, PriceList, Prices, Tier};
+use super::{PriceKey, PriceList, Prices, Tier};
 
 /// What is sold beside the usual service, by OpenRouter's names (its
 /// `PublicServiceTier`, API document, October 2026).
