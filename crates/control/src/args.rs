@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
+use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequestParts, RawPathParams};
@@ -23,6 +24,8 @@ use crate::state::Shared;
 const ARGS_MAX: usize = 100;
 /// Longest body: a key with a long name has a few hundred bytes.
 const BODY_BYTES_MAX: usize = 64 * 1024;
+/// The longest that a body may take: it fits a handful of packets.
+const BODY_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// The query, decoded. Unknown arguments are ignored, as clients add their
 /// own; an empty value counts as absent.
@@ -207,14 +210,23 @@ impl<T: FromFields> Sent<T> {
     /// Reads the object.
     ///
     /// # Errors
-    /// It is none, it is too large, or a member is not what it must be.
+    /// It is none, it is too large or too late, or a member is not what it must be.
     pub(crate) async fn read(self) -> Result<T> {
-        let bytes = to_bytes(self.body, BODY_BYTES_MAX).await.map_err(|_| {
-            Refused(Failure::new(
-                FailureKind::PayloadTooLarge,
-                format!("The body was cut off or is larger than {BODY_BYTES_MAX} bytes"),
-            ))
-        })?;
+        let reading = to_bytes(self.body, BODY_BYTES_MAX);
+        let read = tokio::time::timeout(BODY_TIME_MAX, reading).await;
+        let bytes = read
+            .map_err(|_| {
+                Refused(Failure::new(
+                    FailureKind::RequestTimeout,
+                    "The body did not arrive in time",
+                ))
+            })?
+            .map_err(|_| {
+                Refused(Failure::new(
+                    FailureKind::PayloadTooLarge,
+                    format!("The body was cut off or is larger than {BODY_BYTES_MAX} bytes"),
+                ))
+            })?;
         let mut fields = serde_json::from_slice(&bytes)
             .map(Fields)
             .map_err(|error| invalid(format!("The body must be a JSON object: {error}")))?;

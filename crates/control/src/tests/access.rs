@@ -55,7 +55,7 @@ async fn every_route_admits_the_callers_that_its_proof_names_and_no_others() {
                 let expected = match route.access {
                     Access::Public => [success; 4],
                     Access::AnyKey => [401, success, success, foreign],
-                    Access::Management | Access::Metrics => [401, 403, success, foreign],
+                    Access::Management => [401, 403, success, foreign],
                 }[who];
                 let reply = ask(&router, &line, key, body).await;
                 assert_eq!(reply.status, expected, "{line} as {who}: {}", reply.text);
@@ -189,11 +189,10 @@ async fn what_does_not_exist_is_answered_in_the_envelope() {
 }
 
 #[tokio::test]
-async fn metrics_are_open_only_if_the_operator_says_so() {
+async fn metrics_are_for_management_keys() {
     let (backend, router) = FakeBackend::with_router().await;
     ask(&router, "GET /metrics", "", "").await.failure(401);
-    backend.metrics_public.store(true, Relaxed);
-    let reply = ask(&router, "GET /metrics", "", "").await;
+    let reply = ask(&router, "GET /metrics", backend.management(), "").await;
     assert_eq!((reply.status, &*reply.text), (200, "# HELP up\n"));
     let kind = reply.headers["content-type"].to_str().unwrap();
     assert!(kind.starts_with("text/plain; version=0.0.4"), "{kind}");

@@ -119,7 +119,11 @@ async fn one<U: Upstream>(
         }
         Err(failure) => Err(failure),
     };
-    opened.inspect_err(|failure| note_failure(running, failure))
+    opened.map_err(|failure| {
+        let failure = step.target.secrets.clean(failure);
+        note_failure(running, &failure);
+        failure
+    })
 }
 
 /// Reads on until the client sees something. A model may think before that,

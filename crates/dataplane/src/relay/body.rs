@@ -280,6 +280,7 @@ impl Relay {
                 live.release();
             }
             Step::Broken(failure) => {
+                let failure = running.target().secrets.clean(failure);
                 running.end(&report, Ending::Broke(&failure));
                 told_late(running, &failure);
                 feed.fail(&failure, out);

@@ -33,7 +33,7 @@ fn small_bodies() -> Exchange {
 fn by_hand(exchange: &Exchange, headers: &str, body: &[u8]) -> Got {
     let mut conn = exchange.connect();
     let head = format!(
-        "POST /api/v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n{headers}\r\n",
+        "POST /api/v1/chat/completions HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\n{headers}\r\n",
         exchange.key
     );
     conn.send(head.as_bytes());
@@ -339,7 +339,7 @@ fn a_head_that_never_ends_is_cut_off() {
     });
     let began = Instant::now();
     let mut slow = exchange.connect();
-    slow.send(b"POST /api/v1/chat/completions HTTP/1.1\r\nhost: x\r\nx-slow: ");
+    slow.send(b"POST /api/v1/chat/completions HTTP/1.1\r\nhost: localhost\r\nx-slow: ");
     // Others are served meanwhile.
     exchange.chat(json!({})).answer();
     slow.stream
