@@ -192,7 +192,7 @@ fn note_failure(running: &mut Running, failure: &Failure) {
         id = %running.call.id,
         endpoint = %running.call.market.endpoint(&tried.target).id,
         error = failure.kind.error_type(),
-        message = %failure.message,
+        said = ?failure.message,
         inside = failure.inside.as_deref().unwrap_or(""),
         "an attempt failed"
     );

@@ -301,7 +301,7 @@ fn told_late(running: &Running, failure: &Failure) {
     running.call.gateway.counters.fail(failure.blame);
     tracing::info!(
         id = %running.call.id,
-        message = %failure.message,
+        said = ?failure.message,
         inside = failure.inside.as_deref().unwrap_or(""),
         "a stream broke"
     );

@@ -18,9 +18,9 @@ const GROWTH_MAX: u64 = 64 << 20;
 /// How much of such a stream is read at least: if it were kept, it would show.
 const READ_MIN: u64 = GROWTH_MAX + (32 << 20);
 /// The same for a whole reply, which is bounded at 64 MiB: gathering it
-/// takes that twice over while the buffer grows, and the allocator keeps
-/// some of it for a while.
-const WHOLE_REPLY_GROWTH_MAX: u64 = 256 << 20;
+/// takes half as much again while the buffer grows for the last time, and the
+/// allocator keeps some of it for a while.
+const WHOLE_REPLY_GROWTH_MAX: u64 = 128 << 20;
 
 fn small_bodies() -> Exchange {
     Exchange::start(|setup| {
