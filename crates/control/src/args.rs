@@ -11,7 +11,8 @@ use axum::http::Uri;
 use axum::http::request::Parts;
 use bourse_vocab::{Failure, FailureKind};
 use schemars::JsonSchema;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -24,6 +25,8 @@ use crate::state::Shared;
 const ARGS_MAX: usize = 100;
 /// Longest body: a key with a long name has a few hundred bytes.
 const BODY_BYTES_MAX: usize = 64 * 1024;
+/// Characters of an unknown name that an error repeats.
+const NAME_CHARS_MAX: usize = 100;
 /// The longest that a body may take: it fits a handful of packets.
 const BODY_TIME_MAX: Duration = Duration::from_secs(10);
 
@@ -143,6 +146,35 @@ impl<const N: usize> Input for Segments<N> {
 #[derive(Debug)]
 pub(crate) struct Fields(BTreeMap<String, Box<RawValue>>);
 
+/// Refuses a member that is there twice: whoever checked the body on its way
+/// may have looked at the other one.
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+
+        impl<'de> Visitor<'de> for Members {
+            type Value = Fields;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+                let mut fields = BTreeMap::new();
+                while let Some((name, value)) = map.next_entry::<String, _>()? {
+                    let shown: String = name.chars().take(NAME_CHARS_MAX).collect();
+                    if fields.insert(name, value).is_some() {
+                        return Err(A::Error::custom(format!("{shown} appears twice")));
+                    }
+                }
+                Ok(Fields(fields))
+            }
+        }
+
+        deserializer.deserialize_map(Members)
+    }
+}
+
 impl Fields {
     /// Takes the member `name`: nothing if it is absent, and `Some(None)` if
     /// it is null.
@@ -180,7 +212,7 @@ impl Fields {
     pub(crate) fn finish(self) -> Result<()> {
         match self.0.into_keys().next() {
             Some(name) => {
-                let name: String = name.chars().take(100).collect();
+                let name: String = name.chars().take(NAME_CHARS_MAX).collect();
                 Err(invalid(format!("{name}: there is no such field")))
             }
             None => Ok(()),
@@ -227,8 +259,7 @@ impl<T: FromFields> Sent<T> {
                     format!("The body was cut off or is larger than {BODY_BYTES_MAX} bytes"),
                 ))
             })?;
-        let mut fields = serde_json::from_slice(&bytes)
-            .map(Fields)
+        let mut fields: Fields = serde_json::from_slice(&bytes)
             .map_err(|error| invalid(format!("The body must be a JSON object: {error}")))?;
         let sent = T::take(&mut fields)?;
         fields.finish()?;
