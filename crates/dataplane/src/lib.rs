@@ -6,6 +6,7 @@
 
 pub mod ask;
 pub mod attempts;
+pub mod bodies;
 pub mod call;
 pub mod checkpoints;
 pub mod clock;

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bourse_catalog::{Endpoint, EndpointIx, Model, ModelIx, Snapshot};
 use bourse_net::{Http2, Origin};
-use bourse_providers::{Credential, Disconnect, Provider};
+use bourse_providers::{Credential, Disconnect, Provider, Secrets};
 use bourse_routing::health::Health;
 use bourse_vocab::chat::{Effort, Efforts};
 
@@ -31,6 +31,8 @@ pub struct ProviderHandle {
     pub base_path: String,
     /// What to do upstream when the client has left.
     pub on_disconnect: Disconnect,
+    /// Whether it is sent private addresses that callers wrote.
+    pub private_urls: bool,
     /// Whether this is one of our own simulated providers.
     pub simulated: bool,
 }
@@ -48,6 +50,8 @@ pub struct ProviderSetup {
     pub http2: Http2,
     /// What to do upstream when the client has left.
     pub on_disconnect: Disconnect,
+    /// Whether it is sent private addresses that callers wrote.
+    pub private_urls: bool,
     /// Whether this is one of our own simulated providers.
     pub simulated: bool,
 }
@@ -63,6 +67,8 @@ pub struct Target {
     pub provider: Arc<ProviderHandle>,
     /// How it can be called, the provider's preference first.
     pub ways: Box<[Arc<Way>]>,
+    /// What the provider must not make us repeat.
+    pub secrets: Arc<Secrets>,
     /// Which of the provider's credentials it is called with, from 0.
     pub credential: u16,
     /// How many targets are this endpoint, one for each credential.
@@ -157,7 +163,7 @@ impl Market {
         let mut providers = Vec::new();
         for setup in setups {
             let slug = setup.provider.slug().to_owned();
-            let credentials = setup.credentials.clone();
+            let credentials = secured(&setup);
             match handle(setup, &catalog) {
                 Ok(handle) => {
                     let handle = Arc::new(handle);
@@ -271,9 +277,21 @@ fn handle(setup: ProviderSetup, catalog: &Snapshot) -> Result<ProviderHandle, St
         origin: origin.with_http2(setup.http2),
         base_path: path.trim_end_matches('/').to_owned(),
         on_disconnect: setup.on_disconnect,
+        private_urls: setup.private_urls,
         simulated: setup.simulated,
         provider: setup.provider,
     })
+}
+
+/// A credential, with what must not be repeated of it.
+type Secured = (Credential, Arc<Secrets>);
+
+/// What a provider is known by, once for all of its endpoints.
+fn secured(setup: &ProviderSetup) -> Vec<Secured> {
+    let credentials = setup.credentials.iter();
+    credentials
+        .map(|credential| (credential.clone(), Arc::new(Secrets::of(credential))))
+        .collect()
 }
 
 /// The efforts of a model in the words of a request.
@@ -287,7 +305,7 @@ fn endpoint_targets(
     model: &Model,
     endpoint: &Endpoint,
     handle: &Arc<ProviderHandle>,
-    credentials: &[Credential],
+    credentials: &[Secured],
     memory: &Memory,
 ) -> Result<Vec<Arc<Target>>, String> {
     let upstream = &*endpoint.upstream_model;
@@ -295,7 +313,7 @@ fn endpoint_targets(
     let metrics = memory.metrics(endpoint, &model.slug, &handle.slug);
     let count = u16::try_from(credentials.len()).unwrap_or(u16::MAX);
     let mut targets = Vec::with_capacity(credentials.len());
-    for (number, credential) in (0..count).zip(credentials) {
+    for (number, (credential, secrets)) in (0..count).zip(credentials) {
         let interfaces = handle.provider.interfaces(upstream).iter();
         let place = (&handle.origin, &*handle.base_path);
         let ways = interfaces
@@ -312,6 +330,7 @@ fn endpoint_targets(
             model: model.ix,
             provider: Arc::clone(handle),
             ways,
+            secrets: Arc::clone(secrets),
             credential: number,
             credentials: count,
             health: memory.health(endpoint, number),

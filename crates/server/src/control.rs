@@ -24,22 +24,18 @@ struct Live {
     gateway: Arc<Gateway>,
     watcher: Arc<StoreWatcher>,
     store: Arc<dyn Store>,
-    metrics_public: bool,
 }
 
-/// The control plane of a running server. Metrics are open to all callers that
-/// can reach a loopback address, and need a management key elsewhere.
+/// The control plane of a running server.
 pub fn router(
     gateway: &Arc<Gateway>,
     watcher: &Arc<StoreWatcher>,
     store: &Arc<dyn Store>,
-    metrics_public: bool,
 ) -> Router {
     bourse_control::router(Arc::new(Live {
         gateway: Arc::clone(gateway),
         watcher: Arc::clone(watcher),
         store: Arc::clone(store),
-        metrics_public,
     }))
 }
 
@@ -113,10 +109,6 @@ impl Backend for Live {
 
     fn metrics_text(&self) -> String {
         exposition::render(&self.gateway)
-    }
-
-    fn metrics_public(&self) -> bool {
-        self.metrics_public
     }
 
     fn ready(&self) -> Result<(), String> {

@@ -119,7 +119,11 @@ async fn one<U: Upstream>(
         }
         Err(failure) => Err(failure),
     };
-    opened.inspect_err(|failure| note_failure(running, failure))
+    opened.map_err(|failure| {
+        let failure = step.target.secrets.clean(failure);
+        note_failure(running, &failure);
+        failure
+    })
 }
 
 /// Reads on until the client sees something. A model may think before that,
@@ -188,7 +192,7 @@ fn note_failure(running: &mut Running, failure: &Failure) {
         id = %running.call.id,
         endpoint = %running.call.market.endpoint(&tried.target).id,
         error = failure.kind.error_type(),
-        message = %failure.message,
+        said = ?failure.message,
         inside = failure.inside.as_deref().unwrap_or(""),
         "an attempt failed"
     );

@@ -33,6 +33,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::books::{Booked, PROMPT_NANOS, booked};
 use super::script::{Answer, Script};
+use crate::bodies::Bodies;
 use crate::clock::Clock;
 use crate::drains::Drains;
 use crate::endpoints;
@@ -70,6 +71,7 @@ pub struct Setup {
     /// Whether providers bill to the end, so that they are drained.
     pub drains: bool,
     pub drains_max: usize,
+    pub bodies_bytes_max: usize,
     /// Nano-dollars on the account.
     pub credit: i64,
     pub limits: CallLimits,
@@ -91,6 +93,7 @@ pub fn play() -> Play {
         setup: Setup {
             drains: false,
             drains_max: 8,
+            bodies_bytes_max: 64 << 20,
             credit: 10_000_000_000,
             limits: CallLimits::default(),
             tells: true,
@@ -322,6 +325,7 @@ impl Harness {
             limits: setup.limits,
             counters: Counters::default(),
             clock: Clock::timer(NOW),
+            bodies: Arc::new(Bodies::new(setup.bodies_bytes_max)),
             drains: Arc::new(Drains::new(setup.drains_max)),
             stopping: Stopping::default(),
         };
@@ -533,6 +537,7 @@ fn market(setup: &Setup, memory: &Memory) -> Market {
             } else {
                 Disconnect::Cancel
             },
+            private_urls: false,
             simulated: false,
         });
     }

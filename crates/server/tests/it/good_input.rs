@@ -13,7 +13,7 @@ fn a_client_that_asks_before_it_sends_a_body_is_told_to_go_on() {
     let mut conn = exchange.connect();
     let body = ask(json!({})).to_string();
     let head = format!(
-        "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\nexpect: 100-continue\r\ncontent-length: {}\r\n\r\n",
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\nexpect: 100-continue\r\ncontent-length: {}\r\n\r\n",
         exchange.key,
         body.len()
     );

@@ -5,7 +5,7 @@ use std::ops::Range;
 use bourse_vocab::PromptFacts;
 use bytes::Bytes;
 
-use super::prompt::Prompt;
+use super::prompt::{Addresses, Prompt};
 use super::{Features, Kind};
 
 /// One member of the outermost object. Offsets count from the beginning
@@ -81,6 +81,12 @@ impl Outline {
     #[must_use]
     pub fn facts(&self, written: u64, segments: &[Bytes]) -> PromptFacts {
         self.prompt.facts(written, segments)
+    }
+
+    /// Where the addresses of media are that are elsewhere.
+    #[must_use]
+    pub const fn addresses(&self) -> &Addresses {
+        &self.prompt.addresses
     }
 
     /// Offset just behind the opening brace.

@@ -16,6 +16,40 @@ use super::features::Marker;
 use super::kind::Kind;
 use super::segments::Cursor;
 
+/// Addresses whose place is remembered: more than any provider takes.
+pub const ADDRESSES_MAX: usize = 1_024;
+
+/// Where the addresses of media are that a provider would have to fetch, or
+/// that it may take for such: byte ranges of JSON strings without their
+/// quotes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Addresses {
+    places: Vec<Range<usize>>,
+    has_more: bool,
+}
+
+impl Addresses {
+    /// The first [`ADDRESSES_MAX`].
+    #[must_use]
+    pub fn places(&self) -> &[Range<usize>] {
+        &self.places
+    }
+
+    /// Whether there are more.
+    #[must_use]
+    pub const fn has_more(&self) -> bool {
+        self.has_more
+    }
+
+    fn add(&mut self, place: Range<usize>) {
+        if self.places.len() < ADDRESSES_MAX {
+            self.places.push(place);
+        } else {
+            self.has_more = true;
+        }
+    }
+}
+
 /// Which part of the request is being read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Part {
@@ -50,6 +84,7 @@ pub(super) struct Prompt {
     /// Pictures whose size can be looked for: their place among the facts,
     /// and where their base64 is.
     pictures: Vec<(usize, Range<usize>)>,
+    pub(super) addresses: Addresses,
     part: Part,
     watched: Watched,
     /// How many brackets are open inside the watched one; 0: none.
@@ -181,14 +216,29 @@ impl Prompt {
             Slot::Medium(Some(kind)) if !inside => {
                 self.flush();
                 self.medium = Medium::new(Some(kind));
+                self.remember(head, &range);
                 self.address(head, range);
                 self.count();
             }
-            Slot::Medium(_) | Slot::Url | Slot::Data if inside => self.address(head, range),
+            Slot::Medium(_) | Slot::Url if inside => {
+                self.remember(head, &range);
+                self.address(head, range);
+            }
+            Slot::Data if inside => self.address(head, range),
             Slot::Upload if inside => self.medium.upload(),
             Slot::Detail if inside => self.medium.detail(head),
             Slot::Mime if inside => self.medium.mime(head),
             _ => {}
+        }
+    }
+
+    /// Remembers what may be the address of something elsewhere.
+    fn remember(&mut self, head: &[u8], range: &Range<usize>) {
+        let is_data = head
+            .get(..5)
+            .is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"data:"));
+        if !is_data {
+            self.addresses.add(range.clone());
         }
     }
 

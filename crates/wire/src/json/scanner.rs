@@ -483,8 +483,12 @@ impl Scanner {
         }
         self.state = State::Colon;
         if self.depth == 1 {
-            if memchr(b'\\', content).is_some() {
-                return Err(self.error(ScanErrorKind::EscapedName, at));
+            if let Some(odd) = content.iter().find(|byte| **byte < b' ' || **byte == b'\\') {
+                let kind = match odd {
+                    b'\\' => ScanErrorKind::EscapedName,
+                    _ => ScanErrorKind::ControlInName,
+                };
+                return Err(self.error(kind, at));
             }
             if content.len() > KEY_BYTES_MAX {
                 return Err(self.error(ScanErrorKind::LongName, at));

@@ -58,6 +58,9 @@ pub fn no_candidates(
     if let Some(failure) = too_large(market, model, wanted, excluded, &reasons) {
         return failure;
     }
+    if let [Excluded::PrivateUrl] = *reasons {
+        return private_url();
+    }
     let (code, message) = match reasons.as_slice() {
         [] => ("no_endpoints", no_endpoints(market, model)),
         [Excluded::Training | Excluded::Retention, ..] => (
@@ -115,6 +118,13 @@ fn too_large(
         }
         _ => None,
     }
+}
+
+/// Everybody could serve it, and nobody is sent what it points to.
+fn private_url() -> Failure {
+    Failure::invalid(
+        "messages: a picture or file is at an address that no provider is sent: only http and https URLs of public hosts are, without user names. Send its data instead, as a data: URL.",
+    )
 }
 
 fn names(reasons: &[Excluded]) -> Vec<&'static str> {
