@@ -7,8 +7,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use bourse_catalog::import::releases::Releases;
 use bourse_catalog::import::{self, Imported, Source};
-use bourse_catalog::{RawCatalog, Snapshot, embedded, quirks};
+use bourse_catalog::{RawCatalog, Snapshot, embedded, holes, quirks};
 
 mod families;
 mod report;
@@ -17,6 +18,9 @@ mod report;
 const MODELS_DEV_AS_OF: &str = "2026-07-02";
 /// When LiteLLM's table was published.
 const LITELLM_AS_OF: &str = "2026-11";
+
+/// The numbers of holes, which only fall.
+const HOLES: &str = "holes.json";
 
 /// Where to read from and write to.
 #[derive(clap::Args)]
@@ -51,11 +55,15 @@ pub fn run(arguments: &Arguments) -> Result<(), String> {
     notes.extend(import::merge(&mut catalog, second.catalog));
 
     report::drop_unserved(&mut catalog, &mut notes);
+    Releases::read(&models_dev)
+        .map_err(|error| format!("models-dev.json: {error}"))?
+        .settle(&mut catalog);
     families::add_aliases(&models_dev, &mut catalog)?;
     notes.extend(import::settle_aliases(&mut catalog));
     let filled = quirks::fill(&mut catalog);
+    import::describe(&mut catalog);
 
-    Snapshot::build(catalog.clone(), &[]).map_err(|problems| {
+    let snapshot = Snapshot::build(catalog.clone(), &[]).map_err(|problems| {
         let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
         format!(
             "the catalogue does not hold together:\n{}",
@@ -66,7 +74,10 @@ pub fn run(arguments: &Arguments) -> Result<(), String> {
     write(&arguments.to, "providers.jsonl", &files.providers)?;
     write(&arguments.to, "models.jsonl", &files.models)?;
     write(&arguments.to, "endpoints.jsonl", &files.endpoints)?;
-    let report = report::render(&catalog, &mut notes, filled);
+    let holes = holes::of(&snapshot);
+    let numbers = report::numbers(&arguments.to.join(HOLES), &holes)?;
+    write(&arguments.to, HOLES, &numbers)?;
+    let report = report::render(&catalog, &mut notes, filled, &holes);
     write(&arguments.to, "REPORT.md", &report)?;
     println!(
         "{} providers, {} models, {} endpoints",

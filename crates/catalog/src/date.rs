@@ -27,6 +27,22 @@ pub fn unix_seconds(date: &str) -> Option<u64> {
     Some(days.checked_sub(719_468)? * 86_400)
 }
 
+/// The inverse: `YYYY-MM-DD` of a moment in Unix seconds; `None` after the
+/// year 9999.
+#[must_use]
+pub fn calendar_date(unix_seconds: u64) -> Option<String> {
+    // The same reckoning, backwards, in eras of 400 years.
+    let days = unix_seconds / 86_400 + 719_468;
+    let (era, day) = (days / 146_097, days % 146_097);
+    let year_of_era = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day_of_year = day - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    let year = era * 400 + year_of_era + u64::from(month <= 2);
+    (year <= 9999).then(|| format!("{year:04}-{month:02}-{day:02}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -43,6 +59,10 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(unix_seconds(date), seconds, "{date}");
+            if let Some(seconds) = seconds.filter(|_| date.len() == 10) {
+                assert_eq!(calendar_date(seconds).as_deref(), Some(date));
+                assert_eq!(calendar_date(seconds + 86_399).as_deref(), Some(date));
+            }
         }
     }
 }

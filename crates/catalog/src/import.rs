@@ -4,15 +4,22 @@
 //! and says what it left out and why. [`merge`] lays a newer one over an
 //! older one; [`crate::diff`] shows what that changes, before it does.
 
+mod data_policies;
 mod decimal;
+mod describe;
 pub mod facts;
 pub mod litellm;
 mod merge;
 pub mod models_dev;
+mod names_of_providers;
 pub mod naming;
 pub mod openrouter;
+pub mod releases;
+mod tiers_of_service;
+mod tokenizers;
 
 pub use decimal::round_noise;
+pub use describe::describe;
 pub use merge::{merge, settle_aliases};
 pub use naming::Names;
 

@@ -12,8 +12,10 @@ pub mod data_policy;
 mod date;
 pub mod diff;
 pub mod embedded;
+pub mod holes;
 pub mod image_tokens;
 pub mod import;
+mod interface;
 pub mod model;
 pub mod overlay;
 pub mod price;
@@ -21,12 +23,14 @@ mod problem;
 pub mod quirks;
 pub mod raw;
 pub mod resolve;
+mod service;
 mod set;
 mod slug;
 pub mod snapshot;
 
 pub use data_policy::DataPolicy;
 pub use image_tokens::ImageTokens;
+pub use interface::Interface;
 pub use model::{
     ApiFamily, CatalogVariant, EffortName, Efforts, Endpoint, EndpointIx, EndpointStatus,
     Modalities, Modality, Model, ModelIx, Parameter, Parameters, Provider, ProviderIx,
@@ -37,5 +41,6 @@ pub use price::{PriceKey, PriceList, Prices, Tier};
 pub use problem::Problem;
 pub use raw::{RawCatalog, RawEndpoint, RawModel, RawPrice, RawProvider};
 pub use resolve::{Resolution, RoutingVariants};
+pub use service::{ServicePrices, ServiceTier};
 pub use slug::{SLUG_BYTES_MAX, is_slug};
 pub use snapshot::{Catalog, Snapshot};

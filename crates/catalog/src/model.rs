@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::data_policy::DataPolicy;
 use crate::image_tokens::ImageTokens;
+use crate::interface::Interface;
 use crate::price::PriceList;
 use crate::set::named_set;
 
@@ -353,11 +354,12 @@ pub struct Model {
     pub canonical_slug: Arc<str>,
     /// For people.
     pub name: Box<str>,
-    /// Unix seconds of its release.
-    pub created: u64,
+    /// Unix seconds of its release, if that is known.
+    pub created: Option<u64>,
     /// A neutral sentence, or empty.
     pub description: Box<str>,
-    /// Tokens of context, the most that any endpoint offers.
+    /// Tokens of context: what its maker offers, or else the most that anyone
+    /// who runs it does. Other gateways' claims do not count.
     pub context_length: u64,
     /// Most output tokens, if stated.
     pub max_output: Option<u64>,
@@ -439,15 +441,23 @@ pub struct Endpoint {
     pub data_policy: DataPolicy,
     /// Whether prompts are cached without being asked.
     pub supports_implicit_caching: bool,
+    /// What kind of request it answers.
+    pub interface: Interface,
     /// Whether it is in use.
     pub status: EndpointStatus,
 }
 
 impl Endpoint {
-    /// Whether it may be called at all: in use, and at a known price.
+    /// Whether it may be shown at all: in use, and at a known price.
+    #[must_use]
+    pub fn is_listed(&self) -> bool {
+        self.status != EndpointStatus::Disabled && self.prices.is_known()
+    }
+
+    /// Whether it may be called: listed, and over an interface that we speak.
     #[must_use]
     pub fn is_callable(&self) -> bool {
-        self.status != EndpointStatus::Disabled && self.prices.is_known()
+        self.is_listed() && self.interface == Interface::Chat
     }
 }
 
@@ -470,6 +480,10 @@ pub struct Provider {
     pub family: ApiFamily,
     /// Whether it passes calls on to others rather than running models.
     pub is_gateway: bool,
+    /// The author whose models it makes, if it does.
+    pub author: Option<Box<str>>,
+    /// The document that its data policy is from, and when it was read.
+    pub data_policy_source: Option<Box<str>>,
     /// Its documentation.
     pub docs_url: Option<Box<str>>,
     /// Its privacy policy.

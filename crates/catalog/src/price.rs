@@ -6,6 +6,7 @@
 
 use std::fmt;
 
+use crate::service::ServicePrices;
 use bourse_vocab::PicosPerUnit;
 use bourse_vocab::money::MoneyError;
 use serde::de::{self, MapAccess, Visitor};
@@ -234,6 +235,8 @@ pub struct PriceList {
     pub base: Prices,
     /// Prices of longer ones, by rising threshold.
     pub tiers: Vec<Tier>,
+    /// Prices of other tiers of service, as far as they are stated.
+    pub services: Vec<ServicePrices>,
     /// Who says so: `models.dev`, `litellm`, `operator`, …; `+rule` when a
     /// default of ours filled a gap.
     pub source: Box<str>,

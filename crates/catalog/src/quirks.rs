@@ -109,7 +109,7 @@ mod tests {
                     prices: long,
                 }],
                 source: "models.dev".to_owned(),
-                as_of: String::new(),
+                ..RawPrice::default()
             }),
             ..RawEndpoint::default()
         }

@@ -7,8 +7,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::data_policy::DataPolicy;
+use crate::interface::Interface;
 use crate::model::{ApiFamily, EndpointStatus, Modalities, Parameters, Quantization, Reasoning};
 use crate::price::{PriceList, Prices, Tier};
+use crate::service::ServicePrices;
 
 /// Everything that is known, unchecked.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -37,9 +39,14 @@ pub struct RawProvider {
     pub family: ApiFamily,
     #[serde(skip_serializing_if = "is_false")]
     pub gateway: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub author: Option<String>,
     /// Policy of every endpoint that has none of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data_policy: Option<DataPolicy>,
+    /// The document that says so, and the month in which it was read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data_policy_source: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub docs_url: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -61,6 +68,7 @@ pub struct RawModel {
     /// Left out when it is the slug.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub canonical_slug: Option<String>,
+    /// Zero if it is not known.
     #[serde(skip_serializing_if = "is_zero")]
     pub created: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -117,6 +125,9 @@ pub struct RawEndpoint {
     pub data_policy: Option<DataPolicy>,
     #[serde(skip_serializing_if = "is_false")]
     pub implicit_caching: bool,
+    /// Left out when it follows from what comes out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interface: Option<Interface>,
     #[serde(skip_serializing_if = "EndpointStatus::is_active")]
     pub status: EndpointStatus,
 }
@@ -143,6 +154,8 @@ pub struct RawPrice {
     pub base: Prices,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tiers: Vec<Tier>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub services: Vec<ServicePrices>,
     pub source: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub as_of: String,
@@ -155,6 +168,7 @@ impl From<RawPrice> for PriceList {
         Self {
             base: raw.base,
             tiers,
+            services: raw.services,
             source: raw.source.into(),
             as_of: raw.as_of.into(),
         }

@@ -1,13 +1,13 @@
 //! The catalogue as it is used: arrays, and one map from names.
 
-use std::collections::{BTreeMap, HashMap};
-use std::hash::{BuildHasherDefault, Hasher};
-use std::io;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use self::names::{Names, content_hash};
+use crate::interface::Interface;
 use crate::model::{
-    CatalogVariant, Endpoint, EndpointIx, Modality, Model, ModelIx, Parameters, Provider,
-    ProviderIx,
+    CatalogVariant, Endpoint, EndpointIx, Modalities, Modality, Model, ModelIx, Parameters,
+    Provider, ProviderIx,
 };
 use crate::overlay::{self, Overlay};
 use crate::price::{PriceList, TIERS_MAX};
@@ -15,6 +15,8 @@ use crate::problem::Problem;
 use crate::quirks;
 use crate::raw::{RawCatalog, RawEndpoint, RawModel, RawProvider};
 use crate::slug::{is_provider_slug, is_slug};
+
+mod names;
 
 /// A snapshot that many hold at once.
 pub type Catalog = Arc<Snapshot>;
@@ -30,8 +32,6 @@ pub struct Snapshot {
     by_provider: Names<ProviderIx>,
     sort_suffixes: Box<[&'static str]>,
 }
-
-type Names<Ix> = HashMap<Box<str>, Ix, BuildHasherDefault<NameHasher>>;
 
 impl Snapshot {
     /// Lays `overlays` over `base`, first to last, checks everything and
@@ -144,6 +144,15 @@ fn at<T>(items: &[T], index: usize) -> &T {
     &items[index.min(last)]
 }
 
+/// What kind of request makes vectors, and nothing else, is no chat.
+fn interface_of(output: Modalities) -> Interface {
+    if output == Modalities::of(&[Modality::Embeddings]) {
+        Interface::Embeddings
+    } else {
+        Interface::Chat
+    }
+}
+
 /// Collects what is wrong while compiling.
 #[derive(Default)]
 struct Builder {
@@ -245,6 +254,8 @@ impl Builder {
             base_url: raw.base_url.map(Into::into),
             family: raw.family,
             is_gateway: raw.gateway,
+            author: raw.author.map(Into::into),
+            data_policy_source: raw.data_policy_source.map(Into::into),
             docs_url: raw.docs_url.map(Into::into),
             privacy_url: raw.privacy_url.map(Into::into),
             terms_url: raw.terms_url.map(Into::into),
@@ -275,13 +286,13 @@ impl Builder {
             self.endpoint(ix, &slug, &raw, id, endpoint, policies);
         }
         let offered = self.endpoints.get(start..).unwrap_or(&[]);
-        let mut context_length = raw.context_length;
-        let mut supported_parameters = Parameters::EMPTY;
-        for endpoint in offered {
-            supported_parameters = supported_parameters.union(endpoint.parameters);
-            context_length = context_length.max(endpoint.context_length);
-        }
-        if context_length == 0 && raw.output.contains(Modality::Text) {
+        let context_length = self.context_length(&slug, raw.context_length, offered);
+        let supported_parameters = offered
+            .iter()
+            .fold(Parameters::EMPTY, |all, e| all.union(e.parameters));
+        // A model that draws states none, whatever it may say beside its pictures.
+        let draws = raw.output.contains(Modality::Image);
+        if context_length == 0 && raw.output.contains(Modality::Text) && !draws {
             self.wrong(format!("{path}.context_length"), "missing or zero");
         }
         let index = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
@@ -296,7 +307,7 @@ impl Builder {
                 raw.name.into()
             },
             slug,
-            created: raw.created,
+            created: (raw.created > 0).then_some(raw.created),
             description: raw.description.unwrap_or_default().into(),
             context_length,
             max_output: raw.max_output,
@@ -313,6 +324,23 @@ impl Builder {
             variant,
             endpoints: index(start)..index(self.endpoints.len()),
         });
+    }
+
+    /// The context that stands for a model: its maker's, or else the most
+    /// that anyone who runs it offers; `stated` if nobody does.
+    fn context_length(&self, slug: &str, stated: u64, offered: &[Endpoint]) -> u64 {
+        let author = slug.split_once('/').map(|(author, _)| author);
+        let most = |is_meant: &dyn Fn(&Provider) -> bool| {
+            let meant = offered
+                .iter()
+                .filter(|endpoint| is_meant(at(&self.providers, usize::from(endpoint.provider.0))));
+            meant.map(|endpoint| endpoint.context_length).max()
+        };
+        most(&|provider| provider.author.is_some() && provider.author.as_deref() == author)
+            .filter(|&tokens| tokens > 0)
+            .or_else(|| most(&|provider| !provider.is_gateway))
+            .filter(|&tokens| tokens > 0)
+            .unwrap_or(stated)
     }
 
     /// What the suffix of a slug means.
@@ -368,6 +396,7 @@ impl Builder {
             return;
         };
         let ix = EndpointIx(number);
+        let output_modalities = raw.output.unwrap_or(of.output);
         debug_assert!(id.starts_with(&**slug) || !self.problems.is_empty());
         self.endpoints.push(Endpoint {
             ix,
@@ -384,9 +413,12 @@ impl Builder {
             image_tokens: quirks::image_tokens::rule(slug),
             parameters: raw.parameters,
             input_modalities: raw.input.unwrap_or(of.input),
-            output_modalities: raw.output.unwrap_or(of.output),
+            output_modalities,
             data_policy,
             supports_implicit_caching: raw.implicit_caching,
+            interface: raw
+                .interface
+                .unwrap_or_else(|| interface_of(output_modalities)),
             status: raw.status,
         });
     }
@@ -475,51 +507,6 @@ impl Builder {
         for (path, alias) in taken {
             self.wrong(path, format!("\"{alias}\" already names another"));
         }
-    }
-}
-
-/// Hashes the catalogue's canonical text: maps are sorted and prices are
-/// integers, so the text is the same everywhere.
-fn content_hash(raw: &RawCatalog) -> u64 {
-    struct Sink(NameHasher);
-    impl io::Write for Sink {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.write(bytes);
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-    let mut sink = Sink(NameHasher::default());
-    // The sink cannot fail and every key is a string, so neither can this.
-    let _ = serde_json::to_writer(&mut sink, &raw.providers);
-    let _ = serde_json::to_writer(&mut sink, &raw.models);
-    let _ = serde_json::to_writer(&mut sink, &raw.endpoints);
-    sink.0.finish()
-}
-
-/// FNV-1a with a final mix. Keys are fixed when the snapshot is built and
-/// callers only look names up, so nobody can fill a bucket from outside.
-#[derive(Clone, Copy)]
-struct NameHasher(u64);
-
-impl Default for NameHasher {
-    fn default() -> Self {
-        Self(0xcbf2_9ce4_8422_2325)
-    }
-}
-
-impl Hasher for NameHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        }
-    }
-
-    fn finish(&self) -> u64 {
-        let mixed = (self.0 ^ (self.0 >> 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        mixed ^ (mixed >> 29)
     }
 }
 

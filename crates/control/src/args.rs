@@ -191,6 +191,11 @@ impl Fields {
             .map_err(|_| invalid(format!("{name}: must be {expected}")))
     }
 
+    /// Whether any of these members is there.
+    pub(crate) fn has_any(&self, names: &[&str]) -> bool {
+        names.iter().any(|name| self.0.contains_key(*name))
+    }
+
     /// Takes the member `name` as it was written; null counts as given.
     pub(crate) fn take_raw(&mut self, name: &str) -> Option<Box<RawValue>> {
         self.0.remove(name)
@@ -222,7 +227,10 @@ impl Fields {
 
 /// A body that is read member by member.
 pub(crate) trait FromFields: JsonSchema + Sized + Send {
-    /// Takes the members that there are; those that are left are refused.
+    /// Whether members that nothing takes are ignored rather than refused.
+    const IGNORES_OTHERS: bool = false;
+
+    /// Takes the members that there are.
     ///
     /// # Errors
     /// A member that is not what it must be, by name.
@@ -262,7 +270,9 @@ impl<T: FromFields> Sent<T> {
         let mut fields: Fields = serde_json::from_slice(&bytes)
             .map_err(|error| invalid(format!("The body must be a JSON object: {error}")))?;
         let sent = T::take(&mut fields)?;
-        fields.finish()?;
+        if !T::IGNORES_OTHERS {
+            fields.finish()?;
+        }
         Ok(sent)
     }
 }

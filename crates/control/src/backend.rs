@@ -75,6 +75,9 @@ pub trait Backend: Send + Sync + 'static {
     /// Whether an endpoint's provider is configured, so that it can be
     /// called now.
     fn callable(&self, endpoint_id: &str) -> bool;
+    /// Changes whenever what [`Self::callable`] says may have changed, so
+    /// that lists made of it are made anew.
+    fn offers_epoch(&self) -> u64;
     /// All counters in Prometheus' text format 0.0.4.
     fn metrics_text(&self) -> String;
     /// Whether calls can be served.

@@ -1,11 +1,13 @@
 //! `/openapi.json`, and `/docs`, a page that shows it to people.
 
-use axum::body::Bytes;
+use std::sync::Arc;
+
 use axum::http::header;
 use axum::response::{Html, IntoResponse, Response};
 use serde_json::{Value, json};
 
 use crate::access::Public;
+use crate::content::{Content, Wishes};
 use crate::error::Result;
 use crate::reply::Reply;
 use crate::route::{Operation, Route};
@@ -46,7 +48,7 @@ impl Reply for Page {
         json!({"type": "string"})
     }
 
-    fn send(self) -> Response {
+    fn send(self, _: &Wishes) -> Response {
         ([(header::CONTENT_SECURITY_POLICY, POLICY)], Html(PAGE)).into_response()
     }
 }
@@ -56,18 +58,18 @@ async fn page(_: Shared, _: Public) -> Result<Page> {
 }
 
 /// An OpenAPI document, which another document describes.
-struct Document(Bytes);
+struct Document(Arc<Content>);
 
 impl Reply for Document {
     fn schema(_: &mut Schemas) -> Value {
         json!({"type": "object"})
     }
 
-    fn send(self) -> Response {
-        ([(header::CONTENT_TYPE, Self::MEDIA)], self.0).into_response()
+    fn send(self, wishes: &Wishes) -> Response {
+        self.0.answer(Self::MEDIA, wishes)
     }
 }
 
 async fn document(state: Shared, _: Public) -> Result<Document> {
-    Ok(Document(state.document.clone()))
+    Ok(Document(Arc::clone(&state.document)))
 }

@@ -1,7 +1,7 @@
 //! `GET /models/{author}/{slug}/endpoints` and `GET /endpoints/zdr`: who
 //! offers a model, at what price, and how they have been doing.
 
-use bourse_catalog::{Endpoint, Parameter, Parameters, Snapshot};
+use bourse_catalog::{Endpoint, Parameter, Parameters, PriceList, ServiceTier, Snapshot};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -9,6 +9,7 @@ use crate::access::Visitor;
 use crate::args::Segments;
 use crate::backend::Percentiles;
 use crate::error::Result;
+use crate::kept::Edition;
 use crate::models::body::Architecture;
 use crate::models::{find, no_such_model};
 use crate::pricing::Pricing;
@@ -20,8 +21,10 @@ use crate::state::{ControlState, Shared};
 pub(crate) fn routes() -> Vec<Route> {
     let operation = |summary| {
         Operation::new("Endpoints", summary).about(
-            "Disabled endpoints and those without a known price are not listed. Latency and \
-             throughput are shown to holders of a key.",
+            "Disabled endpoints and those without a known price are not listed. A tier of service \
+             with a price of its own is an entry of its own, tagged provider/tier. Those who run \
+             the model come before other gateways. Latency and throughput are shown to holders \
+             of a key.",
         )
     };
     vec![
@@ -60,7 +63,7 @@ struct NativeTools {}
 // are ours.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Endpoint")]
-struct EndpointBody<'a> {
+pub(crate) struct EndpointBody<'a> {
     name: String,
     model_id: &'a str,
     model_name: &'a str,
@@ -107,13 +110,72 @@ enum Tier {
     Ultrafast,
 }
 
+impl From<ServiceTier> for Tier {
+    fn from(tier: ServiceTier) -> Self {
+        match tier {
+            ServiceTier::Flex => Self::Flex,
+            ServiceTier::Priority => Self::Priority,
+            ServiceTier::Ultrafast => Self::Ultrafast,
+        }
+    }
+}
+
 /// The tier that an endpoint sells, from its tag (`provider/tier`).
 fn service_tier(tag: &str) -> Option<Tier> {
-    match tag.split_once('/')?.1 {
-        "flex" => Some(Tier::Flex),
-        "priority" => Some(Tier::Priority),
-        "ultrafast" => Some(Tier::Ultrafast),
-        _ => None,
+    ServiceTier::by_name(tag.split_once('/')?.1).map(Tier::from)
+}
+
+/// An endpoint, and one for each other tier of service that it has a price
+/// for.
+struct Rows<'a> {
+    endpoint: &'a Endpoint,
+    services: Vec<Service>,
+}
+
+/// A tier of service of an endpoint.
+struct Service {
+    tier: ServiceTier,
+    tag: String,
+    id: String,
+    prices: PriceList,
+}
+
+impl<'a> Rows<'a> {
+    fn of(catalog: &Snapshot, endpoint: &'a Endpoint) -> Self {
+        let model = catalog.model(endpoint.model);
+        let service = |tier: ServiceTier| {
+            let tag = format!("{}/{}", endpoint.tag, tier.name());
+            Some(Service {
+                tier,
+                id: format!("{}@{tag}", model.slug),
+                tag,
+                prices: endpoint.prices.of_service(tier)?,
+            })
+        };
+        Self {
+            endpoint,
+            services: ServiceTier::ALL.into_iter().filter_map(service).collect(),
+        }
+    }
+
+    fn bodies(
+        &'a self,
+        state: &'a ControlState,
+        catalog: &'a Snapshot,
+        visitor: Visitor,
+    ) -> impl Iterator<Item = EndpointBody<'a>> {
+        let usual = move || EndpointBody::of(state, catalog, self.endpoint, visitor);
+        let services = self.services.iter().map(move |service| EndpointBody {
+            tag: &service.tag,
+            endpoint_id: &service.id,
+            service_tier: Some(service.tier.into()),
+            pricing: Pricing {
+                prices: &service.prices,
+                markup_ppm: state.backend.markup_ppm(),
+            },
+            ..usual()
+        });
+        std::iter::once_with(usual).chain(services)
     }
 }
 
@@ -174,6 +236,7 @@ impl<'a> EndpointBody<'a> {
 struct OfModel<'a> {
     id: &'a str,
     name: &'a str,
+    /// 0 if it is not known
     created: u64,
     description: &'a str,
     architecture: Architecture<'a>,
@@ -187,19 +250,22 @@ async fn of_model(
 ) -> Result<Written<Data<OfModel<'static>>>> {
     let catalog = state.backend.catalog();
     let model = find(&catalog, &author, &slug)?;
-    let endpoints: Vec<_> = catalog
-        .endpoints(model.ix)
-        .iter()
-        .filter(|endpoint| endpoint.is_callable())
-        .map(|endpoint| EndpointBody::of(&state, &catalog, endpoint, visitor))
-        .collect();
-    if endpoints.is_empty() {
+    let mut listed: Vec<_> = catalog.endpoints(model.ix).iter().collect();
+    listed.retain(|endpoint| endpoint.is_listed());
+    if listed.is_empty() {
         return Err(no_such_model());
     }
+    // In order of ids otherwise.
+    listed.sort_by_key(|endpoint| catalog.provider(endpoint.provider).is_gateway);
+    let rows: Vec<_> = listed.into_iter().map(|e| Rows::of(&catalog, e)).collect();
+    let endpoints = rows.iter();
+    let endpoints = endpoints
+        .flat_map(|row| row.bodies(&state, &catalog, visitor))
+        .collect();
     let data = OfModel {
         id: &model.slug,
         name: &model.name,
-        created: model.created,
+        created: model.created.unwrap_or(0),
         description: &model.description,
         architecture: Architecture::of(model),
         endpoints,
@@ -207,12 +273,31 @@ async fn of_model(
     Written::of(&Data { data })
 }
 
-async fn zdr(state: Shared, visitor: Visitor) -> Result<Written<Data<Vec<EndpointBody<'static>>>>> {
+/// The list as it is kept.
+pub(crate) type ZdrList = Written<Data<Vec<EndpointBody<'static>>>>;
+
+/// For how long the list is kept. It has hundreds of entries, and what
+/// changes in it by itself are measurements of minutes.
+const ZDR_KEPT_MS: u64 = 10_000;
+
+async fn zdr(state: Shared, visitor: Visitor) -> Result<ZdrList> {
+    let edition = Edition::of(&*state.backend);
+    let moment = state.backend.now_ms() / ZDR_KEPT_MS;
+    let [for_all, for_holders] = &state.zdr;
+    let kept = if visitor.has_key {
+        for_holders
+    } else {
+        for_all
+    };
+    kept.of((edition, moment), || zdr_list(&state, visitor))
+}
+
+fn zdr_list(state: &ControlState, visitor: Visitor) -> Result<ZdrList> {
     let catalog = state.backend.catalog();
     let data: Vec<_> = catalog
         .all_endpoints()
-        .filter(|endpoint| endpoint.is_callable() && endpoint.data_policy.zdr)
-        .map(|endpoint| EndpointBody::of(&state, &catalog, endpoint, visitor))
+        .filter(|endpoint| endpoint.is_listed() && endpoint.data_policy.zdr)
+        .map(|endpoint| EndpointBody::of(state, &catalog, endpoint, visitor))
         .collect();
     Written::of(&Data { data })
 }

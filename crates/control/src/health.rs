@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::access::{Manager, Public};
+use crate::content::Wishes;
 use crate::error::{Refused, Result};
 use crate::reply::{Json, Reply};
 use crate::route::{Operation, Route};
@@ -52,7 +53,7 @@ impl Reply for Alive {
         json!({"type": "string"})
     }
 
-    fn send(self) -> Response {
+    fn send(self, _: &Wishes) -> Response {
         "ok\n".into_response()
     }
 }
@@ -117,7 +118,7 @@ impl Reply for Metrics {
         json!({"type": "string"})
     }
 
-    fn send(self) -> Response {
+    fn send(self, _: &Wishes) -> Response {
         let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
         ([(header::CONTENT_TYPE, kind)], self.0).into_response()
     }

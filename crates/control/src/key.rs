@@ -95,13 +95,18 @@ struct RateLimit {
     note: &'static str,
 }
 
-/// Free models have no daily quota here: -1.
+/// As good as no limit.
+const FREE_REQUESTS: u32 = i32::MAX as u32;
+
+/// Free models have no daily quota here. The document has no word for that
+/// and strict clients read no negative number, so it is the largest that
+/// every one of them reads, 2^31 - 1.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(inline)]
 struct FreeRequests {
-    limit: i64,
-    remaining: i64,
-    used: i64,
+    limit: u32,
+    remaining: u32,
+    used: u32,
 }
 
 /// A limit on spending, as OpenRouter's budgets.
@@ -223,8 +228,8 @@ async fn show(state: Shared, caller: Caller) -> Result<Json<Data<CurrentKey>>> {
         workspace_id: None,
         allowed_data_regions: ["global"],
         free_model_daily_requests: FreeRequests {
-            limit: -1,
-            remaining: -1,
+            limit: FREE_REQUESTS,
+            remaining: FREE_REQUESTS,
             used: 0,
         },
         budgets: budget.iter().cloned().collect(),

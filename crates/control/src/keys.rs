@@ -59,7 +59,10 @@ pub(crate) fn routes() -> Vec<Route> {
         Route::new(
             Method::PATCH,
             "/keys/{hash}",
-            of_one("Changes a key"),
+            of_one("Changes a key").about(
+                "Other members than those described are ignored; without any of these nothing is \
+                 changed, which is an error.",
+            ),
             change,
         ),
         Route::new(
@@ -199,7 +202,6 @@ impl Settings {
     fn take(fields: &mut Fields) -> Result<Self> {
         let workspace = fields.take::<String>("workspace_id", "a text")?.flatten();
         check_workspace(workspace.as_deref())?;
-        fields.refuse(UNSUPPORTED, WHY_UNSUPPORTED)?;
         Ok(Self {
             limit: fields
                 .take_raw("limit")
@@ -229,6 +231,7 @@ struct Wanted {
 
 impl FromFields for Wanted {
     fn take(fields: &mut Fields) -> Result<Self> {
+        fields.refuse(UNSUPPORTED, WHY_UNSUPPORTED)?;
         let name = fields.take::<String>("name", "a text")?;
         let name = name.map(read_name).transpose()?;
         Ok(Self {
@@ -252,16 +255,31 @@ struct Change {
     disabled: Option<bool>,
 }
 
+/// What a change may say (OpenRouter's `UpdateKeysRequestBody`).
+const CHANGES: &[&str] = &[
+    "name",
+    "disabled",
+    "limit",
+    "limit_reset",
+    "include_byok_in_limit",
+    "workspace_id",
+];
+
 impl FromFields for Change {
+    // As documented. A body that means something else altogether is still
+    // told so.
+    const IGNORES_OTHERS: bool = true;
+
     fn take(fields: &mut Fields) -> Result<Self> {
+        if !fields.has_any(CHANGES) {
+            return Err(invalid("No update fields provided"));
+        }
         let name = fields.take::<String>("name", "a text")?;
-        let change = Self {
+        Ok(Self {
             name: name.map(read_name).transpose()?,
             settings: Settings::take(fields)?,
             disabled: fields.take::<bool>("disabled", "true or false")?.flatten(),
-        };
-        fields.refuse(&["expires_at"], "a key's end is set when it is created")?;
-        Ok(change)
+        })
     }
 }
 

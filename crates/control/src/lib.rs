@@ -14,6 +14,7 @@ mod activity;
 mod args;
 mod backend;
 mod calls;
+mod content;
 pub mod cors;
 mod credits;
 mod docs;
@@ -22,6 +23,7 @@ mod endpoints;
 mod error;
 mod generation;
 mod health;
+mod kept;
 mod key;
 mod keys;
 mod models;
@@ -53,7 +55,9 @@ pub fn router(backend: Arc<dyn Backend>) -> Router {
     let state = Arc::new(state::ControlState {
         backend,
         listing: models::listing::Listing::default(),
-        document: document.to_string().into(),
+        zdr: Default::default(),
+        providers: kept::Kept::default(),
+        document: Arc::new(document.to_string().into_bytes().into()),
     });
     let mut router = Router::new();
     for route in table {

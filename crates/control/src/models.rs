@@ -1,10 +1,12 @@
 //! `GET /models` and what belongs to it.
 //!
 //! A model is listed if at least one endpoint offers it at a known price:
-//! a model whose calls could not be billed cannot be called.
+//! a model whose calls could not be billed cannot be called. Which endpoint
+//! stands for it is [`headline`]'s decision.
 
 pub(crate) mod body;
 mod filter;
+mod headline;
 pub(crate) mod listing;
 
 use axum::http::Uri;
@@ -34,8 +36,11 @@ pub(crate) fn routes() -> Vec<Route> {
         Route::get(
             "/models",
             filters(operation("Lists models")).about(
-                "Models that at least one endpoint offers at a known price, newest first. \
-                 Without offset and limit the whole list is returned.",
+                "Models that at least one endpoint offers at a known price, newest first, and those \
+                 whose release is not known last. What only other gateways offer is listed where \
+                 one of them is configured. An alias that follows a family's newest model has an \
+                 entry of its own, with its target. Without offset and limit the whole list is \
+                 returned.",
             ),
             all,
         ),
@@ -49,7 +54,10 @@ pub(crate) fn routes() -> Vec<Route> {
         Route::get(
             "/model/{author}/{slug}",
             operation("Shows a model")
-                .about("Aliases lead to the model that they stand for.")
+                .about(
+                    "An alias that follows a family's newest model shows what it stands for now \
+                     (alias_target); other names lead to the model itself.",
+                )
                 .segment("author", "The part of the model's id before the slash")
                 .segment("slug", "The part after it"),
             one,
@@ -202,8 +210,14 @@ async fn one(
     Segments([author, slug]): Segments<2>,
 ) -> Result<Json<Data<WrittenModel>>> {
     let rendered = state.listing.of(&*state.backend)?;
-    let model = find(&rendered.catalog, &author, &slug)?.ix;
-    let offer = rendered.offers.iter().find(|offer| offer.model == model);
+    let model = find(&rendered.catalog, &author, &slug)?;
+    let id = format!("{author}/{slug}");
+    let named = if model.aliases.iter().any(|alias| **alias == *id) && id.starts_with('~') {
+        &*id
+    } else {
+        &*model.slug
+    };
+    let offer = rendered.offers.iter().find(|offer| *offer.id == *named);
     let data = WrittenModel(Arc::clone(&offer.ok_or_else(no_such_model)?.json));
     Ok(Json(Data { data }))
 }

@@ -5,10 +5,11 @@ use serde::Serialize;
 
 use crate::access::Public;
 use crate::error::Result;
-use crate::reply::{Data, Json};
+use crate::kept::Edition;
+use crate::reply::{Data, Written};
 use crate::route::{Operation, Route};
 use crate::schema::Null;
-use crate::state::Shared;
+use crate::state::{ControlState, Shared};
 
 /// The routes of this noun.
 pub(crate) fn routes() -> Vec<Route> {
@@ -24,7 +25,7 @@ pub(crate) fn routes() -> Vec<Route> {
 // OpenRouter's API document, October 2026.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "Provider")]
-struct ProviderBody {
+pub(crate) struct ProviderBody {
     name: String,
     slug: String,
     privacy_policy_url: Option<String>,
@@ -36,7 +37,15 @@ struct ProviderBody {
     datacenters: Option<()>,
 }
 
-async fn all(state: Shared, _: Public) -> Result<Json<Data<Vec<ProviderBody>>>> {
+/// The list as it is kept.
+pub(crate) type ProviderList = Written<Data<Vec<ProviderBody>>>;
+
+async fn all(state: Shared, _: Public) -> Result<ProviderList> {
+    let edition = Edition::of(&*state.backend);
+    state.providers.of(edition, || written(&state))
+}
+
+fn written(state: &ControlState) -> Result<ProviderList> {
     let text = |text: &Option<_>| -> Option<String> { text.as_deref().map(str::to_owned) };
     let catalog = state.backend.catalog();
     let data = catalog.providers().map(|provider| ProviderBody {
@@ -49,5 +58,5 @@ async fn all(state: Shared, _: Public) -> Result<Json<Data<Vec<ProviderBody>>>> 
         datacenters: None,
     });
     let data = data.collect();
-    Ok(Json(Data { data }))
+    Written::of(&Data { data })
 }

@@ -1,15 +1,16 @@
 //! What handlers answer with: a body whose type is its description.
 
 use std::marker::PhantomData;
+use std::sync::Arc;
 
-use axum::body::Bytes;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use bourse_vocab::Failure;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::content::{Content, Wishes};
 use crate::error::Result;
 use crate::schema::Schemas;
 
@@ -23,8 +24,8 @@ pub(crate) trait Reply: Send {
     /// What the content looks like.
     fn schema(schemas: &mut Schemas) -> Value;
 
-    /// Sends it.
-    fn send(self) -> Response;
+    /// Sends it to a client with these wishes.
+    fn send(self, wishes: &Wishes) -> Response;
 }
 
 /// JSON.
@@ -35,7 +36,7 @@ impl<T: Serialize + JsonSchema + Send> Reply for Json<T> {
         schemas.reply::<T>()
     }
 
-    fn send(self) -> Response {
+    fn send(self, _: &Wishes) -> Response {
         axum::Json(self.0).into_response()
     }
 }
@@ -50,7 +51,7 @@ impl<T: Serialize + JsonSchema + Send> Reply for Created<T> {
         schemas.reply::<T>()
     }
 
-    fn send(self) -> Response {
+    fn send(self, _: &Wishes) -> Response {
         (StatusCode::CREATED, axum::Json(self.0)).into_response()
     }
 }
@@ -58,7 +59,7 @@ impl<T: Serialize + JsonSchema + Send> Reply for Created<T> {
 /// JSON that was written before.
 #[derive(Debug)]
 pub(crate) struct Written<T> {
-    json: Bytes,
+    json: Arc<Content>,
     // A consumer of `T` and not an owner: text that was written from
     // something short-lived is as good as from something static, and this
     // lets the compiler see it.
@@ -69,7 +70,7 @@ impl<T: Serialize> Written<T> {
     /// Writes `value`.
     pub(crate) fn new(value: &T) -> serde_json::Result<Self> {
         Ok(Self {
-            json: serde_json::to_vec(value)?.into(),
+            json: Arc::new(serde_json::to_vec(value)?.into()),
             of: PhantomData,
         })
     }
@@ -83,7 +84,7 @@ impl<T: Serialize> Written<T> {
 impl<T> Clone for Written<T> {
     fn clone(&self) -> Self {
         Self {
-            json: self.json.clone(),
+            json: Arc::clone(&self.json),
             of: PhantomData,
         }
     }
@@ -94,9 +95,8 @@ impl<T: JsonSchema> Reply for Written<T> {
         schemas.reply::<T>()
     }
 
-    fn send(self) -> Response {
-        let json = HeaderValue::from_static(Self::MEDIA);
-        ([(header::CONTENT_TYPE, json)], self.json).into_response()
+    fn send(self, wishes: &Wishes) -> Response {
+        self.json.answer(Self::MEDIA, wishes)
     }
 }
 

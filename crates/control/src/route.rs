@@ -12,6 +12,7 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 use serde_json::{Value, json};
 
 use crate::access::{Access, Proof};
+use crate::content::Wishes;
 use crate::error::Result;
 use crate::reply::Reply;
 use crate::schema::Schemas;
@@ -99,11 +100,12 @@ macro_rules! handlers {
                     Err(refused) => return private(refused.into_response()),
                 };
                 let is_private = proof.is_private();
+                let wishes = Wishes::of(&parts);
                 let reply = async {
                     $(let $input = $input::read(&mut parts, &mut body, &state).await?;)*
                     self(state, proof, $($input),*).await
                 };
-                let response = reply.await.map_or_else(IntoResponse::into_response, Reply::send);
+                let response = reply.await.map_or_else(IntoResponse::into_response, |reply| reply.send(&wishes));
                 if is_private { private(response) } else { response }
             }
         }

@@ -2,18 +2,24 @@
 
 use std::sync::Arc;
 
-use axum::body::Bytes;
-
 use crate::backend::Backend;
+use crate::content::Content;
+use crate::endpoints::ZdrList;
+use crate::kept::{Edition, Kept};
 use crate::models::listing::Listing;
+use crate::providers::ProviderList;
 
 /// Shared by all handlers.
 pub(crate) struct ControlState {
     pub(crate) backend: Arc<dyn Backend>,
     /// The rendered list of models.
     pub(crate) listing: Listing,
+    /// `/endpoints/zdr`, without and with what holders of a key see.
+    pub(crate) zdr: [Kept<(Edition, u64), ZdrList>; 2],
+    /// `/providers`.
+    pub(crate) providers: Kept<Edition, ProviderList>,
     /// `/openapi.json`, which never changes while the server runs.
-    pub(crate) document: Bytes,
+    pub(crate) document: Arc<Content>,
 }
 
 /// Handlers' state.

@@ -3,8 +3,10 @@
 mod access;
 mod activity;
 mod backend;
+mod content;
 mod document;
 mod generations;
+mod headline;
 mod keys;
 mod models;
 mod shapes;

@@ -107,9 +107,8 @@ pub fn check(
     if (!wishes.only.is_empty() && !listed(&wishes.only)) || listed(&wishes.ignore) {
         return Err(Excluded::Providers);
     }
-    if wishes.deny_data_collection
-        && (endpoint.data_policy.training || endpoint.data_policy.retains)
-    {
+    // Whether prompts are kept is another question, which `zdr` asks.
+    if wishes.deny_data_collection && endpoint.data_policy.training {
         return Err(Excluded::Training);
     }
     if wishes.zdr && !endpoint.data_policy.zdr {
@@ -175,6 +174,9 @@ mod tests {
         Snapshot::build(RawCatalog::default(), &[overlay]).unwrap()
     }
 
+    /// A vendor that keeps prompts and does not train on them.
+    const KEPT: &str = r#","data_policy":{"training":false,"retains":true}"#;
+
     fn needs() -> Needs {
         Needs {
             input: Modalities::of(&[Modality::Text]),
@@ -207,6 +209,14 @@ mod tests {
             (r#","tag":"acme/fast""#, r#"{"only":["acme/fast"]}"#, Ok(())),
             ("", r#"{"data_collection":"deny"}"#, Err(Excluded::Training)),
             ("", r#"{"zdr":true}"#, Err(Excluded::Retention)),
+            // Keeping is not training.
+            (KEPT, r#"{"data_collection":"deny"}"#, Ok(())),
+            (KEPT, r#"{"zdr":true}"#, Err(Excluded::Retention)),
+            (
+                KEPT,
+                r#"{"data_collection":"deny","zdr":true}"#,
+                Err(Excluded::Retention),
+            ),
             (
                 "",
                 r#"{"quantizations":["fp8"]}"#,

@@ -1,6 +1,6 @@
 //! What the control plane asks of a running server.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
 use axum::http::HeaderMap;
@@ -9,6 +9,7 @@ use bourse_control::{Backend, BoxFuture, EndpointStats, Percentiles};
 use bourse_dataplane::clock::now_ms;
 use bourse_dataplane::exposition;
 use bourse_dataplane::gateway::Gateway;
+use bourse_dataplane::market::Market;
 use bourse_dataplane::phases::admit;
 use bourse_ledger::{Balance, KeyBalance};
 use bourse_policy::Principal;
@@ -24,6 +25,8 @@ struct Live {
     gateway: Arc<Gateway>,
     watcher: Arc<StoreWatcher>,
     store: Arc<dyn Store>,
+    /// The market that lists were last made of, and how many there were.
+    seen: Mutex<(Arc<Market>, u64)>,
 }
 
 /// The control plane of a running server.
@@ -36,6 +39,7 @@ pub fn router(
         gateway: Arc::clone(gateway),
         watcher: Arc::clone(watcher),
         store: Arc::clone(store),
+        seen: Mutex::new((gateway.market.load_full(), 0)),
     }))
 }
 
@@ -105,6 +109,15 @@ impl Backend for Live {
     fn callable(&self, endpoint_id: &str) -> bool {
         let market = self.gateway.market.load();
         market.target_of(endpoint_id).is_some()
+    }
+
+    fn offers_epoch(&self) -> u64 {
+        let market = self.gateway.market.load_full();
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if !Arc::ptr_eq(&seen.0, &market) {
+            *seen = (market, seen.1.saturating_add(1));
+        }
+        seen.1
     }
 
     fn metrics_text(&self) -> String {

@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::path::Path;
 
 use bourse_catalog::RawCatalog;
+use bourse_catalog::holes::Holes;
 use bourse_catalog::import::Note;
 
 /// Takes away models that nobody serves at a known price, and providers
@@ -40,7 +42,7 @@ pub fn drop_unserved(catalog: &mut RawCatalog, notes: &mut Vec<Note>) {
 const LINES_MAX: usize = 400;
 
 /// Writes the report.
-pub fn render(catalog: &RawCatalog, notes: &mut [Note], filled: usize) -> String {
+pub fn render(catalog: &RawCatalog, notes: &mut [Note], filled: usize, holes: &Holes) -> String {
     notes.sort();
     let priced = catalog
         .endpoints
@@ -64,6 +66,10 @@ pub fn render(catalog: &RawCatalog, notes: &mut [Note], filled: usize) -> String
     for (kind, subjects) in &kinds {
         let _ = writeln!(out, "| {kind} | {} |", subjects.len());
     }
+    out.push_str("\n## What is not known\n\n| hole | count |\n|---|---|\n");
+    for (kind, subjects) in holes {
+        let _ = writeln!(out, "| {kind} | {} |", subjects.len());
+    }
     for (kind, subjects) in kinds {
         if kind.starts_with("second name") || kind.starts_with("price of zero beside") {
             continue;
@@ -81,4 +87,30 @@ pub fn render(catalog: &RawCatalog, notes: &mut [Note], filled: usize) -> String
         }
     }
     out
+}
+
+/// The numbers for `data/holes.json`: those of `holes`, and never more than the
+/// file says. A number that would rise is left, so that the catalog's test
+/// fails and someone decides.
+///
+/// # Errors
+/// The file is there and cannot be read.
+pub fn numbers(file: &Path, holes: &Holes) -> Result<String, String> {
+    let known: BTreeMap<String, usize> = match std::fs::read_to_string(file) {
+        Ok(text) => {
+            serde_json::from_str(&text).map_err(|error| format!("{}: {error}", file.display()))?
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => BTreeMap::new(),
+        Err(error) => return Err(format!("{}: {error}", file.display())),
+    };
+    let numbers: BTreeMap<&str, usize> = holes
+        .iter()
+        .map(|(kind, subjects)| {
+            let most = known.get(*kind).copied().unwrap_or(usize::MAX);
+            (*kind, subjects.len().min(most))
+        })
+        .collect();
+    let mut text = serde_json::to_string_pretty(&numbers).map_err(|error| error.to_string())?;
+    text.push('\n');
+    Ok(text)
 }

@@ -2,11 +2,16 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use super::*;
+use crate::interface::Interface;
 use crate::model::{EndpointStatus, Modality};
 use crate::price::PriceKey;
+use crate::service::ServiceTier;
 use crate::slug::is_slug;
 use crate::snapshot::Snapshot;
 use crate::snapshot::tests::endpoint_with_id;
+
+/// Providers whose data policy has a source; only to rise.
+const POLICIES_MIN: usize = 61;
 
 fn snapshot() -> Snapshot {
     Snapshot::build(embedded().unwrap(), &[]).unwrap()
@@ -44,8 +49,8 @@ fn every_entry_is_sane() {
         );
         let endpoints = snapshot.endpoints(model.ix);
         assert!(
-            endpoints.iter().any(crate::Endpoint::is_callable),
-            "{}: not callable",
+            endpoints.iter().any(crate::Endpoint::is_listed),
+            "{}: not offered",
             model.slug
         );
         for endpoint in endpoints {
@@ -183,6 +188,186 @@ fn a_maker_s_own_offers_carry_the_current_prices() {
     let text = |key: PriceKey| claude.prices.base.get(key).map(|price| key.write(price));
     assert_eq!(text(PriceKey::CacheWrite5m).as_deref(), Some("3.75"));
     assert_eq!(text(PriceKey::CacheWrite1h).as_deref(), Some("6"));
+}
+
+#[test]
+fn the_context_of_a_model_is_its_maker_s_word() {
+    let snapshot = snapshot();
+    for (slug, tokens) in [
+        ("openai/gpt-5", 400_000),
+        ("openai/gpt-4o-mini", 128_000),
+        ("google/gemini-2.5-flash", 1_048_576),
+        ("google/gemini-2.5-pro", 1_048_576),
+    ] {
+        let model = snapshot.model(snapshot.model_ix(slug).unwrap());
+        assert_eq!(model.context_length, tokens, "{slug}");
+    }
+}
+
+#[test]
+fn no_release_is_the_day_of_a_price_list_or_of_nothing() {
+    let snapshot = snapshot();
+    let lists: Vec<u64> = ["2026-07-02", "2026-11"]
+        .iter()
+        .map(|date| crate::date::unix_seconds(date).unwrap())
+        .collect();
+    let mut dates: BTreeSet<u64> = BTreeSet::new();
+    for model in snapshot.models() {
+        let Some(created) = model.created else {
+            continue;
+        };
+        assert!(created > 1_577_836_800, "{}: before 2020", model.slug);
+        assert!(!lists.contains(&created), "{}: a list's day", model.slug);
+        dates.insert(created);
+    }
+    assert!(dates.len() >= 200, "{} days", dates.len());
+    for (slug, date) in [
+        ("openai/gpt-6.1-sol", "2026-09-29"),
+        ("x-ai/grok-4", "2025-07-09"),
+        ("x-ai/grok-code-fast-1", "2025-08-28"),
+        ("anthropic/claude-haiku-4.5", "2025-10-15"),
+    ] {
+        let model = snapshot.model(snapshot.model_ix(slug).unwrap());
+        let day = model.created.and_then(crate::date::calendar_date);
+        assert_eq!(day.as_deref(), Some(date), "{slug}");
+    }
+}
+
+#[test]
+fn dated_names_lead_to_their_models() {
+    let snapshot = snapshot();
+    for (dated, slug) in [
+        ("openai/gpt-5-mini-2025-08-07", "openai/gpt-5-mini"),
+        (
+            "anthropic/claude-4.5-sonnet-20250929",
+            "anthropic/claude-sonnet-4.5",
+        ),
+        ("z-ai/glm-5.3-20260816", "z-ai/glm-5.3"),
+    ] {
+        let found = snapshot.resolve(dated).map(|r| r.model).unwrap();
+        assert_eq!(&*snapshot.model(found).slug, slug, "{dated}");
+        assert_eq!(&*snapshot.model(found).canonical_slug, dated, "{slug}");
+    }
+}
+
+#[test]
+fn what_is_not_sold_in_chat_is_not_called_there() {
+    let snapshot = snapshot();
+    for (id, interface) in [
+        ("openai/gpt-5-pro@openai", Interface::Responses),
+        ("openai/gpt-5.2-pro@openai", Interface::Responses),
+        ("openai/gpt-5.3-codex@openai", Interface::Responses),
+        ("openai/gpt-5.3-codex-spark@openai", Interface::Responses),
+        ("openai/o3-pro@openai", Interface::Responses),
+        ("openai/gpt-image-1.5@openai", Interface::Images),
+        (
+            "openai/text-embedding-3-small@openai",
+            Interface::Embeddings,
+        ),
+    ] {
+        let endpoint = endpoint_with_id(&snapshot, id).unwrap();
+        assert_eq!(endpoint.interface, interface, "{id}");
+        assert!(endpoint.is_listed() && !endpoint.is_callable(), "{id}");
+    }
+    let chat = endpoint_with_id(&snapshot, "openai/gpt-5-mini@openai").unwrap();
+    assert!(chat.is_callable());
+}
+
+#[test]
+fn tiers_of_service_have_the_prices_of_the_list() {
+    let snapshot = snapshot();
+    let endpoint = endpoint_with_id(&snapshot, "openai/gpt-5-mini@openai").unwrap();
+    let price = |tier, key: PriceKey| {
+        let list = endpoint.prices.of_service(tier).unwrap();
+        key.write(list.base.get(key).unwrap())
+    };
+    assert_eq!(price(ServiceTier::Flex, PriceKey::Prompt), "0.125");
+    assert_eq!(price(ServiceTier::Flex, PriceKey::CacheRead), "0.0125");
+    assert_eq!(price(ServiceTier::Priority, PriceKey::Completion), "3.6");
+    // Searches cost what they do in the usual service.
+    assert_eq!(price(ServiceTier::Priority, PriceKey::WebSearch), "0.01");
+    assert_eq!(endpoint.prices.of_service(ServiceTier::Ultrafast), None);
+    let with_tiers = snapshot
+        .all_endpoints()
+        .filter(|endpoint| !endpoint.prices.services.is_empty());
+    assert!(with_tiers.count() >= 100);
+}
+
+#[test]
+fn providers_are_called_as_openrouter_calls_them() {
+    let snapshot = snapshot();
+    for (slug, name) in [
+        ("amazon-bedrock", "Amazon Bedrock"),
+        ("baseten", "BaseTen"),
+        ("deepinfra", "DeepInfra"),
+        ("fireworks", "Fireworks"),
+        ("friendli", "Friendli"),
+        ("gmicloud", "GMICloud"),
+        ("google-ai-studio", "Google AI Studio"),
+        ("google-vertex", "Google"),
+        ("inference-net", "InferenceNet"),
+        ("io-net", "Io Net"),
+        ("minimax", "Minimax"),
+        ("moonshotai", "Moonshot AI"),
+        ("nearai", "Near AI"),
+        ("nebius", "Nebius"),
+        ("novita", "Novita"),
+        ("nvidia", "Nvidia"),
+        ("ollama-cloud", "Ollama"),
+        ("siliconflow", "SiliconFlow"),
+        ("together", "Together"),
+        ("venice", "Venice"),
+        ("wandb", "WandB"),
+        ("xai", "xAI"),
+        ("z-ai", "Z.AI"),
+    ] {
+        let provider = snapshot.provider_by_slug(slug).unwrap();
+        assert_eq!(&*provider.name, name, "{slug}");
+    }
+}
+
+#[test]
+fn data_policies_are_known_of_many_and_say_where_they_are_from() {
+    let raw = embedded().unwrap();
+    let mut known = 0;
+    for (slug, provider) in &raw.providers {
+        let is_known = provider.data_policy.is_some();
+        assert_eq!(is_known, provider.data_policy_source.is_some(), "{slug}");
+        known += usize::from(is_known);
+    }
+    assert!(known >= POLICIES_MIN, "{known} data policies");
+    let snapshot = Snapshot::build(raw, &[]).unwrap();
+    for (id, training, zdr) in [
+        ("openai/gpt-4o@openai", false, false),
+        ("deepseek/deepseek-v4-pro@deepseek", true, false),
+        ("meta-llama/llama-3.3-70b-instruct@ovhcloud", false, true),
+    ] {
+        let Some(endpoint) = endpoint_with_id(&snapshot, id) else {
+            panic!("{id}");
+        };
+        assert_eq!(endpoint.data_policy.training, training, "{id}");
+        assert_eq!(endpoint.data_policy.zdr, zdr, "{id}");
+    }
+    // Of others nothing is known, which is no promise.
+    let unknown = snapshot.provider_by_slug("siliconflow").unwrap();
+    assert!(unknown.data_policy_source.is_none());
+}
+
+#[test]
+fn holes_only_fall() {
+    let known: std::collections::BTreeMap<String, usize> =
+        serde_json::from_str(include_str!("../../data/holes.json")).unwrap();
+    let holes = crate::holes::of(&snapshot());
+    let kinds: Vec<&str> = known.keys().map(String::as_str).collect();
+    assert_eq!(kinds, holes.keys().copied().collect::<Vec<_>>());
+    for (kind, subjects) in &holes {
+        let (now, then) = (subjects.len(), known[*kind]);
+        assert!(
+            now <= then,
+            "{kind}: {now}, and {then} before: {subjects:?}"
+        );
+        assert_eq!(now, then, "{kind}: say the lower number in data/holes.json");
+    }
 }
 
 #[test]

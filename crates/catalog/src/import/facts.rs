@@ -4,7 +4,6 @@
 //! Slugs are the ones that OpenRouter's callers put into `provider.order`;
 //! models.dev's and LiteLLM's names are kept as aliases or looked up here.
 
-use crate::data_policy::DataPolicy;
 use crate::model::{Parameter, Parameters};
 
 /// What kind of provider this is, as far as names of models go.
@@ -392,27 +391,12 @@ pub fn by_litellm(name: &str) -> Option<&'static Known> {
     PROVIDERS.iter().find(|known| known.litellm.contains(&name))
 }
 
-/// What a provider's own terms say of API traffic on ordinary paid
-/// accounts. A provider that is not here counts as training and retaining.
+/// Whose models a provider makes.
 #[must_use]
-pub fn data_policy(slug: &str) -> Option<DataPolicy> {
-    match slug {
-        // OpenAI, "Your data" in the platform guide: no training on API data
-        // unless opted in, abuse logs for 30 days (2026). Anthropic's
-        // commercial terms: no training, deleted within 30 days (2026).
-        // Azure, "Data, privacy, and security": no training, abuse
-        // monitoring may store prompts. Google, Gemini API terms for paid
-        // services and Vertex "zero data retention" page: no training,
-        // prompts logged or cached for a limited time by default. Mistral's
-        // commercial terms: no training on paid API traffic, 30 days.
-        "openai" | "anthropic" | "azure" | "google-ai-studio" | "google-vertex" | "mistral" => {
-            Some(DataPolicy::RETAINS)
-        }
-        // AWS, "Data protection" in the Bedrock guide: prompts and
-        // completions are neither stored nor used for training. Fireworks,
-        // "Zero data retention" page (2026): open models never log them.
-        "amazon-bedrock" | "fireworks" => Some(DataPolicy::ZERO_RETENTION),
-        _ => None,
+pub fn author(known: &Known) -> Option<String> {
+    match known.role {
+        Role::Maker(author) => Some(author.to_owned()),
+        Role::Host | Role::Gateway => None,
     }
 }
 
@@ -602,28 +586,5 @@ fn sampling(provider: &str, author: &str, can: Abilities) -> Parameters {
             }
             set
         }
-    }
-}
-
-/// OpenRouter's name for a model's family of tokenizers (its `ModelGroup`,
-/// October 2026).
-#[must_use]
-pub fn tokenizer(slug: &str) -> &'static str {
-    let (author, model) = slug.split_once('/').unwrap_or(("", slug));
-    match author {
-        "openai" => "GPT",
-        "anthropic" => "Claude",
-        "google" if model.starts_with("gemma") => "Gemma",
-        "google" => "Gemini",
-        "x-ai" => "Grok",
-        "cohere" => "Cohere",
-        "amazon" => "Nova",
-        "qwen" if model.starts_with("qwen3") => "Qwen3",
-        "qwen" => "Qwen",
-        "deepseek" => "DeepSeek",
-        "mistralai" => "Mistral",
-        "meta-llama" if model.starts_with("llama-4") => "Llama4",
-        "meta-llama" => "Llama3",
-        _ => "Other",
     }
 }

@@ -5,14 +5,17 @@ use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
+use super::data_policies::{self, Policy};
 use super::facts::{self, Abilities, Known, Role};
 use super::merge::{gives_answers_away, without_nonsense};
 use super::models_dev::bare_model;
+use super::names_of_providers::name_of;
 use super::naming::{Named, Names, Unknown};
-use super::{Imported, Note, Source, decimal};
+use super::{Imported, Note, Source, decimal, tiers_of_service};
 use crate::model::{EndpointStatus, Modalities, Modality, Parameters, Reasoning};
 use crate::price::{PriceKey, Prices, Tier};
 use crate::raw::{RawEndpoint, RawModel, RawPrice, RawProvider};
+use crate::service::ServicePrices;
 
 /// Their names for our prices, without the ending of a tier.
 const COSTS: &[(&str, PriceKey)] = &[
@@ -106,9 +109,15 @@ impl Offer<'_> {
                 .max_output
                 .filter(|&limit| Some(limit) != model.max_output),
             quantization: self.named.quantization,
+            data_policy: data_policies::of_offer(provider, slug, model.open_weights),
             parameters: self.parameters(author),
             input: (self.input != model.input).then_some(self.input),
             output: (self.output != model.output).then_some(self.output),
+            interface: tiers_of_service::interface(
+                text(self.row, "mode"),
+                &list(self.row, "supported_endpoints"),
+                provider,
+            ),
             implicit_caching: facts::caches_implicitly(provider, author, caches),
             price: Some(price),
             status: if self.expiration.is_some() {
@@ -228,11 +237,6 @@ impl Reader<'_> {
             model.max_output = offer.max_output;
             if flag(offer.row, "supports_reasoning") {
                 model.reasoning = Some(Reasoning::default());
-                // The table has no release dates. A model that reasons and
-                // that no earlier list knew is at least as young as that.
-                if is_makers {
-                    model.created = crate::date::unix_seconds(self.as_of).unwrap_or(0);
-                }
             }
         }
         if let (true, Some(date)) = (is_makers, offer.expiration) {
@@ -242,19 +246,22 @@ impl Reader<'_> {
     }
 
     fn provider(&mut self, known: &Known) {
+        let policy = data_policies::of(known.slug);
         self.out
             .catalog
             .providers
             .entry(known.slug.to_owned())
             .or_insert_with(|| RawProvider {
-                name: title(known.slug),
+                name: name_of(known.slug, &title(known.slug)),
                 env: vec![format!(
                     "{}_API_KEY",
                     known.slug.to_ascii_uppercase().replace('-', "_")
                 )],
                 base_url: known.base_url.map(str::to_owned),
                 gateway: known.role == Role::Gateway,
-                data_policy: facts::data_policy(known.slug),
+                author: facts::author(known),
+                data_policy: policy.map(|policy| policy.data_policy),
+                data_policy_source: policy.map(Policy::source),
                 ..RawProvider::default()
             });
     }
@@ -310,6 +317,7 @@ impl Reader<'_> {
         Some(RawPrice {
             base,
             tiers,
+            services: self.services(row, subject),
             source: Source::LiteLlm.name().to_owned(),
             as_of: self.as_of.to_owned(),
         })
@@ -337,6 +345,11 @@ impl Reader<'_> {
         tiers.sort_by_key(|tier| tier.min_prompt_tokens);
         tiers.dedup_by_key(|tier| tier.min_prompt_tokens);
         tiers
+    }
+
+    /// Prices of tiers of service, which have columns of their own.
+    fn services(&mut self, row: &Row<'_>, subject: &str) -> Vec<ServicePrices> {
+        tiers_of_service::read(|ending| self.prices(row, ending, subject), TIERS)
     }
 
     fn prices(&mut self, row: &Row<'_>, ending: &str, subject: &str) -> Prices {
@@ -473,6 +486,13 @@ fn is_past(date: &str, as_of: &str) -> bool {
 
 fn text<'a>(row: &Row<'a>, name: &str) -> Option<&'a str> {
     row.get(name)?.get().strip_prefix('"')?.strip_suffix('"')
+}
+
+/// A list of texts; empty if there is none.
+fn list(row: &Row<'_>, name: &str) -> Vec<String> {
+    row.get(name)
+        .and_then(|raw| serde_json::from_str(raw.get()).ok())
+        .unwrap_or_default()
 }
 
 fn number(row: &Row<'_>, name: &str) -> Option<u64> {

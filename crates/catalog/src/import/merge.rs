@@ -89,6 +89,9 @@ fn merge_model(known: &mut RawModel, newer: RawModel) {
 }
 
 fn merge_endpoint(id: &str, known: &mut RawEndpoint, newer: RawEndpoint, notes: &mut Vec<Note>) {
+    if newer.interface.is_some() {
+        known.interface = newer.interface;
+    }
     known.implicit_caching |= newer.implicit_caching;
     known.parameters = known.parameters.union(newer.parameters);
     if known.max_output.is_none() {
@@ -140,6 +143,9 @@ fn merge_price(id: &str, old: &RawPrice, mut newer: RawPrice, notes: &mut Vec<No
         newer.base = gaps.overlaid(&newer.base);
         if newer.tiers.is_empty() {
             newer.tiers.clone_from(&old.tiers);
+        }
+        if newer.services.is_empty() {
+            newer.services.clone_from(&old.services);
         }
     }
     newer

@@ -7,11 +7,14 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::data_policies::{self, Policy};
 use super::facts::{self, Abilities, Known, Role};
 use super::merge::{gives_answers_away, without_nonsense};
+use super::names_of_providers::name_of;
 use super::naming::{Named, Names, Unknown};
-use super::{Imported, Note, Source, decimal};
+use super::{Imported, Note, Source, decimal, tokenizers};
 use crate::date::unix_seconds;
+use crate::interface::Interface;
 use crate::model::{
     ApiFamily, EffortName, Efforts, EndpointStatus, Modalities, Modality, Parameters, Reasoning,
 };
@@ -138,7 +141,7 @@ pub(super) fn read(
     reader.learn_slugs(&document);
     for (base, offer) in &document.models {
         if let Some(slug) = reader.names.base(base) {
-            reader.model(&slug, offer);
+            reader.model(&slug, offer, true);
         }
     }
     // Makers first, then hosts, then gateways: who comes later may only add
@@ -191,11 +194,13 @@ impl Reader<'_> {
                 continue;
             }
             self.names.learn(slug);
-            self.model(slug, offer);
+            self.model(slug, offer, true);
         }
     }
 
-    fn model(&mut self, slug: &str, offer: &Offer) {
+    /// Files what an offer tells of its model. Those who only run or resell
+    /// a model are not believed about its release.
+    fn model(&mut self, slug: &str, offer: &Offer, knows_release: bool) {
         let model = self.out.catalog.models.entry(slug.to_owned()).or_default();
         let is_new = model.name.is_empty();
         if is_new {
@@ -204,9 +209,9 @@ impl Reader<'_> {
             model.output = modalities(&offer.modalities.output);
             model.context_length = offer.limit.context;
             model.max_output = some(offer.limit.output);
-            model.tokenizer = Some(facts::tokenizer(slug).to_owned());
+            model.tokenizer = Some(tokenizers::of(slug).to_owned());
         }
-        if model.created == 0 {
+        if knows_release && model.created == 0 {
             model.created = unix_seconds(&offer.release_date).unwrap_or(0);
         }
         if model.knowledge_cutoff.is_none() {
@@ -260,7 +265,8 @@ impl Reader<'_> {
                 continue;
             }
             if !self.out.catalog.models.contains_key(&named.slug) {
-                self.model(&named.slug, offer);
+                let is_makers = matches!(known.role, Role::Maker(_));
+                self.model(&named.slug, offer, is_makers);
             }
             self.endpoint(known, upstream, offer, &named);
         }
@@ -314,10 +320,11 @@ impl Reader<'_> {
         if !provider.name.is_empty() {
             return;
         }
+        let policy = data_policies::of(known.slug);
         let pages = facts::pages(known.slug);
         let page = |index: usize| pages.and_then(|all| all.get(index).map(|&p| p.to_owned()));
         *provider = RawProvider {
-            name: vendor.name.clone(),
+            name: name_of(known.slug, &vendor.name),
             aliases: (known.models_dev != known.slug)
                 .then(|| known.models_dev.to_owned())
                 .into_iter()
@@ -329,7 +336,9 @@ impl Reader<'_> {
                 .or_else(|| vendor.api.clone()),
             family: family(&vendor.npm),
             gateway: known.role == Role::Gateway,
-            data_policy: facts::data_policy(known.slug),
+            author: facts::author(known),
+            data_policy: policy.map(|policy| policy.data_policy),
+            data_policy_source: policy.map(Policy::source),
             docs_url: vendor.doc.clone(),
             privacy_url: page(0),
             terms_url: page(1),
@@ -375,7 +384,8 @@ impl Reader<'_> {
             },
             input: (input != model.input && !input.is_empty()).then_some(input),
             output: (output != model.output && !output.is_empty()).then_some(output),
-            data_policy: None,
+            data_policy: data_policies::of_offer(&provider, &named.slug, model.open_weights),
+            interface: interface(&provider, upstream),
             implicit_caching: facts::caches_implicitly(&provider, author, has_cache_price),
             status: match offer.status.as_deref() {
                 Some("alpha" | "beta") => EndpointStatus::Preview,
@@ -438,6 +448,7 @@ impl Reader<'_> {
         Some(RawPrice {
             base,
             tiers,
+            services: Vec::new(),
             source: Source::ModelsDev.name().to_owned(),
             as_of: self.as_of.to_owned(),
         })
@@ -460,6 +471,14 @@ impl Reader<'_> {
         }
         prices
     }
+}
+
+/// Over which interface an offer is sold, if that is another than chat: the
+/// list does not say, but the Codex models are served by Responses alone
+/// (platform.openai.com, models, October 2026).
+fn interface(provider: &str, upstream: &str) -> Option<Interface> {
+    (matches!(provider, "openai" | "azure") && upstream.contains("codex"))
+        .then_some(Interface::Responses)
 }
 
 fn some(limit: u64) -> Option<u64> {
@@ -543,7 +562,7 @@ fn family(npm: &str) -> ApiFamily {
 pub(super) fn bare_model(slug: &str) -> RawModel {
     RawModel {
         name: plain_name(slug, ""),
-        tokenizer: Some(facts::tokenizer(slug).to_owned()),
+        tokenizer: Some(tokenizers::of(slug).to_owned()),
         ..RawModel::default()
     }
 }

@@ -165,9 +165,15 @@ const SYNONYMS: &[(&str, &str)] = &[
     ("deepseek-v3", "deepseek/deepseek-chat"),
     ("deepseek-v3-0324", "deepseek/deepseek-chat-v3-0324"),
     ("deepseek-v3.1", "deepseek/deepseek-chat-v3.1"),
+    ("grok-code-fast", "x-ai/grok-code-fast-1"),
+    ("grok-code-fast-1-0825", "x-ai/grok-code-fast-1"),
     ("grok-4.20-0309-reasoning", "x-ai/grok-4.20"),
     ("grok-4.20-reasoning", "x-ai/grok-4.20"),
     ("grok-4.20-multi-agent-0309", "x-ai/grok-4.20-multi-agent"),
+    ("nova-lite", "amazon/nova-lite-v1"),
+    ("nova-micro", "amazon/nova-micro-v1"),
+    ("nova-premier", "amazon/nova-premier-v1"),
+    ("nova-pro", "amazon/nova-pro-v1"),
     ("kimi-k2-instruct", "moonshotai/kimi-k2"),
     ("kimi-k2-instruct-0905", "moonshotai/kimi-k2-0905"),
     (
@@ -178,8 +184,21 @@ const SYNONYMS: &[(&str, &str)] = &[
         "llama-4-maverick-17b-instruct",
         "meta-llama/llama-4-maverick",
     ),
+    // How Vertex lists them: there is no Maverick of 16 experts.
+    (
+        "llama-4-maverick-17b-16e-instruct",
+        "meta-llama/llama-4-maverick",
+    ),
+    (
+        "llama-4-scout-17b-128e-instruct",
+        "meta-llama/llama-4-scout",
+    ),
     ("llama-4-scout-17b-16e-instruct", "meta-llama/llama-4-scout"),
     ("llama-4-scout-17b-instruct", "meta-llama/llama-4-scout"),
+    ("ministral-3-14b-2512", "mistralai/ministral-14b-2512"),
+    ("ministral-3-8b-2512", "mistralai/ministral-8b-2512"),
+    ("ministral-3-3b-2512", "mistralai/ministral-3b-2512"),
+    ("mistral-large-4-0", "mistralai/mistral-large-4"),
     ("mistral-nemo-instruct-2407", "mistralai/mistral-nemo"),
     (
         "mistral-small-3.1-24b-instruct-2503",

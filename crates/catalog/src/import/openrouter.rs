@@ -7,7 +7,7 @@ use bourse_vocab::PicosPerUnit;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Imported, Note, Source, facts};
+use super::{Imported, Note, Source, tokenizers};
 use crate::model::{EffortName, Modalities, Modality, Parameter, Reasoning};
 use crate::price::{PriceKey, Prices, Tier};
 use crate::raw::{RawEndpoint, RawModel, RawPrice, RawProvider};
@@ -140,7 +140,7 @@ fn read_row(row: Row, as_of: &str, out: &mut Imported) {
         max_output: row.top_provider.max_completion_tokens,
         input: modalities(&row.architecture.input_modalities),
         output: modalities(&row.architecture.output_modalities),
-        tokenizer: tokenizer.or_else(|| Some(facts::tokenizer(&slug).to_owned())),
+        tokenizer: tokenizer.or_else(|| Some(tokenizers::of(&slug).to_owned())),
         knowledge_cutoff: row.knowledge_cutoff,
         expiration_date: row.expiration_date,
         hugging_face_id: row.hugging_face_id.filter(|id| !id.is_empty()),
@@ -202,6 +202,7 @@ fn read_price(pricing: &BTreeMap<String, Value>, as_of: &str) -> Option<RawPrice
     Some(RawPrice {
         base,
         tiers,
+        services: Vec::new(),
         source: Source::OpenRouter.name().to_owned(),
         as_of: as_of.to_owned(),
     })

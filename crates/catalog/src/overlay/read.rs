@@ -153,6 +153,7 @@ pub(super) fn price(price: &OverlayPrice, at: &mut Reader<'_>) -> RawPrice {
         });
     }
     RawPrice {
+        services: Vec::new(),
         base,
         tiers,
         source: OPERATOR.to_owned(),

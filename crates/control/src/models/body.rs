@@ -4,6 +4,7 @@ use bourse_catalog::{Endpoint, Modalities, Model, Reasoning};
 use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
+use super::headline::Limits;
 use crate::pricing::Pricing;
 use crate::schema::Null;
 
@@ -91,7 +92,8 @@ impl From<Reasoning> for ReasoningBody {
     }
 }
 
-/// Price and limits are those of the cheapest endpoint.
+/// Price and limits are those of the cheapest endpoint that can be called
+/// here; where none can, of its maker's, or of whoever else runs the model.
 // `object` and `owned_by` are OpenAI's; the rest is OpenRouter's (API
 // document, October 2026).
 #[derive(Debug, Serialize, JsonSchema)]
@@ -104,6 +106,7 @@ pub(super) struct ModelBody<'a> {
     /// The name that never moves
     canonical_slug: &'a str,
     name: &'a str,
+    /// Unix seconds of its release; 0 if that is not known
     created: u64,
     description: &'a str,
     context_length: Option<u64>,
@@ -124,7 +127,17 @@ pub(super) struct ModelBody<'a> {
     hugging_face_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reasoning: Option<ReasoningBody>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    alias_target: Option<AliasTarget<'a>>,
     links: Details,
+}
+
+/// The model that an alias stands for now.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(inline)]
+struct AliasTarget<'a> {
+    slug: &'a str,
+    name: &'a str,
 }
 
 /// OpenAI's word for what is returned.
@@ -135,22 +148,47 @@ enum Object {
     Model,
 }
 
+/// Where the endpoints of a model are.
+pub(super) fn details(id: &str) -> String {
+    format!("/api/v1/models/{id}/endpoints")
+}
+
 fn known(tokens: u64) -> Option<u64> {
     (tokens > 0).then_some(tokens)
 }
 
 impl<'a> ModelBody<'a> {
+    /// An alias's row: the model's, under the name that moves.
+    pub(super) fn under(self, alias: &'a str, name: &'a str, details: String) -> Self {
+        Self {
+            alias_target: Some(AliasTarget {
+                slug: self.id,
+                name: self.name,
+            }),
+            id: alias,
+            canonical_slug: alias,
+            name,
+            links: Details { details },
+            ..self
+        }
+    }
+
     /// `best` is the endpoint whose price and limits stand for the model.
-    pub(super) fn new(model: &'a Model, best: &'a Endpoint, markup_ppm: u64) -> Self {
+    pub(super) fn new(
+        model: &'a Model,
+        best: &'a Endpoint,
+        limits: Limits,
+        markup_ppm: u64,
+    ) -> Self {
         Self {
             id: &model.slug,
             object: Object::Model,
             owned_by: model.author(),
             canonical_slug: &model.canonical_slug,
             name: &model.name,
-            created: model.created,
+            created: model.created.unwrap_or(0),
             description: &model.description,
-            context_length: known(model.context_length),
+            context_length: known(limits.context_length),
             architecture: Architecture::of(model),
             pricing: Pricing {
                 prices: &best.prices,
@@ -162,15 +200,16 @@ impl<'a> ModelBody<'a> {
                 is_moderated: false,
             },
             per_request_limits: None,
-            supported_parameters: model.supported_parameters,
+            supported_parameters: limits.parameters,
             default_parameters: None,
             supported_voices: None,
             expiration_date: model.expiration_date.as_deref(),
             knowledge_cutoff: model.knowledge_cutoff.as_deref(),
             hugging_face_id: model.hugging_face_id.as_deref(),
             reasoning: model.reasoning.map(Into::into),
+            alias_target: None,
             links: Details {
-                details: format!("/api/v1/models/{}/endpoints", model.slug),
+                details: details(&model.slug),
             },
         }
     }

@@ -144,16 +144,16 @@ impl Filter {
     pub(super) fn admits(&self, offer: &Offer, catalog: &Snapshot) -> bool {
         let model = catalog.model(offer.model);
         let is_named = self.part.as_ref().is_none_or(|part| {
-            model.slug.contains(part.as_str()) || model.name.to_lowercase().contains(part.as_str())
+            offer.id.contains(part.as_str()) || model.name.to_lowercase().contains(part.as_str())
         });
         let outputs = model.output_modalities;
         let tokenizer = model.tokenizer.as_deref().unwrap_or("Other");
         let mut endpoints = catalog.endpoints(offer.model).iter();
         is_named
-            && model.supported_parameters.contains_all(self.parameters)
+            && offer.limits.parameters.contains_all(self.parameters)
             && model.input_modalities.contains_all(self.input)
             && (self.output.is_empty() || !outputs.intersection(self.output).is_empty())
-            && model.context_length >= self.context_min
+            && offer.limits.context_length >= self.context_min
             && self.prompt.admits(offer.prompt)
             && self.completion.admits(offer.completion)
             && self
@@ -164,11 +164,15 @@ impl Filter {
                 .authors
                 .as_ref()
                 .is_none_or(|authors| authors.iter().any(|author| author == model.author()))
-            && self.released_from.is_none_or(|from| model.created >= from)
-            && self.released_to.is_none_or(|to| model.created <= to)
+            && self
+                .released_from
+                .is_none_or(|from| model.created.is_some_and(|at| at >= from))
+            && self
+                .released_to
+                .is_none_or(|to| model.created.is_some_and(|at| at <= to))
             && (!self.zdr && self.providers.is_none()
                 || endpoints.any(|endpoint| {
-                    endpoint.is_callable()
+                    endpoint.is_listed()
                         && (!self.zdr || endpoint.data_policy.zdr)
                         && self
                             .providers
@@ -195,7 +199,7 @@ pub(super) fn sort(
         Some("pricing-low-to-high") => found.sort_by_key(price),
         Some("pricing-high-to-low") => found.sort_by_key(|offer| Reverse(price(offer))),
         Some("context-high-to-low") => {
-            found.sort_by_key(|offer| Reverse(catalog.model(offer.model).context_length));
+            found.sort_by_key(|offer| Reverse(offer.limits.context_length));
         }
         Some("throughput-high-to-low") => {
             by_measure(found, |offer| Some(-stats(offer)?.throughput_last_30m?.p50));

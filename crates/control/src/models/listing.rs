@@ -1,8 +1,9 @@
 //! The rendered list: a megabyte of JSON that changes only with the
-//! catalog, so each model is written once for each catalog.
+//! catalog and with what is configured, so each model is written once for
+//! each edition of both.
 
 use std::cmp::Reverse;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use bourse_catalog::{Endpoint, EndpointIx, ModelIx, Snapshot};
 use bourse_vocab::{Failure, PicosPerUnit};
@@ -10,8 +11,11 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::body::ModelBody;
+use super::body::{ModelBody, details};
+use super::headline::{self, Limits};
 use crate::backend::Backend;
+use crate::error::Result;
+use crate::kept::{Edition, Kept};
 use crate::pricing::with_markup;
 use crate::reply::Written;
 
@@ -43,25 +47,28 @@ pub(super) enum Object {
     List,
 }
 
-/// A listed model.
+/// A listed model, or an alias of one.
 #[derive(Debug)]
 pub(crate) struct Offer {
     pub(crate) model: ModelIx,
-    /// The endpoint that stands for it: the cheapest.
+    /// The name under which it is listed.
+    pub(crate) id: Box<str>,
+    /// The endpoint that stands for it.
     pub(crate) best: EndpointIx,
     /// What a customer pays there for an input token.
     pub(crate) prompt: PicosPerUnit,
     /// And for an output token.
     pub(crate) completion: PicosPerUnit,
+    /// What may be asked of it.
+    pub(crate) limits: Limits,
     pub(crate) json: Arc<RawValue>,
 }
 
-/// Everything that is listed, of one catalog.
+/// Everything that is listed, of one edition.
 #[derive(Debug)]
 pub(crate) struct Rendered {
     pub(crate) catalog: Arc<Snapshot>,
-    markup_ppm: u64,
-    /// Newest first.
+    /// Newest first; those whose age is not known last.
     pub(crate) offers: Vec<Offer>,
     /// The answer to a request without arguments.
     pub(crate) usual: Written<ModelList>,
@@ -69,61 +76,66 @@ pub(crate) struct Rendered {
 
 /// The last rendered list.
 #[derive(Debug, Default)]
-pub(crate) struct Listing(Mutex<Option<Arc<Rendered>>>);
+pub(crate) struct Listing(Kept<Edition, Arc<Rendered>>);
 
 impl Listing {
-    /// The list of the catalog in force.
-    pub(crate) fn of(&self, backend: &dyn Backend) -> Result<Arc<Rendered>, Failure> {
-        let (catalog, markup_ppm) = (backend.catalog(), backend.markup_ppm());
-        // Held while rendering, so that it is done once: some milliseconds
-        // after a change of catalog, on the control plane's own threads.
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(rendered) = &*kept
-            && rendered.catalog.version() == catalog.version()
-            && rendered.markup_ppm == markup_ppm
-        {
-            return Ok(Arc::clone(rendered));
-        }
-        let rendered = render(catalog, markup_ppm)
-            .map_err(|error| Failure::server(format!("the list of models: {error}")))?;
-        let rendered = Arc::new(rendered);
-        *kept = Some(Arc::clone(&rendered));
-        Ok(rendered)
+    /// The list of the catalog in force, and of what can be called.
+    pub(crate) fn of(&self, backend: &dyn Backend) -> Result<Arc<Rendered>> {
+        self.0.of(Edition::of(backend), || {
+            render(backend)
+                .map(Arc::new)
+                .map_err(|error| Failure::server(format!("the list of models: {error}")).into())
+        })
     }
 }
 
-/// Dollars for an input and an output token together.
-fn worth(endpoint: &Endpoint) -> u64 {
-    let price = |price: Option<PicosPerUnit>| price.map_or(u64::MAX, |p| p.0);
-    let base = &endpoint.prices.base;
-    price(base.prompt).saturating_add(price(base.completion))
+/// A name for people: `~anthropic/claude-opus-latest` is Claude Opus Latest.
+fn name_of(alias: &str) -> String {
+    let bare = alias.split_once('/').map_or(alias, |(_, bare)| bare);
+    let words = bare.split('-').map(|word| match word {
+        "gpt" | "glm" => word.to_ascii_uppercase(),
+        _ => {
+            let mut letters = word.chars();
+            let first = letters.next().map(|letter| letter.to_ascii_uppercase());
+            first.into_iter().chain(letters).collect()
+        }
+    });
+    words.collect::<Vec<String>>().join(" ")
 }
 
-/// The endpoint that stands for a model: the cheapest that may be called.
-pub(super) fn best(endpoints: &[Endpoint]) -> Option<&Endpoint> {
-    let callable = endpoints.iter().filter(|endpoint| endpoint.is_callable());
-    callable.min_by_key(|endpoint| worth(endpoint))
-}
-
-fn render(catalog: Arc<Snapshot>, markup_ppm: u64) -> Result<Rendered, serde_json::Error> {
+fn render(backend: &dyn Backend) -> Result<Rendered, serde_json::Error> {
+    let (catalog, markup_ppm) = (backend.catalog(), backend.markup_ppm());
     let mut models: Vec<_> = catalog.models().collect();
     models.sort_by_key(|model| (Reverse(model.created), &model.slug));
     let mut offers = Vec::with_capacity(models.len());
     for model in models {
-        let Some(best) = best(catalog.endpoints(model.ix)) else {
+        let is_here = |endpoint: &Endpoint| backend.callable(&endpoint.id);
+        let Some((best, limits)) = headline::of(&catalog, model, is_here) else {
             continue;
         };
-        let body = ModelBody::new(model, best, markup_ppm);
         let price = |price: Option<PicosPerUnit>| {
             with_markup(price.unwrap_or(PicosPerUnit::FREE), markup_ppm)
         };
-        offers.push(Offer {
-            model: model.ix,
-            best: best.ix,
-            prompt: price(best.prices.base.prompt),
-            completion: price(best.prices.base.completion),
-            json: serde_json::value::to_raw_value(&body)?.into(),
-        });
+        let body = || ModelBody::new(model, best, limits, markup_ppm);
+        let mut offer = |id: &str, body: &ModelBody<'_>| {
+            offers.push(Offer {
+                model: model.ix,
+                id: id.into(),
+                best: best.ix,
+                prompt: price(best.prices.base.prompt),
+                completion: price(best.prices.base.completion),
+                limits,
+                json: serde_json::value::to_raw_value(body)?.into(),
+            });
+            Ok::<_, serde_json::Error>(())
+        };
+        offer(&model.slug, &body())?;
+        // Names that follow a family's newest model; other aliases are just
+        // other spellings.
+        for alias in model.aliases.iter().filter(|alias| alias.starts_with('~')) {
+            let name = name_of(alias);
+            offer(alias, &body().under(alias, &name, details(alias)))?;
+        }
     }
     let usual: Vec<Arc<RawValue>> = offers
         .iter()
@@ -139,7 +151,6 @@ fn render(catalog: Arc<Snapshot>, markup_ppm: u64) -> Result<Rendered, serde_jso
     Ok(Rendered {
         usual,
         catalog,
-        markup_ppm,
         offers,
     })
 }

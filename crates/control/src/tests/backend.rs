@@ -30,6 +30,9 @@ pub(crate) struct FakeBackend {
     pub(crate) is_ready: AtomicBool,
     pub(crate) database_away_s: AtomicU64,
     pub(crate) live: Mutex<Option<(Balance, KeyBalance)>>,
+    pub(crate) epoch: AtomicU64,
+    /// The providers that are configured.
+    pub(crate) configured: Mutex<Vec<&'static str>>,
     drawn: AtomicU64,
     /// The text of account 1's inference key, its management key, and
     /// account 2's management and inference keys.
@@ -83,6 +86,8 @@ impl FakeBackend {
             is_ready: AtomicBool::new(true),
             database_away_s: AtomicU64::new(0),
             live: Mutex::default(),
+            epoch: AtomicU64::new(0),
+            configured: Mutex::new(vec!["openai"]),
             drawn: AtomicU64::new(100),
             keys: keys.try_into().unwrap(),
         });
@@ -344,7 +349,14 @@ impl Backend for FakeBackend {
     }
 
     fn callable(&self, endpoint_id: &str) -> bool {
-        endpoint_id.ends_with("@openai")
+        let configured = self.configured.lock().unwrap();
+        configured
+            .iter()
+            .any(|slug| endpoint_id.ends_with(&format!("@{slug}")))
+    }
+
+    fn offers_epoch(&self) -> u64 {
+        self.epoch.load(Relaxed)
     }
 
     fn metrics_text(&self) -> String {

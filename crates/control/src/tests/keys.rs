@@ -157,16 +157,49 @@ async fn a_patch_refuses_what_it_cannot_change() {
     let (backend, router) = FakeBackend::with_router().await;
     let line = format!("PATCH /v1/keys/{}", KeyHash::of(backend.inference()));
     for (body, names) in [
-        (r#"{"expires_at":"2030-01-01T00:00:00Z"}"#, "expires_at"),
         (r#"{"name":""}"#, "name"),
-        (r#"{"hash":"x"}"#, "hash"),
         (r#"{"disabled":"yes"}"#, "disabled"),
+        (r#"{"limit":"5","colour":"red"}"#, "limit"),
+        (r#"{"workspace_id":"0df9e665"}"#, "workspace_id"),
     ] {
         let message = ask(&router, &line, backend.management(), body)
             .await
             .failure(400);
         assert!(message.contains(names), "{body}: {message}");
     }
+}
+
+#[tokio::test]
+async fn a_patch_ignores_what_it_does_not_know_unless_that_is_all() {
+    let (backend, router) = FakeBackend::with_router().await;
+    let line = format!("PATCH /v1/keys/{}", KeyHash::of(backend.inference()));
+    let key = backend.management();
+    let body = r#"{"limit":7,"colour":"red","expires_at":"2030-01-01T00:00:00Z",
+        "creator_user_id":"user_1"}"#;
+    let reply = ask(&router, &line, key, body).await;
+    assert_eq!(reply.status, 200, "{}", reply.text);
+    assert_eq!(reply.json()["data"]["limit"], 7);
+    assert_eq!(reply.json()["data"]["expires_at"], serde_json::Value::Null);
+    // A misspelt limit must not look like success.
+    for body in ["{}", r#"{"limt":5}"#, r#"{"hash":"x","usage":0}"#] {
+        let message = ask(&router, &line, key, body).await.failure(400);
+        assert_eq!(message, "No update fields provided", "{body}");
+    }
+    // What says that the key stays where it is changes nothing.
+    let stays = r#"{"workspace_id":"default"}"#;
+    assert_eq!(ask(&router, &line, key, stays).await.status, 200);
+}
+
+#[tokio::test]
+async fn no_count_of_free_requests_is_negative() {
+    let (backend, router) = FakeBackend::with_router().await;
+    let reply = ask(&router, "GET /v1/key", backend.inference(), "").await;
+    let free = &reply.json()["data"]["free_model_daily_requests"];
+    for member in ["limit", "remaining", "used"] {
+        assert!(free[member].as_u64().is_some(), "{member}: {free}");
+    }
+    assert_eq!(free["limit"], free["remaining"]);
+    assert_eq!(free["used"], 0);
 }
 
 #[tokio::test]

@@ -43,14 +43,14 @@ pub static ROWS: &[Compatible] = &[
     // cloud.baidu.com/doc/qianfan, OpenAI SDK, December 2025.
     Compatible::chat(
         "baidu",
-        "Baidu Qianfan",
+        "Baidu",
         &["QIANFAN_API_KEY"],
         "https://qianfan.baidubce.com/v2",
     ),
     // docs.getbifrost.ai, BytePlus, 2026: a switch; keys belong to one region.
     Compatible::chat(
         "byteplus",
-        "BytePlus ModelArk",
+        "BytePlus",
         &[],
         "https://ark.ap-southeast.bytepluses.com/api/v3",
     )

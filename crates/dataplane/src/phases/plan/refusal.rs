@@ -1,6 +1,7 @@
 //! Why there is no target, in words that help: OpenRouter's sentences where
 //! clients match on them, and what was excluded by what.
 
+use bourse_catalog::{Endpoint, Interface};
 use bourse_routing::filter::{self, Excluded};
 use bourse_vocab::{Failure, FailureKind};
 use serde_json::json;
@@ -140,6 +141,8 @@ fn no_endpoints(market: &Market, model: &str) -> String {
         .unwrap_or_default();
     let why = if listed.is_empty() {
         "the catalog lists no endpoint for it".to_owned()
+    } else if let Some(why) = another_interface(market, listed) {
+        why
     } else {
         let providers: Vec<_> = listed
             .iter()
@@ -152,6 +155,28 @@ fn no_endpoints(market: &Market, model: &str) -> String {
         )
     };
     format!("No endpoints found for {model}: {why}.")
+}
+
+/// That who serves it here does so only through an interface that is not
+/// spoken here, if that is so.
+fn another_interface(market: &Market, listed: &[Endpoint]) -> Option<String> {
+    let mut configured = market.providers().iter();
+    let other = listed.iter().find(|endpoint| {
+        let slug = &*market.catalog.provider(endpoint.provider).slug;
+        endpoint.is_listed()
+            && endpoint.interface != Interface::Chat
+            && configured.any(|provider| *provider.slug == *slug)
+    })?;
+    let provider = &market.catalog.provider(other.provider).name;
+    let (api, remedy) = match other.interface {
+        Interface::Responses => ("Responses", "choose a model that is served in chat"),
+        Interface::Images => ("Images", "choose a model that draws in chat"),
+        Interface::Embeddings => ("Embeddings", "choose a model that answers with text"),
+        Interface::Chat => return None,
+    };
+    Some(format!(
+        "{provider} serves it through its {api} API only, which cannot be called here; {remedy}"
+    ))
 }
 
 /// What excluded the endpoints, with the remedy where there is one.
@@ -179,5 +204,97 @@ fn excluded_by(model: &str, wanted: &Wanted<'_>, reasons: &[Excluded], serving: 
             "No endpoints found for {model} that fit the request: {}.",
             list(names(reasons))
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use bourse_catalog::{
+        Modalities, Modality, Prices, RawCatalog, RawEndpoint, RawModel, RawPrice, RawProvider,
+        Snapshot,
+    };
+    use bourse_net::Http2;
+    use bourse_providers::{Compatible, Credential, Disconnect};
+    use bourse_vocab::{Format, PicosPerUnit};
+
+    use super::*;
+    use crate::market::{Memory, ProviderSetup};
+
+    const BASE_URL: &str = "http://127.0.0.1:1/v1";
+
+    /// A market with one model of one provider.
+    fn market(interface: Interface, is_configured: bool) -> Market {
+        let text = Modalities::of(&[Modality::Text]);
+        let model = RawModel {
+            name: "Echo".to_owned(),
+            context_length: 1000,
+            input: text,
+            output: text,
+            ..RawModel::default()
+        };
+        let endpoint = RawEndpoint {
+            model: "acme/echo".to_owned(),
+            provider: "acme".to_owned(),
+            upstream_model: "echo".to_owned(),
+            interface: Some(interface),
+            price: Some(RawPrice {
+                base: Prices {
+                    prompt: Some(PicosPerUnit(0)),
+                    completion: Some(PicosPerUnit(0)),
+                    ..Prices::default()
+                },
+                ..RawPrice::default()
+            }),
+            ..RawEndpoint::default()
+        };
+        let provider = RawProvider {
+            name: "Acme".to_owned(),
+            base_url: Some(BASE_URL.to_owned()),
+            ..RawProvider::default()
+        };
+        let raw = RawCatalog {
+            providers: BTreeMap::from([("acme".to_owned(), provider)]),
+            models: BTreeMap::from([("acme/echo".to_owned(), model)]),
+            endpoints: BTreeMap::from([(endpoint.id(), endpoint)]),
+        };
+        let setup = ProviderSetup {
+            provider: Arc::new(Compatible::operators_own(
+                "acme",
+                BASE_URL,
+                Format::OpenAiChat,
+            )),
+            credentials: vec![Credential::None],
+            base_url: BASE_URL.to_owned(),
+            http2: Http2::Never,
+            on_disconnect: Disconnect::Cancel,
+            simulated: false,
+        };
+        let setups = if is_configured { vec![setup] } else { Vec::new() };
+        let catalog = Arc::new(Snapshot::build(raw, &[]).unwrap());
+        let (market, problems) = Market::build(catalog, setups, 0, &Memory::default());
+        assert!(problems.is_empty(), "{problems:?}");
+        market
+    }
+
+    #[test]
+    fn what_is_sold_over_another_interface_is_not_called_and_says_so() {
+        let other = market(Interface::Responses, true);
+        assert!(other.targets().is_empty(), "it cannot be called");
+        assert_eq!(
+            no_endpoints(&other, "acme/echo"),
+            "No endpoints found for acme/echo: Acme serves it through its Responses API only, \
+             which cannot be called here; choose a model that is served in chat."
+        );
+        let chat = market(Interface::Chat, true);
+        assert_eq!(chat.targets().len(), 1);
+        let pictures = market(Interface::Images, true);
+        assert!(pictures.targets().is_empty(), "it draws for another interface");
+        assert!(no_endpoints(&pictures, "acme/echo").contains("Acme serves it through its Images"));
+        // Of providers without a key the sentence is the usual one.
+        let elsewhere = market(Interface::Responses, false);
+        assert!(no_endpoints(&elsewhere, "acme/echo").contains("no provider that serves it"));
     }
 }

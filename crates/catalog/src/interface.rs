@@ -1,0 +1,32 @@
+//! Over which interface an offer is sold.
+
+use serde::{Deserialize, Serialize};
+
+/// The kind of request that an endpoint answers at its provider. Only chat is
+/// called here; the others are listed, so that a caller learns why not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Interface {
+    /// Chat, and what is translated to it.
+    #[default]
+    Chat,
+    /// OpenAI's Responses, and nothing else.
+    Responses,
+    /// Requests for pictures.
+    Images,
+    /// Requests for vectors.
+    Embeddings,
+}
+
+impl Interface {
+    /// The name in data files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Chat => "chat",
+            Self::Responses => "responses",
+            Self::Images => "images",
+            Self::Embeddings => "embeddings",
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! Tiers of service: the same model, sooner or later, at another price.
+#![deny(clippy::float_arithmetic, clippy::arithmetic_side_effects)]
+
+use serde::{Deserialize, Serialize};
+
+use crate::price::{PriceKey, PriceList, Prices, Tier};
+
+/// What is sold beside the usual service, by OpenRouter's names (its
+/// `PublicServiceTier`, API document, October 2026).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ServiceTier {
+    /// Cheaper, when there is room.
+    Flex,
+    /// Dearer, before others.
+    Priority,
+    /// Dearer still, on faster machines.
+    Ultrafast,
+}
+
+impl ServiceTier {
+    /// Every tier, cheapest first.
+    pub const ALL: [Self; 3] = [Self::Flex, Self::Priority, Self::Ultrafast];
+
+    /// The public name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Flex => "flex",
+            Self::Priority => "priority",
+            Self::Ultrafast => "ultrafast",
+        }
+    }
+
+    /// Finds a tier by its public name. `fast` is how requests also call
+    /// `priority`.
+    #[must_use]
+    pub fn by_name(name: &str) -> Option<Self> {
+        match name {
+            "flex" => Some(Self::Flex),
+            "priority" | "fast" => Some(Self::Priority),
+            "ultrafast" => Some(Self::Ultrafast),
+            _ => None,
+        }
+    }
+}
+
+/// What a price list states for one tier of service.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServicePrices {
+    /// Which.
+    pub service: ServiceTier,
+    /// Prices of a short prompt; what is not stated is as in the usual
+    /// service.
+    pub base: Prices,
+    /// Prices of longer ones, by rising threshold.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tiers: Vec<Tier>,
+}
+
+impl PriceList {
+    /// The price list of a call that is served in `service`, whole; `None` if
+    /// this list has no price for it.
+    ///
+    /// What the tier leaves out costs what it does in the usual service. For
+    /// longer prompts that would let a dearer tier become the cheaper one, so
+    /// there the higher of the two prices counts.
+    #[must_use]
+    pub fn of_service(&self, service: ServiceTier) -> Option<Self> {
+        let stated = self.services.iter().find(|s| s.service == service)?;
+        let base = self.base.overlaid(&stated.base);
+        let mut tiers: Vec<Tier> = Vec::with_capacity(self.tiers.len());
+        for usual in &self.tiers {
+            let own = stated
+                .tiers
+                .iter()
+                .find(|tier| tier.min_prompt_tokens == usual.min_prompt_tokens);
+            let mut prices = usual.prices;
+            for &key in PriceKey::ALL {
+                prices.set(
+                    key,
+                    prices.get(key).map(|price| match base.get(key) {
+                        Some(short) => price.max(short),
+                        None => price,
+                    }),
+                );
+            }
+            if let Some(own) = own {
+                prices = prices.overlaid(&own.prices);
+            }
+            tiers.push(Tier {
+                min_prompt_tokens: usual.min_prompt_tokens,
+                prices,
+            });
+        }
+        let new = stated.tiers.iter().filter(|own| {
+            let mut usual = self.tiers.iter();
+            !usual.any(|tier| tier.min_prompt_tokens == own.min_prompt_tokens)
+        });
+        tiers.extend(new.cloned());
+        tiers.sort_by_key(|tier| tier.min_prompt_tokens);
+        Some(Self {
+            base,
+            tiers,
+            services: Vec::new(),
+            source: self.source.clone(),
+            as_of: self.as_of.clone(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bourse_vocab::PicosPerUnit;
+
+    fn prices(prompt: u64, completion: u64) -> Prices {
+        Prices {
+            prompt: Some(PicosPerUnit(prompt)),
+            completion: Some(PicosPerUnit(completion)),
+            ..Prices::default()
+        }
+    }
+
+    fn tier(min_prompt_tokens: u64, prices: Prices) -> Tier {
+        Tier {
+            min_prompt_tokens,
+            prices,
+        }
+    }
+
+    #[test]
+    fn a_tier_costs_what_it_states_and_otherwise_what_the_usual_service_does() {
+        let list = PriceList {
+            base: Prices {
+                web_search: Some(PicosPerUnit(7)),
+                ..prices(100, 1_000)
+            },
+            tiers: vec![tier(200, prices(150, 1_500))],
+            services: vec![
+                ServicePrices {
+                    service: ServiceTier::Flex,
+                    base: prices(50, 500),
+                    tiers: vec![tier(200, prices(75, 750))],
+                },
+                ServicePrices {
+                    service: ServiceTier::Priority,
+                    base: prices(200, 2_000),
+                    tiers: Vec::new(),
+                },
+            ],
+            ..PriceList::default()
+        };
+        let flex = list.of_service(ServiceTier::Flex).unwrap();
+        assert_eq!(
+            flex.at(200),
+            Prices {
+                web_search: Some(PicosPerUnit(7)),
+                ..prices(50, 500)
+            }
+        );
+        assert_eq!(flex.at(201).prompt, Some(PicosPerUnit(75)));
+        let priority = list.of_service(ServiceTier::Priority).unwrap();
+        assert_eq!(priority.at(1).completion, Some(PicosPerUnit(2_000)));
+        // Its list has no price of its own for long prompts: never below the
+        // short one.
+        assert_eq!(priority.at(201).prompt, Some(PicosPerUnit(200)));
+        assert_eq!(list.of_service(ServiceTier::Ultrafast), None);
+    }
+
+    #[test]
+    fn tiers_of_service_are_found_by_their_names() {
+        for tier in ServiceTier::ALL {
+            assert_eq!(ServiceTier::by_name(tier.name()), Some(tier));
+        }
+        assert_eq!(ServiceTier::by_name("fast"), Some(ServiceTier::Priority));
+        assert_eq!(ServiceTier::by_name("default"), None);
+    }
+}
