@@ -3,8 +3,6 @@
 //! Offsets are added without a check: none is beyond the end of a text that
 //! is in memory, and a check costs three instructions a byte.
 
-use memchr::memchr;
-
 use super::duplicates::refuse_duplicates;
 use super::features::{Marker, Place};
 use super::limits::{KEY_BYTES_MAX, MEMBERS_MAX, NESTING_MAX};
