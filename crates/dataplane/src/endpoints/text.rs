@@ -11,6 +11,7 @@ use bourse_routing::filter::Needs;
 use bourse_routing::preferences::Preferences;
 use bourse_vocab::chat::Event;
 use bourse_vocab::{Failure, Format, Operation, PromptFacts};
+use bourse_wire::dialect::members;
 use bourse_wire::json::{self, Kind, Member};
 use bourse_wire::openai_chat::completions;
 use bourse_wire::openai_chat::passthrough::Param;
@@ -138,6 +139,7 @@ impl Members<'_> {
 
 fn read(headers: &HeaderMap, body: &Scanned) -> Result<Ask, Failure> {
     let members = Members(body);
+    refuse_unknown(body)?;
     match members.get("prompt").map(|member| member.kind) {
         Some(Kind::String | Kind::Array) => {}
         Some(_) => return Err(Failure::invalid("prompt: must be a string")),
@@ -183,6 +185,21 @@ fn read(headers: &HeaderMap, body: &Scanned) -> Result<Ask, Failure> {
         wants_metadata: ask::wants_metadata(headers),
         attribution,
     })
+}
+
+/// Members of this endpoint that chat does not have, and that its parser
+/// reads itself.
+const OWN: [&str; 3] = ["suffix", "echo", "best_of"];
+
+/// Refuses what costs money unseen, and names that some parser would take for
+/// a known one.
+fn refuse_unknown(body: &Scanned) -> Result<(), Failure> {
+    for (name, member) in body.outline.iter() {
+        if Param::by_name(name).is_none() && !OWN.contains(&name) {
+            members::check(name, &json::raw(&body.segments, &member.value))?;
+        }
+    }
+    Ok(())
 }
 
 /// What a model may read of the request: text, and never media.

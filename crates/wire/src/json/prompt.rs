@@ -97,7 +97,14 @@ pub(super) struct Prompt {
     /// What the last part said that it is, and how deep its members are.
     said_kind: Option<MediumKind>,
     said_depth: u32,
+    /// Tools that say that they are functions, or custom.
+    plain_tools: u32,
+    /// A member of a tool is spelled in a way that readers may fold.
+    odd_tool: bool,
 }
+
+/// Depth of the members of one tool: `{"tools":[{"type":…`.
+const TOOL_DEPTH: u32 = 3;
 
 impl Prompt {
     /// A member of the outermost object begins.
@@ -124,14 +131,17 @@ impl Prompt {
         marker
     }
 
-    /// A member further inside begins.
+    /// A member further inside begins; `depth` brackets are open around it.
     #[inline]
-    pub(super) fn name(&mut self, name: &[u8]) -> Marker {
+    pub(super) fn name(&mut self, name: &[u8], depth: u32) -> Marker {
         match self.part {
             Part::Elsewhere => Marker::None,
             Part::Tools => {
                 if name == b"cache_control" {
                     self.mark();
+                }
+                if depth == TOOL_DEPTH {
+                    return self.tool_member(name);
                 }
                 Marker::None
             }
@@ -150,6 +160,20 @@ impl Prompt {
                 }
             },
         }
+    }
+
+    fn tool_member(&mut self, name: &[u8]) -> Marker {
+        if name == b"type" {
+            return Marker::ToolKind;
+        }
+        let is_plain = |byte: &u8| byte.is_ascii_lowercase() || *byte == b'_';
+        self.odd_tool |= !name.iter().all(is_plain);
+        Marker::None
+    }
+
+    /// Whether some tool does not plainly say that it is one of the client's.
+    pub(super) const fn has_other_tools(&self) -> bool {
+        self.odd_tool || self.plain_tools != self.facts.tools
     }
 
     fn mark(&mut self) {
@@ -191,6 +215,10 @@ impl Prompt {
     pub(super) fn value(&mut self, marker: Marker, head: &[u8], range: Range<usize>, depth: u32) {
         match marker {
             Marker::Type => self.kind_of_part(head, depth),
+            Marker::ToolKind => {
+                let is_plain = matches!(head, b"function" | b"custom");
+                self.plain_tools = self.plain_tools.saturating_add(u32::from(is_plain));
+            }
             Marker::Part(Slot::Text) => self.facts.texts.add(range),
             Marker::Part(slot) => self.text_of_medium(slot, head, range, depth),
             Marker::None | Marker::Role | Marker::Name | Marker::CallId | Marker::Thought(_) => {}

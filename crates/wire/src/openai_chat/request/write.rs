@@ -124,10 +124,10 @@ impl<'a> Body<'a> {
         for (index, tool) in request.tools.iter().enumerate() {
             match tool {
                 Tool::Opaque { format, .. } if *format != Format::OpenAiChat => {
-                    self.lose(
+                    self.losses.push(Loss::content(
                         format!("tools[{index}]"),
                         format!("a tool of {format} has no equal in OpenAI's chat format"),
-                    );
+                    ));
                 }
                 Tool::Function { cache: Some(_), .. } if self.dialect.cache == CacheMarks::None => {
                     self.lose(
