@@ -93,12 +93,7 @@ static POLICIES: &[Policy] = &[
         "2026-11",
     ),
     // Prompts and answers are never stored.
-    row(
-        "berget",
-        NOTHING,
-        "https://berget.ai/en/terms",
-        "2026-07",
-    ),
+    row("berget", NOTHING, "https://berget.ai/en/terms", "2026-07"),
     // Nothing is kept by default, nothing is trained on.
     row(
         "inceptron",
@@ -270,12 +265,7 @@ static POLICIES: &[Policy] = &[
         "2026-11",
     ),
     // No training, except on models that are free for a while; prompts are kept.
-    row(
-        "opencode",
-        KEPT,
-        "https://opencode.ai/docs/zen",
-        "2026-09",
-    ),
+    row("opencode", KEPT, "https://opencode.ai/docs/zen", "2026-09"),
     // No training on API content.
     row(
         "perplexity",

@@ -115,7 +115,13 @@ const PAID: &[(&[&str], &str)] = &[
         "makes answers that are billed and not shown; send n",
     ),
     (
-        &["speed", "performance", "latency", "priority", "quality_tier"],
+        &[
+            "speed",
+            "performance",
+            "latency",
+            "priority",
+            "quality_tier",
+        ],
         "buys a service at another price; send service_tier",
     ),
     (
@@ -307,7 +313,10 @@ pub fn folded(name: &str) -> String {
 fn is_ignorable(letter: char) -> bool {
     letter.is_whitespace()
         || letter.is_control()
-        || matches!(letter, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}')
+        || matches!(
+            letter,
+            '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}'
+        )
 }
 
 #[cfg(test)]
@@ -327,7 +336,8 @@ mod tests {
         let paid = PAID.iter().flat_map(|(names, _)| names.iter().copied());
         for name in params.chain(OPEN_SERVERS.iter().copied()).chain(paid) {
             assert!(
-                name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_' || b.is_ascii_digit()),
+                name.bytes()
+                    .all(|b| b.is_ascii_lowercase() || b == b'_' || b.is_ascii_digit()),
                 "{name}"
             );
             assert_eq!(seen.insert(folded(name), name), None, "{name}");

@@ -134,10 +134,7 @@ mod tests {
                 r#"[{"type":"function","type":"web_search"}]"#,
                 "tools[0].type: `web_search`",
             ),
-            (
-                r#"[{"type":"web_search"}]"#,
-                "tools[0].type: `web_search`",
-            ),
+            (r#"[{"type":"web_search"}]"#, "tools[0].type: `web_search`"),
             (
                 r#"[{"type":"function","Type":"web_search"}]"#,
                 "tools[0].type: must be",

@@ -271,8 +271,13 @@ mod tests {
             http2: Http2::Never,
             on_disconnect: Disconnect::Cancel,
             simulated: false,
+            private_urls: false,
         };
-        let setups = if is_configured { vec![setup] } else { Vec::new() };
+        let setups = if is_configured {
+            vec![setup]
+        } else {
+            Vec::new()
+        };
         let catalog = Arc::new(Snapshot::build(raw, &[]).unwrap());
         let (market, problems) = Market::build(catalog, setups, 0, &Memory::default());
         assert!(problems.is_empty(), "{problems:?}");
@@ -291,7 +296,10 @@ mod tests {
         let chat = market(Interface::Chat, true);
         assert_eq!(chat.targets().len(), 1);
         let pictures = market(Interface::Images, true);
-        assert!(pictures.targets().is_empty(), "it draws for another interface");
+        assert!(
+            pictures.targets().is_empty(),
+            "it draws for another interface"
+        );
         assert!(no_endpoints(&pictures, "acme/echo").contains("Acme serves it through its Images"));
         // Of providers without a key the sentence is the usual one.
         let elsewhere = market(Interface::Responses, false);
