@@ -132,6 +132,7 @@ fn written(request: &dyn ClientRequest, way: &Way) -> Result<String, Failure> {
     let target = WriteTarget {
         model: "vendor-name",
         max_output: Some(100),
+        limit: None,
         efforts: bourse_vocab::chat::Efforts::default(),
         dialect: &way.dialect,
     };

@@ -37,6 +37,7 @@ pub async fn write(
         let target = WriteTarget {
             model: &endpoint.upstream_model,
             max_output: endpoint.max_output,
+            limit: None,
             efforts: way.efforts,
             dialect: &way.dialect,
         };
@@ -65,6 +66,7 @@ async fn aside(
         let target = WriteTarget {
             model: &model,
             max_output,
+            limit: None,
             efforts: way.efforts,
             dialect: &way.dialect,
         };

@@ -142,6 +142,7 @@ fn what_is_too_large_to_be_translated_is_not_parsed_and_another_target_may_take_
         let write = WriteTarget {
             model: "m",
             max_output: None,
+            limit: None,
             efforts: bourse_vocab::chat::Efforts::default(),
             dialect: &Dialect::PLAIN,
         };
