@@ -24,20 +24,21 @@ const ASIDE_MAX: usize = 4;
 
 static ASIDE: Semaphore = Semaphore::const_new(ASIDE_MAX);
 
-/// Writes a request for a target.
+/// Writes a request for a target, with `limit` where the caller sets none.
 ///
 /// # Errors
 /// The request cannot be understood, or not be written for this target.
 pub async fn write(
     request: &Arc<dyn ClientRequest>,
     endpoint: &Endpoint,
+    limit: Option<u64>,
     way: &Arc<Way>,
 ) -> Result<Prepared, Failure> {
     if request.bytes() <= INLINE_BYTES_MAX || !request.translates(way) {
         let target = WriteTarget {
             model: &endpoint.upstream_model,
             max_output: endpoint.max_output,
-            limit: None,
+            limit,
             efforts: way.efforts,
             dialect: &way.dialect,
         };
@@ -47,7 +48,7 @@ pub async fn write(
     Box::pin(aside(
         Arc::clone(request),
         Arc::clone(&endpoint.upstream_model),
-        endpoint.max_output,
+        (endpoint.max_output, limit),
         Arc::clone(way),
     ))
     .await
@@ -56,7 +57,7 @@ pub async fn write(
 async fn aside(
     request: Arc<dyn ClientRequest>,
     model: Arc<str>,
-    max_output: Option<u64>,
+    (max_output, limit): (Option<u64>, Option<u64>),
     way: Arc<Way>,
 ) -> Result<Prepared, Failure> {
     let permit = ASIDE.acquire().await;
@@ -66,7 +67,7 @@ async fn aside(
         let target = WriteTarget {
             model: &model,
             max_output,
-            limit: None,
+            limit,
             efforts: way.efforts,
             dialect: &way.dialect,
         };

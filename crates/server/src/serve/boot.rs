@@ -147,6 +147,7 @@ impl Recovered {
             counters: Counters::default(),
             clock: Clock::System,
             drains: Arc::new(Drains::new(config.limits.drains_max)),
+            waiting: Arc::default(),
             stopping: Stopping::default(),
         });
         Ok(Built {
