@@ -14,6 +14,7 @@ use crate::deadlines::Deadlines;
 use crate::drains::Drains;
 use crate::keyring::{Keyring, Office};
 use crate::market::{Market, Memory};
+use crate::waiting::Waiting;
 
 /// Deadlines and limits of calls. All are configuration.
 #[derive(Debug, Clone, Copy)]
@@ -109,6 +110,8 @@ pub struct Gateway {
     pub bodies: Arc<Bodies>,
     /// Answers that are read on although their client has left.
     pub drains: Arc<Drains>,
+    /// Calls that wait for money.
+    pub waiting: Arc<Waiting>,
     /// Whether running calls are being cut off.
     pub stopping: Stopping,
 }

@@ -29,6 +29,7 @@ pub mod respond;
 pub mod running;
 pub mod tab;
 pub mod tariff;
+pub mod waiting;
 pub mod way;
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use bourse_catalog::{Endpoint, EndpointIx, Model, ModelIx, Snapshot};
 use bourse_net::{Http2, Origin};
 use bourse_providers::{Credential, Disconnect, Provider, Secrets};
 use bourse_routing::health::Health;
+use bourse_routing::lengths::Lengths;
 use bourse_vocab::chat::{Effort, Efforts};
 
 use crate::metrics::TargetMetrics;
@@ -77,6 +78,8 @@ pub struct Target {
     pub health: Arc<Health>,
     /// Its counters.
     pub metrics: Arc<TargetMetrics>,
+    /// How long the model's answers are, wherever they come from.
+    pub lengths: Arc<Lengths>,
 }
 
 impl Target {
@@ -92,7 +95,8 @@ impl Target {
 }
 
 /// Health and counters, kept across markets: counters by endpoint, health by
-/// endpoint and credential, because a limit that is reached is one key's.
+/// endpoint and credential, because a limit that is reached is one key's, and
+/// lengths of answers by model.
 #[derive(Default)]
 pub struct Memory {
     known: Mutex<Known>,
@@ -102,6 +106,7 @@ pub struct Memory {
 struct Known {
     metrics: HashMap<Arc<str>, Arc<TargetMetrics>>,
     health: HashMap<(Arc<str>, u16), Arc<Health>>,
+    lengths: HashMap<Box<str>, Arc<Lengths>>,
 }
 
 impl Memory {
@@ -118,6 +123,11 @@ impl Memory {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (Arc::clone(&endpoint.id), credential);
         Arc::clone(known.health.entry(key).or_default())
+    }
+
+    fn lengths(&self, model: &str) -> Arc<Lengths> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(known.lengths.entry(model.into()).or_default())
     }
 
     /// Calls `each` with the counters of every endpoint that was ever in a
@@ -311,6 +321,7 @@ fn endpoint_targets(
     let upstream = &*endpoint.upstream_model;
     let efforts = efforts(model);
     let metrics = memory.metrics(endpoint, &model.slug, &handle.slug);
+    let lengths = memory.lengths(&model.slug);
     let count = u16::try_from(credentials.len()).unwrap_or(u16::MAX);
     let mut targets = Vec::with_capacity(credentials.len());
     for (number, (credential, secrets)) in (0..count).zip(credentials) {
@@ -335,6 +346,7 @@ fn endpoint_targets(
             credentials: count,
             health: memory.health(endpoint, number),
             metrics: Arc::clone(&metrics),
+            lengths: Arc::clone(&lengths),
         }));
     }
     Ok(targets)

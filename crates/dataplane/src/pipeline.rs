@@ -112,7 +112,7 @@ where
         now_ms: started_ms,
     };
     let app = &ask.attribution.title;
-    let plan = plan::plan(&market, &wanted).map_err(|failure| {
+    let mut plan = plan::plan(&market, &wanted).map_err(|failure| {
         let requested = ask.models.first().map_or("", String::as_str);
         refusing.note(failure, requested, app)
     })?;
@@ -131,7 +131,7 @@ where
         losses: Vec::new(),
         in_flight,
     });
-    let running = hold::hold(call, &plan).await?;
+    let running = hold::hold(call, &mut plan).await?;
     let id = Arc::clone(&running.call.id_text);
     let stream = running.call.ask.stream;
     let client = worker.client.clone();

@@ -180,6 +180,12 @@ impl Dialect {
         parts: parts::OF_OPEN_SERVERS,
         strict_messages: false,
     };
+
+    /// Whether the vendor can be told how long an answer may be.
+    #[must_use]
+    pub fn takes_limit(&self) -> bool {
+        !self.rejects.contains(&self.max_tokens.name())
+    }
 }
 
 /// Whether a rule of the dialect touches something inside the messages or

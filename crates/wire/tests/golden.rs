@@ -121,6 +121,7 @@ fn every_request_through_every_pair_of_formats() {
                 let target = WriteTarget {
                     model: "upstream-model",
                     max_output: Some(8192),
+                    limit: None,
                     efforts: bourse_vocab::chat::Efforts::default(),
                     dialect,
                 };

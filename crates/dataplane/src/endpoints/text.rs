@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use bourse_catalog::{Modalities, Modality, Parameter};
 use bourse_routing::filter::Needs;
+use bourse_routing::lengths::Form;
 use bourse_routing::preferences::Preferences;
 use bourse_vocab::chat::Event;
 use bourse_vocab::{Failure, Format, Operation, PromptFacts};
@@ -22,7 +23,7 @@ use http::request::Parts;
 
 use super::translation::{self, OwnedStamp, Parsed};
 use super::{ClientRequest, Endpoint, Incoming, Prepared, Scanned, WholeReply};
-use crate::ask::{self, Ask, Attribution};
+use crate::ask::{self, Ask, Attribution, Thinking};
 use crate::relay::Feed;
 use crate::way::Way;
 
@@ -181,6 +182,8 @@ fn read(headers: &HeaderMap, body: &Scanned) -> Result<Ask, Failure> {
         stream: members.get("stream").is_some_and(|m| m.kind == Kind::True),
         answers: members.count("n").unwrap_or(1),
         max_output,
+        form: Form::Text,
+        thinking: Thinking::default(),
         facts,
         wants_metadata: ask::wants_metadata(headers),
         attribution,

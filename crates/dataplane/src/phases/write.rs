@@ -24,19 +24,21 @@ const ASIDE_MAX: usize = 4;
 
 static ASIDE: Semaphore = Semaphore::const_new(ASIDE_MAX);
 
-/// Writes a request for a target.
+/// Writes a request for a target, with `limit` where the caller sets none.
 ///
 /// # Errors
 /// The request cannot be understood, or not be written for this target.
 pub async fn write(
     request: &Arc<dyn ClientRequest>,
     endpoint: &Endpoint,
+    limit: Option<u64>,
     way: &Arc<Way>,
 ) -> Result<Prepared, Failure> {
     if request.bytes() <= INLINE_BYTES_MAX || !request.translates(way) {
         let target = WriteTarget {
             model: &endpoint.upstream_model,
             max_output: endpoint.max_output,
+            limit,
             efforts: way.efforts,
             dialect: &way.dialect,
         };
@@ -46,7 +48,7 @@ pub async fn write(
     let written = Box::pin(aside(
         Arc::clone(request),
         Arc::clone(&endpoint.upstream_model),
-        endpoint.max_output,
+        (endpoint.max_output, limit),
         Arc::clone(way),
     ));
     written.await.and_then(whole)
@@ -69,7 +71,7 @@ fn whole(prepared: Prepared) -> Result<Prepared, Failure> {
 async fn aside(
     request: Arc<dyn ClientRequest>,
     model: Arc<str>,
-    max_output: Option<u64>,
+    (max_output, limit): (Option<u64>, Option<u64>),
     way: Arc<Way>,
 ) -> Result<Prepared, Failure> {
     let permit = ASIDE.acquire().await;
@@ -79,6 +81,7 @@ async fn aside(
         let target = WriteTarget {
             model: &model,
             max_output,
+            limit,
             efforts: way.efforts,
             dialect: &way.dialect,
         };

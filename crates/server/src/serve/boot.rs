@@ -149,6 +149,7 @@ impl Recovered {
             clock: Clock::System,
             bodies: Arc::new(Bodies::new(config.limits.bodies_bytes_max)),
             drains: Arc::new(Drains::new(config.limits.drains_max)),
+            waiting: Arc::default(),
             stopping: Stopping::default(),
         });
         Ok(Built {

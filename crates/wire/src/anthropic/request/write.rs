@@ -97,7 +97,7 @@ impl Writer<'_> {
     fn thinking(&mut self, target: &WriteTarget<'_>, unthought: bool) -> Option<&'static str> {
         let given = Given {
             model: self.model,
-            max_tokens: self.request.max_tokens,
+            max_tokens: target.limit_of(self.request.max_tokens),
             max_output: target.max_output,
             forced_tool: self.forced_tool(),
             unthought,

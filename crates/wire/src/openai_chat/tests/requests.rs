@@ -280,6 +280,7 @@ proptest::proptest! {
         let target = crate::WriteTarget {
             model: "m",
             max_output: None,
+            limit: None,
             efforts: bourse_vocab::chat::Efforts::default(),
             dialect: &crate::Dialect::PLAIN,
         };

@@ -6,6 +6,7 @@ fn write(text: &str, dialect: &Dialect) -> (String, Vec<Loss>) {
     let target = WriteTarget {
         model: "m-1",
         max_output: Some(8_000),
+        limit: None,
         efforts: bourse_vocab::chat::Efforts::default(),
         dialect,
     };
@@ -470,5 +471,51 @@ proptest! {
         let written: Value = bourse_vocab::json::parse(body.as_bytes()).unwrap();
         prop_assert_eq!(written.as_object(), Some(&*expected));
         prop_assert!(crate::json::scan(body.as_bytes()).is_ok());
+    }
+}
+
+#[test]
+fn the_gateways_limit_is_written_where_the_caller_set_none() {
+    const NEWER: Dialect = Dialect {
+        max_tokens: crate::dialect::MaxTokensName::MaxCompletionTokens,
+        ..Dialect::PLAIN
+    };
+    const NONE: Dialect = Dialect {
+        rejects: &["max_tokens"],
+        ..Dialect::PLAIN
+    };
+    assert!(Dialect::PLAIN.takes_limit() && NEWER.takes_limit() && !NONE.takes_limit());
+    for (text, dialect, expected) in [
+        (
+            r#"{"messages":[1]}"#,
+            &Dialect::PLAIN,
+            r#"{"messages":[1],"model":"m-1","max_tokens":700}"#,
+        ),
+        (
+            r#"{"max_tokens":null,"messages":[1]}"#,
+            &NEWER,
+            r#"{"messages":[1],"model":"m-1","max_completion_tokens":700}"#,
+        ),
+        (
+            r#"{"messages":[1],"max_tokens":9000}"#,
+            &Dialect::PLAIN,
+            r#"{"messages":[1],"max_tokens":9000,"model":"m-1"}"#,
+        ),
+        (
+            r#"{"messages":[1]}"#,
+            &NONE,
+            r#"{"messages":[1],"model":"m-1"}"#,
+        ),
+    ] {
+        let (envelope, segments) = envelope(text).unwrap();
+        let target = WriteTarget {
+            model: "m-1",
+            max_output: Some(8_000),
+            limit: Some(700),
+            efforts: bourse_vocab::chat::Efforts::default(),
+            dialect,
+        };
+        let (body, _) = splice_request(&envelope, &segments, &target);
+        assert_eq!(String::from_utf8(body.concat()).unwrap(), expected);
     }
 }
