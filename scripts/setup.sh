@@ -9,13 +9,13 @@
 
 RUST_VERSION=1.95.0
 RUST_MINOR_MIN=95
+RUSTUP_VERSION=1.28.2
 CARGO_DENY_VERSION=0.20.2
-PYTHON_MINOR_MIN=10
+PYTHON_MINOR_MIN=11
 NODE_MAJOR_MIN=18
 
 VENV="$ROOT/.cache/venv"
-PYTHON_REQUIREMENTS=("$ROOT/tests/clients/requirements.txt" "$ROOT/tests/inference/requirements.txt")
-PYTHON_CONSTRAINTS="$ROOT/tests/clients/constraints.txt"
+PYTHON_LOCKED="$ROOT/tests/clients/locked.txt"
 NODE_DIR="$ROOT/tests/clients/typescript"
 
 has() { command -v "$1" >/dev/null 2>&1; }
@@ -66,9 +66,7 @@ need_rust() {
     [ -e /etc/ssl/certs/ca-certificates.crt ] || packages+=(ca-certificates)
     install_packages
     say "installing rustup and Rust $RUST_VERSION"
-    fetch_rustup_script |
-      sh -s -- -y -q --no-modify-path --profile minimal --default-toolchain "$RUST_VERSION" \
-        -c rustfmt -c clippy || true
+    install_rustup || true
     hash -r
   fi
   rust_is_new_enough && return 0
@@ -82,11 +80,31 @@ need_rust() {
   die "Rust 1.$RUST_MINOR_MIN or newer is needed, and it could not be installed"
 }
 
-# The address that rustup documents only points at the second one; some
-# networks let through just one of them.
-fetch_rustup_script() {
-  curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs ||
-    curl --proto '=https' --tlsv1.2 -sSf https://static.rust-lang.org/rustup/rustup-init.sh
+# The installer itself, of a fixed release, and run only if it is the one
+# that was looked at: a script from the network would be whatever it is today.
+install_rustup() {
+  local triple digest directory outcome=1
+  case $(uname -m) in
+    x86_64)
+      triple=x86_64-unknown-linux-gnu
+      digest=20a06e644b0d9bd2fbdbfd52d42540bdde820ea7df86e92e533c073da0cdd43c
+      ;;
+    aarch64)
+      triple=aarch64-unknown-linux-gnu
+      digest=e3853c5a252fca15252d07cb23a1bdd9377a8c6f3efa01531109281ae47f841c
+      ;;
+    *) die "install Rust $RUST_VERSION for $(uname -m) first, from https://rustup.rs" ;;
+  esac
+  directory=$(mktemp -d)
+  if curl --proto '=https' --tlsv1.2 -sSf -o "$directory/rustup-init" \
+    "https://static.rust-lang.org/rustup/archive/$RUSTUP_VERSION/$triple/rustup-init" &&
+    printf '%s  %s\n' "$digest" "$directory/rustup-init" | sha256sum --check --quiet; then
+    chmod +x "$directory/rustup-init"
+    "$directory/rustup-init" -y -q --no-modify-path --profile minimal \
+      --default-toolchain "$RUST_VERSION" -c rustfmt -c clippy && outcome=0
+  fi
+  rm -rf "$directory"
+  return "$outcome"
 }
 
 rust_is_new_enough() {
@@ -126,7 +144,7 @@ python_is_new_enough() {
 
 need_python_packages() {
   local stamp="$VENV/.bourse-stamp" wanted
-  wanted=$(cat "$PYTHON_CONSTRAINTS" "${PYTHON_REQUIREMENTS[@]}" | sha256sum)
+  wanted=$(sha256sum <"$PYTHON_LOCKED")
   if [ -x "$VENV/bin/python" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then
     return 0
   fi
@@ -140,7 +158,7 @@ need_python_packages() {
   mkdir -p "$(dirname "$VENV")"
   python3 -m venv "$VENV"
   "$VENV/bin/pip" install --quiet --disable-pip-version-check --no-input \
-    -c "$PYTHON_CONSTRAINTS" -r "${PYTHON_REQUIREMENTS[0]}" -r "${PYTHON_REQUIREMENTS[1]}"
+    --require-hashes -r "$PYTHON_LOCKED"
   printf '%s\n' "$wanted" >"$stamp"
 }
 

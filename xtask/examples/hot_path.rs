@@ -145,6 +145,7 @@ fn request_splice() -> Box<dyn FnMut()> {
         let target = WriteTarget {
             model: "gpt-4o-mini",
             max_output: Some(16_384),
+            limit: None,
             dialect: &Dialect::PLAIN,
             efforts: Efforts::default(),
         };

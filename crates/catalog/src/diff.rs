@@ -104,15 +104,31 @@ impl PriceChange {
         Some(u64::try_from(ratio).unwrap_or(u64::MAX))
     }
 
-    /// Whether the price falls by more than half, or to nothing. Real price
+    /// Whether the price falls by more than half, to nothing, or away. Real price
     /// cuts are seldom that deep; slips of a decimal point always are.
     #[must_use]
     pub fn is_suspicious(&self) -> bool {
         match (self.old, self.new) {
             (Some(old), Some(new)) => old.0 > new.0.saturating_mul(2),
-            _ => false,
+            (Some(old), None) => old.0 > 0 && is_free_or_cheap_without_a_price(self.key),
+            (None, _) => false,
         }
     }
+}
+
+/// Whether what has no price of its own is charged for at nothing, or as
+/// ordinary text, which is a tenth of it. Cached and reasoning tokens cost
+/// about the same as others, and without a price of those nothing is served.
+const fn is_free_or_cheap_without_a_price(key: PriceKey) -> bool {
+    matches!(
+        key,
+        PriceKey::Image
+            | PriceKey::ImageOutput
+            | PriceKey::Audio
+            | PriceKey::AudioOutput
+            | PriceKey::Request
+            | PriceKey::WebSearch
+    )
 }
 
 /// Lists what differs, models first, each kind in order of names.
@@ -321,6 +337,22 @@ mod tests {
             assert_eq!(!held.is_empty(), is_held, "10 to {new}");
             let expected = if is_held { &old } else { &catalog(new, None) };
             assert_eq!(synced, *expected, "10 to {new}");
+        }
+    }
+
+    #[test]
+    fn a_price_that_goes_away_waits_where_nothing_as_dear_takes_its_place() {
+        let was = |key, old| PriceChange {
+            key,
+            new: None,
+            ..prompt(0, old, 0)
+        };
+        for key in [PriceKey::Image, PriceKey::Request, PriceKey::WebSearch] {
+            assert!(was(key, 1).is_suspicious(), "{key}");
+            assert!(!was(key, 0).is_suspicious(), "{key}");
+        }
+        for key in [PriceKey::CacheRead, PriceKey::Reasoning, PriceKey::Prompt] {
+            assert!(!was(key, 1).is_suspicious(), "{key}");
         }
     }
 

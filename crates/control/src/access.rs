@@ -21,8 +21,6 @@ pub(crate) enum Access {
     AnyKey,
     /// The holder of a living management key.
     Management,
-    /// Everyone if the operator says so, otherwise as `Management`.
-    Metrics,
 }
 
 /// What a handler asks of its caller before it runs.
@@ -129,26 +127,5 @@ impl Proof for Manager {
 
     fn is_private(&self) -> bool {
         true
-    }
-}
-
-/// A caller who may read the metrics.
-pub(crate) struct MetricsReader {
-    is_open: bool,
-}
-
-impl Proof for MetricsReader {
-    const ACCESS: Access = Access::Metrics;
-
-    async fn check(parts: &Parts, state: &Shared) -> Result<Self> {
-        let is_open = state.backend.metrics_public();
-        if !is_open {
-            Manager::check(parts, state).await?;
-        }
-        Ok(Self { is_open })
-    }
-
-    fn is_private(&self) -> bool {
-        !self.is_open
     }
 }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
+use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequestParts, RawPathParams};
@@ -10,7 +11,8 @@ use axum::http::Uri;
 use axum::http::request::Parts;
 use bourse_vocab::{Failure, FailureKind};
 use schemars::JsonSchema;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -23,6 +25,10 @@ use crate::state::Shared;
 const ARGS_MAX: usize = 100;
 /// Longest body: a key with a long name has a few hundred bytes.
 const BODY_BYTES_MAX: usize = 64 * 1024;
+/// Characters of an unknown name that an error repeats.
+const NAME_CHARS_MAX: usize = 100;
+/// The longest that a body may take: it fits a handful of packets.
+const BODY_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// The query, decoded. Unknown arguments are ignored, as clients add their
 /// own; an empty value counts as absent.
@@ -140,6 +146,35 @@ impl<const N: usize> Input for Segments<N> {
 #[derive(Debug)]
 pub(crate) struct Fields(BTreeMap<String, Box<RawValue>>);
 
+/// Refuses a member that is there twice: whoever checked the body on its way
+/// may have looked at the other one.
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+
+        impl<'de> Visitor<'de> for Members {
+            type Value = Fields;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+                let mut fields = BTreeMap::new();
+                while let Some((name, value)) = map.next_entry::<String, _>()? {
+                    let shown: String = name.chars().take(NAME_CHARS_MAX).collect();
+                    if fields.insert(name, value).is_some() {
+                        return Err(A::Error::custom(format!("{shown} appears twice")));
+                    }
+                }
+                Ok(Fields(fields))
+            }
+        }
+
+        deserializer.deserialize_map(Members)
+    }
+}
+
 impl Fields {
     /// Takes the member `name`: nothing if it is absent, and `Some(None)` if
     /// it is null.
@@ -182,7 +217,7 @@ impl Fields {
     pub(crate) fn finish(self) -> Result<()> {
         match self.0.into_keys().next() {
             Some(name) => {
-                let name: String = name.chars().take(100).collect();
+                let name: String = name.chars().take(NAME_CHARS_MAX).collect();
                 Err(invalid(format!("{name}: there is no such field")))
             }
             None => Ok(()),
@@ -215,16 +250,24 @@ impl<T: FromFields> Sent<T> {
     /// Reads the object.
     ///
     /// # Errors
-    /// It is none, it is too large, or a member is not what it must be.
+    /// It is none, it is too large or too late, or a member is not what it must be.
     pub(crate) async fn read(self) -> Result<T> {
-        let bytes = to_bytes(self.body, BODY_BYTES_MAX).await.map_err(|_| {
-            Refused(Failure::new(
-                FailureKind::PayloadTooLarge,
-                format!("The body was cut off or is larger than {BODY_BYTES_MAX} bytes"),
-            ))
-        })?;
-        let mut fields = serde_json::from_slice(&bytes)
-            .map(Fields)
+        let reading = to_bytes(self.body, BODY_BYTES_MAX);
+        let read = tokio::time::timeout(BODY_TIME_MAX, reading).await;
+        let bytes = read
+            .map_err(|_| {
+                Refused(Failure::new(
+                    FailureKind::RequestTimeout,
+                    "The body did not arrive in time",
+                ))
+            })?
+            .map_err(|_| {
+                Refused(Failure::new(
+                    FailureKind::PayloadTooLarge,
+                    format!("The body was cut off or is larger than {BODY_BYTES_MAX} bytes"),
+                ))
+            })?;
+        let mut fields: Fields = serde_json::from_slice(&bytes)
             .map_err(|error| invalid(format!("The body must be a JSON object: {error}")))?;
         let sent = T::take(&mut fields)?;
         if !T::IGNORES_OTHERS {

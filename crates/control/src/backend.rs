@@ -80,8 +80,6 @@ pub trait Backend: Send + Sync + 'static {
     fn offers_epoch(&self) -> u64;
     /// All counters in Prometheus' text format 0.0.4.
     fn metrics_text(&self) -> String;
-    /// Whether `/metrics` needs no key.
-    fn metrics_public(&self) -> bool;
     /// Whether calls can be served.
     ///
     /// # Errors

@@ -27,7 +27,7 @@ pub(crate) fn write(routes: &[Route], calls: &[Call]) -> Value {
         let security = match route.access {
             Access::Public => None,
             Access::AnyKey => Some("key"),
-            Access::Management | Access::Metrics => Some("managementKey"),
+            Access::Management => Some("managementKey"),
         };
         let content = (route.content)(&mut schemas);
         let id = operation_id(&method, route.path);

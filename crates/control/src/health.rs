@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::access::{MetricsReader, Public};
+use crate::access::{Manager, Public};
 use crate::content::Wishes;
 use crate::error::{Refused, Result};
 use crate::reply::{Json, Reply};
@@ -37,7 +37,7 @@ pub(crate) fn routes() -> Vec<Route> {
         Route::get(
             "/metrics",
             Operation::new("Health", "Shows counters for Prometheus")
-                .about("Needs a management key unless the operator made it public."),
+                .about("They tell what all accounts have spent."),
             metrics,
         )
         .at_root(),
@@ -124,6 +124,6 @@ impl Reply for Metrics {
     }
 }
 
-async fn metrics(state: Shared, _: MetricsReader) -> Result<Metrics> {
+async fn metrics(state: Shared, _: Manager) -> Result<Metrics> {
     Ok(Metrics(state.backend.metrics_text()))
 }

@@ -4,8 +4,9 @@
 //! headers that go with it are read here for every endpoint.
 
 use bourse_routing::filter::Needs;
+use bourse_routing::lengths::Form;
 use bourse_routing::preferences::Preferences;
-use bourse_vocab::chat::MODELS_MAX;
+use bourse_vocab::chat::{Effort, MODELS_MAX, ReasoningRequest};
 use bourse_vocab::{Failure, PromptFacts};
 use http::HeaderMap;
 use http::header::{HeaderName, REFERER, USER_AGENT};
@@ -28,6 +29,30 @@ pub struct Attribution {
     pub user: String,
 }
 
+/// How much the model is to think, as far as its answer's length depends on
+/// it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Thinking {
+    /// Not at all.
+    pub is_off: bool,
+    /// How hard, if it is said.
+    pub effort: Option<Effort>,
+    /// How many tokens that may take, if it is said.
+    pub budget: Option<u64>,
+}
+
+impl Thinking {
+    /// What a request says.
+    #[must_use]
+    pub fn asked(request: Option<&ReasoningRequest>) -> Self {
+        request.map_or(Self::default(), |request| Self {
+            is_off: request.is_off(),
+            effort: request.effort,
+            budget: request.max_tokens,
+        })
+    }
+}
+
 /// What the caller asks for.
 #[derive(Debug)]
 pub struct Ask {
@@ -43,6 +68,10 @@ pub struct Ask {
     pub answers: u64,
     /// The most output tokens asked for.
     pub max_output: Option<u64>,
+    /// What the answer is in.
+    pub form: Form,
+    /// How much is to be thought.
+    pub thinking: Thinking,
     /// What the prompt contains, in numbers.
     pub facts: PromptFacts,
     /// Whether the caller wants to know how the call was routed.

@@ -14,6 +14,7 @@ use crate::endpoints::Endpoint;
 use crate::gateway::Gateway;
 use crate::market::{Market, Target};
 use crate::phases::admit::Admitted;
+use crate::phases::hold::limit::Limit;
 use crate::phases::plan::Plan;
 use crate::progress::Progress;
 
@@ -101,6 +102,16 @@ impl Call {
         }
     }
 
+    /// The limit that was set because of the money, and what helps against it.
+    fn output_limit(&self, chosen: &Target, limit: Limit) -> Option<serde_json::Value> {
+        let tokens = limit.set_for(self.market.endpoint(chosen))?;
+        Some(json!({
+            "max_tokens": tokens,
+            "reason": "The request sets no limit, and the balance does not cover all that the model may say.",
+            "remedy_hint": "Add credits, or set max_tokens to what the answer may take.",
+        }))
+    }
+
     /// `openrouter_metadata`: how the call was routed, and what was lost in
     /// translation.
     #[must_use]
@@ -109,6 +120,7 @@ impl Call {
         chosen: &Target,
         plan: &Plan,
         attempts: &[Attempt],
+        limit: Limit,
     ) -> serde_json::Value {
         let slug = |target: &Target| self.market.catalog.model(target.model).slug.to_string();
         let available: Vec<_> = plan
@@ -154,6 +166,7 @@ impl Call {
             "is_byok": false,
             "endpoints": { "total": available.len(), "available": available },
             "translation_losses": self.losses,
+            "output_limit": self.output_limit(chosen, limit),
         })
     }
 }

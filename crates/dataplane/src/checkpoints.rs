@@ -12,11 +12,11 @@ use std::time::Duration;
 use bourse_vocab::{Failure, Nanos};
 use tokio::time::Instant;
 
-use crate::phases::hold::output_first;
 use crate::progress::Place;
 use crate::relay::{Feed, Report};
 use crate::running::Running;
 use crate::tab::Tab;
+use crate::tariff;
 
 /// Output tokens after which the money is looked at, at the latest, and a
 /// checkpoint is written: 4 KiB of ordinary text. What a crash makes the
@@ -44,9 +44,8 @@ struct Begun {
 impl Begun {
     fn new(running: &Running) -> Self {
         let call = &running.call;
-        let endpoint = call.market.endpoint(running.target());
         // The hold covers so many, whatever the input is.
-        let covered = output_first(&call.ask, endpoint);
+        let covered = running.output_max();
         Self {
             place: call.progress.place(call.id, running.tariff()),
             look_at: (covered / 2).clamp(1, LOOK_TOKENS),
@@ -70,7 +69,7 @@ impl Watch {
         let begun = self.begun.get_or_insert_with(|| Begun::new(running));
         let place = begun.place.as_ref();
         let cost = place.map_or(Nanos::ZERO, |place| place.note(delivered, || feed.report()));
-        if tokens < begun.look_at && !is_past_half(cost, running.tab.held()) {
+        if tokens < begun.look_at && !is_nearly_used(cost, running.tab.held()) {
             return Ok(());
         }
         let Looked { now, later, .. } = look(running, feed)?;
@@ -78,7 +77,8 @@ impl Watch {
             place.is_told();
         }
         let room = room(now, later, running.tab.held());
-        begun.look_at = tokens.saturating_add(room);
+        let limit = running.output_max();
+        begun.look_at = tariff::beyond(tokens, limit).min(tokens.saturating_add(room));
         Ok(())
     }
 }
@@ -155,7 +155,8 @@ fn look(running: &mut Running, feed: &dyn Feed) -> Result<Looked, Failure> {
     let report = feed.report();
     let tokens = report.delivered().tokens();
     let (usage, charge) = running.worth(&report.usage, tokens);
-    let (_, further) = running.worth(&report.usage, tokens.saturating_add(LOOK_TOKENS));
+    let further = tariff::further(tokens, LOOK_TOKENS, running.output_max());
+    let (_, further) = running.worth(&report.usage, further);
     let (now, later) = (charge.total, further.total);
     extend(&mut running.tab, now, later)?;
     // After the hold has grown: a start settles by the last checkpoint, but
@@ -166,21 +167,27 @@ fn look(running: &mut Running, feed: &dyn Feed) -> Result<Looked, Failure> {
     Ok(Looked { report, now, later })
 }
 
-const fn is_past_half(cost: Nanos, held: Nanos) -> bool {
-    cost.0.saturating_mul(2) > held.0
+/// Whether a cost uses most of what is set aside.
+const fn is_nearly_used(cost: Nanos, held: Nanos) -> bool {
+    cost.0.saturating_add(held.0 / 8) > held.0
 }
 
-/// Past half of the hold: doubles it, so that a long answer asks a
-/// logarithmic number of times. Where there is not so much money, what is
-/// set aside is used up first, and then extended by a stretch at a time.
+/// Stretches that are set aside at once where the money is there: a long
+/// answer need not ask for each.
+const STRETCHES: i64 = 8;
+
+/// Extends a hold that the next stretch outgrows, which happens where a
+/// provider gives more than it was told to: by some stretches, or else by
+/// what there is. The answer goes on while anything of it is left.
 fn extend(tab: &mut Tab, now: Nanos, later: Nanos) -> Result<(), Failure> {
     let held = tab.held();
-    if !is_past_half(now, held) {
+    if later <= held {
         return Ok(());
     }
-    match tab.extend(Nanos(held.0.max(now.0))) {
+    let stretches = later.0.saturating_sub(now.0).saturating_mul(STRETCHES);
+    let missing = later.saturating_sub(held);
+    match tab.extend(missing.saturating_add(Nanos(stretches))) {
         Err(_) if now < held => Ok(()),
-        Err(refused) => tab.extend(later.saturating_sub(held)).map_err(|_| refused),
         extended => extended,
     }
 }

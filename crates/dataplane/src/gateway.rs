@@ -8,11 +8,13 @@ use arc_swap::ArcSwap;
 use bourse_store::Till;
 use bourse_vocab::Blame;
 
+use crate::bodies::Bodies;
 use crate::clock::Clock;
 use crate::deadlines::Deadlines;
 use crate::drains::Drains;
 use crate::keyring::{Keyring, Office};
 use crate::market::{Market, Memory};
+use crate::waiting::Waiting;
 
 /// Deadlines and limits of calls. All are configuration.
 #[derive(Debug, Clone, Copy)]
@@ -23,6 +25,9 @@ pub struct CallLimits {
     pub reply_bytes_max: usize,
     /// How long each stage may take.
     pub deadlines: Deadlines,
+    /// The least that must come of a body, in bytes a second over each
+    /// `body_timeout`.
+    pub body_rate_min: u64,
     /// The longest a client may take between two pieces of its body.
     pub body_timeout: Duration,
 }
@@ -32,6 +37,7 @@ impl Default for CallLimits {
         Self {
             body_bytes_max: 32 << 20,
             reply_bytes_max: 64 << 20,
+            body_rate_min: 1_024,
             deadlines: Deadlines::default(),
             body_timeout: Duration::from_secs(30),
         }
@@ -100,8 +106,12 @@ pub struct Gateway {
     pub counters: Counters,
     /// Where calls read the time.
     pub clock: Clock,
+    /// Room for request bodies.
+    pub bodies: Arc<Bodies>,
     /// Answers that are read on although their client has left.
     pub drains: Arc<Drains>,
+    /// Calls that wait for money.
+    pub waiting: Arc<Waiting>,
     /// Whether running calls are being cut off.
     pub stopping: Stopping,
 }

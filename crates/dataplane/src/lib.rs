@@ -6,6 +6,7 @@
 
 pub mod ask;
 pub mod attempts;
+pub mod bodies;
 pub mod call;
 pub mod checkpoints;
 pub mod clock;
@@ -28,6 +29,7 @@ pub mod respond;
 pub mod running;
 pub mod tab;
 pub mod tariff;
+pub mod waiting;
 pub mod way;
 
 #[cfg(test)]

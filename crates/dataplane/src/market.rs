@@ -10,8 +10,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bourse_catalog::{Endpoint, EndpointIx, Model, ModelIx, Snapshot};
 use bourse_net::{Http2, Origin};
-use bourse_providers::{Credential, Disconnect, Provider};
+use bourse_providers::{Credential, Disconnect, Provider, Secrets};
 use bourse_routing::health::Health;
+use bourse_routing::lengths::Lengths;
 use bourse_vocab::chat::{Effort, Efforts};
 
 use crate::metrics::TargetMetrics;
@@ -31,6 +32,8 @@ pub struct ProviderHandle {
     pub base_path: String,
     /// What to do upstream when the client has left.
     pub on_disconnect: Disconnect,
+    /// Whether it is sent private addresses that callers wrote.
+    pub private_urls: bool,
     /// Whether this is one of our own simulated providers.
     pub simulated: bool,
 }
@@ -48,6 +51,8 @@ pub struct ProviderSetup {
     pub http2: Http2,
     /// What to do upstream when the client has left.
     pub on_disconnect: Disconnect,
+    /// Whether it is sent private addresses that callers wrote.
+    pub private_urls: bool,
     /// Whether this is one of our own simulated providers.
     pub simulated: bool,
 }
@@ -63,6 +68,8 @@ pub struct Target {
     pub provider: Arc<ProviderHandle>,
     /// How it can be called, the provider's preference first.
     pub ways: Box<[Arc<Way>]>,
+    /// What the provider must not make us repeat.
+    pub secrets: Arc<Secrets>,
     /// Which of the provider's credentials it is called with, from 0.
     pub credential: u16,
     /// How many targets are this endpoint, one for each credential.
@@ -71,6 +78,8 @@ pub struct Target {
     pub health: Arc<Health>,
     /// Its counters.
     pub metrics: Arc<TargetMetrics>,
+    /// How long the model's answers are, wherever they come from.
+    pub lengths: Arc<Lengths>,
 }
 
 impl Target {
@@ -86,7 +95,8 @@ impl Target {
 }
 
 /// Health and counters, kept across markets: counters by endpoint, health by
-/// endpoint and credential, because a limit that is reached is one key's.
+/// endpoint and credential, because a limit that is reached is one key's, and
+/// lengths of answers by model.
 #[derive(Default)]
 pub struct Memory {
     known: Mutex<Known>,
@@ -96,6 +106,7 @@ pub struct Memory {
 struct Known {
     metrics: HashMap<Arc<str>, Arc<TargetMetrics>>,
     health: HashMap<(Arc<str>, u16), Arc<Health>>,
+    lengths: HashMap<Box<str>, Arc<Lengths>>,
 }
 
 impl Memory {
@@ -112,6 +123,11 @@ impl Memory {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (Arc::clone(&endpoint.id), credential);
         Arc::clone(known.health.entry(key).or_default())
+    }
+
+    fn lengths(&self, model: &str) -> Arc<Lengths> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(known.lengths.entry(model.into()).or_default())
     }
 
     /// Calls `each` with the counters of every endpoint that was ever in a
@@ -157,7 +173,7 @@ impl Market {
         let mut providers = Vec::new();
         for setup in setups {
             let slug = setup.provider.slug().to_owned();
-            let credentials = setup.credentials.clone();
+            let credentials = secured(&setup);
             match handle(setup, &catalog) {
                 Ok(handle) => {
                     let handle = Arc::new(handle);
@@ -271,9 +287,21 @@ fn handle(setup: ProviderSetup, catalog: &Snapshot) -> Result<ProviderHandle, St
         origin: origin.with_http2(setup.http2),
         base_path: path.trim_end_matches('/').to_owned(),
         on_disconnect: setup.on_disconnect,
+        private_urls: setup.private_urls,
         simulated: setup.simulated,
         provider: setup.provider,
     })
+}
+
+/// A credential, with what must not be repeated of it.
+type Secured = (Credential, Arc<Secrets>);
+
+/// What a provider is known by, once for all of its endpoints.
+fn secured(setup: &ProviderSetup) -> Vec<Secured> {
+    let credentials = setup.credentials.iter();
+    credentials
+        .map(|credential| (credential.clone(), Arc::new(Secrets::of(credential))))
+        .collect()
 }
 
 /// The efforts of a model in the words of a request.
@@ -287,15 +315,16 @@ fn endpoint_targets(
     model: &Model,
     endpoint: &Endpoint,
     handle: &Arc<ProviderHandle>,
-    credentials: &[Credential],
+    credentials: &[Secured],
     memory: &Memory,
 ) -> Result<Vec<Arc<Target>>, String> {
     let upstream = &*endpoint.upstream_model;
     let efforts = efforts(model);
     let metrics = memory.metrics(endpoint, &model.slug, &handle.slug);
+    let lengths = memory.lengths(&model.slug);
     let count = u16::try_from(credentials.len()).unwrap_or(u16::MAX);
     let mut targets = Vec::with_capacity(credentials.len());
-    for (number, credential) in (0..count).zip(credentials) {
+    for (number, (credential, secrets)) in (0..count).zip(credentials) {
         let interfaces = handle.provider.interfaces(upstream).iter();
         let place = (&handle.origin, &*handle.base_path);
         let ways = interfaces
@@ -312,10 +341,12 @@ fn endpoint_targets(
             model: model.ix,
             provider: Arc::clone(handle),
             ways,
+            secrets: Arc::clone(secrets),
             credential: number,
             credentials: count,
             health: memory.health(endpoint, number),
             metrics: Arc::clone(&metrics),
+            lengths: Arc::clone(&lengths),
         }));
     }
     Ok(targets)

@@ -9,12 +9,14 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 
+use crate::bodies::{Kept, Room};
 use crate::call::{Call, InFlight, Status};
 use crate::ending::Ending;
-use crate::endpoints::{ClientRequest, Endpoint, Incoming};
+use crate::endpoints::{Endpoint, Incoming};
 use crate::gateway::Gateway;
 use crate::phases::exchange::Opened;
 use crate::phases::plan::{Plan, Wanted};
+use crate::phases::read::Read;
 use crate::phases::{admit, attempt, hold, plan, read};
 use crate::progress::{Progress, STREAMS_MAX};
 use crate::refusing::Refusing;
@@ -90,21 +92,27 @@ where
     let admitted = admit::admit(gateway, &head.headers, started_ms).await?;
     gateway.counters.calls.fetch_add(1, Relaxed);
     let refusing = Refusing::new(gateway, id, &admitted);
-    let Incoming { ask, request } = read::read(endpoint, &head, body, &gateway.limits)
+    let mut room = Room::begin(&gateway.bodies);
+    let Read {
+        incoming: Incoming { ask, request },
+        private_url,
+    } = read::read(endpoint, &head, body, &gateway.limits, &mut room)
         .await
         .map_err(|failure| refusing.note(failure, "", ""))?;
+    let kept = Kept { request, room };
     let market = gateway.market.load_full();
     let wanted = Wanted {
         endpoint,
         models: &ask.models,
         wishes: &ask.wishes,
         needs: ask.needs,
+        private_url,
         facts: &ask.facts,
         random: rand::random(),
         now_ms: started_ms,
     };
     let app = &ask.attribution.title;
-    let plan = plan::plan(&market, &wanted).map_err(|failure| {
+    let mut plan = plan::plan(&market, &wanted).map_err(|failure| {
         let requested = ask.models.first().map_or("", String::as_str);
         refusing.note(failure, requested, app)
     })?;
@@ -123,14 +131,14 @@ where
         losses: Vec::new(),
         in_flight,
     });
-    let running = hold::hold(call, &plan).await?;
+    let running = hold::hold(call, &mut plan).await?;
     let id = Arc::clone(&running.call.id_text);
     let stream = running.call.ask.stream;
     let client = worker.client.clone();
     let reply = if stream {
-        Reply::Stream(streamed(client, running, request, plan).await?)
+        Reply::Stream(streamed(client, running, kept, plan).await?)
     } else {
-        whole(client, running, request, plan).await?
+        whole(client, running, kept, plan).await?
     };
     Ok(respond::reply(reply, &id))
 }
@@ -139,12 +147,12 @@ where
 async fn whole<U: Upstream>(
     client: U,
     running: Running,
-    request: Arc<dyn ClientRequest>,
+    kept: Kept,
     plan: Plan,
 ) -> Result<Reply, Failure> {
     let gateway = Arc::clone(&running.call.gateway);
     let status = Arc::clone(&running.call.status);
-    let search = pursue(client, running, request, plan);
+    let search = pursue(client, running, kept, plan);
     Pursuit::new(&gateway, status, search).outcome().await
 }
 
@@ -154,7 +162,7 @@ async fn whole<U: Upstream>(
 async fn streamed<U: Upstream>(
     client: U,
     running: Running,
-    request: Arc<dyn ClientRequest>,
+    kept: Kept,
     plan: Plan,
 ) -> Result<Relay, Failure> {
     let call = &running.call;
@@ -163,7 +171,7 @@ async fn streamed<U: Upstream>(
     let requested = call.ask.models.first().cloned().unwrap_or_default();
     let stamp = (Arc::clone(&call.id_text), requested, call.started_ms / 1000);
     let mut pursuit = Pursuit::new(&gateway, Arc::clone(&call.status), async {
-        pursue(client, running, request, plan).await?.into_stream()
+        pursue(client, running, kept, plan).await?.into_stream()
     });
     let every = gateway.limits.deadlines.keep_alive;
     match tokio::time::timeout(every, pursuit.outcome()).await {
@@ -176,13 +184,13 @@ async fn streamed<U: Upstream>(
 async fn pursue<U: Upstream>(
     client: U,
     mut running: Running,
-    request: Arc<dyn ClientRequest>,
+    kept: Kept,
     mut plan: Plan,
 ) -> Result<Reply, Failure> {
-    let attempted = attempt::attempt(&client, &mut running, &request, &mut plan).await;
+    let attempted = attempt::attempt(&client, &mut running, &kept.request, &mut plan).await;
     // Nobody needs it any more: a stream of minutes should not keep its
     // prompt in memory.
-    drop(request);
+    drop(kept);
     let opened = attempted.inspect_err(|failure| running.fail(failure))?;
     Ok(match opened {
         Opened::Stream { body, feed, out } => Reply::Stream(Relay::live(body, feed, out, running)),

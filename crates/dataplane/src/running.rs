@@ -13,6 +13,7 @@ use crate::attempts::Attempt;
 use crate::call::Call;
 use crate::ending::Ending;
 use crate::market::Target;
+use crate::phases::hold::limit::{self, Limit};
 use crate::relay::Report;
 use crate::tab::Tab;
 
@@ -24,17 +25,20 @@ pub struct Running {
     pub tab: Tab,
     /// Its attempts, in order; the last may still run.
     pub attempts: Vec<Attempt>,
+    /// How long the answer may be.
+    pub limit: Limit,
     is_ended: bool,
 }
 
 impl Running {
     /// A call whose hold has just been made.
     #[must_use]
-    pub const fn new(call: Box<Call>, tab: Tab) -> Self {
+    pub const fn new(call: Box<Call>, tab: Tab, limit: Limit) -> Self {
         Self {
             call,
             tab,
             attempts: Vec::new(),
+            limit,
             is_ended: false,
         }
     }
@@ -72,6 +76,14 @@ impl Running {
             Some(attempt) => &attempt.target,
             None => self.tab.target(),
         }
+    }
+
+    /// The most output tokens that whom it is about may give, in all answers.
+    #[must_use]
+    pub fn output_max(&self) -> u64 {
+        let call = &*self.call;
+        let one = limit::output_max(self.limit, (&call.market, self.target()), call.endpoint);
+        one.saturating_mul(call.ask.answers.max(1))
     }
 
     /// Which end it is if the call is let go of now.

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use bourse_ledger::Refusal;
 use bourse_ledger::record::{Checkpoint, Dispatch, Hold, Settlement, Voiding};
 use bourse_spool::Position;
 use bourse_store::{Till, TillError};
@@ -35,17 +36,18 @@ fn names<'a>(market: &'a Market, target: &'a Target) -> (&'a str, &'a str, &'a s
 }
 
 impl Tab {
-    /// Sets money aside for a call whose first target is `first`.
+    /// Sets money aside for a call whose first target is `first`, if so much
+    /// is left beside it.
     pub fn open(
         till: &Arc<Till>,
         id: GenerationId,
         (account, key): (AccountId, KeyId),
-        amount: Nanos,
+        (amount, leaving): (Nanos, Nanos),
         at_ms: u64,
         (market, first): (&Market, &Arc<Target>),
     ) -> Result<Self, TillError> {
         let (model, provider, endpoint) = names(market, first);
-        let opened = till.hold(&Hold {
+        let hold = Hold {
             id,
             account,
             key,
@@ -54,7 +56,8 @@ impl Tab {
             model,
             provider,
             endpoint,
-        })?;
+        };
+        let opened = till.hold_leaving(&hold, leaving)?;
         Ok(Self {
             till: Arc::clone(till),
             id,
@@ -96,16 +99,23 @@ impl Tab {
         Ok(())
     }
 
-    /// Sets more aside.
+    /// Sets more aside: `wanted`, or as much as there is.
     ///
     /// # Errors
-    /// The account or the key has too little left; the hold stays as it was.
-    pub fn extend(&mut self, extra: Nanos) -> Result<(), Failure> {
-        let sum = self
-            .till
-            .extend(self.account, self.id, extra)
-            .map_err(|error| error.failure())?;
-        self.held = sum;
+    /// The account or the key has nothing left; the hold stays as it was.
+    pub fn extend(&mut self, wanted: Nanos) -> Result<(), Failure> {
+        let mut extra = wanted;
+        let mut extended = self.till.extend(self.account, self.id, extra);
+        // Purses are asked from the account down, and others may be quicker:
+        // each answer names less than the one before.
+        while let Err(TillError::Refused(Refusal::Exhausted(why))) = &extended
+            && why.room > Nanos::ZERO
+            && why.room < extra
+        {
+            extra = why.room;
+            extended = self.till.extend(self.account, self.id, extra);
+        }
+        self.held = extended.map_err(|error| error.failure())?;
         Ok(())
     }
 
@@ -124,10 +134,15 @@ impl Tab {
         }
     }
 
-    /// Pays.
-    pub fn settle(&self, settlement: &Settlement<'_>) {
-        if let Err(error) = self.till.settle(settlement) {
-            tracing::error!(id = %self.id, %error, "a settlement could not be written");
+    /// Pays. Returns what was paid, where that is known: the charge, or what
+    /// of it there was money for.
+    pub fn settle(&self, settlement: &Settlement<'_>) -> Option<Nanos> {
+        match self.till.settle(settlement) {
+            Ok(posted) => Some(posted.paid),
+            Err(error) => {
+                tracing::error!(id = %self.id, %error, "a settlement could not be written");
+                None
+            }
         }
     }
 

@@ -21,6 +21,30 @@ impl Delivered {
     }
 }
 
+/// Where a count of ours may be after so many `more`: an answer that is within
+/// its limit is not expected to leave it.
+#[must_use]
+pub fn further(tokens: u64, more: u64, limit: u64) -> u64 {
+    let most = limit.saturating_mul(2);
+    let further = tokens.saturating_add(more);
+    if tokens <= most {
+        further.min(most)
+    } else {
+        further
+    }
+}
+
+/// The count at which an answer will have left its limit.
+#[must_use]
+pub const fn beyond(tokens: u64, limit: u64) -> u64 {
+    let most = limit.saturating_mul(2);
+    if tokens <= most {
+        most.saturating_add(1)
+    } else {
+        u64::MAX
+    }
+}
+
 /// What an answer that is under way is priced with, apart from its call: so
 /// that whoever prices it need not hold the call.
 pub struct Tariff {
@@ -34,6 +58,20 @@ pub struct Tariff {
     pub prompt: u64,
     /// The most output tokens that are believed.
     pub completion_max: u64,
+    /// The most output tokens that the provider may give.
+    pub limit: u64,
+}
+
+/// Output tokens of an answer that may have `limit`, by a count of ours. Texts
+/// are not four bytes a token: a count that is somewhat beyond the limit is
+/// the limit, and only one that is far beyond it is an answer that is.
+#[must_use]
+pub fn within(tokens: u64, limit: u64) -> u64 {
+    if tokens <= limit.saturating_mul(2) {
+        tokens.min(limit)
+    } else {
+        tokens
+    }
 }
 
 impl Tariff {
@@ -41,7 +79,7 @@ impl Tariff {
     /// is what the provider has reported.
     #[must_use]
     pub fn worth(&self, told: &UsageReport, tokens: u64) -> (Usage, Charge) {
-        let usage = estimate(told, self.prompt, tokens);
+        let usage = estimate(told, self.prompt, within(tokens, self.limit));
         let counted = || Usage {
             prompt: self.prompt,
             completion: usage.completion.min(self.completion_max),

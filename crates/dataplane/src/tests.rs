@@ -12,6 +12,7 @@ mod keep_alive;
 mod keys;
 mod labels;
 mod leaving;
+mod limits;
 mod metering;
 mod progress;
 mod records;

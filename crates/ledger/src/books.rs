@@ -60,6 +60,16 @@ impl Balance {
     }
 }
 
+/// What is there for another call of a key: of its own purse and those above
+/// it, in the one that has least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Room {
+    /// What may be set aside.
+    pub free: Nanos,
+    /// What is set aside for calls that run, and may come free.
+    pub held: Nanos,
+}
+
 /// A key's money at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct KeyBalance {
@@ -173,11 +183,33 @@ impl Books {
         amount: Nanos,
         at_ms: u64,
     ) -> Result<(), Refusal> {
-        if amount.is_negative() {
+        self.hold_leaving(account, key, id, (amount, Nanos::ZERO), at_ms)
+    }
+
+    /// The same, if at least `leaving` is left for other calls.
+    ///
+    /// # Errors
+    /// Says what is missing; nothing is set aside then.
+    pub fn hold_leaving(
+        &self,
+        account: AccountId,
+        key: KeyId,
+        id: GenerationId,
+        (amount, leaving): (Nanos, Nanos),
+        at_ms: u64,
+    ) -> Result<(), Refusal> {
+        if amount.is_negative() || leaving.is_negative() {
             return Err(Refusal::OutOfRange);
         }
         let account = self.find(account).ok_or(Refusal::UnknownAccount)?;
-        lock(&account).hold(key, id, amount, at_ms)
+        lock(&account).hold(key, id, (amount, leaving), at_ms)
+    }
+
+    /// What there is for another call of a key that begins at `at_ms`; `None`
+    /// if the books do not know it.
+    #[must_use]
+    pub fn room(&self, account: AccountId, key: KeyId, at_ms: u64) -> Option<Room> {
+        lock(&*self.find(account)?).room(key, at_ms)
     }
 
     /// Takes over a hold that was made before a restart. It was granted

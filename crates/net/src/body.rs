@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::StatusCode;
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::Instant;
@@ -195,17 +195,23 @@ impl UpstreamBody {
             .exact_length()
             .and_then(|left| usize::try_from(left).ok())
             .unwrap_or(0);
-        let mut whole = BytesMut::with_capacity(first.len() + second.len() + known);
+        let known = first.len() + second.len() + known;
+        let mut whole = Vec::with_capacity(known.min(limit));
         whole.extend_from_slice(&first);
         let mut next = Some(second);
         while let Some(piece) = next {
             if whole.len() + piece.len() > limit {
                 return Err(too_large(limit));
             }
+            if whole.capacity() - whole.len() < piece.len() {
+                // Twice as much, but never beyond what may come.
+                let room = whole.len().max(piece.len()).min(limit - whole.len());
+                whole.reserve_exact(room);
+            }
             whole.extend_from_slice(&piece);
             next = self.next().await.transpose()?;
         }
-        Ok(whole.freeze())
+        Ok(whole.into())
     }
 
     /// Lets go of a body of which all that matters was read. What follows is

@@ -25,6 +25,7 @@ mod request;
 mod stream;
 mod tls;
 mod upstream;
+mod urls;
 
 pub use body::{Response, Timing, UpstreamBody};
 pub use client::{Client, ClientConfig};
@@ -38,6 +39,7 @@ pub use pool::{PoolLimits, PoolStats};
 pub use request::{HeadTemplate, OutgoingRequest, RequestError, Segments};
 pub use tls::SetupError;
 pub use upstream::Upstream;
+pub use urls::{URL_BYTES_MAX, is_public_url};
 
 #[cfg(test)]
 mod tests;

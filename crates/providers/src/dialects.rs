@@ -2,7 +2,8 @@
 //!
 //! A member is rejected here only if the vendor answers it with an error:
 //! what a vendor ignores may as well be sent. What is not documented is
-//! [`Dialect::PLAIN`].
+//! [`Dialect::PLAIN`]. Vendors who are strict about members, or who sell their
+//! own models only, are sent none that servers of open models invented.
 
 use bourse_wire::Dialect;
 use bourse_wire::dialect::{
@@ -51,6 +52,8 @@ pub const ENABLE_THINKING: Dialect = Dialect {
 pub const GROQ: Dialect = Dialect {
     max_tokens: MaxTokensName::MaxCompletionTokens,
     rejects: &["logprobs", "logit_bias", "top_logprobs"],
+    accepts: &["reasoning_format"],
+    parts: &[],
     names: false,
     strict_messages: true,
     thoughts: Thoughts::Refused,
@@ -69,6 +72,8 @@ pub const CEREBRAS: Dialect = Dialect {
         "presence_penalty",
         "service_tier",
     ],
+    accepts: &[],
+    parts: &[],
     strict_messages: true,
     thoughts: Thoughts::Refused,
     ..EFFORT
@@ -103,6 +108,8 @@ pub const MISTRAL: Dialect = Dialect {
         "web_search_options",
         "modalities",
     ],
+    accepts: &["prompt_mode", "random_seed", "safe_prompt"],
+    parts: &["document_url", "thinking"],
     names: false,
     strict_messages: true,
     thoughts: Thoughts::Refused,
@@ -122,6 +129,7 @@ pub const ALIBABA: Dialect = Dialect {
 /// (platform.kimi.ai/docs/api/chat, 2026).
 pub const MOONSHOT: Dialect = Dialect {
     max_tokens: MaxTokensName::MaxCompletionTokens,
+    accepts: &["thinking"],
     ..Dialect::PLAIN
 };
 

@@ -13,12 +13,14 @@ mod google_ai_studio;
 mod key;
 mod openai;
 mod provider;
+mod secrets;
 mod xai;
 
 pub use compatible::{COMPATIBLE, Compatible};
 pub use credential::{Credential, Headers, TokenFuture, TokenSource};
 pub use key::Key;
 pub use provider::{Address, Attempt, Disconnect, Interface, Provider, Signing, ToSign};
+pub use secrets::Secrets;
 
 /// Vendors with their own ways.
 static PROVIDERS: &[&dyn Provider] = &[

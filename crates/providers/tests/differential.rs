@@ -228,33 +228,37 @@ fn compare_request(case: &str, body: &[u8], differences: &mut Differences) {
         if needs_rewrite(dialect, envelope.features()) {
             continue;
         }
-        let target = WriteTarget {
-            model: "up",
-            max_output: Some(8_000),
-            efforts: bourse_vocab::chat::Efforts::default(),
-            dialect,
-        };
-        let (pieces, losses) = splice_request(&envelope, &segments, &target);
-        let spliced = pieces.concat();
-        let written = codec(Format::OpenAiChat)
-            .write_request(&request, &target)
-            .unwrap();
-        let what = format!("{case} to {slug}");
-        differences.compare(
-            &what,
-            &canonical_request(&spliced),
-            &canonical_request(&written.body),
-        );
-        differences.compare(
-            &format!("{what}: order"),
-            &order(&spliced),
-            &order(&written.body),
-        );
-        differences.compare(
-            &format!("{what}: losses"),
-            &fields(&losses),
-            &fields(&written.losses),
-        );
+        // With the limit that the gateway sets, and without.
+        for limit in [None, Some(777)] {
+            let target = WriteTarget {
+                model: "up",
+                max_output: Some(8_000),
+                limit,
+                efforts: bourse_vocab::chat::Efforts::default(),
+                dialect,
+            };
+            let (pieces, losses) = splice_request(&envelope, &segments, &target);
+            let spliced = pieces.concat();
+            let written = codec(Format::OpenAiChat)
+                .write_request(&request, &target)
+                .unwrap();
+            let what = format!("{case} to {slug}, limit {limit:?}");
+            differences.compare(
+                &what,
+                &canonical_request(&spliced),
+                &canonical_request(&written.body),
+            );
+            differences.compare(
+                &format!("{what}: order"),
+                &order(&spliced),
+                &order(&written.body),
+            );
+            differences.compare(
+                &format!("{what}: losses"),
+                &fields(&losses),
+                &fields(&written.losses),
+            );
+        }
     }
 }
 

@@ -56,6 +56,9 @@ pub enum Excluded {
     Quantization,
     /// It does not take what goes in, or give what must come out.
     Modality,
+    /// The prompt points to a private address, which the provider is not
+    /// sent.
+    PrivateUrl,
 }
 
 impl Excluded {
@@ -72,6 +75,7 @@ impl Excluded {
             Self::RequireParameters => "require_parameters",
             Self::Quantization => "quantization",
             Self::Modality => "modality",
+            Self::PrivateUrl => "private_url",
         }
     }
 }

@@ -57,6 +57,15 @@ impl<T: Clone> Plan<T> {
         self.steps.iter().map(|(target, _)| target)
     }
 
+    /// Leaves out targets before any was tried, unless that leaves none.
+    pub fn retain(&mut self, keep: impl Fn(&T) -> bool) {
+        let Some((first, _)) = self.steps.iter().find(|(target, _)| keep(target)) else {
+            return;
+        };
+        self.first = T::clone(first);
+        self.steps.retain(|(target, _)| keep(target));
+    }
+
     /// How many attempts were handed out.
     #[must_use]
     pub const fn attempts(&self) -> u32 {
@@ -143,6 +152,17 @@ mod tests {
 
     fn plan(steps: &[(u32, u16)]) -> Plan<u32> {
         Plan::new(steps.iter().copied()).unwrap()
+    }
+
+    #[test]
+    fn targets_are_left_out_unless_none_would_be_left() {
+        let mut some = plan(&[(1, 0), (2, 0), (3, 1)]);
+        some.retain(|target| *target > 1);
+        assert_eq!(*some.first(), 2);
+        assert_eq!(some.targets().copied().collect::<Vec<_>>(), [2, 3]);
+        some.retain(|_| false);
+        assert_eq!(some.targets().count(), 2);
+        assert_eq!(some.next(anyone).unwrap().target, 2);
     }
 
     fn anyone(_: &u32) -> bool {

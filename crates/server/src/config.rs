@@ -56,6 +56,8 @@ pub struct ProviderConfig {
     pub http2: Option<bourse_net::Http2>,
     /// What to do upstream when the client has left.
     pub on_disconnect: Option<bourse_providers::Disconnect>,
+    /// Whether it may be sent private addresses that callers wrote.
+    pub private_urls: bool,
 }
 
 /// Deadlines and limits of calls.
@@ -63,6 +65,10 @@ pub struct ProviderConfig {
 pub struct CallLimits {
     /// The most a request body may hold.
     pub body_bytes_max: usize,
+    /// The most that all of them may hold together.
+    pub bodies_bytes_max: usize,
+    /// The least that must come of one, in bytes a second.
+    pub body_rate_min: u64,
     /// How long each stage of a call may take.
     pub deadlines: Deadlines,
     /// The longest a client may take to send a request's head.
@@ -83,6 +89,8 @@ pub struct CallLimits {
 pub struct Config {
     /// Where to listen.
     pub listen: SocketAddr,
+    /// Names under which it is called, if any are written.
+    pub hosts: Option<Vec<String>>,
     /// Where everything durable lives.
     pub data_dir: PathBuf,
     /// Where accounts, keys and finished calls are.

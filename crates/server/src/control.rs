@@ -25,24 +25,20 @@ struct Live {
     gateway: Arc<Gateway>,
     watcher: Arc<StoreWatcher>,
     store: Arc<dyn Store>,
-    metrics_public: bool,
     /// The market that lists were last made of, and how many there were.
     seen: Mutex<(Arc<Market>, u64)>,
 }
 
-/// The control plane of a running server. Metrics are open to all callers that
-/// can reach a loopback address, and need a management key elsewhere.
+/// The control plane of a running server.
 pub fn router(
     gateway: &Arc<Gateway>,
     watcher: &Arc<StoreWatcher>,
     store: &Arc<dyn Store>,
-    metrics_public: bool,
 ) -> Router {
     bourse_control::router(Arc::new(Live {
         gateway: Arc::clone(gateway),
         watcher: Arc::clone(watcher),
         store: Arc::clone(store),
-        metrics_public,
         seen: Mutex::new((gateway.market.load_full(), 0)),
     }))
 }
@@ -126,10 +122,6 @@ impl Backend for Live {
 
     fn metrics_text(&self) -> String {
         exposition::render(&self.gateway)
-    }
-
-    fn metrics_public(&self) -> bool {
-        self.metrics_public
     }
 
     fn ready(&self) -> Result<(), String> {

@@ -9,6 +9,7 @@ mod logging;
 mod market;
 mod place;
 mod presence;
+mod privacy;
 mod reload;
 mod serve;
 mod simulated;
@@ -31,5 +32,6 @@ pub static MALLOC_CONF: &[u8; 62] =
     b"background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0\0\0\0";
 
 fn main() -> std::process::ExitCode {
+    privacy::keep_new_files_private();
     cli::main()
 }

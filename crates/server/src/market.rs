@@ -201,6 +201,7 @@ fn setup(
         on_disconnect: given
             .and_then(|given| given.on_disconnect)
             .unwrap_or_else(|| provider.on_disconnect()),
+        private_urls: given.is_some_and(|given| given.private_urls),
         simulated: false,
         provider,
     }
@@ -217,6 +218,7 @@ fn simulated(address: SocketAddr) -> Vec<ProviderSetup> {
                 base_url: format!("http://{address}/p/{slug}/{version}"),
                 http2: Http2::Never,
                 on_disconnect: Disconnect::Cancel,
+                private_urls: false,
                 simulated: true,
                 provider: Arc::new(provider),
             })

@@ -50,7 +50,11 @@ pub fn watch(
             while changes.try_recv().is_ok() {}
             match Config::load(given.as_deref()) {
                 Ok(new) => apply(&running, &new, &providers, &gateway, &clients),
-                Err(error) => tracing::error!("the configuration is not taken over:\n{error}"),
+                Err(error) => {
+                    for problem in error.0 {
+                        tracing::error!("the configuration is not taken over: {problem}");
+                    }
+                }
             }
         }
     });
@@ -120,6 +124,6 @@ fn apply(
             gateway.market.store(Arc::new(built.market));
             tracing::info!(version, "new configuration in force");
         }
-        Err(error) => tracing::error!("the configuration is not taken over:\n{error}"),
+        Err(error) => tracing::error!("the configuration is not taken over: {error}"),
     }
 }

@@ -16,7 +16,7 @@ use bourse_dataplane::clock::now_ms;
 use bourse_spool::DataDirLock;
 
 use crate::config::Config;
-use crate::place;
+use crate::{place, privacy};
 use boot::{Opened, Reserved};
 use signals::StopSignals;
 
@@ -33,6 +33,7 @@ pub fn serve(config_path: Option<&Path>, take_over: bool) -> Result<(), Error> {
     std::fs::create_dir_all(&config.data_dir)
         .map_err(|error| format!("{}: {error}", config.data_dir.display()))?;
     let lock = DataDirLock::acquire(&config.data_dir)?;
+    privacy::narrow(&config.data_dir);
     let me = place::here(&config.data_dir, &lock, now_ms())?;
     let control = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)

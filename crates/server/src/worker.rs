@@ -4,10 +4,14 @@
 //! connections by `SO_REUSEPORT`), connections to providers of its own. A
 //! call never changes threads, so nothing on its way wakes another core.
 
+mod framing;
+pub(crate) mod head;
+
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -17,8 +21,8 @@ use bourse_dataplane::endpoints;
 use bourse_dataplane::pipeline::{Worker, call};
 use bourse_dataplane::respond::{self, ReplyBody};
 use bourse_vocab::{Failure, FailureKind};
-use http::header::ORIGIN;
-use http::{Method, Request, Response};
+use http::header::{CONNECTION, ORIGIN};
+use http::{HeaderValue, Method, Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -30,6 +34,8 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::Sleep;
 use tower::ServiceExt;
+
+pub use head::Hosts;
 
 /// Connections that a worker serves at once; more wait in the kernel.
 const CONNECTIONS_MAX: usize = 16_384;
@@ -87,6 +93,8 @@ pub struct Service {
     pub control: Router,
     /// Where the control plane runs: a slow dashboard must not delay a call.
     pub control_runtime: Handle,
+    /// Under which names it may be called.
+    pub hosts: Hosts,
     /// A client has this long to send its request's head.
     pub head_timeout: Duration,
     /// A client that reads nothing for this long is cut off.
@@ -175,14 +183,17 @@ async fn serve(stream: TcpStream, service: Service, mut stop: watch::Receiver<bo
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY was refused");
     }
+    let watch = framing::Watch::default();
+    let is_ambiguous = watch.is_ambiguous();
     let io = TokioIo::new(Guarded {
         stream,
+        watch,
         write_timeout: service.write_timeout,
         stalled: None,
     });
     let handler = service_fn(|request: Request<Incoming>| {
-        let service = &service;
-        async move { Ok::<_, std::convert::Infallible>(route(service, request).await) }
+        let (service, is_ambiguous) = (&service, &is_ambiguous);
+        async move { Ok::<_, std::convert::Infallible>(answer(service, request, is_ambiguous).await) }
     });
     let mut connection = std::pin::pin!(
         http1::Builder::new()
@@ -202,6 +213,33 @@ async fn serve(stream: TcpStream, service: Service, mut stop: watch::Receiver<bo
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection ended early");
     }
+}
+
+/// Serves a request whose head can be read in one way only, and was meant for
+/// this server. Behind a refusal the connection is closed: nobody knows where
+/// the next request begins.
+async fn answer(
+    service: &Service,
+    request: Request<Incoming>,
+    is_ambiguous: &AtomicBool,
+) -> Response<ReplyBody> {
+    let checked = if is_ambiguous.load(Relaxed) {
+        Err(head::ambiguous())
+    } else {
+        head::check(&request, &service.hosts)
+    };
+    let Err(failure) = checked else {
+        return route(service, request).await;
+    };
+    let path = request.uri().path();
+    let mut response = match endpoints::at(path.strip_prefix("/api").unwrap_or(path)) {
+        Some(endpoint) => respond::failure(endpoint, &failure, None),
+        None => bourse_control::failure_response(failure)
+            .map(|body| ReplyBody::Other(Box::pin(Boxed(body)))),
+    };
+    let close = HeaderValue::from_static("close");
+    response.headers_mut().insert(CONNECTION, close);
+    response
 }
 
 /// Model calls go straight to the data plane, everything else to the router.
@@ -272,9 +310,11 @@ impl http_body::Body for Boxed {
 }
 
 /// A socket whose writes may not stall for ever: a client that stops
-/// reading holds a provider's connection and a customer's money.
+/// reading holds a provider's connection and a customer's money. What is read
+/// from it is looked at on its way.
 struct Guarded {
     stream: TcpStream,
+    watch: framing::Watch,
     write_timeout: Duration,
     /// Set while a write waits.
     stalled: Option<Pin<Box<Sleep>>>,
@@ -302,7 +342,12 @@ impl AsyncRead for Guarded {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_read(cx, buf)
+        let this = self.get_mut();
+        let before = buf.filled().len();
+        let poll = Pin::new(&mut this.stream).poll_read(cx, buf);
+        this.watch
+            .look(buf.filled().get(before..).unwrap_or_default());
+        poll
     }
 }
 

@@ -209,10 +209,19 @@ impl Till {
     /// # Errors
     /// Too little money, an unknown price's caller, a full or broken spool.
     pub fn hold(&self, hold: &Hold<'_>) -> Result<Position, TillError> {
+        self.hold_leaving(hold, Nanos::ZERO)
+    }
+
+    /// The same, if at least `leaving` is left for other calls.
+    ///
+    /// # Errors
+    /// As for [`Till::hold`].
+    pub fn hold_leaving(&self, hold: &Hold<'_>, leaving: Nanos) -> Result<Position, TillError> {
         // A full spool is found before any money moves.
         self.spool.check_room()?;
+        let amounts = (hold.amount, leaving);
         self.books
-            .hold(hold.account, hold.key, hold.id, hold.amount, hold.at_ms)?;
+            .hold_leaving(hold.account, hold.key, hold.id, amounts, hold.at_ms)?;
         self.append(Kind::Begin, &Record::Hold(*hold))
             .map_err(|error| {
                 // Undone: the call does not begin. It was open a moment ago.

@@ -93,6 +93,7 @@ fn requests() {
     let target = WriteTarget {
         model: "gpt-4o-mini",
         max_output: Some(16_384),
+        limit: None,
         efforts: bourse_vocab::chat::Efforts::default(),
         dialect: &Dialect::PLAIN,
     };

@@ -16,10 +16,22 @@ pub struct WriteTarget<'a> {
     pub model: &'a str,
     /// The model's output limit in tokens, for formats that insist on one.
     pub max_output: Option<u64>,
+    /// The output limit that the gateway sets where the caller sets none:
+    /// what is set aside pays for no more.
+    pub limit: Option<u64>,
     /// The efforts that the model accepts, where the catalog knows.
     pub efforts: Efforts,
     /// How the vendor strays from the format.
     pub dialect: &'a Dialect,
+}
+
+impl WriteTarget<'_> {
+    /// The limit on output tokens that is written: the caller's, which is
+    /// never changed, or else the gateway's.
+    #[must_use]
+    pub fn limit_of(&self, asked: Option<u64>) -> Option<u64> {
+        asked.or(self.limit)
+    }
 }
 
 /// A written request, and what it could not say.

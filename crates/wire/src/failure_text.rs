@@ -21,6 +21,9 @@ use crate::codec::ErrorReply;
 /// The most of a provider's error body that a caller is shown, in bytes:
 /// enough for any message, too little to flood a log.
 pub const RAW_BYTES_MAX: usize = 2048;
+/// The most of a provider's code for an error that a caller is shown, in
+/// bytes: the longest known one has 40.
+pub const CODE_BYTES_MAX: usize = 128;
 /// The most of a provider's message that becomes ours, in bytes.
 const MESSAGE_BYTES_MAX: usize = 1024;
 
@@ -173,7 +176,7 @@ pub fn failure(status: u16, said: &Said, raw: &str, retry_after: Option<Duration
     let mut upstream = UpstreamError {
         provider: None,
         status: Some(status),
-        code: said.code.clone(),
+        code: said.code.as_deref().map(code),
         request_id: None,
         raw: None,
     };
@@ -461,6 +464,16 @@ fn status_by_words(words: &str) -> u16 {
         .iter()
         .find(|(needles, _)| needles.iter().any(|needle| words.contains(needle)))
         .map_or(502, |(_, status)| *status)
+}
+
+/// A provider's code as a caller is shown it: a word, and not the message
+/// once more.
+fn code(text: &str) -> String {
+    let shown: String = cut(text, 2 * CODE_BYTES_MAX)
+        .chars()
+        .filter(|char| !char.is_control())
+        .collect();
+    cut(&redact(&shown), CODE_BYTES_MAX).to_owned()
 }
 
 /// Cuts a text to at most `max` bytes, between characters.

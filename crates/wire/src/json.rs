@@ -40,6 +40,7 @@ pub use kind::Kind;
 pub use limits::{KEY_BYTES_MAX, MEMBERS_MAX, NESTING_MAX};
 pub use outline::{Member, Outline};
 pub use parse::parse_scanned;
+pub use prompt::{ADDRESSES_MAX, Addresses};
 pub(crate) use quote::text_end;
 pub use reader::Reader;
 pub use scan_error::{ScanError, ScanErrorKind};

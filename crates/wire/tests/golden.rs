@@ -26,7 +26,7 @@ const READY: &[Format] = &[Format::OpenAiChat, Format::Anthropic, Format::Gemini
 const RICH: Dialect = Dialect {
     reasoning: ReasoningStyle::Object,
     developer_role: true,
-    accepts: &["cache_control"],
+    accepts: &["cache_control", "safe_prompt"],
     cache: CacheMarks::CacheControl,
     thoughts: Thoughts::Details,
     media_anywhere: true,
@@ -121,6 +121,7 @@ fn every_request_through_every_pair_of_formats() {
                 let target = WriteTarget {
                     model: "upstream-model",
                     max_output: Some(8192),
+                    limit: None,
                     efforts: bourse_vocab::chat::Efforts::default(),
                     dialect,
                 };

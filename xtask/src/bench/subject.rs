@@ -260,7 +260,7 @@ impl Ground {
         };
         if let Some(process) = &mut process {
             let probe = match kind.is_bourse() {
-                true => b"GET /healthz HTTP/1.1\r\nhost: bourse\r\n\r\n".to_vec(),
+                true => b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n".to_vec(),
                 false => subject.request(Profile::Short, false, 1_000),
             };
             start = process

@@ -55,7 +55,7 @@ async fn every_route_admits_the_callers_that_its_proof_names_and_no_others() {
                 let expected = match route.access {
                     Access::Public => [success; 4],
                     Access::AnyKey => [401, success, success, foreign],
-                    Access::Management | Access::Metrics => [401, 403, success, foreign],
+                    Access::Management => [401, 403, success, foreign],
                 }[who];
                 let reply = ask(&router, &line, key, body).await;
                 assert_eq!(reply.status, expected, "{line} as {who}: {}", reply.text);
@@ -189,11 +189,50 @@ async fn what_does_not_exist_is_answered_in_the_envelope() {
 }
 
 #[tokio::test]
-async fn metrics_are_open_only_if_the_operator_says_so() {
+async fn a_member_that_is_there_twice_is_refused_however_it_is_spelled() {
+    let (backend, router) = FakeBackend::with_router().await;
+    for body in [
+        r#"{"name":"a","limit":1,"limit":null}"#,
+        r#"{"name":"a","l\u0069mit":1,"limit":2}"#,
+    ] {
+        let reply = ask(&router, "POST /v1/keys", backend.management(), body).await;
+        reply.failure(400);
+    }
+}
+
+/// A body of which nothing more comes.
+struct Silent;
+
+impl http_body::Body for Silent {
+    type Data = axum::body::Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<http_body::Frame<Self::Data>, Self::Error>>> {
+        std::task::Poll::Pending
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_does_not_come_is_given_up() {
+    let (backend, router) = FakeBackend::with_router().await;
+    let request = axum::http::Request::post("/v1/keys")
+        .header("authorization", format!("Bearer {}", backend.management()))
+        .body(axum::body::Body::new(Silent))
+        .unwrap();
+    let begun = tokio::time::Instant::now();
+    let response = tower::ServiceExt::oneshot(router, request).await.unwrap();
+    assert_eq!(response.status(), 408);
+    assert_eq!(begun.elapsed(), std::time::Duration::from_secs(10));
+}
+
+#[tokio::test]
+async fn metrics_are_for_management_keys() {
     let (backend, router) = FakeBackend::with_router().await;
     ask(&router, "GET /metrics", "", "").await.failure(401);
-    backend.metrics_public.store(true, Relaxed);
-    let reply = ask(&router, "GET /metrics", "", "").await;
+    let reply = ask(&router, "GET /metrics", backend.management(), "").await;
     assert_eq!((reply.status, &*reply.text), (200, "# HELP up\n"));
     let kind = reply.headers["content-type"].to_str().unwrap();
     assert!(kind.starts_with("text/plain; version=0.0.4"), "{kind}");

@@ -27,7 +27,6 @@ pub(crate) struct FakeBackend {
     pub(crate) store: Arc<MemoryStore>,
     pub(crate) catalog: Mutex<Arc<Snapshot>>,
     pub(crate) refreshed: AtomicU64,
-    pub(crate) metrics_public: AtomicBool,
     pub(crate) is_ready: AtomicBool,
     pub(crate) database_away_s: AtomicU64,
     pub(crate) live: Mutex<Option<(Balance, KeyBalance)>>,
@@ -84,7 +83,6 @@ impl FakeBackend {
             store,
             catalog: Mutex::new(Arc::new(catalog())),
             refreshed: AtomicU64::new(0),
-            metrics_public: AtomicBool::new(false),
             is_ready: AtomicBool::new(true),
             database_away_s: AtomicU64::new(0),
             live: Mutex::default(),
@@ -363,10 +361,6 @@ impl Backend for FakeBackend {
 
     fn metrics_text(&self) -> String {
         "# HELP up\n".into()
-    }
-
-    fn metrics_public(&self) -> bool {
-        self.metrics_public.load(Relaxed)
     }
 
     fn ready(&self) -> Result<(), String> {

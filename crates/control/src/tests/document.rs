@@ -91,7 +91,7 @@ fn every_operation_says_who_it_is_for_in_the_words_of_its_proof() {
         let expected = match route.access {
             Access::Public => serde_json::json!([]),
             Access::AnyKey => serde_json::json!([{"key": []}]),
-            Access::Management | Access::Metrics => serde_json::json!([{"managementKey": []}]),
+            Access::Management => serde_json::json!([{"managementKey": []}]),
         };
         assert_eq!(*security, expected, "{}", route.path);
     }

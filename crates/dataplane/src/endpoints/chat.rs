@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use bourse_catalog::{Modalities, Modality, Parameter, Parameters};
 use bourse_routing::filter::Needs;
+use bourse_routing::lengths::Form;
 use bourse_routing::preferences::Preferences;
 use bourse_vocab::chat::Event;
 use bourse_vocab::{Failure, Format, Operation};
@@ -20,7 +21,7 @@ use http::request::Parts;
 
 use super::translation::{self, OwnedStamp, Parsed};
 use super::{ClientRequest, Endpoint, Incoming, Prepared, Scanned, WholeReply};
-use crate::ask::{self, Ask, Attribution};
+use crate::ask::{self, Ask, Attribution, Thinking};
 use crate::relay::{Feed, Report};
 use crate::way::Way;
 
@@ -170,6 +171,8 @@ fn read(headers: &HeaderMap, envelope: &mut Envelope, segments: &[Bytes]) -> Res
         stream: envelope.stream,
         answers: envelope.n,
         max_output: envelope.max_tokens,
+        form: form(envelope),
+        thinking: Thinking::asked(envelope.reasoning.as_ref()),
         facts: std::mem::take(&mut envelope.facts),
         wants_metadata: ask::wants_metadata(headers),
         attribution,
@@ -218,6 +221,17 @@ fn listed<T: serde::de::DeserializeOwned>(
         Failure::invalid(format!("{field}: not a list as it is documented ({error})"))
     })?;
     Ok(list.flatten().unwrap_or_default())
+}
+
+/// What the answer is in, as far as its length depends on it.
+const fn form(envelope: &Envelope) -> Form {
+    if envelope.params.has(Param::Tools) || envelope.params.has(Param::Functions) {
+        Form::Tools
+    } else if envelope.params.has(Param::ResponseFormat) {
+        Form::Structured
+    } else {
+        Form::Text
+    }
 }
 
 fn input_modalities(features: Features) -> Modalities {

@@ -71,6 +71,9 @@ impl Endpoint for Speaks {
             stream: outline.get("stream").is_some_and(|m| m.kind == Kind::True),
             answers: 1,
             max_output: None,
+
+            form: Default::default(),
+            thinking: Default::default(),
             facts,
             wants_metadata: ask::wants_metadata(&head.headers),
             attribution: Attribution::by_headers(&head.headers),
@@ -132,6 +135,7 @@ fn written(request: &dyn ClientRequest, way: &Way) -> Result<String, Failure> {
     let target = WriteTarget {
         model: "vendor-name",
         max_output: Some(100),
+        limit: None,
         efforts: bourse_vocab::chat::Efforts::default(),
         dialect: &way.dialect,
     };

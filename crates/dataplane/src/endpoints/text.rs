@@ -8,9 +8,11 @@ use std::sync::Arc;
 
 use bourse_catalog::{Modalities, Modality, Parameter};
 use bourse_routing::filter::Needs;
+use bourse_routing::lengths::Form;
 use bourse_routing::preferences::Preferences;
 use bourse_vocab::chat::Event;
 use bourse_vocab::{Failure, Format, Operation, PromptFacts};
+use bourse_wire::dialect::members;
 use bourse_wire::json::{self, Kind, Member};
 use bourse_wire::openai_chat::completions;
 use bourse_wire::openai_chat::passthrough::Param;
@@ -21,7 +23,7 @@ use http::request::Parts;
 
 use super::translation::{self, OwnedStamp, Parsed};
 use super::{ClientRequest, Endpoint, Incoming, Prepared, Scanned, WholeReply};
-use crate::ask::{self, Ask, Attribution};
+use crate::ask::{self, Ask, Attribution, Thinking};
 use crate::relay::Feed;
 use crate::way::Way;
 
@@ -138,6 +140,7 @@ impl Members<'_> {
 
 fn read(headers: &HeaderMap, body: &Scanned) -> Result<Ask, Failure> {
     let members = Members(body);
+    refuse_unknown(body)?;
     match members.get("prompt").map(|member| member.kind) {
         Some(Kind::String | Kind::Array) => {}
         Some(_) => return Err(Failure::invalid("prompt: must be a string")),
@@ -179,10 +182,27 @@ fn read(headers: &HeaderMap, body: &Scanned) -> Result<Ask, Failure> {
         stream: members.get("stream").is_some_and(|m| m.kind == Kind::True),
         answers: members.count("n").unwrap_or(1),
         max_output,
+        form: Form::Text,
+        thinking: Thinking::default(),
         facts,
         wants_metadata: ask::wants_metadata(headers),
         attribution,
     })
+}
+
+/// Members of this endpoint that chat does not have, and that its parser
+/// reads itself.
+const OWN: [&str; 3] = ["suffix", "echo", "best_of"];
+
+/// Refuses what costs money unseen, and names that some parser would take for
+/// a known one.
+fn refuse_unknown(body: &Scanned) -> Result<(), Failure> {
+    for (name, member) in body.outline.iter() {
+        if Param::by_name(name).is_none() && !OWN.contains(&name) {
+            members::check(name, &json::raw(&body.segments, &member.value))?;
+        }
+    }
+    Ok(())
 }
 
 /// What a model may read of the request: text, and never media.

@@ -21,8 +21,9 @@ use crate::way::Way;
 pub const TRANSLATED_BYTES_MAX: usize = 64 << 20;
 /// The most values (texts, numbers, objects, arrays) of a request that is
 /// translated. A conversation of a working day has some 100,000; each takes
-/// up to 100 bytes when it is parsed, however short it is on the wire.
-pub const TRANSLATED_VALUES_MAX: usize = 1_000_000;
+/// up to 100 bytes when it is parsed, however short it is on the wire, so that
+/// all of them take less than the longest body.
+pub const TRANSLATED_VALUES_MAX: usize = 150_000;
 
 /// A request that is parsed when the first target needs it, and kept.
 #[derive(Debug, Default)]

@@ -112,6 +112,18 @@ async fn a_key_made_just_now_works_while_anothers_look_up_is_under_way() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_key_made_just_now_works_right_after_anothers_look_up_came_to_nothing() {
+    let office = Slow::new(99);
+    for n in 1..9 {
+        assert_eq!(office.find(100 + n).await, Ok(None));
+        office.create(n);
+        let asked = Instant::now();
+        assert_eq!(office.find(n).await, Ok(Some(principal(n))));
+        assert!(asked.elapsed() <= Duration::from_millis(101));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_thousand_invented_keys_are_ten_queries_a_second_and_delay_no_good_key() {
     let office = Slow::new(usize::MAX >> 4);
     office.create(0);

@@ -67,6 +67,7 @@ fn market(keys: &[&str], memory: &Memory) -> Market {
         base_url: "http://127.0.0.1:9/v1".to_owned(),
         http2: Http2::Never,
         on_disconnect: Disconnect::Cancel,
+        private_urls: false,
         simulated: false,
     };
     let (market, problems) = Market::build(catalog(), vec![setup], 0, memory);

@@ -70,6 +70,7 @@ async fn one<U: Upstream>(
         call,
         tab,
         attempts,
+        limit,
         ..
     } = &mut *running;
     let target = &step.target;
@@ -77,7 +78,7 @@ async fn one<U: Upstream>(
         .way(|way| call.endpoint.rank(way))
         .ok_or_else(|| unfit(target))?;
     let endpoint = call.market.endpoint(target);
-    let prepared = write(request, endpoint, way).await?;
+    let prepared = write(request, endpoint, limit.set_for(endpoint), way).await?;
     if call.ask.wishes.require_parameters && !prepared.losses.is_empty() {
         return Err(inexpressible(target, &prepared.losses));
     }
@@ -91,7 +92,7 @@ async fn one<U: Upstream>(
     let metadata = call
         .ask
         .wants_metadata
-        .then(|| call.metadata(target, plan, attempts).to_string());
+        .then(|| call.metadata(target, plan, attempts, *limit).to_string());
     let Some(tried) = attempts.last_mut() else {
         return Err(Failure::server("an attempt that has just begun is gone"));
     };
@@ -119,7 +120,11 @@ async fn one<U: Upstream>(
         }
         Err(failure) => Err(failure),
     };
-    opened.inspect_err(|failure| note_failure(running, failure))
+    opened.map_err(|failure| {
+        let failure = step.target.secrets.clean(failure);
+        note_failure(running, &failure);
+        failure
+    })
 }
 
 /// Reads on until the client sees something. A model may think before that,
@@ -188,7 +193,7 @@ fn note_failure(running: &mut Running, failure: &Failure) {
         id = %running.call.id,
         endpoint = %running.call.market.endpoint(&tried.target).id,
         error = failure.kind.error_type(),
-        message = %failure.message,
+        said = ?failure.message,
         inside = failure.inside.as_deref().unwrap_or(""),
         "an attempt failed"
     );

@@ -45,7 +45,7 @@ where
 {
     let mut pieces = Pieces::default();
     let mut length = 0_usize;
-    let mut end_at = None;
+    let mut pace = None;
     loop {
         let mut frame = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx));
         // A body that came with its head is there already; only one that is
@@ -54,16 +54,8 @@ where
         let frame = match ready {
             Some(frame) => frame,
             None => {
-                let now = Instant::now();
-                let end_at = *end_at.get_or_insert(now + BODY_TIME_MAX);
-                tokio::time::timeout_at(end_at.min(now + limits.body_timeout), frame)
-                    .await
-                    .map_err(|_| {
-                        Failure::new(
-                            FailureKind::RequestTimeout,
-                            "The request body did not arrive in time",
-                        )
-                    })?
+                let pace = pace.get_or_insert_with(|| Pace::begin(limits, length));
+                pace.wait(limits, length, frame).await?
             }
         };
         let Some(frame) = frame else {
@@ -82,6 +74,58 @@ where
         each(&piece)?;
         pieces.push(piece);
     }
+}
+
+/// How fast a body comes, from when it was first waited for.
+struct Pace {
+    /// When all of it must be there.
+    end_at: Instant,
+    /// When enough of it must have come since the last time that was asked,
+    /// and how much that is in all.
+    enough_at: Instant,
+    enough: usize,
+}
+
+impl Pace {
+    fn begin(limits: &CallLimits, length: usize) -> Self {
+        let now = Instant::now();
+        Self {
+            end_at: now + BODY_TIME_MAX,
+            enough_at: now + limits.body_timeout,
+            enough: length.saturating_add(enough(limits)),
+        }
+    }
+
+    /// Waits for a piece of a body of which `length` bytes are there. A piece
+    /// that comes does not buy as much time as one likes: a client that sends
+    /// a byte now and then keeps all that it has sent in memory.
+    async fn wait<T>(
+        &mut self,
+        limits: &CallLimits,
+        length: usize,
+        piece: impl Future<Output = T> + Unpin,
+    ) -> Result<T, Failure> {
+        if length >= self.enough {
+            self.enough_at = Instant::now() + limits.body_timeout;
+            self.enough = length.saturating_add(enough(limits));
+        }
+        let until = self.end_at.min(self.enough_at);
+        let until = until.min(Instant::now() + limits.body_timeout);
+        let came = tokio::time::timeout_at(until, piece).await;
+        came.map_err(|_| {
+            Failure::new(
+                FailureKind::RequestTimeout,
+                "The request body did not arrive in time",
+            )
+        })
+    }
+}
+
+/// What must come in each `body_timeout`, in bytes.
+fn enough(limits: &CallLimits) -> usize {
+    let ms = limits.body_timeout.as_millis();
+    let bytes = ms.saturating_mul(limits.body_rate_min.into()) / 1_000;
+    usize::try_from(bytes).unwrap_or(usize::MAX).max(1)
 }
 
 /// Polls a future once.

@@ -1,31 +1,33 @@
 //! Setting aside the most that a call can cost.
 //!
 //! The most is known before anything is sent: what the prompt contains bounds
-//! its tokens, no answer is longer than the limit, and of the targets that
-//! may be tried the dearest counts. Where the caller sets no limit, a stream
-//! starts with a part of what the model could say and is extended as it
-//! grows; a whole answer cannot be watched, so all of it is set aside.
+//! its tokens, no answer is longer than the limit that the provider is told,
+//! thoughts included, and of the targets that may be tried the dearest
+//! counts. Where the caller sets no limit, all that the model may say is set
+//! aside if the purse has plenty; otherwise as much as such answers take,
+//! within a fair share of what is left, and that is the limit which the
+//! provider is told ([`limit`]).
+
+pub mod limit;
 
 use std::sync::Arc;
 
-use bourse_catalog::{Endpoint, Modality};
+use bourse_catalog::Endpoint;
 use bourse_ledger::price;
 use bourse_ledger::{Exhausted, Refusal, Subject};
 use bourse_store::TillError;
-use bourse_vocab::{Failure, FailureKind, Nanos};
+use bourse_vocab::{Failure, Nanos};
+use tokio::time::{Instant, timeout_at};
 
 use super::plan::Plan;
 use crate::ask::Ask;
 use crate::call::Call;
-use crate::market::{Market, context_length};
+use crate::market::context_length;
 use crate::refusing::Refusing;
 use crate::running::Running;
 use crate::tab::Tab;
-
-/// Output tokens that a stream without a limit starts with.
-const STREAM_OUTPUT_FIRST: u64 = 4_096;
-/// Output tokens of a model whose limit is unknown.
-pub const OUTPUT_UNKNOWN: u64 = 65_536;
+use crate::waiting::WAIT;
+use limit::{Limit, Offers, SHARES};
 
 /// Input tokens, as well as can be told without the provider's tokenizer.
 #[must_use]
@@ -38,15 +40,17 @@ pub fn prompt_estimate(ask: &Ask, endpoint: &Endpoint) -> u64 {
 /// tokens the balance covers. From here on the call has an end.
 ///
 /// # Errors
-/// Too little money, an unknown price, or a journal that takes no more.
-pub async fn hold(call: Box<Call>, plan: &Plan) -> Result<Running, Failure> {
-    let tab = open(&call, plan).await.map_err(|failure| {
+/// Too little money, also after a while, an unknown price, or a journal that
+/// takes no more.
+pub async fn hold(call: Box<Call>, plan: &mut Plan) -> Result<Running, Failure> {
+    let opened = Opening::new(&call, plan).open().await;
+    let (tab, limit) = opened.map_err(|failure| {
         let model = call.market.catalog.model(plan.first().model);
         let refusing = Refusing::new(&call.gateway, call.id, &call.admitted);
         refusing.note(failure, &model.slug, &call.ask.attribution.title)
     })?;
     let wait_for_disk = call.gateway.wait_for_disk;
-    let mut running = Running::new(call, tab);
+    let mut running = Running::new(call, tab, limit);
     if wait_for_disk {
         let till = Arc::clone(&running.call.gateway.till);
         if let Err(error) = till.spool().wait_durable(running.tab.opened).await {
@@ -59,119 +63,195 @@ pub async fn hold(call: Box<Call>, plan: &Plan) -> Result<Running, Failure> {
     Ok(running)
 }
 
-async fn open(call: &Call, plan: &Plan) -> Result<Tab, Failure> {
-    let (gateway, market, ask) = (&call.gateway, &call.market, &call.ask);
-    let principal = call.admitted.key.principal();
-    let payer = (principal.account, principal.key);
-    let amount = most(market, plan, ask)?;
-    let first = (&**market, plan.first());
-    let open = || {
-        let at_ms = gateway.clock.now_ms();
-        Tab::open(&gateway.till, call.id, payer, amount, at_ms, first)
-    };
-    let opened = match open() {
+/// A hold that is to be made.
+struct Opening<'a> {
+    call: &'a Call,
+    plan: &'a mut Plan,
+}
+
+/// Why there is none.
+enum Refused {
+    Till(TillError),
+    Other(Failure),
+}
+
+impl From<Failure> for Refused {
+    fn from(failure: Failure) -> Self {
+        Self::Other(failure)
+    }
+}
+
+impl Refused {
+    const fn by_the_books(&self) -> Option<&Refusal> {
+        match self {
+            Self::Till(TillError::Refused(refusal)) => Some(refusal),
+            _ => None,
+        }
+    }
+
+    /// Whether it would fit once running calls have ended.
+    fn fits_later(&self) -> bool {
+        matches!(self.by_the_books(), Some(Refusal::Exhausted(why)) if why.fits_later())
+    }
+}
+
+type Opened = Result<(Tab, Limit), Refused>;
+
+impl<'a> Opening<'a> {
+    const fn new(call: &'a Call, plan: &'a mut Plan) -> Self {
+        Self { call, plan }
+    }
+
+    async fn open(mut self) -> Result<(Tab, Limit), Failure> {
+        let mut refused = match self.attempt() {
+            Ok(opened) => return Ok(opened),
+            Err(refused) => refused,
+        };
         // A purse that memory does not know is loaded. Credit or a limit may
         // have been raised a moment ago, by a command beside the server:
         // before anyone is refused, look.
-        Err(TillError::Refused(refusal)) if refusal.may_be_stale() => {
-            if refusal.is_unknown() {
-                let loaded = gateway.office.load(&[principal.hash]).await;
-                loaded.map_err(|unavailable| unavailable.failure())?;
-            } else {
-                gateway.office.refresh().await;
-            }
-            open()
+        if let Some(refusal) = refused.by_the_books()
+            && refusal.may_be_stale()
+        {
+            self.look(refusal.is_unknown()).await?;
+            refused = match self.attempt() {
+                Ok(opened) => return Ok(opened),
+                Err(refused) => refused,
+            };
         }
-        opened => opened,
-    };
-    opened.map_err(|error| match &error {
-        TillError::Refused(Refusal::Exhausted(Exhausted {
-            purse: Subject::Account(_),
-            room,
-            ..
-        })) => afford(market, plan, ask, error.failure(), *room),
-        _ => error.failure(),
-    })
-}
-
-/// The most that the call can cost at any of its targets.
-fn most(market: &Market, plan: &Plan, ask: &Ask) -> Result<Nanos, Failure> {
-    let mut most = Nanos::ZERO;
-    for target in plan.targets() {
-        let endpoint = market.endpoint(target);
-        let amount = price::upper_bound(&bound(ask, endpoint), &endpoint.prices, market.markup_ppm)
-            .map_err(|_| unpriced(&endpoint.id))?;
-        most = most.max(amount);
+        if refused.fits_later() {
+            // Boxed: few calls wait, and every call would carry it.
+            refused = match Box::pin(self.wait(refused)).await {
+                Ok(opened) => return Ok(opened),
+                Err(refused) => refused,
+            };
+        }
+        Err(self.failure(refused))
     }
-    Ok(most)
-}
 
-/// Output tokens of one answer that are set aside at first.
-#[must_use]
-pub fn output_first(ask: &Ask, endpoint: &Endpoint) -> u64 {
-    let limit = endpoint
-        .max_output
-        .or(context_length(endpoint))
-        .unwrap_or(OUTPUT_UNKNOWN);
-    match ask.max_output {
-        Some(asked) => asked,
-        None if ask.stream => limit.min(STREAM_OUTPUT_FIRST),
-        None => limit,
+    async fn look(&self, is_unknown: bool) -> Result<(), Failure> {
+        let office = &self.call.gateway.office;
+        if !is_unknown {
+            office.refresh().await;
+            return Ok(());
+        }
+        let loaded = office
+            .load(&[self.call.admitted.key.principal().hash])
+            .await;
+        loaded
+            .map(|_| ())
+            .map_err(|unavailable| unavailable.failure())
     }
-}
 
-/// What is known of the call at one endpoint.
-fn bound<'a>(ask: &'a Ask, endpoint: &Endpoint) -> price::Bounds<'a> {
-    let context_length = context_length(endpoint);
-    let completion_max = output_first(ask, endpoint);
-    let output = ask.needs.output;
-    price::Bounds {
-        prompt: &ask.facts,
-        image_tokens: endpoint.image_tokens,
-        completion_max,
-        choices: ask.answers,
-        context_length,
-        media_output: output.contains(Modality::Image) || output.contains(Modality::Audio),
-        web_searches: 0,
-    }
-}
-
-fn unpriced(endpoint: &str) -> Failure {
-    Failure::new(
-        FailureKind::NotFound,
-        format!("The price of {endpoint} is unknown, so it cannot be billed and is not called."),
-    )
-}
-
-/// OpenRouter's sentence about what would be affordable; clients match on it.
-fn afford(market: &Market, plan: &Plan, ask: &Ask, failure: Failure, available: Nanos) -> Failure {
-    let endpoint = market.endpoint(plan.first());
-    let bound = bound(ask, endpoint);
-    let fits = |tokens: u64| {
-        let less = price::Bounds {
-            completion_max: tokens,
-            ..bound
+    /// Looks again whenever a call of the account has ended.
+    async fn wait(&mut self, mut refused: Refused) -> Opened {
+        let account = self.call.admitted.key.principal().account;
+        let Some(place) = self.call.gateway.waiting.join(account) else {
+            return Err(refused);
         };
-        price::upper_bound(&less, &endpoint.prices, market.markup_ppm)
-            .is_ok_and(|amount| amount <= available)
-    };
-    // The cost grows with the tokens, so halving finds the most that fits.
-    let (mut affordable, mut too_many) = (0, bound.completion_max);
-    while too_many - affordable > 1 {
-        let middle = affordable + (too_many - affordable) / 2;
-        if fits(middle) {
-            affordable = middle;
-        } else {
-            too_many = middle;
+        let deadline = Instant::now() + WAIT;
+        loop {
+            match self.attempt() {
+                Ok(opened) => return Ok(opened),
+                Err(again) => refused = again,
+            }
+            if !refused.fits_later() || timeout_at(deadline, place.turn()).await.is_err() {
+                return Err(refused);
+            }
         }
     }
-    let message = format!(
-        "This request requires more credits, or fewer max_tokens. You requested up to {} tokens, but can only afford {affordable}. To increase, add credits with `bourse credit grant`.",
-        bound.completion_max
-    );
-    Failure {
-        message: message.into(),
-        ..failure
+
+    /// Sets money aside, as much as the limit asks for.
+    fn attempt(&mut self) -> Opened {
+        let limit = match self.call.ask.max_output {
+            Some(asked) => Limit::Asked(asked),
+            None => Limit::Model,
+        };
+        let amount = self.offers().cost(limit)?;
+        let leaving = match limit {
+            Limit::Model => amount.0.saturating_mul(SHARES.saturating_sub(1)),
+            Limit::Asked(_) | Limit::Set(_) => 0,
+        };
+        match self.tab(limit, amount, Nanos(leaving)) {
+            Err(refused) if limit == Limit::Model => match refused.by_the_books() {
+                Some(Refusal::Exhausted(_)) => self.attempt_fair(refused),
+                _ => Err(refused),
+            },
+            tried => tried,
+        }
     }
-    .metadata("provider_name", serde_json::Value::Null)
+
+    /// Sets aside what such answers take, within a fair share.
+    fn attempt_fair(&mut self, refused: Refused) -> Opened {
+        let principal = self.call.admitted.key.principal();
+        let gateway = &self.call.gateway;
+        let at_ms = gateway.clock.now_ms();
+        let books = gateway.till.books();
+        let Some(room) = books.room(principal.account, principal.key, at_ms) else {
+            return Err(refused);
+        };
+        // Whoever cannot be told a limit is asked only where all that it may
+        // say is paid for, if there is anybody else.
+        let (call, free) = (self.call, room.free);
+        self.plan
+            .retain(|target| limit::is_within(call, target, free));
+        let (limit, amount) = self.offers().fair(room)?;
+        self.tab(limit, amount, Nanos::ZERO)
+    }
+
+    fn tab(&self, limit: Limit, amount: Nanos, leaving: Nanos) -> Opened {
+        let call = self.call;
+        let principal = call.admitted.key.principal();
+        let payer = (principal.account, principal.key);
+        let at_ms = call.gateway.clock.now_ms();
+        let first = (&*call.market, self.plan.first());
+        Tab::open(
+            &call.gateway.till,
+            call.id,
+            payer,
+            (amount, leaving),
+            at_ms,
+            first,
+        )
+        .map(|tab| (tab, limit))
+        .map_err(Refused::Till)
+    }
+
+    fn offers(&self) -> Offers<'_> {
+        Offers {
+            call: self.call,
+            plan: self.plan,
+        }
+    }
+
+    fn failure(&self, refused: Refused) -> Failure {
+        let error = match refused {
+            Refused::Till(error) => error,
+            Refused::Other(failure) => return failure,
+        };
+        match &error {
+            TillError::Refused(Refusal::Exhausted(Exhausted {
+                purse: Subject::Account(_),
+                room,
+                ..
+            })) => self.afford(error.failure(), *room),
+            _ => error.failure(),
+        }
+    }
+
+    /// OpenRouter's sentence about what would be affordable; clients match on
+    /// it. Whoever sets no limit asks for all that the model may say.
+    fn afford(&self, failure: Failure, available: Nanos) -> Failure {
+        let offers = self.offers();
+        let asked = self.call.ask.max_output.unwrap_or_else(|| offers.whole());
+        let affordable = offers.affordable(available).min(asked);
+        let message = format!(
+            "This request requires more credits, or fewer max_tokens. You requested up to {asked} tokens, but can only afford {affordable}. To increase, add credits with `bourse credit grant`.",
+        );
+        Failure {
+            message: message.into(),
+            ..failure
+        }
+        .metadata("provider_name", serde_json::Value::Null)
+    }
 }

@@ -38,6 +38,9 @@ pub struct Wanted<'a> {
     pub wishes: &'a Preferences,
     /// What an endpoint must be able to do.
     pub needs: Needs,
+    /// Whether the prompt points to an address that only some providers are
+    /// sent.
+    pub private_url: bool,
     /// What the prompt contains.
     pub facts: &'a PromptFacts,
     /// Uniform in [0, 1).
@@ -128,6 +131,10 @@ impl<'m> Ordering<'m, '_> {
         let mut most = 0;
         for target in self.market.targets_of(resolution.model) {
             if target.way(|way| wanted.endpoint.rank(way)).is_none() {
+                continue;
+            }
+            if wanted.private_url && !target.provider.private_urls {
+                self.excluded.push((Excluded::PrivateUrl, target));
                 continue;
             }
             let endpoint = self.market.endpoint(target);

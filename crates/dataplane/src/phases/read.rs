@@ -1,27 +1,45 @@
 //! What the caller asks: the body is scanned as it arrives, the prompt in it
 //! is neither parsed nor copied. What it means, its endpoint says.
 
+use std::ops::Range;
+
+use bourse_net::{URL_BYTES_MAX, is_public_url};
 use bourse_vocab::Failure;
-use bourse_wire::json::Scanner;
+use bourse_wire::json::{self, Outline, Scanner};
 use bytes::Bytes;
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use http::request::Parts;
 use http_body::Body;
 
 use super::body::{collect, too_large};
+use crate::bodies::Room;
 use crate::endpoints::{Endpoint, Incoming, Scanned};
 use crate::gateway::CallLimits;
 
-/// Reads a request.
+/// How much is looked at of what is too long for an address, to see that it
+/// is data: longer than any scheme and host.
+const DATA_HEAD_BYTES: usize = 512;
+
+/// A request, and what its endpoint need not know of it.
+pub struct Read {
+    /// As its endpoint read it.
+    pub incoming: Incoming,
+    /// Whether it points to an address that only some providers are sent.
+    pub private_url: bool,
+}
+
+/// Reads a request, whose body takes `room`.
 ///
 /// # Errors
-/// What is wrong with it, or that it did not come in time.
+/// What is wrong with it, that it did not come in time, or that there is no
+/// room for it.
 pub async fn read<B>(
     endpoint: &dyn Endpoint,
     head: &Parts,
     body: B,
     limits: &CallLimits,
-) -> Result<Incoming, Failure>
+    room: &mut Room,
+) -> Result<Read, Failure>
 where
     B: Body<Data = Bytes> + Unpin,
     B::Error: std::fmt::Display,
@@ -44,9 +62,44 @@ where
     }
     let mut scanner = Scanner::new();
     let segments = collect(body, limits, |piece| {
+        room.grow(piece.len())?;
         scanner.push(piece).map_err(Failure::from)
     })
     .await?;
     let outline = scanner.finish()?;
-    endpoint.read(head, Scanned { outline, segments })
+    let private_url = points_to_private(&outline, &segments);
+    let incoming = endpoint.read(head, Scanned { outline, segments })?;
+    Ok(Read {
+        incoming,
+        private_url,
+    })
+}
+
+/// Whether a medium is at an address that not everybody could fetch.
+fn points_to_private(outline: &Outline, segments: &[Bytes]) -> bool {
+    let addresses = outline.addresses();
+    let is_private = |place: &Range<usize>| {
+        // With the quotes, which say what the escapes mean.
+        let quoted = place.start.saturating_sub(1)..place.end.saturating_add(1);
+        if quoted.len() > URL_BYTES_MAX {
+            let head = place.start..place.start.saturating_add(DATA_HEAD_BYTES);
+            return !is_base64(&json::raw(segments, &head));
+        }
+        let text = json::raw(segments, &quoted);
+        // What cannot be read here, others may read.
+        let Some(address) = json::text::string(&text) else {
+            return true;
+        };
+        !is_base64(address.as_bytes()) && !is_public_url(&address)
+    };
+    addresses.has_more() || addresses.places().iter().any(is_private)
+}
+
+/// Whether it may be data and cannot be an address, which has a colon or a
+/// dot, nor a path of a file: no picture's base64 begins like one, but for
+/// JPEG's, and no sound's but for MP3's.
+fn is_base64(text: &[u8]) -> bool {
+    let is_digit = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/-_=\\\r\n".contains(byte);
+    let is_path = text.starts_with(b"/") && !text.starts_with(b"/9j/") && !text.starts_with(b"//");
+    !is_path && text.iter().all(is_digit)
 }

@@ -19,6 +19,7 @@ use bourse_vocab::{Bill, Blame, Usage};
 
 use crate::attempts::Attempt;
 use crate::ending::Ending;
+use crate::phases::hold::limit::{self, Limit};
 use crate::relay::Report;
 use crate::running::Running;
 
@@ -91,8 +92,30 @@ impl Running {
         if verdict.end == End::NothingDelivered {
             self.call.gateway.counters.fail(Blame::Upstream);
         }
-        self.record(ended, verdict);
-        (usage, bill)
+        self.learn(&ended);
+        let (account, gateway) = (self.tab.account, &self.call.gateway);
+        // What was paid is what the caller is told that it cost.
+        let paid = self.record(ended, verdict);
+        gateway.waiting.freed(account);
+        let total = paid.unwrap_or(bill.total);
+        (usage, Bill { total, ..bill })
+    }
+
+    /// Notes how long the answer was, if that was the model's doing or ours.
+    fn learn(&self, ended: &Ended<'_>) {
+        let is_whole = matches!(ended.ending, Ending::Complete | Ending::Drained);
+        let (tokens, answers) = (ended.usage.completion, self.call.ask.answers.max(1));
+        if !is_whole || ended.bill.estimated || tokens == 0 {
+            return;
+        }
+        let is_cut = ended.report.finish == Some("length");
+        if is_cut && !matches!(self.limit, Limit::Set(_)) {
+            // The caller's limit says nothing about answers without one.
+            return;
+        }
+        let target = self.target();
+        let sort = limit::sort(&self.call, target);
+        target.lengths.learn(sort, tokens / answers, is_cut);
     }
 
     /// Notes how the attempt that was under way ended. `false` if none was.

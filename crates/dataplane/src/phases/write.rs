@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use bourse_catalog::Endpoint;
-use bourse_vocab::Failure;
+use bourse_vocab::{Failure, Next};
 use bourse_wire::WriteTarget;
 use tokio::sync::Semaphore;
 
@@ -24,38 +24,54 @@ const ASIDE_MAX: usize = 4;
 
 static ASIDE: Semaphore = Semaphore::const_new(ASIDE_MAX);
 
-/// Writes a request for a target.
+/// Writes a request for a target, with `limit` where the caller sets none.
 ///
 /// # Errors
 /// The request cannot be understood, or not be written for this target.
 pub async fn write(
     request: &Arc<dyn ClientRequest>,
     endpoint: &Endpoint,
+    limit: Option<u64>,
     way: &Arc<Way>,
 ) -> Result<Prepared, Failure> {
     if request.bytes() <= INLINE_BYTES_MAX || !request.translates(way) {
         let target = WriteTarget {
             model: &endpoint.upstream_model,
             max_output: endpoint.max_output,
+            limit,
             efforts: way.efforts,
             dialect: &way.dialect,
         };
-        return request.write(way, &target);
+        return request.write(way, &target).and_then(whole);
     }
     // Boxed: few calls need it, and every call would carry it.
-    Box::pin(aside(
+    let written = Box::pin(aside(
         Arc::clone(request),
         Arc::clone(&endpoint.upstream_model),
-        endpoint.max_output,
+        (endpoint.max_output, limit),
         Arc::clone(way),
+    ));
+    written.await.and_then(whole)
+}
+
+/// Refuses a target that cannot be shown all of the conversation: an answer
+/// without a part of the question would look like one to the question. Another
+/// target may take it.
+fn whole(prepared: Prepared) -> Result<Prepared, Failure> {
+    let Some(lost) = prepared.losses.iter().find(|loss| loss.is_content) else {
+        return Ok(prepared);
+    };
+    Err(Failure::invalid(format!(
+        "{}: {}; remove it, or choose a model or provider that takes it",
+        lost.field, lost.reason
     ))
-    .await
+    .next(Next::TryAnother))
 }
 
 async fn aside(
     request: Arc<dyn ClientRequest>,
     model: Arc<str>,
-    max_output: Option<u64>,
+    (max_output, limit): (Option<u64>, Option<u64>),
     way: Arc<Way>,
 ) -> Result<Prepared, Failure> {
     let permit = ASIDE.acquire().await;
@@ -65,6 +81,7 @@ async fn aside(
         let target = WriteTarget {
             model: &model,
             max_output,
+            limit,
             efforts: way.efforts,
             dialect: &way.dialect,
         };

@@ -280,6 +280,7 @@ impl Relay {
                 live.release();
             }
             Step::Broken(failure) => {
+                let failure = running.target().secrets.clean(failure);
                 running.end(&report, Ending::Broke(&failure));
                 told_late(running, &failure);
                 feed.fail(&failure, out);
@@ -300,7 +301,7 @@ fn told_late(running: &Running, failure: &Failure) {
     running.call.gateway.counters.fail(failure.blame);
     tracing::info!(
         id = %running.call.id,
-        message = %failure.message,
+        said = ?failure.message,
         inside = failure.inside.as_deref().unwrap_or(""),
         "a stream broke"
     );

@@ -42,6 +42,8 @@ pub struct Remembered {
     pub latency_ms: u32,
     pub generation_ms: u32,
     pub completion: u64,
+    /// The limit that we set.
+    pub limit: u64,
     pub failure: Option<FailureKind>,
     /// Provider, status, milliseconds to the first content or to giving up,
     /// the provider's id of its answer or of the request.
@@ -155,6 +157,7 @@ fn remember(facts: &Facts<'_>) -> Remembered {
         latency_ms: facts.latency_ms,
         generation_ms: facts.generation_ms,
         completion: counts(facts).1,
+        limit: facts.counts.get(Count::OutputLimit),
         failure: facts.failure,
         attempts: facts
             .attempts

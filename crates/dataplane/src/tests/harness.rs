@@ -33,6 +33,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::books::{Booked, PROMPT_NANOS, booked};
 use super::script::{Answer, Script};
+use crate::bodies::Bodies;
 use crate::clock::Clock;
 use crate::drains::Drains;
 use crate::endpoints;
@@ -62,6 +63,7 @@ pub struct Play {
     answers: Vec<(&'static str, Vec<Answer>)>,
     body: Value,
     leaves: Option<Duration>,
+    wants_metadata: bool,
     setup: Setup,
 }
 
@@ -70,6 +72,7 @@ pub struct Setup {
     /// Whether providers bill to the end, so that they are drained.
     pub drains: bool,
     pub drains_max: usize,
+    pub bodies_bytes_max: usize,
     /// Nano-dollars on the account.
     pub credit: i64,
     pub limits: CallLimits,
@@ -88,9 +91,11 @@ pub fn play() -> Play {
             "messages": [{"role": "user", "content": "Hello there"}],
         }),
         leaves: None,
+        wants_metadata: false,
         setup: Setup {
             drains: false,
             drains_max: 8,
+            bodies_bytes_max: 64 << 20,
             credit: 10_000_000_000,
             limits: CallLimits::default(),
             tells: true,
@@ -141,6 +146,12 @@ impl Play {
 
     pub fn member(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.body[name] = value.into();
+        self
+    }
+
+    /// Asks how the call was routed.
+    pub fn wants_metadata(mut self) -> Self {
+        self.wants_metadata = true;
         self
     }
 
@@ -322,7 +333,9 @@ impl Harness {
             limits: setup.limits,
             counters: Counters::default(),
             clock: Clock::timer(NOW),
+            bodies: Arc::new(Bodies::new(setup.bodies_bytes_max)),
             drains: Arc::new(Drains::new(setup.drains_max)),
+            waiting: Arc::default(),
             stopping: Stopping::default(),
         };
         let script = Script::default();
@@ -380,15 +393,21 @@ impl Harness {
     /// Makes a call; returns what the client saw until it left.
     pub async fn ask(&self, play: &Play) -> Got {
         let mut got = Got::default();
-        let reading = self.read(play.body(), &mut got);
+        let reading = self.read(play.body(), play.wants_metadata, &mut got);
         // A future that is dropped is a client that left.
         let _ = timeout(play.leaves.unwrap_or(PATIENCE), reading).await;
         got
     }
 
-    async fn read(&self, body: String, got: &mut Got) {
+    async fn read(&self, body: String, wants_metadata: bool, got: &mut Got) {
         let began = Instant::now();
-        let request = self.request("/v1/chat/completions", body);
+        let mut request = self.request("/v1/chat/completions", body);
+        if wants_metadata {
+            let enabled = http::HeaderValue::from_static("enabled");
+            request
+                .headers_mut()
+                .insert("x-openrouter-metadata", enabled);
+        }
         let endpoint = endpoints::at("/v1/chat/completions").unwrap();
         let response = call(&self.worker, endpoint, request).await;
         got.status = response.status().as_u16();
@@ -435,6 +454,11 @@ impl Harness {
             .header("authorization", format!("Bearer {}", self.key))
             .body(Full::new(Bytes::from(body)))
             .unwrap()
+    }
+
+    /// Who pays.
+    pub const fn account(&self) -> AccountId {
+        ACCOUNT
     }
 
     /// What is on hold.
@@ -533,6 +557,7 @@ fn market(setup: &Setup, memory: &Memory) -> Market {
             } else {
                 Disconnect::Cancel
             },
+            private_urls: false,
             simulated: false,
         });
     }

@@ -65,49 +65,70 @@ async fn silence_is_not_checkpointed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hold_is_doubled_before_the_answer_outgrows_half_of_it() {
+async fn a_stream_that_goes_on_beyond_its_limit_is_paid_for_by_stretches() {
     let long = "x".repeat(4 * 1024);
     let played = play()
+        .member("max_tokens", 500)
         .one(
             Answer::stream()
-                .times(16, |answer| answer.text(&long))
+                .times(16, |answer| answer.text(&long).wait(ms(10)))
                 .finish()
                 .usage(10, 16 * 1024)
                 .done(),
         )
         .check("settled 10/16384; customer pays one")
         .await;
-    // 4,096 output tokens at first, and 16,384 in the end.
+    // 500 output tokens at first, and then what is missing and eight stretches
+    // of 1,024 tokens more.
     let holds = &played.booked.holds;
-    assert_eq!(holds.len(), 4, "{holds:?}");
-    assert_eq!(holds[1], holds[0], "doubled");
-    assert_eq!(holds[2], 2 * holds[0], "and again");
-    assert_eq!(holds[3], 4 * holds[0], "and again");
+    assert_eq!(holds.len(), 3, "{holds:?}");
+    assert!((16_000_000..20_000_000).contains(&holds[1]), "{holds:?}");
+    assert!(played.booked.is_covered, "{:?}", played.booked);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_hold_that_cannot_be_doubled_grows_by_stretches_until_the_money_is_used_up() {
-    // 4,096 output tokens are set aside at first. There is money for 7,600,
-    // which is not enough to double that.
+async fn no_stream_is_cut_while_money_is_left() {
+    // A thousand output tokens are set aside at first, and the provider does
+    // not care. There is money for 7,600.
     let piece = "x".repeat(400);
     let stream = |pieces| {
-        play().setup(|setup| setup.credit = 15_200_000).one(
-            Answer::stream()
-                .times(pieces, |answer| answer.text(&piece).wait(ms(10)))
-                .finish()
-                .usage(10, 100 * pieces as u64)
-                .done(),
-        )
+        play()
+            .member("max_tokens", 1_000)
+            .setup(|setup| setup.credit = 15_200_000)
+            .one(
+                Answer::stream()
+                    .times(pieces, |answer| answer.text(&piece).wait(ms(10)))
+                    .finish()
+                    .usage(10, 100 * pieces as u64)
+                    .done(),
+            )
     };
-    let played = stream(65).check("settled 10/6500; customer pays one").await;
+    let played = stream(74).check("settled 10/7400; customer pays one").await;
     assert!(played.booked.is_covered, "{:?}", played.booked.holds);
     assert_eq!(played.got.error(), None);
-    // What does not suffice ends the stream when less than a stretch is left.
+    // The stream ends with the last of the money, not before.
     let played = stream(80).play().await;
     assert_eq!(played.got.error(), Some(402));
-    assert!(played.booked.is_covered, "{:?}", played.booked.holds);
     let delivered = *played.booked.checkpoints.last().unwrap();
-    assert!((6_600..=7_600).contains(&delivered), "{delivered}");
+    assert!((7_500..=7_700).contains(&delivered), "{delivered}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn texts_of_long_words_do_not_outgrow_the_limit_that_their_provider_keeps() {
+    // A hundred tokens of six bytes each are 150 by our count. The purse has
+    // the money for a hundred.
+    let played = play()
+        .member("max_tokens", 100)
+        .setup(|setup| setup.credit = 330_000)
+        .one(
+            Answer::stream()
+                .times(100, |answer| answer.text("sixsix").wait(ms(10)))
+                .cut(),
+        )
+        .check("settled ~/100; customer pays one")
+        .await;
+    assert_eq!(played.booked.holds.len(), 1, "{:?}", played.booked.holds);
+    assert!(played.booked.is_covered, "{:?}", played.booked);
 }
 
 #[tokio::test(start_paused = true)]
@@ -124,6 +145,7 @@ async fn hidden_thoughts_are_checkpointed_and_extend_the_hold() {
     let long = "x".repeat(4 * 1024);
     let played = play()
         .hides_thoughts()
+        .member("max_tokens", 500)
         .one(
             Answer::stream()
                 .times(6, |answer| answer.thought(&long).wait(ms(10)))

@@ -122,11 +122,13 @@ async fn an_error_event_after_content_breaks_the_stream() {
 
 #[tokio::test(start_paused = true)]
 async fn a_stream_that_outgrows_the_money_is_paid_as_far_as_it_came() {
-    // The hold is 4,096 output tokens at first, of 2,000 nano-dollars each.
+    // The hold is a thousand output tokens at first, of 2,000 nano-dollars
+    // each, and the provider does not care.
     let long = "x".repeat(4_096);
     // Each piece is 1,024 tokens; what has reached the client when the money
     // is looked at next is the house's.
     let played = play()
+        .member("max_tokens", 1_000)
         .setup(|setup| setup.credit = 9_000_000)
         .one(
             Answer::stream()

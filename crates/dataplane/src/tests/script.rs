@@ -25,7 +25,12 @@ pub struct Answer {
     status: u16,
     headers: Vec<(&'static str, String)>,
     steps: VecDeque<Step>,
+    /// How many tokens it has to say, all but a few of them hidden thoughts.
+    wants: Option<u64>,
 }
+
+/// All that the model of the tests can say: its window.
+pub const WINDOW: u64 = 100_000;
 
 #[derive(Clone)]
 enum Step {
@@ -47,6 +52,49 @@ impl Answer {
             status,
             headers: vec![("content-type", content_type.to_owned())],
             steps: VecDeque::new(),
+            wants: None,
+        }
+    }
+
+    /// One that thinks out of sight, takes so long, and says as many tokens as
+    /// it wants to and is allowed to.
+    pub fn obedient(wants: u64, takes: Duration) -> Self {
+        let mut answer = Self::stream().wait(takes);
+        answer.wants = Some(wants);
+        answer
+    }
+
+    /// What it is for a request.
+    fn for_request(self, body: &[u8]) -> Self {
+        let Some(wants) = self.wants else {
+            return self;
+        };
+        let asked: serde_json::Value = serde_json::from_slice(body).unwrap();
+        let limit = asked["max_tokens"].as_u64().unwrap_or(WINDOW);
+        let tokens = wants.min(limit);
+        let reason = if wants > limit { "length" } else { "stop" };
+        let usage = json!({"prompt_tokens": 20, "completion_tokens": tokens,
+            "total_tokens": 20 + tokens,
+            "completion_tokens_details": {"reasoning_tokens": tokens - 1}});
+        if asked["stream"] == true {
+            let last = json!({"id": "up-1", "object": "chat.completion.chunk", "model": "m",
+                "choices": [], "usage": usage});
+            return self
+                .text("hi")
+                .finish_as(reason)
+                .send(format!("data: {last}\n\n"))
+                .done();
+        }
+        let whole = Self::reply(&json!({
+            "id": "up-whole",
+            "choices": [{"index": 0, "finish_reason": reason,
+                "message": {"role": "assistant", "content": "hi"}}],
+            "usage": usage,
+        }));
+        Self {
+            headers: whole.headers,
+            steps: self.steps.into_iter().chain(whole.steps).collect(),
+            ..self
         }
     }
 
@@ -228,6 +276,7 @@ pub struct Script(Arc<Mutex<State>>);
 struct State {
     answers: HashMap<String, VecDeque<Answer>>,
     seen: Vec<(String, Fate)>,
+    bodies: Vec<Vec<u8>>,
 }
 
 impl Script {
@@ -250,6 +299,15 @@ impl Script {
     /// Who was called, in order.
     pub fn called(&self) -> Vec<String> {
         self.seen().into_iter().map(|(host, _)| host).collect()
+    }
+
+    /// What the providers were asked, in order.
+    pub fn bodies(&self) -> Vec<serde_json::Value> {
+        let state = self.lock();
+        let bodies = state.bodies.iter();
+        bodies
+            .map(|body| serde_json::from_slice(body).unwrap())
+            .collect()
     }
 
     /// What became of the last request.
@@ -304,10 +362,13 @@ impl Upstream for Script {
     async fn send(
         &self,
         origin: &Origin,
-        _: &OutgoingRequest,
+        asked: &OutgoingRequest,
         deadlines: &Deadlines,
     ) -> Result<Response, NetError> {
+        let body = asked.body().concat();
         let (answer, request) = self.begin(&origin.authority());
+        let answer = answer.for_request(&body);
+        self.lock().bodies.push(body);
         if let Some(kind) = answer.unreachable {
             return Err(request.fails(kind, false));
         }

@@ -3,6 +3,7 @@
 use bourse_policy::{Calendar, Limit, Spent, SpentByDay};
 use bourse_vocab::Nanos;
 
+use super::Room;
 use super::refusal::{Exhausted, Subject};
 use super::windows::AllWindows;
 
@@ -181,9 +182,10 @@ impl Purse {
     }
 
     /// The least that a bound leaves to calls that begin on a day.
-    pub(super) fn least_room(&self, on: &Calendar) -> Option<Nanos> {
-        let rooms = self.bounds.iter().map(|bound| self.room(bound, on).0);
-        rooms.min()
+    pub(super) fn least_room(&self, on: &Calendar) -> Option<Room> {
+        let rooms = self.bounds.iter().map(|bound| self.room(bound, on));
+        let least = rooms.min_by_key(|(free, _)| *free);
+        least.map(|(free, held)| Room { free, held })
     }
 
     /// Whether `needed` more may be set aside for a call that begins on a

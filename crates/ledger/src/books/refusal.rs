@@ -1,5 +1,7 @@
 //! Why money cannot be set aside, and how a caller hears of it.
 
+use std::time::Duration;
+
 use bourse_policy::Period;
 use bourse_vocab::{AccountId, Failure, FailureKind, KeyId, Nanos};
 
@@ -70,19 +72,35 @@ impl std::fmt::Display for Exhausted {
     }
 }
 
+/// When a caller whose running calls hold the money should ask again: calls
+/// end within some seconds, and the call has waited before it was refused.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
+
 impl Exhausted {
+    /// Whether it would fit if every running call ended and paid nothing.
+    #[must_use]
+    pub fn fits_later(&self) -> bool {
+        self.room.saturating_add(self.held) >= self.needed
+    }
+
     /// As the caller is told: 402 with the reason, in the members that
     /// OpenRouter documents (limits, October 2026).
     fn failure(&self) -> Failure {
         // With running calls out of the way it would have fitted: waiting
         // helps. Otherwise it never fits.
-        let fits_later = self.room.saturating_add(self.held) >= self.needed;
+        let fits_later = self.fits_later();
         let reason = if fits_later {
             "in_flight_budget_exhausted"
         } else {
             "weight_exceeds_budget"
         };
-        Failure::new(FailureKind::PaymentRequired, self.to_string())
+        let failure = Failure::new(FailureKind::PaymentRequired, self.to_string());
+        let failure = if fits_later {
+            failure.retry_after(RETRY_AFTER)
+        } else {
+            failure
+        };
+        failure
             .metadata("reason", reason)
             .metadata("limit_source", self.purse.source())
             .metadata("remedy_hint", self.purse.remedy())

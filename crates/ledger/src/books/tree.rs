@@ -10,6 +10,7 @@ use std::collections::hash_map::Entry;
 use bourse_policy::{Calendar, Limit, Spent, SpentByDay, day_of};
 use bourse_vocab::{AccountId, GenerationId, KeyId, Nanos};
 
+use super::Room;
 use super::purse::{Credit, Purse};
 use super::refusal::{Exhausted, Refusal, Subject};
 
@@ -132,18 +133,35 @@ impl Tree {
         }
     }
 
-    /// Sets money aside for a call, if every purse has it.
+    /// What a key may have set aside for another call.
+    pub(super) fn room(&mut self, key: KeyId, at_ms: u64) -> Option<Room> {
+        let at = *self.keys.get(&key)?;
+        let on = self.calendar(day_of(at_ms));
+        let mut least: Option<Room> = None;
+        self.change(at, |purse| {
+            let room = purse.least_room(&on);
+            if let Some(room) = room.filter(|room| least.is_none_or(|least| room.free < least.free))
+            {
+                least = Some(room);
+            }
+        });
+        least
+    }
+
+    /// Sets money aside for a call, if every purse has it, and `leaving` so
+    /// much beside.
     pub(super) fn hold(
         &mut self,
         key: KeyId,
         id: GenerationId,
-        amount: Nanos,
+        (amount, leaving): (Nanos, Nanos),
         at_ms: u64,
     ) -> Result<(), Refusal> {
         let purse = *self.keys.get(&key).ok_or(Refusal::UnknownKey)?;
         let day = day_of(at_ms);
         let on = self.calendar(day);
-        self.check(purse, amount, &on).map_err(Refusal::Exhausted)?;
+        self.check(purse, amount.saturating_add(leaving), &on)
+            .map_err(Refusal::Exhausted)?;
         self.open(
             id,
             Running {
@@ -229,8 +247,8 @@ impl Tree {
         let mut paid = charge;
         if charge > call.amount {
             self.change(call.purse, |purse| {
-                let room = purse.least_room(&on).unwrap_or(charge);
-                paid = paid.min(room.saturating_add(call.amount));
+                let free = purse.least_room(&on).map_or(charge, |room| room.free);
+                paid = paid.min(free.saturating_add(call.amount));
             });
             paid = paid.max(call.amount);
         }

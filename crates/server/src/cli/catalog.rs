@@ -209,8 +209,11 @@ fn confirmed(changes: usize) -> Result<bool, Error> {
 }
 
 fn read(list: &List, old: &RawCatalog) -> Result<(RawCatalog, usize), Error> {
-    let text = if list.from.starts_with("https://") || list.from.starts_with("http://") {
+    let text = if list.from.starts_with("https://") {
         fetch(&list.from)?
+    } else if list.from.contains("://") {
+        // Whoever is on the way could set every price.
+        return Err(format!("{}: only https URLs are fetched", list.from).into());
     } else {
         std::fs::read_to_string(&list.from).map_err(|error| format!("{}: {error}", list.from))?
     };

@@ -34,6 +34,7 @@ pub(super) fn resolve(
         format: section.format(raw),
         http2: section.http2(raw),
         on_disconnect: section.on_disconnect(raw),
+        private_urls: raw.private_urls.unwrap_or(false),
     })
 }
 

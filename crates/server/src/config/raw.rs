@@ -36,6 +36,9 @@ pub struct RawConfig {
 pub struct RawServer {
     /// Address and port. Default `127.0.0.1:8787`.
     pub listen: Option<String>,
+    /// Names under which the server is called, without ports; `*` for any.
+    /// Default: any, or on a loopback address none but `localhost`.
+    pub hosts: Option<Vec<String>>,
     /// Directory of everything durable. Default `data`.
     pub data_dir: Option<String>,
     /// Data-plane threads. Default: one for each core but one.
@@ -45,10 +48,16 @@ pub struct RawServer {
     pub head_timeout_ms: Option<u64>,
     /// The longest silence inside a request's body. Default 30 s.
     pub body_timeout_ms: Option<u64>,
+    /// The least that must come of a request's body, in bytes a second.
+    /// Default 1024.
+    pub body_rate_min: Option<u64>,
     /// The longest a client may read nothing of its answer. Default 60 s.
     pub write_timeout_ms: Option<u64>,
     /// The most a request body may hold, in bytes. Default 32 MiB.
     pub body_bytes_max: Option<usize>,
+    /// The most that all request bodies in memory may hold together, in
+    /// bytes. Default: 256 MiB, or two of the longest if these are more.
+    pub bodies_bytes_max: Option<usize>,
     /// How long running calls may take to end once the server is told to
     /// stop. Default 60 s.
     pub stop_timeout_ms: Option<u64>,
@@ -153,6 +162,9 @@ pub struct RawProvider {
     pub http2: Option<String>,
     /// `cancel` or `drain` the answer when the client has left.
     pub on_disconnect: Option<String>,
+    /// Hands addresses of this network, and of files, that callers put into
+    /// prompts to the provider. Default: such a prompt is not sent to it.
+    pub private_urls: Option<bool>,
     /// Leaves the provider out.
     pub disabled: Option<bool>,
 }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use bourse_dataplane::bodies::BODIES_BYTES_MAX;
 use bourse_dataplane::drains::DRAINS_MAX;
 use bourse_store::DatabaseUrl;
 
@@ -14,12 +15,22 @@ use super::{
     CallLimits, Config, ConfigErrors, Durability, Environment, RawConfig, RawUrls, deadlines,
     provider,
 };
+use crate::worker::head;
 
 /// Where the server listens unless configuration says otherwise.
 const LISTEN: &str = "127.0.0.1:8787";
 /// The most a request body may hold unless configuration says otherwise.
 /// Twice the largest image that providers take, with room for a long prompt.
 const BODY_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// All bodies together hold at least so many of the longest: a part of the
+/// room is for short ones.
+const BODIES_LONGEST_MIN: usize = 2;
+/// The least that must come of a body, in bytes a second: a modem's rate.
+const BODY_RATE_MIN: u64 = 1_024;
+/// The highest least rate: what a mobile phone can be expected to send.
+const BODY_RATE_MIN_MAX: u64 = 1 << 20;
+/// Names of one server; each is compared with every request's.
+const HOSTS_MAX: usize = 256;
 /// Most threads of the data plane: more than any machine has cores to give.
 const WORKERS_MAX: usize = 256;
 /// The highest markup: ten times the price.
@@ -71,6 +82,7 @@ pub(super) fn resolve(raw: &RawConfig, environment: &Environment) -> Result<Conf
         .collect();
     let config = Config {
         listen: listen(&raw.server, &mut problems),
+        hosts: hosts(&raw.server, &mut problems),
         data_dir: PathBuf::from(raw.server.data_dir.as_deref().unwrap_or("data")),
         database: database(&raw.database, environment, &mut problems),
         workers: workers(&raw.server, &mut problems),
@@ -125,6 +137,22 @@ fn listen(raw: &RawServer, problems: &mut Vec<String>) -> SocketAddr {
     })
 }
 
+fn hosts(raw: &RawServer, problems: &mut Vec<String>) -> Option<Vec<String>> {
+    let names = raw.hosts.as_ref()?;
+    if names.len() > HOSTS_MAX {
+        problems.push(format!("server.hosts: at most {HOSTS_MAX} names"));
+    }
+    for name in names {
+        // The whole of it: a port would never match.
+        if name != head::ANY_HOST && head::name(name) != Some(name) {
+            problems.push(format!(
+                "server.hosts: `{name}` is neither a name without a port nor \"*\""
+            ));
+        }
+    }
+    Some(names.clone())
+}
+
 fn workers(raw: &RawServer, problems: &mut Vec<String>) -> usize {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     // One core is left to the journal, the database and the control plane.
@@ -147,6 +175,21 @@ fn limits(raw: &RawConfig, problems: &mut Vec<String>) -> CallLimits {
             "server.body_bytes_max: {body_bytes_max} is not between 1024 and 1073741824"
         ));
     }
+    let least = body_bytes_max.saturating_mul(BODIES_LONGEST_MIN);
+    let bodies_bytes_max = server
+        .bodies_bytes_max
+        .unwrap_or_else(|| BODIES_BYTES_MAX.max(least));
+    if bodies_bytes_max < least {
+        problems.push(format!(
+            "server.bodies_bytes_max: {bodies_bytes_max} is less than twice server.body_bytes_max, {least}"
+        ));
+    }
+    let body_rate_min = server.body_rate_min.unwrap_or(BODY_RATE_MIN);
+    if body_rate_min > BODY_RATE_MIN_MAX {
+        problems.push(format!(
+            "server.body_rate_min: {body_rate_min} is not between 0 and {BODY_RATE_MIN_MAX}"
+        ));
+    }
     let drains_max = server.drains_max.unwrap_or(DRAINS_MAX);
     if drains_max > DRAINS_ALLOWED_MAX {
         problems.push(format!(
@@ -157,6 +200,8 @@ fn limits(raw: &RawConfig, problems: &mut Vec<String>) -> CallLimits {
     let mut read = |limit: &TimeLimit, given| limit.read(given, problems);
     CallLimits {
         body_bytes_max,
+        bodies_bytes_max,
+        body_rate_min,
         drains_max,
         deadlines,
         head_timeout: read(&HEAD, server.head_timeout_ms),

@@ -11,6 +11,7 @@ use super::{CallLimits, Config};
 pub fn waiting(running: &Config, new: &Config) -> Vec<&'static str> {
     let mut rows = vec![
         ("server.listen", running.listen != new.listen),
+        ("server.hosts", running.hosts != new.hosts),
         ("server.data_dir", running.data_dir != new.data_dir),
         ("database.url", running.database != new.database),
         ("server.workers", running.workers != new.workers),
@@ -29,10 +30,12 @@ pub fn waiting(running: &Config, new: &Config) -> Vec<&'static str> {
         .collect()
 }
 
-fn limits(running: &CallLimits, new: &CallLimits) -> [(&'static str, bool); 13] {
+fn limits(running: &CallLimits, new: &CallLimits) -> [(&'static str, bool); 15] {
     // Taken apart, so that a new limit cannot be forgotten here.
     let CallLimits {
         body_bytes_max,
+        bodies_bytes_max,
+        body_rate_min,
         deadlines,
         head_timeout,
         body_timeout,
@@ -54,6 +57,14 @@ fn limits(running: &CallLimits, new: &CallLimits) -> [(&'static str, bool); 13] 
         (
             "server.body_bytes_max",
             body_bytes_max != running.body_bytes_max,
+        ),
+        (
+            "server.bodies_bytes_max",
+            bodies_bytes_max != running.bodies_bytes_max,
+        ),
+        (
+            "server.body_rate_min",
+            body_rate_min != running.body_rate_min,
         ),
         (
             "server.head_timeout_ms",

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
+use bourse_dataplane::bodies::Bodies;
 use bourse_dataplane::clock::{Clock, now_ms};
 use bourse_dataplane::drains::Drains;
 use bourse_dataplane::gateway::{CallLimits, Counters, Gateway, Stopping};
@@ -26,7 +27,7 @@ use crate::config::{Config, Durability};
 use crate::first_start::{self, FirstKeys};
 use crate::market::{self, Providers};
 use crate::store_watcher::StoreWatcher;
-use crate::worker::{self, Service, Stop};
+use crate::worker::{self, Hosts, Service, Stop};
 use crate::{presence, reload, simulated};
 
 /// The server has its address, and refuses connections. A port that is
@@ -146,7 +147,9 @@ impl Recovered {
             limits: limits(config),
             counters: Counters::default(),
             clock: Clock::System,
+            bodies: Arc::new(Bodies::new(config.limits.bodies_bytes_max)),
             drains: Arc::new(Drains::new(config.limits.drains_max)),
+            waiting: Arc::default(),
             stopping: Stopping::default(),
         });
         Ok(Built {
@@ -216,8 +219,9 @@ impl Ready {
             say_taken_over,
         ));
         let clients = clients(config.workers, &built.egress)?;
+        let control = crate::control::router(&gateway, &watcher, &store);
         let is_local = config.listen.ip().is_loopback();
-        let control = crate::control::router(&gateway, &watcher, &store, is_local);
+        let hosts = Hosts::new(config.hosts.as_deref(), is_local);
         let file_watcher = reload::watch(
             config_path,
             &config,
@@ -230,6 +234,7 @@ impl Ready {
             worker: Worker::new(&gateway, client),
             control: control.clone(),
             control_runtime: tokio::runtime::Handle::current(),
+            hosts: hosts.clone(),
             head_timeout: config.limits.head_timeout,
             write_timeout: config.limits.write_timeout,
             stop_timeout: config.limits.stop_timeout,
@@ -277,6 +282,7 @@ fn limits(config: &Config) -> CallLimits {
     let given = &config.limits;
     CallLimits {
         body_bytes_max: given.body_bytes_max,
+        body_rate_min: given.body_rate_min,
         deadlines: given.deadlines,
         body_timeout: given.body_timeout,
         ..CallLimits::default()

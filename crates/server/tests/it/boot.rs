@@ -162,6 +162,62 @@ fn refused(output: &Output) -> String {
     said
 }
 
+/// Whatever the shell of whoever starts it allows.
+#[test]
+fn the_data_directory_is_its_users_alone_under_any_umask_and_after_an_upgrade() {
+    use std::os::unix::fs::PermissionsExt as _;
+    fn modes(path: &Path, found: &mut Vec<(PathBuf, u32)>) {
+        let mode = std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        found.push((path.to_owned(), mode));
+        if path.is_dir() {
+            for entry in std::fs::read_dir(path).unwrap() {
+                modes(&entry.unwrap().path(), found);
+            }
+        }
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let config = configured(dir.path(), "127.0.0.1:0");
+    let data = dir.path().join("data");
+    let check = || {
+        let mut found = Vec::new();
+        modes(&data, &mut found);
+        for (path, mode) in &found {
+            let wanted = if path.is_dir() { 0o700 } else { 0o600 };
+            assert_eq!(mode & !wanted, 0, "{}: {mode:o}", path.display());
+        }
+        found.len()
+    };
+    let start = || {
+        let program = bourse();
+        let mut shell = std::process::Command::new("sh");
+        shell
+            .env_clear()
+            .args(["-c", "umask 000; exec \"$0\" serve --config \"$1\""]);
+        shell.arg(program.get_program()).arg(&config);
+        Server::run(&mut shell)
+    };
+    let mut server = start();
+    let key = printed(&server, "API key");
+    chat(&server, &key).answer();
+    assert!(check() >= 5);
+    server.stop();
+    // As a release before left it.
+    let mut found = Vec::new();
+    modes(&data, &mut found);
+    for (path, mode) in found {
+        let wide = std::fs::Permissions::from_mode(mode | 0o055);
+        std::fs::set_permissions(&path, wide).unwrap();
+    }
+    let mut server = start();
+    check();
+    assert!(
+        server.log().contains("other users could read"),
+        "{}",
+        server.log()
+    );
+    server.stop();
+}
+
 #[test]
 fn a_second_server_is_refused_and_changes_nothing() {
     let dir = tempfile::tempdir().unwrap();

@@ -214,7 +214,7 @@ impl Conn {
     /// Sends a request with a body of a known length.
     pub fn request(&mut self, method: &str, path: &str, headers: &str, body: &[u8]) {
         let head = format!(
-            "{method} {path} HTTP/1.1\r\nhost: test\r\n{headers}content-length: {}\r\n\r\n",
+            "{method} {path} HTTP/1.1\r\nhost: localhost\r\n{headers}content-length: {}\r\n\r\n",
             body.len()
         );
         self.send(&[head.as_bytes(), body].concat());

@@ -219,7 +219,7 @@ fn clients_that_leave_in_the_middle_of_their_own_request_leave_nothing_behind() 
         let mut conn = exchange.connect();
         let body = ask(json!({})).to_string();
         let head = format!(
-            "POST /api/v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\ncontent-length: {}\r\n\r\n{body}",
+            "POST /api/v1/chat/completions HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\ncontent-length: {}\r\n\r\n{body}",
             exchange.key,
             body.len()
         );

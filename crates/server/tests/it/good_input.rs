@@ -13,7 +13,7 @@ fn a_client_that_asks_before_it_sends_a_body_is_told_to_go_on() {
     let mut conn = exchange.connect();
     let body = ask(json!({})).to_string();
     let head = format!(
-        "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\nexpect: 100-continue\r\ncontent-length: {}\r\n\r\n",
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\nexpect: 100-continue\r\ncontent-length: {}\r\n\r\n",
         exchange.key,
         body.len()
     );
@@ -66,6 +66,7 @@ fn nothing_of_the_callers_reaches_the_provider_but_the_request() {
     );
     let body = ask(json!({
         "seed": 7, "stop": ["END"], "unknown_to_us": {"kept": true},
+        "chat_template_kwargs": {"kept": true},
         "session_id": "s-1", "models": ["acme/chat"],
     }))
     .to_string();
@@ -94,8 +95,9 @@ fn nothing_of_the_callers_reaches_the_provider_but_the_request() {
     let got: Value = serde_json::from_str(&entry.body.unwrap()).unwrap();
     assert_eq!(got["model"], "cheap-model");
     assert_eq!(got["seed"], 7);
-    assert_eq!(got["unknown_to_us"]["kept"], true);
-    for ours in ["provider", "models", "session_id"] {
+    assert_eq!(got["chat_template_kwargs"]["kept"], true);
+    // What is on no list may cost money that nothing here would see.
+    for ours in ["provider", "models", "session_id", "unknown_to_us"] {
         assert!(got[ours].is_null(), "{got}");
     }
     exchange.close();

@@ -22,11 +22,13 @@ mod exchange;
 mod money_math;
 
 mod bad_input;
+mod bodies;
 mod boot;
 mod chaos;
 mod disconnect;
 mod failover;
 mod good_input;
+mod heads;
 mod media;
 mod money;
 mod postgres;

@@ -4,7 +4,7 @@
 use bourse_sim::Script;
 use serde_json::{Value, json};
 
-use crate::exchange::{CHEAP, Exchange, Provider, Setup, eventually, script};
+use crate::exchange::{CHEAP, DEAR, Exchange, Provider, Setup, eventually, script};
 use crate::money_math::{charge, cost, nanos};
 
 /// A model that takes everything, with a context of 128,000 tokens.
@@ -39,6 +39,61 @@ fn exchange(usd: &'static str, fields: Value) -> Exchange {
         setup.models.insert("acme/chat", MODEL);
         setup.provider(Provider::new("cheap", CHEAP, script(fields)));
     })
+}
+
+/// The providers of these tests are on a loopback address: those that an
+/// operator runs at home would fetch what is only there.
+#[test]
+fn a_private_address_in_a_part_goes_to_no_provider_unless_the_operator_allows_it() {
+    let private = [
+        "file:///etc/passwd",
+        "http://127.0.0.1:8000/x.png",
+        "http://169.254.169.254/latest/meta-data/",
+        "http:\\/\\/10.0.0.1\\/x.png",
+        "\\u0068ttp://localhost/x.png",
+        "http://2130706433/x.png",
+    ];
+    let escaped = |url: &str, name: &str| {
+        let part = if name == "file" {
+            format!(r#"{{"type":"file","file":{{"filename":"a","file_data":"{url}"}}}}"#)
+        } else {
+            format!(r#"{{"type":"image_url","image_url":{{"url":"{url}"}}}}"#)
+        };
+        format!(
+            r#"{{"model":"acme/chat","max_tokens":5,"messages":[{{"role":"user","content":[{part}]}}]}}"#
+        )
+    };
+    let exchange = exchange("10", json!({}));
+    for url in private {
+        for name in ["image_url", "file"] {
+            let said = exchange
+                .raw(escaped(url, name).as_bytes())
+                .error_message(400);
+            assert!(said.contains("address"), "{url}: {said}");
+        }
+    }
+    assert!(exchange.attempts().is_empty());
+    exchange
+        .raw(escaped("https://example.com/x.png", "image_url").as_bytes())
+        .answer();
+    exchange
+        .raw(escaped("data:image/png;base64,AAAA", "image_url").as_bytes())
+        .answer();
+    exchange.close();
+
+    let exchange = Exchange::start(|setup: &mut Setup| {
+        setup.models.insert("acme/chat", MODEL);
+        let mut allowed = Provider::new("cheap", CHEAP, script(json!({})));
+        allowed.provider_toml = "private_urls = true\n".to_owned();
+        setup
+            .provider(Provider::new("dear", DEAR, Script::default()))
+            .provider(allowed);
+    });
+    for url in private {
+        exchange.raw(escaped(url, "image_url").as_bytes()).answer();
+    }
+    assert_eq!(exchange.attempts(), ["cheap"; 6]);
+    exchange.close();
 }
 
 #[test]

@@ -94,3 +94,87 @@ fn neither_log_nor_error_nor_journal_contains_a_key() {
     assert!(!files.contains("Hello there"), "a prompt on disk");
     exchange.close();
 }
+
+/// A key without a prefix that anybody knows, in every spelling in which
+/// providers and the proxies before them quote it, in every member that is
+/// passed on, refused and broken off.
+#[test]
+fn a_key_without_a_known_prefix_is_repeated_in_no_spelling() {
+    const PLAIN: &str = "Q7ZtLm+x2/Vb_K4wRnE8-ydHs0";
+    /// `user:` and the key, the key alone, in base64, and in an address.
+    const SPELLINGS: [&str; 5] = [
+        PLAIN,
+        "dXNlcjpRN1p0TG0reDIvVmJfSzR3Um5FOC15ZEhzMA==",
+        "UTdadExtK3gyL1ZiX0s0d1JuRTgteWRIczA=",
+        "Q7ZtLm%2Bx2%2FVb_K4wRnE8-ydHs0",
+        "Q7ZtLm%2bx2%2fVb_K4wRnE8-ydHs0",
+    ];
+    let exchange = Exchange::start(|setup| {
+        setup.env = vec![("BOURSE_LOG__LEVEL", "debug")];
+        let mut first = Provider::new("cheap", CHEAP, script(json!({})));
+        first.provider_toml = format!("api_key = \"{PLAIN}\"\n");
+        setup.provider(first);
+    });
+    let mut shown = Vec::new();
+    for spelling in SPELLINGS {
+        for (message, code) in [
+            (
+                format!("Wrong key {spelling}, see your account"),
+                "bad".to_owned(),
+            ),
+            ("Wrong".to_owned(), format!("invalid_{spelling}")),
+        ] {
+            for fault in [
+                json!({"error_status": 400}),
+                json!({"error_status": 422}),
+                json!({"error_status": 500}),
+                json!({"error_after_tokens": 3, "token_ms": 1}),
+            ] {
+                let mut fields = fault;
+                fields["error_message"] = json!(message);
+                fields["error_code"] = json!(code);
+                exchange.sim.set_provider_script("cheap", script(fields));
+                shown.push(exchange.chat(json!({})).text());
+                shown.push(exchange.open(&streamed(json!({}))).receive().text());
+            }
+        }
+    }
+    let log = exchange.server.log();
+    assert!(log.contains("an attempt failed") && log.contains("a stream broke"));
+    for secret in SPELLINGS.map(|spelling| spelling.trim_end_matches('=')) {
+        for part in [secret, &secret[..14], &secret[secret.len() - 14..]] {
+            assert!(!log.contains(part), "in the log: {part}");
+            for text in &shown {
+                assert!(!text.contains(part), "in a reply: {text}");
+            }
+        }
+    }
+    exchange.close();
+}
+
+#[test]
+fn a_providers_sentence_makes_no_line_of_its_own_in_the_log() {
+    let exchange = Exchange::single(script(json!({
+        "error_after_tokens": 3, "token_ms": 1,
+        "error_message": "gone\r\n2026-01-01T00:00:00Z WARN bourse: forged\u{1b}[31m\u{2028}too",
+    })));
+    exchange.open(&streamed(json!({}))).receive();
+    let log = crate::exchange::eventually("the stream to be logged", || {
+        let log = exchange.server.log();
+        log.contains("a stream broke").then_some(log)
+    });
+    assert!(
+        !log.lines().any(|line| line.starts_with("2026-01-01")),
+        "{log}"
+    );
+    let forged = log.lines().find(|line| line.contains("forged")).unwrap();
+    assert!(
+        forged.contains("a stream broke") && forged.contains("too"),
+        "{forged}"
+    );
+    assert!(
+        !log.contains('\u{1b}') && !log.contains('\u{2028}'),
+        "{log}"
+    );
+    exchange.close();
+}

@@ -72,10 +72,13 @@ counts! {
     Documents = 18, "documents";
     /// Tool calls in the answer.
     ToolCalls = 19, "tool_calls";
+    /// The limit on output tokens that the gateway set, where the caller set
+    /// none and the money did not reach for all that the model may say.
+    OutputLimit = 20, "output_limit";
 }
 
 /// One more than the highest number of a kind.
-const SLOTS: usize = 20;
+const SLOTS: usize = 21;
 
 /// The counts of one call. Those that nobody counted are zero, and a zero is
 /// not written down.

@@ -25,6 +25,7 @@ fn target(model: &str) -> WriteTarget<'_> {
     WriteTarget {
         model,
         max_output: None,
+        limit: None,
         efforts: bourse_vocab::chat::Efforts::default(),
         dialect: &Dialect::PLAIN,
     }

@@ -24,6 +24,7 @@ fn write(request: &Request, model: &str) -> (Value, Vec<Loss>) {
     let target = WriteTarget {
         model,
         max_output: Some(65_536),
+        limit: None,
         efforts: bourse_vocab::chat::Efforts::default(),
         dialect: &Dialect::PLAIN,
     };
@@ -145,6 +146,7 @@ fn a_result_without_a_call_names_the_field() {
     let target = WriteTarget {
         model: "gemini-3.8-flash",
         max_output: None,
+        limit: None,
         efforts: bourse_vocab::chat::Efforts::default(),
         dialect: &Dialect::PLAIN,
     };
@@ -166,6 +168,7 @@ fn a_model_that_takes_no_prefill_says_so() {
         let target = WriteTarget {
             model,
             max_output: None,
+            limit: None,
             efforts: bourse_vocab::chat::Efforts::default(),
             dialect: &Dialect::PLAIN,
         };
@@ -758,5 +761,27 @@ proptest! {
         let (body, _) = write(&request, "gemini-2.0-flash");
         let back = Gemini.read_request(body.to_string().as_bytes()).unwrap();
         prop_assert_eq!(back.messages, request.messages);
+    }
+}
+
+#[test]
+fn the_gateways_limit_is_written_where_the_caller_set_none() {
+    for (asked, expected) in [(None, 700), (Some(9_000), 9_000)] {
+        let request = Request {
+            max_tokens: asked,
+            ..crate::openai_chat::OpenAiChat
+                .read_request(br#"{"model":"m","messages":[{"role":"user","content":"hi"}]}"#)
+                .unwrap()
+        };
+        let target = WriteTarget {
+            model: "gemini-3.8-flash",
+            max_output: Some(65_536),
+            limit: Some(700),
+            efforts: bourse_vocab::chat::Efforts::default(),
+            dialect: &Dialect::PLAIN,
+        };
+        let written = Gemini.write_request(&request, &target).unwrap();
+        let body = bourse_vocab::json::parse(&written.body).unwrap();
+        assert_eq!(body["generationConfig"]["maxOutputTokens"], json!(expected));
     }
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use bourse_vocab::PromptFacts;
 use bytes::Bytes;
 
-use super::prompt::Prompt;
+use super::prompt::{Addresses, Prompt};
 use super::{Features, Kind};
 
 /// One member of the outermost object. Offsets count from the beginning
@@ -75,12 +75,25 @@ impl Outline {
         self.features
     }
 
+    /// Whether some tool on offer does not plainly say that it is a function
+    /// or a custom one, which the client runs.
+    #[must_use]
+    pub const fn has_other_tools(&self) -> bool {
+        self.prompt.has_other_tools()
+    }
+
     /// What the prompt contains, in numbers. `written` is how many bytes
     /// those members have together that a model may read; `segments` are
     /// the scanned pieces, in which the sizes of pictures are looked up.
     #[must_use]
     pub fn facts(&self, written: u64, segments: &[Bytes]) -> PromptFacts {
         self.prompt.facts(written, segments)
+    }
+
+    /// Where the addresses of media are that are elsewhere.
+    #[must_use]
+    pub const fn addresses(&self) -> &Addresses {
+        &self.prompt.addresses
     }
 
     /// Offset just behind the opening brace.

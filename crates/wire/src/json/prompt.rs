@@ -16,6 +16,40 @@ use super::features::Marker;
 use super::kind::Kind;
 use super::segments::Cursor;
 
+/// Addresses whose place is remembered: more than any provider takes.
+pub const ADDRESSES_MAX: usize = 1_024;
+
+/// Where the addresses of media are that a provider would have to fetch, or
+/// that it may take for such: byte ranges of JSON strings without their
+/// quotes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Addresses {
+    places: Vec<Range<usize>>,
+    has_more: bool,
+}
+
+impl Addresses {
+    /// The first [`ADDRESSES_MAX`].
+    #[must_use]
+    pub fn places(&self) -> &[Range<usize>] {
+        &self.places
+    }
+
+    /// Whether there are more.
+    #[must_use]
+    pub const fn has_more(&self) -> bool {
+        self.has_more
+    }
+
+    fn add(&mut self, place: Range<usize>) {
+        if self.places.len() < ADDRESSES_MAX {
+            self.places.push(place);
+        } else {
+            self.has_more = true;
+        }
+    }
+}
+
 /// Which part of the request is being read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Part {
@@ -50,6 +84,7 @@ pub(super) struct Prompt {
     /// Pictures whose size can be looked for: their place among the facts,
     /// and where their base64 is.
     pictures: Vec<(usize, Range<usize>)>,
+    pub(super) addresses: Addresses,
     part: Part,
     watched: Watched,
     /// How many brackets are open inside the watched one; 0: none.
@@ -62,7 +97,14 @@ pub(super) struct Prompt {
     /// What the last part said that it is, and how deep its members are.
     said_kind: Option<MediumKind>,
     said_depth: u32,
+    /// Tools that say that they are functions, or custom.
+    plain_tools: u32,
+    /// A member of a tool is spelled in a way that readers may fold.
+    odd_tool: bool,
 }
+
+/// Depth of the members of one tool: `{"tools":[{"type":…`.
+const TOOL_DEPTH: u32 = 3;
 
 impl Prompt {
     /// A member of the outermost object begins.
@@ -89,14 +131,17 @@ impl Prompt {
         marker
     }
 
-    /// A member further inside begins.
+    /// A member further inside begins; `depth` brackets are open around it.
     #[inline]
-    pub(super) fn name(&mut self, name: &[u8]) -> Marker {
+    pub(super) fn name(&mut self, name: &[u8], depth: u32) -> Marker {
         match self.part {
             Part::Elsewhere => Marker::None,
             Part::Tools => {
                 if name == b"cache_control" {
                     self.mark();
+                }
+                if depth == TOOL_DEPTH {
+                    return self.tool_member(name);
                 }
                 Marker::None
             }
@@ -115,6 +160,20 @@ impl Prompt {
                 }
             },
         }
+    }
+
+    fn tool_member(&mut self, name: &[u8]) -> Marker {
+        if name == b"type" {
+            return Marker::ToolKind;
+        }
+        let is_plain = |byte: &u8| byte.is_ascii_lowercase() || *byte == b'_';
+        self.odd_tool |= !name.iter().all(is_plain);
+        Marker::None
+    }
+
+    /// Whether some tool does not plainly say that it is one of the client's.
+    pub(super) const fn has_other_tools(&self) -> bool {
+        self.odd_tool || self.plain_tools != self.facts.tools
     }
 
     fn mark(&mut self) {
@@ -156,6 +215,10 @@ impl Prompt {
     pub(super) fn value(&mut self, marker: Marker, head: &[u8], range: Range<usize>, depth: u32) {
         match marker {
             Marker::Type => self.kind_of_part(head, depth),
+            Marker::ToolKind => {
+                let is_plain = matches!(head, b"function" | b"custom");
+                self.plain_tools = self.plain_tools.saturating_add(u32::from(is_plain));
+            }
             Marker::Part(Slot::Text) => self.facts.texts.add(range),
             Marker::Part(slot) => self.text_of_medium(slot, head, range, depth),
             Marker::None | Marker::Role | Marker::Name | Marker::CallId | Marker::Thought(_) => {}
@@ -181,14 +244,29 @@ impl Prompt {
             Slot::Medium(Some(kind)) if !inside => {
                 self.flush();
                 self.medium = Medium::new(Some(kind));
+                self.remember(head, &range);
                 self.address(head, range);
                 self.count();
             }
-            Slot::Medium(_) | Slot::Url | Slot::Data if inside => self.address(head, range),
+            Slot::Medium(_) | Slot::Url if inside => {
+                self.remember(head, &range);
+                self.address(head, range);
+            }
+            Slot::Data if inside => self.address(head, range),
             Slot::Upload if inside => self.medium.upload(),
             Slot::Detail if inside => self.medium.detail(head),
             Slot::Mime if inside => self.medium.mime(head),
             _ => {}
+        }
+    }
+
+    /// Remembers what may be the address of something elsewhere.
+    fn remember(&mut self, head: &[u8], range: &Range<usize>) {
+        let is_data = head
+            .get(..5)
+            .is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"data:"));
+        if !is_data {
+            self.addresses.add(range.clone());
         }
     }
 

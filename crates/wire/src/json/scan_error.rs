@@ -43,6 +43,9 @@ pub enum ScanErrorKind {
     /// A name is spelled with escapes.
     #[error("the name of a top-level member must be written without escapes")]
     EscapedName,
+    /// A name has a character that no eye sees.
+    #[error("the name of a top-level member has a control character")]
+    ControlInName,
     /// A name is too long.
     #[error("the name of a top-level member is longer than {KEY_BYTES_MAX} bytes")]
     LongName,

@@ -3,8 +3,6 @@
 //! Offsets are added without a check: none is beyond the end of a text that
 //! is in memory, and a check costs three instructions a byte.
 
-use memchr::memchr;
-
 use super::duplicates::refuse_duplicates;
 use super::features::{Marker, Place};
 use super::limits::{KEY_BYTES_MAX, MEMBERS_MAX, NESTING_MAX};
@@ -483,8 +481,12 @@ impl Scanner {
         }
         self.state = State::Colon;
         if self.depth == 1 {
-            if memchr(b'\\', content).is_some() {
-                return Err(self.error(ScanErrorKind::EscapedName, at));
+            if let Some(odd) = content.iter().find(|byte| **byte < b' ' || **byte == b'\\') {
+                let kind = match odd {
+                    b'\\' => ScanErrorKind::EscapedName,
+                    _ => ScanErrorKind::ControlInName,
+                };
+                return Err(self.error(kind, at));
             }
             if content.len() > KEY_BYTES_MAX {
                 return Err(self.error(ScanErrorKind::LongName, at));
@@ -506,7 +508,7 @@ impl Scanner {
         };
         self.marker = self.outline.features.name(content, place);
         if self.marker == Marker::None {
-            self.marker = self.outline.prompt.name(content);
+            self.marker = self.outline.prompt.name(content, self.depth);
         }
         Ok(())
     }

@@ -81,6 +81,11 @@ fn a_member_that_is_there_twice_is_refused_by_name() {
 #[test]
 fn an_escaped_name_is_refused_at_the_top_only() {
     assert_eq!(refused(r#"{"mod\u0065l":"a"}"#), ScanErrorKind::EscapedName);
+    assert_eq!(
+        refused("{\"model\u{1}\":\"a\"}"),
+        ScanErrorKind::ControlInName
+    );
+    assert_eq!(refused("{\"mo\ndel\":\"a\"}"), ScanErrorKind::ControlInName);
     assert!(scan(br#"{"a":{"mod\u0065l":1}}"#).is_ok());
 }
 

@@ -59,6 +59,9 @@ pub fn no_candidates(
     if let Some(failure) = too_large(market, model, wanted, excluded, &reasons) {
         return failure;
     }
+    if let [Excluded::PrivateUrl] = *reasons {
+        return private_url();
+    }
     let (code, message) = match reasons.as_slice() {
         [] => ("no_endpoints", no_endpoints(market, model)),
         [Excluded::Training | Excluded::Retention, ..] => (
@@ -116,6 +119,13 @@ fn too_large(
         }
         _ => None,
     }
+}
+
+/// Everybody could serve it, and nobody is sent what it points to.
+fn private_url() -> Failure {
+    Failure::invalid(
+        "messages: a picture or file is at an address that no provider is sent: only http and https URLs of public hosts are, without user names. Send its data instead, as a data: URL.",
+    )
 }
 
 fn names(reasons: &[Excluded]) -> Vec<&'static str> {
@@ -261,6 +271,7 @@ mod tests {
             http2: Http2::Never,
             on_disconnect: Disconnect::Cancel,
             simulated: false,
+            private_urls: false,
         };
         let setups = if is_configured {
             vec![setup]

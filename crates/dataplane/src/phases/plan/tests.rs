@@ -60,6 +60,7 @@ fn market(among: &[&str]) -> Market {
         base_url: format!("http://{name}.example/v1"),
         http2: Http2::Never,
         on_disconnect: Disconnect::Cancel,
+        private_urls: false,
         simulated: false,
     });
     let catalog = Snapshot::build(RawCatalog::default(), &[overlay])
@@ -96,6 +97,7 @@ fn order(
                 text_bytes: 10,
                 max_output: None,
             },
+            private_url: false,
             facts: &PromptFacts::default(),
             random: 0.0,
             now_ms: 1_000,

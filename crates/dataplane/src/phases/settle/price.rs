@@ -6,10 +6,11 @@ use std::sync::Arc;
 use bourse_ledger::price::{self, Charge};
 use bourse_vocab::{Usage, UsageReport};
 
-use crate::phases::hold::{OUTPUT_UNKNOWN, prompt_estimate};
+use crate::phases::hold::limit::OUTPUT_UNKNOWN;
+use crate::phases::hold::prompt_estimate;
 use crate::relay::Report;
 use crate::running::Running;
-use crate::tariff::{Tariff, charge, estimate};
+use crate::tariff::{self, Tariff, charge, estimate};
 
 /// How many times what its endpoint is listed to read or say a model is
 /// believed to have read or said: lists are old or wrong, counters that run
@@ -23,7 +24,7 @@ impl Running {
     /// What was used, as far as can be counted here. Input that the provider
     /// has counted already (Anthropic's does so first) is not guessed.
     pub(super) fn estimate(&self, report: &Report) -> Usage {
-        let counted = report.delivered().tokens();
+        let counted = tariff::within(report.delivered().tokens(), self.output_max());
         estimate(&report.usage, self.prompt_estimate(), counted)
     }
 
@@ -55,6 +56,7 @@ impl Running {
             images: u64::from(self.call.ask.facts.images.count()),
             prompt: self.prompt_estimate(),
             completion_max: self.believable_max().1,
+            limit: self.output_max(),
         }
     }
 
@@ -62,6 +64,7 @@ impl Running {
     /// is what the provider has reported.
     #[must_use]
     pub fn worth(&self, told: &UsageReport, tokens: u64) -> (Usage, Charge) {
+        let tokens = tariff::within(tokens, self.output_max());
         let usage = estimate(told, self.prompt_estimate(), tokens);
         (usage, self.price(&usage))
     }

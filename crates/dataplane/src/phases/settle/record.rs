@@ -14,7 +14,8 @@ use crate::running::Running;
 
 impl Running {
     /// Writes the end of the call into the journal.
-    pub(super) fn record(&self, ended: Ended<'_>, verdict: Verdict<'_>) {
+    /// Returns what was paid, where that is known.
+    pub(super) fn record(&self, ended: Ended<'_>, verdict: Verdict<'_>) -> Option<Nanos> {
         let mut facts = self.facts(&ended, &verdict);
         // Prices by which nobody is charged are no part of the record.
         if !verdict.costs.is_empty() || verdict.charge != Nanos::ZERO {
@@ -30,7 +31,7 @@ impl Running {
                 costs: verdict.costs,
                 possible: verdict.possible,
                 facts,
-            });
+            })
         } else {
             self.tab.void(&Voiding {
                 id,
@@ -41,6 +42,7 @@ impl Running {
                 possible: verdict.possible,
                 facts,
             });
+            Some(Nanos::ZERO)
         }
     }
 
@@ -55,6 +57,7 @@ impl Running {
         let first_dispatch = self.attempts.first().map(|first| first.dispatched_ms);
         let (latency_ms, generation_ms) = self.spans(ended.at_ms);
         let media = call.ask.facts.media().into();
+        let limit = self.limit.set_for(market.endpoint(target));
         Facts {
             model,
             provider: &target.provider.slug,
@@ -78,7 +81,9 @@ impl Running {
                 nonsense: report.usage.nonsense,
             },
             failure: failure_of(ended),
-            counts: Counts::from(ended.usage).with(Count::MediaIn, media),
+            counts: Counts::from(ended.usage)
+                .with(Count::MediaIn, media)
+                .with(Count::OutputLimit, limit.unwrap_or(0)),
             upstream_prompt: bill.upstream_prompt,
             upstream_completion: bill.upstream_completion,
             cache_discount: self.cache_discount(&ended.usage),

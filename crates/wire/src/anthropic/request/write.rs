@@ -97,7 +97,7 @@ impl Writer<'_> {
     fn thinking(&mut self, target: &WriteTarget<'_>, unthought: bool) -> Option<&'static str> {
         let given = Given {
             model: self.model,
-            max_tokens: self.request.max_tokens,
+            max_tokens: target.limit_of(self.request.max_tokens),
             max_output: target.max_output,
             forced_tool: self.forced_tool(),
             unthought,
@@ -298,7 +298,8 @@ impl Writer<'_> {
                 let before = blocks.len();
                 blocks.retain(|block| kind(block) == Some("text"));
                 if blocks.len() < before {
-                    self.lose(&path, "Anthropic's system prompt is text only");
+                    let reason = "Anthropic's system prompt is text only";
+                    self.losses.push(Loss::content(path, reason));
                 }
                 system.append(&mut blocks);
                 continue;
@@ -420,7 +421,8 @@ impl Writer<'_> {
                     value,
                 } => tools.push(value.clone()),
                 Tool::Opaque { format, .. } => {
-                    self.lose(&path, &format!("only {format} has this tool"));
+                    let reason = format!("only {format} has this tool");
+                    self.losses.push(Loss::content(path, reason));
                 }
             }
         }

@@ -374,6 +374,7 @@ fn thinking(
                 efforts: bourse_vocab::chat::Efforts::default(),
                 model,
                 max_output,
+                limit: None,
                 dialect: &Dialect::PLAIN,
             },
         )
@@ -673,6 +674,7 @@ fn a_dialect_takes_members_out_and_renames_them() {
             &WriteTarget {
                 model: "kimi-k2",
                 max_output: Some(8192),
+                limit: None,
                 efforts: bourse_vocab::chat::Efforts::default(),
                 dialect: &dialect,
             },
@@ -741,5 +743,38 @@ fn thinking_does_not_begin_in_the_middle_of_a_tool_loop() {
         let (body, losses) = write(&request, model);
         assert_eq!(body.get("thinking").is_some(), thinks, "{model}");
         assert_eq!(losses.contains(&"reasoning".to_owned()), !thinks, "{model}");
+    }
+}
+
+#[test]
+fn the_gateways_limit_is_written_where_the_caller_set_none() {
+    for (asked, thinks, expected) in [
+        (None, false, 2_700),
+        // Thoughts are inside the limit.
+        (None, true, 2_700),
+        (Some(9_000), false, 9_000),
+    ] {
+        let request = Request {
+            max_tokens: asked,
+            reasoning: thinks.then(|| bourse_vocab::chat::ReasoningRequest {
+                effort: Some(bourse_vocab::chat::Effort::Max),
+                ..Default::default()
+            }),
+            ..crate::openai_chat::OpenAiChat
+                .read_request(br#"{"model":"m","messages":[{"role":"user","content":"hi"}]}"#)
+                .unwrap()
+        };
+        let with_limit = WriteTarget {
+            max_output: Some(64_000),
+            limit: Some(2_700),
+            ..target("claude-sonnet-4-5")
+        };
+        let written = Anthropic.write_request(&request, &with_limit).unwrap();
+        let body = bourse_vocab::json::parse(&written.body).unwrap();
+        assert_eq!(body["max_tokens"], json!(expected));
+        if thinks {
+            let budget = body["thinking"]["budget_tokens"].as_u64().unwrap();
+            assert!(budget < expected, "{budget}");
+        }
     }
 }

@@ -30,10 +30,12 @@ pub fn write(
         losses,
     };
     config.sampling();
-    config.limits(target.max_output);
+    config.limits(target);
     config.format();
     config.modalities();
-    let limit = config.request.max_tokens.or(target.max_output);
+    let limit = target
+        .limit_of(config.request.max_tokens)
+        .or(target.max_output);
     let thinking = thinking::config(
         request.reasoning.as_ref(),
         model.thinking,
@@ -120,9 +122,9 @@ impl Config<'_> {
         }
     }
 
-    fn limits(&mut self, max_output: Option<u64>) {
+    fn limits(&mut self, target: &WriteTarget<'_>) {
         let request = self.request;
-        let limit = match (request.max_tokens, max_output) {
+        let limit = match (target.limit_of(request.max_tokens), target.max_output) {
             (Some(asked), Some(most)) if asked > most => {
                 self.lose("max_tokens", "cut to the model's limit");
                 Some(most)

@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::check::{check, needs_value};
 use crate::dialect::parameters::{Check, Param, Params};
-use crate::dialect::thinking;
+use crate::dialect::{members, thinking, tools};
 use crate::fields::{Fields, Path};
 use crate::json::{self, Features, Kind, Member, Outline, text};
 
@@ -30,7 +30,7 @@ pub struct Envelope {
     pub facts: Box<PromptFacts>,
     /// The parameters that were sent and are not `null`.
     pub params: Params,
-    /// Names of members that the gateway does not know; they are passed on.
+    /// Names of members that are no parameter; dialects say who is sent them.
     pub unknown: Vec<String>,
     /// Whole numbers that are written as if they were none, such as `256.0`:
     /// where they are in the outline, and their digits.
@@ -79,7 +79,10 @@ impl Envelope {
                 written = written.saturating_add(member.value.len());
             }
             match param {
-                None => unknown.push(name.to_owned()),
+                None => {
+                    members::check(name, &json::raw(segments, &member.value))?;
+                    unknown.push(name.to_owned());
+                }
                 Some(_) if member.kind == Kind::Null => {}
                 Some(param) => {
                     let rule = param.check();
@@ -121,6 +124,7 @@ impl Envelope {
             transforms: None,
         };
         envelope.check_conversation(segments)?;
+        envelope.check_tools(segments)?;
         envelope.fill(segments)?;
         Ok(envelope)
     }
@@ -236,6 +240,22 @@ impl Envelope {
                 Ok(())
             }
         }
+    }
+
+    /// Refuses tools that a provider would run. The scanner has seen whether
+    /// all are functions, which nearly all are.
+    fn check_tools(&self, segments: &[Bytes]) -> Result<(), Failure> {
+        if self.outline.has_other_tools()
+            && let Some(list) = self.raw(Param::Tools, segments)
+        {
+            tools::check_list(&list)?;
+        }
+        for param in [Param::ToolChoice, Param::FunctionCall] {
+            if let Some(choice) = self.value(param, segments).filter(Value::is_object) {
+                tools::check_choice(param.name(), &choice)?;
+            }
+        }
+        Ok(())
     }
 
     fn fill(&mut self, segments: &[Bytes]) -> Result<(), Failure> {

@@ -196,7 +196,7 @@ impl<'a> Request<'a> {
         if self.envelope.stream && self.dialect.stream_usage == StreamUsage::OnRequest {
             self.splice.set("stream_options", ASK_FOR_USAGE.as_bytes());
         }
-        if let Some(max_tokens) = self.envelope.max_tokens {
+        if let Some(max_tokens) = target.limit_of(self.envelope.max_tokens) {
             let name = self.dialect.max_tokens.name();
             self.splice.set(name, max_tokens.to_string());
         }
@@ -211,7 +211,7 @@ impl<'a> Request<'a> {
             json::parse(&crate::json::raw(segments, &member.value)).ok()
         };
         let given = thinking::Given {
-            limit: envelope.max_tokens.or(target.max_output),
+            limit: target.limit_of(envelope.max_tokens).or(target.max_output),
             efforts: target.efforts,
             own: &own,
         };

@@ -42,7 +42,7 @@ pub fn write(request: &Request, target: &WriteTarget<'_>) -> Result<Written, Fai
     body.sampling(&request.sampling);
     body.put_some(
         target.dialect.max_tokens.name(),
-        request.max_tokens.as_ref(),
+        target.limit_of(request.max_tokens).as_ref(),
     );
     if let Some(reasoning) = &request.reasoning {
         body.reasoning(reasoning, request, target);
@@ -124,10 +124,10 @@ impl<'a> Body<'a> {
         for (index, tool) in request.tools.iter().enumerate() {
             match tool {
                 Tool::Opaque { format, .. } if *format != Format::OpenAiChat => {
-                    self.lose(
+                    self.losses.push(Loss::content(
                         format!("tools[{index}]"),
                         format!("a tool of {format} has no equal in OpenAI's chat format"),
-                    );
+                    ));
                 }
                 Tool::Function { cache: Some(_), .. } if self.dialect.cache == CacheMarks::None => {
                     self.lose(
@@ -222,7 +222,7 @@ impl<'a> Body<'a> {
         let extras = self.extras;
         let own = |name: &str| extras?.get(name).cloned();
         let given = thinking::Given {
-            limit: request.max_tokens.or(target.max_output),
+            limit: target.limit_of(request.max_tokens).or(target.max_output),
             efforts: target.efforts,
             own: &own,
         };

@@ -14,6 +14,7 @@ fn write(body: Value, dialect: &Dialect) -> (Value, Vec<String>) {
     let target = WriteTarget {
         model: "up",
         max_output: Some(1000),
+        limit: None,
         efforts: bourse_vocab::chat::Efforts::default(),
         dialect,
     };
@@ -317,6 +318,7 @@ fn what_belongs_to_another_format_is_reported() {
     let target = WriteTarget {
         model: "up",
         max_output: None,
+        limit: None,
         efforts: bourse_vocab::chat::Efforts::default(),
         dialect: &Dialect::PLAIN,
     };

@@ -1,0 +1,226 @@
+//! How long an answer may be, who says so, and what that can cost.
+
+use bourse_catalog::{Endpoint, Modality};
+use bourse_ledger::books::Room;
+use bourse_ledger::price;
+use bourse_routing::lengths::{Form, Need, Sort, Thought};
+use bourse_vocab::{Failure, FailureKind, Nanos};
+
+use super::super::plan::Plan;
+use crate::ask::Ask;
+use crate::call::Call;
+use crate::endpoints::Endpoint as ClientEndpoint;
+use crate::market::{Market, Target, context_length};
+
+/// Output tokens of a model whose limit is unknown.
+pub const OUTPUT_UNKNOWN: u64 = 65_536;
+/// A call may hold all that the model can say if it is at most this part of
+/// what the purse has; otherwise it holds what such answers take, and no more
+/// than this part where that is enough for most of them: an eighth, so that a
+/// dozen more calls can begin before the first has ended.
+pub(super) const SHARES: i64 = 8;
+/// The same where nothing of the purse is on hold: nobody has to share yet,
+/// but the next call may come at any time.
+const SHARES_ALONE: i64 = 2;
+
+/// The limit on the output tokens of one answer, and whose it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// The caller's own. It is never lowered.
+    Asked(u64),
+    /// The model's: nobody tells the provider anything.
+    Model,
+    /// Ours: what is set aside pays for no more, so the provider is told.
+    Set(u64),
+}
+
+impl Limit {
+    /// Ours, where the model could say more.
+    #[must_use]
+    pub fn set_for(self, endpoint: &Endpoint) -> Option<u64> {
+        match self {
+            Self::Set(tokens) if tokens < whole(endpoint) => Some(tokens),
+            _ => None,
+        }
+    }
+}
+
+/// All that a model may say in one answer.
+#[must_use]
+pub fn whole(endpoint: &Endpoint) -> u64 {
+    endpoint
+        .max_output
+        .or(context_length(endpoint))
+        .unwrap_or(OUTPUT_UNKNOWN)
+}
+
+/// The most output tokens of one answer of a target.
+#[must_use]
+pub fn output_max(
+    limit: Limit,
+    (market, target): (&Market, &Target),
+    client: &dyn ClientEndpoint,
+) -> u64 {
+    let endpoint = market.endpoint(target);
+    match limit {
+        // Nothing is said beyond the window.
+        Limit::Asked(tokens) => tokens.min(context_length(endpoint).unwrap_or(u64::MAX)),
+        Limit::Set(tokens) if takes_limit(target, client) => tokens.min(whole(endpoint)),
+        Limit::Set(_) | Limit::Model => whole(endpoint),
+    }
+}
+
+fn takes_limit(target: &Target, client: &dyn ClientEndpoint) -> bool {
+    let way = target.way(|way| client.rank(way));
+    way.is_some_and(|way| way.dialect.takes_limit())
+}
+
+/// What sort of answer a call asks for.
+#[must_use]
+pub fn sort(call: &Call, target: &Target) -> Sort {
+    let (market, ask) = (&*call.market, &call.ask);
+    let (endpoint, model) = (market.endpoint(target), market.catalog.model(target.model));
+    let form = if draws(ask, endpoint) {
+        Form::Media
+    } else {
+        ask.form
+    };
+    let thought = match &model.reasoning {
+        Some(_) if !ask.thinking.is_off => Thought::of(ask.thinking.effort),
+        _ => Thought::None,
+    };
+    Sort {
+        streamed: ask.stream,
+        form,
+        thought,
+    }
+}
+
+/// Whether the answer may have pictures or sound: some models draw without
+/// being asked to.
+fn draws(ask: &Ask, endpoint: &Endpoint) -> bool {
+    let media = |of: bourse_catalog::Modalities| {
+        of.contains(Modality::Image) || of.contains(Modality::Audio)
+    };
+    media(ask.needs.output) || media(endpoint.output_modalities)
+}
+
+/// A call and the targets that may answer it.
+#[derive(Clone, Copy)]
+pub(super) struct Offers<'a> {
+    pub call: &'a Call,
+    pub plan: &'a Plan,
+}
+
+/// The most that a call can cost at a target.
+fn cost_at(call: &Call, target: &Target, limit: Limit) -> Result<Nanos, Failure> {
+    let (market, ask) = (&*call.market, &call.ask);
+    let endpoint = market.endpoint(target);
+    let bounds = price::Bounds {
+        prompt: &ask.facts,
+        image_tokens: endpoint.image_tokens,
+        completion_max: output_max(limit, (market, target), call.endpoint),
+        choices: ask.answers,
+        context_length: context_length(endpoint),
+        media_output: draws(ask, endpoint),
+        web_searches: 0,
+    };
+    price::upper_bound(&bounds, &endpoint.prices, market.markup_ppm)
+        .map_err(|_| unpriced(&endpoint.id))
+}
+
+/// Whether a target can be told a limit, or all that it may say is paid for
+/// by an amount.
+pub(super) fn is_within(call: &Call, target: &Target, money: Nanos) -> bool {
+    takes_limit(target, call.endpoint)
+        || cost_at(call, target, Limit::Model).is_ok_and(|cost| cost <= money)
+}
+
+impl<'a> Offers<'a> {
+    /// The most that the call can cost at any of its targets.
+    pub fn cost(&self, limit: Limit) -> Result<Nanos, Failure> {
+        let mut most = Nanos::ZERO;
+        for target in self.plan.targets() {
+            most = most.max(cost_at(self.call, target, limit)?);
+        }
+        Ok(most)
+    }
+
+    /// The most that any target may say.
+    pub fn whole(&self) -> u64 {
+        let endpoints = self.endpoints();
+        endpoints.map(whole).max().unwrap_or(OUTPUT_UNKNOWN)
+    }
+
+    fn endpoints(&self) -> impl Iterator<Item = &'a Endpoint> {
+        let market = &*self.call.market;
+        self.plan.targets().map(|target| market.endpoint(target))
+    }
+
+    /// What such answers take, at whichever target takes most.
+    fn need(&self) -> Need {
+        let mut need = Need {
+            most: 0,
+            nearly_all: 0,
+        };
+        for target in self.plan.targets() {
+            let of = target.lengths.need(sort(self.call, target));
+            need.most = need.most.max(of.most);
+            need.nearly_all = need.nearly_all.max(of.nearly_all);
+        }
+        // Whoever says how much is to be thought gets that much, and the
+        // answer besides.
+        let budget = self.call.ask.thinking.budget.unwrap_or(0);
+        Need {
+            most: need.most.saturating_add(budget),
+            nearly_all: need.nearly_all.saturating_add(budget),
+        }
+    }
+
+    /// The most output tokens that an amount pays for, input included.
+    pub fn affordable(&self, money: Nanos) -> u64 {
+        let fits = |tokens| {
+            let cost = self.cost(Limit::Set(tokens));
+            cost.is_ok_and(|cost| cost <= money)
+        };
+        let whole = self.whole();
+        if fits(whole) {
+            return whole;
+        }
+        // The cost grows with the tokens, so halving finds the most that fits.
+        let (mut affordable, mut too_many) = (0, whole);
+        while too_many.saturating_sub(affordable) > 1 {
+            let middle = affordable.midpoint(too_many);
+            if fits(middle) {
+                affordable = middle;
+            } else {
+                too_many = middle;
+            }
+        }
+        affordable
+    }
+
+    /// The limit of a call that has none, where the purse has no plenty, and
+    /// what it can cost. It may be more than there is.
+    pub fn fair(&self, room: Room) -> Result<(Limit, Nanos), Failure> {
+        let need = self.need();
+        let part = |shares: i64| self.affordable(Nanos(room.free.0 / shares));
+        let wanted = if room.held <= Nanos::ZERO {
+            part(SHARES_ALONE).max(need.nearly_all)
+        } else {
+            part(SHARES).clamp(need.most, need.nearly_all)
+        };
+        // Where there is less, what there is, if that is enough for most.
+        let there = part(1).max(need.most);
+        let tokens = wanted.min(there).min(self.whole());
+        let limit = Limit::Set(tokens);
+        Ok((limit, self.cost(limit)?))
+    }
+}
+
+fn unpriced(endpoint: &str) -> Failure {
+    Failure::new(
+        FailureKind::NotFound,
+        format!("The price of {endpoint} is unknown, so it cannot be billed and is not called."),
+    )
+}

@@ -1,0 +1,330 @@
+//! How long the answers of a model usually are.
+//!
+//! Whoever sets no limit can be answered with all that a model may say, and
+//! most answers are a hundredth of it. Where the money for all of it is not
+//! there, what such answers took before says how much is asked for. Answers
+//! differ by what is asked: streamed or not, in plain text or as a call of a
+//! tool, with how much thinking. Each sort is counted by itself; until there
+//! are enough of one, all that think as much count, and before that a guess.
+//!
+//! Only lengths are kept, of all callers together, and only in memory.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+use bourse_vocab::chat::Effort;
+
+/// What an answer is in, as far as its length depends on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Form {
+    /// Prose.
+    #[default]
+    Text,
+    /// JSON, by a schema or not.
+    Structured,
+    /// Tools are offered: turns of an agent.
+    Tools,
+    /// Pictures or sound.
+    Media,
+}
+
+/// How much a model thinks before it answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Thought {
+    /// Not at all.
+    #[default]
+    None,
+    /// A little.
+    Little,
+    /// As much as it does unasked.
+    Usual,
+    /// A lot.
+    Much,
+}
+
+impl Thought {
+    /// What an effort comes to; `None` is a model that thinks unasked.
+    #[must_use]
+    pub const fn of(effort: Option<Effort>) -> Self {
+        match effort {
+            Some(Effort::None) => Self::None,
+            Some(Effort::Minimal | Effort::Low) => Self::Little,
+            None | Some(Effort::Medium) => Self::Usual,
+            Some(Effort::High | Effort::Xhigh | Effort::Max) => Self::Much,
+        }
+    }
+}
+
+/// A sort of answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Sort {
+    /// Whether it is streamed.
+    pub streamed: bool,
+    /// What it is in.
+    pub form: Form,
+    /// How much is thought.
+    pub thought: Thought,
+}
+
+const FORMS: usize = 4;
+const THOUGHTS: usize = 4;
+/// One for each sort, and one for each amount of thinking.
+const CELLS: usize = 2 * FORMS * THOUGHTS + THOUGHTS;
+
+impl Sort {
+    const fn cell(self) -> usize {
+        ((self.streamed as usize) * FORMS + self.form as usize) * THOUGHTS + self.thought as usize
+    }
+
+    const fn wider_cell(self) -> usize {
+        2 * FORMS * THOUGHTS + self.thought as usize
+    }
+
+    /// What is guessed before anything is known: ordinary answers have some
+    /// hundred tokens and are seldom longer than a page, a picture is 1,300
+    /// to 5,000 (ai.google.dev, image generation, 2026), and thoughts take
+    /// several times what they lead to.
+    const fn guess(self) -> Need {
+        let answer = match self.form {
+            Form::Text | Form::Structured | Form::Tools => 1_024,
+            Form::Media => 8_192,
+        };
+        let thoughts = match self.thought {
+            Thought::None => 0,
+            Thought::Little => 2_048,
+            Thought::Usual => 4_096,
+            Thought::Much => 16_384,
+        };
+        let nearly_all = answer + thoughts;
+        Need {
+            most: nearly_all / 2,
+            nearly_all,
+        }
+    }
+}
+
+/// Tokens that answers of a sort take, thoughts included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Need {
+    /// Three of four take no more.
+    pub most: u64,
+    /// Ninety-nine of a hundred take no more.
+    pub nearly_all: u64,
+}
+
+/// Answers after which a sort is believed to be known.
+const ENOUGH: u32 = 32;
+/// Answers after which older ones count half: a new version of a model talks
+/// otherwise.
+const WINDOW: u32 = 4_096;
+/// Buckets: four to a doubling, from 16 tokens to a million.
+const BUCKETS: usize = 4 * 16;
+const FIRST_BUCKET_LOG2: u32 = 4;
+/// What is added to what was seen, as a divisor: the next answer may be a
+/// little longer than any before it.
+const MARGIN_DIVISOR: u64 = 4;
+
+/// What the answers of one model took, by sort.
+#[derive(Debug)]
+pub struct Lengths {
+    /// Made when first needed: most models are never called.
+    cells: [OnceLock<Box<Histogram>>; CELLS],
+}
+
+impl Default for Lengths {
+    fn default() -> Self {
+        Self {
+            cells: std::array::from_fn(|_| OnceLock::new()),
+        }
+    }
+}
+
+impl Lengths {
+    /// Notes how many tokens one answer took. An answer that our own limit
+    /// cut short would have taken more: it counts as twice as long.
+    pub fn learn(&self, sort: Sort, tokens: u64, is_cut: bool) {
+        let tokens = tokens.saturating_mul(if is_cut { 2 } else { 1 });
+        for cell in [sort.cell(), sort.wider_cell()] {
+            if let Some(cell) = self.cells.get(cell) {
+                cell.get_or_init(Box::default).add(tokens);
+            }
+        }
+    }
+
+    /// What answers of a sort take.
+    #[must_use]
+    pub fn need(&self, sort: Sort) -> Need {
+        [sort.cell(), sort.wider_cell()]
+            .into_iter()
+            .filter_map(|cell| self.cells.get(cell)?.get())
+            .find_map(|histogram| histogram.need())
+            .unwrap_or(sort.guess())
+    }
+}
+
+#[derive(Debug)]
+struct Histogram {
+    counts: [AtomicU32; BUCKETS],
+    all: AtomicU32,
+}
+
+impl Default for Histogram {
+    fn default() -> Self {
+        Self {
+            counts: std::array::from_fn(|_| AtomicU32::new(0)),
+            all: AtomicU32::new(0),
+        }
+    }
+}
+
+/// Where so many tokens are counted.
+fn bucket(tokens: u64) -> usize {
+    let tokens = tokens.max(1 << FIRST_BUCKET_LOG2);
+    let log2 = tokens.ilog2();
+    // The two bits below the highest one say which quarter.
+    let quarter = (tokens >> (log2 - 2)) & 3;
+    let at = u64::from(4 * (log2 - FIRST_BUCKET_LOG2)) + quarter;
+    usize::try_from(at).unwrap_or(BUCKETS).min(BUCKETS - 1)
+}
+
+/// The most tokens that are counted there.
+fn upper_edge(bucket: usize) -> u64 {
+    let (octave, quarter) = (bucket / 4, bucket % 4);
+    ((5 + quarter as u64) << (octave + 2)) - 1
+}
+
+impl Histogram {
+    /// Several workers may count at once; one of them too many or too few
+    /// changes no quantile by more than that.
+    fn add(&self, tokens: u64) {
+        if let Some(count) = self.counts.get(bucket(tokens)) {
+            count.fetch_add(1, Relaxed);
+        }
+        if self.all.fetch_add(1, Relaxed) + 1 >= WINDOW {
+            let mut all = 0;
+            for count in &self.counts {
+                let half = count.load(Relaxed) / 2;
+                count.store(half, Relaxed);
+                all += half;
+            }
+            self.all.store(all, Relaxed);
+        }
+    }
+
+    fn need(&self) -> Option<Need> {
+        let all = self.all.load(Relaxed);
+        (all >= ENOUGH).then(|| Need {
+            most: self.quantile(all, 75),
+            nearly_all: self.quantile(all, 99),
+        })
+    }
+
+    /// So many tokens suffice for so many answers of a hundred.
+    fn quantile(&self, all: u32, of_hundred: u64) -> u64 {
+        let wanted = (u64::from(all) * of_hundred).div_ceil(100);
+        let mut seen = 0;
+        let edge = (0..BUCKETS).find(|at| {
+            let count = self.counts.get(*at).map_or(0, |count| count.load(Relaxed));
+            seen += u64::from(count);
+            seen >= wanted
+        });
+        let edge = upper_edge(edge.unwrap_or(BUCKETS - 1));
+        edge + edge / MARGIN_DIVISOR
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAIN: Sort = Sort {
+        streamed: false,
+        form: Form::Text,
+        thought: Thought::None,
+    };
+
+    #[test]
+    fn every_length_is_counted_below_the_edge_of_its_bucket() {
+        for tokens in (1..200_000).chain([1 << 20, u64::MAX]) {
+            let at = bucket(tokens);
+            assert!(at < BUCKETS, "{tokens}");
+            if at + 1 < BUCKETS {
+                assert!(tokens <= upper_edge(at), "{tokens}");
+            }
+            if at > 0 {
+                assert!(tokens > upper_edge(at - 1), "{tokens}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_sort_is_guessed_until_enough_answers_were_seen() {
+        let lengths = Lengths::default();
+        let guessed = lengths.need(PLAIN);
+        for _ in 1..ENOUGH {
+            lengths.learn(PLAIN, 100, false);
+            assert_eq!(lengths.need(PLAIN), guessed);
+        }
+        lengths.learn(PLAIN, 100, false);
+        let known = lengths.need(PLAIN);
+        assert!((100..=140).contains(&known.nearly_all), "{known:?}");
+        assert_eq!(known.most, known.nearly_all);
+    }
+
+    #[test]
+    fn a_sort_that_was_never_seen_takes_what_others_that_think_as_much_take() {
+        let lengths = Lengths::default();
+        for _ in 0..ENOUGH {
+            lengths.learn(PLAIN, 3_000, false);
+        }
+        let tools = Sort {
+            form: Form::Tools,
+            ..PLAIN
+        };
+        assert_eq!(lengths.need(tools), lengths.need(PLAIN));
+        let thinking = Sort {
+            thought: Thought::Much,
+            ..PLAIN
+        };
+        assert_eq!(lengths.need(thinking), thinking.guess());
+    }
+
+    #[test]
+    fn one_long_answer_of_fifty_is_provided_for() {
+        let lengths = Lengths::default();
+        for n in 0..1_000 {
+            lengths.learn(PLAIN, if n % 50 == 0 { 9_000 } else { 200 }, false);
+        }
+        let need = lengths.need(PLAIN);
+        assert!(need.nearly_all >= 9_000, "{need:?}");
+        assert!(need.most < 300, "{need:?}");
+    }
+
+    #[test]
+    fn limits_that_cut_answers_short_grow() {
+        let lengths = Lengths::default();
+        let mut limit = lengths.need(PLAIN).nearly_all;
+        // Every answer wants 50,000 tokens and gets what there is.
+        let mut rounds = 0;
+        while limit < 50_000 {
+            for _ in 0..ENOUGH {
+                lengths.learn(PLAIN, limit, true);
+            }
+            limit = lengths.need(PLAIN).nearly_all;
+            rounds += 1;
+            assert!(rounds < 10, "{limit}");
+        }
+    }
+
+    #[test]
+    fn what_was_long_ago_is_forgotten() {
+        let lengths = Lengths::default();
+        for _ in 0..WINDOW {
+            lengths.learn(PLAIN, 10_000, false);
+        }
+        for _ in 0..8 * WINDOW {
+            lengths.learn(PLAIN, 100, false);
+        }
+        assert!(lengths.need(PLAIN).nearly_all < 200);
+    }
+}
