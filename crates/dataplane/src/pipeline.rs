@@ -13,6 +13,7 @@ use crate::call::{Call, InFlight, Status};
 use crate::ending::Ending;
 use crate::endpoints::{ClientRequest, Endpoint, Incoming};
 use crate::gateway::Gateway;
+use crate::identity::Caller;
 use crate::phases::exchange::Opened;
 use crate::phases::plan::{Plan, Wanted};
 use crate::phases::{admit, attempt, hold, plan, read};
@@ -90,7 +91,11 @@ where
     let admitted = admit::admit(gateway, &head.headers, started_ms).await?;
     gateway.counters.calls.fetch_add(1, Relaxed);
     let refusing = Refusing::new(gateway, id, &admitted);
-    let Incoming { ask, request } = read::read(endpoint, &head, body, &gateway.limits)
+    let caller = Caller {
+        identity: &gateway.identity,
+        account: admitted.key.principal().account,
+    };
+    let Incoming { ask, request } = read::read(endpoint, &head, body, &gateway.limits, caller)
         .await
         .map_err(|failure| refusing.note(failure, "", ""))?;
     let market = gateway.market.load_full();

@@ -2,7 +2,8 @@
 //!
 //! A member is rejected here only if the vendor answers it with an error:
 //! what a vendor ignores may as well be sent. What is not documented is
-//! [`Dialect::PLAIN`].
+//! [`Dialect::PLAIN`]. Vendors who are strict about members, or who sell their
+//! own models only, are sent none that servers of open models invented.
 
 use bourse_wire::Dialect;
 use bourse_wire::dialect::{
@@ -51,6 +52,8 @@ pub const ENABLE_THINKING: Dialect = Dialect {
 pub const GROQ: Dialect = Dialect {
     max_tokens: MaxTokensName::MaxCompletionTokens,
     rejects: &["logprobs", "logit_bias", "top_logprobs"],
+    accepts: &["reasoning_format"],
+    parts: &[],
     names: false,
     strict_messages: true,
     thoughts: Thoughts::Refused,
@@ -69,6 +72,8 @@ pub const CEREBRAS: Dialect = Dialect {
         "presence_penalty",
         "service_tier",
     ],
+    accepts: &[],
+    parts: &[],
     strict_messages: true,
     thoughts: Thoughts::Refused,
     ..EFFORT
@@ -103,12 +108,23 @@ pub const MISTRAL: Dialect = Dialect {
         "web_search_options",
         "modalities",
     ],
+    accepts: &["prompt_mode", "random_seed", "safe_prompt"],
+    parts: &["document_url", "thinking"],
     names: false,
     strict_messages: true,
     thoughts: Thoughts::Refused,
     call_ids: CallIds::NineAlphanumerics,
     renames: &[("seed", "random_seed")],
     ..EFFORT
+};
+
+/// Plain, with `chat_template_kwargs: {enable_thinking}`: servers of open models
+/// hand it to the model's template, and templates that do not know it ignore
+/// it (docs.vllm.ai, reasoning outputs; docs.sglang.ai, separate reasoning,
+/// 2026).
+pub const TEMPLATE: Dialect = Dialect {
+    reasoning: ReasoningStyle::ChatTemplate,
+    ..Dialect::PLAIN
 };
 
 /// "Context cache" and "Deep thinking" (alibabacloud.com/help/en/model-studio,
@@ -122,6 +138,7 @@ pub const ALIBABA: Dialect = Dialect {
 /// (platform.kimi.ai/docs/api/chat, 2026).
 pub const MOONSHOT: Dialect = Dialect {
     max_tokens: MaxTokensName::MaxCompletionTokens,
+    accepts: &["thinking"],
     ..Dialect::PLAIN
 };
 

@@ -12,11 +12,14 @@ pub struct OpenAi;
 
 /// `max_tokens` is deprecated and refused by reasoning models, its successor
 /// is understood by all; sampling parameters of open models are refused as
-/// unknown.
+/// unknown, and so is every member that the reference does not have
+/// ("Unrecognized request argument").
 static CHAT: Dialect = Dialect {
     max_tokens: MaxTokensName::MaxCompletionTokens,
     reasoning: ReasoningStyle::Unsupported,
     rejects: OPEN_MODELS_ONLY,
+    accepts: &[],
+    parts: &[],
     developer_role: true,
     thoughts: Thoughts::Refused,
     ..Dialect::PLAIN
@@ -46,6 +49,8 @@ const REASONING: Dialect = Dialect {
         "logit_bias",
         "stop",
     ],
+    accepts: &[],
+    parts: &[],
     developer_role: true,
     thoughts: Thoughts::Refused,
     ..Dialect::PLAIN

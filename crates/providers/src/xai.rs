@@ -14,7 +14,11 @@ use crate::provider::{Address, Attempt, Interface, Provider, chat_completions};
 pub struct Xai;
 
 /// Models that do not think.
-static PLAIN: Dialect = Dialect::PLAIN;
+static PLAIN: Dialect = Dialect {
+    accepts: &[],
+    parts: &[],
+    ..Dialect::PLAIN
+};
 
 /// "Argument not supported on this model: presencePenalty": models that think
 /// refuse these (docs.x.ai/docs, reasoning).
@@ -24,6 +28,8 @@ const NOT_WHILE_THINKING: &[&str] = &["presence_penalty", "frequency_penalty", "
 /// and Grok 4.20 (vercel/ai, release notes of @ai-sdk/xai 4.0.8, July 2026).
 static UNGRADED: Dialect = Dialect {
     rejects: NOT_WHILE_THINKING,
+    accepts: &[],
+    parts: &[],
     ..Dialect::PLAIN
 };
 
@@ -32,6 +38,8 @@ static UNGRADED: Dialect = Dialect {
 static GRADED: Dialect = Dialect {
     reasoning: ReasoningStyle::Effort,
     rejects: NOT_WHILE_THINKING,
+    accepts: &[],
+    parts: &[],
     ..Dialect::PLAIN
 };
 

@@ -56,6 +56,8 @@ pub enum Excluded {
     Quantization,
     /// It does not take what goes in, or give what must come out.
     Modality,
+    /// A search is asked for, and it has no price for one.
+    Search,
 }
 
 impl Excluded {
@@ -72,6 +74,7 @@ impl Excluded {
             Self::RequireParameters => "require_parameters",
             Self::Quantization => "quantization",
             Self::Modality => "modality",
+            Self::Search => "web_search_options",
         }
     }
 }
@@ -148,6 +151,9 @@ pub fn check(
     if answer_too_long {
         return Err(Excluded::MaxTokens);
     }
+    if needs.parameters.contains(Parameter::WebSearchOptions) && prices.web_search.is_none() {
+        return Err(Excluded::Search);
+    }
     if wishes.require_parameters && !endpoint.parameters.contains_all(needs.parameters) {
         return Err(Excluded::RequireParameters);
     }
@@ -161,11 +167,16 @@ mod tests {
     use super::*;
 
     fn snapshot(endpoint: &str) -> Snapshot {
+        snapshot_with(&format!(
+            r#","price":{{"prompt":"1","completion":"2"}}{endpoint}"#
+        ))
+    }
+
+    fn snapshot_with(endpoint: &str) -> Snapshot {
         let overlay: Overlay = serde_json::from_str(&format!(
             r#"{{"providers":{{"acme":{{"base_url":"https://acme.example/v1","format":"openai-chat"}}}},
                 "models":[{{"slug":"acme/echo","context_length":1000,"max_output":100,
-                "endpoints":[{{"provider":"acme","upstream_model":"echo",
-                "price":{{"prompt":"1","completion":"2"}}{endpoint}}}]}}]}}"#
+                "endpoints":[{{"provider":"acme","upstream_model":"echo"{endpoint}}}]}}]}}"#
         ))
         .unwrap();
         Snapshot::build(RawCatalog::default(), &[overlay]).unwrap()
@@ -245,6 +256,20 @@ mod tests {
             ..needs()
         };
         assert_eq!(verdict("", &wordy, "{}"), Err(Excluded::MaxTokens));
+    }
+
+    #[test]
+    fn a_search_is_asked_for_only_where_it_has_a_price() {
+        let searching = Needs {
+            parameters: Parameters::of(&[Parameter::WebSearchOptions]),
+            ..needs()
+        };
+        assert_eq!(verdict("", &searching, "{}"), Err(Excluded::Search));
+        let priced = r#","price":{"prompt":"1","completion":"2","web_search":"0.025"}"#;
+        let snapshot = snapshot_with(priced);
+        let endpoint = snapshot.all_endpoints().next().unwrap();
+        let wishes = Preferences::default();
+        assert_eq!(check(endpoint, "acme", &searching, &wishes), Ok(()));
     }
 
     #[test]

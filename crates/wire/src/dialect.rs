@@ -7,10 +7,13 @@
 //! and each rule is written once, in a file of this folder:
 //!
 //! - [`parameters`]: what becomes of a top-level member;
+//! - [`members`]: the same for those that are no parameter of ours;
 //! - [`thinking`]: how a vendor is told to think;
 //! - [`calls`]: ids, numbers and arguments of tool calls;
+//! - [`parts`]: which sorts of parts there are;
 //! - [`media`]: how types of media are spelled;
 //! - [`schema`]: what strict readers want of a tool's schema;
+//! - [`tools`]: which sorts of tools there are;
 //! - [`finish`]: words for the end, and when an answer has ended;
 //! - [`answer`]: what vendors put where a text should be.
 //!
@@ -22,9 +25,12 @@ pub mod answer;
 pub mod calls;
 pub mod finish;
 pub mod media;
+pub mod members;
 pub mod parameters;
+pub mod parts;
 pub mod schema;
 pub mod thinking;
+pub mod tools;
 
 use crate::json::Features;
 
@@ -128,7 +134,9 @@ pub struct Dialect {
     /// Top-level members that the vendor answers with an error; they are
     /// left out and reported as losses.
     pub rejects: &'static [&'static str],
-    /// Top-level members that most vendors do not know, and this one does.
+    /// Top-level members that are no parameter of this API, or that most
+    /// vendors do not know, and that this one is sent. What is on neither
+    /// list is left out and reported as a loss.
     pub accepts: &'static [&'static str],
     /// Top-level members that the vendor spells otherwise: (ours, theirs).
     pub renames: &'static [(&'static str, &'static str)],
@@ -147,6 +155,8 @@ pub struct Dialect {
     /// earlier answers; else the former move to a user's message, and the
     /// latter are left out.
     pub media_anywhere: bool,
+    /// Sorts of parts that are not the format's own, and that the vendor takes.
+    pub parts: &'static [&'static str],
     /// Whether a member of a message that the vendor does not know is
     /// answered with an error. Most ignore it.
     pub strict_messages: bool,
@@ -159,7 +169,7 @@ impl Dialect {
         reasoning: ReasoningStyle::Unsupported,
         stream_usage: StreamUsage::OnRequest,
         rejects: &[],
-        accepts: &[],
+        accepts: members::OPEN_SERVERS,
         renames: &[],
         developer_role: false,
         names: true,
@@ -167,6 +177,7 @@ impl Dialect {
         thoughts: Thoughts::Content,
         call_ids: CallIds::Any,
         media_anywhere: false,
+        parts: parts::OF_OPEN_SERVERS,
         strict_messages: false,
     };
 }
@@ -180,7 +191,8 @@ pub const fn needs_vocabulary(dialect: &Dialect, features: Features) -> bool {
     let odd = features.odd_media_type
         || features.empty_call_id
         || features.odd_arguments
-        || features.message_origin;
+        || features.message_origin
+        || features.other_part;
     let role_or_name = (features.developer_role && !dialect.developer_role)
         || (features.message_name && !dialect.names);
     let marks = match dialect.cache {
@@ -258,6 +270,7 @@ mod tests {
             (seen(|f| f.odd_media_type = true), [true, true, true]),
             (seen(|f| f.empty_call_id = true), [true, true, true]),
             (seen(|f| f.odd_arguments = true), [true, true, true]),
+            (seen(|f| f.other_part = true), [true, true, true]),
         ] {
             for (dialect, expected) in [(&Dialect::PLAIN, plain), (&STRICT, strict), (&RICH, rich)]
             {

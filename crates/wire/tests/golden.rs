@@ -26,7 +26,7 @@ const READY: &[Format] = &[Format::OpenAiChat, Format::Anthropic, Format::Gemini
 const RICH: Dialect = Dialect {
     reasoning: ReasoningStyle::Object,
     developer_role: true,
-    accepts: &["cache_control"],
+    accepts: &["cache_control", "safe_prompt"],
     cache: CacheMarks::CacheControl,
     thoughts: Thoughts::Details,
     media_anywhere: true,

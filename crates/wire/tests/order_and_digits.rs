@@ -77,7 +77,10 @@ fn requests_keep_the_order_of_schemas_and_the_digits_of_arguments() {
                 model: "gemini-3-flash-preview",
                 max_output: None,
                 efforts: bourse_vocab::chat::Efforts::default(),
-                dialect: &Dialect::PLAIN,
+                dialect: &Dialect {
+                    accepts: &["zz_unknown", "aa_unknown"],
+                    ..Dialect::PLAIN
+                },
             };
             let written = codec(to).write_request(&request, &target).unwrap();
             let text = plain(&written.body);

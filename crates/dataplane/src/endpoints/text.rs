@@ -11,6 +11,7 @@ use bourse_routing::filter::Needs;
 use bourse_routing::preferences::Preferences;
 use bourse_vocab::chat::Event;
 use bourse_vocab::{Failure, Format, Operation, PromptFacts};
+use bourse_wire::dialect::members;
 use bourse_wire::json::{self, Kind, Member};
 use bourse_wire::openai_chat::completions;
 use bourse_wire::openai_chat::passthrough::Param;
@@ -21,7 +22,8 @@ use http::request::Parts;
 
 use super::translation::{self, OwnedStamp, Parsed};
 use super::{ClientRequest, Endpoint, Incoming, Prepared, Scanned, WholeReply};
-use crate::ask::{self, Ask, Attribution};
+use crate::ask::{self, Ask, Attribution, Labels};
+use crate::identity::Caller;
 use crate::relay::Feed;
 use crate::way::Way;
 
@@ -43,10 +45,15 @@ impl Endpoint for Text {
         (way.operation == Operation::Chat).then_some(0)
     }
 
-    fn read(&self, head: &Parts, body: Scanned) -> Result<Incoming, Failure> {
+    fn read(&self, head: &Parts, body: Scanned, caller: Caller<'_>) -> Result<Incoming, Failure> {
+        let ask = read(&head.headers, &body)?;
+        let user = caller.user(Some(&ask.attribution.user));
+        let safety = Members(&body).text(Param::SafetyIdentifier.name());
         Ok(Incoming {
-            ask: read(&head.headers, &body)?,
+            ask,
             request: Arc::new(TextRequest {
+                user,
+                safety: caller.user(safety.as_deref()),
                 body,
                 parsed: Parsed::default(),
             }),
@@ -73,6 +80,10 @@ impl Endpoint for Text {
 /// A text completion request that was not parsed yet.
 struct TextRequest {
     body: Scanned,
+    /// The name under which providers are told of the user.
+    user: Option<String>,
+    /// The same of whom `safety_identifier` names.
+    safety: Option<String>,
     parsed: Parsed,
 }
 
@@ -87,7 +98,16 @@ impl ClientRequest for TextRequest {
 
     fn write(&self, way: &Way, target: &WriteTarget<'_>) -> Result<Prepared, Failure> {
         let Scanned { outline, segments } = &self.body;
-        let parse = || completions::read_completion_request(outline, segments);
+        let parse = || {
+            let mut request = completions::read_completion_request(outline, segments)?;
+            request.user.clone_from(&self.user);
+            let name = Param::SafetyIdentifier.name();
+            if let (Some(told), Some(value)) = (&self.safety, request.extras.members.get_mut(name))
+            {
+                *value = told.as_str().into();
+            }
+            Ok(request)
+        };
         self.parsed.write(segments, parse, way, target)
     }
 
@@ -138,6 +158,10 @@ impl Members<'_> {
 
 fn read(headers: &HeaderMap, body: &Scanned) -> Result<Ask, Failure> {
     let members = Members(body);
+    refuse_unknown(body)?;
+    if let Some(debug) = members.get("debug") {
+        super::chat::refuse_debug(&json::raw(&body.segments, &debug.value))?;
+    }
     match members.get("prompt").map(|member| member.kind) {
         Some(Kind::String | Kind::Array) => {}
         Some(_) => return Err(Failure::invalid("prompt: must be a string")),
@@ -156,6 +180,15 @@ fn read(headers: &HeaderMap, body: &Scanned) -> Result<Ask, Failure> {
         attribution.session_id = session;
     }
     attribution.user = members.text("user").unwrap_or_default();
+    let raw = |name: &str| {
+        let member = members.get(name)?;
+        (member.kind == Kind::Object).then(|| json::raw(&body.segments, &member.value))
+    };
+    let labels = Labels {
+        metadata: raw("metadata"),
+        trace: raw("trace"),
+    };
+    attribution.labels = labels.write(headers)?;
     let max_output = members
         .count("max_tokens")
         .max(members.count("max_completion_tokens"));
@@ -183,6 +216,21 @@ fn read(headers: &HeaderMap, body: &Scanned) -> Result<Ask, Failure> {
         wants_metadata: ask::wants_metadata(headers),
         attribution,
     })
+}
+
+/// Members of this endpoint that chat does not have, and that its parser
+/// reads itself.
+const OWN: [&str; 3] = ["suffix", "echo", "best_of"];
+
+/// Refuses what costs money unseen, and names that some parser would take for
+/// a known one.
+fn refuse_unknown(body: &Scanned) -> Result<(), Failure> {
+    for (name, member) in body.outline.iter() {
+        if Param::by_name(name).is_none() && !OWN.contains(&name) {
+            members::check(name, &json::raw(&body.segments, &member.value))?;
+        }
+    }
+    Ok(())
 }
 
 /// What a model may read of the request: text, and never media.

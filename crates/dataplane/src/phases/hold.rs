@@ -124,7 +124,8 @@ pub fn output_first(ask: &Ask, endpoint: &Endpoint) -> u64 {
 fn bound<'a>(ask: &'a Ask, endpoint: &Endpoint) -> price::Bounds<'a> {
     let context_length = context_length(endpoint);
     let completion_max = output_first(ask, endpoint);
-    let output = ask.needs.output;
+    // A model that draws or speaks may do so unasked.
+    let output = endpoint.output_modalities;
     price::Bounds {
         prompt: &ask.facts,
         image_tokens: endpoint.image_tokens,
@@ -132,7 +133,7 @@ fn bound<'a>(ask: &'a Ask, endpoint: &Endpoint) -> price::Bounds<'a> {
         choices: ask.answers,
         context_length,
         media_output: output.contains(Modality::Image) || output.contains(Modality::Audio),
-        web_searches: 0,
+        web_searches: ask.searches_max(),
     }
 }
 

@@ -11,6 +11,7 @@ use http_body::Body;
 use super::body::{collect, too_large};
 use crate::endpoints::{Endpoint, Incoming, Scanned};
 use crate::gateway::CallLimits;
+use crate::identity::Caller;
 
 /// Reads a request.
 ///
@@ -21,6 +22,7 @@ pub async fn read<B>(
     head: &Parts,
     body: B,
     limits: &CallLimits,
+    caller: Caller<'_>,
 ) -> Result<Incoming, Failure>
 where
     B: Body<Data = Bytes> + Unpin,
@@ -48,5 +50,5 @@ where
     })
     .await?;
     let outline = scanner.finish()?;
-    endpoint.read(head, Scanned { outline, segments })
+    endpoint.read(head, Scanned { outline, segments }, caller)
 }

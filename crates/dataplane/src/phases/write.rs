@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use bourse_catalog::Endpoint;
-use bourse_vocab::Failure;
+use bourse_vocab::{Failure, Next};
 use bourse_wire::WriteTarget;
 use tokio::sync::Semaphore;
 
@@ -40,16 +40,30 @@ pub async fn write(
             efforts: way.efforts,
             dialect: &way.dialect,
         };
-        return request.write(way, &target);
+        return request.write(way, &target).and_then(whole);
     }
     // Boxed: few calls need it, and every call would carry it.
-    Box::pin(aside(
+    let written = Box::pin(aside(
         Arc::clone(request),
         Arc::clone(&endpoint.upstream_model),
         endpoint.max_output,
         Arc::clone(way),
+    ));
+    written.await.and_then(whole)
+}
+
+/// Refuses a target that cannot be shown all of the conversation: an answer
+/// without a part of the question would look like one to the question. Another
+/// target may take it.
+fn whole(prepared: Prepared) -> Result<Prepared, Failure> {
+    let Some(lost) = prepared.losses.iter().find(|loss| loss.is_content) else {
+        return Ok(prepared);
+    };
+    Err(Failure::invalid(format!(
+        "{}: {}; remove it, or choose a model or provider that takes it",
+        lost.field, lost.reason
     ))
-    .await
+    .next(Next::TryAnother))
 }
 
 async fn aside(

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use bourse_dataplane::clock::{Clock, now_ms};
 use bourse_dataplane::drains::Drains;
 use bourse_dataplane::gateway::{CallLimits, Counters, Gateway, Stopping};
+use bourse_dataplane::identity::Identity;
 use bourse_dataplane::keyring::Keyring;
 use bourse_dataplane::market::Memory;
 use bourse_dataplane::pipeline::Worker;
@@ -91,6 +92,7 @@ impl Opened {
                 "the journal was replayed"
             );
         }
+        let identity = Identity::of(store.history().await?.store);
         let keyring = Arc::new(Keyring::default());
         for key in &keys {
             keyring.put(key.principal(), key.change_seq);
@@ -108,6 +110,7 @@ impl Opened {
             till,
             keyring,
             watcher,
+            identity,
         })
     }
 }
@@ -119,6 +122,7 @@ pub(super) struct Recovered {
     till: Arc<Till>,
     keyring: Arc<Keyring>,
     watcher: Arc<StoreWatcher>,
+    identity: Identity,
 }
 
 impl Recovered {
@@ -144,6 +148,7 @@ impl Recovered {
             till: Arc::clone(&self.till),
             wait_for_disk: config.durability == Durability::Always,
             limits: limits(config),
+            identity: self.identity.clone(),
             counters: Counters::default(),
             clock: Clock::System,
             drains: Arc::new(Drains::new(config.limits.drains_max)),

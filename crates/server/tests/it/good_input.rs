@@ -66,6 +66,7 @@ fn nothing_of_the_callers_reaches_the_provider_but_the_request() {
     );
     let body = ask(json!({
         "seed": 7, "stop": ["END"], "unknown_to_us": {"kept": true},
+        "chat_template_kwargs": {"kept": true},
         "session_id": "s-1", "models": ["acme/chat"],
     }))
     .to_string();
@@ -94,8 +95,9 @@ fn nothing_of_the_callers_reaches_the_provider_but_the_request() {
     let got: Value = serde_json::from_str(&entry.body.unwrap()).unwrap();
     assert_eq!(got["model"], "cheap-model");
     assert_eq!(got["seed"], 7);
-    assert_eq!(got["unknown_to_us"]["kept"], true);
-    for ours in ["provider", "models", "session_id"] {
+    assert_eq!(got["chat_template_kwargs"]["kept"], true);
+    // What is on no list may cost money that nothing here would see.
+    for ours in ["provider", "models", "session_id", "unknown_to_us"] {
         assert!(got[ours].is_null(), "{got}");
     }
     exchange.close();

@@ -33,5 +33,6 @@ mod postgres;
 mod records;
 mod reload;
 mod secrets;
+mod sent;
 mod streams;
 mod ways;

@@ -16,6 +16,11 @@ pub struct Loss {
     pub field: String,
     /// What happened to it, in a few words.
     pub reason: String,
+    /// It is something that the caller said or showed, or a tool. Without it
+    /// the model would answer another question, so it is not only announced:
+    /// the target is not called.
+    #[serde(skip)]
+    pub is_content: bool,
 }
 
 impl Loss {
@@ -24,6 +29,16 @@ impl Loss {
         Self {
             field: field.into(),
             reason: reason.into(),
+            is_content: false,
+        }
+    }
+
+    /// Notes that a part of the conversation or a tool could not be carried
+    /// over, and why.
+    pub fn content(field: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self {
+            is_content: true,
+            ..Self::new(field, reason)
         }
     }
 }

@@ -253,19 +253,28 @@ pub fn disposal_of(dialect: &Dialect, param: Option<Param>, name: &str) -> Dispo
         None if name.starts_with(PRIVATE_PREFIX) => {
             Fate::Lost("it is private between client and gateway")
         }
-        None => Fate::Forward,
+        None => Fate::Lost("the provider is not known to take it"),
     };
     match fate {
         Fate::Ours => Disposal::Leave,
-        Fate::Lost(reason) if !dialect.accepts.contains(&name) => Disposal::Lose(reason),
         Fate::Rewritten if dialect.rejects.contains(&name) => Disposal::Leave,
-        Fate::Forward if dialect.rejects.contains(&name) => {
-            Disposal::Lose("the provider does not accept it")
-        }
+        _ if dialect.rejects.contains(&name) => Disposal::Lose("the provider does not accept it"),
+        Fate::Lost(reason) if !dialect.accepts.contains(&name) => Disposal::Lose(reason),
         _ => {
             let theirs = dialect.renames.iter().find(|(ours, _)| *ours == name);
             Disposal::Send(theirs.map(|(_, theirs)| *theirs))
         }
+    }
+}
+
+/// The loss of a member. Whoever asks for a search and gets an answer from
+/// memory cannot tell, so that one is no mere loss.
+#[must_use]
+pub fn loss(name: &str, reason: impl Into<String>) -> Loss {
+    if Param::by_name(name) == Some(Param::WebSearchOptions) {
+        Loss::content(name, reason)
+    } else {
+        Loss::new(name, reason)
     }
 }
 
@@ -314,13 +323,17 @@ mod tests {
     fn a_member_is_sent_left_or_lost_by_one_rule() {
         let dialect = Dialect {
             rejects: &["seed", "stream_options", "safe_prompt"],
-            accepts: &["prompt_cache_options"],
+            accepts: &["prompt_cache_options", "vendor_known"],
             renames: &[("user", "end_user")],
             ..Dialect::PLAIN
         };
         for (name, expected) in [
             ("temperature", Disposal::Send(None)),
-            ("vendor_extra", Disposal::Send(None)),
+            (
+                "vendor_extra",
+                Disposal::Lose("the provider is not known to take it"),
+            ),
+            ("vendor_known", Disposal::Send(None)),
             ("user", Disposal::Send(Some("end_user"))),
             ("provider", Disposal::Leave),
             ("stream_options", Disposal::Leave),

@@ -49,6 +49,9 @@ pub struct Features {
     /// Arguments of a call that are an object or empty, where they should be
     /// the text of an object.
     pub odd_arguments: bool,
+    /// A `type` inside messages that is none of those that every vendor of
+    /// chat completions knows, or that is spelled with escapes.
+    pub other_part: bool,
     /// A `data:` URL whose type is not spelled in the usual way.
     pub odd_media_type: bool,
 }
@@ -63,6 +66,8 @@ pub(super) enum Marker {
     Name,
     CallId,
     Thought(Thought),
+    /// What sort of tool one is.
+    ToolKind,
     /// A member of a part, see [`super::prompt`].
     Part(Slot),
 }
@@ -159,6 +164,7 @@ impl Features {
             (Marker::Type, b"input_audio") => self.audio = true,
             (Marker::Type, b"file") => self.file = true,
             (Marker::Type, b"video_url" | b"input_video") => self.video = true,
+            (Marker::Type, kind) => self.other_part |= !is_usual_type(kind),
             (Marker::Role, b"developer") => self.developer_role = true,
             (Marker::Role, b"tool") => self.tool_role = true,
             (Marker::Name, _) => self.message_name = true,
@@ -181,6 +187,26 @@ impl Features {
         let is_nested = matches!(kind, Kind::Object | Kind::Array);
         self.odd_arguments |= is_nested && marker == Marker::Part(Slot::Said);
     }
+}
+
+/// Whether a `type` inside messages says something that the vocabulary of chat
+/// completions knows: a part, a call, a piece of reasoning, a citation, a
+/// breakpoint.
+fn is_usual_type(kind: &[u8]) -> bool {
+    matches!(
+        kind,
+        b"text"
+            | b"function"
+            | b"ephemeral"
+            | b"input_text"
+            | b"output_text"
+            | b"refusal"
+            | b"custom"
+            | b"reasoning.text"
+            | b"reasoning.summary"
+            | b"reasoning.encrypted"
+            | b"url_citation"
+    )
 }
 
 /// Whether an id is one that Mistral takes.

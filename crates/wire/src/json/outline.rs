@@ -75,6 +75,13 @@ impl Outline {
         self.features
     }
 
+    /// Whether some tool on offer does not plainly say that it is a function
+    /// or a custom one, which the client runs.
+    #[must_use]
+    pub fn has_other_tools(&self) -> bool {
+        self.prompt.has_other_tools()
+    }
+
     /// What the prompt contains, in numbers. `written` is how many bytes
     /// those members have together that a model may read; `segments` are
     /// the scanned pieces, in which the sizes of pictures are looked up.

@@ -13,6 +13,7 @@ use bourse_vocab::facts::{Kind as MediumKind, Medium, PixelSize, Slot};
 use bytes::Bytes;
 
 use super::features::Marker;
+use super::fold::folded;
 use super::kind::Kind;
 use super::segments::Cursor;
 
@@ -62,7 +63,15 @@ pub(super) struct Prompt {
     /// What the last part said that it is, and how deep its members are.
     said_kind: Option<MediumKind>,
     said_depth: u32,
+    /// Tools that say that they are functions, or custom.
+    plain_tools: u32,
+    /// A tool says that it is something else, or has a member that is spelled in
+    /// a way that readers may fold.
+    odd_tool: bool,
 }
+
+/// Depth of the members of one tool: `{"tools":[{"type":…`.
+const TOOL_DEPTH: u32 = 3;
 
 impl Prompt {
     /// A member of the outermost object begins.
@@ -89,14 +98,17 @@ impl Prompt {
         marker
     }
 
-    /// A member further inside begins.
+    /// A member further inside begins; `depth` brackets are open around it.
     #[inline]
-    pub(super) fn name(&mut self, name: &[u8]) -> Marker {
+    pub(super) fn name(&mut self, name: &[u8], depth: u32) -> Marker {
         match self.part {
             Part::Elsewhere => Marker::None,
             Part::Tools => {
                 if name == b"cache_control" {
                     self.mark();
+                }
+                if depth == TOOL_DEPTH {
+                    return self.tool_member(name);
                 }
                 Marker::None
             }
@@ -108,13 +120,31 @@ impl Prompt {
                 }
                 Some(slot) => Marker::Part(slot),
                 None => {
-                    // A provider reads `"image\u005furl"` as we read
-                    // `"image_url"`; here it would be text.
-                    self.facts.is_obscured |= name.contains(&b'\\');
+                    // A provider reads `"image\u005furl"`, and some read
+                    // `"Image_URL"`, as we read `"image_url"`; here it would
+                    // be text.
+                    let is_plain = |byte: &u8| byte.is_ascii_lowercase() || *byte == b'_';
+                    if !name.iter().all(is_plain) {
+                        self.facts.is_obscured |= hides_a_medium(name);
+                    }
                     Marker::None
                 }
             },
         }
+    }
+
+    fn tool_member(&mut self, name: &[u8]) -> Marker {
+        if name == b"type" {
+            return Marker::ToolKind;
+        }
+        let is_plain = |byte: &u8| byte.is_ascii_lowercase() || *byte == b'_';
+        self.odd_tool |= !name.iter().all(is_plain);
+        Marker::None
+    }
+
+    /// Whether some tool does not plainly say that it is one of the client's.
+    pub(super) const fn has_other_tools(&self) -> bool {
+        self.odd_tool || self.plain_tools != self.facts.tools
     }
 
     fn mark(&mut self) {
@@ -156,6 +186,12 @@ impl Prompt {
     pub(super) fn value(&mut self, marker: Marker, head: &[u8], range: Range<usize>, depth: u32) {
         match marker {
             Marker::Type => self.kind_of_part(head, depth),
+            Marker::ToolKind => {
+                let is_plain = matches!(head, b"function" | b"custom");
+                self.plain_tools = self.plain_tools.saturating_add(u32::from(is_plain));
+                // A tool may say twice what it is.
+                self.odd_tool |= !is_plain;
+            }
             Marker::Part(Slot::Text) => self.facts.texts.add(range),
             Marker::Part(slot) => self.text_of_medium(slot, head, range, depth),
             Marker::None | Marker::Role | Marker::Name | Marker::CallId | Marker::Thought(_) => {}
@@ -245,6 +281,35 @@ impl Prompt {
         }
         facts
     }
+}
+
+/// Names of members that make a part a medium, folded.
+const OF_MEDIA: [&str; 18] = [
+    "audiourl",
+    "content",
+    "data",
+    "documenturl",
+    "file",
+    "filedata",
+    "fileid",
+    "fileuri",
+    "fileurl",
+    "imageurl",
+    "inlinedata",
+    "inputaudio",
+    "source",
+    "text",
+    "type",
+    "uri",
+    "url",
+    "videourl",
+];
+
+/// Whether a name that is none of ours may be one to another reader.
+#[cold]
+fn hides_a_medium(name: &[u8]) -> bool {
+    name.contains(&b'\\')
+        || std::str::from_utf8(name).is_ok_and(|name| OF_MEDIA.contains(&&*folded(name)))
 }
 
 #[cfg(test)]

@@ -506,7 +506,7 @@ impl Scanner {
         };
         self.marker = self.outline.features.name(content, place);
         if self.marker == Marker::None {
-            self.marker = self.outline.prompt.name(content);
+            self.marker = self.outline.prompt.name(content, self.depth);
         }
         Ok(())
     }

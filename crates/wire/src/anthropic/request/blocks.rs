@@ -40,6 +40,12 @@ impl Blocks<'_> {
         None
     }
 
+    /// Notes a part that Anthropic cannot be shown.
+    fn lose_part(&mut self, path: &str, reason: &str) -> Option<Value> {
+        self.losses.push(Loss::content(path, reason));
+        None
+    }
+
     fn block(&mut self, part: &Part, path: &str) -> Option<Value> {
         match part {
             Part::Text { text, cache } => text_block(text, cache.as_ref()),
@@ -69,8 +75,8 @@ impl Blocks<'_> {
                 }
                 Some(cached(block, cache.as_ref()))
             }
-            Part::Audio { .. } => self.lose(path, "Anthropic takes no audio"),
-            Part::Video { .. } => self.lose(path, "Anthropic takes no video"),
+            Part::Audio { .. } => self.lose_part(path, "Anthropic takes no audio"),
+            Part::Video { .. } => self.lose_part(path, "Anthropic takes no video"),
             Part::Reasoning(reasoning) => self.reasoning(reasoning, path),
             Part::ToolCall {
                 id,
@@ -94,7 +100,7 @@ impl Blocks<'_> {
                 value,
             } => Some(value.clone()),
             Part::Opaque { format, .. } => {
-                self.lose(path, &format!("only {format} understands this part"))
+                self.lose_part(path, &format!("only {format} understands this part"))
             }
         }
     }
@@ -114,7 +120,7 @@ impl Blocks<'_> {
         if self.native {
             return Some(json!({"type": "file", "file_id": id}));
         }
-        self.lose(path, "the file was not uploaded to Anthropic")
+        self.lose_part(path, "the file was not uploaded to Anthropic")
     }
 
     fn document(&mut self, media: &Media, path: &str) -> Option<Value> {
@@ -150,10 +156,10 @@ impl Blocks<'_> {
                     "type": "document",
                     "source": {"type": "text", "media_type": "text/plain", "data": text},
                 })),
-                None => self.lose(path, "the file is not UTF-8 text in base64"),
+                None => self.lose_part(path, "the file is not UTF-8 text in base64"),
             };
         }
-        self.lose(path, &format!("Anthropic takes no files of type {mime}"))
+        self.lose_part(path, &format!("Anthropic takes no files of type {mime}"))
     }
 
     /// Only what Anthropic signed itself goes back: it verifies signatures

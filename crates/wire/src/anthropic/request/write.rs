@@ -12,7 +12,7 @@ use super::sampling::{unknown_sampling, unless};
 use super::thinking::{self, Given};
 use crate::codec::{WriteTarget, Written};
 use crate::dialect::calls::fit_ids;
-use crate::dialect::{CallIds, schema};
+use crate::dialect::{CallIds, parameters, schema};
 
 /// Breakpoints that one request may hold (prompt caching, 2026).
 const BREAKPOINTS_MAX: usize = 4;
@@ -75,10 +75,8 @@ impl Writer<'_> {
             return;
         }
         for name in extras.members.keys() {
-            self.losses.push(Loss::new(
-                name.as_str(),
-                format!("only {} has this parameter", extras.format),
-            ));
+            let reason = format!("only {} has this parameter", extras.format);
+            self.losses.push(parameters::loss(name, reason));
         }
         self.losses.extend(self.request.reasoning_losses());
     }
@@ -298,7 +296,8 @@ impl Writer<'_> {
                 let before = blocks.len();
                 blocks.retain(|block| kind(block) == Some("text"));
                 if blocks.len() < before {
-                    self.lose(&path, "Anthropic's system prompt is text only");
+                    let reason = "Anthropic's system prompt is text only";
+                    self.losses.push(Loss::content(path, reason));
                 }
                 system.append(&mut blocks);
                 continue;
@@ -420,7 +419,8 @@ impl Writer<'_> {
                     value,
                 } => tools.push(value.clone()),
                 Tool::Opaque { format, .. } => {
-                    self.lose(&path, &format!("only {format} has this tool"));
+                    let reason = format!("only {format} has this tool");
+                    self.losses.push(Loss::content(path, reason));
                 }
             }
         }

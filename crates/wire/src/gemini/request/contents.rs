@@ -69,6 +69,11 @@ impl Writer<'_> {
         self.losses.push(Loss::new(field, reason));
     }
 
+    /// Notes a part that Gemini cannot be shown.
+    fn lose_part(&mut self, path: &str, reason: &str) {
+        self.losses.push(Loss::content(path, reason));
+    }
+
     fn messages(&mut self, messages: &[Message]) -> Result<(), Failure> {
         let is_system = |message: &Message| matches!(message.role, Role::System | Role::Developer);
         // Gemini wants something to answer.
@@ -312,7 +317,7 @@ impl Writer<'_> {
                 value,
             } => Some(value.clone()),
             Part::Opaque { format, .. } => {
-                self.lose(path, &format!("only {format} understands this part"));
+                self.lose_part(path, &format!("only {format} understands this part"));
                 None
             }
             Part::Reasoning(_) | Part::ToolCall { .. } | Part::ToolResult { .. } => {
@@ -331,11 +336,11 @@ impl Writer<'_> {
             }
             Media::Url(url) if url.starts_with("https://") || url.starts_with("gs://") => url,
             Media::Url(_) => {
-                self.lose(path, "Gemini fetches https addresses only");
+                self.lose_part(path, "Gemini fetches https addresses only");
                 return None;
             }
             Media::FileId(_) => {
-                self.lose(path, "the upload is another provider's");
+                self.lose_part(path, "the upload is another provider's");
                 return None;
             }
         };

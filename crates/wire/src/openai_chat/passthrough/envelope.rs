@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::check::{check, needs_value};
 use crate::dialect::parameters::{Check, Param, Params};
-use crate::dialect::thinking;
+use crate::dialect::{members, thinking, tools};
 use crate::fields::{Fields, Path};
 use crate::json::{self, Features, Kind, Member, Outline, text};
 
@@ -30,7 +30,7 @@ pub struct Envelope {
     pub facts: Box<PromptFacts>,
     /// The parameters that were sent and are not `null`.
     pub params: Params,
-    /// Names of members that the gateway does not know; they are passed on.
+    /// Names of members that are no parameter; dialects say who is sent them.
     pub unknown: Vec<String>,
     /// Whole numbers that are written as if they were none, such as `256.0`:
     /// where they are in the outline, and their digits.
@@ -47,8 +47,10 @@ pub struct Envelope {
     pub n: u64,
     /// How to think, from all three spellings.
     pub reasoning: Option<ReasoningRequest>,
-    /// The end user.
+    /// The end user, as the caller knows them.
     pub user: Option<String>,
+    /// Texts that providers are told in place of the caller's.
+    told: Vec<(Param, String)>,
     /// The session, for sticky routing and grouping.
     pub session_id: Option<String>,
     /// The preset's slug.
@@ -79,7 +81,10 @@ impl Envelope {
                 written = written.saturating_add(member.value.len());
             }
             match param {
-                None => unknown.push(name.to_owned()),
+                None => {
+                    members::check(name, &json::raw(segments, &member.value))?;
+                    unknown.push(name.to_owned());
+                }
                 Some(_) if member.kind == Kind::Null => {}
                 Some(param) => {
                     let rule = param.check();
@@ -113,6 +118,7 @@ impl Envelope {
             n: 1,
             reasoning: None,
             user: None,
+            told: Vec::new(),
             session_id: None,
             preset: None,
             service_tier: None,
@@ -121,6 +127,7 @@ impl Envelope {
             transforms: None,
         };
         envelope.check_conversation(segments)?;
+        envelope.check_tools(segments)?;
         envelope.fill(segments)?;
         Ok(envelope)
     }
@@ -176,7 +183,20 @@ impl Envelope {
         }
     }
 
-    fn text(&self, param: Param, segments: &[Bytes]) -> Option<String> {
+    /// Has providers told another text than the caller's, which must be there.
+    pub fn tell(&mut self, param: Param, text: Option<String>) {
+        self.told.extend(text.map(|text| (param, text)));
+    }
+
+    /// Texts that providers are told in place of the caller's.
+    #[must_use]
+    pub fn told(&self) -> &[(Param, String)] {
+        &self.told
+    }
+
+    /// A parameter that is a text; `None` if it is absent or something else.
+    #[must_use]
+    pub fn text(&self, param: Param, segments: &[Bytes]) -> Option<String> {
         let raw = self.raw(param, segments)?;
         text::string(&raw).map(Cow::into_owned)
     }
@@ -236,6 +256,22 @@ impl Envelope {
                 Ok(())
             }
         }
+    }
+
+    /// Refuses tools that a provider would run. The scanner has seen whether
+    /// all are functions, which nearly all are.
+    fn check_tools(&self, segments: &[Bytes]) -> Result<(), Failure> {
+        if self.outline.has_other_tools()
+            && let Some(list) = self.raw(Param::Tools, segments)
+        {
+            tools::check_list(&list)?;
+        }
+        for param in [Param::ToolChoice, Param::FunctionCall] {
+            if let Some(choice) = self.value(param, segments).filter(Value::is_object) {
+                tools::check_choice(param.name(), &choice)?;
+            }
+        }
+        Ok(())
     }
 
     fn fill(&mut self, segments: &[Bytes]) -> Result<(), Failure> {

@@ -8,7 +8,7 @@ use bourse_vocab::{Failure, Format};
 
 use super::{MESSAGES_MAX, MODALITIES_MAX, TOOLS_MAX};
 use crate::dialect::parameters::{CHOICES_MAX, Fate, Param, REQUIRED, STOPS_MAX, TOKENS_MAX};
-use crate::dialect::thinking;
+use crate::dialect::{members, thinking, tools};
 use crate::fields::{Fields, Path};
 
 /// Reads a chat request.
@@ -81,6 +81,9 @@ impl Reader {
         request.modalities = modalities(&mut fields)?;
         request.user = fields.text("user")?;
         let mut members = fields.rest();
+        for (name, value) in &members {
+            members::check(name, value.to_string().as_bytes())?;
+        }
         members.append(&mut self.extras);
         request.extras = Extras {
             format: Format::OpenAiChat,
@@ -121,6 +124,9 @@ impl Reader {
             }
             (None, None) => Err(tool.invalid("type", "is required")),
             (Some("function"), None) => Err(tool.invalid("function", "is required")),
+            (Some(kind), _) if !tools::is_run_by_client(kind) => {
+                Err(tools::refusal(&format!("{path}.type"), kind))
+            }
             (Some(kind), function) => {
                 let kind = Value::String(kind.to_owned());
                 tool.put_back("type", kind);
@@ -218,9 +224,10 @@ fn tool_choice(fields: &mut Fields<'_>) -> Result<Option<ToolChoice>, Failure> {
             match (kind, named) {
                 (None | Some("function"), Some(named)) => Some(ToolChoice::Named(named.to_owned())),
                 (None | Some("function"), None) => None,
-                // OpenRouter's server tools, OpenAI's allowed tools: only
-                // who knows them can obey.
+                // OpenAI's custom and allowed tools: only who knows them can
+                // obey.
                 (Some(_), _) => {
+                    tools::check_choice(name, &value)?;
                     fields.put_back(name, value);
                     return Ok(None);
                 }

@@ -6,7 +6,7 @@ use bourse_vocab::json::{Map, Value};
 
 use super::leftovers::Leftovers;
 use super::write_part::{Content, NO_CACHE, write_content, write_part};
-use crate::dialect::{CacheMarks, Dialect, Thoughts};
+use crate::dialect::{CacheMarks, Dialect, Thoughts, parts};
 use crate::object::{self, Object, object};
 use crate::openai_chat::reasoning;
 
@@ -116,6 +116,11 @@ struct Sorted<'a> {
 impl<'a> Writer<'a> {
     fn lose(&mut self, at: &str, reason: impl Into<String>) {
         self.losses.push(Loss::new(at, reason));
+    }
+
+    /// Notes a part that the provider cannot be shown.
+    fn lose_part(&mut self, at: &str, reason: impl Into<String>) {
+        self.losses.push(Loss::content(at, reason));
     }
 
     fn begin(&mut self) {
@@ -397,7 +402,7 @@ impl<'a> Writer<'a> {
             Part::Text { cache, .. } => cache.as_ref(),
             Part::Image { media, cache, .. } => {
                 if matches!(media, Media::FileId(_)) {
-                    self.lose(at, "a picture cannot be named by the id of an upload");
+                    self.lose_part(at, "a picture cannot be named by the id of an upload");
                     return None;
                 }
                 cache.as_ref()
@@ -406,16 +411,23 @@ impl<'a> Writer<'a> {
             Part::Video {
                 media: Media::FileId(_),
             } => {
-                self.lose(at, "a video cannot be named by the id of an upload");
+                self.lose_part(at, "a video cannot be named by the id of an upload");
                 return None;
             }
             Part::Audio { .. } | Part::Video { .. } => None,
             Part::Opaque {
                 format: Format::OpenAiChat,
-                ..
-            } => None,
+                value,
+            } => {
+                let kind = value.get("type").and_then(Value::as_str).unwrap_or("");
+                if !parts::is_taken(self.dialect, kind) {
+                    self.lose_part(at, parts::UNKNOWN);
+                    return None;
+                }
+                None
+            }
             Part::Opaque { format, .. } => {
-                self.lose(
+                self.lose_part(
                     at,
                     format!("a part of {format} has no equal in OpenAI's chat format"),
                 );

@@ -34,9 +34,9 @@ const SILENT: Dialect = Dialect {
 #[test]
 fn only_the_model_changes_in_a_plain_request() {
     check(
-        r#"{ "model": "acme/m", "messages": [{"role":"user","content":"hi \ud83e"}], "logit_bias": {}, "vendor_extra": [1,  2] }"#,
+        r#"{ "model": "acme/m", "messages": [{"role":"user","content":"hi \ud83e"}], "logit_bias": {}, "guided_json": [1,  2] }"#,
         &Dialect::PLAIN,
-        r#"{ "model": "m-1", "messages": [{"role":"user","content":"hi \ud83e"}], "logit_bias": {}, "vendor_extra": [1,  2] }"#,
+        r#"{ "model": "m-1", "messages": [{"role":"user","content":"hi \ud83e"}], "logit_bias": {}, "guided_json": [1,  2] }"#,
         &[],
     );
     check(
@@ -45,6 +45,56 @@ fn only_the_model_changes_in_a_plain_request() {
         r#"{"messages":[1],"model":"m-1"}"#,
         &[],
     );
+    check(
+        r#"{"messages":[1],"vendor_extra":1,"guided_json":{}}"#,
+        &Dialect {
+            accepts: &["vendor_extra"],
+            ..Dialect::PLAIN
+        },
+        r#"{"messages":[1],"vendor_extra":1,"model":"m-1"}"#,
+        &["guided_json"],
+    );
+}
+
+#[test]
+fn names_that_parsers_fold_and_members_that_cost_unseen_are_refused() {
+    for (member, place) in [
+        (r#""Model":"dear""#, "Model: spelled almost like `model`"),
+        (r#""MAX_TOKENS":9999"#, "MAX_TOKENS: "),
+        ("\"me\u{17f}\u{17f}ages\":[]", "me\\u{17f}\\u{17f}ages: "),
+        ("\"max_to\u{212a}ens\":9", "max_to\\u{212a}ens: "),
+        (r#""N":50"#, "N: "),
+        (r#""max_output_tokens":9999"#, "max_output_tokens: "),
+        (r#""best_of":20"#, "best_of: "),
+        (r#""fallbacks":["dear"]"#, "fallbacks: "),
+        (r#""providerOptions":{}"#, "providerOptions: "),
+        (r#""api_base":"http://127.0.0.1""#, "api_base: "),
+        (r#""tools":[{"type":"web_search"}]"#, "tools[0].type: "),
+        (
+            r#""tools":[{"type":"function","function":{}},{"Type":"web_search"}]"#,
+            "tools[1].type: ",
+        ),
+        (
+            r#""tools":[{"type":"function","type":"web_search"}]"#,
+            "tools[0].type: ",
+        ),
+        (
+            r#""tools":[{"type":"openrouter:web_search"}]"#,
+            "tools[0].type: ",
+        ),
+        (
+            r#""tool_choice":{"type":"openrouter:web_search"}"#,
+            "tool_choice.type: ",
+        ),
+    ] {
+        let text = format!(r#"{{"model":"cheap","messages":[1],{member}}}"#);
+        let refused = refusal(&text);
+        assert!(refused.starts_with(place), "{member}: {refused}");
+    }
+    for member in [r#""model":"dear""#, r#""mod\u0065l":"dear""#] {
+        let text = format!(r#"{{"model":"cheap","messages":[1],{member}}}"#);
+        assert!(crate::json::scan(text.as_bytes()).is_err(), "{member}");
+    }
 }
 
 #[test]
@@ -392,7 +442,8 @@ proptest! {
             ("stream", "true"), ("stream_options", "{}"), ("max_tokens", "5"), ("user", "null"),
             ("max_completion_tokens", "6"), ("reasoning", "{\"effort\":\"low\"}"),
             ("model", "\"x\""), ("metadata", "{}"), ("extra", "[{}]"), ("usage", "null"),
-        ], 0..14).prop_shuffle(),
+            ("guided_choice", "[{}]"),
+        ], 0..15).prop_shuffle(),
         at in any::<prop::sample::Index>(),
     ) {
         let mut members = members;
@@ -404,7 +455,7 @@ proptest! {
         let (body, _) = write(&text, &dialect);
         let mut expected = bourse_vocab::json::parse(text.as_bytes()).unwrap();
         let expected = expected.as_object_mut().unwrap();
-        for name in ["provider", "models", "metadata", "usage", "stream_options"] {
+        for name in ["provider", "models", "metadata", "usage", "stream_options", "extra"] {
             expected.remove(name);
         }
         expected.insert("model".into(), json!("m-1"));
