@@ -3,6 +3,10 @@
 //! An [`Ask`] is the same whatever the client speaks; its members and the
 //! headers that go with it are read here for every endpoint.
 
+use std::borrow::Cow;
+
+use bourse_catalog::Parameter;
+use bourse_ledger::record::EXTRA_BYTES_MAX;
 use bourse_routing::filter::Needs;
 use bourse_routing::lengths::Form;
 use bourse_routing::preferences::Preferences;
@@ -27,6 +31,58 @@ pub struct Attribution {
     pub session_id: String,
     /// `user`: the caller's own user.
     pub user: String,
+    /// What else the caller says of the call, as a JSON object: `metadata`,
+    /// `trace` and `categories`. Empty if that is nothing.
+    pub labels: String,
+}
+
+/// What callers say of a call for their own books, each as JSON text.
+#[derive(Debug, Default)]
+pub struct Labels<'a> {
+    /// `metadata`.
+    pub metadata: Option<Cow<'a, [u8]>>,
+    /// `trace`.
+    pub trace: Option<Cow<'a, [u8]>>,
+}
+
+impl Labels<'_> {
+    /// All of them as one JSON object, with the header
+    /// `X-OpenRouter-Categories`; empty if there are none.
+    ///
+    /// # Errors
+    /// They are longer than a record holds.
+    pub fn write(&self, headers: &HeaderMap) -> Result<String, Failure> {
+        const CATEGORIES: HeaderName = HeaderName::from_static("x-openrouter-categories");
+        let categories = headers
+            .get(&CATEGORIES)
+            .and_then(|value| value.to_str().ok())
+            .map(|value| serde_json::Value::from(value).to_string());
+        let raw = |text: &Option<Cow<'_, [u8]>>| {
+            let text = text.as_deref()?;
+            std::str::from_utf8(text).ok().map(str::to_owned)
+        };
+        let mut labels = String::new();
+        for (name, text) in [
+            ("metadata", raw(&self.metadata)),
+            ("trace", raw(&self.trace)),
+            ("categories", categories),
+        ] {
+            let Some(text) = text.filter(|text| text != "{}") else {
+                continue;
+            };
+            labels.push(if labels.is_empty() { '{' } else { ',' });
+            labels.push_str(&format!("\"{name}\":{text}"));
+        }
+        if !labels.is_empty() {
+            labels.push('}');
+        }
+        if labels.len() > EXTRA_BYTES_MAX {
+            return Err(Failure::invalid(format!(
+                "metadata, trace: together at most {EXTRA_BYTES_MAX} bytes are recorded; send less"
+            )));
+        }
+        Ok(labels)
+    }
 }
 
 /// How much the model is to think, as far as its answer's length depends on
@@ -108,6 +164,30 @@ impl Attribution {
             user_agent: text(&USER_AGENT).unwrap_or_default(),
             session_id: text(&SESSION).unwrap_or_default(),
             user: String::new(),
+            labels: String::new(),
+        }
+    }
+}
+
+/// Searches that are set aside for where the caller asks a provider to search:
+/// models that do run one to a few for an answer.
+const SEARCHES_MAX: u64 = 5;
+
+impl Ask {
+    /// Whether the provider is asked to search.
+    #[must_use]
+    pub const fn searches(&self) -> bool {
+        let parameters = self.needs.parameters;
+        parameters.contains(Parameter::WebSearchOptions)
+    }
+
+    /// The most searches that are expected of one call.
+    #[must_use]
+    pub const fn searches_max(&self) -> u64 {
+        if self.searches() {
+            SEARCHES_MAX.saturating_mul(self.answers)
+        } else {
+            0
         }
     }
 }

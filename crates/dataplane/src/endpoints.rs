@@ -31,6 +31,7 @@ use http::HeaderMap;
 use http::request::Parts;
 
 use crate::ask::Ask;
+use crate::identity::Caller;
 use crate::relay::{Feed, Report};
 use crate::way::Way;
 
@@ -81,11 +82,11 @@ pub trait Endpoint: Send + Sync {
     /// the endpoint cannot be served by it.
     fn rank(&self, way: &Way) -> Option<u8>;
 
-    /// Reads a request.
+    /// Reads a request of `caller`.
     ///
     /// # Errors
     /// Names the member and the remedy.
-    fn read(&self, head: &Parts, body: Scanned) -> Result<Incoming, Failure>;
+    fn read(&self, head: &Parts, body: Scanned, caller: Caller<'_>) -> Result<Incoming, Failure>;
 
     /// The body of an error reply. Its status and the headers that all
     /// replies have are set already; an endpoint whose clients look for more

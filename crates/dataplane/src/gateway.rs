@@ -12,6 +12,7 @@ use crate::bodies::Bodies;
 use crate::clock::Clock;
 use crate::deadlines::Deadlines;
 use crate::drains::Drains;
+use crate::identity::Identity;
 use crate::keyring::{Keyring, Office};
 use crate::market::{Market, Memory};
 use crate::waiting::Waiting;
@@ -102,6 +103,8 @@ pub struct Gateway {
     pub wait_for_disk: bool,
     /// Deadlines and limits.
     pub limits: CallLimits,
+    /// Under which names providers are told of users.
+    pub identity: Identity,
     /// Counters that belong to no endpoint.
     pub counters: Counters,
     /// Where calls read the time.

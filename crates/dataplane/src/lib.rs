@@ -17,6 +17,7 @@ pub mod endpoints;
 pub mod exposition;
 pub mod gateway;
 mod http_date;
+pub mod identity;
 pub mod keyring;
 pub mod market;
 pub mod metrics;

@@ -14,6 +14,7 @@ use crate::call::{Call, InFlight, Status};
 use crate::ending::Ending;
 use crate::endpoints::{Endpoint, Incoming};
 use crate::gateway::Gateway;
+use crate::identity::Caller;
 use crate::phases::exchange::Opened;
 use crate::phases::plan::{Plan, Wanted};
 use crate::phases::read::Read;
@@ -92,11 +93,15 @@ where
     let admitted = admit::admit(gateway, &head.headers, started_ms).await?;
     gateway.counters.calls.fetch_add(1, Relaxed);
     let refusing = Refusing::new(gateway, id, &admitted);
+    let caller = Caller {
+        identity: &gateway.identity,
+        account: admitted.key.principal().account,
+    };
     let mut room = Room::begin(&gateway.bodies);
     let Read {
         incoming: Incoming { ask, request },
         private_url,
-    } = read::read(endpoint, &head, body, &gateway.limits, &mut room)
+    } = read::read(endpoint, &head, body, &gateway.limits, &mut room, caller)
         .await
         .map_err(|failure| refusing.note(failure, "", ""))?;
     let kept = Kept { request, room };

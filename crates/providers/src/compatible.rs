@@ -10,7 +10,7 @@ use bourse_vocab::Format;
 use bourse_wire::Dialect;
 
 use crate::provider::{Address, Attempt, Disconnect, Interface, Provider, chat_completions};
-use crate::{Credential, Key, anthropic, google_ai_studio};
+use crate::{Credential, Key, anthropic, dialects, google_ai_studio};
 
 /// A vendor, or an operator's own server, that speaks a known format and
 /// takes its key as a bearer token.
@@ -70,7 +70,11 @@ impl Compatible {
             env: &[],
             base_url: Some(Cow::Owned(base_url.to_owned())),
             interface: Interface::chat(format),
-            dialect: Dialect::PLAIN,
+            dialect: if format == Format::OpenAiChat {
+                dialects::TEMPLATE
+            } else {
+                Dialect::PLAIN
+            },
             models: &[],
             on_disconnect: Disconnect::Cancel,
         }

@@ -118,6 +118,15 @@ pub const MISTRAL: Dialect = Dialect {
     ..EFFORT
 };
 
+/// Plain, with `chat_template_kwargs: {enable_thinking}`: servers of open models
+/// hand it to the model's template, and templates that do not know it ignore
+/// it (docs.vllm.ai, reasoning outputs; docs.sglang.ai, separate reasoning,
+/// 2026).
+pub const TEMPLATE: Dialect = Dialect {
+    reasoning: ReasoningStyle::ChatTemplate,
+    ..Dialect::PLAIN
+};
+
 /// "Context cache" and "Deep thinking" (alibabacloud.com/help/en/model-studio,
 /// October and June 2026): explicit breakpoints, a switch and a budget.
 pub const ALIBABA: Dialect = Dialect {

@@ -59,6 +59,8 @@ pub enum Excluded {
     /// The prompt points to a private address, which the provider is not
     /// sent.
     PrivateUrl,
+    /// A search is asked for, and it has no price for one.
+    Search,
 }
 
 impl Excluded {
@@ -76,6 +78,7 @@ impl Excluded {
             Self::Quantization => "quantization",
             Self::Modality => "modality",
             Self::PrivateUrl => "private_url",
+            Self::Search => "web_search_options",
         }
     }
 }
@@ -151,6 +154,9 @@ pub fn check(
     if answer_too_long {
         return Err(Excluded::MaxTokens);
     }
+    if needs.parameters.contains(Parameter::WebSearchOptions) && prices.web_search.is_none() {
+        return Err(Excluded::Search);
+    }
     if wishes.require_parameters && !endpoint.parameters.contains_all(needs.parameters) {
         return Err(Excluded::RequireParameters);
     }
@@ -164,11 +170,16 @@ mod tests {
     use super::*;
 
     fn snapshot(endpoint: &str) -> Snapshot {
+        snapshot_with(&format!(
+            r#","price":{{"prompt":"1","completion":"2"}}{endpoint}"#
+        ))
+    }
+
+    fn snapshot_with(endpoint: &str) -> Snapshot {
         let overlay: Overlay = serde_json::from_str(&format!(
             r#"{{"providers":{{"acme":{{"base_url":"https://acme.example/v1","format":"openai-chat"}}}},
                 "models":[{{"slug":"acme/echo","context_length":1000,"max_output":100,
-                "endpoints":[{{"provider":"acme","upstream_model":"echo",
-                "price":{{"prompt":"1","completion":"2"}}{endpoint}}}]}}]}}"#
+                "endpoints":[{{"provider":"acme","upstream_model":"echo"{endpoint}}}]}}]}}"#
         ))
         .unwrap();
         Snapshot::build(RawCatalog::default(), &[overlay]).unwrap()
@@ -259,6 +270,20 @@ mod tests {
             ..needs()
         };
         assert_eq!(verdict("", &wordy, "{}"), Err(Excluded::MaxTokens));
+    }
+
+    #[test]
+    fn a_search_is_asked_for_only_where_it_has_a_price() {
+        let searching = Needs {
+            parameters: Parameters::of(&[Parameter::WebSearchOptions]),
+            ..needs()
+        };
+        assert_eq!(verdict("", &searching, "{}"), Err(Excluded::Search));
+        let priced = r#","price":{"prompt":"1","completion":"2","web_search":"0.025"}"#;
+        let snapshot = snapshot_with(priced);
+        let endpoint = snapshot.all_endpoints().next().unwrap();
+        let wishes = Preferences::default();
+        assert_eq!(check(endpoint, "acme", &searching, &wishes), Ok(()));
     }
 
     #[test]

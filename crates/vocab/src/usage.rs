@@ -42,6 +42,11 @@ pub struct Usage {
     pub completion_image: u64,
     /// Web searches that the provider ran.
     pub web_searches: u64,
+    /// Output tokens that the caller had predicted.
+    pub accepted_prediction: u64,
+    /// Output tokens that were predicted, and not what the model said: they
+    /// are part of `completion` all the same.
+    pub rejected_prediction: u64,
 }
 
 impl Usage {
@@ -83,6 +88,10 @@ pub struct UsageReport {
     pub completion_image: Option<u64>,
     /// See [`Usage::web_searches`].
     pub web_searches: Option<u64>,
+    /// See [`Usage::accepted_prediction`].
+    pub accepted_prediction: Option<u64>,
+    /// See [`Usage::rejected_prediction`].
+    pub rejected_prediction: Option<u64>,
     /// A number was negative, fractional or absurd, and was left out.
     pub nonsense: bool,
 }
@@ -109,6 +118,8 @@ impl UsageReport {
         take(&mut self.completion_audio, later.completion_audio);
         take(&mut self.completion_image, later.completion_image);
         take(&mut self.web_searches, later.web_searches);
+        take(&mut self.accepted_prediction, later.accepted_prediction);
+        take(&mut self.rejected_prediction, later.rejected_prediction);
         self.nonsense |= later.nonsense;
     }
 
@@ -169,7 +180,9 @@ impl UsageReport {
             reasoning,
             completion_audio,
             completion_image,
-            web_searches: self.web_searches.unwrap_or(0),
+            web_searches: self.web_searches.unwrap_or(estimate.web_searches),
+            accepted_prediction: self.accepted_prediction.unwrap_or(0).min(completion),
+            rejected_prediction: self.rejected_prediction.unwrap_or(0).min(completion),
         };
         (usage, mended)
     }

@@ -15,6 +15,7 @@
 mod count;
 mod duplicates;
 mod features;
+mod fold;
 mod kind;
 mod limits;
 mod outline;
@@ -36,6 +37,7 @@ mod tests;
 pub use count::count_values;
 pub use features::Features;
 pub(crate) use features::is_nine_alphanumerics;
+pub use fold::folded;
 pub use kind::Kind;
 pub use limits::{KEY_BYTES_MAX, MEMBERS_MAX, NESTING_MAX};
 pub use outline::{Member, Outline};

@@ -9,7 +9,7 @@ use bourse_catalog::{Modalities, Modality, Parameter, Parameters};
 use bourse_routing::filter::Needs;
 use bourse_routing::lengths::Form;
 use bourse_routing::preferences::Preferences;
-use bourse_vocab::chat::Event;
+use bourse_vocab::chat::{Event, Request};
 use bourse_vocab::{Failure, Format, Operation};
 use bourse_wire::framing::Framing;
 use bourse_wire::json::Features;
@@ -21,7 +21,8 @@ use http::request::Parts;
 
 use super::translation::{self, OwnedStamp, Parsed};
 use super::{ClientRequest, Endpoint, Incoming, Prepared, Scanned, WholeReply};
-use crate::ask::{self, Ask, Attribution, Thinking};
+use crate::ask::{self, Ask, Attribution, Labels, Thinking};
+use crate::identity::Caller;
 use crate::relay::{Feed, Report};
 use crate::way::Way;
 
@@ -42,7 +43,7 @@ impl Endpoint for Chat {
         (way.operation == Operation::Chat).then_some(u8::from(way.format != FORMAT))
     }
 
-    fn read(&self, head: &Parts, body: Scanned) -> Result<Incoming, Failure> {
+    fn read(&self, head: &Parts, body: Scanned, caller: Caller<'_>) -> Result<Incoming, Failure> {
         let Scanned { outline, segments } = body;
         let mut envelope = Envelope::read(outline, &segments)?;
         if envelope.is_prompt() {
@@ -50,8 +51,11 @@ impl Endpoint for Chat {
                 "prompt: send it to /api/v1/completions, or send messages here",
             ));
         }
-        refuse_what_is_not_offered(&envelope)?;
+        refuse_what_is_not_offered(&envelope, &segments)?;
         let ask = read(&head.headers, &mut envelope, &segments)?;
+        envelope.tell(Param::User, caller.user(envelope.user.as_deref()));
+        let safety = envelope.text(Param::SafetyIdentifier, &segments);
+        envelope.tell(Param::SafetyIdentifier, caller.user(safety.as_deref()));
         let hide_reasoning = envelope
             .reasoning
             .as_ref()
@@ -104,7 +108,12 @@ impl ClientRequest for ChatRequest {
 
     fn write(&self, way: &Way, target: &WriteTarget<'_>) -> Result<Prepared, Failure> {
         if self.translates(way) {
-            let parse = || codec(FORMAT).read_scanned(self.envelope.outline(), &self.segments);
+            let parse = || {
+                let scanned = self.envelope.outline();
+                let mut request = codec(FORMAT).read_scanned(scanned, &self.segments)?;
+                tell(&self.envelope, &mut request);
+                Ok(request)
+            };
             return self.parsed.write(&self.segments, parse, way, target);
         }
         let (body, losses) = passthrough::splice_request(&self.envelope, &self.segments, target);
@@ -146,6 +155,17 @@ impl ClientRequest for ChatRequest {
     }
 }
 
+/// Tells of users under the names that providers know.
+fn tell(envelope: &Envelope, request: &mut Request) {
+    for (param, told) in envelope.told() {
+        if *param == Param::User {
+            request.user = Some(told.clone());
+        } else if let Some(value) = request.extras.members.get_mut(param.name()) {
+            *value = told.as_str().into();
+        }
+    }
+}
+
 fn read(headers: &HeaderMap, envelope: &mut Envelope, segments: &[Bytes]) -> Result<Ask, Failure> {
     let wishes = match &envelope.provider {
         Some(json) => Preferences::read(std::str::from_utf8(json).unwrap_or(""))?,
@@ -158,6 +178,11 @@ fn read(headers: &HeaderMap, envelope: &mut Envelope, segments: &[Bytes]) -> Res
         attribution.session_id.clone_from(session);
     }
     attribution.user = envelope.user.clone().unwrap_or_default();
+    let labels = Labels {
+        metadata: envelope.raw(Param::Metadata, segments),
+        trace: envelope.raw(Param::Trace, segments),
+    };
+    attribution.labels = labels.write(headers)?;
     Ok(Ask {
         needs: Needs {
             input: input_modalities(features),
@@ -181,7 +206,10 @@ fn read(headers: &HeaderMap, envelope: &mut Envelope, segments: &[Bytes]) -> Res
 
 /// What OpenRouter offers beside models and this server does not. It is
 /// refused, because an answer without it would look like one with it.
-fn refuse_what_is_not_offered(envelope: &Envelope) -> Result<(), Failure> {
+fn refuse_what_is_not_offered(envelope: &Envelope, segments: &[Bytes]) -> Result<(), Failure> {
+    if let Some(debug) = envelope.raw(Param::Debug, segments) {
+        refuse_debug(&debug)?;
+    }
     if let Some(preset) = &envelope.preset {
         return Err(Failure::invalid(format!(
             "preset: there is no preset `{preset}` on this server; send its parameters instead"
@@ -202,6 +230,25 @@ fn refuse_what_is_not_offered(envelope: &Envelope) -> Result<(), Failure> {
         )));
     }
     Ok(())
+}
+
+/// Refuses to show what a provider was sent, if that is asked for.
+pub(super) fn refuse_debug(debug: &[u8]) -> Result<(), Failure> {
+    #[derive(serde::Deserialize)]
+    struct Debug {
+        echo_upstream_body: Option<bool>,
+    }
+    let asked = serde_json::from_slice(debug)
+        .map_err(|error| Failure::invalid(format!("debug: not as it is documented ({error})")))?;
+    match asked {
+        Debug {
+            echo_upstream_body: Some(true),
+        } => Err(Failure::invalid(
+            "debug.echo_upstream_body: this server does not show what a provider was sent; \
+             remove it, and ask for X-OpenRouter-Metadata instead",
+        )),
+        Debug { .. } => Ok(()),
+    }
 }
 
 /// An entry of `plugins`; its settings do not matter where none is run.

@@ -9,7 +9,7 @@ use bourse_providers::Interface;
 use bourse_routing::filter::Needs;
 use bourse_routing::preferences::Preferences;
 use bourse_vocab::chat::Event;
-use bourse_vocab::{FailureKind, Format, Operation};
+use bourse_vocab::{AccountId, FailureKind, Format, Operation, StoreId};
 use bourse_wire::codec;
 use bourse_wire::framing::Framing;
 use bourse_wire::json::{Kind, scan};
@@ -18,6 +18,7 @@ use http::HeaderValue;
 use super::native::Native;
 use super::*;
 use crate::ask::{self, Attribution};
+use crate::identity::{Caller, Identity};
 use crate::respond;
 use crate::way::tests::way_to;
 
@@ -52,7 +53,7 @@ impl Endpoint for Speaks {
         (way.operation == Operation::Chat).then_some(u8::from(way.format != self.format))
     }
 
-    fn read(&self, head: &Parts, body: Scanned) -> Result<Incoming, Failure> {
+    fn read(&self, head: &Parts, body: Scanned, _: Caller<'_>) -> Result<Incoming, Failure> {
         let outline = &body.outline;
         let in_path = head.uri.path().rsplit('/').next();
         let model = in_path.and_then(|name| name.split(':').next());
@@ -128,7 +129,11 @@ fn request(endpoint: &dyn Endpoint, body: &str, size: usize) -> Arc<dyn ClientRe
             .map(Bytes::copy_from_slice)
             .collect(),
     };
-    endpoint.read(&head, body).unwrap().request
+    let caller = Caller {
+        identity: &Identity::of(StoreId([7; 16])),
+        account: AccountId(1),
+    };
+    endpoint.read(&head, body, caller).unwrap().request
 }
 
 fn written(request: &dyn ClientRequest, way: &Way) -> Result<String, Failure> {

@@ -23,7 +23,8 @@ use http::request::Parts;
 
 use super::translation::{self, OwnedStamp, Parsed};
 use super::{ClientRequest, Endpoint, Incoming, Prepared, Scanned, WholeReply};
-use crate::ask::{self, Ask, Attribution, Thinking};
+use crate::ask::{self, Ask, Attribution, Labels, Thinking};
+use crate::identity::Caller;
 use crate::relay::Feed;
 use crate::way::Way;
 
@@ -45,10 +46,15 @@ impl Endpoint for Text {
         (way.operation == Operation::Chat).then_some(0)
     }
 
-    fn read(&self, head: &Parts, body: Scanned) -> Result<Incoming, Failure> {
+    fn read(&self, head: &Parts, body: Scanned, caller: Caller<'_>) -> Result<Incoming, Failure> {
+        let ask = read(&head.headers, &body)?;
+        let user = caller.user(Some(&ask.attribution.user));
+        let safety = Members(&body).text(Param::SafetyIdentifier.name());
         Ok(Incoming {
-            ask: read(&head.headers, &body)?,
+            ask,
             request: Arc::new(TextRequest {
+                user,
+                safety: caller.user(safety.as_deref()),
                 body,
                 parsed: Parsed::default(),
             }),
@@ -75,6 +81,10 @@ impl Endpoint for Text {
 /// A text completion request that was not parsed yet.
 struct TextRequest {
     body: Scanned,
+    /// The name under which providers are told of the user.
+    user: Option<String>,
+    /// The same of whom `safety_identifier` names.
+    safety: Option<String>,
     parsed: Parsed,
 }
 
@@ -89,7 +99,16 @@ impl ClientRequest for TextRequest {
 
     fn write(&self, way: &Way, target: &WriteTarget<'_>) -> Result<Prepared, Failure> {
         let Scanned { outline, segments } = &self.body;
-        let parse = || completions::read_completion_request(outline, segments);
+        let parse = || {
+            let mut request = completions::read_completion_request(outline, segments)?;
+            request.user.clone_from(&self.user);
+            let name = Param::SafetyIdentifier.name();
+            if let (Some(told), Some(value)) = (&self.safety, request.extras.members.get_mut(name))
+            {
+                *value = told.as_str().into();
+            }
+            Ok(request)
+        };
         self.parsed.write(segments, parse, way, target)
     }
 
@@ -141,6 +160,9 @@ impl Members<'_> {
 fn read(headers: &HeaderMap, body: &Scanned) -> Result<Ask, Failure> {
     let members = Members(body);
     refuse_unknown(body)?;
+    if let Some(debug) = members.get("debug") {
+        super::chat::refuse_debug(&json::raw(&body.segments, &debug.value))?;
+    }
     match members.get("prompt").map(|member| member.kind) {
         Some(Kind::String | Kind::Array) => {}
         Some(_) => return Err(Failure::invalid("prompt: must be a string")),
@@ -159,6 +181,15 @@ fn read(headers: &HeaderMap, body: &Scanned) -> Result<Ask, Failure> {
         attribution.session_id = session;
     }
     attribution.user = members.text("user").unwrap_or_default();
+    let raw = |name: &str| {
+        let member = members.get(name)?;
+        (member.kind == Kind::Object).then(|| json::raw(&body.segments, &member.value))
+    };
+    let labels = Labels {
+        metadata: raw("metadata"),
+        trace: raw("trace"),
+    };
+    attribution.labels = labels.write(headers)?;
     let max_output = members
         .count("max_tokens")
         .max(members.count("max_completion_tokens"));

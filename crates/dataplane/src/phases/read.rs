@@ -15,6 +15,7 @@ use super::body::{collect, too_large};
 use crate::bodies::Room;
 use crate::endpoints::{Endpoint, Incoming, Scanned};
 use crate::gateway::CallLimits;
+use crate::identity::Caller;
 
 /// How much is looked at of what is too long for an address, to see that it
 /// is data: longer than any scheme and host.
@@ -39,6 +40,7 @@ pub async fn read<B>(
     body: B,
     limits: &CallLimits,
     room: &mut Room,
+    caller: Caller<'_>,
 ) -> Result<Read, Failure>
 where
     B: Body<Data = Bytes> + Unpin,
@@ -68,7 +70,7 @@ where
     .await?;
     let outline = scanner.finish()?;
     let private_url = points_to_private(&outline, &segments);
-    let incoming = endpoint.read(head, Scanned { outline, segments })?;
+    let incoming = endpoint.read(head, Scanned { outline, segments }, caller)?;
     Ok(Read {
         incoming,
         private_url,

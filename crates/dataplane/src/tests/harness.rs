@@ -23,7 +23,7 @@ use bourse_policy::{KeyHash, KeyKind, Principal};
 use bourse_providers::{Compatible, Credential, Disconnect};
 use bourse_spool::Options;
 use bourse_store::{Accounts, Grant, Keys, MemoryStore, NewKey, Till};
-use bourse_vocab::{AccountId, Failure, Format, Nanos, NodeId, RowId};
+use bourse_vocab::{AccountId, Failure, Format, Nanos, NodeId, RowId, StoreId};
 use bytes::Bytes;
 use http::{HeaderMap, Request};
 use http_body::Body;
@@ -38,6 +38,7 @@ use crate::clock::Clock;
 use crate::drains::Drains;
 use crate::endpoints;
 use crate::gateway::{CallLimits, Counters, Gateway, Stopping};
+use crate::identity::Identity;
 use crate::keyring::{Keyring, Office, Reply, Unavailable};
 use crate::market::{Market, Memory, ProviderSetup, Target};
 use crate::phases::admit::{Admitted, admit};
@@ -331,6 +332,7 @@ impl Harness {
             till: Arc::new(till),
             wait_for_disk: false,
             limits: setup.limits,
+            identity: Identity::of(StoreId([7; 16])),
             counters: Counters::default(),
             clock: Clock::timer(NOW),
             bodies: Arc::new(Bodies::new(setup.bodies_bytes_max)),

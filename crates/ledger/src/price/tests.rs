@@ -302,6 +302,7 @@ fn a_usage() -> impl Strategy<Value = Usage> {
         completion_audio: c[7],
         completion_image: c[8],
         web_searches: c[9] % 5,
+        ..Usage::default()
     })
 }
 
@@ -383,6 +384,8 @@ proptest! {
             completion_audio: Some(parts[5]),
             completion_image: Some(parts[4]),
             web_searches: Some(searches),
+            accepted_prediction: None,
+            rejected_prediction: None,
             nonsense: false,
         };
         let usage = usage.resolve(&Usage::default()).0;

@@ -11,7 +11,7 @@
 use bourse_wire::Dialect;
 
 use super::Compatible;
-use crate::dialects::{CEREBRAS, EFFORT, ENABLE_THINKING, GROQ, TOGETHER};
+use crate::dialects::{CEREBRAS, EFFORT, ENABLE_THINKING, GROQ, TEMPLATE, TOGETHER};
 
 /// One row each, by slug.
 pub static ROWS: &[Compatible] = &[
@@ -74,13 +74,14 @@ pub static ROWS: &[Compatible] = &[
         &["CRUSOE_API_KEY"],
         "https://api.inference.crusoecloud.com/v1",
     ),
-    // models.dev.
+    // models.dev; its servers are vLLM's and SGLang's, whose templates are told.
     Compatible::chat(
         "deepinfra",
         "Deep Infra",
         &["DEEPINFRA_API_KEY"],
         "https://api.deepinfra.com/v1/openai",
-    ),
+    )
+    .dialect(TEMPLATE),
     // models.dev. DIGITALOCEAN_ACCESS_TOKEN is not for inference alone.
     Compatible::chat(
         "digitalocean",
@@ -222,13 +223,14 @@ pub static ROWS: &[Compatible] = &[
         &["NEURALWATT_API_KEY"],
         "https://api.neuralwatt.com/v1",
     ),
-    // models.dev.
+    // models.dev; `enable_thinking` (novita.ai/docs, chat completion, 2026).
     Compatible::chat(
         "novita",
         "NovitaAI",
         &["NOVITA_API_KEY"],
         "https://api.novita.ai/openai",
-    ),
+    )
+    .dialect(ENABLE_THINKING),
     // docs.nscale.com, serverless models, June 2026; no variable is documented.
     Compatible::chat(
         "nscale",

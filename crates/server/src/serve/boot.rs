@@ -10,6 +10,7 @@ use bourse_dataplane::bodies::Bodies;
 use bourse_dataplane::clock::{Clock, now_ms};
 use bourse_dataplane::drains::Drains;
 use bourse_dataplane::gateway::{CallLimits, Counters, Gateway, Stopping};
+use bourse_dataplane::identity::Identity;
 use bourse_dataplane::keyring::Keyring;
 use bourse_dataplane::market::Memory;
 use bourse_dataplane::pipeline::Worker;
@@ -92,6 +93,7 @@ impl Opened {
                 "the journal was replayed"
             );
         }
+        let identity = Identity::of(store.history().await?.store);
         let keyring = Arc::new(Keyring::default());
         for key in &keys {
             keyring.put(key.principal(), key.change_seq);
@@ -109,6 +111,7 @@ impl Opened {
             till,
             keyring,
             watcher,
+            identity,
         })
     }
 }
@@ -120,6 +123,7 @@ pub(super) struct Recovered {
     till: Arc<Till>,
     keyring: Arc<Keyring>,
     watcher: Arc<StoreWatcher>,
+    identity: Identity,
 }
 
 impl Recovered {
@@ -145,6 +149,7 @@ impl Recovered {
             till: Arc::clone(&self.till),
             wait_for_disk: config.durability == Durability::Always,
             limits: limits(config),
+            identity: self.identity.clone(),
             counters: Counters::default(),
             clock: Clock::System,
             bodies: Arc::new(Bodies::new(config.limits.bodies_bytes_max)),

@@ -35,5 +35,6 @@ mod postgres;
 mod records;
 mod reload;
 mod secrets;
+mod sent;
 mod streams;
 mod ways;

@@ -134,6 +134,8 @@ impl Counts {
             completion_audio: self.get(Count::CompletionAudio),
             completion_image: self.get(Count::CompletionImage),
             web_searches: self.get(Count::WebSearches),
+            // Told to the client, and kept nowhere.
+            ..Usage::default()
         }
     }
 }
@@ -188,6 +190,7 @@ mod tests {
             completion_audio: 8,
             completion_image: 9,
             web_searches: 10,
+            ..Usage::default()
         };
         let counts = Counts::from(usage);
         assert_eq!(counts.usage(), usage);

@@ -267,6 +267,17 @@ pub fn disposal_of(dialect: &Dialect, param: Option<Param>, name: &str) -> Dispo
     }
 }
 
+/// The loss of a member. Whoever asks for a search and gets an answer from
+/// memory cannot tell, so that one is no mere loss.
+#[must_use]
+pub fn loss(name: &str, reason: impl Into<String>) -> Loss {
+    if Param::by_name(name) == Some(Param::WebSearchOptions) {
+        Loss::content(name, reason)
+    } else {
+        Loss::new(name, reason)
+    }
+}
+
 /// The loss of a `service_tier` that has a price of its own: the catalog knows
 /// one price for each endpoint, and a tier that is served is billed
 /// (openrouter.ai/docs, service tiers, October 2026). `None` if the tier is

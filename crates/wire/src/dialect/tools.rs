@@ -8,8 +8,7 @@
 use bourse_vocab::Failure;
 use bourse_vocab::json::Value;
 
-use super::members::folded;
-use crate::json::{Kind, text, walk};
+use crate::json::{Kind, folded, text, walk};
 
 /// Tools that the client runs.
 const RUN_BY_CLIENTS: [&str; 2] = ["function", "custom"];

@@ -78,7 +78,7 @@ impl Outline {
     /// Whether some tool on offer does not plainly say that it is a function
     /// or a custom one, which the client runs.
     #[must_use]
-    pub const fn has_other_tools(&self) -> bool {
+    pub fn has_other_tools(&self) -> bool {
         self.prompt.has_other_tools()
     }
 

@@ -13,6 +13,7 @@ use bourse_vocab::facts::{Kind as MediumKind, Medium, PixelSize, Slot};
 use bytes::Bytes;
 
 use super::features::Marker;
+use super::fold::folded;
 use super::kind::Kind;
 use super::segments::Cursor;
 
@@ -99,7 +100,8 @@ pub(super) struct Prompt {
     said_depth: u32,
     /// Tools that say that they are functions, or custom.
     plain_tools: u32,
-    /// A member of a tool is spelled in a way that readers may fold.
+    /// A tool says that it is something else, or has a member that is spelled in
+    /// a way that readers may fold.
     odd_tool: bool,
 }
 
@@ -153,9 +155,13 @@ impl Prompt {
                 }
                 Some(slot) => Marker::Part(slot),
                 None => {
-                    // A provider reads `"image\u005furl"` as we read
-                    // `"image_url"`; here it would be text.
-                    self.facts.is_obscured |= name.contains(&b'\\');
+                    // A provider reads `"image\u005furl"`, and some read
+                    // `"Image_URL"`, as we read `"image_url"`; here it would
+                    // be text.
+                    let is_plain = |byte: &u8| byte.is_ascii_lowercase() || *byte == b'_';
+                    if !name.iter().all(is_plain) {
+                        self.facts.is_obscured |= hides_a_medium(name);
+                    }
                     Marker::None
                 }
             },
@@ -218,6 +224,8 @@ impl Prompt {
             Marker::ToolKind => {
                 let is_plain = matches!(head, b"function" | b"custom");
                 self.plain_tools = self.plain_tools.saturating_add(u32::from(is_plain));
+                // A tool may say twice what it is.
+                self.odd_tool |= !is_plain;
             }
             Marker::Part(Slot::Text) => self.facts.texts.add(range),
             Marker::Part(slot) => self.text_of_medium(slot, head, range, depth),
@@ -323,6 +331,35 @@ impl Prompt {
         }
         facts
     }
+}
+
+/// Names of members that make a part a medium, folded.
+const OF_MEDIA: [&str; 18] = [
+    "audiourl",
+    "content",
+    "data",
+    "documenturl",
+    "file",
+    "filedata",
+    "fileid",
+    "fileuri",
+    "fileurl",
+    "imageurl",
+    "inlinedata",
+    "inputaudio",
+    "source",
+    "text",
+    "type",
+    "uri",
+    "url",
+    "videourl",
+];
+
+/// Whether a name that is none of ours may be one to another reader.
+#[cold]
+fn hides_a_medium(name: &[u8]) -> bool {
+    name.contains(&b'\\')
+        || std::str::from_utf8(name).is_ok_and(|name| OF_MEDIA.contains(&&*folded(name)))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Chat completions in, chat completions out: edited in place.
 //!
 //! Where client and provider speak the same format nothing is parsed that
-//! need not be, and nothing is lost: unknown members survive byte for byte.
+//! need not be, and what goes on goes on byte for byte.
 //!
 //! - [`Envelope`] reads a request's parameters and leaves its messages
 //!   alone; [`splice_request`] writes the request for one target;

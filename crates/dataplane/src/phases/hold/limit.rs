@@ -123,7 +123,7 @@ fn cost_at(call: &Call, target: &Target, limit: Limit) -> Result<Nanos, Failure>
         choices: ask.answers,
         context_length: context_length(endpoint),
         media_output: draws(ask, endpoint),
-        web_searches: 0,
+        web_searches: ask.searches_max(),
     };
     price::upper_bound(&bounds, &endpoint.prices, market.markup_ppm)
         .map_err(|_| unpriced(&endpoint.id))

@@ -195,6 +195,9 @@ fn excluded_by(model: &str, wanted: &Wanted<'_>, reasons: &[Excluded], serving: 
             "No endpoints found for {model} that support every parameter of the request: {}. Remove some, or provider.require_parameters.",
             list(wanted.needs.parameters.names().collect())
         ),
+        [Excluded::Search] => format!(
+            "web_search_options: no endpoint of {model} has a price for a search, so it cannot be billed. Remove it, or choose a model that lists `web_search` among its prices."
+        ),
         [Excluded::Modality] => format!(
             "No endpoints found for {model} that support {} input and {} output.",
             list(wanted.needs.input.names().collect()),

@@ -25,7 +25,18 @@ impl Running {
     /// has counted already (Anthropic's does so first) is not guessed.
     pub(super) fn estimate(&self, report: &Report) -> Usage {
         let counted = tariff::within(report.delivered().tokens(), self.output_max());
-        estimate(&report.usage, self.prompt_estimate(), counted)
+        let counted = estimate(&report.usage, self.prompt_estimate(), counted);
+        // Some bill a search for each answer and do not count it.
+        let ask = &self.call.ask;
+        let web_searches = if ask.searches() {
+            ask.answers.max(1)
+        } else {
+            0
+        };
+        Usage {
+            web_searches,
+            ..counted
+        }
     }
 
     /// Input tokens, as well as can be told without the provider.

@@ -67,6 +67,7 @@ impl Running {
             upstream_id: report.upstream_id.as_deref().unwrap_or(""),
             session_id: &who.session_id,
             user: &who.user,
+            extra: &who.labels,
             finish: finish_word(ended),
             native_finish: report.native_finish.as_deref().unwrap_or(""),
             referer: &who.referer,

@@ -235,6 +235,7 @@ impl<'a> Fixed<'a> {
             completion_audio: self.number("usage")?,
             completion_image: self.number("usage")?,
             web_searches: self.number("usage")?,
+            ..Usage::default()
         })
     }
 }

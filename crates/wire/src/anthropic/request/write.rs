@@ -12,7 +12,7 @@ use super::sampling::{unknown_sampling, unless};
 use super::thinking::{self, Given};
 use crate::codec::{WriteTarget, Written};
 use crate::dialect::calls::fit_ids;
-use crate::dialect::{CallIds, schema};
+use crate::dialect::{CallIds, parameters, schema};
 
 /// Breakpoints that one request may hold (prompt caching, 2026).
 const BREAKPOINTS_MAX: usize = 4;
@@ -75,10 +75,8 @@ impl Writer<'_> {
             return;
         }
         for name in extras.members.keys() {
-            self.losses.push(Loss::new(
-                name.as_str(),
-                format!("only {} has this parameter", extras.format),
-            ));
+            let reason = format!("only {} has this parameter", extras.format);
+            self.losses.push(parameters::loss(name, reason));
         }
         self.losses.extend(self.request.reasoning_losses());
     }

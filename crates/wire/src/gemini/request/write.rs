@@ -9,6 +9,7 @@ use super::super::model::Model;
 use super::super::schema;
 use super::{CONFIG, TOOL_CONFIG, config, contents};
 use crate::codec::{WriteTarget, Written};
+use crate::dialect::parameters;
 use crate::dialect::schema::of_arguments;
 
 /// Writes a request. The model and whether to stream go into the URL.
@@ -75,7 +76,7 @@ fn native(request: &Request, losses: &mut Vec<Loss>) -> Native {
         }
         if extras.format != Format::Gemini {
             let reason = format!("only {} has this parameter", extras.format);
-            losses.push(Loss::new(path.as_str(), reason));
+            losses.push(parameters::loss(path, reason));
             continue;
         }
         let (place, name) = match path.split_once('.') {

@@ -271,6 +271,11 @@ fn a_name_that_is_spelled_with_escapes_is_suspicious() {
     let hidden = r#"{"type":"video_url","video\u005furl":{"url":"https://a.example/b"}}"#;
     assert!(parts(hidden).is_obscured);
     assert!(!parts(r#"{"type":"text","text":"video\u005furl"}"#).is_obscured);
+    // What some readers take for a name of a medium.
+    for name in ["Image_URL", "imageUrl", "TYPE", "\u{212a}"] {
+        let part = format!(r#"{{"type":"image_url","{name}":{{"url":"https://a.example/b"}}}}"#);
+        assert_eq!(parts(&part).is_obscured, name != "\u{212a}", "{name}");
+    }
     // Names that a tool was called with are nobody's business.
     let said = r#"{"type":"tool_use","input":{"a\"b":1}}"#;
     assert!(!parts(said).is_obscured);

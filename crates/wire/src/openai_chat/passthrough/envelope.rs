@@ -47,8 +47,10 @@ pub struct Envelope {
     pub n: u64,
     /// How to think, from all three spellings.
     pub reasoning: Option<ReasoningRequest>,
-    /// The end user.
+    /// The end user, as the caller knows them.
     pub user: Option<String>,
+    /// Texts that providers are told in place of the caller's.
+    told: Vec<(Param, String)>,
     /// The session, for sticky routing and grouping.
     pub session_id: Option<String>,
     /// The preset's slug.
@@ -116,6 +118,7 @@ impl Envelope {
             n: 1,
             reasoning: None,
             user: None,
+            told: Vec::new(),
             session_id: None,
             preset: None,
             service_tier: None,
@@ -180,7 +183,20 @@ impl Envelope {
         }
     }
 
-    fn text(&self, param: Param, segments: &[Bytes]) -> Option<String> {
+    /// Has providers told another text than the caller's, which must be there.
+    pub fn tell(&mut self, param: Param, text: Option<String>) {
+        self.told.extend(text.map(|text| (param, text)));
+    }
+
+    /// Texts that providers are told in place of the caller's.
+    #[must_use]
+    pub fn told(&self) -> &[(Param, String)] {
+        &self.told
+    }
+
+    /// A parameter that is a text; `None` if it is absent or something else.
+    #[must_use]
+    pub fn text(&self, param: Param, segments: &[Bytes]) -> Option<String> {
         let raw = self.raw(param, segments)?;
         text::string(&raw).map(Cow::into_owned)
     }

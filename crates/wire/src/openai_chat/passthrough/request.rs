@@ -8,7 +8,7 @@ use super::envelope::Envelope;
 use crate::codec::WriteTarget;
 use crate::dialect::parameters::{
     ASK_FOR_USAGE, Disposal, Fate, NEED_TOOLS, Param, REQUIRED, choice_of_nothing, disposal,
-    disposal_of, unpriced_tier,
+    disposal_of, loss, unpriced_tier,
 };
 use crate::dialect::{Dialect, StreamUsage, needs_vocabulary, thinking};
 use crate::json::splice::Splice;
@@ -39,6 +39,7 @@ pub fn splice_request(
     };
     request.members();
     request.numbers();
+    request.told();
     request.tools();
     request.modalities();
     request.service_tier();
@@ -99,7 +100,7 @@ impl<'a> Request<'a> {
                 Disposal::Lose(reason) => {
                     self.splice.remove_at(at);
                     if member.kind != Kind::Null {
-                        self.losses.push(Loss::new(name, reason));
+                        self.losses.push(loss(name, reason));
                     }
                 }
             }
@@ -116,6 +117,17 @@ impl<'a> Request<'a> {
                 .map(|member| outline.name(member));
             if let Some(name) = name.filter(|name| is_forwarded(self.dialect, name)) {
                 self.splice.set(name, digits.clone());
+            }
+        }
+    }
+
+    /// Tells what the provider is to be told in place of the caller's text.
+    fn told(&mut self) {
+        for (param, text) in self.envelope.told() {
+            if is_forwarded(self.dialect, param.name()) {
+                let mut value = Vec::with_capacity(text.len().saturating_add(2));
+                write_string(text, &mut value);
+                self.splice.set(param.name(), value);
             }
         }
     }

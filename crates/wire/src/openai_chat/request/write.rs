@@ -13,7 +13,7 @@ use super::{write_message, write_part};
 use crate::codec::{WriteTarget, Written};
 use crate::dialect::calls::fit_ids;
 use crate::dialect::parameters::{
-    ASK_FOR_USAGE, Disposal, NEED_TOOLS, Param, choice_of_nothing, disposal, unpriced_tier,
+    ASK_FOR_USAGE, Disposal, NEED_TOOLS, Param, choice_of_nothing, disposal, loss, unpriced_tier,
 };
 use crate::dialect::{CacheMarks, Dialect, StreamUsage, thinking};
 use crate::object::{self, Object, object};
@@ -254,7 +254,7 @@ impl<'a> Body<'a> {
                         self.object.put(theirs.unwrap_or(name), value);
                     }
                     Disposal::Leave => {}
-                    Disposal::Lose(reason) => self.lose(name, reason),
+                    Disposal::Lose(reason) => self.losses.push(loss(name, reason)),
                 }
             }
         }

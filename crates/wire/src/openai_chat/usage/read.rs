@@ -6,7 +6,7 @@ use bourse_vocab::usage::TOKENS_MAX;
 use crate::json::{Kind, Reader, ScanError, text};
 
 /// One count: a whole number, nothing, or nonsense.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 enum Count {
     #[default]
     Absent,
@@ -89,6 +89,11 @@ struct WireUsage {
     cache_write: CacheWrites,
     /// OpenRouter's shape, for upstreams that are gateways themselves.
     web_search_requests: Count,
+    /// Searches told elsewhere: Perplexity's `num_search_queries`, xAI's
+    /// `num_sources_used`, each of which it bills like a search, Alibaba's
+    /// `plugins.search.count` (docs.perplexity.ai; docs.x.ai, live search;
+    /// alibabacloud.com, model-studio web search, 2026).
+    searches_beside: Count,
 }
 
 /// What was written to a cache, by lifetime if that is told.
@@ -148,6 +153,8 @@ struct CompletionDetails {
     reasoning_tokens: Count,
     audio_tokens: Count,
     image_tokens: Count,
+    accepted_prediction_tokens: Count,
+    rejected_prediction_tokens: Count,
 }
 
 /// Whether a value is of the sort that its place calls for.
@@ -195,7 +202,12 @@ impl WireUsage {
             b"completion_tokens_details" | b"output_tokens_details" => {
                 return self.completion.read(reader);
             }
-            b"server_tool_use" => {
+            b"num_search_queries" | b"num_sources_used" | b"web_search_requests" => {
+                self.searches_beside = self.searches_beside.max(Count::read(reader)?);
+                return Ok(Shape::Good);
+            }
+            b"plugins" => return self.plugins(reader),
+            b"server_tool_use" | b"server_tool_use_details" => {
                 let searches = &mut self.web_search_requests;
                 return details(reader, |name, reader| {
                     match name {
@@ -212,6 +224,28 @@ impl WireUsage {
         };
         *slot = Count::read(reader)?;
         Ok(Shape::Good)
+    }
+}
+
+impl WireUsage {
+    /// Reads what plugins of the provider did; what is in there hides nothing
+    /// but itself.
+    fn plugins(&mut self, reader: &mut Reader<'_>) -> Read<Shape> {
+        let searches = &mut self.searches_beside;
+        details(reader, |name, reader| {
+            if name != b"search" {
+                return reader.pass();
+            }
+            let within = details(reader, |name, reader| {
+                match name {
+                    b"count" => *searches = (*searches).max(Count::read(reader)?),
+                    _ => reader.pass()?,
+                }
+                Ok(())
+            });
+            within.map(|_| ())
+        })
+        .map(|_| Shape::Good)
     }
 }
 
@@ -238,6 +272,12 @@ impl CompletionDetails {
                 b"reasoning_tokens" => self.reasoning_tokens = Count::read(reader)?,
                 b"audio_tokens" => self.audio_tokens = Count::read(reader)?,
                 b"image_tokens" => self.image_tokens = Count::read(reader)?,
+                b"accepted_prediction_tokens" => {
+                    self.accepted_prediction_tokens = Count::read(reader)?;
+                }
+                b"rejected_prediction_tokens" => {
+                    self.rejected_prediction_tokens = Count::read(reader)?;
+                }
                 _ => reader.pass()?,
             }
             Ok(())
@@ -304,6 +344,8 @@ const NONSENSE: UsageReport = UsageReport {
     completion_audio: None,
     completion_image: None,
     web_searches: None,
+    accepted_prediction: None,
+    rejected_prediction: None,
     nonsense: true,
 };
 
@@ -355,7 +397,12 @@ impl WireUsage {
                 .take(&mut nonsense),
             completion_audio: output.audio_tokens.take(&mut nonsense),
             completion_image: output.image_tokens.take(&mut nonsense),
-            web_searches: wire.web_search_requests.take(&mut nonsense),
+            web_searches: wire
+                .web_search_requests
+                .max(wire.searches_beside)
+                .take(&mut nonsense),
+            accepted_prediction: output.accepted_prediction_tokens.take(&mut nonsense),
+            rejected_prediction: output.rejected_prediction_tokens.take(&mut nonsense),
             nonsense,
         };
         // xAI counts reasoning beside `completion_tokens`, and only its total

@@ -26,9 +26,49 @@ fn openai_reports_cached_and_reasoning_as_parts() {
             completion: Some(300),
             reasoning: Some(192),
             completion_audio: Some(0),
+            accepted_prediction: Some(0),
+            rejected_prediction: Some(0),
             ..Default::default()
         }
     );
+}
+
+#[test]
+fn every_spelling_of_searches_is_read() {
+    for (usage, searches) in [
+        (json!({"num_search_queries": 10}), Some(10)),
+        (json!({"num_sources_used": 3}), Some(3)),
+        (json!({"web_search_requests": 2}), Some(2)),
+        (
+            json!({"server_tool_use": {"web_search_requests": 4}}),
+            Some(4),
+        ),
+        (
+            json!({"server_tool_use": {"web_search_requests": 0}, "num_search_queries": 5}),
+            Some(5),
+        ),
+        (json!({"plugins": {"search": {"count": 1}}}), Some(1)),
+        (json!({"plugins": {"search": {"strategy": "turbo"}}}), None),
+        (json!({"plugins": []}), None),
+    ] {
+        let report = read(&usage);
+        assert_eq!(report.web_searches, searches, "{usage}");
+        assert!(!report.nonsense, "{usage}");
+    }
+}
+
+#[test]
+fn predictions_are_told_as_they_were_counted() {
+    let report = read(&json!({"prompt_tokens": 5, "completion_tokens": 30,
+        "completion_tokens_details": {"accepted_prediction_tokens": 12,
+            "rejected_prediction_tokens": 7}}));
+    let (usage, mended) = report.resolve(&Usage::default());
+    assert!(!mended);
+    let mut out = Vec::new();
+    write_usage(&usage, &Bill::default(), &mut out);
+    let text = String::from_utf8(out).unwrap();
+    let told = r#""accepted_prediction_tokens":12,"rejected_prediction_tokens":7"#;
+    assert!(text.contains(told), "{text}");
 }
 
 #[test]

@@ -17,6 +17,8 @@ pub fn write_usage(usage: &Usage, bill: &Bill, out: &mut Vec<u8>) {
         completion_audio,
         completion_image,
         web_searches,
+        accepted_prediction,
+        rejected_prediction,
         ..
     } = usage;
     let mut text = UsageText(out);
@@ -45,6 +47,10 @@ pub fn write_usage(usage: &Usage, bill: &Bill, out: &mut Vec<u8>) {
     );
     text.count(",\"audio_tokens\":", *completion_audio);
     text.count(",\"image_tokens\":", *completion_image);
+    if accepted_prediction | rejected_prediction > 0 {
+        text.count(",\"accepted_prediction_tokens\":", *accepted_prediction);
+        text.count(",\"rejected_prediction_tokens\":", *rejected_prediction);
+    }
     if *web_searches > 0 {
         text.count(
             "},\"server_tool_use\":{\"web_search_requests\":",

@@ -47,6 +47,7 @@ fn facts() -> Facts<'static> {
             completion_audio: 20,
             completion_image: 30,
             web_searches: 2,
+            ..Usage::default()
         })
         .with(Count::MediaIn, 3),
         upstream_prompt: Nanos(150_000),

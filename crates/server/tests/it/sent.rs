@@ -1,0 +1,203 @@
+//! What of a request goes on to a provider: nothing that another parser would
+//! read otherwise, nothing that costs money unseen, no part left behind, and no
+//! user's name.
+
+use bourse_sim::Script;
+use serde_json::{Value, json};
+
+use crate::client::Got;
+use crate::exchange::{CHEAP, Exchange, Provider, ask};
+
+/// Both roads of a request, by their paths.
+const ROADS: [(&str, &str); 2] = [
+    (
+        "/api/v1/chat/completions",
+        r#""messages":[{"role":"user","content":"q"}]"#,
+    ),
+    ("/api/v1/completions", r#""prompt":"q""#),
+];
+
+fn post(exchange: &Exchange, path: &str, body: &str) -> Got {
+    let mut conn = exchange.connect();
+    let headers = format!("authorization: Bearer {}\r\n", exchange.key);
+    conn.request("POST", path, &headers, body.as_bytes());
+    conn.receive()
+}
+
+#[test]
+fn what_other_parsers_read_otherwise_or_bill_unseen_is_refused_on_both_roads() {
+    let exchange = Exchange::single(Script::default());
+    for (path, prompt) in ROADS {
+        for (member, named) in [
+            (r#""Model":"dear""#, "Model"),
+            (r#""MAX_TOKENS":9999"#, "MAX_TOKENS"),
+            (r#""maxTokens":9999"#, "maxTokens"),
+            ("\"max_to\u{212a}ens\":9999", "max_to"),
+            ("\"me\u{17f}\u{17f}ages\":[]", "me"),
+            (r#""N":50"#, "N"),
+            (r#""model":"dear""#, "model"),
+            (r#""mod\u0065l":"dear""#, "escapes"),
+            (r#""max_output_tokens":9999"#, "max_output_tokens"),
+            (r#""best_of":20"#, "best_of"),
+            (r#""fallbacks":["dear"]"#, "fallbacks"),
+            (r#""providerOptions":{"a":1}"#, "providerOptions"),
+            (r#""api_base":"http://127.0.0.1:1""#, "api_base"),
+            (r#""search_parameters":{"mode":"on"}"#, "search_parameters"),
+            (r#""web_search_options":{}"#, "web_search_options"),
+        ] {
+            let body = format!(r#"{{"model":"acme/chat",{member},{prompt}}}"#);
+            let got = post(&exchange, path, &body);
+            assert!(
+                matches!(got.status, 400 | 404),
+                "{path} {member}: {}",
+                got.text()
+            );
+            let said = got.json()["error"]["message"].to_string();
+            assert!(said.contains(named), "{path} {member}: {said}");
+        }
+    }
+    assert!(exchange.upstream().is_empty());
+    exchange.finish(0);
+}
+
+#[test]
+fn tools_that_a_provider_would_run_are_refused_by_name() {
+    let exchange = Exchange::single(Script::default());
+    for (over, place) in [
+        (json!({"tools": [{"type": "web_search"}]}), "tools[0].type"),
+        (
+            json!({"tools": [{"type": "openrouter:web_search"}], "tool_choice": "required"}),
+            "tools[0].type",
+        ),
+        (
+            json!({"tool_choice": {"type": "openrouter:web_search"}}),
+            "tool_choice.type",
+        ),
+        (
+            json!({"debug": {"echo_upstream_body": true}}),
+            "debug.echo_upstream_body",
+        ),
+    ] {
+        let said = exchange.chat(over).error_message(400);
+        assert!(said.starts_with(place), "{said}");
+    }
+    assert!(exchange.upstream().is_empty());
+    exchange.finish(0);
+}
+
+#[test]
+fn a_part_that_a_target_cannot_take_is_refused_before_the_call_and_never_dropped() {
+    let parts = [
+        json!({"type": "hologram", "hologram": 1}),
+        json!({"type": "file", "file": {"file_id": "file-1"}}),
+    ];
+    for format in ["openai-chat", "anthropic", "gemini"] {
+        let exchange = Exchange::start(|setup| {
+            setup.models.insert(
+                "acme/chat",
+                "context_length = 8192\nmax_output = 1000\ninput_modalities = [\"text\", \"file\"]",
+            );
+            setup.provider(Provider::new("cheap", CHEAP, Script::default()).format(format));
+        });
+        for part in &parts {
+            // The format has files that were uploaded before.
+            if format == "openai-chat" && part["type"] == "file" {
+                continue;
+            }
+            let text = json!({"type": "text", "text": "What is this?"});
+            let got = exchange.chat(json!({"messages": [
+                {"role": "user", "content": [text, part]},
+            ]}));
+            let said = got.error_message(400);
+            assert!(
+                said.starts_with("messages[0].content[1]: "),
+                "{format}: {said}"
+            );
+        }
+        assert!(exchange.upstream().is_empty(), "{format}");
+        exchange.finish(0);
+    }
+}
+
+#[test]
+fn providers_are_told_of_users_by_a_hash_that_stays_the_same() {
+    let exchange = Exchange::single(Script::default());
+    for (path, prompt) in ROADS {
+        for _ in 0..2 {
+            let body = format!(
+                r#"{{"model":"acme/chat","user":"alice@example.com","safety_identifier":"alice@example.com",{prompt}}}"#
+            );
+            let got = post(&exchange, path, &body);
+            assert_eq!(got.status, 200, "{}", got.text());
+        }
+    }
+    exchange.chat(json!({"user": "bob@example.com"})).answer();
+    let users: Vec<[String; 2]> = exchange
+        .upstream()
+        .iter()
+        .map(|entry| {
+            let body: Value = serde_json::from_str(entry.body.as_deref().unwrap()).unwrap();
+            ["user", "safety_identifier"].map(|name| body[name].as_str().unwrap_or("").to_owned())
+        })
+        .collect();
+    let (bob, alices) = users.split_last().unwrap();
+    assert_eq!(alices.len(), 4);
+    for told in alices {
+        assert_eq!(told, &alices[0]);
+        assert_eq!(told[0], told[1]);
+        assert!(
+            told[0].starts_with("user-") && told[0].len() == 37,
+            "{told:?}"
+        );
+    }
+    assert_ne!(bob[0], alices[0][0]);
+    assert!(!format!("{users:?}").contains("example.com"));
+    exchange.close();
+}
+
+#[test]
+fn unknown_members_stay_here_and_are_reported() {
+    let exchange = Exchange::single(Script::default());
+    let mut conn = exchange.connect();
+    let headers = format!(
+        "authorization: Bearer {}\r\nx-openrouter-metadata: enabled\r\n",
+        exchange.key
+    );
+    let body = ask(json!({"vendor_thing": 1, "min_tokens": 2})).to_string();
+    conn.request(
+        "POST",
+        "/api/v1/chat/completions",
+        &headers,
+        body.as_bytes(),
+    );
+    let reply = conn.receive().answer();
+    let losses = reply["openrouter_metadata"]["translation_losses"].to_string();
+    assert!(losses.contains("vendor_thing"), "{losses}");
+    let sent = exchange.upstream().pop().unwrap().body.unwrap();
+    let sent: Value = serde_json::from_str(&sent).unwrap();
+    assert!(
+        sent["vendor_thing"].is_null() && sent["min_tokens"] == 2,
+        "{sent}"
+    );
+    exchange.close();
+}
+
+#[test]
+fn a_search_is_billed_where_the_provider_does_not_count_it() {
+    let exchange = Exchange::start(|setup| {
+        let mut provider = Provider::new("cheap", CHEAP, Script::default());
+        provider.price = None;
+        setup.provider(provider.endpoint(
+            "price = { prompt = \"0.10\", completion = \"0.40\", web_search = \"0.025\" }\n",
+        ));
+    });
+    let searched = exchange.chat(json!({"web_search_options": {}})).answer();
+    let cost = searched["usage"]["cost"].as_f64().unwrap();
+    // The fee, and a few tokens.
+    assert!((0.025..0.0251).contains(&cost), "{searched}");
+    assert_eq!(
+        searched["usage"]["server_tool_use"]["web_search_requests"],
+        1
+    );
+    exchange.close();
+}
