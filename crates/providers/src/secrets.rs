@@ -9,6 +9,7 @@
 //! that was cut, or that was encoded with what stood before it.
 
 use std::fmt;
+use std::ops::Range;
 
 use bourse_vocab::Failure;
 use bourse_vocab::failure::UpstreamError;
@@ -56,7 +57,7 @@ impl Secrets {
                 continue;
             }
             for spelling in spellings(key) {
-                let folded: Vec<u8> = spelling.iter().copied().map(fold).collect();
+                let folded: Vec<u8> = letters(&spelling).map(|(_, byte)| byte).collect();
                 windows.extend(folded.array_windows().copied());
                 if folded.len() < WINDOW_BYTES {
                     short.push(folded.into());
@@ -107,15 +108,12 @@ impl Secrets {
         if self.windows.is_empty() && self.short.is_empty() {
             return None;
         }
-        // JSON writes `\/` for the slash of base64.
-        let letters = text.bytes().enumerate().filter(|(_, byte)| *byte != b'\\');
-        let (places, folded): (Vec<usize>, Vec<u8>) =
-            letters.map(|(place, byte)| (place, fold(byte))).unzip();
+        let (places, folded): (Vec<Range<usize>>, Vec<u8>) = letters(text.as_bytes()).unzip();
         let mut is_secret = vec![false; text.len()];
         let mut mark = |start: usize, length: usize| {
             let last = start.saturating_add(length).saturating_sub(1);
             if let (Some(from), Some(to)) = (places.get(start), places.get(last))
-                && let Some(secret) = is_secret.get_mut(*from..=*to)
+                && let Some(secret) = is_secret.get_mut(from.start..to.end)
             {
                 secret.fill(true);
             }
@@ -161,6 +159,35 @@ fn starred(text: &str, is_secret: &[bool]) -> String {
     shown
 }
 
+/// The letters of a text as they are compared, with their places. Escapes of
+/// addresses are what they stand for, since everybody escapes other letters;
+/// JSON's `\/` is the slash of base64.
+fn letters(text: &[u8]) -> impl Iterator<Item = (Range<usize>, u8)> {
+    let mut place = 0_usize;
+    std::iter::from_fn(move || {
+        while text.get(place) == Some(&b'\\') {
+            place = place.saturating_add(1);
+        }
+        let start = place;
+        let (byte, length) = match text.get(start..)? {
+            [b'%', high, low, ..] => match unescaped(*high, *low) {
+                Some(byte) => (byte, 3),
+                None => (b'%', 1),
+            },
+            [byte, ..] => (*byte, 1),
+            [] => return None,
+        };
+        place = start.saturating_add(length);
+        Some((start..place, fold(byte)))
+    })
+}
+
+/// The byte of two hexadecimal digits.
+fn unescaped(high: u8, low: u8) -> Option<u8> {
+    let digit = |letter: u8| char::from(letter).to_digit(16);
+    u8::try_from((digit(high)? << 4) | digit(low)?).ok()
+}
+
 /// Both alphabets of base64 in one, and no case: what is equal so is equal
 /// enough.
 const fn fold(byte: u8) -> u8 {
@@ -171,30 +198,14 @@ const fn fold(byte: u8) -> u8 {
     }
 }
 
-/// How a key may be said: as it is, with escapes in an address, in base64
-/// behind whatever, and in hexadecimal digits.
+/// How a key may be said: as it is, in base64 behind whatever, and in
+/// hexadecimal digits.
 fn spellings(key: &[u8]) -> Vec<Vec<u8>> {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).copied().unwrap_or(b'0');
     let hex = |byte: u8| [digit(byte >> 4), digit(byte & 15)];
-    let escaped = |byte: u8| {
-        let [high, low] = hex(byte);
-        [b'%', high, low]
-    };
-    let is_plain =
-        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
-    let mut url = Vec::new();
-    for byte in key.iter().copied() {
-        if is_plain(byte) {
-            url.push(byte);
-        } else {
-            url.extend(escaped(byte));
-        }
-    }
     vec![
         key.to_vec(),
-        url,
-        key.iter().copied().flat_map(escaped).collect(),
         key.iter().copied().flat_map(hex).collect(),
         base64(key, 0),
         base64(key, 1),

@@ -47,4 +47,4 @@ pub(crate) use quote::text_end;
 pub use reader::Reader;
 pub use scan_error::{ScanError, ScanErrorKind};
 pub use scanner::{Scanner, scan};
-pub use segments::{first_byte, raw, slice_into};
+pub use segments::{first_byte, raw, short, slice_into};

@@ -230,7 +230,9 @@ const OWN: [&str; 3] = ["suffix", "echo", "best_of"];
 fn refuse_unknown(body: &Scanned) -> Result<(), Failure> {
     for (name, member) in body.outline.iter() {
         if Param::by_name(name).is_none() && !OWN.contains(&name) {
-            members::check(name, &json::raw(&body.segments, &member.value))?;
+            members::check(name, || {
+                json::short(&body.segments, &member.value, members::NOTHING_BYTES_MAX)
+            })?;
         }
     }
     Ok(())

@@ -19,8 +19,8 @@ const GROWTH_MAX: u64 = 64 << 20;
 const READ_MIN: u64 = GROWTH_MAX + (32 << 20);
 /// The same for a whole reply, which is bounded at 64 MiB: gathering it
 /// takes half as much again while the buffer grows for the last time, and the
-/// allocator keeps some of it for a while.
-const WHOLE_REPLY_GROWTH_MAX: u64 = 128 << 20;
+/// allocator keeps for a second what it was before, which is as much again.
+const WHOLE_REPLY_GROWTH_MAX: u64 = 192 << 20;
 
 fn small_bodies() -> Exchange {
     Exchange::start(|setup| {

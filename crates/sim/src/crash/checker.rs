@@ -103,10 +103,19 @@ impl Row {
 }
 
 /// What the server counts as delivered of what a client received.
+///
+/// Texts are not four bytes a token, so a count that is somewhat beyond the
+/// limit of the answer is the limit.
 fn delivered(seen: &Seen) -> u64 {
-    seen.content_bytes
+    let counted = seen
+        .content_bytes
         .div_ceil(ESTIMATE_BYTES_PER_TOKEN)
-        .max(seen.pieces)
+        .max(seen.pieces);
+    let asked = &seen.asked;
+    match asked.max_tokens.or(asked.model.max_output) {
+        Some(limit) if counted <= limit.saturating_mul(2) => counted.min(limit),
+        _ => counted,
+    }
 }
 
 /// The time that the provider took for the last `tokens` of what was

@@ -17,6 +17,8 @@
 //!
 //! Everything else is left out and reported as a loss.
 
+use std::borrow::Cow;
+
 use bourse_vocab::Failure;
 
 use super::parameters::Param;
@@ -210,6 +212,8 @@ const PAID: &[(&[&str], &str)] = &[
     ),
 ];
 
+/// Whoever writes nothing in more bytes than this is not believed.
+pub const NOTHING_BYTES_MAX: usize = 1_024;
 /// Values with which a member of [`PAID`] asks for nothing.
 const ASKS_FOR_NOTHING: &[&str] = &["null", "false", "\"\"", "[]", "{}", "0"];
 
@@ -227,11 +231,12 @@ const USUAL: &[(&str, &str)] = &[
 ];
 
 /// Refuses a member that is no parameter, if sending it on would cost money,
-/// or if it is spelled like a member that is known. `value` is its JSON text.
+/// or if it is spelled like a member that is known. `value` gives its JSON
+/// text, unless it is longer than [`NOTHING_BYTES_MAX`].
 ///
 /// # Errors
 /// Names the member and the remedy.
-pub fn check(name: &str, value: &[u8]) -> Result<(), Failure> {
+pub fn check<'a>(name: &str, value: impl FnOnce() -> Option<Cow<'a, [u8]>>) -> Result<(), Failure> {
     if OPEN_SERVERS.contains(&name) {
         return Ok(());
     }
@@ -245,7 +250,7 @@ pub fn check(name: &str, value: &[u8]) -> Result<(), Failure> {
             )));
         }
         if let Some(remedy) = remedy(known)
-            && !asks_for_nothing(known, value)
+            && !value().is_some_and(|value| asks_for_nothing(known, &value))
         {
             return Err(Failure::invalid(format!("{known}: {remedy}")));
         }
@@ -292,7 +297,7 @@ mod tests {
     use super::*;
 
     fn refusal(name: &str, value: &str) -> Option<String> {
-        check(name, value.as_bytes())
+        check(name, || Some(value.as_bytes().into()))
             .err()
             .map(|failure| failure.message.to_string())
     }

@@ -46,6 +46,16 @@ pub fn raw<'a>(segments: &'a [Bytes], range: &Range<usize>) -> Cow<'a, [u8]> {
     Cow::Owned(copy)
 }
 
+/// The same, if they are not more than `most`.
+#[must_use]
+pub fn short<'a>(
+    segments: &'a [Bytes],
+    range: &Range<usize>,
+    most: usize,
+) -> Option<Cow<'a, [u8]>> {
+    (range.len() <= most).then(|| raw(segments, range))
+}
+
 /// The pieces of `range`, in order, out of `segments`: looks at each
 /// segment once, and at none behind the range.
 pub(super) fn pieces<'a, I>(

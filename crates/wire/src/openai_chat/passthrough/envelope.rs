@@ -82,7 +82,9 @@ impl Envelope {
             }
             match param {
                 None => {
-                    members::check(name, &json::raw(segments, &member.value))?;
+                    members::check(name, || {
+                        json::short(segments, &member.value, members::NOTHING_BYTES_MAX)
+                    })?;
                     unknown.push(name.to_owned());
                 }
                 Some(_) if member.kind == Kind::Null => {}

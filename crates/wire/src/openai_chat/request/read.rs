@@ -82,7 +82,7 @@ impl Reader {
         request.user = fields.text("user")?;
         let mut members = fields.rest();
         for (name, value) in &members {
-            members::check(name, value.to_string().as_bytes())?;
+            members::check(name, || Some(value.to_string().into_bytes().into()))?;
         }
         members.append(&mut self.extras);
         request.extras = Extras {
