@@ -12,9 +12,9 @@ use crate::ask::Ask;
 use crate::attempts::Attempt;
 use crate::endpoints::Endpoint;
 use crate::gateway::Gateway;
+use crate::limit::Limit;
 use crate::market::{Market, Target};
 use crate::phases::admit::Admitted;
-use crate::phases::hold::limit::Limit;
 use crate::phases::plan::Plan;
 use crate::progress::Progress;
 

@@ -19,6 +19,7 @@ pub mod gateway;
 mod http_date;
 pub mod identity;
 pub mod keyring;
+pub mod limit;
 pub mod market;
 pub mod metrics;
 pub mod phases;

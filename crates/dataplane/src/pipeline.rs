@@ -15,6 +15,7 @@ use crate::ending::Ending;
 use crate::endpoints::{Endpoint, Incoming};
 use crate::gateway::Gateway;
 use crate::identity::Caller;
+use crate::phases::admit::Admitted;
 use crate::phases::exchange::Opened;
 use crate::phases::plan::{Plan, Wanted};
 use crate::phases::read::Read;
@@ -93,17 +94,20 @@ where
     let admitted = admit::admit(gateway, &head.headers, started_ms).await?;
     gateway.counters.calls.fetch_add(1, Relaxed);
     let refusing = Refusing::new(gateway, id, &admitted);
-    let caller = Caller {
-        identity: &gateway.identity,
-        account: admitted.key.principal().account,
-    };
     let mut room = Room::begin(&gateway.bodies);
     let Read {
         incoming: Incoming { ask, request },
         private_url,
-    } = read::read(endpoint, &head, body, &gateway.limits, &mut room, caller)
-        .await
-        .map_err(|failure| refusing.note(failure, "", ""))?;
+    } = read::read(
+        endpoint,
+        &head,
+        body,
+        &gateway.limits,
+        &mut room,
+        caller(gateway, &admitted),
+    )
+    .await
+    .map_err(|failure| refusing.note(failure, "", ""))?;
     let kept = Kept { request, room };
     let market = gateway.market.load_full();
     let wanted = Wanted {
@@ -146,6 +150,13 @@ where
         whole(client, running, kept, plan).await?
     };
     Ok(respond::reply(reply, &id))
+}
+
+fn caller<'a>(gateway: &'a Gateway, admitted: &Admitted) -> Caller<'a> {
+    Caller {
+        identity: &gateway.identity,
+        account: admitted.key.principal().account,
+    }
 }
 
 /// Answers with a whole reply.

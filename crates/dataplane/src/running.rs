@@ -12,8 +12,8 @@ use bourse_vocab::Failure;
 use crate::attempts::Attempt;
 use crate::call::Call;
 use crate::ending::Ending;
+use crate::limit::{self, Limit};
 use crate::market::Target;
-use crate::phases::hold::limit::{self, Limit};
 use crate::relay::Report;
 use crate::tab::Tab;
 

@@ -6,9 +6,9 @@
 //! counts. Where the caller sets no limit, all that the model may say is set
 //! aside if the purse has plenty; otherwise as much as such answers take,
 //! within a fair share of what is left, and that is the limit which the
-//! provider is told ([`limit`]).
+//! provider is told ([`offers`]).
 
-pub mod limit;
+pub mod offers;
 
 use std::sync::Arc;
 
@@ -22,12 +22,13 @@ use tokio::time::{Instant, timeout_at};
 use super::plan::Plan;
 use crate::ask::Ask;
 use crate::call::Call;
+use crate::limit::Limit;
 use crate::market::context_length;
 use crate::refusing::Refusing;
 use crate::running::Running;
 use crate::tab::Tab;
 use crate::waiting::WAIT;
-use limit::{Limit, Offers, SHARES};
+use offers::{Offers, SHARES};
 
 /// Input tokens, as well as can be told without the provider's tokenizer.
 #[must_use]
@@ -194,7 +195,7 @@ impl<'a> Opening<'a> {
         // say is paid for, if there is anybody else.
         let (call, free) = (self.call, room.free);
         self.plan
-            .retain(|target| limit::is_within(call, target, free));
+            .retain(|target| offers::is_within(call, target, free));
         let (limit, amount) = self.offers().fair(room)?;
         self.tab(limit, amount, Nanos::ZERO)
     }

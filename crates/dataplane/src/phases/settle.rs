@@ -19,7 +19,8 @@ use bourse_vocab::{Bill, Blame, Usage};
 
 use crate::attempts::Attempt;
 use crate::ending::Ending;
-use crate::phases::hold::limit::{self, Limit};
+use crate::limit::Limit;
+use crate::phases::hold::offers;
 use crate::relay::Report;
 use crate::running::Running;
 
@@ -114,7 +115,7 @@ impl Running {
             return;
         }
         let target = self.target();
-        let sort = limit::sort(&self.call, target);
+        let sort = offers::sort(&self.call, target);
         target.lengths.learn(sort, tokens / answers, is_cut);
     }
 

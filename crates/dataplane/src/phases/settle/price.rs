@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bourse_ledger::price::{self, Charge};
 use bourse_vocab::{Usage, UsageReport};
 
-use crate::phases::hold::limit::OUTPUT_UNKNOWN;
+use crate::limit::OUTPUT_UNKNOWN;
 use crate::phases::hold::prompt_estimate;
 use crate::relay::Report;
 use crate::running::Running;
