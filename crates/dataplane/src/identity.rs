@@ -51,7 +51,13 @@ pub struct Caller<'a> {
     pub account: AccountId,
 }
 
-impl Caller<'_> {
+impl<'a> Caller<'a> {
+    /// An account, as `identity` tells providers of it.
+    #[must_use]
+    pub const fn new(identity: &'a Identity, account: AccountId) -> Self {
+        Self { identity, account }
+    }
+
     /// What providers are told instead of a user's name; nothing is told of
     /// nobody.
     #[must_use]

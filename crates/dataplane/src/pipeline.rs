@@ -12,10 +12,9 @@ use http_body::Body;
 use crate::bodies::{Kept, Room};
 use crate::call::{Call, InFlight, Status};
 use crate::ending::Ending;
-use crate::endpoints::{Endpoint, Incoming};
+use crate::endpoints::Endpoint;
 use crate::gateway::Gateway;
 use crate::identity::Caller;
-use crate::phases::admit::Admitted;
 use crate::phases::exchange::Opened;
 use crate::phases::plan::{Plan, Wanted};
 use crate::phases::read::Read;
@@ -94,21 +93,16 @@ where
     let admitted = admit::admit(gateway, &head.headers, started_ms).await?;
     gateway.counters.calls.fetch_add(1, Relaxed);
     let refusing = Refusing::new(gateway, id, &admitted);
-    let mut room = Room::begin(&gateway.bodies);
+    let caller = Caller::new(&gateway.identity, admitted.key.principal().account);
+    let room = Room::begin(&gateway.bodies);
+    let read = read::read(endpoint, &head, body, &gateway.limits, room, caller)
+        .await
+        .map_err(|failure| refusing.note(failure, "", ""))?;
     let Read {
-        incoming: Incoming { ask, request },
+        ask,
+        kept,
         private_url,
-    } = read::read(
-        endpoint,
-        &head,
-        body,
-        &gateway.limits,
-        &mut room,
-        caller(gateway, &admitted),
-    )
-    .await
-    .map_err(|failure| refusing.note(failure, "", ""))?;
-    let kept = Kept { request, room };
+    } = read;
     let market = gateway.market.load_full();
     let wanted = Wanted {
         endpoint,
@@ -150,13 +144,6 @@ where
         whole(client, running, kept, plan).await?
     };
     Ok(respond::reply(reply, &id))
-}
-
-fn caller<'a>(gateway: &'a Gateway, admitted: &Admitted) -> Caller<'a> {
-    Caller {
-        identity: &gateway.identity,
-        account: admitted.key.principal().account,
-    }
 }
 
 /// Answers with a whole reply.

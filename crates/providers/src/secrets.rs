@@ -223,9 +223,8 @@ fn base64(bytes: &[u8], before: usize) -> Vec<u8> {
     let bit = |at: usize| {
         let at = at.saturating_sub(start);
         let byte = bytes.get(at / 8).copied().unwrap_or(0);
-        byte.checked_shr(7_u32.saturating_sub((at % 8) as u32))
-            .unwrap_or(0)
-            & 1
+        // The highest bit first.
+        u8::from(byte & (0x80_u8 >> (at % 8)) != 0)
     };
     let digits = start.div_ceil(DIGIT_BITS)..end / DIGIT_BITS;
     digits

@@ -12,7 +12,8 @@ use http::request::Parts;
 use http_body::Body;
 
 use super::body::{collect, too_large};
-use crate::bodies::Room;
+use crate::ask::Ask;
+use crate::bodies::{Kept, Room};
 use crate::endpoints::{Endpoint, Incoming, Scanned};
 use crate::gateway::CallLimits;
 use crate::identity::Caller;
@@ -23,8 +24,10 @@ const DATA_HEAD_BYTES: usize = 512;
 
 /// A request, and what its endpoint need not know of it.
 pub struct Read {
-    /// As its endpoint read it.
-    pub incoming: Incoming,
+    /// What is asked for.
+    pub ask: Ask,
+    /// How it was said, with the room that it takes.
+    pub kept: Kept,
     /// Whether it points to an address that only some providers are sent.
     pub private_url: bool,
 }
@@ -39,7 +42,7 @@ pub async fn read<B>(
     head: &Parts,
     body: B,
     limits: &CallLimits,
-    room: &mut Room,
+    mut room: Room,
     caller: Caller<'_>,
 ) -> Result<Read, Failure>
 where
@@ -70,9 +73,10 @@ where
     .await?;
     let outline = scanner.finish()?;
     let private_url = points_to_private(&outline, &segments);
-    let incoming = endpoint.read(head, Scanned { outline, segments }, caller)?;
+    let Incoming { ask, request } = endpoint.read(head, Scanned { outline, segments }, caller)?;
     Ok(Read {
-        incoming,
+        ask,
+        kept: Kept { request, room },
         private_url,
     })
 }
