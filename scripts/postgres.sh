@@ -26,6 +26,9 @@ POSTGRES_MAJOR_MIN=15
 POSTGRES_IDLE_MAX=180
 # Seconds within which a server must answer on a busy machine.
 POSTGRES_START_MAX=60
+# What a server that is starting, or mends itself after it was killed, tells
+# whoever is early.
+POSTGRES_NOT_YET='starting up|not yet accepting|in recovery mode'
 # A test opens up to 4 connections for each store, and tests run in parallel.
 POSTGRES_CONNECTIONS_MAX=200
 
@@ -92,7 +95,7 @@ postgres_run() { # dir
   until "$bin/pg_isready" -q -t 1 -h 127.0.0.1 -p "$port" -U postgres; do
     sleep 0.1
     # By the clock: where nobody answers, each look takes a second.
-    if [ "$SECONDS" -gt "$end" ] || grep FATAL "$dir/log" | grep -qv 'starting up'; then
+    if [ "$SECONDS" -gt "$end" ] || grep FATAL "$dir/log" | grep -qvE "$POSTGRES_NOT_YET"; then
       echo "PostgreSQL did not start in $dir:" >&2
       tail -n 20 "$dir/log" >&2
       return 1
