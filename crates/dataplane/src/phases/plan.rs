@@ -43,7 +43,7 @@ pub struct Wanted<'a> {
     pub private_url: bool,
     /// What the prompt contains.
     pub facts: &'a PromptFacts,
-    /// Uniform in [0, 1).
+    /// Uniform in [0, 1), and the same for all calls of a session.
     pub random: f64,
     /// Now, in milliseconds since 1970.
     pub now_ms: u64,
