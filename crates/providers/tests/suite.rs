@@ -14,6 +14,7 @@ use bourse_providers::{
 };
 use bourse_vocab::{Blame, Failure, FailureKind, Format, Next};
 use bourse_wire::ErrorReply;
+use bourse_wire::dialect::ReasoningStyle;
 use http::{HeaderMap, Method};
 
 const SECRET: &str = "sk-very-secret-0123456789";
@@ -380,6 +381,28 @@ fn dialects_name_only_what_providers_are_sent() {
             }
         }
     });
+}
+
+/// The catalog says that models of these hosts can be told to think, so the
+/// hosts are told, each in its own words.
+#[test]
+fn hosts_of_models_that_think_are_told_to() {
+    let style = |provider: &dyn Provider| {
+        let dialect = provider.dialect(Format::OpenAiChat, "some/model-that-thinks");
+        dialect.reasoning
+    };
+    for (slug, expected) in [
+        ("deepinfra", ReasoningStyle::ChatTemplate),
+        ("novita", ReasoningStyle::EnableThinking),
+        ("siliconflow", ReasoningStyle::EnableThinking),
+        ("together", ReasoningStyle::EnabledSwitch),
+        ("groq", ReasoningStyle::Effort),
+        ("cerebras", ReasoningStyle::Effort),
+    ] {
+        assert_eq!(style(by_slug(slug).unwrap()), expected, "{slug}");
+    }
+    let own = Compatible::operators_own("my-own", "http://10.0.0.7/v1", Format::OpenAiChat);
+    assert_eq!(style(&own), ReasoningStyle::ChatTemplate);
 }
 
 fn failure(provider: &dyn Provider, status: u16, body: &str) -> Failure {
