@@ -14,7 +14,7 @@ use bourse_routing::preferences::{Cutoffs, Partition, Preferences, Sort};
 use bourse_routing::strategies::{self, Measurements};
 use bourse_vocab::{Failure, PromptFacts};
 
-pub(super) use refusal::at_capacity;
+pub(super) use refusal::{at_capacity, no_capacity};
 
 use crate::endpoints::Endpoint;
 use crate::market::{Market, Target, context_length};

@@ -32,12 +32,21 @@ pub fn at_capacity(model: &str, models: &[String], rest_ms: u64) -> Failure {
         format!("All providers for {model} are at capacity. Retry after {seconds} seconds."),
     )
     .retry_after(std::time::Duration::from_millis(rest_ms))
-    .availability(json!({
+    .availability(no_capacity(models, Some(seconds)))
+}
+
+/// That whoever could answer is at its limit, and for how many seconds, where
+/// that is known.
+pub fn no_capacity(models: &[String], seconds: Option<u64>) -> serde_json::Value {
+    let mut availability = json!({
         "code": "capacity_exhausted",
         "retryable": true,
-        "retry_after": seconds,
         "requested_models": models,
-    }))
+    });
+    if let (Some(members), Some(seconds)) = (availability.as_object_mut(), seconds) {
+        members.insert("retry_after".to_owned(), seconds.into());
+    }
+    availability
 }
 
 /// Every endpoint was excluded, or there was none.
