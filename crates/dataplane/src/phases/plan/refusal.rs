@@ -14,14 +14,31 @@ const NAME_CHARS_MAX: usize = 200;
 /// Providers that an error names as examples.
 const EXAMPLES_MAX: usize = 5;
 
-/// A name that the catalog does not have.
+/// A name that the catalog does not have. Clients match on the beginning of
+/// the sentence.
 pub fn unknown_model(name: &str) -> Failure {
     let shown: String = name.chars().take(NAME_CHARS_MAX).collect();
-    Failure::invalid(format!("{shown} is not a valid model ID")).availability(json!({
+    let why = not_offered(name).map_or_else(String::new, |why| format!(": {why}"));
+    Failure::invalid(format!("{shown} is not a valid model ID{why}")).availability(json!({
         "code": "model_not_found",
         "retryable": false,
         "requested_models": [shown],
     }))
+}
+
+/// What a name asks for that OpenRouter has and this server does not, with
+/// the remedy (openrouter.ai/docs, model variants and routers, October 2026).
+fn not_offered(name: &str) -> Option<&'static str> {
+    const VARIANTS: [&str; 4] = [":free", ":thinking", ":extended", ":batch"];
+    if name.contains("@preset/") {
+        Some("presets are not kept here; send the model and its parameters instead")
+    } else if name.starts_with("openrouter/") {
+        Some("no router chooses a model here; name one, or several in `models`")
+    } else if VARIANTS.iter().any(|variant| name.ends_with(variant)) {
+        Some("the catalog has no such variant of it; leave the suffix out")
+    } else {
+        None
+    }
 }
 
 /// Every target was told to slow down; the first may be asked in `rest_ms`.
@@ -386,5 +403,24 @@ mod tests {
             assert_eq!(status, 404, "{error}");
             assert_eq!(error["availability"]["code"], "no_endpoints");
         }
+    }
+
+    #[test]
+    fn a_name_that_asks_for_what_is_not_offered_says_so() {
+        for (name, word) in [
+            ("openrouter/auto", "router"),
+            ("openrouter/pareto-code", "router"),
+            ("@preset/mine", "presets"),
+            ("acme/echo@preset/mine", "presets"),
+            ("acme/echo:free", "variant"),
+            ("acme/echo:batch", "variant"),
+        ] {
+            let message = unknown_model(name).message;
+            let rest = message.strip_prefix(name).unwrap();
+            let rest = rest.strip_prefix(" is not a valid model ID: ").unwrap();
+            assert!(rest.contains(word), "{message}");
+        }
+        let message = unknown_model("acme/ehco").message;
+        assert_eq!(message, "acme/ehco is not a valid model ID");
     }
 }
