@@ -112,7 +112,7 @@ where
         private_url,
         facts: &ask.facts,
         random: Caller::new(&gateway.identity, admitted.key.principal().account)
-            .lot(&ask.attribution.session_id)
+            .lot(ask.attribution.conversation())
             .unwrap_or_else(rand::random),
         now_ms: started_ms,
     };

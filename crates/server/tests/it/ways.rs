@@ -208,6 +208,12 @@ fn the_calls_of_a_session_go_to_one_endpoint_and_sessions_are_spread() {
         assert_eq!(provider("", longer), first, "{session}");
         let header = format!("x-session-id: {session}\r\n");
         assert_eq!(provider(&header, json!({})), first, "{session}");
+        // A key for the cache names a conversation that has no session.
+        let by_key = json!({"prompt_cache_key": format!("key-{number}")});
+        let key = provider("", by_key.clone());
+        assert_eq!(provider("", by_key), key);
+        let both = json!({"prompt_cache_key": "any", "session_id": session});
+        assert_eq!(provider("", both), first);
         used.insert(first);
     }
     // All on one side: once in eight million runs.
