@@ -182,6 +182,16 @@ need_node_packages() {
   printf '%s\n' "$wanted" >"$stamp"
 }
 
+# Parsers of other languages, which the tests ask how they read a request. A
+# test says so where one is missing, so a system without them is no failure.
+need_parsers() {
+  want_package go golang-go
+  want_package node nodejs
+  perl -MJSON::PP -e1 >/dev/null 2>&1 || packages+=(perl)
+  (install_packages) || say "some parsers are missing; their tests are skipped"
+  packages=()
+}
+
 # Installs packages that would start a service of their own; a policy file
 # forbids that while they are being set up.
 install_quietly() { # package...

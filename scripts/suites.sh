@@ -137,7 +137,11 @@ setup_suite() { # name
   case $1 in
     rust) need_postgres ;;
     deny) need_cargo_deny ;;
-    python | inference) need_python_packages ;;
+    python)
+      need_python_packages
+      need_parsers
+      ;;
+    inference) need_python_packages ;;
     typescript)
       need_python_packages
       need_node_packages

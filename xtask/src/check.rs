@@ -13,6 +13,7 @@ mod documents;
 mod endpoints;
 mod lengths;
 mod modules;
+mod proofs;
 mod rust;
 mod strategies;
 mod tests_exist;
@@ -110,6 +111,7 @@ fn every(tree: &Tree) -> Vec<Problem> {
         dependencies::check(tree),
         documents::check(tree),
         endpoints::check(tree),
+        proofs::check(tree),
         strategies::check(tree, &orders),
     ]
     .concat()

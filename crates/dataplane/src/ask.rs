@@ -29,6 +29,8 @@ pub struct Attribution {
     pub user_agent: String,
     /// `session_id`, or the header of that name.
     pub session_id: String,
+    /// `prompt_cache_key`: what a conversation is called that has no session.
+    pub prompt_cache_key: String,
     /// `user`: the caller's own user.
     pub user: String,
     /// What else the caller says of the call, as a JSON object: `metadata`,
@@ -137,6 +139,18 @@ pub struct Ask {
 }
 
 impl Attribution {
+    /// The name of the conversation that the call belongs to; empty if it has
+    /// none (openrouter.ai/docs, prompt caching, October 2026: the session
+    /// counts before the key).
+    #[must_use]
+    pub fn conversation(&self) -> &str {
+        if self.session_id.is_empty() {
+            &self.prompt_cache_key
+        } else {
+            &self.session_id
+        }
+    }
+
     /// What the headers say.
     #[must_use]
     pub fn by_headers(headers: &HeaderMap) -> Self {
@@ -163,6 +177,7 @@ impl Attribution {
                 .unwrap_or_default(),
             user_agent: text(&USER_AGENT).unwrap_or_default(),
             session_id: text(&SESSION).unwrap_or_default(),
+            prompt_cache_key: String::new(),
             user: String::new(),
             labels: String::new(),
         }

@@ -1,4 +1,5 @@
-//! Whom providers are told a request is of.
+//! Whom providers are told a request is of, and where the lot of a session
+//! falls.
 //!
 //! Providers want to know which end user a request comes from, to act on abuse
 //! without blocking everybody. They need a name that stays the same, not the
@@ -6,40 +7,68 @@
 //! told a keyed hash: the key comes from the identity of the installation, so
 //! that nobody else can look a name up, and the account is part of what is
 //! hashed, so that equal names of two customers are two users.
+//!
+//! Calls of one session should reach one endpoint, because only there its
+//! prompt is cached. Load is spread by a draw, so a session draws by a hash of
+//! its name instead of by chance: nothing has to be remembered, and every
+//! worker and every restart draws the same.
 
 use std::fmt::Write as _;
 
 use bourse_vocab::{AccountId, StoreId};
 
 /// What the key is derived for; another use of the identity gets another key.
-const PURPOSE: &str = "bourse 2026-11 users as providers are told of them";
+const USERS: &str = "bourse 2026-11 users as providers are told of them";
+const SESSIONS: &str = "bourse 2026-11 where the lots of sessions fall";
 /// Bytes of the hash that are told: enough that no two users meet, and below
 /// the shortest limit (OpenAI takes 64 characters).
 const TOLD_BYTES: usize = 16;
 
-/// Makes names for users out of an installation's identity.
+/// Makes names for users, and lots for sessions, out of an installation's
+/// identity.
 #[derive(Clone)]
-pub struct Identity([u8; 32]);
+pub struct Identity {
+    users: [u8; 32],
+    sessions: [u8; 32],
+}
 
 impl Identity {
     /// That of an installation.
     #[must_use]
     pub fn of(store: StoreId) -> Self {
-        Self(blake3::derive_key(PURPOSE, &store.0))
+        Self {
+            users: blake3::derive_key(USERS, &store.0),
+            sessions: blake3::derive_key(SESSIONS, &store.0),
+        }
     }
 
     /// The name under which providers are told of a user of an account.
     #[must_use]
     pub fn user(&self, account: AccountId, user: &str) -> String {
-        let mut hasher = blake3::Hasher::new_keyed(&self.0);
-        hasher.update(&account.0.to_le_bytes());
-        hasher.update(user.as_bytes());
         let mut told = String::from("user-");
-        for byte in hasher.finalize().as_bytes().iter().take(TOLD_BYTES) {
+        let hash = hash(&self.users, account, user);
+        for byte in hash.as_bytes().iter().take(TOLD_BYTES) {
             let _ = write!(told, "{byte:02x}");
         }
         told
     }
+
+    /// Where the lot of a session of an account falls, in [0, 1).
+    #[must_use]
+    pub fn lot(&self, account: AccountId, session: &str) -> f64 {
+        let [a, b, c, d, ..] = *hash(&self.sessions, account, session).as_bytes();
+        f64::from(u32::from_le_bytes([a, b, c, d])) / LOTS
+    }
+}
+
+/// How many lots there are: one for each number of 32 bits.
+const LOTS: f64 = 4_294_967_296.0;
+
+fn hash(key: &[u8; 32], account: AccountId, name: &str) -> blake3::Hash {
+    let mut hasher = blake3::Hasher::new_keyed(key);
+    hasher.update(&account.0.to_le_bytes());
+    hasher.update(name.as_bytes());
+    hasher.finalize()
 }
 
 /// Whose request is being read, as far as providers are told.
@@ -65,6 +94,12 @@ impl<'a> Caller<'a> {
         let user = user.filter(|user| !user.is_empty())?;
         Some(self.identity.user(self.account, user))
     }
+
+    /// Where the lot of a session falls; a call of none has no lot of its own.
+    #[must_use]
+    pub fn lot(&self, session: &str) -> Option<f64> {
+        (!session.is_empty()).then(|| self.identity.lot(self.account, session))
+    }
 }
 
 #[cfg(test)]
@@ -84,5 +119,23 @@ mod tests {
             Identity::of(StoreId([2; 16])).user(AccountId(1), "alice@example.com"),
         ];
         assert!(!others.contains(&name));
+    }
+
+    #[test]
+    fn a_session_always_draws_the_same_lot_and_sessions_draw_evenly() {
+        let here = Identity::of(StoreId([1; 16]));
+        let caller = Caller::new(&here, AccountId(1));
+        assert_eq!(caller.lot(""), None);
+        let mut halves = [0, 0];
+        for number in 0..1_000 {
+            let session = format!("session-{number}");
+            let lot = caller.lot(&session).unwrap();
+            assert_eq!(caller.lot(&session), Some(lot));
+            assert!((0.0..1.0).contains(&lot), "{lot}");
+            halves[usize::from(lot >= 0.5)] += 1;
+        }
+        assert!(halves.iter().all(|half| *half > 400), "{halves:?}");
+        let other = Caller::new(&here, AccountId(2));
+        assert_ne!(other.lot("session-0"), caller.lot("session-0"));
     }
 }

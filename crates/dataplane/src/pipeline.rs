@@ -111,7 +111,9 @@ where
         needs: ask.needs,
         private_url,
         facts: &ask.facts,
-        random: rand::random(),
+        random: Caller::new(&gateway.identity, admitted.key.principal().account)
+            .lot(ask.attribution.conversation())
+            .unwrap_or_else(rand::random),
         now_ms: started_ms,
     };
     let app = &ask.attribution.title;

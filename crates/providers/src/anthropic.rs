@@ -5,7 +5,7 @@ use bourse_vocab::Format;
 use bourse_wire::Dialect;
 use http::{HeaderName, HeaderValue};
 
-use crate::provider::{Address, Attempt, Interface, Provider};
+use crate::provider::{Address, Attempt, Interface, Provider, versioned};
 use crate::{Credential, Key};
 
 /// Anthropic.
@@ -50,10 +50,11 @@ impl Provider for Anthropic {
     }
 }
 
-/// Where the Messages API is, at Anthropic and at those who imitate it.
+/// Where the Messages API is, at Anthropic and at those who imitate it. Its
+/// own SDKs take a base address without the version and add it.
 pub(crate) fn address(attempt: &Attempt<'_>) -> Address {
     Address {
-        path: format!("{}/messages", attempt.base_path),
+        path: format!("{}/messages", versioned(attempt.base_path, "v1")),
         headers: vec![(
             HeaderName::from_static("anthropic-version"),
             HeaderValue::from_static(VERSION),

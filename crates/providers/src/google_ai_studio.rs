@@ -5,7 +5,7 @@ use bourse_vocab::Format;
 use bourse_wire::Dialect;
 use http::HeaderName;
 
-use crate::provider::{Address, Attempt, Disconnect, Interface, Provider};
+use crate::provider::{Address, Attempt, Disconnect, Interface, Provider, versioned};
 use crate::{Credential, Key};
 
 /// Google AI Studio.
@@ -53,7 +53,8 @@ impl Provider for GoogleAiStudio {
     }
 }
 
-/// The model and whether to stream are part of the path.
+/// The model and whether to stream are part of the path. Google's own SDKs
+/// take a base address without the version and add it.
 pub(crate) fn address(attempt: &Attempt<'_>) -> Address {
     let verb = if attempt.stream {
         "streamGenerateContent?alt=sse"
@@ -64,8 +65,9 @@ pub(crate) fn address(attempt: &Attempt<'_>) -> Address {
         .model
         .strip_prefix("models/")
         .unwrap_or(attempt.model);
+    let base_path = versioned(attempt.base_path, "v1beta");
     Address {
-        path: format!("{}/models/{model}:{verb}", attempt.base_path),
+        path: format!("{base_path}/models/{model}:{verb}"),
         headers: Vec::new(),
     }
 }

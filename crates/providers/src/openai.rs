@@ -142,6 +142,9 @@ mod tests {
         ] {
             let dialect = OpenAi.dialect(Format::OpenAiChat, model);
             assert_eq!(dialect == &NEWER, newer, "{model}");
+            // Where the caller's options for caching are understood.
+            let is_told = dialect.accepts.contains(&"prompt_cache_options");
+            assert_eq!(is_told, newer, "{model}");
         }
     }
 

@@ -163,6 +163,21 @@ pub(crate) fn chat_completions(attempt: &Attempt<'_>) -> Address {
     }
 }
 
+/// A base path with its version. Vendors whose SDKs add the version by
+/// themselves are known by addresses without it, so where a base path ends in
+/// none, the `usual` one is added.
+pub(crate) fn versioned(base_path: &str, usual: &str) -> String {
+    let last = base_path.rsplit('/').next().unwrap_or("");
+    let has_version = last
+        .strip_prefix('v')
+        .is_some_and(|rest| rest.starts_with(|letter: char| letter.is_ascii_digit()));
+    if has_version {
+        base_path.to_owned()
+    } else {
+        format!("{base_path}/{usual}")
+    }
+}
+
 /// Built-in providers live as long as the program; configured ones do not.
 /// Both are held the same way.
 impl Provider for &'static dyn Provider {

@@ -14,6 +14,7 @@ use bourse_providers::{
 };
 use bourse_vocab::{Blame, Failure, FailureKind, Format, Next};
 use bourse_wire::ErrorReply;
+use bourse_wire::dialect::ReasoningStyle;
 use http::{HeaderMap, Method};
 
 const SECRET: &str = "sk-very-secret-0123456789";
@@ -250,6 +251,65 @@ fn keys_travel_in_sensitive_headers_only() {
     });
 }
 
+/// Operators write the address that the vendor's own SDK takes, or the one
+/// that the vendor's reference shows.
+#[test]
+fn a_base_address_counts_with_its_version_and_without() {
+    let path = |format, base_path| {
+        let server = Compatible::operators_own("my-own", "http://10.0.0.7:8000", format);
+        let place = Attempt {
+            base_path,
+            ..attempt(Interface::chat(format), "m", false)
+        };
+        server.address(&place).path
+    };
+    for (base_path, expected) in [
+        ("", "/v1/messages"),
+        ("/v1", "/v1/messages"),
+        ("/v2", "/v2/messages"),
+        ("/p/anthropic", "/p/anthropic/v1/messages"),
+        ("/anthropic/v1", "/anthropic/v1/messages"),
+        ("/vendors", "/vendors/v1/messages"),
+    ] {
+        assert_eq!(path(Format::Anthropic, base_path), expected);
+    }
+    for (base_path, expected) in [
+        ("", "/v1beta/models/m:generateContent"),
+        ("/v1beta", "/v1beta/models/m:generateContent"),
+        ("/v1", "/v1/models/m:generateContent"),
+        ("/p/gemini", "/p/gemini/v1beta/models/m:generateContent"),
+    ] {
+        assert_eq!(path(Format::Gemini, base_path), expected);
+    }
+    // OpenAI's SDKs are given the whole of it, whatever it is.
+    for (base_path, expected) in [
+        ("/v1", "/v1/chat/completions"),
+        ("/openai", "/openai/chat/completions"),
+        ("", "/chat/completions"),
+    ] {
+        assert_eq!(path(Format::OpenAiChat, base_path), expected);
+    }
+    // The built-in ones are whole already.
+    for provider in all() {
+        let uri: http::Uri = provider.base_url().unwrap().parse().unwrap();
+        let base_path = uri.path().trim_end_matches('/');
+        let interface = provider.interfaces("m")[0];
+        let place = Attempt {
+            base_path,
+            ..attempt(interface, "m", true)
+        };
+        let found = provider.address(&place).path;
+        let rest = found.strip_prefix(base_path).unwrap();
+        assert!(
+            ["/messages", "/models/", "/chat/completions"]
+                .iter()
+                .any(|known| rest.starts_with(known)),
+            "{}: {found}",
+            provider.slug()
+        );
+    }
+}
+
 #[test]
 fn without_a_key_nothing_pretends_to_be_one() {
     each(|provider| {
@@ -321,6 +381,28 @@ fn dialects_name_only_what_providers_are_sent() {
             }
         }
     });
+}
+
+/// The catalog says that models of these hosts can be told to think, so the
+/// hosts are told, each in its own words.
+#[test]
+fn hosts_of_models_that_think_are_told_to() {
+    let style = |provider: &dyn Provider| {
+        let dialect = provider.dialect(Format::OpenAiChat, "some/model-that-thinks");
+        dialect.reasoning
+    };
+    for (slug, expected) in [
+        ("deepinfra", ReasoningStyle::ChatTemplate),
+        ("novita", ReasoningStyle::EnableThinking),
+        ("siliconflow", ReasoningStyle::EnableThinking),
+        ("together", ReasoningStyle::EnabledSwitch),
+        ("groq", ReasoningStyle::Effort),
+        ("cerebras", ReasoningStyle::Effort),
+    ] {
+        assert_eq!(style(by_slug(slug).unwrap()), expected, "{slug}");
+    }
+    let own = Compatible::operators_own("my-own", "http://10.0.0.7/v1", Format::OpenAiChat);
+    assert_eq!(style(&own), ReasoningStyle::ChatTemplate);
 }
 
 fn failure(provider: &dyn Provider, status: u16, body: &str) -> Failure {

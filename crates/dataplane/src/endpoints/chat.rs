@@ -177,6 +177,8 @@ fn read(headers: &HeaderMap, envelope: &mut Envelope, segments: &[Bytes]) -> Res
     if let Some(session) = &envelope.session_id {
         attribution.session_id.clone_from(session);
     }
+    let cache_key = envelope.text(Param::PromptCacheKey, segments);
+    attribution.prompt_cache_key = cache_key.unwrap_or_default();
     attribution.user = envelope.user.clone().unwrap_or_default();
     let labels = Labels {
         metadata: envelope.raw(Param::Metadata, segments),

@@ -180,6 +180,7 @@ fn read(headers: &HeaderMap, body: &Scanned) -> Result<Ask, Failure> {
     if let Some(session) = members.text("session_id") {
         attribution.session_id = session;
     }
+    attribution.prompt_cache_key = members.text("prompt_cache_key").unwrap_or_default();
     attribution.user = members.text("user").unwrap_or_default();
     let raw = |name: &str| {
         let member = members.get(name)?;

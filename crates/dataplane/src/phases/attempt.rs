@@ -53,7 +53,10 @@ pub async fn attempt<U: Upstream>(
         }
         match plan.after(&step, &failure, may_use) {
             Some(another) => step = another,
-            None => return Err(with_previous_errors(failure, previous)),
+            None => {
+                let failure = with_previous_errors(failure, previous);
+                return Err(with_capacity(failure, &running.call.ask.models));
+            }
         }
     }
 }
@@ -275,4 +278,14 @@ fn with_previous_errors(failure: Failure, mut previous: Vec<serde_json::Value>) 
     } else {
         failure.metadata("previous_errors", previous)
     }
+}
+
+/// A provider that is at its limit, said like one that we know to be: clients
+/// look there for whether, and when, to ask again.
+fn with_capacity(failure: Failure, models: &[String]) -> Failure {
+    if failure.kind != FailureKind::RateLimited {
+        return failure;
+    }
+    let seconds = failure.retry_after_seconds();
+    failure.availability(super::plan::no_capacity(models, seconds))
 }

@@ -14,7 +14,7 @@ use bourse_routing::preferences::{Cutoffs, Partition, Preferences, Sort};
 use bourse_routing::strategies::{self, Measurements};
 use bourse_vocab::{Failure, PromptFacts};
 
-pub(super) use refusal::at_capacity;
+pub(super) use refusal::{at_capacity, no_capacity};
 
 use crate::endpoints::Endpoint;
 use crate::market::{Market, Target, context_length};
@@ -43,7 +43,7 @@ pub struct Wanted<'a> {
     pub private_url: bool,
     /// What the prompt contains.
     pub facts: &'a PromptFacts,
-    /// Uniform in [0, 1).
+    /// Uniform in [0, 1), and the same for all calls of a session.
     pub random: f64,
     /// Now, in milliseconds since 1970.
     pub now_ms: u64,

@@ -325,3 +325,28 @@ impl SpawnAndWait for std::process::Command {
         None
     }
 }
+
+/// Whoever is on the way to a price list could set every price.
+#[test]
+fn a_price_list_is_fetched_over_https_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = configured(dir.path(), "127.0.0.1:0");
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let address = listener.local_addr().unwrap();
+    for command in ["diff", "sync"] {
+        for scheme in ["http", "HTTP", "ftp", "file"] {
+            let url = format!("{scheme}://{address}/prices.json");
+            let output = bourse()
+                .args(["catalog", command, &url, "--format", "litellm"])
+                .arg("--config")
+                .arg(&config)
+                .output()
+                .unwrap();
+            assert_eq!(output.status.code(), Some(1), "{command} {url}");
+            let said = String::from_utf8(output.stderr).unwrap();
+            assert!(said.contains("only https"), "{command} {url}: {said}");
+        }
+    }
+    assert!(listener.accept().is_err(), "nobody has called");
+}

@@ -189,6 +189,12 @@ fn the_only_endpoint_at_its_limit_is_not_asked_again_and_the_caller_is_told_when
             assert_eq!(error["metadata"]["error_type"], "rate_limit_exceeded");
             let wait: u64 = got.header("retry-after").unwrap().parse().unwrap();
             assert!((1..=seconds).contains(&wait), "{wait} of {seconds}");
+            // Also the first time, when the provider says so and not we.
+            let availability = &error["availability"];
+            assert_eq!(availability["code"], "capacity_exhausted", "{error}");
+            assert_eq!(availability["retryable"], true);
+            assert_eq!(availability["retry_after"].as_u64(), Some(wait));
+            assert_eq!(availability["requested_models"], json!(["acme/chat"]));
         }
         assert_eq!(exchange.attempts(), ["cheap"]);
         exchange.finish(0);

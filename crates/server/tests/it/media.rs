@@ -189,3 +189,33 @@ fn a_large_picture_fits_a_small_context_and_a_large_text_does_not() {
     assert_eq!(error["metadata"]["error_type"], "context_length_exceeded");
     exchange.close();
 }
+
+/// Some models draw without being asked to, at many times the price of text.
+#[test]
+fn a_model_that_may_draw_holds_the_price_of_pictures_unasked() {
+    let with = |usd: &'static str| {
+        Exchange::start(|setup: &mut Setup| {
+            setup.usd = usd;
+            setup.models.insert(
+                "acme/chat",
+                "context_length = 8192\nmax_output = 1000\noutput_modalities = [\"text\", \"image\"]",
+            );
+            let mut provider = Provider::new("cheap", CHEAP, script(json!({"tokens": 5})));
+            provider.price = None;
+            setup.provider(provider.endpoint(
+                "price = { prompt = \"0.10\", completion = \"0.40\", image_output = \"30\" }\n",
+            ));
+        })
+    };
+    // A thousand tokens of a picture cost 0.03, a thousand of text 0.0004.
+    let poor = with("0.02");
+    for stream in [false, true] {
+        poor.chat(json!({"max_tokens": 1000, "stream": stream}))
+            .error(402);
+    }
+    assert_eq!(poor.attempts().len(), 0);
+    poor.finish(0);
+    let rich = with("0.04");
+    let spent = cost(&rich.chat(json!({"max_tokens": 1000})).answer()["usage"]);
+    rich.finish(spent);
+}

@@ -7,7 +7,7 @@ use bourse_vocab::FailureKind;
 use serde_json::{Value, json};
 
 use crate::client::Got;
-use crate::exchange::{CHEAP, DEAR, Exchange, Provider, eventually, script, streamed};
+use crate::exchange::{CHEAP, DEAR, Exchange, Provider, ask, eventually, script, streamed};
 use crate::money_math::cost;
 
 /// `GET /generation` for the call of this answer, once it is there.
@@ -138,4 +138,50 @@ fn a_call_that_is_refused_is_in_the_journal_with_its_reason() {
     assert_eq!((&*found[1].1, &*found[2].1), ("no/such", ""));
     assert!(found.iter().all(|(_, _, unrecorded)| *unrecorded == 0));
     exchange.finish(0);
+}
+
+/// What a caller says of a call for their own books is kept with it, whatever
+/// the format of the provider, and no provider is told.
+#[test]
+fn a_calls_labels_are_recorded_and_stay_here() {
+    for format in ["openai-chat", "anthropic", "gemini"] {
+        let exchange = Exchange::start(|setup| {
+            setup.provider(Provider::new("cheap", CHEAP, Script::default()).format(format));
+        });
+        let headers = format!(
+            "authorization: Bearer {}\r\nx-openrouter-categories: cli-agent\r\n\
+             x-openrouter-title: My app\r\nhttp-referer: https://app.example\r\n",
+            exchange.key
+        );
+        let members = json!({
+            "metadata": {"colour": "blue"},
+            "trace": {"trace_id": "tr-1", "depth": 2},
+            "session_id": "s-1",
+        });
+        let mut text = members.clone();
+        text["model"] = json!("acme/chat");
+        text["prompt"] = json!("Hello there");
+        for (path, body) in [
+            ("/api/v1/chat/completions", ask(members)),
+            ("/api/v1/completions", text),
+        ] {
+            let mut conn = exchange.connect();
+            conn.request("POST", path, &headers, body.to_string().as_bytes());
+            let got = conn.receive();
+            assert_eq!(got.status, 200, "{}", got.text());
+            let record = generation(&exchange, &got);
+            assert_eq!(record["metadata"], json!({"colour": "blue"}), "{record}");
+            assert_eq!(record["trace"], json!({"trace_id": "tr-1", "depth": 2}));
+            assert_eq!(record["categories"], "cli-agent");
+            assert_eq!(record["session_id"], "s-1");
+            assert_eq!(record["origin"], "https://app.example");
+        }
+        for entry in exchange.upstream() {
+            let sent = entry.body.unwrap();
+            for ours in ["colour", "tr-1", "s-1", "cli-agent", "app.example"] {
+                assert!(!sent.contains(ours), "{format}: {ours} in {sent}");
+            }
+        }
+        exchange.close();
+    }
 }

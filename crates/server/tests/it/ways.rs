@@ -1,10 +1,12 @@
 //! Targets by credential and by format, and what a translation costs whom.
 
+use std::collections::BTreeSet;
+
 use bourse_sim::Script;
 use serde_json::{Value, json};
 
 use crate::client::Got;
-use crate::exchange::{CHEAP, DEAR, Exchange, Provider, script};
+use crate::exchange::{CHEAP, DEAR, Exchange, Provider, ask, script};
 use crate::money_math::cost;
 
 fn complete(exchange: &Exchange, over: Value) -> Got {
@@ -171,4 +173,50 @@ fn a_built_in_provider_that_no_price_list_has_serves_models_of_ones_own() {
     assert_eq!(exchange.attempts(), ["crusoe"]);
     let paid = exchange.worth(CHEAP);
     exchange.finish(paid);
+}
+
+/// Prompts are cached where they were read, so that a session which is spread
+/// pays for its whole prompt again and again.
+#[test]
+fn the_calls_of_a_session_go_to_one_endpoint_and_sessions_are_spread() {
+    let exchange = Exchange::start(|setup| {
+        setup
+            .provider(Provider::new("one", CHEAP, Script::default()))
+            .provider(Provider::new("two", CHEAP, Script::default()));
+    });
+    let provider = |headers: &str, over: Value| {
+        let headers = format!("authorization: Bearer {}\r\n{headers}", exchange.key);
+        let mut body = ask(over);
+        // Balanced, which is what whoever says nothing gets.
+        body["provider"] = json!({});
+        let mut conn = exchange.connect();
+        let path = "/api/v1/chat/completions";
+        conn.request("POST", path, &headers, body.to_string().as_bytes());
+        let answer = conn.receive().answer();
+        answer["provider"].as_str().unwrap().to_owned()
+    };
+    let mut used = BTreeSet::new();
+    for number in 0..24 {
+        let session = format!("session-{number}");
+        let first = provider("", json!({"session_id": session}));
+        // The prompt grows; the header says the same.
+        let longer = json!({"session_id": session, "messages": [
+            {"role": "user", "content": "Hello there"},
+            {"role": "assistant", "content": "Good day"},
+            {"role": "user", "content": "And now?".repeat(number + 1)},
+        ]});
+        assert_eq!(provider("", longer), first, "{session}");
+        let header = format!("x-session-id: {session}\r\n");
+        assert_eq!(provider(&header, json!({})), first, "{session}");
+        // A key for the cache names a conversation that has no session.
+        let by_key = json!({"prompt_cache_key": format!("key-{number}")});
+        let key = provider("", by_key.clone());
+        assert_eq!(provider("", by_key), key);
+        let both = json!({"prompt_cache_key": "any", "session_id": session});
+        assert_eq!(provider("", both), first);
+        used.insert(first);
+    }
+    // All on one side: once in eight million runs.
+    assert_eq!(used.len(), 2);
+    exchange.close();
 }

@@ -334,6 +334,7 @@ mod tests {
             ("\u{ff2d}odel", "model"),
             (" model", "model"),
             ("model\u{200b}", "model"),
+            ("mod\u{1}el", "model"),
             ("N", "n"),
             ("Thinking", "thinking"),
             ("Best_Of", "best_of"),

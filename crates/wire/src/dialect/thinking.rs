@@ -198,13 +198,12 @@ impl Words<'_> {
         let wanted = on.unwrap_or(Effort::None);
         let effort = self.given.efforts.nearest(wanted);
         if on.is_none() && effort != Effort::None {
-            self.lose(
+            // Whoever switches thinking off does not want to pay for it
+            // (openrouter.ai/docs, reasoning tokens, August 2026: 400).
+            self.losses.push(Loss::content(
                 "reasoning",
-                format!(
-                    "the model always thinks; asked for effort {}",
-                    effort.name()
-                ),
-            );
+                "the model always thinks, and it cannot be switched off",
+            ));
         } else if on.is_some() && self.request.effort.is_none() && self.is_graded() {
             self.lose("reasoning.max_tokens", "sent as the nearest effort");
         } else if effort != wanted {
@@ -292,4 +291,56 @@ fn as_object(request: &ReasoningRequest) -> String {
         }
     });
     String::from_utf8(out).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is written for a model that takes these efforts, and what is lost.
+    fn said(efforts: &[Effort], request: &ReasoningRequest) -> (Members, Vec<Loss>) {
+        let given = Given {
+            limit: None,
+            efforts: efforts.iter().copied().collect(),
+            own: &|_| None,
+        };
+        members(ReasoningStyle::Effort, request, given)
+    }
+
+    #[test]
+    fn a_model_that_must_think_is_not_asked_where_thinking_is_switched_off() {
+        use Effort::{High, Low, Max, Medium, None as Nothing};
+        let must = [Low, Medium, High];
+        for off in [
+            ReasoningRequest {
+                effort: Some(Nothing),
+                ..ReasoningRequest::default()
+            },
+            ReasoningRequest {
+                enabled: Some(false),
+                ..ReasoningRequest::default()
+            },
+        ] {
+            let (_, losses) = said(&must, &off);
+            let refused = losses.iter().find(|loss| loss.is_content);
+            assert_eq!(refused.map(|loss| loss.field.as_str()), Some("reasoning"));
+            // One that may do without is told, and so is one of which nothing
+            // is known.
+            for efforts in [&[Nothing, High][..], &[]] {
+                let (members, losses) = said(efforts, &off);
+                assert_eq!(members, [("reasoning_effort", "\"none\"".to_owned())]);
+                assert!(losses.is_empty(), "{losses:?}");
+            }
+        }
+        // An effort that it does not take is the nearest, and no reason to
+        // refuse.
+        let hard = ReasoningRequest {
+            effort: Some(Max),
+            ..ReasoningRequest::default()
+        };
+        let (members, losses) = said(&must, &hard);
+        assert_eq!(members, [("reasoning_effort", "\"high\"".to_owned())]);
+        assert!(losses.iter().all(|loss| !loss.is_content));
+        assert_eq!(losses.len(), 1);
+    }
 }

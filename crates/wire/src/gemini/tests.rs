@@ -191,7 +191,7 @@ fn what_gemini_cannot_say_is_reported() {
         &json!({"model": "m", "temperature": 0.2, "top_k": 0, "top_p": 1, "min_p": 0.1, "n": 2,
             "repetition_penalty": 1, "seed": 4_294_967_296_u64, "stop": ["a"], "user": "u",
             "verbosity": "low", "parallel_tool_calls": false, "max_tokens": 100_000,
-            "logit_bias": {"1": 2}, "top_a": 0,
+            "logit_bias": {"1": 2}, "top_a": 0, "stop_server_tools_when": [],
             "messages": [
                 {"role": "user", "content": [
                     {"type": "text", "text": "Hi", "cache_control": {"type": "ephemeral"}},
@@ -230,6 +230,7 @@ fn what_gemini_cannot_say_is_reported() {
             "n",
             "parallel_tool_calls",
             "seed",
+            "stop_server_tools_when",
             "temperature",
             "tools[0].function.strict",
             "user",

@@ -14,14 +14,31 @@ const NAME_CHARS_MAX: usize = 200;
 /// Providers that an error names as examples.
 const EXAMPLES_MAX: usize = 5;
 
-/// A name that the catalog does not have.
+/// A name that the catalog does not have. Clients match on the beginning of
+/// the sentence.
 pub fn unknown_model(name: &str) -> Failure {
     let shown: String = name.chars().take(NAME_CHARS_MAX).collect();
-    Failure::invalid(format!("{shown} is not a valid model ID")).availability(json!({
+    let why = not_offered(name).map_or_else(String::new, |why| format!(": {why}"));
+    Failure::invalid(format!("{shown} is not a valid model ID{why}")).availability(json!({
         "code": "model_not_found",
         "retryable": false,
         "requested_models": [shown],
     }))
+}
+
+/// What a name asks for that OpenRouter has and this server does not, with
+/// the remedy (openrouter.ai/docs, model variants and routers, October 2026).
+fn not_offered(name: &str) -> Option<&'static str> {
+    const VARIANTS: [&str; 4] = [":free", ":thinking", ":extended", ":batch"];
+    if name.contains("@preset/") {
+        Some("presets are not kept here; send the model and its parameters instead")
+    } else if name.starts_with("openrouter/") {
+        Some("no router chooses a model here; name one, or several in `models`")
+    } else if VARIANTS.iter().any(|variant| name.ends_with(variant)) {
+        Some("the catalog has no such variant of it; leave the suffix out")
+    } else {
+        None
+    }
 }
 
 /// Every target was told to slow down; the first may be asked in `rest_ms`.
@@ -32,12 +49,21 @@ pub fn at_capacity(model: &str, models: &[String], rest_ms: u64) -> Failure {
         format!("All providers for {model} are at capacity. Retry after {seconds} seconds."),
     )
     .retry_after(std::time::Duration::from_millis(rest_ms))
-    .availability(json!({
+    .availability(no_capacity(models, Some(seconds)))
+}
+
+/// That whoever could answer is at its limit, and for how many seconds, where
+/// that is known.
+pub fn no_capacity(models: &[String], seconds: Option<u64>) -> serde_json::Value {
+    let mut availability = json!({
         "code": "capacity_exhausted",
         "retryable": true,
-        "retry_after": seconds,
         "requested_models": models,
-    }))
+    });
+    if let (Some(members), Some(seconds)) = (availability.as_object_mut(), seconds) {
+        members.insert("retry_after".to_owned(), seconds.into());
+    }
+    availability
 }
 
 /// Every endpoint was excluded, or there was none.
@@ -62,18 +88,27 @@ pub fn no_candidates(
     if let [Excluded::PrivateUrl] = *reasons {
         return private_url();
     }
-    let (code, message) = match reasons.as_slice() {
-        [] => ("no_endpoints", no_endpoints(market, model)),
+    let missing = FailureKind::NotFound;
+    let (kind, code, message) = match reasons.as_slice() {
+        // It is there, and not for chat: the caller's mistake.
+        [] if another_interface(market, listed(market, model)).is_some() => (
+            FailureKind::InvalidRequest,
+            "wrong_endpoint",
+            no_endpoints(market, model),
+        ),
+        [] => (missing, "no_endpoints", no_endpoints(market, model)),
         [Excluded::Training | Excluded::Retention, ..] => (
+            missing,
             "privacy_restricted",
             excluded_by(model, wanted, &reasons, &serving),
         ),
         _ => (
+            missing,
             "constraint_filtered",
             excluded_by(model, wanted, &reasons, &serving),
         ),
     };
-    Failure::new(FailureKind::NotFound, message).availability(json!({
+    Failure::new(kind, message).availability(json!({
         "code": code,
         "retryable": false,
         "requested_models": wanted.models,
@@ -132,13 +167,17 @@ fn names(reasons: &[Excluded]) -> Vec<&'static str> {
     reasons.iter().map(|reason| reason.name()).collect()
 }
 
+/// What the catalog lists of a model.
+fn listed<'m>(market: &'m Market, model: &str) -> &'m [Endpoint] {
+    let resolution = market.catalog.resolve(model);
+    resolution
+        .map(|resolution| market.catalog.endpoints(resolution.model))
+        .unwrap_or_default()
+}
+
 /// Nothing was excluded, so there was nothing.
 fn no_endpoints(market: &Market, model: &str) -> String {
-    let listed = market
-        .catalog
-        .resolve(model)
-        .map(|resolution| market.catalog.endpoints(resolution.model))
-        .unwrap_or_default();
+    let listed = listed(market, model);
     let why = if listed.is_empty() {
         "the catalog lists no endpoint for it".to_owned()
     } else if let Some(why) = another_interface(market, listed) {
@@ -160,9 +199,9 @@ fn no_endpoints(market: &Market, model: &str) -> String {
 /// That who serves it here does so only through an interface that is not
 /// spoken here, if that is so.
 fn another_interface(market: &Market, listed: &[Endpoint]) -> Option<String> {
-    let mut configured = market.providers().iter();
     let other = listed.iter().find(|endpoint| {
         let slug = &*market.catalog.provider(endpoint.provider).slug;
+        let mut configured = market.providers().iter();
         endpoint.is_listed()
             && endpoint.interface != Interface::Chat
             && configured.any(|provider| *provider.slug == *slug)
@@ -216,19 +255,25 @@ mod tests {
     use std::sync::Arc;
 
     use bourse_catalog::{
-        Modalities, Modality, Prices, RawCatalog, RawEndpoint, RawModel, RawPrice, RawProvider,
-        Snapshot,
+        Modalities, Modality, Parameters, Prices, RawCatalog, RawEndpoint, RawModel, RawPrice,
+        RawProvider, Snapshot,
     };
     use bourse_net::Http2;
     use bourse_providers::{Compatible, Credential, Disconnect};
-    use bourse_vocab::{Format, PicosPerUnit};
+    use bourse_routing::filter::Needs;
+    use bourse_routing::preferences::Preferences;
+    use bourse_vocab::{Format, PicosPerUnit, PromptFacts};
+    use bourse_wire::codec;
+    use serde_json::Value;
 
     use super::*;
+    use crate::endpoints::chat;
     use crate::market::{Memory, ProviderSetup};
 
     const BASE_URL: &str = "http://127.0.0.1:1/v1";
 
-    /// A market with one model of one provider.
+    /// A market with one model of one provider, and of another that nobody
+    /// has configured.
     fn market(interface: Interface, is_configured: bool) -> Market {
         let text = Modalities::of(&[Modality::Text]);
         let model = RawModel {
@@ -253,15 +298,24 @@ mod tests {
             }),
             ..RawEndpoint::default()
         };
-        let provider = RawProvider {
-            name: "Acme".to_owned(),
+        let elsewhere = RawEndpoint {
+            provider: "aaa".to_owned(),
+            ..endpoint.clone()
+        };
+        let provider = |name: &str| RawProvider {
+            name: name.to_owned(),
             base_url: Some(BASE_URL.to_owned()),
             ..RawProvider::default()
         };
         let raw = RawCatalog {
-            providers: BTreeMap::from([("acme".to_owned(), provider)]),
+            providers: BTreeMap::from([
+                ("aaa".to_owned(), provider("Aaa")),
+                ("acme".to_owned(), provider("Acme")),
+            ]),
             models: BTreeMap::from([("acme/echo".to_owned(), model)]),
-            endpoints: BTreeMap::from([(endpoint.id(), endpoint)]),
+            endpoints: [elsewhere, endpoint]
+                .map(|endpoint| (endpoint.id(), endpoint))
+                .into(),
         };
         let setup = ProviderSetup {
             provider: Arc::new(Compatible::operators_own(
@@ -307,5 +361,66 @@ mod tests {
         // Of providers without a key the sentence is the usual one.
         let elsewhere = market(Interface::Responses, false);
         assert!(no_endpoints(&elsewhere, "acme/echo").contains("no provider that serves it"));
+    }
+
+    /// The error that a call of the model gets, with its status.
+    fn refused(market: &Market) -> (u16, Value) {
+        let text = Modalities::of(&[Modality::Text]);
+        let wanted = Wanted {
+            endpoint: &chat::Chat,
+            models: &["acme/echo".to_owned()],
+            wishes: &Preferences::default(),
+            needs: Needs {
+                input: text,
+                output: text,
+                parameters: Parameters::EMPTY,
+                text_bytes: 1,
+                max_output: None,
+            },
+            private_url: false,
+            facts: &PromptFacts::default(),
+            random: 0.0,
+            now_ms: 0,
+        };
+        let failure = no_candidates(market, "acme/echo", &wanted, &[]);
+        let body = codec(Format::OpenAiChat).write_failure(&failure);
+        let body: Value = serde_json::from_slice(&body).unwrap();
+        (failure.status(), body["error"].clone())
+    }
+
+    #[test]
+    fn a_model_of_another_interface_is_the_callers_mistake_and_a_missing_one_is_not_there() {
+        for interface in [
+            Interface::Responses,
+            Interface::Images,
+            Interface::Embeddings,
+        ] {
+            let (status, error) = refused(&market(interface, true));
+            assert_eq!(status, 400, "{error}");
+            assert_eq!(error["availability"]["code"], "wrong_endpoint");
+            assert_eq!(error["metadata"]["error_type"], "invalid_request");
+            let (status, error) = refused(&market(interface, false));
+            assert_eq!(status, 404, "{error}");
+            assert_eq!(error["availability"]["code"], "no_endpoints");
+        }
+    }
+
+    #[test]
+    fn a_name_that_asks_for_what_is_not_offered_says_so() {
+        for (name, word) in [
+            ("openrouter/auto", "router"),
+            ("openrouter/pareto-code", "router"),
+            ("@preset/mine", "presets"),
+            ("acme/echo@preset/mine", "presets"),
+            ("acme/echo:free", "variant"),
+            ("acme/echo:batch", "variant"),
+        ] {
+            let message = unknown_model(name).message;
+            let rest = message.strip_prefix(name).unwrap();
+            let rest = rest.strip_prefix(" is not a valid model ID: ").unwrap();
+            assert!(rest.contains(word), "{message}");
+        }
+        let message = unknown_model("acme/ehco").message;
+        assert_eq!(message, "acme/ehco is not a valid model ID");
     }
 }
