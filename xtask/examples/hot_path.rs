@@ -18,7 +18,7 @@ use bourse_catalog::{
     Modalities, Modality, Overlay, Parameter, Parameters, PriceList, RawCatalog, Snapshot,
 };
 use bourse_ledger::record::{AttemptFact, Cost, Facts, Hold, Payer, Settle, Settlement, encode};
-use bourse_ledger::{Entry, Fold, Record, price};
+use bourse_ledger::{Fold, Record, price};
 use bourse_policy::key::RANDOM_BYTES;
 use bourse_policy::{KeyHash, KeyKind, KeyText, RecalledKey};
 use bourse_routing::arrange::arrange;
@@ -408,7 +408,7 @@ fn fold_call() -> Box<dyn FnMut()> {
             return;
         };
         for bytes in call {
-            fold.push(&Entry::read(black_box(bytes)).unwrap());
+            fold.push(black_box(bytes)).unwrap();
         }
         next += 1;
     })

@@ -95,9 +95,14 @@ impl<'a> Caller<'a> {
         Some(self.identity.user(self.account, user))
     }
 
-    /// Where the lot of a session falls; a call of none has no lot of its own.
+    /// The draw of a call: its session's, or by chance.
     #[must_use]
-    pub fn lot(&self, session: &str) -> Option<f64> {
+    pub fn draw(&self, session: &str) -> f64 {
+        self.lot(session).unwrap_or_else(rand::random)
+    }
+
+    /// Where the lot of a session falls; a call of none has no lot of its own.
+    fn lot(&self, session: &str) -> Option<f64> {
         (!session.is_empty()).then(|| self.identity.lot(self.account, session))
     }
 }

@@ -111,9 +111,7 @@ where
         needs: ask.needs,
         private_url,
         facts: &ask.facts,
-        random: Caller::new(&gateway.identity, admitted.key.principal().account)
-            .lot(ask.attribution.conversation())
-            .unwrap_or_else(rand::random),
+        random: caller.draw(ask.attribution.conversation()),
         now_ms: started_ms,
     };
     let app = &ask.attribution.title;

@@ -13,7 +13,7 @@
 mod effects;
 mod movements;
 
-use std::collections::{BTreeMap, HashMap, hash_map};
+use std::collections::{BTreeMap, BTreeSet, hash_map};
 use std::sync::Arc;
 
 use bourse_policy::day_of;
@@ -23,12 +23,15 @@ pub use effects::{
     ActivityKey, ActivitySums, Effects, FailureOf, FailureSums, KeyUse, Unreconciled,
 };
 
-use crate::chain::{Digest, row_link};
+use crate::by_id::{ById, Ids};
+use crate::chain::row_link;
 use crate::generation::GenerationRow;
 use crate::journal::JournalError;
 use crate::names::Names;
 use crate::open_hold::OpenHold;
-use crate::record::{self, AttemptFact, Cost, DecodeError, Payer, Record, Refused, Settle, Void};
+use crate::record::{
+    self, Booking, Calls, Cost, DecodeError, End, FailedAttempt, Payer, Record, Refused,
+};
 use movements::Movements;
 
 /// Most rows that a batch keeps, for each account, of calls that cost nobody
@@ -37,35 +40,39 @@ use movements::Movements;
 /// and every failure is counted in [`Effects::failures`] all the same.
 pub const FREE_ROWS_MAX: u32 = 256;
 
-/// A record as it stands in the journal, read once.
-#[derive(Debug)]
-pub struct Entry<'a> {
-    /// What it says.
-    pub record: Record<'a>,
-    /// Its encoding.
-    pub bytes: &'a [u8],
-    /// The hash of that.
-    pub digest: Digest,
-}
-
-impl<'a> Entry<'a> {
-    /// Reads one.
-    ///
-    /// # Errors
-    /// Bytes that are not a record.
-    pub fn read(bytes: &'a [u8]) -> Result<Self, DecodeError> {
-        Ok(Self {
-            record: record::decode(bytes)?,
-            bytes,
-            digest: Digest::of(bytes),
-        })
+/// The calls that a batch mentions without beginning them: their holds, if
+/// they are open, are to be loaded before it is folded.
+///
+/// # Errors
+/// Bytes that are not a record.
+pub fn begun_before(records: &[&[u8]]) -> Result<BTreeSet<GenerationId>, DecodeError> {
+    let mut begun = Ids::default();
+    begun.reserve(records.len() / 2);
+    let mut wanted = BTreeSet::new();
+    for bytes in records {
+        match record::calls_of(bytes)? {
+            Calls::Begins(id) => {
+                begun.insert(id);
+            }
+            Calls::Continues(id) => {
+                if !begun.contains(&id) {
+                    wanted.insert(id);
+                }
+            }
+            Calls::Several(list) => {
+                let running = list.iter().map(|one| one.id);
+                wanted.extend(running.filter(|id| !begun.contains(id)));
+            }
+            Calls::None => {}
+        }
     }
+    Ok(wanted)
 }
 
 /// Folds records into [`Effects`].
 #[derive(Debug, Default)]
 pub struct Fold {
-    open: HashMap<GenerationId, Open>,
+    open: ById<Open>,
     movements: Movements,
     /// Rows kept of calls that cost nobody anything.
     free_rows: BTreeMap<AccountId, u32>,
@@ -102,34 +109,38 @@ impl Fold {
         }
     }
 
-    /// Takes in one record.
-    pub fn push(&mut self, entry: &Entry<'_>) {
-        match &entry.record {
-            Record::Hold(hold) => {
+    /// Takes in one record, as it stands in the journal.
+    ///
+    /// # Errors
+    /// Bytes that are not a record. What the books do not need of it is not
+    /// looked at.
+    pub fn push(&mut self, bytes: &[u8]) -> Result<(), DecodeError> {
+        match record::decode_booking(bytes)? {
+            Booking::Hold(hold) => {
                 let hash_map::Entry::Vacant(place) = self.open.entry(hold.id) else {
                     self.repeat();
-                    return;
+                    return Ok(());
                 };
                 place.insert(Open {
-                    hold: OpenHold::new(hold, &mut self.names),
+                    hold: OpenHold::new(&hold, &mut self.names),
                     is_known: false,
                     is_changed: true,
                 });
                 self.see(hold.at_ms);
                 self.movements.hold(hold.account, hold.amount);
             }
-            record @ (Record::Extend(_) | Record::Dispatch(_) | Record::Checkpoint(_)) => {
-                self.note(record);
-            }
-            Record::Checkpoints(list) => {
+            Booking::Extend(extend) => self.note(&Record::Extend(extend)),
+            Booking::Dispatch(dispatch) => self.note(&Record::Dispatch(dispatch)),
+            Booking::Checkpoint(one) => self.note(&Record::Checkpoint(one)),
+            Booking::Checkpoints(list) => {
                 for one in list {
-                    self.note(&Record::Checkpoint(*one));
+                    self.note(&Record::Checkpoint(one));
                 }
             }
-            Record::Settle(settle) => self.settle(settle, entry),
-            Record::Void(void) => self.void(void, entry),
-            Record::Refused(refused) => self.refused(refused),
+            Booking::End(end) => self.end(&end, bytes),
+            Booking::Refused(refused) => self.refused(&refused),
         }
+        Ok(())
     }
 
     /// Takes in a record of a running call.
@@ -157,49 +168,29 @@ impl Fold {
         Ok(self.effects)
     }
 
-    fn settle(&mut self, settle: &Settle<'_>, entry: &Entry<'_>) {
-        let end = &settle.settlement;
+    fn end(&mut self, end: &End<'_>, bytes: &[u8]) {
         let Some(open) = self.close(end.id) else {
             return;
         };
         self.see(end.at_ms);
-        let facts = &end.facts;
-        let usage = facts.counts.usage();
-        let uncollected = end.charge.saturating_sub(settle.paid);
-        let (upstream, loss) = self.book(&open, settle.paid, uncollected, &end.costs);
+        let uncollected = end.charge.saturating_sub(end.paid);
+        let (upstream, loss) = self.book(&open, end.paid, uncollected, &end.costs);
         self.questions(end.id, end.at_ms, &end.possible);
-
-        let spent = self.effects.spent.entry(open.account).or_default();
-        *spent = spent.saturating_add(settle.paid);
-        let day = day_of(open.at_ms);
-        let used = self.effects.keys.entry((open.key, day)).or_default();
-        used.paid = used.paid.saturating_add(settle.paid);
-        used.at_ms = used.at_ms.max(end.at_ms);
-        let model = self.names.keep_as(&open.model, facts.model);
-        let provider = self.names.keep_as(&open.provider, facts.provider);
-        let endpoint = self.names.keep_as(&open.endpoint, facts.endpoint);
-        let of = ActivityKey {
-            day,
-            account: open.account,
-            key: open.key,
-            model: Arc::clone(&model),
-            endpoint: Arc::clone(&endpoint),
-            provider: Arc::clone(&provider),
-        };
-        let sums = self.effects.activity.entry(of).or_default();
-        sums.requests = sums.requests.saturating_add(1);
-        sums.paid = sums.paid.saturating_add(settle.paid);
-        if facts.flags.byok {
-            let cost = facts
-                .upstream_prompt
-                .saturating_add(facts.upstream_completion);
-            sums.byok = sums.byok.saturating_add(cost);
+        let of = self.activity_of(&open, end);
+        let (model, provider, endpoint) = (
+            Arc::clone(&of.model),
+            Arc::clone(&of.provider),
+            Arc::clone(&of.endpoint),
+        );
+        self.failed_attempts(&open, of.day, &end.failed);
+        if end.voided.is_some() {
+            self.count_call(of.failed_by(end.failure), 1);
+            if upstream == Nanos::ZERO && !self.keeps_free_row(open.account) {
+                return;
+            }
+        } else {
+            self.paid(of, end);
         }
-        sums.prompt = sums.prompt.saturating_add(usage.prompt);
-        sums.completion = sums.completion.saturating_add(usage.completion);
-        sums.reasoning = sums.reasoning.saturating_add(usage.reasoning);
-        sums.cached = sums.cached.saturating_add(usage.cache_read);
-        self.failed_attempts(&open, day, &facts.attempts);
         self.effects.generations.push(GenerationRow {
             id: end.id,
             account: open.account,
@@ -210,77 +201,54 @@ impl Fold {
             provider,
             endpoint,
             charge: end.charge,
-            paid: settle.paid,
+            paid: end.paid,
             house_loss: loss,
             upstream,
-            prompt: usage.prompt,
-            completion: usage.completion,
-            reasoning: usage.reasoning,
-            cached: usage.cache_read,
-            voided: None,
-            failure: facts.failure,
-            record: entry.bytes.to_vec(),
-            link: Some(row_link(&entry.digest, open.at_ms)),
+            prompt: end.tokens.prompt,
+            completion: end.tokens.completion,
+            reasoning: end.tokens.reasoning,
+            cached: end.tokens.cached,
+            voided: end.voided,
+            failure: end.failure,
+            record: bytes.to_vec(),
+            link: Some(row_link(bytes, open.at_ms)),
         });
     }
 
-    fn void(&mut self, void: &Void<'_>, entry: &Entry<'_>) {
-        let end = &void.voiding;
-        let Some(open) = self.close(end.id) else {
-            return;
-        };
-        self.see(end.at_ms);
-        let (upstream, loss) = self.book(&open, Nanos::ZERO, Nanos::ZERO, &end.costs);
-        self.questions(end.id, end.at_ms, &end.possible);
-        let facts = &end.facts;
-        // Version 1 kept no facts: then the hold knows who was asked.
+    /// Which row of the daily sums a call belongs to.
+    fn activity_of(&mut self, open: &OpenHold, end: &End<'_>) -> ActivityKey {
+        let is_void = end.voided.is_some();
+        // Voidings of version 1 kept no facts: then the hold knows who was
+        // asked.
         let mut name = |told: &str, known: &Arc<str>| match told {
-            "" => Arc::clone(known),
+            "" if is_void => Arc::clone(known),
             told => self.names.keep_as(known, told),
         };
-        let (model, provider, endpoint) = (
-            name(facts.model, &open.model),
-            name(facts.provider, &open.provider),
-            name(facts.endpoint, &open.endpoint),
-        );
-        let day = day_of(open.at_ms);
-        let of = FailureOf {
-            day,
+        ActivityKey {
+            day: day_of(open.at_ms),
             account: open.account,
             key: open.key,
-            model: model.clone(),
-            endpoint: endpoint.clone(),
-            provider: provider.clone(),
-            failure: facts.failure.map_or(0, FailureKind::number),
-        };
-        self.count_call(of, 1);
-        self.failed_attempts(&open, day, &facts.attempts);
-        if upstream == Nanos::ZERO && !self.keeps_free_row(open.account) {
-            return;
+            model: name(end.model, &open.model),
+            endpoint: name(end.endpoint, &open.endpoint),
+            provider: name(end.provider, &open.provider),
         }
-        let usage = facts.counts.usage();
-        self.effects.generations.push(GenerationRow {
-            id: end.id,
-            account: open.account,
-            key: open.key,
-            created_at_ms: open.at_ms,
-            settled_at_ms: end.at_ms,
-            model,
-            provider,
-            endpoint,
-            charge: Nanos::ZERO,
-            paid: Nanos::ZERO,
-            house_loss: loss,
-            upstream,
-            prompt: usage.prompt,
-            completion: usage.completion,
-            reasoning: usage.reasoning,
-            cached: usage.cache_read,
-            voided: Some(end.reason),
-            failure: facts.failure,
-            record: entry.bytes.to_vec(),
-            link: Some(row_link(&entry.digest, open.at_ms)),
-        });
+    }
+
+    /// Adds a call that was settled to what was paid.
+    fn paid(&mut self, of: ActivityKey, end: &End<'_>) {
+        let spent = self.effects.spent.entry(of.account).or_default();
+        *spent = spent.saturating_add(end.paid);
+        let used = self.effects.keys.entry((of.key, of.day)).or_default();
+        used.paid = used.paid.saturating_add(end.paid);
+        used.at_ms = used.at_ms.max(end.at_ms);
+        let sums = self.effects.activity.entry(of).or_default();
+        sums.requests = sums.requests.saturating_add(1);
+        sums.paid = sums.paid.saturating_add(end.paid);
+        sums.byok = sums.byok.saturating_add(end.byok);
+        sums.prompt = sums.prompt.saturating_add(end.tokens.prompt);
+        sums.completion = sums.completion.saturating_add(end.tokens.completion);
+        sums.reasoning = sums.reasoning.saturating_add(end.tokens.reasoning);
+        sums.cached = sums.cached.saturating_add(end.tokens.cached);
     }
 
     fn refused(&mut self, refused: &Refused<'_>) {
@@ -321,11 +289,8 @@ impl Fold {
         sums.calls = sums.calls.saturating_add(calls);
     }
 
-    fn failed_attempts(&mut self, open: &OpenHold, day: u64, attempts: &[AttemptFact<'_>]) {
-        for attempt in attempts {
-            let Some(failure) = attempt.failure else {
-                continue;
-            };
+    fn failed_attempts(&mut self, open: &OpenHold, day: u64, failed: &[FailedAttempt<'_>]) {
+        for attempt in failed {
             let of = FailureOf {
                 day,
                 account: open.account,
@@ -333,7 +298,7 @@ impl Fold {
                 model: self.names.keep(attempt.model),
                 endpoint: self.names.keep(attempt.endpoint),
                 provider: self.names.keep(attempt.provider),
-                failure: failure.number(),
+                failure: attempt.failure.number(),
             };
             let sums = self.effects.failures.entry(of).or_default();
             sums.attempts = sums.attempts.saturating_add(1);

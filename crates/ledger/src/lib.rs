@@ -9,6 +9,7 @@
 //! arguments.
 
 pub mod books;
+mod by_id;
 pub mod chain;
 pub mod fold;
 pub mod generation;
@@ -24,8 +25,8 @@ pub use books::{
     Balance, Books, Credit, Exhausted, KeyBalance, KeyState, Lease, Posted, Refusal, Released,
     Subject,
 };
-pub use chain::Link;
-pub use fold::{Effects, Entry, Fold};
+pub use chain::{Chain, Link};
+pub use fold::{Effects, Fold};
 pub use generation::{GenerationRow, RowSum};
 pub use journal::{GrantKind, Journal, LedgerAccount};
 pub use open_hold::OpenHold;

@@ -11,15 +11,17 @@
 //! (into the frame) and reading one copies none. `docs/journal.md` describes
 //! the bytes.
 
+mod booking;
 mod codec;
 mod facts;
 mod tags;
 
 use bourse_vocab::{AccountId, FailureKind, GenerationId, KeyId, Nanos};
 
+pub use booking::{Booking, End, FailedAttempt, Tokens};
 pub use codec::{
-    Booked, DecodeError, decode, encode, encode_as, encode_checkpoints, encode_settle, encode_void,
-    node_of,
+    Booked, Calls, DecodeError, calls_of, decode, decode_booking, encode, encode_as,
+    encode_checkpoints, encode_settle, encode_void, node_of,
 };
 pub use facts::{ApiType, AttemptFact, Facts, Flags, checkpoint_line};
 

@@ -18,7 +18,7 @@ use bourse_ledger::record::{
 };
 use bourse_ledger::recover::{Closing, Replay, close};
 use bourse_ledger::{
-    Books, Credit, Effects, Entry, Fold, GrantKind, KeyState, OpenHold, Record, Refusal, journal,
+    Books, Credit, Effects, Fold, GrantKind, KeyState, OpenHold, Record, Refusal, journal,
 };
 use bourse_policy::{Limit, Period, SpentByDay, day_of};
 use bourse_vocab::{AccountId, GenerationId, KeyId, Nanos};
@@ -180,7 +180,7 @@ impl Database {
     fn apply(&mut self, records: &[Vec<u8>]) {
         let mut fold = Fold::new(self.open.values().cloned());
         for bytes in records {
-            fold.push(&Entry::read(bytes).unwrap());
+            fold.push(bytes).unwrap();
         }
         let effects: Effects = fold.finish().unwrap();
         assert_eq!(effects.repeated, 0);

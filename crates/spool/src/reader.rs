@@ -58,6 +58,9 @@ pub struct Reader {
     dir: PathBuf,
     next: Position,
     open: Option<Arc<Open>>,
+    /// Where a stretch of a file is read into, kept: to set a fresh one to
+    /// zero costs more than to copy from it what it has.
+    room: Vec<u8>,
 }
 
 /// The segment that is being read.
@@ -76,6 +79,7 @@ impl Reader {
             dir: dir.to_owned(),
             next,
             open: None,
+            room: Vec::new(),
         }
     }
 
@@ -130,11 +134,14 @@ impl Reader {
         let base = batch.bytes.len();
         let mut size = CHUNK_BYTES;
         loop {
-            batch.bytes.resize(base.saturating_add(size), 0);
-            let room = batch.bytes.get_mut(base..).unwrap_or_default();
+            self.room.resize(size.max(self.room.len()), 0);
+            let room = self.room.get_mut(..size).unwrap_or_default();
             let got =
                 read_up_to(file, room, from).map_err(SpoolError::io("read", &segment.path))?;
-            batch.bytes.truncate(base.saturating_add(got));
+            batch.bytes.truncate(base);
+            batch
+                .bytes
+                .extend_from_slice(room.get(..got).unwrap_or_default());
             if got == 0 {
                 // This file has ended: the next one begins here.
                 self.open = None;

@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bourse_ledger::fold::{ActivityKey, ActivitySums, FailureOf, FailureSums, Unreconciled};
 use bourse_ledger::journal::{Journal, grant};
-use bourse_ledger::{Effects, Entry, Fold, GenerationRow, Lease, OpenHold, RowSum};
+use bourse_ledger::{Effects, Fold, GenerationRow, Lease, OpenHold, RowSum};
 use bourse_policy::{KeyHash, SpentByDay};
 use bourse_spool::Position;
 use bourse_vocab::{AccountId, GenerationId, KeyId, Nanos, NodeId, RowId, RowIds, StoreId};
@@ -435,14 +435,14 @@ impl Journals for MemoryStore {
             before.expect(batch.chain)?;
             let mut fold = Fold::new(state.open.values().cloned());
             for bytes in batch.records {
-                fold.push(&Entry::read(bytes)?);
+                fold.push(bytes)?;
             }
             let effects = fold.finish()?;
             let repeated = effects.repeated;
             let links = effects.generations.iter().filter_map(|row| row.link);
             let rows = links.fold(before.rows, RowSum::with);
             state.write(effects)?;
-            let chain = before.chain.after_all(batch.records.iter().copied());
+            let chain = before.chain.after_batch(batch.records.iter().copied());
             state.history = History {
                 applied: batch.to,
                 chain,

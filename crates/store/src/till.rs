@@ -20,12 +20,13 @@ use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use bourse_ledger::Link;
 use bourse_ledger::books::{Books, Posted, Refusal, Released};
+use bourse_ledger::chain::FormerChain;
 use bourse_ledger::record::{
     self, Booked, Checkpoint, Dispatch, Extend, Hold, Record, Settlement, Voiding,
 };
 use bourse_ledger::recover::{self, Closing, Replay};
+use bourse_ledger::{Chain, Link};
 use bourse_spool::{Kind, Options, Position, Reader, Spool, SpoolError};
 use bourse_vocab::{AccountId, Failure, FailureKind, GenerationId, KeyId, Nanos, NodeId};
 
@@ -416,14 +417,15 @@ impl Till {
 
 /// Looks whether the journal in `spool_dir` is the one that the database has
 /// applied: its last batch, if it is still there, must lead from the hash
-/// before it to the one after it.
+/// before it to the one after it, by today's rule or by the former one.
 ///
 /// # Errors
 /// [`TillError::OtherHistory`], or a journal that cannot be read.
 pub(crate) fn check_history(spool_dir: &Path, history: &History) -> Result<(), TillError> {
     let (from, to) = (history.batch_from, history.applied);
     let mut reader = Reader::new(spool_dir, from);
-    let mut chain = history.chain_before;
+    let mut chain = Chain::from(history.chain_before);
+    let mut former = FormerChain::from(history.chain_before);
     while reader.position() < to {
         let batch = match reader.read(to, REPLAY_RECORDS) {
             // Deleted, because the database has it.
@@ -433,9 +435,12 @@ pub(crate) fn check_history(spool_dir: &Path, history: &History) -> Result<(), T
         if batch.is_empty() {
             return Ok(());
         }
-        chain = chain.after_all(batch.iter());
+        for record in batch.iter() {
+            chain.push(record);
+            former.push(record);
+        }
     }
-    if chain == history.chain {
+    if [chain.link(), former.link()].contains(&history.chain) {
         Ok(())
     } else {
         Err(TillError::OtherHistory { from, to })

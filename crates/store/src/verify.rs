@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use bourse_ledger::{Entry, Fold, LedgerAccount};
+use bourse_ledger::{Fold, LedgerAccount, record};
 use bourse_spool::{DataDirLock, Reader, SpoolError};
 
 use crate::audit::AuditReport;
@@ -61,11 +61,12 @@ pub async fn verify(
                 break;
             }
             for bytes in batch.iter() {
-                let entry = Entry::read(bytes).map_err(|source| TillError::Record {
+                // The whole record, also what the books do not need of it.
+                let read = record::decode(bytes).and_then(|_| fold.push(bytes));
+                read.map_err(|source| TillError::Record {
                     position: batch.end(),
                     source,
                 })?;
-                fold.push(&entry);
                 found.records = found.records.saturating_add(1);
             }
         }

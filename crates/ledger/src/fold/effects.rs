@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bourse_vocab::{AccountId, GenerationId, KeyId, Nanos};
+use bourse_vocab::{AccountId, FailureKind, GenerationId, KeyId, Nanos};
 
 use crate::generation::GenerationRow;
 use crate::journal::Journal;
@@ -25,6 +25,22 @@ pub struct ActivityKey {
     pub endpoint: Arc<str>,
     /// Slug of the provider.
     pub provider: Arc<str>,
+}
+
+impl ActivityKey {
+    /// The row of the daily counts of what went wrong that a call of these
+    /// belongs to which did not get paid for.
+    pub(super) fn failed_by(self, failure: Option<FailureKind>) -> FailureOf {
+        FailureOf {
+            day: self.day,
+            account: self.account,
+            key: self.key,
+            model: self.model,
+            endpoint: self.endpoint,
+            provider: self.provider,
+            failure: failure.map_or(0, FailureKind::number),
+        }
+    }
 }
 
 /// What is summed up in a row of the daily sums.

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::record::{Checkpoint, Extend, Facts, Hold, Settlement, VoidReason, Voiding};
+use crate::record::{
+    AttemptFact, Checkpoint, Extend, Facts, Hold, Settle, Settlement, Void, VoidReason, Voiding,
+};
 
 const ACCOUNT: AccountId = AccountId(1);
 const KEY: KeyId = KeyId(1);
@@ -113,11 +115,9 @@ fn a_list_of_checkpoints_is_what_each_of_them_would_be() {
 fn fold(open: Vec<OpenHold>, records: &[Record<'_>]) -> Effects {
     let mut fold = Fold::new(open);
     for record in records {
-        fold.push(&Entry {
-            record: record.clone(),
-            bytes: b"bytes",
-            digest: Digest::of(b"bytes"),
-        });
+        let mut bytes = Vec::new();
+        record::encode(record, &mut bytes);
+        fold.push(&bytes).unwrap();
     }
     fold.finish().unwrap()
 }

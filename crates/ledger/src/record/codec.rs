@@ -11,6 +11,7 @@
 //! the checksum (see the spool), so this reader guards against mistakes
 //! rather than bad disks; it still never reads past the end.
 
+mod booking;
 mod bytes;
 mod read;
 mod v1;
@@ -18,7 +19,7 @@ mod write;
 
 use bourse_vocab::{GenerationId, NodeId};
 
-use super::Record;
+use super::{Booking, Checkpoint, Record};
 use bytes::{Reader, Value};
 
 pub use write::{Booked, encode, encode_as, encode_checkpoints, encode_settle, encode_void};
@@ -53,6 +54,19 @@ pub enum DecodeError {
     Field(&'static str),
 }
 
+/// Which calls a record is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Calls {
+    /// One that begins with it.
+    Begins(GenerationId),
+    /// One that was begun before.
+    Continues(GenerationId),
+    /// Some that were.
+    Several(Vec<Checkpoint>),
+    /// None that has money set aside.
+    None,
+}
+
 /// Reads one record, which must fill `bytes` exactly.
 ///
 /// # Errors
@@ -64,6 +78,39 @@ pub fn decode(bytes: &[u8]) -> Result<Record<'_>, DecodeError> {
         VERSION_1 => v1::record(kind, id, reader),
         version => Err(DecodeError::Version(version)),
     }
+}
+
+/// Reads what the books need of a record, which must fill `bytes` exactly.
+///
+/// # Errors
+/// As for [`decode`], as far as it is read.
+pub fn decode_booking(bytes: &[u8]) -> Result<Booking<'_>, DecodeError> {
+    let (version, kind, id, reader) = open(bytes)?;
+    match version {
+        VERSION => booking::booking(kind, id, reader),
+        VERSION_1 => Ok(v1::record(kind, id, reader)?.into()),
+        version => Err(DecodeError::Version(version)),
+    }
+}
+
+/// Calls that a record is about, without reading more of it than that.
+///
+/// # Errors
+/// As for [`decode`], as far as it is read.
+pub fn calls_of(bytes: &[u8]) -> Result<Calls, DecodeError> {
+    let (version, kind, id, _) = open(bytes)?;
+    if !matches!(version, VERSION | VERSION_1) {
+        return Err(DecodeError::Version(version));
+    }
+    Ok(match u64::from(kind) {
+        super::tags::kind::HOLD => Calls::Begins(id),
+        super::tags::kind::REFUSED => Calls::None,
+        super::tags::kind::CHECKPOINTS => match decode_booking(bytes)? {
+            Booking::Checkpoints(list) => Calls::Several(list),
+            _ => Calls::None,
+        },
+        _ => Calls::Continues(id),
+    })
 }
 
 /// The node that wrote a record.

@@ -1,7 +1,7 @@
 //! Applying batches of the journal.
 
 use bourse_ledger::journal::JournalError;
-use bourse_ledger::{Effects, Entry, Fold, GenerationRow, Link, OpenHold, RowSum};
+use bourse_ledger::{Effects, Fold, GenerationRow, Link, OpenHold, RowSum};
 use bourse_spool::Position;
 use bourse_vocab::{NodeId, StoreId};
 
@@ -88,7 +88,6 @@ async fn apply(
     session: &mut dyn Session,
     writer: Writer<'_>,
     batch: &Batch<'_>,
-    entries: &[Entry<'_>],
 ) -> Result<Applied, StoreError> {
     let before = history(session, writer.node).await?;
     let position = before.applied;
@@ -108,8 +107,7 @@ async fn apply(
         return Err(gap());
     }
     before.expect(batch.chain)?;
-    let digests = entries.iter().map(|entry| &entry.digest);
-    let chain = digests.fold(before.chain, Link::after);
+    let chain = before.chain.after_batch(batch.records.iter().copied());
     let to = i64::try_from(batch.to.0).map_err(|_| JournalError::OutOfRange)?;
     // Compared once more where it is written: whatever happened since the
     // line above, a batch goes where the one before it ended.
@@ -123,8 +121,10 @@ async fn apply(
     if session.change(ADVANCE, &advance).await? == 0 {
         return Err(gap());
     }
-    let mut fold = Fold::new(hold::earlier(session, writer.node, entries).await?);
-    entries.iter().for_each(|entry| fold.push(entry));
+    let mut fold = Fold::new(hold::earlier(session, writer.node, batch.records).await?);
+    for bytes in batch.records {
+        fold.push(bytes)?;
+    }
     let effects = fold.finish()?;
     write(session, writer, &effects, batch).await?;
     sum_rows(session, writer.node, before.rows, &effects.generations).await?;
@@ -163,12 +163,8 @@ impl<B: Backend> Journals for SqlStore<B> {
 
     fn apply<'a>(&'a self, batch: Batch<'a>) -> Reply<'a, Applied> {
         Box::pin(async move {
-            let mut entries = Vec::with_capacity(batch.records.len());
-            for bytes in batch.records {
-                entries.push(Entry::read(bytes)?);
-            }
             let writer = self.writer();
-            in_transaction!(self, session => apply(session, writer, &batch, &entries))
+            in_transaction!(self, session => apply(session, writer, &batch))
         })
     }
 

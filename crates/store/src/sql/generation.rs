@@ -112,7 +112,10 @@ pub(super) async fn write(
     session: &mut dyn Session,
     rows: &[GenerationRow],
 ) -> Result<(), StoreError> {
-    for (text, piece) in FINISH.pieces(rows) {
+    // In the order of the table, so that its pages are filled one by one.
+    let mut rows: Vec<&GenerationRow> = rows.iter().collect();
+    rows.sort_unstable_by_key(|row| row.id);
+    for (text, piece) in FINISH.pieces(&rows) {
         let mut values: Vec<Value<'_>> = Vec::with_capacity(piece.len() * FINISH.width);
         for row in piece {
             values.extend([

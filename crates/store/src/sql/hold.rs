@@ -1,9 +1,8 @@
 //! Open holds: calls that are neither posted nor voided.
 
-use std::collections::BTreeSet;
-
+use bourse_ledger::OpenHold;
+use bourse_ledger::fold::begun_before;
 use bourse_ledger::record::Checkpoint;
-use bourse_ledger::{Entry, OpenHold, Record};
 use bourse_vocab::{AccountId, GenerationId, KeyId, Nanos, NodeId};
 
 use super::Session;
@@ -88,27 +87,9 @@ fn open_hold(mut row: Row) -> Result<(NodeId, OpenHold), StoreError> {
 pub(super) async fn earlier(
     session: &mut dyn Session,
     node: NodeId,
-    entries: &[Entry<'_>],
+    records: &[&[u8]],
 ) -> Result<Vec<OpenHold>, StoreError> {
-    let mut begun = BTreeSet::new();
-    let mut wanted = BTreeSet::new();
-    for entry in entries {
-        match &entry.record {
-            Record::Hold(hold) => {
-                begun.insert(hold.id);
-            }
-            Record::Refused(_) => {}
-            Record::Checkpoints(list) => {
-                let running = list.iter().map(|one| one.id);
-                wanted.extend(running.filter(|id| !begun.contains(id)));
-            }
-            other => {
-                if !begun.contains(&other.id()) {
-                    wanted.insert(other.id());
-                }
-            }
-        }
-    }
+    let wanted = begun_before(records)?;
     let wanted: Vec<Value<'_>> = wanted.into_iter().map(Value::from).collect();
     let mut holds = Vec::with_capacity(wanted.len());
     for (text, ids) in BY_ID.pieces(&wanted) {

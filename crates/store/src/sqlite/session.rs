@@ -7,8 +7,8 @@ use bourse_ledger::journal::JournalError;
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{
-    Arguments as _, AssertSqlSafe, Decode, Row as _, Sqlite, SqliteConnection, Transaction,
-    TypeInfo as _, ValueRef as _,
+    Arguments as _, AssertSqlSafe, Connection as _, Decode, Row as _, Sqlite, SqliteConnection,
+    Transaction, TypeInfo as _, ValueRef as _,
 };
 
 use super::places::Places;
@@ -72,7 +72,10 @@ impl Session for SqliteSession {
             let script = sqlx::raw_sql(AssertSqlSafe(text));
             let done = script.execute(self.connection()).await;
             done.map_err(|error| explain(error, &self.file))?;
-            Ok(())
+            // The driver keeps a script's statements, and they all that SQLite
+            // has set aside for small pieces of memory of this connection.
+            let cleared = self.connection().clear_cached_statements().await;
+            cleared.map_err(|error| explain(error, &self.file))
         })
     }
 

@@ -4,6 +4,7 @@ use bourse_vocab::Nanos;
 use super::*;
 
 mod first_release;
+mod former_links;
 
 use crate::NewKey;
 use crate::account::Accounts;

@@ -127,7 +127,10 @@ pub async fn a_batch_of_another_history_is_refused(store: &dyn Store) {
     assert_eq!(store.history().await.unwrap(), known);
     assert!(store.open_holds().await.unwrap().is_empty());
     let second = store.apply(batch(first.chain)).await.unwrap();
-    assert_eq!(second.chain, first.chain.after_all(records.iter().copied()));
+    assert_eq!(
+        second.chain,
+        first.chain.after_batch(records.iter().copied())
+    );
     assert_balanced(store).await;
 }
 

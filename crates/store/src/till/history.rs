@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use bourse_ledger::Fold;
 use bourse_ledger::record::{Cost, Facts, Payer, VoidReason};
-use bourse_ledger::{Entry, Fold};
 use bourse_policy::{KeyHash, Period, SpentByDay, day_of};
 use proptest::prelude::*;
 
@@ -309,7 +309,7 @@ impl World {
         assert_eq!(applied.repeated, 0);
         let mut fold = Fold::new(std::mem::take(&mut self.open));
         for bytes in &records {
-            fold.push(&Entry::read(bytes).unwrap());
+            fold.push(bytes).unwrap();
         }
         let effects = fold.finish().unwrap();
         for ((key, day), used) in effects.keys {

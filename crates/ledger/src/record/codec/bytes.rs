@@ -96,25 +96,62 @@ impl<'a> Reader<'a> {
         Ok(GenerationId::from_bits(u128::from_le_bytes(*bytes)))
     }
 
-    #[inline]
+    #[allow(clippy::inline_always)] // As for fields.
+    #[inline(always)]
     pub(super) fn number(&mut self, field: &'static str) -> Result<u64, DecodeError> {
-        // Most numbers are tags, lengths and small counts: one byte.
+        // Most numbers are tags, lengths and small counts: one byte or two.
         match self.rest {
             [byte, rest @ ..] if byte & 0x80 == 0 => {
                 self.rest = rest;
                 Ok(u64::from(*byte))
             }
-            _ => self.long_number(field),
+            [low, high, rest @ ..] if high & 0x80 == 0 => {
+                self.rest = rest;
+                Ok(u64::from(low & 0x7f) | u64::from(*high) << 7)
+            }
+            _ => match self.long_number() {
+                Some(number) => Ok(number),
+                None => self.number_by_bytes(field),
+            },
         }
     }
 
+    /// A number, if ten bytes are there, so that it can be read at once.
+    /// Otherwise nothing is read.
     #[inline(never)]
-    fn long_number(&mut self, field: &'static str) -> Result<u64, DecodeError> {
+    fn long_number(&mut self) -> Option<u64> {
+        let (ten, _) = self.rest.split_first_chunk::<10>()?;
+        let [first @ .., ninth, tenth] = *ten;
+        let word = u64::from_le_bytes(first);
+        // The lowest byte whose highest bit is clear is the last.
+        let last = !word & 0x8080_8080_8080_8080;
+        let used = last.trailing_zeros().saturating_add(1).min(64);
+        // The seven bits of each byte, side by side: of two, of four, of all.
+        let bits = word & 0x7f7f_7f7f_7f7f_7f7f & (u64::MAX >> 64_u32.saturating_sub(used));
+        let bits = (bits & 0x007f_007f_007f_007f) | (bits & 0x7f00_7f00_7f00_7f00) >> 1;
+        let bits = (bits & 0x0000_3fff_0000_3fff) | (bits & 0x3fff_0000_3fff_0000) >> 2;
+        let bits = (bits & 0x0000_0000_0fff_ffff) | (bits & 0x0fff_ffff_0000_0000) >> 4;
+        let (bits, length) = match (last, ninth, tenth) {
+            (0, 0..=0x7f, _) => (bits | u64::from(ninth) << 56, 9),
+            // The tenth byte holds one bit; more would be lost.
+            (0, _, 0 | 1) => {
+                let high = u64::from(ninth & 0x7f) << 56 | u64::from(tenth) << 63;
+                (bits | high, 10)
+            }
+            (0, ..) => return None,
+            _ => (bits, used / 8),
+        };
+        self.rest = self.rest.get(length as usize..)?;
+        Some(bits)
+    }
+
+    /// The same anywhere, and what is wrong if there is no number.
+    #[inline(never)]
+    fn number_by_bytes(&mut self, field: &'static str) -> Result<u64, DecodeError> {
         let mut value: u64 = 0;
         for shift in (0..64).step_by(7) {
             let byte = self.byte(field)?;
             let bits = u64::from(byte & 0x7f);
-            // The tenth byte holds one bit; more would be lost.
             if shift == 63 && byte > 1 {
                 return Err(DecodeError::Field(field));
             }
@@ -126,6 +163,7 @@ impl<'a> Reader<'a> {
         Err(DecodeError::Field(field))
     }
 
+    #[inline]
     pub(super) fn take(
         &mut self,
         length: usize,
@@ -141,6 +179,8 @@ impl<'a> Reader<'a> {
 
     /// The next field's tag and value; `None` at the record's end. `within`
     /// names what is cut if there is neither.
+    #[allow(clippy::inline_always)] // A third of what reading a record takes is the call.
+    #[inline(always)]
     pub(super) fn field(
         &mut self,
         within: &'static str,
@@ -250,5 +290,35 @@ impl Writer<'_> {
 
     pub(super) fn end(&mut self) {
         self.out.push(END);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_any_length_are_read_with_any_number_of_bytes_behind_them() {
+        for number in (0..64).flat_map(|bit| [1_u64 << bit, (1 << bit) - 1, u64::MAX >> bit]) {
+            for behind in 0..12 {
+                let mut bytes = Vec::new();
+                Writer { out: &mut bytes }.plain(number);
+                bytes.resize(bytes.len() + behind, 0xff);
+                let mut reader = Reader::new(&bytes);
+                assert_eq!(reader.number("number"), Ok(number));
+                assert_eq!(reader.rest, vec![0xff; behind]);
+            }
+        }
+        for (bytes, refused) in [
+            (vec![0xff; 5], DecodeError::Cut("number")),
+            (vec![0xff; 9], DecodeError::Cut("number")),
+            (vec![0xff; 16], DecodeError::Field("number")),
+            (
+                [vec![0x80; 9], vec![2]].concat(),
+                DecodeError::Field("number"),
+            ),
+        ] {
+            assert_eq!(Reader::new(&bytes).number("number"), Err(refused));
+        }
     }
 }

@@ -274,7 +274,12 @@ fn text<'a>(facts: &mut Facts<'a>, tag: u64, value: Value<'a>) -> Result<bool, D
 }
 
 /// Adds to a list that is bounded.
-fn push<T>(list: &mut Vec<T>, one: T, most: usize, name: &'static str) -> Result<(), DecodeError> {
+pub(super) fn push<T>(
+    list: &mut Vec<T>,
+    one: T,
+    most: usize,
+    name: &'static str,
+) -> Result<(), DecodeError> {
     if list.len() >= most {
         return Err(DecodeError::Field(name));
     }
@@ -282,14 +287,14 @@ fn push<T>(list: &mut Vec<T>, one: T, most: usize, name: &'static str) -> Result
     Ok(())
 }
 
-fn failure(value: Value<'_>) -> Result<Option<FailureKind>, DecodeError> {
+pub(super) fn failure(value: Value<'_>) -> Result<Option<FailureKind>, DecodeError> {
     let number = value.number("failure")?;
     // A kind that a later version knows is still a failure.
     let known = FailureKind::by_number(number);
     Ok(known.or((number != 0).then_some(FailureKind::Unmapped)))
 }
 
-fn flags(bits: u64) -> Flags {
+pub(super) fn flags(bits: u64) -> Flags {
     let is_set = |bit: u32| bits & (1 << bit) != 0;
     Flags {
         streamed: is_set(0),
@@ -322,7 +327,7 @@ const fn payer_of(number: u64) -> Payer {
 }
 
 /// The fields within a field.
-fn each<'a>(
+pub(super) fn each<'a>(
     value: Value<'a>,
     within: &'static str,
     mut take: impl FnMut(u64, Value<'a>) -> Result<(), DecodeError>,
@@ -336,7 +341,7 @@ fn each<'a>(
     Ok(())
 }
 
-fn one_cost(value: Value<'_>) -> Result<Cost<'_>, DecodeError> {
+pub(super) fn one_cost(value: Value<'_>) -> Result<Cost<'_>, DecodeError> {
     let mut read = Cost {
         provider: "",
         amount: Nanos::ZERO,
@@ -354,7 +359,7 @@ fn one_cost(value: Value<'_>) -> Result<Cost<'_>, DecodeError> {
     Ok(read)
 }
 
-fn one_stream(value: Value<'_>) -> Result<Checkpoint, DecodeError> {
+pub(super) fn one_stream(value: Value<'_>) -> Result<Checkpoint, DecodeError> {
     let mut id = None;
     let mut read = Checkpoint {
         id: GenerationId::from_bits(0),

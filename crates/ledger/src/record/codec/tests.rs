@@ -293,6 +293,23 @@ proptest! {
     }
 
     #[test]
+    fn the_books_read_of_a_record_what_whoever_reads_all_of_it_does(
+        record in a_record(), node in 1u16..1_024
+    ) {
+        let mut bytes = Vec::new();
+        encode_as(NodeId(node), &record, &mut bytes);
+        let whole = decode(&bytes).unwrap();
+        let calls = match &whole {
+            Record::Hold(hold) => Calls::Begins(hold.id),
+            Record::Refused(_) => Calls::None,
+            Record::Checkpoints(list) => Calls::Several(list.clone()),
+            other => Calls::Continues(other.id()),
+        };
+        prop_assert_eq!(calls_of(&bytes).unwrap(), calls);
+        prop_assert_eq!(decode_booking(&bytes).unwrap(), Booking::from(whole));
+    }
+
+    #[test]
     fn a_record_cut_at_any_byte_or_followed_by_anything_is_refused(record in a_record()) {
         let mut bytes = bytes_of(&record);
         for cut in 0..bytes.len() {
@@ -320,11 +337,11 @@ proptest! {
     fn no_bytes_make_the_reader_panic(
         mut bytes in proptest::collection::vec(any::<u8>(), 0..400), version in 0u8..4, kind in 0u8..10
     ) {
-        let _ = decode(&bytes);
+        read_twice(&bytes);
         if bytes.len() > 2 {
             bytes[0] = version;
             bytes[1] = kind;
-            let _ = decode(&bytes);
+            read_twice(&bytes);
             let _ = node_of(&bytes);
         }
     }
@@ -336,8 +353,17 @@ proptest! {
         let mut bytes = bytes_of(&record);
         let at = at.index(bytes.len());
         bytes[at] = to;
-        let _ = decode(&bytes);
+        read_twice(&bytes);
     }
+}
+
+/// Whatever is a record is one to the books too, and the same.
+fn read_twice(bytes: &[u8]) {
+    let booking = decode_booking(bytes);
+    if let Ok(whole) = decode(bytes) {
+        assert_eq!(booking, Ok(Booking::from(whole)));
+    }
+    let _ = calls_of(bytes);
 }
 
 /// A hold with a field made by `write` in the place of its last.

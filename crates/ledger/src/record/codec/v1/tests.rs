@@ -31,6 +31,8 @@ fn every_record_of_version_1_is_read_as_it_was_written() {
     assert_eq!(fixtures.len(), expected.len());
     for ((name, bytes), (expected_name, record)) in fixtures.iter().zip(expected) {
         assert_eq!(*name, expected_name);
+        let booking = super::super::decode_booking(bytes);
+        assert_eq!(booking, Ok(record.clone().into()), "{name}");
         assert_eq!(decode(bytes), Ok(record), "{name}");
         assert_eq!(
             super::super::node_of(bytes),
