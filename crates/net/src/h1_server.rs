@@ -42,7 +42,7 @@ use conn::{Conn, Next};
 pub type Answering<'a, R> = Pin<Box<dyn Future<Output = Response<R>> + Send + 'a>>;
 
 /// Who answers the requests of a connection.
-pub trait Service<S>: Sync {
+pub trait Service<S: 'static>: Sync {
     /// What serves a path.
     type Route: Send;
     /// The body of an answer.
@@ -58,9 +58,7 @@ pub trait Service<S>: Sync {
         &'a self,
         route: Self::Route,
         request: Request<RequestBody<'a, S>>,
-    ) -> Answering<'a, Self::Reply>
-    where
-        S: 'a;
+    ) -> Answering<'a, Self::Reply>;
 }
 
 /// How a connection ended.
@@ -84,7 +82,7 @@ pub async fn serve<S, V>(
     stop: impl Future<Output = ()> + Send,
 ) -> Ended<S>
 where
-    S: AsyncRead + AsyncWrite + Unpin + Send,
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     V: Service<S>,
 {
     let conn = Mutex::new(Conn::new(stream));

@@ -93,7 +93,7 @@ struct Calls<'a> {
     service: &'a Service,
 }
 
-impl<S: AsyncRead + Unpin + Send> h1_server::Service<S> for Calls<'_> {
+impl<S: AsyncRead + Unpin + Send + 'static> h1_server::Service<S> for Calls<'_> {
     type Route = &'static dyn Endpoint;
     type Reply = ReplyBody;
 
@@ -105,10 +105,7 @@ impl<S: AsyncRead + Unpin + Send> h1_server::Service<S> for Calls<'_> {
         &'a self,
         endpoint: Self::Route,
         request: Request<RequestBody<'a, S>>,
-    ) -> Answering<'a, ReplyBody>
-    where
-        S: 'a,
-    {
+    ) -> Answering<'a, ReplyBody> {
         Box::pin(async move {
             match head::check(&request, &self.service.hosts) {
                 Ok(()) => model_call(self.service, endpoint, request).await,

@@ -47,7 +47,7 @@ async fn a_connection_that_brings_no_head_is_closed_in_time() {
 async fn a_head_that_trickles_in_buys_no_time() {
     for road in BOTH {
         let began = Instant::now();
-        let mut client = Client::connect(&Server::new(), road);
+        let client = Client::connect(&Server::new(), road);
         let (mut reader, mut writer) = tokio::io::split(client.wire);
         let trickle = tokio::spawn(async move {
             use tokio::io::AsyncWriteExt;

@@ -10,7 +10,7 @@ fn part<const N: usize>(parts: [&'static str; N]) -> impl Strategy<Value = Strin
 
 fn line() -> impl Strategy<Value = String> {
     prop_oneof![
-        6 => part(["POST /a HTTP/1.1\r\n", "POST /unread HTTP/1.1\r\n", "POST /a?b HTTP/1.1\r\n"]),
+        6 => part(["POST /a HTTP/1.1\r\n", "POST /a?b HTTP/1.1\r\n"]),
         1 => part([
             "GET /a HTTP/1.1\r\n", "POST /a HTTP/1.0\r\n", "POST /a\r\n", "POST  /a HTTP/1.1\r\n",
             "post /a HTTP/1.1\r\n", "\r\nPOST /a HTTP/1.1\r\n", "POST /a HTTP/1.1\n", "POST /theirs HTTP/1.1\r\n",
@@ -85,10 +85,18 @@ proptest! {
             .start_paused(true)
             .build()
             .unwrap();
-        let (ours, theirs) = runtime.block_on(async {
-            (exchange(Road::Ours, &pieces).await, exchange(Road::Hypers, &[bytes]).await)
+        let (ours, theirs, cut) = runtime.block_on(async {
+            (
+                exchange(Road::Ours, &pieces).await,
+                exchange(Road::Hypers, &[bytes]).await,
+                exchange(Road::Hypers, &pieces).await,
+            )
         });
-        let is_same = ours.statuses() == theirs.statuses() && ours.is_closed == theirs.is_closed;
+        // Where a head that is wrong is not all there, hyper may wait for its
+        // end before it says so, as may we, but not at the same cuts.
+        let is_same = [&theirs, &cut].iter().any(|theirs| {
+            ours.statuses() == theirs.statuses() && ours.is_closed == theirs.is_closed
+        });
         prop_assert!(
             is_same || is_stricter(&text, &ours.statuses(), &theirs.statuses()),
             "{text:?} in {pieces:?}\nours {ours:?}\nhyper's {theirs:?}"

@@ -179,6 +179,11 @@ async fn chunks_that_can_be_read_in_two_ways_end_the_connection() {
         "ffffffffffffffff\r\nx",
         "5\r\nhello\r\n0\r\nbad\n\r\n",
         "5\r\nhello\r\n0\r\n\rx",
+        "5\r\nhello\r\n0\r\nx\r\n\r\n",
+        "5\r\nhello\r\n0\r\n: y\r\n\r\n",
+        "5\r\nhello\r\n0\r\nx : y\r\n\r\n",
+        "5\r\nhello\r\n0\r\n folded\r\n\r\n",
+        "5\r\nhello\r\n0\r\nx: \u{1}\r\n\r\n",
     ] {
         let request = post("/a", "transfer-encoding: chunked\r\n", body);
         let outcome = exchange(Road::Ours, &[request.as_bytes(), smuggled.as_bytes()]).await;
