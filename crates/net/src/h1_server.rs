@@ -51,6 +51,13 @@ pub trait Service<S: 'static>: Sync {
     /// What serves a path; `None` leaves the connection to somebody else.
     fn route(&self, path: &str) -> Option<Self::Route>;
 
+    /// Whether anybody reads a header. Others are checked, and then left out of
+    /// the request: putting one into a map costs more than reading it.
+    fn reads(&self, name: &str) -> bool {
+        let _ = name;
+        true
+    }
+
     /// Answers a request. Dropped before it has, the client has left.
     ///
     /// An answer with `Connection: close` is the last of its connection.
@@ -91,7 +98,8 @@ where
     loop {
         let next = poll_fn(|cx| {
             let conn = &mut *lock(&conn);
-            let next = conn.poll_head(cx, head_timeout, |path| service.route(path));
+            let route = |path: &str| service.route(path);
+            let next = conn.poll_head(cx, head_timeout, route, |name| service.reads(name));
             if next.is_pending() && stop.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(Next::Closed("the server stops"));
             }

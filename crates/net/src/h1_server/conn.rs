@@ -31,7 +31,9 @@ const READ_GROWTH: usize = 4;
 /// that of a next request stays in the kernel until it is its turn.
 const PROBE_BYTES: usize = 64;
 
-/// What a connection brings.
+/// What a connection brings. Nearly always a request: a box for it would only
+/// be one more allocation.
+#[allow(clippy::large_enum_variant)]
 #[derive(Debug)]
 pub(super) enum Next<R> {
     /// A request, and what serves it.
@@ -106,10 +108,11 @@ impl<S: AsyncRead + Unpin> Conn<S> {
         cx: &mut Context<'_>,
         timeout: Duration,
         route: impl Fn(&str) -> Option<R>,
+        reads: impl Fn(&str) -> bool,
     ) -> Poll<Next<R>> {
         loop {
             if self.may_have_head() {
-                match head::parse(&mut self.buf, &route) {
+                match head::parse(&mut self.buf, &route, &reads) {
                     Parsed::Ours(route, head) => {
                         self.tried = 0;
                         self.timer.clear();

@@ -22,7 +22,9 @@ pub(super) enum Framing {
     Chunked,
 }
 
-/// What the beginning of a buffer is.
+/// What the beginning of a buffer is. Nearly always a request: a box for it
+/// would only be one more allocation.
+#[allow(clippy::large_enum_variant)]
 #[derive(Debug)]
 pub(super) enum Parsed<R> {
     /// A head that is not all there yet.
@@ -49,8 +51,13 @@ struct Place {
     value: (usize, usize),
 }
 
-/// Reads the head at the start of `buf`.
-pub(super) fn parse<R>(buf: &mut BytesMut, route: impl FnOnce(&str) -> Option<R>) -> Parsed<R> {
+/// Reads the head at the start of `buf`. Headers that nobody `reads` are left
+/// out of the request.
+pub(super) fn parse<R>(
+    buf: &mut BytesMut,
+    route: impl FnOnce(&str) -> Option<R>,
+    reads: impl Fn(&str) -> bool,
+) -> Parsed<R> {
     let mut slots = [const { MaybeUninit::<Header<'_>>::uninit() }; HEADERS_MAX];
     let mut request = httparse::Request::new(&mut []);
     let len = match ParserConfig::default().parse_request_with_uninit_headers(
@@ -74,6 +81,9 @@ pub(super) fn parse<R>(buf: &mut BytesMut, route: impl FnOnce(&str) -> Option<R>
     let mut places = SmallVec::<[Place; HEADERS_USUAL]>::new();
     for header in request.headers.iter() {
         said.note(header.name.as_bytes(), header.value);
+        if !reads(header.name) {
+            continue;
+        }
         match (place(buf, header.name.as_bytes()), place(buf, header.value)) {
             (Some(name), Some(value)) => places.push(Place { name, value }),
             _ => return Parsed::Other,

@@ -38,6 +38,9 @@ use super::{Service, framing, head, stopped};
 /// Large enough that a long body arrives in few pieces.
 const BUFFER_BYTES_MAX: usize = 512 * 1024;
 
+/// How the names of headers begin that nobody reads.
+const UNREAD_PREFIX: &str = "x-stainless-";
+
 /// Serves a connection to its end.
 pub(super) async fn serve(stream: TcpStream, service: Service, mut stop: watch::Receiver<bool>) {
     if let Err(error) = stream.set_nodelay(true) {
@@ -99,6 +102,13 @@ impl<S: AsyncRead + Unpin + Send + 'static> h1_server::Service<S> for Calls<'_> 
 
     fn route(&self, path: &str) -> Option<Self::Route> {
         endpoint_at(path)
+    }
+
+    /// What SDKs say of themselves nobody reads, and it is half of what they
+    /// send.
+    fn reads(&self, name: &str) -> bool {
+        let prefix = name.get(..UNREAD_PREFIX.len());
+        !prefix.is_some_and(|prefix| prefix.eq_ignore_ascii_case(UNREAD_PREFIX))
     }
 
     fn answer<'a>(
@@ -233,5 +243,33 @@ impl http_body::Body for Boxed {
 
     fn size_hint(&self) -> http_body::SizeHint {
         self.0.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::UNREAD_PREFIX;
+
+    fn mentions(folder: &Path, text: &str) -> Vec<String> {
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                found.extend(mentions(&path, text));
+            } else if std::fs::read_to_string(&path).unwrap().contains(text) {
+                found.push(path.display().to_string());
+            }
+        }
+        found
+    }
+
+    /// They are not in the requests that the data plane sees.
+    #[test]
+    fn no_source_of_the_data_plane_reads_a_header_that_is_left_out() {
+        let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../dataplane/src");
+        assert_eq!(mentions(&sources, UNREAD_PREFIX), Vec::<String>::new());
+        assert!(!mentions(&sources, "x-api-key").is_empty());
     }
 }

@@ -283,6 +283,17 @@ async fn a_body_that_waits_for_leave_is_given_it() {
     assert!(!is_closed);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_header_that_nobody_reads_is_checked_and_left_out() {
+    let request = post("/a", "x-unread: 1\r\nX-Unread: 2\r\nx-read: 3\r\n", "");
+    let outcome = exchange(Road::Ours, &[request.as_bytes()]).await;
+    assert!(outcome.answers[0].contains("x-read"), "{outcome:?}");
+    assert!(!outcome.answers[0].contains("x-unread"), "{outcome:?}");
+    let request = post("/a", "x-unread : 1\r\n", "");
+    let outcome = exchange(Road::Ours, &[request.as_bytes()]).await;
+    assert_eq!((outcome.statuses(), outcome.is_closed), (vec![400], true));
+}
+
 /// A body that nobody reads is skipped if it is there; otherwise the answer
 /// is the last, and says so.
 #[tokio::test(start_paused = true)]

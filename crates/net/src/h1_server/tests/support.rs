@@ -179,6 +179,10 @@ impl Service<DuplexStream> for Server {
         (path != "/theirs" && path.starts_with('/')).then_some(())
     }
 
+    fn reads(&self, name: &str) -> bool {
+        !name.eq_ignore_ascii_case("x-unread")
+    }
+
     fn answer<'a>(
         &'a self,
         (): (),
@@ -249,16 +253,16 @@ impl Client {
         let quiet = Duration::from_millis(100);
         loop {
             match tokio::time::timeout(quiet, self.wire.read_buf(&mut bytes)).await {
-                Ok(Ok(0) | Err(_)) => return (text(bytes), true),
+                Ok(Ok(0) | Err(_)) => return (text(&bytes), true),
                 Ok(Ok(_)) => {}
-                Err(_) => return (text(bytes), false),
+                Err(_) => return (text(&bytes), false),
             }
         }
     }
 }
 
-fn text(bytes: Vec<u8>) -> String {
-    String::from_utf8_lossy(&bytes).into_owned()
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }
 
 /// What came back for pieces of bytes.
