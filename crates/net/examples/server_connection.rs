@@ -1,11 +1,6 @@
 //! Measures what the server's side of HTTP/1.1 costs: CPU time of its own
 //! thread for each request and each streamed chunk, with hyper's connection
-//! and with the least that an own connection could be.
-//!
-//! The own one parses the head with httparse into places, reads the body by
-//! its length, answers from a template and writes chunks with one `writev`.
-//! It has no pipelining, no timers, no upgrade and no strictness: what a
-//! finished one would add makes it dearer, so this is a bound for the gain.
+//! and with ours.
 //!
 //! `cargo run --release -p bourse-net --example server_connection`
 #![allow(
@@ -16,20 +11,20 @@
 )]
 
 use std::convert::Infallible;
-use std::io::{IoSlice, Read, Write};
+use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::mpsc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bourse_net::h1_server::{self, Answering, RequestBody, Service};
+use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderName};
 use http::{HeaderValue, Request, Response};
 use http_body::{Body, Frame};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 const CONNECTIONS: u64 = 32;
@@ -38,6 +33,7 @@ const STREAMS: u64 = 4;
 const CHUNKS: u64 = 500;
 const PACE: Duration = Duration::from_millis(2);
 const ROUNDS: usize = 5;
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 const CHUNK: &[u8] = b"data: {\"id\":\"gen-1795969166-0GTs4F5EviWH6ZN\",\"object\":\"chat.completion.chunk\",\
     \"created\":1,\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\" token\"}}]}\n\n";
 
@@ -144,38 +140,38 @@ fn answer() -> Bytes {
 
 async fn hyper_connection(stream: TcpStream) {
     let handler = hyper::service::service_fn(|request: Request<Incoming>| async move {
-        let is_stream = request.uri().path() == "/stream";
-        let mut body = request.into_body();
-        let mut pieces = Vec::new();
-        while let Some(Ok(frame)) =
-            std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await
-        {
-            pieces.extend(frame.into_data());
-        }
-        let reply = if is_stream {
-            Reply::Stream(0, tokio::time::interval(PACE))
-        } else {
-            Reply::Whole(Some(answer()))
-        };
-        let kind = if is_stream {
-            "text/event-stream"
-        } else {
-            "application/json"
-        };
-        let mut response = Response::new(reply);
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-        headers.insert(
-            HeaderName::from_static("x-generation-id"),
-            HeaderValue::from_static("gen-1795969166-0GTs4F5EviWH6ZN"),
-        );
-        Ok::<_, Infallible>(response)
+        Ok::<_, Infallible>(answer_to(request).await)
     });
     let _ = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(Duration::from_secs(10))
+        .header_read_timeout(HEAD_TIMEOUT)
         .serve_connection(TokioIo::new(stream), handler)
         .await;
+}
+
+/// What both answer.
+async fn answer_to<B: Body<Data = Bytes> + Unpin>(request: Request<B>) -> Response<Reply> {
+    let is_stream = request.uri().path() == "/stream";
+    let mut body = request.into_body();
+    let mut pieces = Vec::new();
+    while let Some(Ok(frame)) = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await
+    {
+        pieces.extend(frame.into_data());
+    }
+    let (reply, kind) = if is_stream {
+        let pace = tokio::time::interval(PACE);
+        (Reply::Stream(0, pace), "text/event-stream")
+    } else {
+        (Reply::Whole(Some(answer())), "application/json")
+    };
+    let mut response = Response::new(reply);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(
+        HeaderName::from_static("x-generation-id"),
+        HeaderValue::from_static("gen-1795969166-0GTs4F5EviWH6ZN"),
+    );
+    response
 }
 
 enum Reply {
@@ -214,83 +210,27 @@ impl Body for Reply {
 
 // === own ===
 
-async fn own_connection(mut stream: TcpStream) {
-    let mut buffer = BytesMut::with_capacity(8 * 1024);
-    loop {
-        let Some((head, is_stream, length)) = read_head(&mut stream, &mut buffer).await else {
-            return;
-        };
-        while buffer.len() < head + length {
-            if stream.read_buf(&mut buffer).await.unwrap_or(0) == 0 {
-                return;
-            }
-        }
-        let _head = buffer.split_to(head).freeze();
-        let _body = buffer.split_to(length).freeze();
-        let done = if is_stream {
-            stream_reply(&mut stream).await
-        } else {
-            whole_reply(&mut stream).await
-        };
-        if done.is_err() {
-            return;
-        }
-        buffer.reserve(8 * 1024);
+struct Own;
+
+impl Service<TcpStream> for Own {
+    type Route = ();
+    type Reply = Reply;
+
+    fn route(&self, path: &str) -> Option<()> {
+        path.starts_with('/').then_some(())
+    }
+
+    fn answer<'a>(
+        &'a self,
+        (): (),
+        request: Request<RequestBody<'a, TcpStream>>,
+    ) -> Answering<'a, Reply> {
+        Box::pin(answer_to(request))
     }
 }
 
-async fn read_head(stream: &mut TcpStream, buffer: &mut BytesMut) -> Option<(usize, bool, usize)> {
-    loop {
-        let mut slots = [httparse::EMPTY_HEADER; 64];
-        let mut request = httparse::Request::new(&mut slots);
-        if let Ok(httparse::Status::Complete(head)) = request.parse(buffer) {
-            let is_stream = request.path == Some("/stream");
-            let length = request
-                .headers
-                .iter()
-                .find(|header| header.name.eq_ignore_ascii_case("content-length"))
-                .and_then(|header| std::str::from_utf8(header.value).ok()?.parse().ok())?;
-            return Some((head, is_stream, length));
-        }
-        if stream.read_buf(buffer).await.unwrap_or(0) == 0 {
-            return None;
-        }
-    }
-}
-
-async fn whole_reply(stream: &mut TcpStream) -> std::io::Result<()> {
-    let body = answer();
-    let head = format!(
-        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nx-generation-id: gen-1795969166-0GTs4F5EviWH6ZN\r\n\
-         content-length: {}\r\ndate: Sun, 29 Nov 2026 16:00:00 GMT\r\n\r\n",
-        body.len()
-    );
-    write(stream, &[head.as_bytes(), &body]).await
-}
-
-async fn stream_reply(stream: &mut TcpStream) -> std::io::Result<()> {
-    let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nx-generation-id: gen-1795969166-0GTs4F5EviWH6ZN\r\n\
-         transfer-encoding: chunked\r\ndate: Sun, 29 Nov 2026 16:00:00 GMT\r\n\r\n";
-    stream.write_all(head.as_bytes()).await?;
-    let mut pace = tokio::time::interval(PACE);
-    for _ in 0..CHUNKS {
-        pace.tick().await;
-        let chunk = CHUNK.to_vec();
-        let mut size = [0_u8; 18];
-        let mut rest = &mut size[..];
-        write!(rest, "{:x}\r\n", chunk.len())?;
-        let left = rest.len();
-        write(stream, &[&size[..18 - left], &chunk, b"\r\n"]).await?;
-    }
-    stream.write_all(b"0\r\n\r\n").await
-}
-
-async fn write(stream: &mut TcpStream, parts: &[&[u8]]) -> std::io::Result<()> {
-    let slices: Vec<_> = parts.iter().map(|part| IoSlice::new(part)).collect();
-    let all: usize = parts.iter().map(|part| part.len()).sum();
-    let sent = stream.write_vectored(&slices).await?;
-    assert_eq!(sent, all, "loopback takes small writes whole");
-    Ok(())
+async fn own_connection(stream: TcpStream) {
+    h1_server::serve(stream, &Own, HEAD_TIMEOUT, std::future::pending()).await;
 }
 
 /// CPU time of this thread in nanoseconds.

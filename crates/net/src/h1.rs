@@ -12,7 +12,7 @@ mod exchange;
 mod head;
 
 pub(crate) use body::{H1Body, Progress};
-#[cfg(test)]
 pub(crate) use chunked::Chunked;
 pub(crate) use conn::Conn;
 pub(crate) use exchange::exchange;
+pub(crate) use head::ends as head_ends;

@@ -16,6 +16,7 @@ mod egress;
 mod encoding;
 mod error;
 mod h1;
+pub mod h1_server;
 mod h2;
 mod headers;
 mod origin;

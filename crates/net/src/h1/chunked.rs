@@ -31,8 +31,10 @@ enum State {
     /// CR and LF that follow a payload.
     DataCr,
     DataLf,
-    /// At the start of a trailer line, inside it, and at its LF.
+    /// At the start of a trailer line, in its name, in its value, and at its
+    /// LF.
     TrailerStart,
+    TrailerName,
     Trailer,
     TrailerLf,
     /// LF of the closing empty line.
@@ -154,20 +156,28 @@ impl Chunked {
             (State::DataLf, b'\n') => State::Size,
             (State::TrailerStart, b'\r') => State::EndLf,
             (State::Trailer, b'\r') => State::TrailerLf,
-            (State::TrailerStart | State::Trailer, b'\n' | 0) => {
-                return Err(malformed("bare LF in the trailers"));
-            }
-            (State::TrailerStart | State::Trailer, _) => {
+            (State::TrailerStart | State::TrailerName | State::Trailer, _) => {
                 self.trailer_bytes += 1;
                 if self.trailer_bytes > TRAILER_BYTES_MAX {
                     return Err(malformed("trailers are too long"));
                 }
-                State::Trailer
+                trailer(self.state, byte).ok_or_else(|| malformed("a trailer is no header"))?
             }
             (State::TrailerLf, b'\n') => State::TrailerStart,
             (State::EndLf, b'\n') => State::Done,
             _ => return Err(malformed("chunk framing without CRLF")),
         })
+    }
+}
+
+/// What follows a byte of a trailer, which is skipped, and is a header all the
+/// same: a name, a colon and what may be in a value.
+fn trailer(state: State, byte: u8) -> Option<State> {
+    let is_of_name = byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    match (state, byte) {
+        (State::TrailerName, b':') => Some(State::Trailer),
+        (State::TrailerStart | State::TrailerName, _) => is_of_name.then_some(State::TrailerName),
+        _ => (byte == b'\t' || !byte.is_ascii_control()).then_some(State::Trailer),
     }
 }
 

@@ -1,0 +1,275 @@
+//! One connection: who reads it, and who answers its requests.
+//!
+//! A connection begins with [`h1_server`], which reads model calls and
+//! nothing else. The first request that is none (another path or method, a
+//! head that is odd in any way) takes the connection to hyper, with the bytes
+//! that were read, and there it stays. So every refusal of a head is hyper's or
+//! ours as it always was, and the short way serves only what is beyond doubt.
+//! Clients come over plain TCP: whoever wants TLS puts a proxy in front.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::task::{Context, Poll};
+
+use bourse_control::cors;
+use bourse_dataplane::endpoints::{self, Endpoint};
+use bourse_dataplane::pipeline::call;
+use bourse_dataplane::respond::{self, ReplyBody};
+use bourse_net::h1_server::{self, Answering, Ended, RequestBody};
+use bourse_vocab::{Failure, FailureKind};
+use bytes::Bytes;
+use http::header::{CONNECTION, ORIGIN};
+use http::{HeaderValue, Method, Request, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tower::ServiceExt;
+
+use super::guarded::{Guarded, Watched};
+use super::{Service, framing, head, stopped};
+
+/// Bytes that hyper buffers for a connection, which is also what bounds a
+/// request's head: it refuses with 431 what is longer, give or take one read.
+/// Large enough that a long body arrives in few pieces.
+const BUFFER_BYTES_MAX: usize = 512 * 1024;
+
+/// How the names of headers begin that nobody reads.
+const UNREAD_PREFIX: &str = "x-stainless-";
+
+/// Serves a connection to its end.
+pub(super) async fn serve(stream: TcpStream, service: Service, mut stop: watch::Receiver<bool>) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "TCP_NODELAY was refused");
+    }
+    let stream = Guarded::new(stream, service.write_timeout);
+    let calls = Calls { service: &service };
+    let stopping = stopped(&mut stop);
+    match h1_server::serve(stream, &calls, service.head_timeout, stopping).await {
+        Ended::Closed(why) => tracing::debug!(why, "a connection ended"),
+        // Boxed: most connections never come here, and should not have the
+        // room for it.
+        Ended::Other(stream, read) => Box::pin(by_hyper(stream, read, &service, stop)).await,
+    }
+}
+
+/// Serves what is left of a connection, of which `read` was read.
+async fn by_hyper<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    read: Bytes,
+    service: &Service,
+    mut stop: watch::Receiver<bool>,
+) {
+    let watch = framing::Watch::default();
+    let is_ambiguous = watch.is_ambiguous();
+    let io = TokioIo::new(Watched::new(stream, read, watch));
+    let handler = service_fn(|request: Request<Incoming>| {
+        let is_ambiguous = &is_ambiguous;
+        async move { Ok::<_, Infallible>(answer(service, request, is_ambiguous).await) }
+    });
+    let mut connection = std::pin::pin!(
+        http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(service.head_timeout)
+            .max_buf_size(BUFFER_BYTES_MAX)
+            .serve_connection(io, handler)
+    );
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stopped(&mut stop) => {
+            // Finish what is under way, then close.
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+/// Answers the model calls of a connection that brought nothing else so far.
+struct Calls<'a> {
+    service: &'a Service,
+}
+
+impl<S: AsyncRead + Unpin + Send + 'static> h1_server::Service<S> for Calls<'_> {
+    type Route = &'static dyn Endpoint;
+    type Reply = ReplyBody;
+
+    fn route(&self, path: &str) -> Option<Self::Route> {
+        endpoint_at(path)
+    }
+
+    /// What SDKs say of themselves nobody reads, and it is half of what they
+    /// send.
+    fn reads(&self, name: &str) -> bool {
+        let prefix = name.get(..UNREAD_PREFIX.len());
+        !prefix.is_some_and(|prefix| prefix.eq_ignore_ascii_case(UNREAD_PREFIX))
+    }
+
+    fn answer<'a>(
+        &'a self,
+        endpoint: Self::Route,
+        request: Request<RequestBody<'a, S>>,
+    ) -> Answering<'a, ReplyBody> {
+        Box::pin(async move {
+            match head::check(&request, &self.service.hosts) {
+                Ok(()) => model_call(self.service, endpoint, request).await,
+                Err(failure) => closing(respond::failure(endpoint, &failure, None)),
+            }
+        })
+    }
+}
+
+/// Serves a request whose head can be read in one way only, and was meant for
+/// this server. Behind a refusal the connection is closed: nobody knows where
+/// the next request begins.
+async fn answer(
+    service: &Service,
+    request: Request<Incoming>,
+    is_ambiguous: &AtomicBool,
+) -> Response<ReplyBody> {
+    let checked = if is_ambiguous.load(Relaxed) {
+        Err(head::ambiguous())
+    } else {
+        head::check(&request, &service.hosts)
+    };
+    let Err(failure) = checked else {
+        return route(service, request).await;
+    };
+    closing(match endpoint_at(request.uri().path()) {
+        Some(endpoint) => respond::failure(endpoint, &failure, None),
+        None => bourse_control::failure_response(failure)
+            .map(|body| ReplyBody::Other(Box::pin(Boxed(body)))),
+    })
+}
+
+/// Makes an answer the last of its connection.
+fn closing(mut response: Response<ReplyBody>) -> Response<ReplyBody> {
+    let close = HeaderValue::from_static("close");
+    response.headers_mut().insert(CONNECTION, close);
+    response
+}
+
+/// The endpoint of a path, with or without `/api` in front.
+fn endpoint_at(path: &str) -> Option<&'static dyn Endpoint> {
+    endpoints::at(path.strip_prefix("/api").unwrap_or(path))
+}
+
+/// Model calls go straight to the data plane, everything else to the router.
+/// Both see the same path, and the same bytes of it.
+async fn route(service: &Service, request: Request<Incoming>) -> Response<ReplyBody> {
+    let path = request.uri().path();
+    let Some(endpoint) = endpoint_at(path).filter(|_| request.method() != Method::OPTIONS) else {
+        return control(service, request).await;
+    };
+    if request.method() == Method::POST {
+        return model_call(service, endpoint, request).await;
+    }
+    let failure = Failure::new(
+        FailureKind::NotFound,
+        format!("{} {path} does not exist; use POST", request.method()),
+    );
+    let is_page = is_page(&request);
+    for_page(is_page, respond::failure(endpoint, &failure, None))
+}
+
+/// Answers a model call, whoever read it.
+async fn model_call<B>(
+    service: &Service,
+    endpoint: &'static dyn Endpoint,
+    request: Request<B>,
+) -> Response<ReplyBody>
+where
+    B: http_body::Body<Data = Bytes> + Unpin,
+    B::Error: std::fmt::Display,
+{
+    let is_page = is_page(&request);
+    for_page(is_page, call(&service.worker, endpoint, request).await)
+}
+
+/// Browsers say where a page comes from, and want to be told that it may
+/// read the answer. Others are spared the headers.
+fn is_page<B>(request: &Request<B>) -> bool {
+    request.headers().contains_key(ORIGIN)
+}
+
+fn for_page(is_page: bool, mut response: Response<ReplyBody>) -> Response<ReplyBody> {
+    if is_page {
+        cors::allow(response.headers_mut());
+    }
+    response
+}
+
+async fn control(service: &Service, request: Request<Incoming>) -> Response<ReplyBody> {
+    let request = request.map(axum::body::Body::new);
+    let answer = service
+        .control_runtime
+        .spawn(service.control.clone().oneshot(request))
+        .await;
+    let response = match answer {
+        Ok(Ok(response)) => response,
+        Ok(Err(never)) => match never {},
+        Err(error) => bourse_control::failure_response(Failure::server(format!(
+            "a control-plane request failed: {error}"
+        ))),
+    };
+    response.map(|body| ReplyBody::Other(Box::pin(Boxed(body))))
+}
+
+/// An axum body, with errors that the data plane can carry.
+struct Boxed(axum::body::Body);
+
+impl http_body::Body for Boxed {
+    type Data = Bytes;
+    type Error = Box<dyn std::error::Error + Send + Sync>;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Self::Data>, Self::Error>>> {
+        Pin::new(&mut self.get_mut().0)
+            .poll_frame(cx)
+            .map(|frame| frame.map(|frame| frame.map_err(Into::into)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_end_stream()
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        self.0.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::UNREAD_PREFIX;
+
+    fn mentions(folder: &Path, text: &str) -> Vec<String> {
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                found.extend(mentions(&path, text));
+            } else if std::fs::read_to_string(&path).unwrap().contains(text) {
+                found.push(path.display().to_string());
+            }
+        }
+        found
+    }
+
+    /// They are not in the requests that the data plane sees.
+    #[test]
+    fn no_source_of_the_data_plane_reads_a_header_that_is_left_out() {
+        let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../dataplane/src");
+        assert_eq!(mentions(&sources, UNREAD_PREFIX), Vec::<String>::new());
+        assert!(!mentions(&sources, "x-api-key").is_empty());
+    }
+}
