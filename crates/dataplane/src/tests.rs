@@ -5,6 +5,7 @@ mod books;
 mod harness;
 mod script;
 
+mod aborts;
 mod deadlines;
 mod drains;
 mod failover;
@@ -14,6 +15,7 @@ mod labels;
 mod leaving;
 mod limits;
 mod metering;
+mod pictures;
 mod progress;
 mod records;
 mod rows;

@@ -118,6 +118,16 @@ fn delivered(seen: &Seen) -> u64 {
     }
 }
 
+/// The least that it counts of it for a client that left: it knows by then how
+/// long the words are, and a piece is one at least.
+fn delivered_least(seen: &Seen) -> u64 {
+    let asked = &seen.asked;
+    let limit = asked.max_tokens.or(asked.model.max_output);
+    seen.pieces
+        .min(limit.unwrap_or(u64::MAX))
+        .min(delivered(seen))
+}
+
 /// The time that the provider took for the last `tokens` of what was
 /// delivered; a piece is one word, which may count as more than one token.
 fn time_of(seen: &Seen, tokens: u64) -> Duration {
@@ -306,7 +316,7 @@ impl Span<'_> {
             return by_truth(row, offers, attempts);
         }
         must(
-            row.completion >= delivered(seen),
+            row.completion >= delivered_least(seen),
             "a client that left was charged for less than it received",
         )?;
         at_most_sent(row, offers, attempts)
