@@ -1,3 +1,4 @@
+mod damage;
 mod foreign;
 
 use std::sync::Arc;
@@ -446,6 +447,7 @@ async fn verify_reads_the_journal_of_a_stopped_server_and_leaves_it_alone() {
         repeated: 0,
         paid: 30,
         open_holds: 1,
+        ..crate::verify::Unapplied::default()
     };
     assert_eq!(
         (report.differences.as_slice(), stopped),
