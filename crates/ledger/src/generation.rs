@@ -106,81 +106,97 @@ pub fn check_row(row: &GenerationRow) -> Result<Option<&'static str>, DecodeErro
         return Ok(Some("its record was changed"));
     }
     let record = record::decode(&row.record)?;
-    let wrong = |is_right: bool, what| (!is_right).then_some(what);
     Ok(match &record {
         Record::Settle(settle) => {
-            let end = &settle.settlement;
-            let usage = end.facts.counts.usage();
             let total = record::recompute(&record).map(|charge| charge.total);
-            let priced = match total {
-                Ok(total) => total == end.charge,
-                Err(RecomputeError::NoLines) => true,
-                Err(_) => false,
-            };
-            wrong(end.id == row.id, "its id is not its record's")
-                .or(wrong(
-                    end.account == row.account,
-                    "the account is not its record's",
-                ))
-                .or(wrong(settle.key == row.key, "the key is not its record's"))
-                .or(wrong(
-                    end.at_ms == row.settled_at_ms,
-                    "the moment is not its record's",
-                ))
-                .or(wrong(
-                    end.charge == row.charge && settle.paid == row.paid,
-                    "what was charged or paid is not its record's",
-                ))
-                .or(wrong(
-                    (
-                        usage.prompt,
-                        usage.completion,
-                        usage.reasoning,
-                        usage.cache_read,
-                    ) == (row.prompt, row.completion, row.reasoning, row.cached),
-                    "the tokens are not its record's",
-                ))
-                .or(wrong(
-                    *end.facts.model == *row.model
-                        && *end.facts.provider == *row.provider
-                        && *end.facts.endpoint == *row.endpoint,
-                    "model, provider or endpoint are not its record's",
-                ))
-                .or(wrong(priced, "its price lines do not make its charge"))
-                .or(wrong(row.voided.is_none(), "it was settled and is voided"))
-                .or(check_costs(
-                    row,
-                    &end.costs,
-                    end.charge.saturating_sub(settle.paid),
-                ))
-                .or(check_failure(row, end.facts.failure))
+            check_settled(row, settle, total)
         }
-        Record::Void(void) => {
-            let end = &void.voiding;
-            wrong(end.id == row.id, "its id is not its record's")
-                .or(wrong(
-                    end.account == row.account,
-                    "the account is not its record's",
-                ))
-                .or(wrong(void.key == row.key, "the key is not its record's"))
-                .or(wrong(
-                    end.at_ms == row.settled_at_ms,
-                    "the moment is not its record's",
-                ))
-                .or(wrong(
-                    row.charge.0 == 0 && row.paid.0 == 0,
-                    "it was voided and has a charge",
-                ))
-                .or(wrong(
-                    row.link.is_none() || row.voided == Some(end.reason),
-                    "the reason is not its record's",
-                ))
-                .or(check_void_facts(row, &end.facts))
-                .or(check_costs(row, &end.costs, Nanos::ZERO))
-                .or(check_failure(row, end.facts.failure))
-        }
+        Record::Void(void) => check_voided(row, void),
         _ => Some("its record is not the end of a call"),
     })
+}
+
+fn wrong(is_right: bool, what: &'static str) -> Option<&'static str> {
+    (!is_right).then_some(what)
+}
+
+/// A row against the settlement that it was made of, whose price lines make
+/// `total`.
+fn check_settled(
+    row: &GenerationRow,
+    settle: &record::Settle<'_>,
+    total: Result<Nanos, RecomputeError>,
+) -> Option<&'static str> {
+    let end = &settle.settlement;
+    let usage = end.facts.counts.usage();
+    let priced = match total {
+        Ok(total) => total == end.charge,
+        Err(RecomputeError::NoLines) => true,
+        Err(_) => false,
+    };
+    wrong(end.id == row.id, "its id is not its record's")
+        .or(wrong(
+            end.account == row.account,
+            "the account is not its record's",
+        ))
+        .or(wrong(settle.key == row.key, "the key is not its record's"))
+        .or(wrong(
+            end.at_ms == row.settled_at_ms,
+            "the moment is not its record's",
+        ))
+        .or(wrong(
+            end.charge == row.charge && settle.paid == row.paid,
+            "what was charged or paid is not its record's",
+        ))
+        .or(wrong(
+            (
+                usage.prompt,
+                usage.completion,
+                usage.reasoning,
+                usage.cache_read,
+            ) == (row.prompt, row.completion, row.reasoning, row.cached),
+            "the tokens are not its record's",
+        ))
+        .or(wrong(
+            *end.facts.model == *row.model
+                && *end.facts.provider == *row.provider
+                && *end.facts.endpoint == *row.endpoint,
+            "model, provider or endpoint are not its record's",
+        ))
+        .or(wrong(priced, "its price lines do not make its charge"))
+        .or(wrong(row.voided.is_none(), "it was settled and is voided"))
+        .or(check_costs(
+            row,
+            &end.costs,
+            end.charge.saturating_sub(settle.paid),
+        ))
+        .or(check_failure(row, end.facts.failure))
+}
+
+/// A row against the voiding that it was made of.
+fn check_voided(row: &GenerationRow, void: &record::Void<'_>) -> Option<&'static str> {
+    let end = &void.voiding;
+    wrong(end.id == row.id, "its id is not its record's")
+        .or(wrong(
+            end.account == row.account,
+            "the account is not its record's",
+        ))
+        .or(wrong(void.key == row.key, "the key is not its record's"))
+        .or(wrong(
+            end.at_ms == row.settled_at_ms,
+            "the moment is not its record's",
+        ))
+        .or(wrong(
+            row.charge.0 == 0 && row.paid.0 == 0,
+            "it was voided and has a charge",
+        ))
+        .or(wrong(
+            row.link.is_none() || row.voided == Some(end.reason),
+            "the reason is not its record's",
+        ))
+        .or(check_void_facts(row, &end.facts))
+        .or(check_costs(row, &end.costs, Nanos::ZERO))
+        .or(check_failure(row, end.facts.failure))
 }
 
 /// What providers charge and what of it the house bears, where the row is of
