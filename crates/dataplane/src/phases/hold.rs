@@ -256,3 +256,6 @@ impl<'a> Opening<'a> {
         .metadata("provider_name", serde_json::Value::Null)
     }
 }
+
+#[cfg(test)]
+mod goals;

@@ -149,19 +149,30 @@ impl<'a> Offers<'a> {
     /// The limit of a call that has none, where the purse has no plenty, and
     /// what it can cost. It may be more than there is.
     pub fn fair(&self, room: Room) -> Result<(Limit, Nanos), Failure> {
-        let need = self.need();
-        let part = |shares: i64| self.affordable(Nanos(room.free.0 / shares));
-        let wanted = if room.held <= Nanos::ZERO {
-            part(SHARES_ALONE).max(need.nearly_all)
-        } else {
-            part(SHARES).clamp(need.most, need.nearly_all)
-        };
-        // Where there is less, what there is, if that is enough for most.
-        let there = part(1).max(need.most);
-        let tokens = wanted.min(there).min(self.whole());
+        let affordable = |money| self.affordable(money);
+        let tokens = fair_tokens(room, self.need(), self.whole(), affordable);
         let limit = Limit::Set(tokens);
         Ok((limit, self.cost(limit)?))
     }
+}
+
+/// The limit of a call that has none, where the purse has no plenty; `most` is
+/// all that a model may say, and `affordable` the tokens that money pays for.
+pub(super) fn fair_tokens(
+    room: Room,
+    need: Need,
+    most: u64,
+    affordable: impl Fn(Nanos) -> u64,
+) -> u64 {
+    let part = |shares: i64| affordable(Nanos(room.free.0 / shares));
+    let wanted = if room.held <= Nanos::ZERO {
+        part(SHARES_ALONE).max(need.nearly_all)
+    } else {
+        part(SHARES).clamp(need.most, need.nearly_all)
+    };
+    // Where there is less, what there is, if that is enough for most.
+    let there = part(1).max(need.most);
+    wanted.min(there).min(most)
 }
 
 fn unpriced(endpoint: &str) -> Failure {
