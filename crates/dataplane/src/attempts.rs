@@ -58,6 +58,13 @@ impl Attempt {
         }
     }
 
+    /// Whether the provider had taken the request when it was let go of: its
+    /// response had begun, and did not refuse.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        self.head_ms.is_some() && (200..300).contains(&self.status)
+    }
+
     /// Milliseconds from sending to the first content, or to the end if there
     /// was none; to `now_ms` while it runs.
     #[must_use]

@@ -1,10 +1,10 @@
 //! One call under way: everything that its phases share.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::Relaxed};
 
-use bourse_vocab::GenerationId;
 use bourse_vocab::chat::Loss;
+use bourse_vocab::{GenerationId, Nanos};
 use bourse_wire::Stamp;
 use serde_json::json;
 
@@ -17,19 +17,50 @@ use crate::market::{Market, Target};
 use crate::phases::admit::Admitted;
 use crate::phases::plan::Plan;
 use crate::progress::Progress;
+use crate::unknown::Who;
 
 /// What the call and whoever waits for it tell each other.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Status {
+    /// Who waits.
+    who: Who,
     /// The provider that is being called bills an answer even if nobody
     /// reads it, so it should be read.
     pub drain: AtomicBool,
     /// The client has left and the call goes on by itself: it finishes what is
     /// under way and starts nothing new.
     detached: AtomicBool,
+    /// What the provider that is being called may charge for the input, in
+    /// nano-dollars; nothing before one is called.
+    input_nanos: AtomicI64,
 }
 
 impl Status {
+    /// Of a call that has just begun.
+    #[must_use]
+    pub const fn new(who: Who) -> Self {
+        Self {
+            who,
+            drain: AtomicBool::new(false),
+            detached: AtomicBool::new(false),
+            input_nanos: AtomicI64::new(0),
+        }
+    }
+
+    /// Notes that a provider is called that may charge so much for the input.
+    pub fn is_at_stake(&self, input: Nanos) {
+        self.input_nanos.store(input.0, Relaxed);
+    }
+
+    /// Whether the search for an answer goes on although the client has left:
+    /// the provider bills anyway, or has too often been left.
+    #[must_use]
+    pub fn outlasts_its_client(&self, gateway: &Gateway) -> bool {
+        let input = Nanos(self.input_nanos.load(Relaxed));
+        let unknown = &gateway.unknown;
+        self.drain.load(Relaxed) || !unknown.may_leave(self.who, input, gateway.clock.now_ms())
+    }
+
     /// Notes that the client has left and the call goes on by itself.
     pub fn detach(&self) {
         self.detached.store(true, Relaxed);

@@ -15,6 +15,7 @@ use crate::drains::Drains;
 use crate::identity::Identity;
 use crate::keyring::{Keyring, Office};
 use crate::market::{Market, Memory};
+use crate::unknown::Unknown;
 use crate::waiting::Waiting;
 
 /// Deadlines and limits of calls. All are configuration.
@@ -113,6 +114,8 @@ pub struct Gateway {
     pub bodies: Arc<Bodies>,
     /// Answers that are read on although their client has left.
     pub drains: Arc<Drains>,
+    /// What callers left whose cost nobody knows.
+    pub unknown: Unknown,
     /// Calls that wait for money.
     pub waiting: Arc<Waiting>,
     /// Whether running calls are being cut off.

@@ -31,6 +31,7 @@ pub mod respond;
 pub mod running;
 pub mod tab;
 pub mod tariff;
+pub mod unknown;
 pub mod waiting;
 pub mod way;
 

@@ -3,6 +3,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use bourse_routing::density::Density;
+use bourse_routing::pace::Pace;
 use bourse_vocab::Nanos;
 
 /// Counters of one endpoint. Plain atomics: a call touches a handful of
@@ -31,6 +33,12 @@ pub struct TargetMetrics {
     pub cost_nanos: AtomicU64,
     /// What customers were charged, in nano-dollars.
     pub charge_nanos: AtomicU64,
+    /// How fast it thinks out of sight.
+    pub pace: Pace,
+    /// How long its tokens are, of what it gets and of what it gives.
+    pub density_in: Density,
+    /// See `density_in`.
+    pub density_out: Density,
 }
 
 impl TargetMetrics {
@@ -50,6 +58,9 @@ impl TargetMetrics {
             completion_tokens: zero(),
             cost_nanos: zero(),
             charge_nanos: zero(),
+            pace: Pace::default(),
+            density_in: Density::default(),
+            density_out: Density::default(),
         }
     }
 

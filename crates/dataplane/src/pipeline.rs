@@ -119,6 +119,7 @@ where
         let requested = ask.models.first().map_or("", String::as_str);
         refusing.note(failure, requested, app)
     })?;
+    let status = Arc::new(Status::new(admitted.key.principal().into()));
     // Boxed: it is handed from phase to phase, and is several hundred bytes.
     let call = Box::new(Call {
         gateway: Arc::clone(gateway),
@@ -129,7 +130,7 @@ where
         admitted,
         endpoint,
         ask,
-        status: Arc::new(Status::default()),
+        status,
         progress: Arc::clone(&worker.progress),
         losses: Vec::new(),
         in_flight,

@@ -91,7 +91,7 @@ impl Tariff {
 }
 
 /// What was used, as far as can be counted here: so many input and output
-/// tokens. Input that the provider has counted already (Anthropic's does so
+/// tokens. What the provider has counted already (Anthropic's counts the input
 /// first) is not guessed.
 #[must_use]
 pub fn estimate(told: &UsageReport, prompt: u64, completion: u64) -> Usage {
@@ -100,18 +100,17 @@ pub fn estimate(told: &UsageReport, prompt: u64, completion: u64) -> Usage {
         completion,
         ..Usage::default()
     };
-    if told.nonsense || told.prompt.is_none() {
+    if told.nonsense {
         return counted;
     }
-    let input = UsageReport {
-        prompt: told.prompt,
-        cache_read: told.cache_read,
-        cache_write_5m: told.cache_write_5m,
-        cache_write_1h: told.cache_write_1h,
-        prompt_audio: told.prompt_audio,
-        ..UsageReport::default()
+    // What it has counted of the answer may be a beginning: some count as they
+    // go on.
+    let completion = completion.max(told.completion.unwrap_or(0));
+    let report = UsageReport {
+        completion: Some(completion),
+        ..*told
     };
-    input.resolve(&counted).0
+    report.resolve(&counted).0
 }
 
 /// Prices a usage at a target's rates. What has no price of its own is left

@@ -5,6 +5,7 @@ mod books;
 mod harness;
 mod script;
 
+mod aborts;
 mod deadlines;
 mod drains;
 mod failover;

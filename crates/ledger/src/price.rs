@@ -27,7 +27,9 @@ use bourse_vocab::{Nanos, PicosPerUnit, Usage};
 
 pub use bound::{Bounds, upper_bound};
 pub use charge::{Charge, Item, Line, MARKUP_PPM_MAX, PriceError, Priced};
-pub use prompt::{prompt_tokens_estimate, prompt_tokens_max};
+pub use prompt::{
+    input_cost, prompt_tokens_estimate, prompt_tokens_estimate_of, prompt_tokens_max,
+};
 
 use charge::markup;
 

@@ -39,8 +39,12 @@ pub enum End {
     Unreached,
     /// An attempt came to nothing without an answer: it may have run.
     GivenUp,
-    /// The caller left before the first content; cancelling stops billing.
+    /// The caller left before the provider gave any sign; cancelling stops
+    /// billing.
     LeftBeforeContent,
+    /// The caller left before the first content, when the provider had begun
+    /// to work on the input; cancelling stops billing.
+    LeftBegun,
     /// The caller left midway; cancelling stops billing.
     LeftMidwayCancelled,
     /// The caller left; the rest was drained until usage was reported.
@@ -183,21 +187,28 @@ pub static TABLE: &[Row] = &[
         End::LeftBeforeContent,
         C::Nothing,
         P::Unknown,
-        "the caller left before any content; the provider stops billing on cancel",
-        "nothing was delivered; what the provider charges for the input is the house's",
+        "the caller left before any sign of the provider; it stops billing on cancel",
+        "it may not have begun; what it charges for the input is the house's",
+    ),
+    row(
+        End::LeftBegun,
+        C::Delivered,
+        P::Unknown,
+        "the caller left before any content, when the provider had begun; it stops billing on cancel",
+        "the input, which it had begun to read, and what it thought until then; the rest is ours to find out",
     ),
     row(
         End::LeftMidwayCancelled,
         C::Delivered,
-        P::Delivered,
+        P::Unknown,
         "the caller left midway; the provider stops billing on cancel",
-        "the input and what was delivered until then",
+        "the input and what was delivered and thought until then; the rest is ours to find out",
     ),
     row(
         End::LeftDrained,
         C::Reported,
         P::Reported,
-        "the caller left; the provider bills to the end and was drained to it",
+        "the caller left; the provider told its usage, or bills to the end and was drained to it",
         "the provider's terms: the call was ordered and ran",
     ),
     row(
@@ -266,6 +277,7 @@ impl End {
             | Self::BrokeMidway
             | Self::MoneyRanOut
             | Self::LeftBeforeContent
+            | Self::LeftBegun
             | Self::LeftMidwayCancelled
             | Self::LeftDrained
             | Self::LeftDrainCapped => VoidReason::CallerLeft,
@@ -373,7 +385,15 @@ impl<'a> Ended<'a> {
             P::Nothing => (Nanos::ZERO, Nanos::ZERO),
         };
         push(&mut verdict.costs, last.provider, cost, payer);
-        push(&mut verdict.possible, last.provider, possible, Payer::House);
+        // A question stays one where nothing more is expected: an invoice that
+        // has more of the call finds a row to be compared with.
+        if row.provider == P::Unknown && self.held > Nanos::ZERO {
+            verdict.possible.push(Cost {
+                provider: last.provider,
+                amount: possible.max(Nanos::ZERO),
+                payer: Payer::House,
+            });
+        }
         verdict
     }
 }

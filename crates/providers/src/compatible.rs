@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use bourse_vocab::Format;
 use bourse_wire::Dialect;
 
-use crate::provider::{Address, Attempt, Disconnect, Interface, Provider, chat_completions};
+use crate::provider::{Address, Attempt, Begins, Disconnect, Interface, Provider, chat_completions};
 use crate::{Credential, Key, anthropic, dialects, google_ai_studio};
 
 /// A vendor, or an operator's own server, that speaks a known format and
@@ -24,6 +24,7 @@ pub struct Compatible {
     dialect: Dialect,
     models: &'static [(&'static str, Dialect)],
     on_disconnect: Disconnect,
+    begins: Begins,
 }
 
 impl Compatible {
@@ -44,6 +45,7 @@ impl Compatible {
             dialect: Dialect::PLAIN,
             models: &[],
             on_disconnect: Disconnect::Cancel,
+            begins: Begins::WithTheHead,
         }
     }
 
@@ -77,6 +79,7 @@ impl Compatible {
             },
             models: &[],
             on_disconnect: Disconnect::Cancel,
+            begins: Begins::WithTheHead,
         }
     }
 
@@ -92,6 +95,13 @@ impl Compatible {
     #[must_use]
     pub const fn models(mut self, models: &'static [(&'static str, Dialect)]) -> Self {
         self.models = models;
+        self
+    }
+
+    /// Answers at once, and lets requests wait for their turn after that.
+    #[must_use]
+    pub const fn queues_after_the_head(mut self) -> Self {
+        self.begins = Begins::WithContent;
         self
     }
 
@@ -154,6 +164,10 @@ impl Provider for Compatible {
 
     fn on_disconnect(&self) -> Disconnect {
         self.on_disconnect
+    }
+
+    fn begins(&self) -> Begins {
+        self.begins
     }
 }
 

@@ -19,7 +19,7 @@ mod xai;
 pub use compatible::{COMPATIBLE, Compatible};
 pub use credential::{Credential, Headers, TokenFuture, TokenSource};
 pub use key::Key;
-pub use provider::{Address, Attempt, Disconnect, Interface, Provider, Signing, ToSign};
+pub use provider::{Address, Attempt, Begins, Disconnect, Interface, Provider, Signing, ToSign};
 pub use secrets::Secrets;
 
 /// Vendors with their own ways.

@@ -93,6 +93,17 @@ pub enum Disconnect {
     Drain,
 }
 
+/// What shows that a vendor works on a request, so that its input is charged
+/// even to a caller who has left since. `docs/money.md` has the documents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Begins {
+    /// The head of its response: whoever has to refuse has refused by then.
+    WithTheHead,
+    /// The first content: it answers at once, and lets requests wait for
+    /// their turn after that.
+    WithContent,
+}
+
 /// How to call one vendor.
 pub trait Provider: Send + Sync {
     /// The name in slugs, configuration and metrics.
@@ -146,6 +157,11 @@ pub trait Provider: Send + Sync {
     /// close are listed in openrouter.ai/docs, streaming (August 2026).
     fn on_disconnect(&self) -> Disconnect {
         Disconnect::Cancel
+    }
+
+    /// What shows that it works on a request.
+    fn begins(&self) -> Begins {
+        Begins::WithTheHead
     }
 
     /// Understands an error reply in `format`.
@@ -227,6 +243,10 @@ impl Provider for &'static dyn Provider {
 
     fn on_disconnect(&self) -> Disconnect {
         (**self).on_disconnect()
+    }
+
+    fn begins(&self) -> Begins {
+        (**self).begins()
     }
 
     fn read_failure(&self, format: Format, reply: &ErrorReply<'_>) -> Failure {

@@ -8,9 +8,11 @@
 
 pub mod arrange;
 pub mod candidate;
+pub mod density;
 pub mod filter;
 pub mod health;
 pub mod lengths;
+pub mod pace;
 pub mod plan;
 pub mod preferences;
 pub mod strategies;

@@ -7,15 +7,17 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
+use bourse_ledger::price;
 use bourse_ledger::who_pays::End;
 use bourse_net::Upstream;
 use bourse_providers::Disconnect;
 use bourse_routing::health::Outcome;
 use bourse_vocab::chat::Loss;
-use bourse_vocab::{Failure, FailureKind};
+use bourse_vocab::{Failure, FailureKind, Nanos};
 use serde_json::json;
 
 use super::exchange::{Exchange, Opened, read_on};
+use super::hold::prompt_estimate;
 use super::plan::{Plan, Step};
 use super::write::write;
 use crate::attempts::Attempt;
@@ -89,6 +91,7 @@ async fn one<U: Upstream>(
     tab.dispatch(&call.market, target)?;
     let drain = target.provider.on_disconnect == Disconnect::Drain;
     call.status.drain.store(drain, Relaxed);
+    call.status.is_at_stake(input_cost(call, target));
     let call = &**call;
     let clock = call.gateway.clock;
     attempts.push(Attempt::begin(target, clock.now_ms()));
@@ -128,6 +131,14 @@ async fn one<U: Upstream>(
         note_failure(running, &failure);
         failure
     })
+}
+
+/// What a provider may charge for the input of a call, roughly: caches are
+/// left out.
+fn input_cost(call: &Call, target: &Target) -> Nanos {
+    let endpoint = call.market.endpoint(target);
+    let tokens = prompt_estimate(&call.ask, endpoint, None);
+    price::input_cost(&endpoint.prices, tokens)
 }
 
 /// Reads on until the client sees something. A model may think before that,

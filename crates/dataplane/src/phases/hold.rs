@@ -30,11 +30,12 @@ use crate::tab::Tab;
 use crate::waiting::WAIT;
 use offers::{Offers, SHARES};
 
-/// Input tokens, as well as can be told without the provider's tokenizer.
+/// Input tokens, as well as can be told without the provider's tokenizer;
+/// `text` is what is known of the text.
 #[must_use]
-pub fn prompt_estimate(ask: &Ask, endpoint: &Endpoint) -> u64 {
+pub fn prompt_estimate(ask: &Ask, endpoint: &Endpoint, text: Option<u64>) -> u64 {
     let context = context_length(endpoint);
-    price::prompt_tokens_estimate(&ask.facts, &endpoint.image_tokens, context)
+    price::prompt_tokens_estimate_of(&ask.facts, text, &endpoint.image_tokens, context)
 }
 
 /// Reserves the upper bound of the call's cost; on refusal says how many
@@ -258,4 +259,4 @@ impl<'a> Opening<'a> {
 }
 
 #[cfg(test)]
-mod goals;
+pub mod goals;

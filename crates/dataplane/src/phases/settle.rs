@@ -6,6 +6,7 @@
 //! `bourse_ledger::who_pays` says who pays; this file finds the row. What an
 //! answer is worth is in `price`, what is remembered of it in `record`.
 
+mod leaving;
 mod price;
 mod record;
 
@@ -54,9 +55,14 @@ impl Running {
             ..report.clone()
         });
         let report = contradicted.as_ref().unwrap_or(report);
-        let estimate = self.estimate(report);
+        let estimate = if leaving::is_unfinished(report, ending) {
+            self.estimate_left(report, at_ms)
+        } else {
+            self.estimate(report)
+        };
         let (usage, mended) = report.usage.resolve(&estimate);
-        let was_running = self.close_last(at_ms, row_of(report, ending, &usage));
+        let row = row_of(report, ending, &usage, self.has_begun());
+        let was_running = self.close_last(at_ms, row);
         let ended = self.seen_by_the_table();
         let row = ended.end().row();
         let reported = report.usage.is_complete().then(|| self.price(&usage));
@@ -95,6 +101,12 @@ impl Running {
         }
         self.learn(&ended);
         let (account, gateway) = (self.tab.account, &self.call.gateway);
+        if row.provider == ProviderCharges::Unknown {
+            let counted = (&estimate, counted.upstream_total);
+            let stake = self.at_stake(&verdict, report, counted, at_ms);
+            let who = self.call.admitted.key.principal();
+            gateway.unknown.add(who.into(), stake, at_ms);
+        }
         // What was paid is what the caller is told that it cost.
         let paid = self.record(ended, verdict);
         gateway.waiting.freed(account);
@@ -117,6 +129,7 @@ impl Running {
         let target = self.target();
         let sort = offers::sort(&self.call, target);
         target.lengths.learn(sort, tokens / answers, is_cut);
+        self.learn_of_endpoint(ended, sort);
     }
 
     /// Notes how the attempt that was under way ended. `false` if none was.
@@ -190,7 +203,7 @@ fn for_the_table(attempt: &Attempt) -> who_pays::Attempt<'_> {
 }
 
 /// The row of an attempt that was under way when the call ended.
-fn row_of(report: &Report, ending: Ending<'_>, usage: &Usage) -> End {
+fn row_of(report: &Report, ending: Ending<'_>, usage: &Usage, has_begun: bool) -> End {
     let delivered = report.content_pieces > 0 || report.content_bytes > 0;
     let nothing = usage.completion == 0 && !delivered && report.finish.is_none();
     match ending {
@@ -203,7 +216,12 @@ fn row_of(report: &Report, ending: Ending<'_>, usage: &Usage) -> End {
         Ending::Broke(_) => End::BrokeMidway,
         Ending::OutOfMoney(_) => End::MoneyRanOut,
         Ending::Drained if report.usage.is_complete() => End::LeftDrained,
+        // What is told with or after the end of the answer is all of it.
+        Ending::ClientLeft if report.usage.is_complete() && report.finish.is_some() => {
+            End::LeftDrained
+        }
         Ending::ClientLeft if delivered => End::LeftMidwayCancelled,
+        Ending::ClientLeft if has_begun => End::LeftBegun,
         Ending::ClientLeft => End::LeftBeforeContent,
         Ending::Stopped if delivered => End::StoppedMidway,
         Ending::Stopped => End::StoppedBeforeContent,

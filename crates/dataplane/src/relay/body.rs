@@ -18,7 +18,7 @@ use bytes::Bytes;
 use futures_util::future::poll_fn;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
-use super::Feed;
+use super::{Feed, Report};
 use super::pursuit::{Pursuit, Unread};
 use crate::checkpoints::Watch;
 use crate::ending::Ending;
@@ -26,10 +26,15 @@ use crate::endpoints::Endpoint;
 use crate::gateway::Gateway;
 use crate::phases::exchange::unreachable;
 use crate::running::Running;
+use crate::unknown::error_of;
 
 /// How long the end of a provider's response is waited for after the end of
 /// its answer. It follows at once where it follows at all.
 const RESPONSE_END_WAIT: Duration = Duration::from_secs(1);
+
+/// How long the usage is waited for after the end of an answer whose client
+/// has left. It follows within milliseconds, and costs nothing to wait for.
+const USAGE_WAIT: Duration = Duration::from_secs(5);
 
 /// What a call is answered with.
 pub enum Reply {
@@ -158,6 +163,35 @@ impl Live {
         };
         self.running.end(&self.feed.report(), ending);
         self.release();
+    }
+
+    /// Whether the rest is read although the client has left, and for how
+    /// long: of a provider that bills to the end; if whoever left has left too
+    /// much that nobody knows the cost of; and, wherever the answer has ended
+    /// and only its usage is missing.
+    fn worth_reading_on(&self) -> Option<Duration> {
+        let gateway = &self.running.call.gateway;
+        let report = self.feed.report();
+        if self.running.target().provider.on_disconnect == Disconnect::Drain
+            || !self.may_be_left(&report)
+        {
+            return Some(gateway.limits.deadlines.drain);
+        }
+        (report.finish.is_some() && !report.usage.is_complete()).then_some(USAGE_WAIT)
+    }
+
+    /// Whether what nobody will know of it is within what its caller may
+    /// leave in a day.
+    fn may_be_left(&self, report: &Report) -> bool {
+        if report.usage.is_complete() && report.finish.is_some() {
+            return true;
+        }
+        let call = &self.running.call;
+        let tokens = report.delivered().tokens();
+        let (_, counted) = self.running.worth(&report.usage, tokens);
+        let (who, at_ms) = (call.admitted.key.principal(), call.gateway.clock.now_ms());
+        let stake = error_of(counted.upstream_total);
+        call.gateway.unknown.may_leave(who.into(), stake, at_ms)
     }
 
     /// Lets go of a provider that has said all, in a way that its connection
@@ -345,10 +379,12 @@ impl Drop for Relay {
             return;
         };
         let gateway = Arc::clone(&live.running.call.gateway);
-        let provider = &live.running.target().provider;
-        if provider.on_disconnect != Disconnect::Drain || gateway.stopping.is_cut_off() {
+        if live.running.is_ended() || gateway.stopping.is_cut_off() {
             return;
         }
+        let Some(wait) = live.worth_reading_on() else {
+            return;
+        };
         let (Ok(runtime), Some(place)) = (
             tokio::runtime::Handle::try_current(),
             // Where no place is left the provider is cancelled.
@@ -357,7 +393,6 @@ impl Drop for Relay {
             return;
         };
         live.running.call.status.detach();
-        let wait = gateway.limits.deadlines.drain;
         runtime.spawn(async move {
             // When time is up the stream is let go of, and that ends it.
             let _ = tokio::time::timeout(wait, live.drain()).await;

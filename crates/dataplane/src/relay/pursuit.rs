@@ -3,7 +3,6 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll};
 
 use bourse_vocab::Failure;
@@ -21,8 +20,8 @@ pub trait Unread: Send + 'static {
 }
 
 /// A search for an answer that a client waits for. If they leave, it ends,
-/// unless the provider that is being called bills anyway: then it goes on
-/// by itself until the usage is known.
+/// unless the provider that is being called bills anyway, or whoever left has
+/// left too much of late: then it goes on by itself until the usage is known.
 pub struct Pursuit<T: Unread> {
     search: Option<Search<T>>,
     status: Arc<Status>,
@@ -69,7 +68,7 @@ impl<T: Unread> Drop for Pursuit<T> {
         let Some(search) = self.search.take() else {
             return;
         };
-        if !self.status.drain.load(Relaxed) || self.gateway.stopping.is_cut_off() {
+        if self.gateway.stopping.is_cut_off() || !self.status.outlasts_its_client(&self.gateway) {
             return;
         }
         let Ok(runtime) = tokio::runtime::Handle::try_current() else {

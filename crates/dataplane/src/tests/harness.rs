@@ -44,6 +44,7 @@ use crate::market::{Market, Memory, ProviderSetup, Target};
 use crate::phases::admit::{Admitted, admit};
 use crate::pipeline::{Worker, call};
 use crate::progress::{Progress, STREAMS_MAX};
+use crate::unknown::Unknown;
 
 /// 21 November 2026, 12:00 UTC.
 pub const NOW: u64 = 1_795_262_400_000;
@@ -73,6 +74,8 @@ pub struct Setup {
     /// Whether providers bill to the end, so that they are drained.
     pub drains: bool,
     pub drains_max: usize,
+    /// What providers speak.
+    pub format: Format,
     pub bodies_bytes_max: usize,
     /// Nano-dollars on the account.
     pub credit: i64,
@@ -96,6 +99,7 @@ pub fn play() -> Play {
         setup: Setup {
             drains: false,
             drains_max: 8,
+            format: Format::OpenAiChat,
             bodies_bytes_max: 64 << 20,
             credit: 10_000_000_000,
             limits: CallLimits::default(),
@@ -138,6 +142,11 @@ impl Play {
     pub fn leaves(mut self, after: Duration) -> Self {
         self.leaves = Some(after);
         self
+    }
+
+    /// When the client leaves.
+    pub fn left_after(&self) -> Duration {
+        self.leaves.unwrap_or(PATIENCE)
     }
 
     /// Providers bill to the end.
@@ -337,6 +346,7 @@ impl Harness {
             clock: Clock::timer(NOW),
             bodies: Arc::new(Bodies::new(setup.bodies_bytes_max)),
             drains: Arc::new(Drains::new(setup.drains_max)),
+            unknown: Unknown::default(),
             waiting: Arc::default(),
             stopping: Stopping::default(),
         };
@@ -458,6 +468,13 @@ impl Harness {
             .unwrap()
     }
 
+    /// The caller has left so much today that nobody knows the cost of.
+    pub fn has_left(&self, amount: Nanos) {
+        let gateway = self.gateway();
+        let who = gateway.keyring.get(&KeyHash::of(&self.key)).unwrap();
+        gateway.unknown.add((&who).into(), amount, NOW);
+    }
+
     /// Who pays.
     pub const fn account(&self) -> AccountId {
         ACCOUNT
@@ -531,7 +548,7 @@ fn market(setup: &Setup, memory: &Memory) -> Market {
         let base_url = format!("http://{slug}.test/v1");
         let provider = OverlayProvider {
             base_url: Some(base_url.clone()),
-            format: Some("openai-chat".to_owned()),
+            format: Some(setup.format.slug().to_owned()),
             ..OverlayProvider::default()
         };
         overlay.providers.insert(slug.to_owned(), provider);
@@ -549,7 +566,7 @@ fn market(setup: &Setup, memory: &Memory) -> Market {
             provider: Arc::new(Compatible::operators_own(
                 slug,
                 &base_url,
-                Format::OpenAiChat,
+                setup.format,
             )),
             credentials: vec![Credential::None],
             base_url,
@@ -567,6 +584,7 @@ fn market(setup: &Setup, memory: &Memory) -> Market {
         slug: MODEL.to_owned(),
         context_length: Some(100_000),
         reasoning: Some(true),
+        input_modalities: Some(vec!["text".to_owned(), "image".to_owned()]),
         endpoints,
         ..OverlayModel::default()
     });

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::harness::{Harness, ms, play, play_whole, secs};
 use super::script::{Answer, Fate};
+use crate::unknown::OF_KEY_MAX;
 
 #[tokio::test(start_paused = true)]
 async fn while_the_request_is_written() {
@@ -62,7 +63,8 @@ async fn while_awaiting_a_head_that_is_drained() {
 #[tokio::test(start_paused = true)]
 async fn while_awaiting_the_first_content() {
     for (drains, end) in [
-        (false, "void CallerLeft; possible one"),
+        // Half a second of thinking, at fifty tokens a second.
+        (false, "settled ~/25; customer pays one; possible one"),
         (true, "settled 10/2; customer pays one"),
     ] {
         play()
@@ -87,7 +89,7 @@ async fn while_the_model_thinks_out_of_sight() {
     // What was thought was ordered: it is paid, as of the last checkpoint.
     let think = |answer: Answer| answer.thought("eight by").wait(ms(300));
     for (drains, end) in [
-        (false, "settled ~/8; customer pays one"),
+        (false, "settled ~/8; customer pays one; possible one"),
         (true, "settled 10/99; customer pays one"),
     ] {
         play()
@@ -114,7 +116,7 @@ async fn while_the_model_begins_to_think_out_of_sight() {
         .hides_thoughts()
         .one(Answer::stream().thought("eight by").hang())
         .leaves(ms(100))
-        .check("settled ~/2; customer pays one")
+        .check("settled ~/2; customer pays one; possible one")
         .await;
 }
 
@@ -130,7 +132,7 @@ async fn in_the_middle_of_a_stream() {
                 .done(),
         )
         .leaves(ms(3_500))
-        .check("settled ~/4; customer pays one")
+        .check("settled ~/4; customer pays one; possible one")
         .await;
     assert_eq!(played.got.text(), "word".repeat(4));
     assert_eq!(played.harness.script.fate(), Fate::Dropped);
@@ -194,10 +196,8 @@ async fn while_a_whole_answer_is_awaited() {
 
 #[tokio::test(start_paused = true)]
 async fn between_the_last_content_and_the_usage() {
-    for (drains, end) in [
-        (false, "settled ~/1; customer pays one"),
-        (true, "settled 10/2; customer pays one"),
-    ] {
+    // The usage costs nothing but the wait for it.
+    for drains in [false, true] {
         play()
             .setup(|setup| setup.drains = drains)
             .one(
@@ -209,9 +209,62 @@ async fn between_the_last_content_and_the_usage() {
                     .done(),
             )
             .leaves(secs(1))
-            .check(end)
+            .check("settled 10/2; customer pays one")
             .await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_usage_after_the_end_is_not_waited_for_without_end() {
+    let played = play()
+        .one(Answer::stream().text("hi").finish().hang())
+        .leaves(secs(1))
+        .check("settled ~/1; customer pays one; possible one")
+        .await;
+    assert_eq!(played.harness.script.fate(), Fate::Dropped);
+    let elapsed = played.harness.elapsed();
+    assert!((secs(6)..secs(7)).contains(&elapsed), "{elapsed:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn usage_that_was_told_with_the_end_is_believed() {
+    play()
+        .one(Answer::stream().text("hi").finish().usage(10, 900).hang())
+        .leaves(secs(1))
+        .check("settled 10/900; customer pays one")
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn usage_that_was_told_on_the_way_is_the_least_that_is_paid() {
+    play()
+        .one(
+            Answer::stream()
+                .text("hi")
+                .usage(10, 500)
+                .text("there")
+                .hang(),
+        )
+        .leaves(secs(1))
+        .check("settled ~/500; customer pays one; possible one")
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_has_left_too_much_unknown_is_read_to_the_end() {
+    let word = |answer: Answer| answer.text("word").wait(secs(1));
+    let answer = || {
+        Answer::stream()
+            .times(10, word)
+            .finish()
+            .usage(10, 10)
+            .done()
+    };
+    let play = play().one(answer()).leaves(ms(3_500));
+    let harness = play.harness().await;
+    harness.has_left(OF_KEY_MAX);
+    let played = harness.play(&play).await;
+    assert_eq!(played.booked.end, "settled 10/10; customer pays one");
 }
 
 #[tokio::test(start_paused = true)]

@@ -111,7 +111,7 @@ async fn a_call_whose_client_left_is_remembered_with_the_attempt_it_left() {
     let played = play()
         .one(Answer::stream().head_after(secs(1)).role().hang())
         .leaves(secs(3))
-        .check("void CallerLeft; possible one")
+        .check("settled ~/125; customer pays one; possible one")
         .await;
     let facts = facts(played);
     assert!(facts.cancelled && facts.streamed);

@@ -197,20 +197,35 @@ async fn a_whole_answer_that_breaks_stays_a_question() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn leaving_before_content_is_a_question_and_free() {
-    for answer in [
-        Answer::silent(),
-        Answer::stream().hang(),
-        Answer::stream().role().hang(),
-    ] {
+async fn leaving_before_any_sign_is_a_question_and_free() {
+    let played = play()
+        .one(Answer::silent())
+        .leaves(secs(3))
+        .check("void CallerLeft; possible one")
+        .await;
+    assert_eq!(played.harness.script.fate(), Fate::Dropped);
+    assert_eq!(played.harness.attempts("one"), [0, 0, 0, 1]);
+    assert_eq!(played.harness.failures(), [0, 0, 0], "nobody saw it fail");
+}
+
+#[tokio::test(start_paused = true)]
+async fn leaving_a_provider_that_has_begun_is_paid_for_input_and_thought() {
+    for answer in [Answer::stream().hang(), Answer::stream().role().hang()] {
+        // Two and a half seconds of thinking, at fifty tokens a second.
         let played = play()
-            .one(answer)
+            .one(answer.clone())
             .leaves(secs(3))
-            .check("void CallerLeft; possible one")
+            .check("settled ~/125; customer pays one; possible one")
             .await;
         assert_eq!(played.harness.script.fate(), Fate::Dropped);
         assert_eq!(played.harness.attempts("one"), [0, 0, 0, 1]);
-        assert_eq!(played.harness.failures(), [0, 0, 0], "nobody saw it fail");
+        // Who does not let it think pays for the input only.
+        play()
+            .member("reasoning", json!({"enabled": false}))
+            .one(answer)
+            .leaves(secs(3))
+            .check("settled ~/0; customer pays one; possible one")
+            .await;
     }
 }
 
@@ -225,7 +240,7 @@ async fn leaving_midway_is_paid_as_far_as_it_came() {
                 .hang(),
         )
         .leaves(secs(3))
-        .check("settled ~/2; customer pays one")
+        .check("settled ~/2; customer pays one; possible one")
         .await;
     assert_eq!(played.harness.script.fate(), Fate::Dropped);
     assert!(played.booked.facts.unwrap().cancelled);

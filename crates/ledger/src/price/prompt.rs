@@ -5,8 +5,9 @@
 //! can make long, or what is elsewhere, is bounded by the model's context
 //! only. As an estimate: what such things usually are.
 
-use bourse_catalog::ImageTokens;
-use bourse_vocab::PromptFacts;
+use bourse_catalog::{ImageTokens, PriceList};
+use bourse_vocab::money::PICOS_PER_NANO;
+use bourse_vocab::{Nanos, PicosPerUnit, PromptFacts};
 
 /// Tokens that a chat template adds beyond the bytes of the request.
 const TEMPLATE_TOKENS: u64 = 64;
@@ -101,7 +102,18 @@ pub fn prompt_tokens_estimate(
     image_tokens: &ImageTokens,
     context_length: Option<u64>,
 ) -> u64 {
-    let mut tokens = facts.text_bytes.div_ceil(TEXT_BYTES_TYPICAL);
+    prompt_tokens_estimate_of(facts, None, image_tokens, context_length)
+}
+
+/// The same, where something better is known of the tokens of the `text`.
+#[must_use]
+pub fn prompt_tokens_estimate_of(
+    facts: &PromptFacts,
+    text: Option<u64>,
+    image_tokens: &ImageTokens,
+    context_length: Option<u64>,
+) -> u64 {
+    let mut tokens = text.unwrap_or_else(|| facts.text_bytes.div_ceil(TEXT_BYTES_TYPICAL));
     if facts.media() > 0 {
         let mut add = |count: u32, each: u64| {
             tokens = tokens.saturating_add(u64::from(count).saturating_mul(each));
@@ -118,6 +130,15 @@ pub fn prompt_tokens_estimate(
         add(facts.files.elsewhere(), FILE_TYPICAL);
     }
     tokens.min(prompt_tokens_max(facts, image_tokens, context_length))
+}
+
+/// What a provider charges for so many input tokens, without what caches and
+/// media change: nothing, where no price is known.
+#[must_use]
+pub fn input_cost(prices: &PriceList, tokens: u64) -> Nanos {
+    let price = prices.at(tokens).prompt.unwrap_or(PicosPerUnit::FREE);
+    let nanos = price.times(tokens) / PICOS_PER_NANO;
+    Nanos(i64::try_from(nanos).unwrap_or(i64::MAX))
 }
 
 #[cfg(test)]

@@ -42,7 +42,8 @@ fn every_row_pays_as_written() {
         (End::Unreached, 0, None, None),
         (End::GivenUp, 0, None, house(500)),
         (End::LeftBeforeContent, 0, None, house(500)),
-        (End::LeftMidwayCancelled, 44, customer(40), None),
+        (End::LeftBegun, 44, customer(40), house(460)),
+        (End::LeftMidwayCancelled, 44, customer(40), house(460)),
         (End::LeftDrained, 110, customer(100), None),
         (End::LeftDrainCapped, 44, customer(40), house(460)),
         (End::StoppedMidway, 44, customer(40), None),
@@ -62,6 +63,19 @@ fn every_row_pays_as_written() {
         };
         assert_eq!(verdict, wanted, "{end:?}");
     }
+}
+
+#[test]
+fn a_call_that_was_left_stays_a_question_also_where_all_of_the_hold_is_accounted_for() {
+    let mut left = ended(&[], Some(("p", End::LeftMidwayCancelled)));
+    for (held, amount) in [(DELIVERED.upstream, 0), (Nanos(1), 0), (Nanos(41), 1)] {
+        left.held = held;
+        let verdict = left.verdict(None, || DELIVERED);
+        assert_eq!(verdict.possible, [cost("p", amount, Payer::House)]);
+    }
+    // What is free leaves no question.
+    left.held = Nanos::ZERO;
+    assert_eq!(left.verdict(None, || DELIVERED).possible, []);
 }
 
 #[test]

@@ -111,7 +111,10 @@ pub static ROWS: &[Compatible] = &[
         &["OPENROUTER_API_KEY"],
         "https://openrouter.ai/api/v1",
     )
-    .dialect(OPENROUTER),
+    .dialect(OPENROUTER)
+    // openrouter.ai/docs, streaming, 2026: comments are sent until a provider
+    // answers.
+    .queues_after_the_head(),
     // models.dev.
     Compatible::chat(
         "orcarouter",

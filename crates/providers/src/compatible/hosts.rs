@@ -2,7 +2,8 @@
 //!
 //! Addresses and variables without a document of the vendor's are those of
 //! models.dev (November 2026). Billing after a disconnect is
-//! openrouter.ai/docs, streaming (August 2026).
+//! openrouter.ai/docs, streaming (August 2026), where a vendor says nothing
+//! itself.
 //!
 //! A key found in the environment makes its provider part of the market. So
 //! a variable that people set for other purposes (to train, to deploy) is
@@ -224,13 +225,15 @@ pub static ROWS: &[Compatible] = &[
         "https://api.neuralwatt.com/v1",
     ),
     // models.dev; `enable_thinking` (novita.ai/docs, chat completion, 2026).
+    // Leaving stops nothing (novita.ai/docs, LLM API billing, 499, March 2026).
     Compatible::chat(
         "novita",
         "NovitaAI",
         &["NOVITA_API_KEY"],
         "https://api.novita.ai/openai",
     )
-    .dialect(ENABLE_THINKING),
+    .dialect(ENABLE_THINKING)
+    .bills_after_close(),
     // docs.nscale.com, serverless models, June 2026; no variable is documented.
     Compatible::chat(
         "nscale",

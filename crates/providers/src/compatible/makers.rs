@@ -70,7 +70,10 @@ pub static ROWS: &[Compatible] = &[
         &["DEEPSEEK_API_KEY"],
         "https://api.deepseek.com/v1",
     )
-    .dialect(THINKING_EFFORT),
+    .dialect(THINKING_EFFORT)
+    // api-docs.deepseek.com/quick_start/rate_limit, 2026: comments are sent
+    // until inference begins.
+    .queues_after_the_head(),
     // models.dev.
     Compatible::chat(
         "inception",

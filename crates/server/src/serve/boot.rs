@@ -14,6 +14,7 @@ use bourse_dataplane::identity::Identity;
 use bourse_dataplane::keyring::Keyring;
 use bourse_dataplane::market::Memory;
 use bourse_dataplane::pipeline::Worker;
+use bourse_dataplane::unknown::Unknown;
 use bourse_net::{Client, ClientConfig, EgressPolicy};
 use bourse_sim::SimHandle;
 use bourse_spool::Options;
@@ -154,6 +155,7 @@ impl Recovered {
             clock: Clock::System,
             bodies: Arc::new(Bodies::new(config.limits.bodies_bytes_max)),
             drains: Arc::new(Drains::new(config.limits.drains_max)),
+            unknown: Unknown::default(),
             waiting: Arc::default(),
             stopping: Stopping::default(),
         });

@@ -17,7 +17,10 @@ use crate::market::context_length;
 const NOW: u64 = 1_795_262_400_000;
 
 /// The same throws for the same seed (splitmix64).
-struct Dice(u64);
+pub struct Dice(
+    /// The seed.
+    pub u64,
+);
 
 impl Dice {
     fn next(&mut self) -> u64 {
@@ -29,11 +32,12 @@ impl Dice {
     }
 
     /// From 0 to `most`.
-    fn upto(&mut self, most: u64) -> u64 {
+    pub fn upto(&mut self, most: u64) -> u64 {
         self.next() % most.saturating_add(1)
     }
 
-    fn one_in(&mut self, n: u64) -> bool {
+    /// Once in so many throws.
+    pub fn one_in(&mut self, n: u64) -> bool {
         self.next().is_multiple_of(n)
     }
 }

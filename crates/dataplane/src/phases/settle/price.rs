@@ -21,20 +21,23 @@ const BELIEVABLE_FACTOR: u64 = 4;
 const BELIEVABLE_PROMPT_MIN: u64 = 65_536;
 
 impl Running {
-    /// What was used, as far as can be counted here. Input that the provider
-    /// has counted already (Anthropic's does so first) is not guessed.
+    /// What was used, as far as can be counted here. What the provider has
+    /// counted already (Anthropic's counts the input first) is not guessed.
     pub(super) fn estimate(&self, report: &Report) -> Usage {
         let counted = tariff::within(report.delivered().tokens(), self.output_max());
-        let counted = estimate(&report.usage, self.prompt_estimate(), counted);
-        // Some bill a search for each answer and do not count it.
+        self.with_searches(estimate(&report.usage, self.prompt_estimate(), counted))
+    }
+
+    /// Some bill a search for each answer and do not count it.
+    pub(super) fn with_searches(&self, counted: Usage) -> Usage {
         let ask = &self.call.ask;
-        let web_searches = if ask.searches() {
+        let searches = if ask.searches() {
             ask.answers.max(1)
         } else {
             0
         };
         Usage {
-            web_searches,
+            web_searches: counted.web_searches.max(searches),
             ..counted
         }
     }
@@ -42,7 +45,7 @@ impl Running {
     /// Input tokens, as well as can be told without the provider.
     fn prompt_estimate(&self) -> u64 {
         let endpoint = self.call.market.endpoint(self.target());
-        prompt_estimate(&self.call.ask, endpoint)
+        prompt_estimate(&self.call.ask, endpoint, None)
     }
 
     /// Prices a usage at the target's rates. What has no price of its own is
