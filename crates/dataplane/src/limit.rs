@@ -1,5 +1,7 @@
 //! The limit on how long an answer may be, and who says so.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use bourse_catalog::Endpoint;
 
 use crate::endpoints::Endpoint as ClientEndpoint;
@@ -49,15 +51,37 @@ pub fn output_max(
     let endpoint = market.endpoint(target);
     match limit {
         // Nothing is said beyond the window.
-        Limit::Asked(tokens) => tokens.min(context_length(endpoint).unwrap_or(u64::MAX)),
+        Limit::Asked(tokens) if takes_limit(target, client) => {
+            tokens.min(context_length(endpoint).unwrap_or(u64::MAX))
+        }
         Limit::Set(tokens) if takes_limit(target, client) => tokens.min(whole(endpoint)),
-        Limit::Set(_) | Limit::Model => whole(endpoint),
+        // A list that says too little of a model is believed once.
+        Limit::Asked(_) | Limit::Set(_) | Limit::Model if has_overrun(target) => {
+            context_length(endpoint).map_or(whole(endpoint), |window| window.max(whole(endpoint)))
+        }
+        Limit::Asked(_) | Limit::Set(_) | Limit::Model => whole(endpoint),
     }
 }
 
-/// Whether a target can be told a limit.
+/// Whether a target can be told a limit, and keeps it.
 #[must_use]
 pub fn takes_limit(target: &Target, client: &dyn ClientEndpoint) -> bool {
     let way = target.way(|way| client.rank(way));
-    way.is_some_and(|way| way.dialect.takes_limit())
+    way.is_some_and(|way| way.dialect.takes_limit()) && !has_overrun(target)
+}
+
+/// Output tokens by which counts of one answer may differ: ends of turns, and
+/// what a template puts before the answer.
+const COUNTS_DIFFER_BY: u64 = 16;
+
+/// Whether so many output tokens are more than a limit of so many allows.
+#[must_use]
+pub const fn is_overrun(told: u64, limit: u64) -> bool {
+    told > limit.saturating_add(COUNTS_DIFFER_BY)
+}
+
+/// Whether an endpoint has given more than it was told to. One answer may
+/// show it; from then on all that the model may say is set aside.
+fn has_overrun(target: &Target) -> bool {
+    target.metrics.overruns.load(Relaxed) > 0
 }

@@ -33,6 +33,8 @@ pub struct TargetMetrics {
     pub cost_nanos: AtomicU64,
     /// What customers were charged, in nano-dollars.
     pub charge_nanos: AtomicU64,
+    /// Answers that were longer than it was told they may be.
+    pub overruns: AtomicU64,
     /// How fast it thinks out of sight.
     pub pace: Pace,
     /// How long its tokens are, of what it gets and of what it gives.
@@ -58,6 +60,7 @@ impl TargetMetrics {
             completion_tokens: zero(),
             cost_nanos: zero(),
             charge_nanos: zero(),
+            overruns: zero(),
             pace: Pace::default(),
             density_in: Density::default(),
             density_out: Density::default(),

@@ -119,7 +119,6 @@ where
         let requested = ask.models.first().map_or("", String::as_str);
         refusing.note(failure, requested, app)
     })?;
-    let status = Arc::new(Status::new(admitted.key.principal().into()));
     // Boxed: it is handed from phase to phase, and is several hundred bytes.
     let call = Box::new(Call {
         gateway: Arc::clone(gateway),
@@ -127,10 +126,10 @@ where
         id,
         id_text: id.to_string().into(),
         started_ms,
+        status: Arc::new(Status::new(admitted.key.principal().into())),
         admitted,
         endpoint,
         ask,
-        status,
         progress: Arc::clone(&worker.progress),
         losses: Vec::new(),
         in_flight,

@@ -15,6 +15,7 @@ mod labels;
 mod leaving;
 mod limits;
 mod metering;
+mod pictures;
 mod progress;
 mod records;
 mod rows;

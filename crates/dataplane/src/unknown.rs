@@ -126,7 +126,10 @@ mod tests {
             assert!(!unknown.may_leave(who(key), Nanos(1), NOON_MS));
         }
         assert!(!unknown.may_leave(who(6), Nanos(1), NOON_MS), "all five");
-        assert!(unknown.may_leave(who(6), Nanos::ZERO, NOON_MS), "it is free");
+        assert!(
+            unknown.may_leave(who(6), Nanos::ZERO, NOON_MS),
+            "it is free"
+        );
         let other = Who {
             key: KeyId(7),
             account: AccountId(2),

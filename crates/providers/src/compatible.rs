@@ -9,7 +9,9 @@ use std::borrow::Cow;
 use bourse_vocab::Format;
 use bourse_wire::Dialect;
 
-use crate::provider::{Address, Attempt, Begins, Disconnect, Interface, Provider, chat_completions};
+use crate::provider::{
+    Address, Attempt, Begins, Disconnect, Interface, Provider, chat_completions,
+};
 use crate::{Credential, Key, anthropic, dialects, google_ai_studio};
 
 /// A vendor, or an operator's own server, that speaks a known format and

@@ -4,7 +4,8 @@
 //! this crate: [`preferences`] says what the caller wants, [`filter`] drops
 //! the endpoints that cannot or must not serve, [`arrange`] puts the rest
 //! in order by one of the [`strategies`], [`plan`] walks them as attempts fail. [`health`]
-//! remembers how they have been doing, [`lengths`] how long their answers are.
+//! remembers how they have been doing, [`lengths`] how long their answers are,
+//! [`pace`] how fast they think out of sight, [`density`] how long their tokens are.
 
 pub mod arrange;
 pub mod candidate;

@@ -16,11 +16,11 @@ use std::sync::atomic::Ordering::Relaxed;
 use bourse_ledger::price::Charge;
 use bourse_ledger::who_pays::{self, CustomerPays, End, ProviderCharges};
 use bourse_routing::health::Outcome;
-use bourse_vocab::{Bill, Blame, Usage};
+use bourse_vocab::{Bill, Blame, Nanos, Usage};
 
 use crate::attempts::Attempt;
 use crate::ending::Ending;
-use crate::limit::Limit;
+use crate::limit::{self, Limit};
 use crate::phases::hold::offers;
 use crate::relay::Report;
 use crate::running::Running;
@@ -100,18 +100,35 @@ impl Running {
             self.call.gateway.counters.fail(Blame::Upstream);
         }
         self.learn(&ended);
-        let (account, gateway) = (self.tab.account, &self.call.gateway);
         if row.provider == ProviderCharges::Unknown {
             let counted = (&estimate, counted.upstream_total);
-            let stake = self.at_stake(&verdict, report, counted, at_ms);
-            let who = self.call.admitted.key.principal();
-            gateway.unknown.add(who.into(), stake, at_ms);
+            self.note_unknown(&verdict, report, counted, at_ms);
         }
         // What was paid is what the caller is told that it cost.
-        let paid = self.record(ended, verdict);
-        gateway.waiting.freed(account);
-        let total = paid.unwrap_or(bill.total);
+        let total = self.record(ended, verdict).unwrap_or(bill.total);
+        let loss = bill.total.saturating_sub(total);
+        if !bill.estimated && limit::is_overrun(usage.completion, self.output_max()) {
+            self.note_overrun(usage.completion, loss);
+        }
+        self.call.gateway.waiting.freed(self.tab.account);
         (usage, Bill { total, ..bill })
+    }
+
+    /// Tells the operator of an answer that is longer than its provider was
+    /// told, and believes no limit of this endpoint any more.
+    #[cold]
+    fn note_overrun(&self, told: u64, loss: Nanos) {
+        let target = self.target();
+        let limit = self.output_max();
+        target.metrics.overruns.fetch_add(1, Relaxed);
+        tracing::warn!(
+            id = %self.call.id,
+            endpoint = %self.call.market.endpoint(target).id,
+            tokens = told,
+            limit,
+            house_loss = %loss,
+            "a provider gave more output tokens than it was told; from now on all that the model may say is set aside for its answers"
+        );
     }
 
     /// Notes how long the answer was, if that was the model's doing or ours.

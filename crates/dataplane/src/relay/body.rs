@@ -18,8 +18,8 @@ use bytes::Bytes;
 use futures_util::future::poll_fn;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
-use super::{Feed, Report};
 use super::pursuit::{Pursuit, Unread};
+use super::{Feed, Report};
 use crate::checkpoints::Watch;
 use crate::ending::Ending;
 use crate::endpoints::Endpoint;

@@ -8,7 +8,7 @@ use bourse_spool::Position;
 use bourse_vocab::Format;
 use bourse_vocab::facts::{Detail, Image, PixelSize, Source};
 use futures_util::future::join_all;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::time::sleep;
 
 use super::harness::{Harness, Play, ms, play, play_whole, secs};
@@ -114,30 +114,30 @@ impl Case {
                 "prompt_tokens": self.prompt_tokens,
                 "completion_tokens": self.thought.1 + self.said(),
                 "completion_tokens_details": {"reasoning_tokens": self.thought.1}}});
-        answer.finish().send(data(&usage)).done()
+        answer.finish().data(&usage).done()
     }
 
     /// Tells the input at once.
     fn messages(&self, silence: Duration) -> Answer {
         let mut answer = Answer::stream()
-            .send(event(&json!({"type": "message_start", "message": {
+            .event(&json!({"type": "message_start", "message": {
                 "id": "msg_1", "type": "message", "role": "assistant", "model": "m",
                 "content": [], "stop_reason": null,
-                "usage": {"input_tokens": self.prompt_tokens, "output_tokens": 1}}})))
+                "usage": {"input_tokens": self.prompt_tokens, "output_tokens": 1}}}))
             .wait(silence)
-            .send(event(&json!({"type": "content_block_start", "index": 0,
-                "content_block": {"type": "text", "text": ""}})));
+            .event(&json!({"type": "content_block_start", "index": 0,
+                "content_block": {"type": "text", "text": ""}}));
         for (text, _) in &self.pieces {
             let delta = json!({"type": "content_block_delta", "index": 0,
                 "delta": {"type": "text_delta", "text": text}});
-            answer = answer.send(event(&delta)).wait(ms(self.piece_ms));
+            answer = answer.event(&delta).wait(ms(self.piece_ms));
         }
         answer
-            .send(event(&json!({"type": "content_block_stop", "index": 0})))
-            .send(event(&json!({"type": "message_delta",
+            .event(&json!({"type": "content_block_stop", "index": 0}))
+            .event(&json!({"type": "message_delta",
                 "delta": {"stop_reason": "end_turn"},
-                "usage": {"output_tokens": self.thought.1 + self.said()}})))
-            .send(event(&json!({"type": "message_stop"})))
+                "usage": {"output_tokens": self.thought.1 + self.said()}}))
+            .event(&json!({"type": "message_stop"}))
     }
 
     /// Tells everything with every piece.
@@ -154,7 +154,7 @@ impl Case {
             if n + 1 == self.pieces.len() {
                 chunk["candidates"][0]["finishReason"] = json!("STOP");
             }
-            answer = answer.send(data(&chunk)).wait(ms(self.piece_ms));
+            answer = answer.data(&chunk).wait(ms(self.piece_ms));
         }
         answer
     }
@@ -196,14 +196,6 @@ impl Case {
             play.member("reasoning", json!({"enabled": false}))
         }
     }
-}
-
-fn data(value: &Value) -> String {
-    format!("data: {value}\n\n")
-}
-
-fn event(value: &Value) -> String {
-    format!("event: {}\n{}", value["type"].as_str().unwrap(), data(value))
 }
 
 /// Makes a call to its end, also the end that its client does not see.
@@ -367,7 +359,11 @@ async fn leaving_again_and_again_costs_the_house_no_more_than_the_cap() {
         for (play, (_, fate)) in plays.iter().zip(&harness.script.seen()[began..]) {
             let is_cancelled = *fate == Fate::Dropped;
             cancelled += usize::from(is_cancelled);
-            let seconds = if is_cancelled { play.left_after() } else { WORKS_FOR };
+            let seconds = if is_cancelled {
+                play.left_after()
+            } else {
+                WORKS_FOR
+            };
             let output = TOKENS_A_SECOND * seconds.as_secs();
             truth += PROMPT_TOKENS * INPUT_NANOS + output * OUTPUT_NANOS;
         }

@@ -17,6 +17,7 @@ use bourse_catalog::{
     Overlay, OverlayEndpoint, OverlayModel, OverlayPrice, OverlayProvider, RawCatalog, Snapshot,
 };
 use bourse_ledger::GrantKind;
+use bourse_ledger::books::Credit;
 use bourse_net::Http2;
 use bourse_policy::key::{KeyText, RANDOM_BYTES};
 use bourse_policy::{KeyHash, KeyKind, Principal};
@@ -480,6 +481,25 @@ impl Harness {
         ACCOUNT
     }
 
+    /// Credit comes in.
+    pub fn tops_up(&self, nanos: i64) {
+        let books = self.gateway().till.books();
+        let spent = books.balance(ACCOUNT).unwrap().spent;
+        let granted = Nanos(spent.0 + nanos);
+        let credit = Credit {
+            // Newer than whatever the store said.
+            change_seq: u64::MAX,
+            ..Credit::whole(granted, Nanos::ZERO)
+        };
+        books.set_account(ACCOUNT, &credit);
+    }
+
+    /// What the caller has paid.
+    pub fn spent(&self) -> i64 {
+        let books = self.gateway().till.books();
+        books.balance(ACCOUNT).unwrap().spent.0
+    }
+
     /// What is on hold.
     pub fn held(&self) -> i64 {
         let books = self.gateway().till.books();
@@ -563,11 +583,7 @@ fn market(setup: &Setup, memory: &Memory) -> Market {
             ..OverlayEndpoint::default()
         });
         setups.push(ProviderSetup {
-            provider: Arc::new(Compatible::operators_own(
-                slug,
-                &base_url,
-                setup.format,
-            )),
+            provider: Arc::new(Compatible::operators_own(slug, &base_url, setup.format)),
             credentials: vec![Credential::None],
             base_url,
             http2: Http2::Never,

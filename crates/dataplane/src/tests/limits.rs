@@ -1,9 +1,11 @@
 //! The limit that a provider is told is what the hold pays for.
 
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use bourse_ledger::record::{self, Record};
 use bourse_spool::Position;
+use bourse_vocab::Format;
 use futures_util::future::join_all;
 use serde_json::Value;
 use tokio::time::sleep;
@@ -103,14 +105,21 @@ fn message(got: &Got) -> String {
 async fn hidden_thoughts_cost_the_house_nothing() {
     // The audit's case: sixty streams at once on ten dollars, a model that
     // thinks 49,000 tokens and shows five. Here for a sixtieth of the price.
-    let play = with_credit(play(), 500_000_000).one(Answer::obedient(50_000, secs(1)));
-    let harness = play.harness().await;
-    let got = join_all((0..60).map(|_| harness.ask(&play))).await;
-    let served = got.iter().filter(|got| got.status == 200).count();
-    assert!(served >= 10, "{served}");
-    let books = books_of(&harness);
-    assert_eq!(books.loss, 0);
-    assert_eq!(books.ended, served);
+    for format in Format::ALL {
+        let answer = Answer::obedient(50_000, secs(1)).speaking(format);
+        let play = with_credit(play(), 500_000_000)
+            .setup(|setup| setup.format = format)
+            .one(answer);
+        let harness = play.harness().await;
+        let got = join_all((0..60).map(|_| harness.ask(&play))).await;
+        let served = got.iter().filter(|got| got.status == 200).count();
+        assert!(served >= 10, "{format:?}: {served}");
+        let books = books_of(&harness);
+        assert_eq!(books.loss, 0, "{format:?}");
+        assert_eq!(books.ended, served);
+        let paid = books.charged;
+        assert!(paid > 100_000_000, "{format:?}: worth {paid} n$");
+    }
 }
 
 /// What the journal says of all calls.
@@ -219,6 +228,33 @@ async fn a_client_that_leaves_while_it_waits_leaves_nothing_behind() {
     });
     assert_eq!(harness.script.called().len(), 1);
     assert_eq!(harness.held(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_provider_that_does_not_keep_its_limit_costs_the_house_one_answer() {
+    // There is money for 25,000 output tokens; the window has 100,000.
+    let overrun = Answer::reply(&serde_json::json!({
+        "id": "up-1",
+        "choices": [{"index": 0, "finish_reason": "stop",
+            "message": {"role": "assistant", "content": "hi"}}],
+        "usage": {"prompt_tokens": 10, "completion_tokens": 40_000, "total_tokens": 40_010},
+    }));
+    let play = with_credit(play_whole(), 50_000_000)
+        .member("max_tokens", 1_000)
+        .one(overrun);
+    let harness = play.harness().await;
+    harness.ask(&play).await;
+    let once = books_of(&harness);
+    assert!(once.loss > 0, "{once:?}");
+    assert_eq!(harness.target("one").metrics.overruns.load(Relaxed), 1);
+    // Whoever has money for the limit, and not for all that the model may say,
+    // is refused rather than paid for.
+    harness.tops_up(100_000_000);
+    assert_eq!(harness.ask(&play).await.status, 402);
+    assert_eq!(books_of(&harness).ended, 1);
+    harness.tops_up(1_000_000_000);
+    assert_eq!(harness.ask(&play).await.status, 200);
+    assert_eq!(books_of(&harness).loss, once.loss);
 }
 
 #[tokio::test(start_paused = true)]

@@ -10,6 +10,7 @@ use bourse_net::{
     Deadlines, NetError, NetErrorKind, Origin, OutgoingRequest, Response, Timing, Upstream,
     UpstreamBody,
 };
+use bourse_vocab::Format;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use http_body::Frame;
@@ -27,6 +28,7 @@ pub struct Answer {
     steps: VecDeque<Step>,
     /// How many tokens it has to say, all but a few of them hidden thoughts.
     wants: Option<u64>,
+    format: Format,
 }
 
 /// All that the model of the tests can say: its window.
@@ -53,6 +55,7 @@ impl Answer {
             headers: vec![("content-type", content_type.to_owned())],
             steps: VecDeque::new(),
             wants: None,
+            format: Format::OpenAiChat,
         }
     }
 
@@ -64,15 +67,64 @@ impl Answer {
         answer
     }
 
+    /// In this format.
+    pub fn speaking(mut self, format: Format) -> Self {
+        self.format = format;
+        self
+    }
+
     /// What it is for a request.
     fn for_request(self, body: &[u8]) -> Self {
         let Some(wants) = self.wants else {
             return self;
         };
         let asked: serde_json::Value = serde_json::from_slice(body).unwrap();
-        let limit = asked["max_tokens"].as_u64().unwrap_or(WINDOW);
-        let tokens = wants.min(limit);
-        let reason = if wants > limit { "length" } else { "stop" };
+        let limit = match self.format {
+            Format::OpenAiChat | Format::Anthropic => &asked["max_tokens"],
+            Format::Gemini => &asked["generationConfig"]["maxOutputTokens"],
+        };
+        let tokens = wants.min(limit.as_u64().unwrap_or(WINDOW));
+        match self.format {
+            Format::OpenAiChat => self.chat_for(&asked, wants, tokens),
+            Format::Anthropic => self.messages_of(wants, tokens),
+            Format::Gemini => self.gemini_of(wants, tokens),
+        }
+    }
+
+    fn messages_of(self, wants: u64, tokens: u64) -> Self {
+        let reason = if wants > tokens {
+            "max_tokens"
+        } else {
+            "end_turn"
+        };
+        let events = [
+            json!({"type": "message_start", "message": {"id": "msg_1", "type": "message",
+                "role": "assistant", "model": "m", "content": [], "stop_reason": null,
+                "usage": {"input_tokens": 20, "output_tokens": 1}}}),
+            json!({"type": "content_block_start", "index": 0,
+                "content_block": {"type": "text", "text": ""}}),
+            json!({"type": "content_block_delta", "index": 0,
+                "delta": {"type": "text_delta", "text": "hi"}}),
+            json!({"type": "content_block_stop", "index": 0}),
+            json!({"type": "message_delta", "delta": {"stop_reason": reason},
+                "usage": {"output_tokens": tokens}}),
+            json!({"type": "message_stop"}),
+        ];
+        events.iter().fold(self, Self::event)
+    }
+
+    fn gemini_of(self, wants: u64, tokens: u64) -> Self {
+        let reason = if wants > tokens { "MAX_TOKENS" } else { "STOP" };
+        let chunk = json!({"responseId": "r", "modelVersion": "m",
+            "candidates": [{"index": 0, "finishReason": reason,
+                "content": {"role": "model", "parts": [{"text": "hi"}]}}],
+            "usageMetadata": {"promptTokenCount": 20, "candidatesTokenCount": 1,
+                "thoughtsTokenCount": tokens - 1}});
+        self.data(&chunk)
+    }
+
+    fn chat_for(self, asked: &serde_json::Value, wants: u64, tokens: u64) -> Self {
+        let reason = if wants > tokens { "length" } else { "stop" };
         let usage = json!({"prompt_tokens": 20, "completion_tokens": tokens,
             "total_tokens": 20 + tokens,
             "completion_tokens_details": {"reasoning_tokens": tokens - 1}});
@@ -196,6 +248,17 @@ impl Answer {
     /// Says nothing more, and does not end either.
     pub fn hang(self) -> Self {
         self.step(Step::Hang)
+    }
+
+    /// A frame with this JSON.
+    pub fn data(self, value: &serde_json::Value) -> Self {
+        self.send(format!("data: {value}\n\n"))
+    }
+
+    /// The same, named by its type.
+    pub fn event(self, value: &serde_json::Value) -> Self {
+        let name = value["type"].as_str().unwrap();
+        self.send(format!("event: {name}\ndata: {value}\n\n"))
     }
 
     fn chunk(self, delta: &serde_json::Value, finish: Option<&str>) -> Self {

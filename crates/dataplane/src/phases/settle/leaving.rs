@@ -77,9 +77,21 @@ impl Running {
         tokens.saturating_mul(ask.answers.max(1))
     }
 
-    /// What the house may lose by a call that ended so, where `counted` is
-    /// what was counted of it: see [`crate::unknown`].
-    pub(super) fn at_stake(
+    /// Notes what the house may lose by a call that was left, where `counted`
+    /// is what was counted of it: see [`crate::unknown`].
+    pub(super) fn note_unknown(
+        &self,
+        verdict: &Verdict<'_>,
+        report: &Report,
+        counted: (&Usage, Nanos),
+        at_ms: u64,
+    ) {
+        let stake = self.at_stake(verdict, report, counted, at_ms);
+        let who = self.call.admitted.key.principal();
+        self.call.gateway.unknown.add(who.into(), stake, at_ms);
+    }
+
+    fn at_stake(
         &self,
         verdict: &Verdict<'_>,
         report: &Report,
