@@ -109,6 +109,15 @@ impl Exchange<'_> {
             }
             let text = read_bounded(response.body, self.reply_bytes_max).await?;
             let whole = self.request.whole(self.way, self.stamp, &text)?;
+            // As for a stream: without content and without a finish it is
+            // no answer, and another target may have one.
+            let report = &whole.report;
+            let is_silent = report.content_bytes == 0 && report.content_pieces == 0;
+            if is_silent && report.finish.is_none() {
+                return Err(Failure::unavailable(
+                    "The provider's answer has no content and does not say why",
+                ));
+            }
             return Ok(Opened::Whole(whole));
         }
         if is_stream {

@@ -27,6 +27,34 @@ async fn a_failure_goes_to_the_next_target_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_whole_answer_without_content_and_without_a_finish_is_none() {
+    let empty = |finish: &str| {
+        Answer::reply(&serde_json::json!({
+            "id": "up-empty",
+            "choices": [{"index": 0, "finish_reason": (!finish.is_empty()).then_some(finish),
+                "message": {"role": "assistant", "content": ""}}],
+            "usage": {"prompt_tokens": 10, "completion_tokens": 0, "total_tokens": 10},
+        }))
+    };
+    let played = play_whole()
+        .one(empty(""))
+        .two(Answer::whole())
+        .check("settled 10/2; customer pays two; possible one")
+        .await;
+    assert_eq!(played.got.status, 200);
+    let alone = play_whole().one(empty("")).play().await;
+    assert_eq!(alone.got.status, 502);
+    // A filter may have emptied it, and says so.
+    let filtered = play_whole()
+        .one(empty("content_filter"))
+        .two(Answer::whole())
+        .play()
+        .await;
+    assert_eq!(filtered.got.status, 200);
+    assert_eq!(filtered.harness.script.called(), ["one"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_mistake_of_the_callers_is_not_tried_elsewhere() {
     for status in [400, 422] {
         let played = play()
