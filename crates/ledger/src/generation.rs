@@ -11,7 +11,7 @@ use std::sync::Arc;
 use bourse_vocab::{AccountId, FailureKind, GenerationId, KeyId, Nanos};
 
 use crate::chain::{Digest, Link, row_link};
-use crate::record::{self, DecodeError, RecomputeError, Record, VoidReason};
+use crate::record::{self, Cost, DecodeError, Facts, Payer, RecomputeError, Record, VoidReason};
 
 /// One call that has ended, as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,6 +139,13 @@ pub fn check_row(row: &GenerationRow) -> Result<Option<&'static str>, DecodeErro
                     "model, provider or endpoint are not its record's",
                 ))
                 .or(wrong(priced, "its price lines do not make its charge"))
+                .or(wrong(row.voided.is_none(), "it was settled and is voided"))
+                .or(check_costs(
+                    row,
+                    &end.costs,
+                    end.charge.saturating_sub(settle.paid),
+                ))
+                .or(check_failure(row, end.facts.failure))
         }
         Record::Void(void) => {
             let end = &void.voiding;
@@ -156,9 +163,57 @@ pub fn check_row(row: &GenerationRow) -> Result<Option<&'static str>, DecodeErro
                     row.charge.0 == 0 && row.paid.0 == 0,
                     "it was voided and has a charge",
                 ))
+                .or(wrong(
+                    row.link.is_none() || row.voided == Some(end.reason),
+                    "the reason is not its record's",
+                ))
+                .or(check_void_facts(row, &end.facts))
+                .or(check_costs(row, &end.costs, Nanos::ZERO))
+                .or(check_failure(row, end.facts.failure))
         }
         _ => Some("its record is not the end of a call"),
     })
+}
+
+/// What providers charge and what of it the house bears, where the row is of
+/// a version that derived both from the record.
+fn check_costs(
+    row: &GenerationRow,
+    costs: &[Cost<'_>],
+    uncollected: Nanos,
+) -> Option<&'static str> {
+    let sum = |costs: &mut dyn Iterator<Item = Nanos>, first: Nanos| {
+        costs.fold(first, Nanos::saturating_add)
+    };
+    let upstream = sum(&mut costs.iter().map(|cost| cost.amount), Nanos::ZERO);
+    let of_house = costs.iter().filter(|cost| cost.payer == Payer::House);
+    let loss = sum(&mut of_house.map(|cost| cost.amount), uncollected);
+    let is_right = row.link.is_none() || (upstream, loss) == (row.upstream, row.house_loss);
+    (!is_right).then_some("what providers charge or the house pays is not its record's")
+}
+
+fn check_failure(row: &GenerationRow, failure: Option<FailureKind>) -> Option<&'static str> {
+    let is_right = row.link.is_none() || row.failure == failure;
+    (!is_right).then_some("what went wrong is not its record's")
+}
+
+/// The first version kept no facts of what was voided.
+fn check_void_facts(row: &GenerationRow, facts: &Facts<'_>) -> Option<&'static str> {
+    let usage = facts.counts.usage();
+    let counted = (
+        usage.prompt,
+        usage.completion,
+        usage.reasoning,
+        usage.cache_read,
+    );
+    let is_name = |told: &str, kept: &str| told.is_empty() || told == kept;
+    if counted != (row.prompt, row.completion, row.reasoning, row.cached) {
+        return Some("the tokens are not its record's");
+    }
+    let is_right = is_name(facts.model, &row.model)
+        && is_name(facts.provider, &row.provider)
+        && is_name(facts.endpoint, &row.endpoint);
+    (!is_right).then_some("model, provider or endpoint are not its record's")
 }
 
 #[cfg(test)]

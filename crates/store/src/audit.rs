@@ -106,6 +106,13 @@ pub struct RowReport {
     pub sum: RowSum,
     /// The sum that there should be.
     pub expected: RowSum,
+    /// Sums beside the rows that are not what all records make them; at most
+    /// a hundred of them.
+    pub sums: Vec<Difference>,
+    /// How many there are in all.
+    pub sums_count: u64,
+    /// What the database says is broken in its files.
+    pub damage: Vec<String>,
 }
 
 impl RowReport {
@@ -174,7 +181,12 @@ impl AuditReport {
     /// Whether the books balance, and no row was changed, removed or put in.
     #[must_use]
     pub fn is_balanced(&self) -> bool {
-        self.differences.is_empty() && self.rows.wrong_count == 0 && !self.are_rows_missing()
+        let rows = &self.rows;
+        self.differences.is_empty()
+            && rows.wrong_count == 0
+            && rows.sums_count == 0
+            && rows.damage.is_empty()
+            && !self.are_rows_missing()
     }
 
     /// Whether rows of finished calls were removed, put in or changed.
@@ -186,7 +198,8 @@ impl AuditReport {
     /// Everything that is wrong, a sentence each.
     #[must_use]
     pub fn findings(&self) -> Vec<String> {
-        let sums = self.differences.iter().map(ToString::to_string);
+        let sums = self.differences.iter().chain(&self.rows.sums);
+        let sums = sums.map(ToString::to_string);
         let wrong = self.rows.wrong.iter();
         let rows = wrong.map(|(id, what)| format!("row of call {id}: {what}"));
         let mut findings: Vec<_> = sums.chain(rows).collect();
@@ -197,6 +210,17 @@ impl AuditReport {
         if more > 0 {
             findings.push(format!("{more} more rows are not what their records say"));
         }
+        let more = self
+            .rows
+            .sums_count
+            .saturating_sub(self.rows.sums.len() as u64);
+        if more > 0 {
+            findings.push(format!(
+                "{more} more sums are not what the records make them"
+            ));
+        }
+        let damage = self.rows.damage.iter();
+        findings.extend(damage.map(|what| format!("the database's files are damaged: {what}")));
         if self.are_rows_missing() {
             findings.push(
                 "rows of finished calls were changed, removed or put in: the sum of their hashes is not the stored one"

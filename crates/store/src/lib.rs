@@ -18,6 +18,7 @@ pub mod key;
 pub mod memory;
 pub mod open;
 pub mod postgres;
+pub mod recount;
 pub mod sql;
 pub mod sqlite;
 #[cfg(test)]

@@ -14,6 +14,7 @@ pub(crate) mod hold;
 pub(crate) mod key;
 #[cfg(test)]
 mod portable;
+mod recount;
 pub mod schema;
 pub(crate) mod text;
 mod upkeep;
@@ -63,6 +64,11 @@ pub trait Backend: Send + Sync + std::fmt::Debug + 'static {
     fn session(&self, purpose: Purpose) -> Reply<'_, Box<dyn Session>>;
     /// Its spelling of a migration that is written in SQLite's.
     fn spell(&self, migration: &str) -> String;
+    /// What the database says of its own soundness: what is broken, a
+    /// sentence each. Nothing where its server looks after that.
+    fn damage(&self) -> Reply<'_, Vec<String>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
     /// Whether `name` is a table.
     fn has_table<'a>(&'a self, session: &'a mut dyn Session, name: &'a str) -> Reply<'a, bool>;
     /// See [`crate::Upkeep::serve`]. Nothing to do where a lock on the data

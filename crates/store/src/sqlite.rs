@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use sqlx::Connection as _;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
@@ -45,12 +46,18 @@ const CACHE_KIB: &str = "-8192";
 
 const BEGIN: &str = "BEGIN IMMEDIATE";
 const VERSION: &str = "SELECT sqlite_version()";
+/// At most so many of the things that it finds.
+const DAMAGE: &str = "PRAGMA integrity_check(100)";
+/// Rows that name others that are not there.
+const ORPHANS: &str = "PRAGMA foreign_key_check";
 const HAS_TABLE: &str = "SELECT name FROM sqlite_master WHERE type = 'table' AND name = $1";
 /// What only SQLite understands, for the test that reads all statements.
 #[cfg(test)]
 pub(crate) const OWN_TEXTS: &[(&str, &str)] = &[
     ("BEGIN", BEGIN),
     ("VERSION", VERSION),
+    ("DAMAGE", DAMAGE),
+    ("ORPHANS", ORPHANS),
     ("HAS_TABLE", HAS_TABLE),
 ];
 
@@ -105,18 +112,12 @@ impl SqlStore<Sqlite> {
             .pragma("cache_size", CACHE_KIB)
             .pragma("mmap_size", "0")
             .pragma("journal_size_limit", WAL_BYTES);
-        let writer = SqlitePoolOptions::new()
-            .max_connections(1)
+        let writer = connections(1)
             .connect_with(options.clone())
             .await
             .map_err(|error| explain(error, &file))?;
         let options = options.read_only(true).create_if_missing(false);
-        let reading = |connections| {
-            SqlitePoolOptions::new()
-                .max_connections(connections)
-                .min_connections(0)
-                .connect_with(options.clone())
-        };
+        let reading = |count| connections(count).connect_with(options.clone());
         let readers = reading(READERS).await;
         let lookups = reading(LOOKUPS).await;
         let backend = Sqlite {
@@ -192,6 +193,26 @@ impl Backend for Sqlite {
         migration.to_owned()
     }
 
+    fn damage(&self) -> Reply<'_, Vec<String>> {
+        Box::pin(async move {
+            let mut session = self.session(Purpose::Read).await?;
+            let mut found = Vec::new();
+            for mut row in session.rows(DAMAGE, &[]).await? {
+                let line = row.string()?;
+                if line != "ok" {
+                    found.push(line);
+                }
+            }
+            for mut row in session.rows(ORPHANS, &[]).await? {
+                found.push(format!(
+                    "a row of {} names one that is not there",
+                    row.string()?
+                ));
+            }
+            Ok(found)
+        })
+    }
+
     fn has_table<'a>(&'a self, session: &'a mut dyn Session, name: &'a str) -> Reply<'a, bool> {
         Box::pin(async move {
             let name = [Value::from(name)];
@@ -206,6 +227,18 @@ impl Backend for Sqlite {
             self.writer.close().await;
         })
     }
+}
+
+/// A pool of `count` connections. SQLite takes a transaction back by itself
+/// when its disk fails or is full, and its driver then believes for ever that
+/// one is under way: such a connection gives way to a new one.
+fn connections(count: u32) -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .max_connections(count)
+        .before_acquire(|connection, _| {
+            let is_sound = !connection.is_in_transaction();
+            Box::pin(async move { Ok(is_sound) })
+        })
 }
 
 fn version(text: &str) -> Vec<u32> {

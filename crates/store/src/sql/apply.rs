@@ -187,8 +187,9 @@ impl<B: Backend> Journals for SqlStore<B> {
             // At one moment, so that rows and sum belong together.
             let mut session = self.survey().await?;
             let expected = history(&mut *session, self.node).await?.rows;
-            let report = generation::check_rows(&mut *session, expected).await?;
+            let mut report = generation::check_rows(&mut *session, expected).await?;
             session.rollback().await?;
+            report.damage = self.backend.damage().await?;
             Ok(report)
         })
     }

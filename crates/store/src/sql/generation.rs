@@ -10,6 +10,7 @@ use super::value::{Row, Value, damaged};
 use super::{Backend, Session, SqlStore, Writer};
 use crate::audit::RowReport;
 use crate::generation::{Generations, SettledPage};
+use crate::recount::Recount;
 use crate::{Reply, StoreError};
 
 /// A statement that returns finished calls, with its own end.
@@ -80,7 +81,7 @@ fn reason(number: u64) -> Result<VoidReason, StoreError> {
 /// Rows held to their records at once.
 const CHECKED_AT_ONCE: u64 = 2_000;
 
-/// Holds every row to its record.
+/// Holds every row to its record, and the sums beside them to all records.
 pub(super) async fn check_rows(
     session: &mut dyn Session,
     expected: RowSum,
@@ -89,6 +90,7 @@ pub(super) async fn check_rows(
         expected,
         ..RowReport::default()
     };
+    let mut recount = Recount::default();
     let mut last: Option<GenerationId> = None;
     loop {
         // No id is empty, so nothing is before the first.
@@ -97,11 +99,14 @@ pub(super) async fn check_rows(
             .rows(AFTER, &[after, CHECKED_AT_ONCE.into()])
             .await?;
         if rows.is_empty() {
+            super::recount::subtract(session, &mut recount).await?;
+            (report.sums, report.sums_count) = recount.differences();
             return Ok(report);
         }
         for row in rows {
             let row = generation_row(row)?;
             report.see(&row);
+            recount.see(&row);
             last = Some(row.id);
         }
     }

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::schema::{BOOKKEEPING, MIGRATIONS};
-use super::{account, activity, apply, audit, generation, hold, key, schema};
+use super::{account, activity, apply, audit, generation, hold, key, recount, schema};
 
 /// Words that a statement may have: the same in both products, and neither
 /// sequences, triggers, JSON, clocks, `COPY`, `UNNEST`, advisory locks, `SKIP
@@ -119,6 +119,16 @@ const OWN: &[(&str, &str, &str)] = &[
         "old versions corrupt files",
     ),
     (
+        "sqlite DAMAGE",
+        "PRAGMA integrity_check",
+        "PostgreSQL has checksums, and extensions for this",
+    ),
+    (
+        "sqlite ORPHANS",
+        "PRAGMA foreign_key_check",
+        "other programs may edit the file without its rules",
+    ),
+    (
         "sqlite HAS_TABLE",
         "sqlite_master",
         "the catalog of tables is each product's own",
@@ -192,6 +202,7 @@ fn shared() -> Vec<(String, String)> {
         ("generation", generation::TEXTS),
         ("hold", hold::TEXTS),
         ("key", key::TEXTS),
+        ("recount", recount::TEXTS),
         ("schema", schema::TEXTS),
     ] {
         all.extend(

@@ -3,6 +3,7 @@ use bourse_vocab::Nanos;
 
 use super::*;
 
+mod edits;
 mod first_release;
 
 use crate::NewKey;
@@ -270,6 +271,35 @@ async fn a_disk_that_is_full_is_told_and_leaves_nothing() {
     let more = sqlx::query("PRAGMA max_page_count = 1000000");
     more.execute(&store.backend.writer).await.unwrap();
     apply(&store, 2, &batch).await.unwrap();
+    assert_balanced(&store).await;
+}
+
+/// As SQLite does when its disk fails or is full: neither commit nor
+/// rollback finds a transaction then.
+#[tokio::test]
+async fn a_connection_whose_transaction_sqlite_took_back_gives_way_to_a_new_one() {
+    let (store, _dir) = fresh().await;
+    set_up(&store, 100).await;
+    for is_committed in [true, false] {
+        let mut session = store.backend.session(Purpose::Write).await.unwrap();
+        session.script("ROLLBACK").await.unwrap();
+        let ended = if is_committed {
+            session.commit().await
+        } else {
+            session.rollback().await
+        };
+        ended.unwrap_err();
+        store.grant(top_up(ACCOUNT, 10)).await.unwrap();
+        for purpose in [Purpose::Snapshot, Purpose::Lookup] {
+            // As often as there are connections.
+            for _ in 0..=READERS {
+                let mut session = store.backend.session(purpose).await.unwrap();
+                session.script("ROLLBACK").await.unwrap();
+                session.rollback().await.unwrap_err();
+            }
+            store.backend.session(purpose).await.unwrap();
+        }
+    }
     assert_balanced(&store).await;
 }
 
