@@ -89,6 +89,9 @@ pub trait Backend: Send + Sync + 'static {
     /// answers. Calls go on without it, so this does not make a server
     /// unready: all servers of a database would be out at once.
     fn database_away_s(&self) -> Option<u64>;
+    /// For how many seconds the database has not taken over what calls cost;
+    /// `None` while it does. Calls go on: the journal keeps it.
+    fn database_behind_s(&self) -> Option<u64>;
     /// Whether providers are simulated.
     fn is_simulated(&self) -> bool;
 }

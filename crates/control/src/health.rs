@@ -71,6 +71,8 @@ struct Readiness {
     database: Database,
     /// Seconds since the database last answered
     database_away_s: u64,
+    /// Seconds since the database last took over what calls cost, if it does not
+    database_behind_s: u64,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -85,7 +87,10 @@ enum Status {
 #[schemars(inline)]
 enum Database {
     Ok,
+    /// Does not answer
     Away,
+    /// Answers, and does not take over what calls cost
+    Behind,
 }
 
 async fn ready(state: Shared, _: Public) -> Result<Json<Readiness>> {
@@ -96,15 +101,17 @@ async fn ready(state: Shared, _: Public) -> Result<Json<Readiness>> {
         ))
     })?;
     let away = state.backend.database_away_s();
+    let behind = state.backend.database_behind_s();
     Ok(Json(Readiness {
         status: Status::Ready,
         simulated: state.backend.is_simulated(),
-        database: if away.is_some() {
-            Database::Away
-        } else {
-            Database::Ok
+        database: match (away, behind) {
+            (Some(_), _) => Database::Away,
+            (None, Some(_)) => Database::Behind,
+            (None, None) => Database::Ok,
         },
         database_away_s: away.unwrap_or(0),
+        database_behind_s: behind.unwrap_or(0),
     }))
 }
 

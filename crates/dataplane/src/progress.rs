@@ -123,7 +123,8 @@ impl Progress {
                 continue;
             }
             if let Err(error) = self.till.checkpoints(&changed) {
-                tracing::warn!(%error, "checkpoints could not be written");
+                // Why not is told once, by whoever watches the disk.
+                tracing::debug!(%error, "checkpoints could not be written");
             }
         }
         !places.is_empty()

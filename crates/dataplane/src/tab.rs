@@ -130,7 +130,8 @@ impl Tab {
             completion,
         };
         if let Err(error) = self.till.checkpoint(&checkpoint) {
-            tracing::warn!(id = %self.id, %error, "a checkpoint could not be written");
+            // Why not is told once, by whoever watches the disk.
+            tracing::debug!(id = %self.id, %error, "a checkpoint could not be written");
         }
     }
 

@@ -2,7 +2,8 @@
 //!
 //! Every command has help that teaches, prints JSON with `--json` where it
 //! prints data, and exits with 0 (done), 1 (it did not work) or 2 (the
-//! command line is wrong). They all work beside a running server.
+//! command line is wrong). They all work beside a running server, but for
+//! `ledger repair`, which wants it stopped.
 
 mod catalog;
 mod check;

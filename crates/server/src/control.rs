@@ -15,6 +15,7 @@ use bourse_ledger::{Balance, KeyBalance};
 use bourse_policy::Principal;
 use bourse_policy::key::RANDOM_BYTES;
 use bourse_routing::health;
+use bourse_spool::Trouble;
 use bourse_store::Store;
 use bourse_vocab::{AccountId, Failure, KeyId};
 
@@ -126,15 +127,21 @@ impl Backend for Live {
 
     fn ready(&self) -> Result<(), String> {
         // Everything was recovered before the first listener opened.
-        self.gateway
-            .till
-            .spool()
-            .check_room()
-            .map_err(|error| error.to_string())
+        let spool = self.gateway.till.spool();
+        match &*spool.trouble().borrow() {
+            Trouble::None => {}
+            trouble => return Err(trouble.to_string()),
+        }
+        spool.check_room().map_err(|error| error.to_string())
     }
 
     fn database_away_s(&self) -> Option<u64> {
         self.watcher.database_away_s()
+    }
+
+    fn database_behind_s(&self) -> Option<u64> {
+        let behind = self.gateway.till.database_behind();
+        behind.map(|behind| behind.as_secs())
     }
 
     fn is_simulated(&self) -> bool {

@@ -5,6 +5,7 @@
 //! replayed, and no line here can be moved to before what it needs.
 
 mod boot;
+mod disk;
 mod running;
 mod signals;
 mod workers;
@@ -68,15 +69,22 @@ async fn run(
         ms = began.elapsed().as_millis(),
         "serving"
     );
-    tokio::select! {
-        () = stop_signals.recv() => tracing::info!("stopping: finishing running calls"),
+    // A supervisor restarts what ended with an error; another server's place
+    // is not to be taken back.
+    let ended = tokio::select! {
+        () = stop_signals.recv() => {
+            tracing::info!("stopping: finishing running calls");
+            Ok(())
+        }
         error = running.taken_over() => {
             tracing::error!(%error, "stopping: finishing running calls");
+            Ok(())
         }
         () = running.journal_failed() => {
             tracing::error!("the journal's disk has failed; stopping, because only a restart learns what is on it");
+            Err("the journal's disk has failed: start again, and see what the log says of it".into())
         }
-    }
-    running.stop(&mut stop_signals).await;
-    Ok(())
+    };
+    let stopped = running.stop(&mut stop_signals).await;
+    ended.and(stopped)
 }

@@ -12,8 +12,14 @@ pub(crate) trait Disk: Debug + Send + Sync {
     fn create(&self, path: &Path) -> Result<File>;
     /// Appends all of `bytes`.
     fn append(&self, file: &File, bytes: &[u8]) -> Result<()>;
-    /// Brings a file to the disk.
+    /// Brings a file to the disk, with all that is known of it.
     fn sync(&self, file: &File) -> Result<()>;
+    /// Brings what is in a file to the disk, and its length.
+    fn sync_data(&self, file: &File) -> Result<()>;
+    /// Takes away whatever a file has after its first `bytes` bytes.
+    fn cut(&self, file: &File, bytes: u64) -> Result<()>;
+    /// Removes a file.
+    fn remove(&self, path: &Path) -> Result<()>;
     /// Gives a file another name, in the place of whatever has it.
     fn rename(&self, from: &Path, to: &Path) -> Result<()>;
     /// Brings a directory's entries to the disk.
@@ -37,6 +43,18 @@ impl Disk for RealDisk {
 
     fn sync(&self, file: &File) -> Result<()> {
         file.sync_all()
+    }
+
+    fn sync_data(&self, file: &File) -> Result<()> {
+        file.sync_data()
+    }
+
+    fn cut(&self, file: &File, bytes: u64) -> Result<()> {
+        file.set_len(bytes)
+    }
+
+    fn remove(&self, path: &Path) -> Result<()> {
+        std::fs::remove_file(path)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {

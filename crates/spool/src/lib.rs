@@ -18,15 +18,20 @@ pub mod frame;
 pub mod lock;
 mod queue;
 pub mod reader;
+mod repair;
 pub mod segment;
 mod spool;
 mod sync;
+mod synced;
+mod trouble;
 mod writer;
 
 pub use consumers::DATABASE;
 pub use lock::DataDirLock;
 pub use reader::{Batch, Reader};
-pub use spool::{Opened, Options, Spool, inspect};
+pub use repair::{Repaired, repair};
+pub use spool::{Inspected, Opened, Options, Spool, inspect};
+pub use trouble::Trouble;
 pub use writer::Kind;
 
 /// A place between two records: bytes since the spool's beginning. Grows
@@ -83,7 +88,9 @@ pub enum SpoolError {
         source: std::io::Error,
     },
     /// Bytes that had been on the disk are no longer what they were.
-    #[error("spool: {path} is damaged at byte {offset}: {why}; restore it from a backup")]
+    #[error(
+        "spool: {path} is damaged at byte {offset}: {why}; restore it from a backup, or see `bourse ledger repair`"
+    )]
     Corrupt {
         /// Which file.
         path: std::path::PathBuf,
@@ -94,13 +101,23 @@ pub enum SpoolError {
     },
     /// The files do not reach as far as the database says it has read.
     #[error(
-        "spool: ends at {end}, but the database has applied it up to {applied}; one of them was restored from an older backup"
+        "spool: ends at {end}, but the database has applied it up to {applied}; one of them was restored from an older backup, or see `bourse ledger repair`"
     )]
     Behind {
         /// Where the files end.
         end: Position,
         /// How far the database has come.
         applied: Position,
+    },
+    /// The last records, which had been on the disk, are not there.
+    #[error(
+        "spool: ends at {end}, and was on the disk up to {synced}: the records between are gone, and what they cost; restore it from a backup, or see `bourse ledger repair`"
+    )]
+    Lost {
+        /// Where the files end.
+        end: Position,
+        /// How far they were known to be on the disk.
+        synced: Position,
     },
     /// The files begin after the place to read from.
     #[error(
@@ -146,8 +163,11 @@ pub enum SpoolError {
         /// How long.
         bytes: usize,
     },
-    /// An earlier write or sync failed; nothing more is accepted until the
-    /// server has been restarted.
+    /// Ends of calls wait in memory, because the disk does not take them.
+    #[error("spool: the disk does not take the ends of calls; nothing begins until it does")]
+    Owing,
+    /// A sync failed, or more waits in memory than may; nothing new is
+    /// accepted until the server has been restarted.
     #[error("spool: stopped after a disk error")]
     Stopped,
     /// Another server uses the directory.

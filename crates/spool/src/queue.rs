@@ -1,13 +1,14 @@
 //! What waits for the syncing thread, and who waits for it.
 
 use std::fs::File;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
 
 use crate::Position;
+use crate::trouble::Trouble;
 
 /// What appenders and the syncing thread share.
 #[derive(Debug)]
@@ -16,12 +17,12 @@ pub(crate) struct SyncQueue {
     wake: Condvar,
     /// How far the spool is on the disk.
     durable: AtomicU64,
-    /// A write or a sync failed.
-    stopped: AtomicBool,
+    /// [`Trouble::level`] of `trouble`, for whoever appends.
+    level: AtomicU8,
     news: watch::Sender<Durable>,
-    /// Apart from `news`, so that whoever waits for the end is not woken by
-    /// every sync until then.
-    end: watch::Sender<bool>,
+    /// Apart from `news`, so that whoever waits for it is not woken by every
+    /// sync until then.
+    trouble: watch::Sender<Trouble>,
 }
 
 /// What waiters are told.
@@ -74,12 +75,12 @@ impl SyncQueue {
             state: Mutex::new(state),
             wake: Condvar::new(),
             durable: AtomicU64::new(position.0),
-            stopped: AtomicBool::new(false),
+            level: AtomicU8::new(0),
             news: watch::Sender::new(Durable {
                 position,
                 stopped: false,
             }),
-            end: watch::Sender::new(false),
+            trouble: watch::Sender::new(Trouble::None),
         }
     }
 
@@ -88,15 +89,20 @@ impl SyncQueue {
     }
 
     pub fn is_stopped(&self) -> bool {
-        self.stopped.load(Ordering::Acquire)
+        self.level() >= Trouble::STOPPED
+    }
+
+    /// [`Trouble::level`] of what is wrong.
+    pub fn level(&self) -> u8 {
+        self.level.load(Ordering::Acquire)
     }
 
     pub fn subscribe(&self) -> watch::Receiver<Durable> {
         self.news.subscribe()
     }
 
-    pub fn subscribe_end(&self) -> watch::Receiver<bool> {
-        self.end.subscribe()
+    pub fn subscribe_trouble(&self) -> watch::Receiver<Trouble> {
+        self.trouble.subscribe()
     }
 
     /// Notes how far the kernel has the spool: nothing waits in memory any
@@ -135,15 +141,39 @@ impl SyncQueue {
         self.lock().files.push(file);
     }
 
-    /// Nothing more is accepted.
-    pub fn stop(&self) {
-        self.stopped.store(true, Ordering::Release);
+    /// Nothing new is accepted any more, for this reason.
+    pub fn stop(&self, why: &str) {
+        self.worsen(Trouble::Stopped(why.into()));
         let position = self.durable();
         self.news.send_replace(Durable {
             position,
             stopped: true,
         });
-        self.end.send_replace(true);
+    }
+
+    /// Something went wrong. Told to whoever waits for it unless it is as bad
+    /// already, so that an outage is told once.
+    pub fn worsen(&self, trouble: Trouble) {
+        self.trouble.send_if_modified(|known| {
+            let is_worse = trouble.level() > known.level();
+            if is_worse {
+                self.level.store(trouble.level(), Ordering::Release);
+                *known = trouble;
+            }
+            is_worse
+        });
+    }
+
+    /// The disk takes records again. A spool that was stopped stays so.
+    pub fn heal(&self) {
+        self.trouble.send_if_modified(|known| {
+            let is_over = (1..Trouble::STOPPED).contains(&known.level());
+            if is_over {
+                self.level.store(0, Ordering::Release);
+                *known = Trouble::None;
+            }
+            is_over
+        });
     }
 
     /// No more work will come.

@@ -75,7 +75,7 @@ impl Segment {
             });
         if let Err(error) = ready {
             // If it stays, the next attempt writes over it.
-            let _ = std::fs::remove_file(&draft);
+            let _ = disk.remove(&draft);
             return Err(error);
         }
         if let Some(dir) = self.path.parent()
@@ -83,7 +83,7 @@ impl Segment {
         {
             // The name may not be on the disk. Nothing is in the file yet, so
             // it can be begun again.
-            let _ = std::fs::remove_file(&self.path);
+            let _ = disk.remove(&self.path);
             return Err(SpoolError::io("sync", dir)(error));
         }
         Ok(file)
@@ -164,12 +164,18 @@ impl Segment {
         }
     }
 
-    /// Checks every frame. Returns where the good ones end (as a position)
-    /// and what follows them.
+    /// Checks every frame from `from` on, which lies between two. Returns
+    /// where the good ones end (as a position) and what follows them.
     ///
     /// # Errors
-    /// Damage, or a segment that belongs to somebody else than `owner`.
-    pub(crate) fn check(&self, bytes: &[u8], owner: Option<Owner>) -> Result<Checked, SpoolError> {
+    /// Damage, a segment that belongs to somebody else than `owner`, or one
+    /// that ends before `from`.
+    pub(crate) fn check(
+        &self,
+        bytes: &[u8],
+        owner: Option<Owner>,
+        from: Position,
+    ) -> Result<Checked, SpoolError> {
         let Some(header) = self.read_header(bytes)? else {
             return Ok(Checked {
                 end: self.start,
@@ -188,9 +194,18 @@ impl Segment {
                 expected,
             });
         }
+        let skipped = usize::try_from(from.0.saturating_sub(self.start.0));
+        let begin = header.bytes().saturating_add(skipped.unwrap_or(usize::MAX));
+        if begin > bytes.len() {
+            let grown = bytes.len().saturating_sub(header.bytes()) as u64;
+            return Err(SpoolError::Behind {
+                end: Position(self.start.0.saturating_add(grown)),
+                applied: from,
+            });
+        }
         let mut checked = Checked {
-            end: self.start,
-            kept: header.bytes(),
+            end: from,
+            kept: begin,
             torn: 0,
             bad: None,
             is_owned: header != Header::Unowned,
@@ -242,15 +257,31 @@ pub(crate) struct Checked {
     pub is_owned: bool,
 }
 
+impl Checked {
+    /// What is wrong, in words.
+    pub const fn words(&self) -> &'static str {
+        match self.bad {
+            Some(bad) => bad.words(),
+            None => "it does not reach the next segment",
+        }
+    }
+}
+
+/// How many bytes the header has with which a file begins, whether or not it
+/// is whole.
+pub(crate) fn header_len(bytes: &[u8]) -> usize {
+    if bytes.starts_with(MAGIC_1) {
+        FILE_HEADER_BYTES_1
+    } else {
+        FILE_HEADER_BYTES
+    }
+}
+
 /// How many bytes the header of an open segment has.
 pub(crate) fn header_bytes(file: &File) -> std::io::Result<usize> {
     let mut magic = [0; 8];
     file.read_exact_at(&mut magic, 0)?;
-    Ok(if magic == *MAGIC_1 {
-        FILE_HEADER_BYTES_1
-    } else {
-        FILE_HEADER_BYTES
-    })
+    Ok(header_len(&magic))
 }
 
 /// All segments of a directory, in order. Other files are left alone.

@@ -8,16 +8,20 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use crate::consumers::{Consumers, DATABASE};
 use crate::disk::{Disk, RealDisk};
 use crate::queue::SyncQueue;
 use crate::reader::Reader;
 use crate::segment::{self, Segment};
+use crate::synced::Synced;
+use crate::trouble::Trouble;
 use crate::writer::{Kind, Writer};
 use crate::{Owner, Position, SpoolError, sync};
-use recover::{recover, remove_leftover};
+use recover::{check, place, recover, remove_leftover};
 
-pub use recover::inspect;
+pub use recover::{Inspected, inspect};
 
 /// How a spool is kept.
 #[derive(Debug, Clone)]
@@ -57,6 +61,26 @@ pub struct Opened {
     pub spool: Spool,
     /// Bytes of a torn write that were cut off the end.
     pub torn_bytes: usize,
+    /// Damage that costs nothing, because the database has those records.
+    pub harmless: Vec<String>,
+    /// There was no segment, although records were applied. What was not
+    /// applied, if anything was, is lost.
+    pub is_missing: bool,
+}
+
+impl Opened {
+    /// Starts the thread that brings what is appended to the disk.
+    fn syncing(mut self) -> Result<Self, SpoolError> {
+        let spool = &mut self.spool;
+        let (writer, queue) = (Arc::clone(&spool.writer), Arc::clone(&spool.queue));
+        let interval = spool.options.sync_interval;
+        let thread = std::thread::Builder::new()
+            .name("spool-sync".to_owned())
+            .spawn(move || sync::run(&writer, &queue, interval))
+            .map_err(SpoolError::io("start a thread for", &spool.dir))?;
+        spool.thread = Some(thread);
+        Ok(self)
+    }
 }
 
 /// The local journal.
@@ -87,9 +111,11 @@ impl Spool {
         others: &[(&str, Position)],
         options: Options,
     ) -> Result<Opened, SpoolError> {
-        Self::open_on(Arc::new(RealDisk), dir, owner, (applied, others), options)
+        let disk = Arc::new(RealDisk);
+        Self::open_on(disk, dir, owner, (applied, others), options)?.syncing()
     }
 
+    /// The same, and nothing syncs yet.
     fn open_on(
         disk: Arc<dyn Disk>,
         dir: &Path,
@@ -111,26 +137,22 @@ impl Spool {
             std::fs::remove_file(&first.path).map_err(SpoolError::io("delete", &first.path))?;
             segments.remove(0);
         }
-        if let Some(first) = segments.first().filter(|first| first.start > applied) {
-            return Err(SpoolError::Missing {
-                start: first.start,
-                applied,
-            });
-        }
-        let (segment, file, position, torn_bytes) = match recover(&segments, &*disk, owner)? {
-            Some(found) => found,
-            None => {
-                let segment = Segment::at(dir, applied);
-                let file = segment.create(&*disk, owner)?;
-                (segment, file, applied, 0)
-            }
-        };
-        if position < applied {
-            return Err(SpoolError::Behind {
-                end: position,
-                applied,
-            });
-        }
+        let found = check(&segments, Some(owner), applied)?;
+        // Before anything is changed.
+        let first = segments.first().map_or(applied, |first| first.start);
+        let end = found.last.map_or(applied, |end| end.end);
+        let (synced, known) = Synced::open(dir)?;
+        place(first, end, applied, known)?;
+        let is_missing = segments.is_empty() && applied > Position(0);
+        let (segment, file, position, torn_bytes) =
+            match recover(&segments, &*disk, owner, found.last)? {
+                Some(found) => found,
+                None => {
+                    let segment = Segment::at(dir, applied);
+                    let file = segment.create(&*disk, owner)?;
+                    (segment, file, applied, 0)
+                }
+            };
         let file = Arc::new(file);
         let queue = Arc::new(SyncQueue::new(position, Arc::clone(&file)));
         let writer = Arc::new(Writer::new(
@@ -138,13 +160,8 @@ impl Spool {
             Arc::clone(&queue),
             (dir.to_owned(), options.segment_bytes, owner),
             (segment, file, position),
+            synced,
         ));
-        let (for_writer, for_queue) = (Arc::clone(&writer), Arc::clone(&queue));
-        let interval = options.sync_interval;
-        let thread = std::thread::Builder::new()
-            .name("spool-sync".to_owned())
-            .spawn(move || sync::run(&for_writer, &for_queue, interval))
-            .map_err(SpoolError::io("start a thread for", dir))?;
         let spool = Self {
             dir: dir.to_owned(),
             options,
@@ -152,9 +169,14 @@ impl Spool {
             queue,
             consumers,
             applied: AtomicU64::new(applied.0),
-            thread: Some(thread),
+            thread: None,
         };
-        Ok(Opened { spool, torn_bytes })
+        Ok(Opened {
+            spool,
+            torn_bytes,
+            harmless: found.harmless,
+            is_missing,
+        })
     }
 
     /// Appends a record: when this returns, the kernel has it, unless it is a
@@ -191,13 +213,29 @@ impl Spool {
         self.writer.flush()
     }
 
+    /// Brings everything to the disk, waiting for it.
+    ///
+    /// # Errors
+    /// [`SpoolError::Stopped`]: it may not be there.
+    pub(crate) fn sync_now(&self) -> Result<(), SpoolError> {
+        let is_done = sync::bring(&self.writer, &self.queue) && !self.queue.is_stopped();
+        if is_done {
+            Ok(())
+        } else {
+            Err(SpoolError::Stopped)
+        }
+    }
+
     /// Whether there is room to begin something.
     ///
     /// # Errors
-    /// [`SpoolError::Full`], or [`SpoolError::Stopped`].
+    /// [`SpoolError::Full`], [`SpoolError::Owing`] or
+    /// [`SpoolError::Stopped`].
     pub fn check_room(&self) -> Result<(), SpoolError> {
-        if self.queue.is_stopped() {
-            return Err(SpoolError::Stopped);
+        match self.queue.level() {
+            Trouble::STOPPED => return Err(SpoolError::Stopped),
+            Trouble::OWED => return Err(SpoolError::Owing),
+            _ => {}
         }
         let bytes = self.unapplied_bytes();
         if bytes > self.options.unapplied_bytes_max {
@@ -227,12 +265,21 @@ impl Spool {
         }
     }
 
-    /// Waits until a disk error has stopped the spool. The server should
-    /// then end: only a restart learns what is on the disk.
+    /// What is wrong with the disk, now and from now on. Each change is told
+    /// once, however often the disk refuses. After [`Trouble::Stopped`] the
+    /// server should end: only a restart learns what is on the disk.
+    #[must_use]
+    pub fn trouble(&self) -> watch::Receiver<Trouble> {
+        self.queue.subscribe_trouble()
+    }
+
+    /// Waits until a disk error has stopped the spool.
     pub async fn stopped(&self) {
-        let mut end = self.queue.subscribe_end();
+        let mut trouble = self.queue.subscribe_trouble();
         // The sender lives as long as `self`, so waiting cannot fail.
-        let _ = end.wait_for(|ended| *ended).await;
+        let _ = trouble
+            .wait_for(|trouble| matches!(trouble, Trouble::Stopped(_)))
+            .await;
     }
 
     /// How far the kernel has the spool; behind it only notes wait, and what

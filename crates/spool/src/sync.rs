@@ -38,20 +38,30 @@ pub(crate) fn run(writer: &Arc<Writer>, queue: &SyncQueue, interval: Duration) {
         }
         quiet = 0;
         waited = Duration::ZERO;
-        // What waits in memory first: only what the kernel has can be synced.
-        writer.flush();
-        let (goal, files) = queue.take();
-        if goal != queue.durable() {
-            // After a failed sync the kernel may have dropped the pages and
-            // would report success the next time: never retry.
-            if files.iter().any(|file| file.sync_data().is_err()) {
-                queue.stop();
-                return;
-            }
-            queue.synced(goal);
-        }
-        if work == Work::Last {
+        if !bring(writer, queue) || work == Work::Last {
             return;
         }
     }
+}
+
+/// Writes what waits in memory, because only what the kernel has can be
+/// synced, and brings everything to the disk. Returns whether the spool goes
+/// on.
+pub(crate) fn bring(writer: &Writer, queue: &SyncQueue) -> bool {
+    writer.flush();
+    let (goal, files) = queue.take();
+    if goal == queue.durable() {
+        return true;
+    }
+    for file in files {
+        // After a failed sync the kernel may have dropped the pages and
+        // would report success the next time: never retry.
+        if let Err(error) = writer.sync(&file) {
+            queue.stop(&format!("a sync failed: {error}"));
+            return false;
+        }
+    }
+    queue.synced(goal);
+    writer.note_synced(goal);
+    true
 }

@@ -16,15 +16,21 @@ use crate::disk::Disk;
 use crate::frame::{self, RECORD_BYTES_MAX};
 use crate::queue::SyncQueue;
 use crate::segment::{FILE_HEADER_BYTES, Segment};
+use crate::synced::Synced;
+use crate::trouble::Trouble;
 use crate::{Owner, Position, SpoolError};
 
 /// Notes wait for company up to so many bytes: more would make the record
 /// that takes them along wait for a long write.
 const NOTES_BYTES_MAX: usize = 64 << 10;
 /// Ends of calls that are kept in memory while the disk refuses to take them:
-/// some ten thousand. Beyond, the spool stops, because what it cannot keep
+/// some forty thousand. Nothing begins meanwhile, so these are the calls that
+/// ran when it began to. Beyond, the spool stops, because what it cannot keep
 /// somebody would not be charged for.
-const OWED_BYTES_MAX: usize = 4 << 20;
+const OWED_BYTES_MAX: usize = 16 << 20;
+/// What a disk must take that refused, where nothing waits for it: zeros,
+/// which are no record.
+const PROBE: [u8; 512] = [0; 512];
 /// A buffer that has grown beyond its ordinary use is given back.
 const BUFFER_BYTES_KEPT: usize = 2 * NOTES_BYTES_MAX;
 
@@ -55,6 +61,7 @@ pub(crate) struct Writer {
     queue: Arc<SyncQueue>,
     written: AtomicU64,
     tail: Mutex<Tail>,
+    synced: Synced,
 }
 
 /// What is appended to.
@@ -68,6 +75,10 @@ struct Tail {
     buffer: Vec<u8>,
     /// One of them is the end of something, see [`Kind::End`].
     owes: bool,
+    /// The last write was refused.
+    is_refused: bool,
+    /// Part of a refused write may be in the file.
+    is_ragged: bool,
 }
 
 impl Writer {
@@ -77,6 +88,7 @@ impl Writer {
         queue: Arc<SyncQueue>,
         (dir, segment_bytes, owner): (PathBuf, u64, Owner),
         (segment, file, position): (Segment, Arc<File>, Position),
+        synced: Synced,
     ) -> Self {
         Self {
             dir,
@@ -91,7 +103,10 @@ impl Writer {
                 position,
                 buffer: Vec::with_capacity(4096),
                 owes: false,
+                is_refused: false,
+                is_ragged: false,
             }),
+            synced,
         }
     }
 
@@ -110,7 +125,9 @@ impl Writer {
         kind: Kind,
         write: impl FnOnce(&mut Vec<u8>),
     ) -> Result<Position, SpoolError> {
-        if self.queue.is_stopped() {
+        // What has ended is still written where the disk takes it: a restart
+        // may find it.
+        if self.queue.is_stopped() && kind != Kind::End {
             return Err(SpoolError::Stopped);
         }
         let mark = self.queue.durable().0;
@@ -124,6 +141,11 @@ impl Writer {
             }
             return Ok(tail.end());
         }
+        // Many ends are tried together, by the thread: each by itself would
+        // write all before it again.
+        if tail.owes && kind == Kind::End && tail.buffer.len() > NOTES_BYTES_MAX {
+            return self.owe(&mut tail, before, kind, SpoolError::Owing);
+        }
         let matters = kind != Kind::Note || tail.owes;
         match self.write(&mut tail) {
             Ok(()) => {
@@ -136,15 +158,73 @@ impl Writer {
 
     /// Hands to the kernel what waits in memory. Returns how many bytes the
     /// disk did not take; they are tried again, here or with the next
-    /// record.
+    /// record. A disk that refused is asked whether it takes something now.
     pub fn flush(&self) -> usize {
         let mut tail = self.lock();
         let matters = tail.owes;
-        let is_due = !tail.buffer.is_empty() && !self.queue.is_stopped();
-        if is_due && self.write(&mut tail).is_ok() {
-            self.queue.wrote(tail.position, matters);
+        let done = if tail.buffer.is_empty() {
+            self.probe(&mut tail)
+        } else {
+            self.write(&mut tail)
+        };
+        match done {
+            Ok(()) => self.queue.wrote(tail.position, matters),
+            Err(error) => self.refused(&mut tail, &error),
         }
         tail.buffer.len()
+    }
+
+    /// Brings a file to the disk.
+    pub fn sync(&self, file: &File) -> std::io::Result<()> {
+        self.disk.sync_data(file)
+    }
+
+    /// Keeps how far the spool is on the disk, for the next start.
+    pub fn note_synced(&self, position: Position) {
+        self.synced.note(position);
+    }
+
+    /// Whether a disk that refused takes something now.
+    fn probe(&self, tail: &mut Tail) -> Result<(), SpoolError> {
+        if tail.is_refused {
+            self.mend(tail)?;
+            tail.is_ragged = true;
+            let done = self.disk.append(&tail.file, &PROBE);
+            done.map_err(SpoolError::io("write", &tail.segment.path))?;
+            self.mend(tail)?;
+            tail.is_refused = false;
+            self.queue.heal();
+        }
+        Ok(())
+    }
+
+    /// Takes what is left of a refused write out of the file.
+    fn mend(&self, tail: &mut Tail) -> Result<(), SpoolError> {
+        if tail.is_ragged {
+            let end = tail.position.0.saturating_sub(tail.segment.start.0);
+            let end = end.saturating_add(FILE_HEADER_BYTES as u64);
+            let done = self.disk.cut(&tail.file, end);
+            done.map_err(SpoolError::io("cut", &tail.segment.path))?;
+            tail.is_ragged = false;
+        }
+        Ok(())
+    }
+
+    /// Notes that the disk refused, for the thread to try again.
+    fn refused(&self, tail: &mut Tail, error: &SpoolError) {
+        tail.is_refused = true;
+        // Without the path: readiness is public.
+        let why = match error {
+            SpoolError::Io { what, source, .. } => format!("{what}: {source}"),
+            other => other.to_string(),
+        };
+        let why = why.into();
+        self.queue.worsen(if tail.owes {
+            Trouble::Owed(why)
+        } else {
+            Trouble::Refused(why)
+        });
+        self.queue.waits();
     }
 
     fn lock(&self) -> MutexGuard<'_, Tail> {
@@ -153,33 +233,32 @@ impl Writer {
 
     /// Hands the buffer to the kernel.
     fn write(&self, tail: &mut Tail) -> Result<(), SpoolError> {
+        self.mend(tail)?;
         let grown = tail.position.0.saturating_sub(tail.segment.start.0);
-        if grown >= self.segment_bytes {
+        if grown >= self.segment_bytes && !self.queue.is_stopped() {
             // What waits in the buffer goes into the new segment: it begins
             // where the kernel's part ends.
             self.rotate(tail)?;
         }
-        let Tail {
-            file,
-            segment,
-            position,
-            buffer,
-            owes,
-        } = tail;
-        if let Err(source) = self.disk.append(file, buffer) {
-            // Part of the frames may be in the file. Without it the file is
-            // whole again; if even that fails, nothing more is accepted.
-            let end = position.0.saturating_sub(segment.start.0);
-            let end = end.saturating_add(FILE_HEADER_BYTES as u64);
-            if file.set_len(end).is_err() {
-                self.queue.stop();
-            }
-            return Err(SpoolError::io("write", &segment.path)(source));
+        if let Err(source) = self.disk.append(&tail.file, &tail.buffer) {
+            // Without what may be in the file of them it is whole again. It
+            // is as it was to whoever reads, because nobody does beyond what
+            // is written, and to a restart, which cuts off a torn write.
+            tail.is_ragged = true;
+            let error = SpoolError::io("write", &tail.segment.path)(source);
+            // Tried again before the next write if it cannot be done now.
+            let _ = self.mend(tail);
+            return Err(error);
         }
-        *position = Position(position.0.saturating_add(buffer.len() as u64));
-        *owes = false;
+        let taken = tail.buffer.len() as u64;
+        tail.position = Position(tail.position.0.saturating_add(taken));
         tail.keep(0);
         self.written.store(tail.position.0, Ordering::Release);
+        if tail.is_refused {
+            tail.is_refused = false;
+            tail.owes = false;
+            self.queue.heal();
+        }
         Ok(())
     }
 
@@ -192,15 +271,20 @@ impl Writer {
         kind: Kind,
         error: SpoolError,
     ) -> Result<Position, SpoolError> {
-        if kind == Kind::End && !self.queue.is_stopped() {
-            if tail.buffer.len() <= OWED_BYTES_MAX {
-                tail.owes = true;
-                self.queue.waits();
-                return Ok(tail.end());
-            }
-            self.queue.stop();
+        let keeps = kind == Kind::End && tail.buffer.len() <= OWED_BYTES_MAX;
+        if keeps {
+            tail.owes = true;
+        } else {
+            tail.keep(before);
         }
-        tail.keep(before);
+        self.refused(tail, &error);
+        if keeps {
+            return Ok(tail.end());
+        }
+        if kind == Kind::End {
+            self.queue
+                .stop("more ends of calls wait in memory than may");
+        }
         Err(error)
     }
 
@@ -208,19 +292,17 @@ impl Writer {
     /// power cut can tear none but the last. If the new one cannot be made,
     /// the old one goes on and the next record tries again.
     fn rotate(&self, tail: &mut Tail) -> Result<(), SpoolError> {
-        if let Err(source) = tail.file.sync_data() {
-            self.queue.stop();
+        if let Err(source) = self.disk.sync_data(&tail.file) {
+            self.queue.stop(&format!("a sync failed: {source}"));
             return Err(SpoolError::io("sync", &tail.segment.path)(source));
         }
         let segment = Segment::at(&self.dir, tail.position);
         let file = match segment.create(&*self.disk, self.owner) {
             Ok(file) => Arc::new(file),
-            // A segment that could neither be finished nor taken back would
-            // stand in the middle of the old one.
-            Err(error) if segment.path.exists() => {
-                self.queue.stop();
-                return Err(error);
-            }
+            // It could neither be finished nor taken back. The old one ends
+            // where it begins, and gets nothing more: the next write begins
+            // it again.
+            Err(error) if segment.path.exists() => return Err(error),
             Err(_) => return Ok(()),
         };
         self.queue.rotated(Arc::clone(&file));

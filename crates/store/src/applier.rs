@@ -110,7 +110,7 @@ impl Applier {
                 Ok(records) if records >= BATCH_RECORDS_MAX => continue,
                 Ok(_) => REST,
                 Err(error) => {
-                    tracing::error!(%error, "the journal cannot be applied to the database");
+                    self.till.note_behind(&error);
                     REST_AFTER_ERROR
                 }
             };

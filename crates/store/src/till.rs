@@ -14,11 +14,13 @@
 //! holds at the start, when the journal is read to its end before a purse is
 //! left out, and only a purse in memory gets new records.
 
+mod lag;
 mod refusals;
+mod start;
 
-use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use bourse_ledger::Link;
 use bourse_ledger::books::{Books, Posted, Refusal, Released};
@@ -26,24 +28,19 @@ use bourse_ledger::record::{
     self, Booked, Checkpoint, Dispatch, Extend, Hold, Record, Settlement, Voiding,
 };
 use bourse_ledger::recover::{self, Closing, Replay};
-use bourse_spool::{Kind, Options, Position, Reader, Spool, SpoolError};
-use bourse_vocab::{AccountId, Failure, FailureKind, GenerationId, KeyId, Nanos, NodeId};
+use bourse_spool::{Kind, Options, Position, Spool, SpoolError};
+use bourse_vocab::{AccountId, Failure, FailureKind, GenerationId, Nanos, NodeId};
 
 use crate::account::{AccountRow, Changes};
 use crate::key::KeyRow;
-use crate::{History, Store, StoreError};
+use crate::{Store, StoreError};
+use lag::Lag;
 use refusals::Refusals;
+pub(crate) use start::check_history;
+use start::{read_journal, rows_needed, tell_damage};
 
-/// Records read at once while starting.
-const REPLAY_RECORDS: usize = 8_192;
 /// Where the spool is, within the data directory.
 pub const SPOOL_DIR: &str = "spool";
-
-/// Keys used within this time are loaded at the start, with their accounts.
-const WARM_MS: u64 = 7 * 86_400_000;
-/// How many of them at most; some hundred bytes each. The others are loaded
-/// by their first call.
-const WARM_KEYS_MAX: u64 = 65_536;
 
 /// Why the till cannot do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -79,12 +76,18 @@ pub enum TillError {
 
 impl TillError {
     /// As the caller is told: 402 with the reason, 503 when the journal is
-    /// full, and otherwise our own fault.
+    /// full or its disk refuses, and otherwise our own fault.
     #[must_use]
     pub fn failure(&self) -> Failure {
         match self {
             Self::Refused(refusal) => refusal.failure(),
-            Self::Spool(SpoolError::Full { .. } | SpoolError::Stopped) => Failure::new(
+            // What was to begin or to grow was refused, and nothing is lost.
+            Self::Spool(
+                SpoolError::Full { .. }
+                | SpoolError::Owing
+                | SpoolError::Stopped
+                | SpoolError::Io { .. },
+            ) => Failure::new(
                 FailureKind::Overloaded,
                 "No new requests can be accepted right now.",
             )
@@ -121,6 +124,7 @@ pub struct Till {
     refusals: Refusals,
     /// The journal's running hash, as far as the database has it.
     applied_chain: Mutex<Link>,
+    lag: Lag,
 }
 
 /// A till that was opened.
@@ -156,6 +160,8 @@ impl Till {
             .map(|(name, at)| (name.as_str(), *at))
             .collect();
         let opened = Spool::open(&spool_dir, history.owner(), applied, &others, options)?;
+        let open_holds = store.open_holds().await?;
+        tell_damage(&opened, &open_holds);
         check_history(&spool_dir, &history)?;
         let mut recovery = Recovery {
             torn_bytes: opened.torn_bytes,
@@ -164,7 +170,7 @@ impl Till {
             ..Recovery::default()
         };
         let mut replay = Replay::default();
-        for hold in store.open_holds().await? {
+        for hold in open_holds {
             replay.open(hold);
         }
         recovery.replayed = read_journal(&opened.spool, applied, &mut replay)?;
@@ -184,6 +190,7 @@ impl Till {
             node: history.node,
             refusals: Refusals::default(),
             applied_chain: Mutex::new(history.chain),
+            lag: Lag::default(),
         };
         for hold in &open {
             match recover::close(hold, now_ms) {
@@ -405,79 +412,26 @@ impl Till {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// For how long the journal could not be brought into the database, if
+    /// it cannot be now.
+    #[must_use]
+    pub fn database_behind(&self) -> Option<Duration> {
+        self.lag.since()
+    }
+
+    /// Notes that the journal cannot be brought into the database.
+    pub(crate) fn note_behind(&self, why: &TillError) {
+        self.lag.begin(why);
+    }
+
     /// Notes that the database has taken over a batch.
     pub(crate) fn note_applied(&self, chain: Link) {
+        self.lag.end();
         *self
             .applied_chain
             .lock()
             .unwrap_or_else(PoisonError::into_inner) = chain;
     }
-}
-
-/// Looks whether the journal in `spool_dir` is the one that the database has
-/// applied: its last batch, if it is still there, must lead from the hash
-/// before it to the one after it.
-///
-/// # Errors
-/// [`TillError::OtherHistory`], or a journal that cannot be read.
-pub(crate) fn check_history(spool_dir: &Path, history: &History) -> Result<(), TillError> {
-    let (from, to) = (history.batch_from, history.applied);
-    let mut reader = Reader::new(spool_dir, from);
-    let mut chain = history.chain_before;
-    while reader.position() < to {
-        let batch = match reader.read(to, REPLAY_RECORDS) {
-            // Deleted, because the database has it.
-            Err(SpoolError::Gone { .. }) => return Ok(()),
-            batch => batch?,
-        };
-        if batch.is_empty() {
-            return Ok(());
-        }
-        chain = chain.after_all(batch.iter());
-    }
-    if chain == history.chain {
-        Ok(())
-    } else {
-        Err(TillError::OtherHistory { from, to })
-    }
-}
-
-/// Reads what the database has not seen; returns how many records.
-fn read_journal(spool: &Spool, applied: Position, replay: &mut Replay) -> Result<u64, TillError> {
-    let mut records: u64 = 0;
-    let mut reader = spool.reader(applied);
-    loop {
-        let batch = reader.read(spool.written(), REPLAY_RECORDS)?;
-        if batch.is_empty() {
-            return Ok(records);
-        }
-        for bytes in batch.iter() {
-            let position = batch.end();
-            let record =
-                record::decode(bytes).map_err(|source| TillError::Record { position, source })?;
-            replay.push(&record);
-            records = records.saturating_add(1);
-        }
-    }
-}
-
-/// The rows that memory begins with: those that the journal has money of,
-/// and those used of late.
-async fn rows_needed(
-    store: &dyn Store,
-    replay: &Replay,
-    now_ms: u64,
-) -> Result<(Vec<AccountRow>, Vec<KeyRow>), StoreError> {
-    let since_ms = now_ms.saturating_sub(WARM_MS);
-    let mut keys = store.keys_used_since(since_ms, WARM_KEYS_MAX).await?;
-    let mut known: HashSet<KeyId> = keys.iter().map(|key| key.id).collect();
-    let needed = replay.keys_needed().into_iter();
-    let missing: Vec<KeyId> = needed.filter(|id| known.insert(*id)).collect();
-    keys.extend(store.keys_by_id(&missing).await?);
-    let mut accounts: BTreeSet<AccountId> = keys.iter().map(|key| key.key.account).collect();
-    accounts.extend(replay.accounts_needed());
-    let accounts: Vec<AccountId> = accounts.into_iter().collect();
-    Ok((store.accounts_by_id(&accounts).await?, keys))
 }
 
 #[cfg(test)]

@@ -244,6 +244,10 @@ async fn readiness_is_refused_with_its_reason() {
     let reply = ask(&router, "GET /readyz", "", "").await;
     assert_eq!(reply.json()["status"], "ready");
     assert_eq!(reply.json()["database"], "ok");
+    backend.database_behind_s.store(7, Relaxed);
+    let reply = ask(&router, "GET /readyz", "", "").await;
+    assert_eq!(reply.json()["database"], "behind");
+    assert_eq!(reply.json()["database_behind_s"], 7);
     backend.database_away_s.store(12, Relaxed);
     let reply = ask(&router, "GET /readyz", "", "").await;
     assert_eq!(

@@ -29,6 +29,7 @@ pub(crate) struct FakeBackend {
     pub(crate) refreshed: AtomicU64,
     pub(crate) is_ready: AtomicBool,
     pub(crate) database_away_s: AtomicU64,
+    pub(crate) database_behind_s: AtomicU64,
     pub(crate) live: Mutex<Option<(Balance, KeyBalance)>>,
     pub(crate) epoch: AtomicU64,
     /// The providers that are configured.
@@ -85,6 +86,7 @@ impl FakeBackend {
             refreshed: AtomicU64::new(0),
             is_ready: AtomicBool::new(true),
             database_away_s: AtomicU64::new(0),
+            database_behind_s: AtomicU64::new(0),
             live: Mutex::default(),
             epoch: AtomicU64::new(0),
             configured: Mutex::new(vec!["openai"]),
@@ -371,6 +373,11 @@ impl Backend for FakeBackend {
     fn database_away_s(&self) -> Option<u64> {
         let away = self.database_away_s.load(Relaxed);
         (away > 0).then_some(away)
+    }
+
+    fn database_behind_s(&self) -> Option<u64> {
+        let behind = self.database_behind_s.load(Relaxed);
+        (behind > 0).then_some(behind)
     }
 
     fn is_simulated(&self) -> bool {

@@ -27,7 +27,7 @@ Examples:
         /// Why, for the books
         #[arg(long, default_value = "granted on the command line")]
         note: String,
-        /// Names the grant: a second one with the same reference is ignored
+        /// Names the grant: the same again changes nothing, and another one with this reference is refused
         #[arg(long)]
         reference: Option<String>,
         /// Given away rather than paid for

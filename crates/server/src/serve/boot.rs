@@ -23,7 +23,7 @@ use socket2::Socket;
 use tokio::sync::watch;
 
 use super::running::Running;
-use super::{Error, workers};
+use super::{Error, disk, workers};
 use crate::config::{Config, Durability};
 use crate::first_start::{self, FirstKeys};
 use crate::market::{self, Providers};
@@ -217,6 +217,7 @@ impl Ready {
         let applying =
             Applier::new(Arc::clone(&store), Arc::clone(&till)).spawn(applier_stopping)?;
         tokio::spawn(Arc::clone(&watcher).keep_reading(stopping.clone()));
+        tokio::spawn(disk::tell(till.spool().trouble(), stopping.clone()));
         let (say_taken_over, taken_over) = watch::channel(None);
         tokio::spawn(presence::keep(
             Arc::clone(&store),

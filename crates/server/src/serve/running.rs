@@ -10,6 +10,7 @@ use bourse_store::{Store, Till};
 use tokio::sync::watch;
 
 use super::signals::StopSignals;
+use super::{Error, disk};
 
 /// How long it may take to cut calls off and to settle them, once their time
 /// is up: a lock and a write for each.
@@ -70,7 +71,10 @@ impl Running {
     /// Lets running calls end, then brings the rest of the journal into the
     /// database. Another signal cuts the calls off, one more leaves the journal
     /// to the next start.
-    pub(super) async fn stop(self, signals: &mut StopSignals) {
+    ///
+    /// # Errors
+    /// The disk does not take what calls have cost.
+    pub(super) async fn stop(self, signals: &mut StopSignals) -> Result<(), Error> {
         let _ = self.stop.send(true);
         let workers = self.workers;
         let mut ended = tokio::task::spawn_blocking(move || {
@@ -95,6 +99,11 @@ impl Running {
                 }
             }
         }
+        // Here, because the applier does not wait for what the disk refuses.
+        let refused = tokio::select! {
+            refused = disk::write_out(self.till.spool()) => refused,
+            () = signals.recv() => self.till.spool().flush(),
+        };
         let _ = self.stop_applier.send(true);
         let applying = self.applying;
         let applied = tokio::task::spawn_blocking(move || applying.join());
@@ -110,6 +119,13 @@ impl Running {
                 "stopped with records that the database has not seen; they are applied at the next start"
             );
         }
+        if refused > 0 {
+            return Err(format!(
+                "the journal's disk does not take {refused} bytes of what calls have cost, and they end with this process; those calls are closed at the next start by what was written of them before"
+            )
+            .into());
+        }
+        Ok(())
     }
 }
 

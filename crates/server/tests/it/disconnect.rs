@@ -145,7 +145,7 @@ fn questions(exchange: &Exchange) -> Vec<(String, i64)> {
     use bourse_ledger::record::{self, Record};
     use bourse_spool::{Position, Reader, inspect};
     let spool = exchange.dir.path().join("data/spool");
-    let end = inspect(&spool, None, Position::default()).unwrap();
+    let end = inspect(&spool, None, Position::default()).unwrap().end;
     let mut reader = Reader::new(&spool, Position::default());
     let batch = reader.read(end, 1_000).unwrap();
     let mut found = Vec::new();

@@ -26,6 +26,7 @@ mod bodies;
 mod boot;
 mod chaos;
 mod disconnect;
+mod disk;
 mod failover;
 mod good_input;
 mod heads;

@@ -96,7 +96,7 @@ fn a_stream_tells_first_content_and_the_rest_apart() {
 /// The refused calls in the journal.
 fn refusals(exchange: &Exchange) -> Vec<(FailureKind, String, u64)> {
     let spool = exchange.dir.path().join("data/spool");
-    let end = inspect(&spool, None, Position::default()).unwrap();
+    let end = inspect(&spool, None, Position::default()).unwrap().end;
     let mut reader = Reader::new(&spool, Position::default());
     let batch = reader.read(end, 10_000).unwrap();
     let records = batch

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use bourse_ledger::record::{Cost, Facts, Payer, VoidReason};
 use bourse_ledger::{Entry, Fold};
 use bourse_policy::{KeyHash, Period, SpentByDay, day_of};
+use bourse_vocab::KeyId;
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,4 @@
+mod damage;
 mod foreign;
 
 use std::sync::Arc;
@@ -7,6 +8,7 @@ use bourse_ledger::Subject;
 use bourse_ledger::record::{Cost, Facts, Payer, VoidReason};
 use bourse_policy::KeyHash;
 
+use super::start::REPLAY_RECORDS;
 use super::*;
 use crate::account::Accounts;
 use crate::activity::Activity;
@@ -446,6 +448,7 @@ async fn verify_reads_the_journal_of_a_stopped_server_and_leaves_it_alone() {
         repeated: 0,
         paid: 30,
         open_holds: 1,
+        ..crate::verify::Unapplied::default()
     };
     assert_eq!(
         (report.differences.as_slice(), stopped),

@@ -77,6 +77,18 @@ impl Disk for FaultyDisk {
         RealDisk.sync(file)
     }
 
+    fn sync_data(&self, file: &File) -> Result<()> {
+        RealDisk.sync_data(file)
+    }
+
+    fn cut(&self, file: &File, bytes: u64) -> Result<()> {
+        RealDisk.cut(file, bytes)
+    }
+
+    fn remove(&self, path: &Path) -> Result<()> {
+        RealDisk.remove(path)
+    }
+
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {
         self.may(Refuses::Rename)?;
         RealDisk.rename(from, to)
@@ -90,9 +102,8 @@ impl Disk for FaultyDisk {
 
 fn open_faulty(disk: &Arc<FaultyDisk>, dir: &Path, options: Options) -> Spool {
     let disk: Arc<dyn Disk> = disk.clone();
-    Spool::open_on(disk, dir, OWNER, (Position(0), &[]), options)
-        .unwrap()
-        .spool
+    let opened = Spool::open_on(disk, dir, OWNER, (Position(0), &[]), options);
+    opened.unwrap().syncing().unwrap().spool
 }
 
 fn small() -> Options {
@@ -251,12 +262,87 @@ fn a_spool_that_cannot_keep_ends_any_more_stops() {
     let spool = open_faulty(&disk, dir.path(), options());
     disk.set(true);
     let large = vec![1; 1 << 20];
-    for _ in 0..3 {
+    for _ in 0..15 {
         spool.append(Kind::End, &large).unwrap();
     }
     assert!(spool.append(Kind::End, &large).is_err());
     let stopped = spool.append(Kind::Begin, b"more");
     assert!(matches!(stopped, Err(SpoolError::Stopped)));
+    // What it has kept is written where there is room again.
+    disk.set(false);
+    drop(spool);
+    assert_eq!(
+        records(&open_at(dir.path(), Position(0), options()).unwrap().spool).len(),
+        15
+    );
+}
+
+/// Refuses, with nothing or something owed; what is said, and how often.
+#[test]
+fn a_disk_that_refuses_is_told_of_once_begins_nothing_and_heals_by_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = FaultyDisk::new(Refuses::HalfAppend);
+    let lazy = Options {
+        sync_interval: Duration::from_secs(3600),
+        ..options()
+    };
+    let spool = open_faulty(&disk, dir.path(), lazy);
+    let mut trouble = spool.trouble();
+    spool.append(Kind::Begin, b"begin").unwrap();
+    assert!(!trouble.has_changed().unwrap());
+    disk.set(true);
+    // Nobody waits for this one: the next may try again.
+    assert!(spool.append(Kind::Begin, b"refused").is_err());
+    assert!(matches!(*trouble.borrow_and_update(), Trouble::Refused(_)));
+    spool.check_room().unwrap();
+    for i in 0..3u8 {
+        spool.append(Kind::End, &[i + 1]).unwrap();
+        assert_eq!(trouble.has_changed().unwrap(), i == 0, "said once");
+        let said = trouble.borrow_and_update().to_string();
+        assert!(said.contains("what calls have cost"), "{said}");
+        assert!(matches!(spool.check_room(), Err(SpoolError::Owing)));
+        assert!(matches!(
+            spool.append(Kind::Begin, b"refused"),
+            Err(SpoolError::Owing)
+        ));
+    }
+    disk.set(false);
+    assert_eq!(spool.flush(), 0);
+    assert_eq!(*trouble.borrow_and_update(), Trouble::None);
+    spool.append(Kind::Begin, b"later").unwrap();
+    let expected: [&[u8]; 5] = [b"begin", &[1], &[2], &[3], b"later"];
+    assert_eq!(records(&spool), expected);
+}
+
+#[test]
+fn a_disk_that_refused_what_nobody_waits_for_is_asked_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = FaultyDisk::new(Refuses::Append);
+    let spool = open_faulty(&disk, dir.path(), options());
+    disk.set(true);
+    assert!(spool.append(Kind::Go, b"refused").is_err());
+    let trouble = spool.trouble();
+    spool.flush();
+    assert!(matches!(*trouble.borrow(), Trouble::Refused(_)));
+    disk.set(false);
+    spool.flush();
+    assert_eq!(*trouble.borrow(), Trouble::None);
+    assert_eq!(records(&spool), Vec::<Vec<u8>>::new());
+}
+
+#[test]
+fn what_has_ended_is_written_even_after_a_failed_sync() {
+    let dir = tempfile::tempdir().unwrap();
+    let spool = open(dir.path()).spool;
+    spool.append(Kind::Begin, b"begin").unwrap();
+    spool.queue.stop("a sync failed");
+    let end = spool.append(Kind::End, b"end").unwrap();
+    assert_eq!(spool.written(), end);
+    drop(spool);
+    assert_eq!(
+        records(&open(dir.path()).spool),
+        [b"begin".as_slice(), b"end"]
+    );
 }
 
 #[test]
