@@ -30,9 +30,11 @@ pub(super) fn tell_damage(opened: &Opened, open: &[OpenHold]) {
         tracing::warn!("{damage}: the database has those records, so nothing is lost");
     }
     if opened.is_missing {
+        // No error: whoever takes a database over from a disk that is lost
+        // has said so.
         let held = open.iter().map(|hold| hold.amount);
         let held = held.fold(Nanos::ZERO, Nanos::saturating_add);
-        tracing::error!(
+        tracing::warn!(
             calls = open.len(),
             %held,
             "the journal is missing: whatever it held beyond the database is lost; of that the \
