@@ -3,7 +3,7 @@
 
 use bourse_vocab::Format;
 use bourse_wire::Dialect;
-use bourse_wire::dialect::{CacheMarks, MaxTokensName, ReasoningStyle, Thoughts};
+use bourse_wire::dialect::{CacheMarks, CallIds, MaxTokensName, ReasoningStyle, Thoughts};
 
 use crate::provider::{Address, Attempt, Interface, Provider, chat_completions};
 
@@ -22,6 +22,7 @@ static CHAT: Dialect = Dialect {
     parts: &[],
     developer_role: true,
     thoughts: Thoughts::Refused,
+    call_ids: CallIds::UpToForty,
     ..Dialect::PLAIN
 };
 
@@ -61,6 +62,7 @@ const REASONING: Dialect = Dialect {
 static OLDER: Dialect = REASONING;
 static NEWER: Dialect = Dialect {
     cache: CacheMarks::Breakpoint,
+
     accepts: &["prompt_cache_options"],
     ..REASONING
 };

@@ -115,6 +115,9 @@ pub enum CacheMarks {
 pub enum CallIds {
     /// Any that is not empty.
     Any,
+    /// Any of at most [`CALL_ID_BYTES_MAX`](crate::json::CALL_ID_BYTES_MAX)
+    /// bytes (OpenAI).
+    UpToForty,
     /// Nine letters or digits, no more and no fewer (Mistral).
     NineAlphanumerics,
     /// Letters, digits, `_` and `-`, each id once in a conversation
@@ -215,8 +218,9 @@ pub const fn needs_vocabulary(dialect: &Dialect, features: Features) -> bool {
     };
     let ids = match dialect.call_ids {
         CallIds::Any => false,
-        CallIds::NineAlphanumerics => features.long_call_id,
-        CallIds::UniqueWords => features.long_call_id || features.tool_role,
+        CallIds::UpToForty => features.call_id_beyond_forty,
+        CallIds::NineAlphanumerics => features.other_call_id,
+        CallIds::UniqueWords => features.other_call_id || features.tool_role,
     };
     let media = !dialect.media_anywhere
         && (features.answer_images || (features.tool_role && features.has_media()));
@@ -251,6 +255,7 @@ mod tests {
         const RICH: Dialect = Dialect {
             cache: CacheMarks::Breakpoint,
             thoughts: Thoughts::Details,
+            call_ids: CallIds::UpToForty,
             developer_role: true,
             media_anywhere: true,
             ..Dialect::PLAIN
@@ -266,7 +271,11 @@ mod tests {
             (seen(|f| f.reasoning = true), [true, true, false]),
             (seen(|f| f.reasoning_content = true), [false, true, true]),
             (seen(|f| f.reasoning_details = true), [true, true, false]),
-            (seen(|f| f.long_call_id = true), [false, true, false]),
+            (seen(|f| f.other_call_id = true), [false, true, false]),
+            (
+                seen(|f| f.call_id_beyond_forty = true),
+                [false, false, true],
+            ),
             (seen(|f| f.message_extra = true), [false, true, false]),
             (seen(|f| f.answer_images = true), [true, true, false]),
             (

@@ -27,6 +27,21 @@ pub const CODE_BYTES_MAX: usize = 128;
 /// The most of a provider's message that becomes ours, in bytes.
 const MESSAGE_BYTES_MAX: usize = 1024;
 
+/// Whether a member `error` reports one. Servers that have the member in
+/// every answer fill it with `null`, `false`, `""`, `0`, `{}` or `[]`, and
+/// clients look for its truth (openai-python, `_streaming.py`, 2026).
+#[must_use]
+pub fn says_something(error: &Value) -> bool {
+    match error {
+        Value::Null | Value::Bool(false) => false,
+        Value::String(text) => !text.is_empty(),
+        Value::Array(items) => !items.is_empty(),
+        Value::Object(members) => !members.is_empty(),
+        Value::Number(_) => error.as_f64() != Some(0.0),
+        Value::Bool(true) => true,
+    }
+}
+
 /// What a provider said, whatever the shape it said it in.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Said {

@@ -35,8 +35,8 @@ pub mod walk;
 mod tests;
 
 pub use count::count_values;
-pub use features::Features;
 pub(crate) use features::is_nine_alphanumerics;
+pub use features::{CALL_ID_BYTES_MAX, Features};
 pub use fold::folded;
 pub use kind::Kind;
 pub use limits::{KEY_BYTES_MAX, MEMBERS_MAX, NESTING_MAX};

@@ -13,16 +13,20 @@ mod ids;
 use std::collections::HashSet;
 
 use bourse_vocab::Failure;
-use bourse_vocab::chat::Event;
+use bourse_vocab::chat::{Event, Finish};
 use bourse_vocab::json::Value;
 
 pub use ids::fit_ids;
 
 use super::answer::text_of;
+use super::finish;
 
 /// The most tool calls of one answer. Parallel calls come by the dozen; a
 /// stream with more is broken, and each costs memory until it ends.
 pub const CALLS_MAX: usize = 512;
+/// What a client is told of a call without arguments: an object without
+/// members, as OpenAI's own models write it.
+pub const NO_ARGUMENTS: &str = "{}";
 /// The most bytes of arguments that are kept while a call has no name yet.
 const UNNAMED_BYTES_MAX: usize = 1 << 20;
 
@@ -42,6 +46,8 @@ struct Call {
     told: Option<String>,
     /// Arguments that came before the name, until the name comes.
     unnamed: Option<String>,
+    /// Whether the client was told some of its arguments.
+    has_arguments: bool,
 }
 
 impl Calls {
@@ -81,6 +87,7 @@ impl Calls {
                     id: id.map(str::to_owned),
                     told: None,
                     unnamed: Some(String::new()),
+                    has_arguments: false,
                 });
                 self.list.len() - 1
             }
@@ -113,6 +120,7 @@ impl Calls {
             });
         }
         if !fragment.is_empty() {
+            call.has_arguments = true;
             events.push(Event::ToolArguments {
                 choice,
                 index,
@@ -152,6 +160,21 @@ impl Calls {
         let last = self.list.len().checked_sub(1)?;
         let waits = self.list.last().is_some_and(|call| call.unnamed.is_some());
         (name.is_none() || waits).then_some(last)
+    }
+
+    /// The places of calls that end without arguments: for a tool without
+    /// parameters some servers say nothing, or `""`, and clients that parse
+    /// what they were told fail or drop the call (vercel/ai issue 6687,
+    /// QwenLM/qwen-code issue 6249, 2026). They are told [`NO_ARGUMENTS`].
+    ///
+    /// None of them where the answer did not end with its calls: what was cut
+    /// off is not to look whole.
+    pub fn silent(&self, reason: Finish) -> impl Iterator<Item = usize> {
+        let calls = (reason == Finish::ToolCalls).then_some(&self.list);
+        let places = calls.into_iter().flatten().enumerate();
+        places.filter_map(|(place, call)| {
+            (call.told.is_some() && !call.has_arguments).then_some(place)
+        })
     }
 
     /// Whether some call never got a name.
@@ -194,6 +217,18 @@ fn distinct(
         (Some(id), _) => format!("{id}_{position}"),
         (None, Some(answer)) => format!("call_{answer}_{position}"),
         (None, None) => format!("call_{position}"),
+    }
+}
+
+/// A call's arguments in a whole answer that ended for `reason`, as JSON text.
+#[must_use]
+pub fn arguments_of_whole(function: &Value, reason: Option<Finish>) -> String {
+    let given = arguments(function);
+    let ended = reason.map(|reason| finish::with_calls(reason, true));
+    if given.is_empty() && ended == Some(Finish::ToolCalls) {
+        NO_ARGUMENTS.to_owned()
+    } else {
+        given
     }
 }
 

@@ -27,7 +27,8 @@ pub fn data_url(url: &str) -> Option<(&str, &str)> {
     let rest = strip_word(url, "data:")?;
     let (header, data) = rest.split_once(',')?;
     let (parameters, last) = header.rsplit_once(';')?;
-    if !last.eq_ignore_ascii_case("base64") {
+    // Some put a space behind the semicolon, as media types have it.
+    if !last.trim().eq_ignore_ascii_case("base64") {
         return None;
     }
     // Parameters of the media type (`;charset=utf-8`) say nothing here.

@@ -12,18 +12,21 @@ use bourse_vocab::json::Value;
 #[must_use]
 pub fn of_arguments(parameters: Option<&Value>) -> Cow<'_, Value> {
     match parameters {
-        Some(schema @ Value::Object(members)) if members.get("type").is_some_and(is_said) => {
+        Some(schema @ Value::Object(members))
+            if members.get("type").is_some_and(is_said)
+                && !members.get("properties").is_some_and(Value::is_null) =>
+        {
             Cow::Borrowed(schema)
         }
         Some(Value::Object(members)) => {
             let mut typed = json::Map::new();
-            typed.insert("type".to_owned(), Value::from("object"));
-            typed.extend(
-                members
-                    .iter()
-                    .filter(|(name, _)| *name != "type")
-                    .map(|(name, value)| (name.clone(), value.clone())),
-            );
+            let said = members.get("type").filter(|kind| is_said(kind));
+            let kind = said.cloned().unwrap_or_else(|| Value::from("object"));
+            typed.insert("type".to_owned(), kind);
+            let others = members.iter().filter(|(name, value)| {
+                *name != "type" && !(*name == "properties" && value.is_null())
+            });
+            typed.extend(others.map(|(name, value)| (name.clone(), value.clone())));
             // Without properties some readers take the object for a closed
             // one, others for a mistake.
             if !typed.contains_key("properties") && is_bare(members) {
@@ -57,6 +60,10 @@ mod tests {
             (None, r#"{"type":"object","properties":{}}"#),
             (Some("{}"), r#"{"type":"object","properties":{}}"#),
             (Some("true"), r#"{"type":"object","properties":{}}"#),
+            (
+                Some(r#"{"type":"object","properties":null}"#),
+                r#"{"type":"object","properties":{}}"#,
+            ),
             (
                 Some(r#"{"type":null,"properties":{"b":{},"a":{}}}"#),
                 r#"{"type":"object","properties":{"b":{},"a":{}}}"#,

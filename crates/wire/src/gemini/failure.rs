@@ -39,7 +39,8 @@ pub fn error_of(value: &Value) -> Option<&Value> {
         Value::Array(items) => items.first()?,
         value => value,
     };
-    value.get("error").filter(|error| error.is_object())
+    let error = value.get("error").filter(|error| error.is_object())?;
+    failure_text::says_something(error).then_some(error)
 }
 
 fn understand(

@@ -43,7 +43,10 @@ pub struct Features {
     pub message_extra: bool,
     /// A tool call, or a result of one, whose id is not nine letters or
     /// digits.
-    pub long_call_id: bool,
+    pub other_call_id: bool,
+    /// A tool call, or a result of one, whose id is longer than
+    /// [`CALL_ID_BYTES_MAX`].
+    pub call_id_beyond_forty: bool,
     /// A tool call, or a result of one, whose id is empty.
     pub empty_call_id: bool,
     /// Arguments of a call that are an object or empty, where they should be
@@ -88,6 +91,10 @@ pub(super) struct Place {
     pub depth: u32,
 }
 
+/// The longest id of a tool call that OpenAI takes: "string too long. Expected
+/// a string with maximum length 40" (Portkey-AI/gateway issue 1062,
+/// microsoft/autogen issue 6377, 2025).
+pub const CALL_ID_BYTES_MAX: usize = 40;
 /// Depth of the members of one message: `{"messages":[{"role":…`.
 const MESSAGE_DEPTH: u32 = 3;
 /// Depth of the members of one tool call, or of one part.
@@ -172,7 +179,8 @@ impl Features {
             (Marker::Thought(Thought::Content), _) => self.reasoning_content = true,
             (Marker::CallId, id) => {
                 self.empty_call_id |= id.is_empty();
-                self.long_call_id |= !is_nine_alphanumerics(id);
+                self.other_call_id |= !is_nine_alphanumerics(id);
+                self.call_id_beyond_forty |= id.len() > CALL_ID_BYTES_MAX;
             }
             (Marker::Part(Slot::Said), said) => self.odd_arguments |= said.is_empty(),
             (Marker::Part(Slot::Medium(_) | Slot::Url), url) => {
@@ -300,7 +308,7 @@ mod tests {
         ] {
             let seen = features(&call(id, arguments));
             assert_eq!(
-                [seen.long_call_id, seen.empty_call_id, seen.odd_arguments],
+                [seen.other_call_id, seen.empty_call_id, seen.odd_arguments],
                 [long, empty, odd],
                 "{id} {arguments}"
             );

@@ -7,7 +7,7 @@ use bourse_vocab::{Failure, Format, Usage};
 use super::{reasoning, usage};
 use crate::codec::Stamp;
 use crate::dialect::answer::{images, plain_reasoning, spoken, text_of};
-use crate::dialect::calls::{arguments, ids_of_whole};
+use crate::dialect::calls::{arguments_of_whole, ids_of_whole};
 use crate::dialect::parameters::CHOICES_MAX;
 use crate::dialect::{finish, media};
 use crate::failure_text;
@@ -51,7 +51,7 @@ pub fn read(body: &[u8]) -> Result<Reply, Failure> {
 
 /// The failure in a body or chunk that reports one.
 pub fn error_in(value: &Value) -> Option<Failure> {
-    let says_so = value.get("error").is_some_and(|error| !error.is_null());
+    let says_so = value.get("error").is_some_and(failure_text::says_something);
     let looks_so = value.get("choices").is_none()
         && (value.get("object").and_then(Value::as_str) == Some("error")
             || ["message", "detail", "msg"]
@@ -72,13 +72,15 @@ fn choice(item: &Value, position: u32, answer: Option<&str>) -> Result<Choice, F
         parts.push(Part::Refusal(refusal.to_owned()));
     }
     parts.extend(images(message));
-    let calls_begin = parts.len();
-    calls(message, answer, &mut parts);
     let word = item.get("finish_reason").and_then(Value::as_str);
-    let finish =
-        finish::read(word).map(|finish| finish::with_calls(finish, parts.len() > calls_begin));
+    let reason = finish::read(word);
+    let calls_begin = parts.len();
+    calls(message, answer, reason, &mut parts);
+    let finish = reason.map(|reason| finish::with_calls(reason, parts.len() > calls_begin));
     if parts.is_empty()
-        && let Some(error) = item.get("error").filter(|error| !error.is_null())
+        && let Some(error) = item
+            .get("error")
+            .filter(|error| failure_text::says_something(error))
     {
         return Err(failure_text::read_late(error));
     }
@@ -123,7 +125,7 @@ fn thoughts(message: &Value) -> Vec<Part> {
     parts
 }
 
-fn calls(message: &Value, answer: Option<&str>, parts: &mut Vec<Part>) {
+fn calls(message: &Value, answer: Option<&str>, reason: Option<Finish>, parts: &mut Vec<Part>) {
     let list = message.get("tool_calls").and_then(Value::as_array);
     let items = list.map(Vec::as_slice).unwrap_or_default();
     for (item, id) in items.iter().zip(ids_of_whole(items, answer)) {
@@ -136,21 +138,21 @@ fn calls(message: &Value, answer: Option<&str>, parts: &mut Vec<Part>) {
             });
             continue;
         };
-        parts.push(call(id, function));
+        parts.push(call(id, function, reason));
     }
     // The form before `tool_calls`.
     if list.is_none()
         && let Some(function) = message.get("function_call").filter(|call| call.is_object())
     {
-        parts.push(call("call_0".to_owned(), function));
+        parts.push(call("call_0".to_owned(), function, reason));
     }
 }
 
-fn call(id: String, function: &Value) -> Part {
+fn call(id: String, function: &Value, reason: Option<Finish>) -> Part {
     Part::ToolCall {
         id,
         name: text_of(function, "name").unwrap_or_default().to_owned(),
-        arguments: arguments(function),
+        arguments: arguments_of_whole(function, reason),
     }
 }
 

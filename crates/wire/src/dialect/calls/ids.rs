@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use bourse_vocab::chat::{Message, Part};
 
 use crate::dialect::CallIds;
-use crate::json::is_nine_alphanumerics;
+use crate::json::{CALL_ID_BYTES_MAX, is_nine_alphanumerics};
 
 /// The messages with ids that a vendor takes, each result still under the id
 /// of its call; borrowed if they are all right as they are.
@@ -98,7 +98,11 @@ impl Fitter {
     }
 
     fn call(&mut self, old: &str) -> String {
-        let unique = self.rule != CallIds::Any || old.is_empty();
+        let unique = match self.rule {
+            CallIds::Any => old.is_empty(),
+            CallIds::UpToForty => old.is_empty() || old.len() > CALL_ID_BYTES_MAX,
+            CallIds::NineAlphanumerics | CallIds::UniqueWords => true,
+        };
         // Going on where the last search ended keeps a thousand calls with
         // one id from costing a million looks.
         let tried = self.known.get(old).map_or(0, |known| known.attempts);
@@ -135,8 +139,11 @@ fn candidate(rule: CallIds, old: &str, attempt: u32) -> String {
             return old.to_owned();
         }
         CallIds::NineAlphanumerics => return nine(old, attempt),
+        CallIds::UpToForty if old.len() > CALL_ID_BYTES_MAX => {
+            return format!("call_{}", nine(old, attempt));
+        }
         CallIds::UniqueWords => old.chars().map(word_character).collect(),
-        CallIds::Any => old.to_owned(),
+        CallIds::Any | CallIds::UpToForty => old.to_owned(),
     };
     let word = if word.is_empty() { "call" } else { &word };
     if attempt == 1 {
@@ -210,6 +217,14 @@ mod tests {
         parts.iter().map(part).collect()
     }
 
+    fn id_of(message: &Message) -> &str {
+        match &message.parts[0] {
+            Part::ToolCall { id, .. } => id,
+            Part::ToolResult { call_id, .. } => call_id,
+            _ => "",
+        }
+    }
+
     fn check(rule: CallIds, given: &[&str], expected: &[&str]) {
         let given = conversation(given);
         let fitted = fit_ids(&given, rule);
@@ -267,14 +282,7 @@ mod tests {
             "c",
         ]);
         let fitted = fit_ids(&given, CallIds::NineAlphanumerics).into_owned();
-        let ids: Vec<&str> = fitted
-            .iter()
-            .map(|message| match &message.parts[0] {
-                Part::ToolCall { id, .. } => id.as_str(),
-                Part::ToolResult { call_id, .. } => call_id.as_str(),
-                _ => "",
-            })
-            .collect();
+        let ids: Vec<&str> = fitted.iter().map(id_of).collect();
         assert!(
             ids.iter().all(|id| is_nine_alphanumerics(id.as_bytes())),
             "{ids:?}"
@@ -284,6 +292,31 @@ mod tests {
         assert_eq!(
             fitted,
             fit_ids(&given, CallIds::NineAlphanumerics).into_owned()
+        );
+    }
+
+    #[test]
+    fn an_id_that_is_too_long_becomes_a_short_one_and_others_stay() {
+        let long = "x".repeat(41);
+        let given = [
+            format!("c{long}"),
+            format!("r{long}"),
+            format!("c{}", "x".repeat(40)),
+            format!("c{long}"),
+            format!("r{long}"),
+        ];
+        let given: Vec<&str> = given.iter().map(String::as_str).collect();
+        let given = conversation(&given);
+        let fitted = fit_ids(&given, CallIds::UpToForty);
+        let ids: Vec<&str> = fitted.iter().map(id_of).collect();
+        assert!(ids.iter().all(|id| id.len() <= 40), "{ids:?}");
+        assert_eq!((ids[0], ids[3]), (ids[1], ids[4]));
+        assert_ne!(ids[0], ids[3]);
+        assert_eq!(ids[2], "x".repeat(40));
+        check(
+            CallIds::UpToForty,
+            &["ccall_0", "rcall_0", "ccall_0", "rcall_0", "c", "r"],
+            &["ccall_0", "rcall_0", "ccall_0", "rcall_0", "ccall", "rcall"],
         );
     }
 

@@ -24,6 +24,8 @@ pub(super) struct Body<'b, 't> {
     pub state: &'b mut ChoiceState,
     /// The provider's id for the answer, for calls without ids.
     pub answer: Option<&'b str>,
+    /// The text of its choice, from the brace on.
+    pub choice: &'b [u8],
     /// The text from its brace on.
     pub ahead: &'b [u8],
     pub first: bool,

@@ -1,17 +1,17 @@
 //! Rewriting the tool calls of a `delta` or a `message`.
 
 use bourse_vocab::Failure;
-use bourse_vocab::chat::Event;
+use bourse_vocab::chat::{Event, Finish};
 use bourse_vocab::json::Value;
 
 use super::body::{Body, Found, is_filled};
 use super::faults::parse;
 use super::form::Form;
 use super::seen::Hole;
-use crate::dialect::answer;
 use crate::dialect::calls::{self, ids_of_whole};
-use crate::json::Kind;
+use crate::dialect::{answer, finish};
 use crate::json::walk::{self, Entry};
+use crate::json::{Kind, text};
 use crate::object::{self, Object};
 
 impl Body<'_, '_> {
@@ -56,15 +56,22 @@ impl Body<'_, '_> {
             self.copy(found);
             return Ok(());
         }
+        let reason = self.reason_to_stop();
         self.member(b"tool_calls");
         object::array(
             self.output.open(),
             items.iter().zip(&ids),
             |out, (item, id)| {
-                write_whole_call(out, item, id);
+                write_whole_call(out, item, id, reason);
             },
         );
         Ok(())
+    }
+
+    /// Why the choice of a whole reply ended, wherever that is said.
+    fn reason_to_stop(&self) -> Option<Finish> {
+        let said = walk::members(self.choice).find(|entry| entry.name == b"finish_reason")?;
+        finish::read(text::string(said.value).as_deref())
     }
 
     /// Bits of calls: copied if they say what the client is to be told,
@@ -144,10 +151,12 @@ fn is_regular(item: &Value, id: &str) -> bool {
     item.get("id").is_some_and(|own| *own == *id)
         && item.get("type").is_some_and(|kind| *kind == "function")
         && is_text("name")
-        && is_text("arguments")
+        && function
+            .get("arguments")
+            .is_some_and(|text| text.is_string() && *text != "")
 }
 
-fn write_whole_call(out: &mut Vec<u8>, item: &Value, id: &str) {
+fn write_whole_call(out: &mut Vec<u8>, item: &Value, id: &str, reason: Option<Finish>) {
     let Some(function) = item.get("function") else {
         return object::write(out, item);
     };
@@ -158,7 +167,7 @@ fn write_whole_call(out: &mut Vec<u8>, item: &Value, id: &str) {
                 let name = answer::text_of(function, "name").unwrap_or_default();
                 inner
                     .put("name", name)
-                    .put("arguments", &calls::arguments(function));
+                    .put("arguments", &calls::arguments_of_whole(function, reason));
                 copy_others(inner, function, &["name", "arguments"]);
             });
         });

@@ -136,6 +136,7 @@ impl Choice<'_, '_> {
             seen: self.seen,
             state: &mut state,
             answer: self.state.answer.as_deref().or(answer.as_deref()),
+            choice: self.ahead,
             ahead: reader.ahead(),
             first: true,
             has_content: false,
@@ -182,8 +183,14 @@ impl Choice<'_, '_> {
         if self.form == Form::Reply {
             return Ok(reason);
         }
-        let index = u32::try_from(index).unwrap_or(0);
-        self.state.endings.chunk(index, self.seen.content, reason)
+        let number = u32::try_from(index).unwrap_or(0);
+        let ending = &mut self.state.endings;
+        let told = ending.chunk(number, self.seen.content, reason)?;
+        if let Some((reason, _)) = &told {
+            let silent = self.state.silent_calls(number, *reason);
+            self.seen.silent_calls.extend(silent);
+        }
+        Ok(told)
     }
 
     /// Writes why a choice ended, or that it did not.

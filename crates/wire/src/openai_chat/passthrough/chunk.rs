@@ -8,11 +8,12 @@
 use bourse_vocab::Failure;
 
 use super::choice::Choice;
-use super::faults::{broken, malformed, reported};
+use super::faults::{broken, malformed, parse, reported};
 use super::form::Form;
 use super::output::Output;
 use super::seen::Seen;
 use super::state::State;
+use crate::failure_text;
 use crate::json::{Kind, Reader, text, walk};
 use crate::openai_chat::reply;
 use crate::openai_chat::usage::{read_next_usage, read_usage_text};
@@ -100,7 +101,9 @@ impl Writer<'_> {
                 return Ok(());
             }
             b"error" => {
-                if entry.kind != Kind::Null {
+                let says_nothing =
+                    || parse(entry.value).is_ok_and(|error| !failure_text::says_something(&error));
+                if entry.kind != Kind::Null && !says_nothing() {
                     self.seen.error = Some(Box::new(reported(entry.value)));
                 }
                 return Ok(());

@@ -13,6 +13,8 @@ use super::seen::Seen;
 use super::state::State;
 use super::template::{Applied, Template};
 use crate::codec::Stamp;
+use crate::dialect::calls::NO_ARGUMENTS;
+use crate::json::text;
 use crate::lossy;
 use crate::object::object;
 use crate::openai_chat::DONE;
@@ -292,8 +294,35 @@ impl Core {
         )
     }
 
+    /// Tells the arguments of calls that have none in front of the chunk that
+    /// ends them, which begins at `start`. That chunk is like no other, so no
+    /// template is made of it.
+    fn tell_silent_calls(&self, silent: &[(u32, usize)], start: usize, out: &mut Vec<u8>) {
+        let ending = out.split_off(start);
+        for call in silent {
+            self.write_no_arguments(*call, out);
+        }
+        out.extend_from_slice(&ending);
+    }
+
+    /// Writes a chunk with the arguments of a call that has none.
+    fn write_no_arguments(&self, (choice, place): (u32, usize), out: &mut Vec<u8>) {
+        out.extend_from_slice(b"data: ");
+        out.extend_from_slice(&self.head);
+        out.extend_from_slice(b",\"choices\":[{\"index\":");
+        out.extend_from_slice(itoa::Buffer::new().format(choice).as_bytes());
+        out.extend_from_slice(b",\"delta\":{\"tool_calls\":[{\"index\":");
+        out.extend_from_slice(itoa::Buffer::new().format(place).as_bytes());
+        out.extend_from_slice(b",\"function\":{\"arguments\":");
+        text::write_string(NO_ARGUMENTS, out);
+        out.extend_from_slice(b"}}]},\"finish_reason\":null}]}\n\n");
+    }
+
     /// Writes a chunk that only says that a choice ended.
     fn write_finish(&self, finish: &FinishSeen, out: &mut Vec<u8>) {
+        for silent in self.state.silent_calls(finish.choice, finish.reason) {
+            self.write_no_arguments(silent, out);
+        }
         out.extend_from_slice(b"data: ");
         out.extend_from_slice(&self.head);
         out.extend_from_slice(b",\"choices\":[{\"index\":");
@@ -355,6 +384,11 @@ impl Core {
         }
         if let Some(error) = seen.error {
             return Err(by_provider(*error, &self.provider));
+        }
+        if !seen.silent_calls.is_empty() {
+            self.tell_silent_calls(&seen.silent_calls, start, out);
+            self.note(seen);
+            return Ok(());
         }
         if seen.begins_call {
             // What was learned of arguments was of the call before.

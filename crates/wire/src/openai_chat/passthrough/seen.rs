@@ -51,6 +51,9 @@ pub(super) struct Seen {
     pub begins_call: bool,
     /// The choice that is being read has content, shown or hidden.
     pub content: bool,
+    /// Calls of choices that end with this chunk and have no arguments so
+    /// far: the choice, and the place of the call.
+    pub silent_calls: Vec<(u32, usize)>,
     /// A tool call went on.
     pub continues_call: bool,
     pub upstream_id: Option<String>,

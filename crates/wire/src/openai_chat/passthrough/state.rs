@@ -1,5 +1,7 @@
 //! What must be remembered of an answer between its chunks.
 
+use bourse_vocab::chat::Finish;
+
 use crate::dialect::answer::Pieces;
 use crate::dialect::calls::Calls;
 use crate::dialect::finish::Endings;
@@ -44,6 +46,24 @@ impl State {
         self.choices
             .iter()
             .any(|(index, state)| *index == choice && state.calls_tools())
+    }
+
+    /// The calls of a choice that ends for `reason` which have no arguments:
+    /// the choice, and the place of the call.
+    pub fn silent_calls(
+        &self,
+        choice: u32,
+        reason: Finish,
+    ) -> impl Iterator<Item = (u32, usize)> + use<'_> {
+        let known = self
+            .choices
+            .iter()
+            .find(|(index, _)| *index == u64::from(choice));
+        let silent = known.map(|(_, state)| state.calls.silent(reason));
+        silent
+            .into_iter()
+            .flatten()
+            .map(move |place| (choice, place))
     }
 
     /// Takes out what is known of a choice, to be put back.

@@ -1,6 +1,6 @@
 //! Reading a provider's stream.
 
-use bourse_vocab::chat::{Event, Part, ReasoningDelta, ReasoningKind};
+use bourse_vocab::chat::{Event, Finish, Part, ReasoningDelta, ReasoningKind};
 use bourse_vocab::json;
 use bourse_vocab::json::Value;
 use bourse_vocab::{Failure, UsageReport};
@@ -9,7 +9,7 @@ use super::super::reply::{error_in, index_of};
 use super::super::{reasoning, usage};
 use crate::codec::StreamReader;
 use crate::dialect::answer::{Pieces, images, plain_reasoning, spoken, text_of};
-use crate::dialect::calls::Calls;
+use crate::dialect::calls::{Calls, NO_ARGUMENTS};
 use crate::dialect::finish::{self, Endings};
 use crate::dialect::parameters::CHOICES_MAX;
 use crate::failure_text;
@@ -77,12 +77,16 @@ impl StreamReader for ChatReader {
         if self.choices.iter().any(|choice| choice.calls.unnamed()) {
             return Err(Failure::unavailable("The provider named no tool to call"));
         }
-        let held = self.endings.close().into_iter();
-        events.extend(held.map(|(choice, reason, native)| Event::Finish {
-            choice,
-            reason,
-            native,
-        }));
+        for (choice, reason, native) in self.endings.close() {
+            if let Some(ended) = self.choices.iter().find(|known| known.index == choice) {
+                ended.tell_silent_calls(reason, events);
+            }
+            events.push(Event::Finish {
+                choice,
+                reason,
+                native,
+            });
+        }
         events.extend(self.report.take().map(Event::Usage));
         if !self.endings.is_complete() {
             return Err(Failure::unavailable(
@@ -171,6 +175,7 @@ impl ChatReader {
             events.truncate(before);
         }
         if let Some((reason, native)) = told? {
+            choice.tell_silent_calls(reason, events);
             events.push(Event::Finish {
                 choice: index,
                 reason,
@@ -194,6 +199,16 @@ fn report_in<'v>(chunk: &'v Value, choices: Option<&'v Vec<Value>>) -> Option<&'
 }
 
 impl Choice {
+    /// Tells the arguments of calls that have none.
+    fn tell_silent_calls(&self, reason: Finish, events: &mut Vec<Event>) {
+        let silent = self.calls.silent(reason);
+        events.extend(silent.map(|place| Event::ToolArguments {
+            choice: self.index,
+            index: u32::try_from(place).unwrap_or(u32::MAX),
+            fragment: NO_ARGUMENTS.to_owned(),
+        }));
+    }
+
     /// Reads what an item adds to its answer.
     fn delta(
         &mut self,

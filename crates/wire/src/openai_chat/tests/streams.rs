@@ -309,3 +309,22 @@ proptest! {
         prop_assert_eq!(laws::check(&outcome), Ok(()));
     }
 }
+
+#[test]
+fn a_call_without_arguments_is_told_an_empty_object_before_its_end() {
+    let start = bit(json!({"tool_calls": [{"index": 0, "id": "a", "function": {"name": "now"}}]}));
+    let arguments = |word: &str| {
+        let events = stream(&[start.clone(), end(word), done()]).events;
+        let told = |event: &Event| match event {
+            Event::ToolArguments { fragment, .. } => Some(fragment.clone()),
+            _ => None,
+        };
+        let at = |is: fn(&Event) -> bool| events.iter().position(is);
+        let arguments = at(|event| matches!(event, Event::ToolArguments { .. }));
+        assert!(arguments < at(|event| matches!(event, Event::Finish { .. })));
+        events.iter().find_map(told)
+    };
+    assert_eq!(arguments("stop").as_deref(), Some("{}"));
+    assert_eq!(arguments("tool_calls").as_deref(), Some("{}"));
+    assert_eq!(arguments("length"), None);
+}

@@ -478,3 +478,49 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn an_error_that_says_nothing_is_none() {
+    for error in ["null", "false", "0", r#""""#, "{}", "[]"] {
+        let chunk =
+            format!(r#"{{"error":{error},"choices":[{{"index":0,"delta":{{"content":"a"}}}}]}}"#);
+        check(
+            &[&chunk],
+            &[r#","choices":[{"index":0,"delta":{"content":"a"},"finish_reason":null}]}"#],
+        );
+    }
+}
+
+#[test]
+fn a_call_without_arguments_is_told_an_empty_object_before_its_end() {
+    let start = r#"{"choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"a","type":"function","function":{"name":"now","arguments":""}}]}}]}"#;
+    let told_start = r#","choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"a","type":"function","function":{"name":"now","arguments":""}}]},"finish_reason":null}]}"#;
+    let told_arguments = r#","choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"function":{"arguments":"{}"}}]},"finish_reason":null}]}"#;
+    let end = |word: &str| {
+        format!(r#"{{"choices":[{{"index":0,"delta":{{}},"finish_reason":"{word}"}}]}}"#)
+    };
+    for word in ["tool_calls", "stop"] {
+        let native = format!(
+            r#","choices":[{{"index":0,"delta":{{}},"finish_reason":"tool_calls","native_finish_reason":"{word}"}}]}}"#
+        );
+        check(&[start, &end(word)], &[told_start, told_arguments, &native]);
+    }
+    // What was cut off is not to look whole.
+    check(
+        &[start, &end("length")],
+        &[
+            told_start,
+            r#","choices":[{"index":0,"delta":{},"finish_reason":"length","native_finish_reason":"length"}]}"#,
+        ],
+    );
+    // An end in the chunk of the call is held until no more can come.
+    let both = start.replace(r#""}}]}}]}"#, r#""}}]},"finish_reason":"stop"}]}"#);
+    check(
+        &[&both, "[DONE]"],
+        &[
+            told_start,
+            told_arguments,
+            r#","choices":[{"index":0,"delta":{},"finish_reason":"tool_calls","native_finish_reason":"stop"}]}"#,
+        ],
+    );
+}

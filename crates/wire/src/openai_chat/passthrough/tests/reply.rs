@@ -112,3 +112,40 @@ fn bytes_that_are_not_text_are_mended() {
     let value: Value = bourse_vocab::json::parse(&text).unwrap();
     assert_eq!(value["choices"][0]["message"]["content"], "a\u{fffd}");
 }
+
+/// Both roads: the bytes, and the vocabulary.
+#[test]
+fn a_whole_call_without_arguments_is_told_an_empty_object_unless_it_was_cut() {
+    for (function, word, expected) in [
+        (r#""arguments":"""#, "tool_calls", "{}"),
+        (r#""arguments":null"#, "stop", "{}"),
+        (r#""parameters":1"#, "tool_calls", "{}"),
+        (r#""arguments":"""#, "length", ""),
+        (r#""arguments":"{\"a\":1}""#, "stop", "{\"a\":1}"),
+    ] {
+        let body = format!(
+            r#"{{"choices":[{{"index":0,"message":{{"role":"assistant","content":null,"tool_calls":[{{"id":"a","type":"function","function":{{"name":"now",{function}}}}}]}},"finish_reason":"{word}"}}]}}"#
+        );
+        let value: serde_json::Value = serde_json::from_str(&render(&body)).unwrap();
+        let told = &value["choices"][0]["message"]["tool_calls"][0]["function"]["arguments"];
+        assert_eq!(told, expected, "{body}");
+        let reply = crate::openai_chat::reply::read(body.as_bytes()).unwrap();
+        let parts = &reply.choices[0].parts;
+        let Some(bourse_vocab::chat::Part::ToolCall { arguments, .. }) = parts.last() else {
+            panic!("no call in {parts:?}")
+        };
+        assert_eq!(arguments, expected, "{body}");
+    }
+}
+
+#[test]
+fn a_whole_reply_whose_error_says_nothing_is_an_answer() {
+    for error in ["null", "false", "0", r#""""#, "{}", "[]"] {
+        let body = format!(
+            r#"{{"error":{error},"choices":[{{"index":0,"message":{{"role":"assistant","content":"a"}},"finish_reason":"stop"}}]}}"#
+        );
+        assert!(splice(&body).is_ok(), "{body}");
+        let read = crate::openai_chat::reply::read(body.as_bytes());
+        assert!(read.is_ok(), "{body}");
+    }
+}
