@@ -11,6 +11,7 @@ use bourse_routing::filter::Needs;
 use bourse_routing::lengths::Form;
 use bourse_routing::preferences::Preferences;
 use bourse_vocab::chat::{Effort, MODELS_MAX, ReasoningRequest};
+use bourse_vocab::trace::Parent;
 use bourse_vocab::{Failure, PromptFacts};
 use http::HeaderMap;
 use http::header::{HeaderName, REFERER, USER_AGENT};
@@ -34,8 +35,10 @@ pub struct Attribution {
     /// `user`: the caller's own user.
     pub user: String,
     /// What else the caller says of the call, as a JSON object: `metadata`,
-    /// `trace` and `categories`. Empty if that is nothing.
+    /// `trace`, `categories` and `traceparent`. Empty if that is nothing.
     pub labels: String,
+    /// The caller's span, of which the call is a part.
+    pub trace: Option<Parent>,
 }
 
 /// What callers say of a call for their own books, each as JSON text.
@@ -48,8 +51,8 @@ pub struct Labels<'a> {
 }
 
 impl Labels<'_> {
-    /// All of them as one JSON object, with the header
-    /// `X-OpenRouter-Categories`; empty if there are none.
+    /// All of them as one JSON object, with the headers
+    /// `X-OpenRouter-Categories` and `traceparent`; empty if there are none.
     ///
     /// # Errors
     /// They are longer than a record holds.
@@ -68,6 +71,10 @@ impl Labels<'_> {
             ("metadata", raw(&self.metadata)),
             ("trace", raw(&self.trace)),
             ("categories", categories),
+            (
+                "traceparent",
+                parent(headers).map(|parent| format!("\"{parent}\"")),
+            ),
         ] {
             let Some(text) = text.filter(|text| text != "{}") else {
                 continue;
@@ -85,6 +92,12 @@ impl Labels<'_> {
         }
         Ok(labels)
     }
+}
+
+/// The caller's span, if a header says one that is understood.
+fn parent(headers: &HeaderMap) -> Option<Parent> {
+    const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+    Parent::read(headers.get(&TRACEPARENT)?.to_str().ok()?)
 }
 
 /// How much the model is to think, as far as its answer's length depends on
@@ -180,6 +193,7 @@ impl Attribution {
             prompt_cache_key: String::new(),
             user: String::new(),
             labels: String::new(),
+            trace: parent(headers),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::Relaxed};
 
 use bourse_vocab::chat::Loss;
+use bourse_vocab::trace::{Parent, span_id};
 use bourse_vocab::{GenerationId, Nanos};
 use bourse_wire::Stamp;
 use serde_json::json;
@@ -131,6 +132,17 @@ impl Call {
             created: self.started_ms / 1000,
             metadata,
         }
+    }
+
+    /// The span that the attempt at this place, from 1, is in the trace of the
+    /// caller, if they have one.
+    #[must_use]
+    pub fn span_of_attempt(&self, place: usize) -> Option<Parent> {
+        let caller = self.ask.attribution.trace?;
+        Some(Parent {
+            span: span_id(self.id, place as u64),
+            ..caller
+        })
     }
 
     /// The limit that was set because of the money, and what helps against it.

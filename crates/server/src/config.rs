@@ -12,6 +12,7 @@ mod raw;
 mod resolve;
 mod restart;
 mod secret;
+mod telemetry;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -26,6 +27,7 @@ pub use environment::Environment;
 pub use raw::{RawConfig, RawProvider};
 pub use restart::waiting as waiting_for_restart;
 pub use secret::{RawSecret, RawUrls};
+pub use telemetry::Telemetry;
 
 /// Where the server looks when no path is given.
 pub const DEFAULT_PATH: &str = "bourse.toml";
@@ -118,6 +120,8 @@ pub struct Config {
     pub log_json: bool,
     /// Log filter, such as `info` or `bourse=debug`.
     pub log_level: String,
+    /// To whom traces are told, if to anybody.
+    pub telemetry: Option<Telemetry>,
 }
 
 /// Everything that is wrong with a configuration.

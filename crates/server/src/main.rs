@@ -14,6 +14,7 @@ mod reload;
 mod serve;
 mod simulated;
 mod store_watcher;
+mod traces;
 mod worker;
 
 /// See docs/decisions/0010.

@@ -14,6 +14,7 @@ pub mod id;
 pub mod json;
 pub mod money;
 pub mod operation;
+pub mod trace;
 pub mod usage;
 
 pub use facts::PromptFacts;

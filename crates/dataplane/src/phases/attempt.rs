@@ -99,6 +99,7 @@ async fn one<U: Upstream>(
         .ask
         .wants_metadata
         .then(|| call.metadata(target, plan, attempts, *limit).to_string());
+    let trace = call.span_of_attempt(attempts.len());
     let Some(tried) = attempts.last_mut() else {
         return Err(Failure::server("an attempt that has just begun is gone"));
     };
@@ -113,6 +114,7 @@ async fn one<U: Upstream>(
         deadlines: &deadlines.of_exchange(call.ask.stream, step.is_last),
         reply_bytes_max: limits.reply_bytes_max,
         clock,
+        trace,
     };
     let begun = {
         // Pinned here, because the time limit would move it: it is large.

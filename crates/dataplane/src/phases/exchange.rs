@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
-use bourse_net::{Deadlines, NetError, NetErrorKind, Response, Upstream, UpstreamBody};
+use bourse_net::{
+    Deadlines, NetError, NetErrorKind, OutgoingRequest, Response, Upstream, UpstreamBody,
+};
 use bourse_vocab::failure::UpstreamError;
+use bourse_vocab::trace::Parent;
 use bourse_vocab::{Failure, FailureKind, Next};
 use bourse_wire::{ErrorReply, Stamp};
 use bytes::{Bytes, BytesMut};
 use futures_util::future::poll_fn;
+use http::{HeaderName, HeaderValue};
 
 use crate::attempts::Attempt;
 use crate::clock::Clock;
@@ -68,6 +72,17 @@ pub struct Exchange<'a> {
     pub reply_bytes_max: usize,
     /// Where the time is read.
     pub clock: Clock,
+    /// The span that this attempt is in its caller's trace, if there is one.
+    pub trace: Option<Parent>,
+}
+
+/// Tells the provider of which span its work is a part.
+fn tell_trace(request: &mut OutgoingRequest, span: Parent) {
+    const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+    if let Ok(value) = HeaderValue::from_str(&span.to_string()) {
+        // A signed head may have said all it wants to say.
+        let _ = request.add_header(TRACEPARENT, value);
+    }
 }
 
 impl Exchange<'_> {
@@ -84,7 +99,10 @@ impl Exchange<'_> {
         tried: &mut Attempt,
     ) -> Result<Opened, Failure> {
         let request = self.way.request(self.stream, prepared.body).await;
-        let request = request.inspect_err(|_| tried.is_sent = false)?;
+        let mut request = request.inspect_err(|_| tried.is_sent = false)?;
+        if let Some(span) = self.trace {
+            tell_trace(&mut request, span);
+        }
         let origin = &self.target.provider.origin;
         let sent = upstream.send(origin, &request, self.deadlines).await;
         let response = sent.map_err(|error| {

@@ -24,6 +24,8 @@ pub struct RawConfig {
     pub routing: RawRouting,
     /// `[log]`: what is said, and how.
     pub log: RawLog,
+    /// `[telemetry]`: to whom finished calls are told as traces.
+    pub telemetry: RawTelemetry,
     /// `[providers.<slug>]`: whom to call.
     pub providers: BTreeMap<String, RawProvider>,
     /// `[[models]]`: added to, or laid over, the catalog.
@@ -143,6 +145,22 @@ pub struct RawLog {
     pub format: Option<String>,
     /// A filter such as `info` (default) or `bourse=debug`.
     pub level: Option<String>,
+}
+
+/// `[telemetry]`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawTelemetry {
+    /// The address of an OpenTelemetry collector that takes OTLP over HTTP,
+    /// such as `http://127.0.0.1:4318`. Default: nobody is told.
+    pub otlp_url: Option<String>,
+    /// Headers of each request to it, such as a key.
+    pub otlp_headers: BTreeMap<String, RawSecret>,
+    /// The share of calls that are traced, from 0 to 1, where the caller does
+    /// not decide. Default 1.
+    pub sample_ratio: Option<f64>,
+    /// `service.name` of the traces. Default `bourse`.
+    pub service_name: Option<String>,
 }
 
 /// `[providers.<slug>]`.

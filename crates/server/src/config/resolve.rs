@@ -13,7 +13,7 @@ use super::deadlines::{HOUR_MS, MINUTE_MS};
 use super::raw::{RawDatabase, RawServer};
 use super::{
     CallLimits, Config, ConfigErrors, Durability, Environment, RawConfig, RawUrls, deadlines,
-    provider,
+    provider, telemetry,
 };
 use crate::worker::head;
 
@@ -92,6 +92,7 @@ pub(super) fn resolve(raw: &RawConfig, environment: &Environment) -> Result<Conf
         sync_interval: SYNC.read(raw.ledger.sync_interval_ms, &mut problems),
         log_json: log_json(raw.log.format.as_deref(), &mut problems),
         log_level: raw.log.level.clone().unwrap_or_else(|| "info".to_owned()),
+        telemetry: telemetry::resolve(&raw.telemetry, environment, &mut problems),
         providers: raw
             .providers
             .iter()

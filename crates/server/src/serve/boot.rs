@@ -30,7 +30,7 @@ use crate::first_start::{self, FirstKeys};
 use crate::market::{self, Providers};
 use crate::store_watcher::StoreWatcher;
 use crate::worker::{self, Hosts, Service, Stop};
-use crate::{presence, reload, simulated};
+use crate::{presence, reload, simulated, traces};
 
 /// The server has its address, and refuses connections. A port that is
 /// taken fails here, before anything on the disk changes.
@@ -220,6 +220,7 @@ impl Ready {
             Applier::new(Arc::clone(&store), Arc::clone(&till)).spawn(applier_stopping)?;
         tokio::spawn(Arc::clone(&watcher).keep_reading(stopping.clone()));
         tokio::spawn(disk::tell(till.spool().trouble(), stopping.clone()));
+        traces::start(&config, &store, &till, stopping.clone())?;
         let (say_taken_over, taken_over) = watch::channel(None);
         tokio::spawn(presence::keep(
             Arc::clone(&store),
@@ -228,8 +229,7 @@ impl Ready {
         ));
         let clients = clients(config.workers, &built.egress)?;
         let control = crate::control::router(&gateway, &watcher, &store);
-        let is_local = config.listen.ip().is_loopback();
-        let hosts = Hosts::new(config.hosts.as_deref(), is_local);
+        let hosts = Hosts::new(config.hosts.as_deref(), config.listen.ip().is_loopback());
         let file_watcher = reload::watch(
             config_path,
             &config,

@@ -38,4 +38,5 @@ mod reload;
 mod secrets;
 mod sent;
 mod streams;
+mod traces;
 mod ways;
