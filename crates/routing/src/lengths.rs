@@ -81,24 +81,24 @@ impl Sort {
     }
 
     /// What is guessed before anything is known: ordinary answers have some
-    /// hundred tokens and are seldom longer than a page, a picture is 1,300
-    /// to 5,000 (ai.google.dev, image generation, 2026), and thoughts take
-    /// several times what they lead to.
+    /// hundred tokens and are seldom longer than a page, and a picture is 1,300
+    /// to 5,000 (ai.google.dev, image generation, 2026). Thoughts are spread
+    /// wider than answers: unasked, most questions are thought about as long as
+    /// they are answered, or not at all, and some for many times that.
     const fn guess(self) -> Need {
         let answer = match self.form {
             Form::Text | Form::Structured | Form::Tools => 1_024,
             Form::Media => 8_192,
         };
-        let thoughts = match self.thought {
-            Thought::None => 0,
-            Thought::Little => 2_048,
-            Thought::Usual => 4_096,
-            Thought::Much => 16_384,
+        let (most, nearly_all) = match self.thought {
+            Thought::None => (0, 0),
+            Thought::Little => (256, 2_048),
+            Thought::Usual => (512, 4_096),
+            Thought::Much => (8_192, 16_384),
         };
-        let nearly_all = answer + thoughts;
         Need {
-            most: nearly_all / 2,
-            nearly_all,
+            most: answer / 2 + most,
+            nearly_all: answer + nearly_all,
         }
     }
 }
