@@ -30,6 +30,9 @@ pub struct Attempt {
     pub head_ms: Option<u64>,
     /// When the model had said something, shown or hidden.
     pub first_content_ms: Option<u64>,
+    /// When the model had begun to answer: thoughts, and what is shown of them,
+    /// are none of it.
+    pub answered_ms: Option<u64>,
     /// When it had ended.
     pub ended_ms: Option<u64>,
     /// What the model has thought so far, out of the caller's sight, as of
@@ -53,6 +56,7 @@ impl Attempt {
             dispatched_ms: at_ms,
             head_ms: None,
             first_content_ms: None,
+            answered_ms: None,
             ended_ms: None,
             thought: None,
         }
@@ -63,6 +67,11 @@ impl Attempt {
     #[must_use]
     pub fn has_begun(&self) -> bool {
         self.head_ms.is_some() && (200..300).contains(&self.status)
+    }
+
+    /// Notes that the model answers now, unless it did before.
+    pub fn answers(&mut self, at_ms: u64) {
+        self.answered_ms.get_or_insert(at_ms);
     }
 
     /// Milliseconds from sending to the first content, or to the end if there

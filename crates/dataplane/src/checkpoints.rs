@@ -9,11 +9,11 @@
 
 use std::time::Duration;
 
-use bourse_vocab::{Failure, Nanos};
+use bourse_vocab::{Failure, Nanos, Usage};
 use tokio::time::Instant;
 
 use crate::progress::Place;
-use crate::relay::{Feed, Report};
+use crate::relay::{Delivered, Feed, Report};
 use crate::running::Running;
 use crate::tab::Tab;
 use crate::tariff;
@@ -39,6 +39,13 @@ struct Begun {
     place: Option<Place>,
     /// How many output tokens there may be before the money is looked at.
     look_at: u64,
+    /// What is written.
+    written: Delivered,
+    /// The money was looked at, and the journal is to be told once what was
+    /// looked at is written.
+    is_owed: bool,
+    /// Where an answer had ended that there was no more money for.
+    spared_at: Option<u64>,
 }
 
 impl Begun {
@@ -49,37 +56,86 @@ impl Begun {
         Self {
             place: call.progress.place(call.id, running.tariff()),
             look_at: (covered / 2).clamp(1, LOOK_TOKENS),
+            written: Delivered::default(),
+            is_owed: false,
+            spared_at: None,
         }
     }
 }
 
 impl Watch {
-    /// Takes in that everything so far has been handed over, and extends the
-    /// hold before the answer outgrows it. The customer must not pay, after
-    /// a crash, for what was never sent.
+    /// Looks at the money, if it is time to, before more of the answer is
+    /// read: the hold is extended before the answer outgrows it.
     ///
     /// # Errors
     /// The money has run out.
-    pub fn handed_over(&mut self, running: &mut Running, feed: &dyn Feed) -> Result<(), Failure> {
+    pub fn look(&mut self, running: &mut Running, feed: &dyn Feed) -> Result<(), Failure> {
         let delivered = feed.delivered();
         let tokens = delivered.tokens();
         if tokens == 0 {
             return Ok(());
         }
         let begun = self.begun.get_or_insert_with(|| Begun::new(running));
-        let place = begun.place.as_ref();
-        let cost = place.map_or(Nanos::ZERO, |place| place.note(delivered, || feed.report()));
+        let cost = begun.place.as_ref().map_or(Nanos::ZERO, Place::take_cost);
         if tokens < begun.look_at && !is_nearly_used(cost, running.tab.held()) {
             return Ok(());
         }
-        let Looked { now, later, .. } = look(running, feed)?;
-        if let Some(place) = place {
-            place.is_told();
+        let worth = Worth::of(running, &feed.report());
+        if let Err(failure) = extend(&mut running.tab, worth.now, worth.later) {
+            return begun.spare(tokens, running, feed).ok_or(failure);
         }
-        let room = room(now, later, running.tab.held());
+        if begun.written == delivered {
+            begun.tell(&worth, running);
+        } else {
+            begun.is_owed = true;
+        }
+        let room = room(worth.now, worth.later, running.tab.held());
         let limit = running.output_max();
         begun.look_at = tariff::beyond(tokens, limit).min(tokens.saturating_add(room));
         Ok(())
+    }
+
+    /// Takes in that everything so far is written. The customer must not pay,
+    /// after a crash, for what never left this process.
+    pub fn written(&mut self, running: &Running, feed: &dyn Feed) {
+        let delivered = feed.delivered();
+        if delivered.tokens() == 0 {
+            return;
+        }
+        let begun = self.begun.get_or_insert_with(|| Begun::new(running));
+        begun.written = delivered;
+        if let Some(place) = &begun.place {
+            place.note(delivered, || feed.report());
+        }
+        if begun.is_owed {
+            begun.tell(&Worth::of(running, &feed.report()), running);
+        }
+    }
+}
+
+impl Begun {
+    /// Tells the journal what is written, after the hold has grown: a start
+    /// settles by the last checkpoint, but never for more than was set aside.
+    fn tell(&mut self, worth: &Worth, running: &Running) {
+        self.is_owed = false;
+        worth.checkpoint(running);
+        if let Some(place) = &self.place {
+            place.is_told();
+        }
+    }
+
+    /// Lets an answer go on that has ended, although there is no money for
+    /// more of it: all that is missing is its usage, which costs nothing.
+    /// `None` if it has not, or said that it had and goes on.
+    fn spare(&mut self, tokens: u64, running: &Running, feed: &dyn Feed) -> Option<()> {
+        let is_one = running.call.ask.answers <= 1;
+        let has_ended = feed.is_complete() || (is_one && feed.report().finish.is_some());
+        if !has_ended || self.spared_at.is_some_and(|at| at != tokens) {
+            return None;
+        }
+        self.spared_at = Some(tokens);
+        self.look_at = tokens.saturating_add(1);
+        Some(())
     }
 }
 
@@ -134,37 +190,48 @@ impl Checkpoints {
         if more < HIDDEN_BYTES && now < self.look_at {
             return Ok(None);
         }
-        let Looked { report, .. } = look(running, feed)?;
+        let report = feed.report();
+        let worth = Worth::of(running, &report);
+        extend(&mut running.tab, worth.now, worth.later)?;
+        worth.checkpoint(running);
         self.looked_bytes = report.content_bytes;
         self.look_at = now + HIDDEN_EVERY;
         Ok(Some(report))
     }
 }
 
-/// What a look at the money found.
-struct Looked {
-    report: Report,
-    /// What the answer costs.
+/// What an answer is worth so far, by our own count.
+struct Worth {
+    usage: Usage,
+    upstream: Nanos,
+    /// What it costs.
     now: Nanos,
     /// What it will after [`LOOK_TOKENS`] more.
     later: Nanos,
 }
 
-/// Extends the hold if it is time to, and writes a checkpoint.
-fn look(running: &mut Running, feed: &dyn Feed) -> Result<Looked, Failure> {
-    let report = feed.report();
-    let tokens = report.delivered().tokens();
-    let (usage, charge) = running.worth(&report.usage, tokens);
-    let further = tariff::further(tokens, LOOK_TOKENS, running.output_max());
-    let (_, further) = running.worth(&report.usage, further);
-    let (now, later) = (charge.total, further.total);
-    extend(&mut running.tab, now, later)?;
-    // After the hold has grown: a start settles by the last checkpoint, but
-    // never for more than was set aside.
-    running
-        .tab
-        .checkpoint(now, charge.upstream_total, usage.prompt, usage.completion);
-    Ok(Looked { report, now, later })
+impl Worth {
+    fn of(running: &Running, report: &Report) -> Self {
+        let tokens = report.delivered().tokens();
+        let (usage, charge) = running.worth(&report.usage, tokens);
+        let further = tariff::further(tokens, LOOK_TOKENS, running.output_max());
+        let (_, further) = running.worth(&report.usage, further);
+        Self {
+            usage,
+            upstream: charge.upstream_total,
+            now: charge.total,
+            later: further.total,
+        }
+    }
+
+    /// Tells the journal.
+    fn checkpoint(&self, running: &Running) {
+        let Usage {
+            prompt, completion, ..
+        } = self.usage;
+        let tab = &running.tab;
+        tab.checkpoint(self.now, self.upstream, prompt, completion);
+    }
 }
 
 /// Whether a cost uses most of what is set aside.

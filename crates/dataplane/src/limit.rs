@@ -1,7 +1,5 @@
 //! The limit on how long an answer may be, and who says so.
 
-use std::sync::atomic::Ordering::Relaxed;
-
 use bourse_catalog::Endpoint;
 
 use crate::endpoints::Endpoint as ClientEndpoint;
@@ -55,8 +53,8 @@ pub fn output_max(
             tokens.min(context_length(endpoint).unwrap_or(u64::MAX))
         }
         Limit::Set(tokens) if takes_limit(target, client) => tokens.min(whole(endpoint)),
-        // A list that says too little of a model is believed once.
-        Limit::Asked(_) | Limit::Set(_) | Limit::Model if has_overrun(target) => {
+        // So is a list that says too little of a model.
+        Limit::Asked(_) | Limit::Set(_) | Limit::Model if target.metrics.trust.is_lost() => {
             context_length(endpoint).map_or(whole(endpoint), |window| window.max(whole(endpoint)))
         }
         Limit::Asked(_) | Limit::Set(_) | Limit::Model => whole(endpoint),
@@ -67,7 +65,7 @@ pub fn output_max(
 #[must_use]
 pub fn takes_limit(target: &Target, client: &dyn ClientEndpoint) -> bool {
     let way = target.way(|way| client.rank(way));
-    way.is_some_and(|way| way.dialect.takes_limit()) && !has_overrun(target)
+    way.is_some_and(|way| way.dialect.takes_limit()) && !target.metrics.trust.is_lost()
 }
 
 /// Output tokens by which counts of one answer may differ: ends of turns, and
@@ -80,8 +78,13 @@ pub const fn is_overrun(told: u64, limit: u64) -> bool {
     told > limit.saturating_add(COUNTS_DIFFER_BY)
 }
 
-/// Whether an endpoint has given more than it was told to. One answer may
-/// show it; from then on all that the model may say is set aside.
-fn has_overrun(target: &Target) -> bool {
-    target.metrics.overruns.load(Relaxed) > 0
+/// Whether so many output tokens are no more than a target may give that is
+/// trusted: what the caller asked for, or what is listed of its model.
+#[must_use]
+pub fn is_kept(limit: Limit, endpoint: &Endpoint, answers: u64, told: u64) -> bool {
+    let one = match limit {
+        Limit::Asked(tokens) => tokens,
+        Limit::Set(_) | Limit::Model => whole(endpoint),
+    };
+    !is_overrun(told, one.saturating_mul(answers))
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use bourse_routing::density::Density;
 use bourse_routing::pace::Pace;
+use bourse_routing::trust::Trust;
 use bourse_vocab::Nanos;
 
 /// Counters of one endpoint. Plain atomics: a call touches a handful of
@@ -35,6 +36,8 @@ pub struct TargetMetrics {
     pub charge_nanos: AtomicU64,
     /// Answers that were longer than it was told they may be.
     pub overruns: AtomicU64,
+    /// Whether it is believed to keep its limits.
+    pub trust: Trust,
     /// How fast it thinks out of sight.
     pub pace: Pace,
     /// How long its tokens are, of what it gets and of what it gives.
@@ -61,6 +64,7 @@ impl TargetMetrics {
             cost_nanos: zero(),
             charge_nanos: zero(),
             overruns: zero(),
+            trust: Trust::default(),
             pace: Pace::default(),
             density_in: Density::default(),
             density_out: Density::default(),

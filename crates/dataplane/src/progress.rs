@@ -1,11 +1,12 @@
 //! What the streams of a worker have delivered, and telling the journal.
 //!
 //! Each stream keeps a [`Place`] in the worker's table and writes into it
-//! what it has handed over. Every [`TICK`] the worker goes through the table
+//! what the kernel has of it. Every [`TICK`] the worker goes through the table
 //! and lists what has changed in one record: a chunk costs no pricing, and a
 //! thousand streams no more records than one. A stream that has ended has no
 //! place any more, so nothing is said of it after its end.
 
+use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -42,6 +43,8 @@ struct Shared {
     id: GenerationId,
     tariff: Tariff,
     now: Mutex<Now>,
+    /// What it cost at the last tick, until the stream has seen it.
+    cost_nanos: AtomicI64,
 }
 
 /// How far a stream has come.
@@ -52,8 +55,6 @@ struct Now {
     told: UsageReport,
     /// What the journal knows of.
     noted: Delivered,
-    /// What it cost at the last tick, until the stream has seen it.
-    cost: Nanos,
 }
 
 impl Progress {
@@ -75,6 +76,7 @@ impl Progress {
             id,
             tariff,
             now: Mutex::default(),
+            cost_nanos: AtomicI64::new(0),
         });
         let mut places = self.lock();
         if places.len() >= self.streams_max {
@@ -158,7 +160,7 @@ impl Shared {
         }
         let (usage, charge) = self.tariff.worth(&now.told, now.delivered.tokens());
         now.noted = now.delivered;
-        now.cost = charge.total;
+        self.cost_nanos.store(charge.total.0, Relaxed);
         Some(Checkpoint {
             id: self.id,
             charge: charge.total,
@@ -170,19 +172,28 @@ impl Shared {
 }
 
 impl Place {
-    /// Notes what has been handed over. `report` says more, if the provider
-    /// has counted its input since the last time. Returns what it cost at
-    /// the last tick, once.
-    pub fn note(&self, delivered: Delivered, report: impl FnOnce() -> Report) -> Nanos {
+    /// Notes what is written. `report` says more, if the provider has counted
+    /// its input since the last time.
+    pub fn note(&self, delivered: Delivered, report: impl FnOnce() -> Report) {
         let mut now = self.0.lock();
         if now.delivered.prompt != delivered.prompt {
             now.told = report().usage;
         }
         now.delivered = delivered;
-        std::mem::take(&mut now.cost)
     }
 
-    /// Notes that the journal knows all of what has been handed over.
+    /// What it cost at the last tick, once: nothing, if the stream has seen
+    /// it.
+    pub fn take_cost(&self) -> Nanos {
+        let cost = &self.0.cost_nanos;
+        // A load is all that it takes, nearly always.
+        Nanos(match cost.load(Relaxed) {
+            0 => 0,
+            _ => cost.swap(0, Relaxed),
+        })
+    }
+
+    /// Notes that the journal knows all of what is written.
     pub fn is_told(&self) {
         let mut now = self.0.lock();
         now.noted = now.delivered;

@@ -74,6 +74,10 @@ pub trait Feed: Send {
     /// Thoughts that it is not to see are none of it.
     fn has_content(&self) -> bool;
 
+    /// Whether the model has begun to answer: thoughts, and what is shown of
+    /// them, are none of it.
+    fn has_answered(&self) -> bool;
+
     /// Whether the provider has said that the stream is complete.
     fn is_complete(&self) -> bool;
 

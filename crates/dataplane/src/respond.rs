@@ -3,6 +3,7 @@
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use bourse_net::h1_server::Answer;
 use bourse_vocab::Failure;
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, RETRY_AFTER};
@@ -63,6 +64,14 @@ impl http_body::Body for ReplyBody {
             }
             Self::Stream(_) => SizeHint::default(),
             Self::Other(body) => body.size_hint(),
+        }
+    }
+}
+
+impl Answer for ReplyBody {
+    fn written(&mut self) {
+        if let Self::Stream(relay) = self {
+            relay.written();
         }
     }
 }

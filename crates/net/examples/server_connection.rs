@@ -18,7 +18,7 @@ use std::sync::mpsc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bourse_net::h1_server::{self, Answering, RequestBody, Service};
+use bourse_net::h1_server::{self, Answer, Answering, RequestBody, Service};
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderName};
 use http::{HeaderValue, Request, Response};
@@ -178,6 +178,8 @@ enum Reply {
     Whole(Option<Bytes>),
     Stream(u64, tokio::time::Interval),
 }
+
+impl Answer for Reply {}
 
 impl Body for Reply {
     type Data = Bytes;

@@ -41,12 +41,19 @@ use conn::{Conn, Next};
 /// needed.
 pub type Answering<'a, R> = Pin<Box<dyn Future<Output = Response<R>> + Send + 'a>>;
 
+/// The body of an answer.
+pub trait Answer: Body<Data = Bytes> {
+    /// All that was taken of it so far is written: the kernel has it, and
+    /// sends it even if this process ends now.
+    fn written(&mut self) {}
+}
+
 /// Who answers the requests of a connection.
 pub trait Service<S: 'static>: Sync {
     /// What serves a path.
     type Route: Send;
     /// The body of an answer.
-    type Reply: Body<Data = Bytes> + Send + Unpin;
+    type Reply: Answer + Send + Unpin;
 
     /// What serves a path; `None` leaves the connection to somebody else.
     fn route(&self, path: &str) -> Option<Self::Route>;

@@ -5,7 +5,8 @@
 //! the endpoints that cannot or must not serve, [`arrange`] puts the rest
 //! in order by one of the [`strategies`], [`plan`] walks them as attempts fail. [`health`]
 //! remembers how they have been doing, [`lengths`] how long their answers are,
-//! [`pace`] how fast they think out of sight, [`density`] how long their tokens are.
+//! [`pace`] how fast they think out of sight, [`density`] how long their tokens are,
+//! and [`trust`] whether they keep the limits that they are told.
 
 pub mod arrange;
 pub mod candidate;
@@ -17,3 +18,4 @@ pub mod pace;
 pub mod plan;
 pub mod preferences;
 pub mod strategies;
+pub mod trust;

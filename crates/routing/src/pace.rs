@@ -1,15 +1,16 @@
 //! How fast a model thinks out of sight.
 //!
-//! Some providers say nothing while their model thinks, and charge for it. A
-//! caller that leaves in that time, or later and before the usage is told,
-//! has ordered those thoughts. How many they were follows from how long it was
-//! silent, and from how many tokens other answers of the same endpoint took
-//! that nobody saw, by the time of silence before them. Endpoints that show
-//! their thoughts are found out by the same count: their silence is a queue.
+//! Some providers say nothing while their model thinks, or show a summary of
+//! it, and charge for all of it. A caller that leaves in that time, or later
+//! and before the usage is told, has ordered those thoughts. How many they were
+//! follows from how long it took until the model answered, and from how many
+//! tokens other answers of the same endpoint took that nobody saw, by the time
+//! before them. Endpoints that show their thoughts are found out by the same
+//! count: what they take besides is a queue.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// Milliseconds of silence in which nothing is generated: the way there and
+/// Milliseconds before an answer in which nothing is generated: the way there and
 /// back, and the prompt.
 pub const WAY_MS: u64 = 500;
 /// Tokens for a thousand seconds before anything was seen: the slower half of
@@ -17,8 +18,8 @@ pub const WAY_MS: u64 = 500;
 const GUESS: u64 = 50_000;
 /// How much the last answer counts, as a divisor.
 const WEIGHT: u64 = 16;
-/// Silence below this says nothing: the way is too large a part of it.
-const SILENCE_MS_MIN: u64 = 1_000;
+/// Less time says nothing: the way is too large a part of it.
+const THINKING_MS_MIN: u64 = 1_000;
 /// The fastest that is believed, for a thousand seconds: several times what
 /// the fastest chips do, so that no caller is charged by a broken counter.
 const MAX: u64 = 10_000_000;
@@ -26,25 +27,25 @@ const MAX: u64 = 10_000_000;
 /// Tokens that are guessed to be generated in so long, of a model that nobody
 /// knows.
 #[must_use]
-pub const fn guess(silent_ms: u64) -> u64 {
-    in_time(GUESS, silent_ms)
+pub const fn guess(thinking_ms: u64) -> u64 {
+    in_time(GUESS, thinking_ms)
 }
 
-const fn in_time(pace: u64, silent_ms: u64) -> u64 {
-    let working_ms = silent_ms.saturating_sub(WAY_MS);
+const fn in_time(pace: u64, thinking_ms: u64) -> u64 {
+    let working_ms = thinking_ms.saturating_sub(WAY_MS);
     working_ms.saturating_mul(pace) / 1_000_000
 }
 
-/// Tokens for a thousand seconds of silence, of late; one more than that, so
+/// Tokens that nobody sees in a thousand seconds before an answer, of late; one more than that, so
 /// that zero is nothing known.
 #[derive(Debug, Default)]
 pub struct Pace(AtomicU64);
 
 impl Pace {
-    /// Notes an answer of `tokens` before which there was so much silence, and
-    /// of whose tokens `shown` were seen, by a rough count.
-    pub fn learn(&self, tokens: u64, shown: u64, silent_ms: u64) {
-        if silent_ms < SILENCE_MS_MIN {
+    /// Notes an answer of `tokens` that began after so long, and of whose tokens
+    /// `shown` were seen, thoughts included, by a rough count.
+    pub fn learn(&self, tokens: u64, shown: u64, thinking_ms: u64) {
+        if thinking_ms < THINKING_MS_MIN {
             return;
         }
         // A quarter is what a count of what was shown may be off by.
@@ -52,7 +53,7 @@ impl Pace {
             few if few <= tokens / 4 => 0,
             many => many,
         };
-        let now = hidden.saturating_mul(1_000_000) / (silent_ms - WAY_MS);
+        let now = hidden.saturating_mul(1_000_000) / (thinking_ms - WAY_MS);
         let now = now.min(MAX);
         let mixed = match self.0.load(Relaxed).checked_sub(1) {
             None => now,
@@ -68,12 +69,12 @@ impl Pace {
         self.0.load(Relaxed) > 0
     }
 
-    /// Tokens that were probably thought in a time of silence.
+    /// Tokens that were probably thought out of sight in such a time.
     #[must_use]
-    pub fn tokens_in(&self, silent_ms: u64) -> u64 {
+    pub fn tokens_in(&self, thinking_ms: u64) -> u64 {
         match self.0.load(Relaxed).checked_sub(1) {
-            None => guess(silent_ms),
-            Some(pace) => in_time(pace, silent_ms),
+            None => guess(thinking_ms),
+            Some(pace) => in_time(pace, thinking_ms),
         }
     }
 }

@@ -8,6 +8,7 @@ mod connection;
 mod framing;
 mod guarded;
 pub(crate) mod head;
+mod written;
 
 use std::io;
 use std::net::SocketAddr;

@@ -89,7 +89,10 @@ async fn one<U: Upstream>(
     }
     call.losses.clone_from(&prepared.losses);
     tab.dispatch(&call.market, target)?;
-    let drain = target.provider.on_disconnect == Disconnect::Drain;
+    // Whoever does not stream is billed to the end, whether anybody waits for
+    // it or not (openrouter.ai/docs, streaming, stream cancellation, November
+    // 2026).
+    let drain = !call.ask.stream || target.provider.on_disconnect == Disconnect::Drain;
     call.status.drain.store(drain, Relaxed);
     call.status.is_at_stake(input_cost(call, target));
     let call = &**call;
@@ -123,7 +126,11 @@ async fn one<U: Upstream>(
     };
     let opened = match begun.unwrap_or_else(|_| Err(too_late())) {
         Ok(opened) => {
-            tried.first_content_ms = Some(clock.now_ms());
+            let at_ms = clock.now_ms();
+            tried.first_content_ms = Some(at_ms);
+            if opened.has_answered() {
+                tried.answers(at_ms);
+            }
             until_shown(running, opened, step.is_last).await
         }
         Err(failure) => Err(failure),
@@ -169,6 +176,9 @@ async fn until_shown(
     }
     if let Some(tried) = running.attempts.last_mut() {
         tried.thought = None;
+        if feed.has_answered() {
+            tried.answers(running.call.gateway.clock.now_ms());
+        }
     }
     if !is_last {
         body.set_idle_timeout(running.call.gateway.limits.deadlines.idle);

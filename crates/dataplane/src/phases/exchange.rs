@@ -53,6 +53,16 @@ pub enum Opened {
     Whole(WholeReply),
 }
 
+impl Opened {
+    /// See [`Feed::has_answered`].
+    pub fn has_answered(&self) -> bool {
+        match self {
+            Self::Stream { feed, .. } => feed.has_answered(),
+            Self::Whole(_) => true,
+        }
+    }
+}
+
 /// One try at one target.
 #[derive(Clone, Copy)]
 pub struct Exchange<'a> {

@@ -107,27 +107,47 @@ impl Running {
         // What was paid is what the caller is told that it cost.
         let total = self.record(ended, verdict).unwrap_or(bill.total);
         let loss = bill.total.saturating_sub(total);
-        if !bill.estimated && limit::is_overrun(usage.completion, self.output_max()) {
-            self.note_overrun(usage.completion, loss);
+        if !bill.estimated && usage.completion > 0 {
+            self.judge(usage.completion, loss);
         }
         self.call.gateway.waiting.freed(self.tab.account);
         (usage, Bill { total, ..bill })
     }
 
+    /// Notes whether the provider kept to the limit of an answer.
+    fn judge(&self, told: u64, loss: Nanos) {
+        if limit::is_overrun(told, self.output_max()) {
+            return self.note_overrun(told, loss);
+        }
+        let target = self.target();
+        let trust = &target.metrics.trust;
+        if trust.is_lost() {
+            let endpoint = self.call.market.endpoint(target);
+            let answers = self.call.ask.answers.max(1);
+            if limit::is_kept(self.limit, endpoint, answers, told) {
+                trust.regain();
+            } else {
+                // Money for it was there this time.
+                trust.lose();
+            }
+        }
+    }
+
     /// Tells the operator of an answer that is longer than its provider was
-    /// told, and believes no limit of this endpoint any more.
+    /// told, and believes no limit of this endpoint for a while.
     #[cold]
     fn note_overrun(&self, told: u64, loss: Nanos) {
         let target = self.target();
         let limit = self.output_max();
         target.metrics.overruns.fetch_add(1, Relaxed);
+        target.metrics.trust.lose();
         tracing::warn!(
             id = %self.call.id,
             endpoint = %self.call.market.endpoint(target).id,
             tokens = told,
             limit,
             house_loss = %loss,
-            "a provider gave more output tokens than it was told; from now on all that the model may say is set aside for its answers"
+            "a provider gave more output tokens than it was told; until enough answers keep their limits, all that the model may say is set aside for its answers"
         );
     }
 

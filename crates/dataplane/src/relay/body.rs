@@ -95,6 +95,8 @@ struct Live {
     feed: Box<dyn Feed>,
     running: Running,
     watch: Watch,
+    /// The model has only thought so far.
+    thinks: bool,
 }
 
 /// What reading on brought.
@@ -110,7 +112,7 @@ enum Step {
 }
 
 impl Live {
-    /// Reads on, once what has been handed over is accounted for.
+    /// Reads on, once there is money for it.
     fn step(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
         let Self {
             watch,
@@ -118,7 +120,7 @@ impl Live {
             feed,
             ..
         } = self;
-        if let Err(failure) = watch.handed_over(running, &**feed) {
+        if let Err(failure) = watch.look(running, &**feed) {
             return Poll::Ready(Step::OutOfMoney(failure));
         }
         let mut out = std::mem::take(&mut self.out);
@@ -137,7 +139,12 @@ impl Live {
         let step = match ready!(upstream.poll_data(cx)) {
             Some(Ok(piece)) => {
                 out.reserve(piece.len().saturating_add(256));
-                self.feed.feed(&piece, out).map(|()| Step::Going)
+                let fed = self.feed.feed(&piece, out).map(|()| Step::Going);
+                if self.thinks && self.feed.has_answered() {
+                    self.thinks = false;
+                    self.running.answers();
+                }
+                fed
             }
             // An answer that had ended is not spoilt by what came after it.
             Some(Err(error)) => self
@@ -248,12 +255,15 @@ impl Relay {
         out: Vec<u8>,
         running: Running,
     ) -> Self {
+        let tried = running.attempts.last();
+        let thinks = tried.is_some_and(|tried| tried.answered_ms.is_none());
         let stage = Stage::Live(Box::new(Live {
             out,
             upstream: Some(upstream),
             feed,
             running,
             watch: Watch::default(),
+            thinks,
         }));
         Self { stage }
     }
@@ -262,6 +272,18 @@ impl Relay {
     #[must_use]
     pub const fn is_over(&self) -> bool {
         matches!(self.stage, Stage::Over)
+    }
+
+    /// All that was handed over so far is with the kernel, and so probably
+    /// with the client: its customer pays for it, even if nobody is left to
+    /// end the call.
+    pub fn written(&mut self) {
+        if let Stage::Live(live) = &mut self.stage
+            // What waits here was not handed over.
+            && live.out.is_empty()
+        {
+            live.watch.written(&live.running, &*live.feed);
+        }
     }
 
     /// The next bytes for the client; `None` when there are no more.

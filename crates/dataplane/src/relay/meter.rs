@@ -13,6 +13,8 @@ pub struct Meter {
     pub report: Report,
     /// Whether the provider has said that the stream is complete.
     pub is_complete: bool,
+    /// Whether anything but thoughts was said.
+    pub has_answered: bool,
 }
 
 impl Meter {
@@ -35,6 +37,7 @@ impl Meter {
             _ => {}
         }
         if event.is_content() {
+            self.has_answered |= !matches!(event, Event::Reasoning { .. });
             self.report.content_pieces = self.report.content_pieces.saturating_add(1);
             let bytes = content_bytes(event);
             self.report.content_bytes = self.report.content_bytes.saturating_add(bytes);

@@ -106,6 +106,10 @@ impl<T: Telling> Feed for Reading<T> {
         self.inner.has_content
     }
 
+    fn has_answered(&self) -> bool {
+        self.inner.meter.has_answered
+    }
+
     fn is_complete(&self) -> bool {
         self.inner.meter.is_complete
     }

@@ -19,6 +19,7 @@ use bourse_catalog::{
 use bourse_ledger::GrantKind;
 use bourse_ledger::books::Credit;
 use bourse_net::Http2;
+use bourse_net::h1_server::Answer as _;
 use bourse_policy::key::{KeyText, RANDOM_BYTES};
 use bourse_policy::{KeyHash, KeyKind, Principal};
 use bourse_providers::{Compatible, Credential, Disconnect};
@@ -66,6 +67,8 @@ pub struct Play {
     answers: Vec<(&'static str, Vec<Answer>)>,
     body: Value,
     leaves: Option<Duration>,
+    /// After so many bytes of the answer.
+    leaves_at_byte: usize,
     wants_metadata: bool,
     setup: Setup,
 }
@@ -96,6 +99,7 @@ pub fn play() -> Play {
             "messages": [{"role": "user", "content": "Hello there"}],
         }),
         leaves: None,
+        leaves_at_byte: usize::MAX,
         wants_metadata: false,
         setup: Setup {
             drains: false,
@@ -145,6 +149,12 @@ impl Play {
         self
     }
 
+    /// The client leaves once it has so many bytes of the answer.
+    pub const fn leaves_at_byte(mut self, bytes: usize) -> Self {
+        self.leaves_at_byte = bytes;
+        self
+    }
+
     /// When the client leaves.
     pub fn left_after(&self) -> Duration {
         self.leaves.unwrap_or(PATIENCE)
@@ -179,10 +189,15 @@ impl Play {
     /// The data plane that the call is made on.
     pub async fn harness(&self) -> Harness {
         let harness = Harness::new(&self.setup).await;
+        self.answers_on(&harness);
+        harness
+    }
+
+    /// Makes providers answer as they do for this call.
+    pub fn answers_on(&self, harness: &Harness) {
         for (name, answers) in &self.answers {
             harness.script.will(name, answers.clone());
         }
-        harness
     }
 
     /// Makes the call.
@@ -203,7 +218,8 @@ impl Play {
         }
     }
 
-    fn body(&self) -> String {
+    /// The body of the request.
+    pub fn body(&self) -> String {
         let mut body = self.body.clone();
         let order: Vec<_> = self.answers.iter().map(|(name, _)| *name).collect();
         body["provider"] = json!({"order": order, "only": order});
@@ -406,16 +422,16 @@ impl Harness {
     /// Makes a call; returns what the client saw until it left.
     pub async fn ask(&self, play: &Play) -> Got {
         let mut got = Got::default();
-        let reading = self.read(play.body(), play.wants_metadata, &mut got);
+        let reading = self.read(play, &mut got);
         // A future that is dropped is a client that left.
         let _ = timeout(play.leaves.unwrap_or(PATIENCE), reading).await;
         got
     }
 
-    async fn read(&self, body: String, wants_metadata: bool, got: &mut Got) {
+    async fn read(&self, play: &Play, got: &mut Got) {
         let began = Instant::now();
-        let mut request = self.request("/v1/chat/completions", body);
-        if wants_metadata {
+        let mut request = self.request("/v1/chat/completions", play.body());
+        if play.wants_metadata {
             let enabled = http::HeaderValue::from_static("enabled");
             request
                 .headers_mut()
@@ -428,10 +444,22 @@ impl Harness {
         let retry_after = response.headers().get("retry-after");
         got.retry_after = retry_after.map(|value| value.to_str().unwrap().to_owned());
         let mut body = response.into_body();
-        while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+        let mut next = async || {
+            poll_fn(|cx| {
+                let next = Pin::new(&mut body).poll_frame(cx);
+                // A connection that takes everything at once.
+                body.written();
+                next
+            })
+            .await
+        };
+        while let Some(frame) = next().await {
             let data = frame.unwrap().into_data().unwrap();
             got.body.push_str(std::str::from_utf8(&data).unwrap());
             got.at = began.elapsed();
+            if got.body.len() >= play.leaves_at_byte {
+                return;
+            }
         }
         got.is_ended = true;
     }

@@ -121,6 +121,29 @@ async fn while_the_model_begins_to_think_out_of_sight() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn while_a_summary_of_thoughts_is_shown() {
+    // A hundred tokens a second are thought, and a word of every second is
+    // shown.
+    let think = |answer: Answer| answer.wait(secs(1)).thought("word");
+    let answer = Answer::stream().role().wait(ms(500)).times(10, think);
+    let answer = answer.text("hi").finish().usage(10, 1_011).done();
+    // Nothing is known yet: what is shown is all of it, but for the silence.
+    let leaving = || play().one(answer.clone()).leaves(ms(5_600));
+    leaving()
+        .check("settled ~/55; customer pays one; possible one")
+        .await;
+    let harness = leaving().harness().await;
+    for _ in 0..8 {
+        harness.ask(&play().one(answer.clone())).await;
+    }
+    let before = harness.spent();
+    harness.ask(&leaving()).await;
+    let paid = harness.spent() - before;
+    // Five seconds, and five words, at 2,000 nano-dollars; the input is little.
+    assert!((1_030_000..1_060_000).contains(&paid), "{paid}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn in_the_middle_of_a_stream() {
     let word = |answer: Answer| answer.text("word").wait(secs(1));
     let played = play()
@@ -180,17 +203,18 @@ async fn while_comments_are_sent() {
 
 #[tokio::test(start_paused = true)]
 async fn while_a_whole_answer_is_awaited() {
-    for (drains, end) in [
-        (false, "void CallerLeft; possible one"),
-        (true, "settled 10/2; customer pays one"),
-    ] {
-        let played = play_whole()
-            .setup(|setup| setup.drains = drains)
-            .one(Answer::whole().head_after(secs(60)))
-            .leaves(secs(35))
-            .check(end)
-            .await;
-        assert_eq!(played.got.status, 0);
+    // No provider stops what is not streamed: it is billed, so it is read.
+    let late_body = Answer::late_whole(secs(60));
+    for answer in [Answer::whole().head_after(secs(60)), late_body] {
+        for drains in [false, true] {
+            let played = play_whole()
+                .setup(|setup| setup.drains = drains)
+                .one(answer.clone())
+                .leaves(secs(35))
+                .check("settled 10/2; customer pays one")
+                .await;
+            assert_eq!(played.got.status, 0);
+        }
     }
 }
 

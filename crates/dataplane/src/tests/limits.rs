@@ -276,3 +276,81 @@ async fn what_an_answer_says_that_it_cost_is_what_was_paid() {
     let balance = books.balance(played.harness.account()).unwrap();
     assert_eq!(balance.spent.0, 3_000_000);
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_ends_with_the_last_of_the_money_has_ended() {
+    // Ten tokens are asked for, and three hundred come, more than there is money for:
+    // most of them with the end of the answer, as a busy network brings it.
+    let end = |answer: Answer| answer.finish().usage(10, 300).done();
+    let words = |count| Answer::stream().times(count, |answer| answer.text("word"));
+    let at_once = end(words(297)).in_one_piece();
+    let two_pieces = words(297).finish().in_one_piece();
+    let two_pieces = two_pieces.wait(ms(50)).usage(10, 300).done();
+    for rest in [at_once, two_pieces] {
+        let answer = words(3).wait(ms(10)).then(rest);
+        let played = with_credit(play(), 250_000)
+            .member("max_tokens", 10)
+            .one(answer)
+            .check("settled 10/300; short; customer pays one")
+            .await;
+        assert!(played.got.is_done(), "{}", played.got.body);
+    }
+    // One that says that it has ended and goes on is cut.
+    let goes_on = words(300)
+        .finish()
+        .then(words(1_000))
+        .usage(10, 1_300)
+        .done();
+    let played = with_credit(play(), 250_000)
+        .member("max_tokens", 10)
+        .one(goes_on)
+        .play()
+        .await;
+    assert_eq!(played.got.error(), Some(402), "{}", played.booked.end);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_provider_that_keeps_its_limits_again_is_believed_again() {
+    // There is money for what is asked for, and not for all that the model may
+    // say.
+    let poor = 50_000_000;
+    let play = with_credit(play_whole(), poor).member("max_tokens", 1_000);
+    let play = play.one(Answer::stream());
+    let harness = play.harness().await;
+    let answers = |tokens: u64| {
+        let answer = Answer::reply(&serde_json::json!({
+            "id": "up-1",
+            "choices": [{"index": 0, "finish_reason": "stop",
+                "message": {"role": "assistant", "content": "hi"}}],
+            "usage": {"prompt_tokens": 10, "completion_tokens": tokens},
+        }));
+        harness.script.will("one", [answer]);
+    };
+    let is_believed = || !harness.target("one").metrics.trust.is_lost();
+    answers(9_000);
+    assert_eq!(harness.ask(&play).await.status, 200);
+    assert!(!is_believed());
+    answers(10);
+    harness.tops_up(poor);
+    assert_eq!(harness.ask(&play).await.status, 402);
+    // Whoever has the money lets it show that it does.
+    harness.tops_up(1_000_000_000);
+    let mut good = 0;
+    while !is_believed() {
+        assert_eq!(harness.ask(&play).await.status, 200);
+        good += 1;
+        assert!(good <= 64, "{good}");
+    }
+    assert_eq!(good, 64);
+    harness.tops_up(poor);
+    assert_eq!(harness.ask(&play).await.status, 200);
+    // The next time it takes longer.
+    harness.tops_up(1_000_000_000);
+    answers(9_000);
+    harness.ask(&play).await;
+    answers(10);
+    for _ in 0..64 {
+        harness.ask(&play).await;
+    }
+    assert!(!is_believed());
+}

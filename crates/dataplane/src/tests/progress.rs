@@ -13,16 +13,16 @@ use super::script::Answer;
 
 /// What the journal says of progress.
 #[derive(Debug, Default)]
-struct Told {
+pub struct Told {
     /// For each list, in order, the output tokens of its streams, in order.
-    lists: Vec<Vec<u64>>,
+    pub lists: Vec<Vec<u64>>,
     /// The output tokens that streams told by themselves.
-    single: Vec<u64>,
+    pub single: Vec<u64>,
     /// Whether anything is said of a call after its end.
     stale: bool,
 }
 
-fn told(harness: &Harness) -> Told {
+pub fn told(harness: &Harness) -> Told {
     let spool = harness.gateway().till.spool();
     spool.flush();
     let mut reader = spool.reader(Position::default());

@@ -222,6 +222,12 @@ impl Answer {
         self
     }
 
+    /// The body comes so long after its head.
+    pub fn body_after(mut self, wait: Duration) -> Self {
+        self.steps.push_front(Step::Wait(wait));
+        self
+    }
+
     pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
@@ -238,6 +244,27 @@ impl Answer {
 
     pub fn send(self, bytes: impl Into<Bytes>) -> Self {
         self.step(Step::Send(bytes.into()))
+    }
+
+    /// The same, but what comes without a wait between comes at once.
+    pub fn in_one_piece(mut self) -> Self {
+        let mut joined: VecDeque<Step> = VecDeque::new();
+        for step in self.steps.drain(..) {
+            match (joined.back_mut(), step) {
+                (Some(Step::Send(before)), Step::Send(more)) => {
+                    *before = [&before[..], &more[..]].concat().into();
+                }
+                (_, step) => joined.push_back(step),
+            }
+        }
+        self.steps = joined;
+        self
+    }
+
+    /// And then what this one sends.
+    pub fn then(mut self, next: Self) -> Self {
+        self.steps.extend(next.steps);
+        self
     }
 
     /// Breaks off.

@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use http::response::Parts;
-use http_body::{Body, SizeHint};
+use http_body::SizeHint;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 use tokio_util::io::poll_read_buf;
 
+use super::Answer;
 use super::answer::{self, Length};
 use super::head::{self, Framing, Head, Parsed};
 use super::out::Out;
@@ -289,7 +290,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
         body: &mut B,
     ) -> Poll<Result<(), &'static str>>
     where
-        B: Body<Data = Bytes> + Unpin,
+        B: Answer + Unpin,
     {
         loop {
             // What waits goes first: only a client that takes it is worth
@@ -315,8 +316,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
             }
             match self.out.poll_write(Pin::new(&mut self.stream), cx) {
                 Poll::Ready(Ok(())) if self.length.is_reached() => return Poll::Ready(Ok(())),
-                Poll::Ready(Ok(())) if is_waiting => self.rest(),
-                Poll::Ready(Ok(())) => continue,
+                Poll::Ready(Ok(())) => {
+                    body.written();
+                    if !is_waiting {
+                        continue;
+                    }
+                    self.rest();
+                }
                 Poll::Ready(Err(_)) => return Poll::Ready(Err("the client takes no more")),
                 Poll::Pending => {}
             }

@@ -9,6 +9,7 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{Context, Poll};
 
@@ -31,6 +32,7 @@ use tokio::sync::watch;
 use tower::ServiceExt;
 
 use super::guarded::{Guarded, Watched};
+use super::written::{ByHyper, Flushed};
 use super::{Service, framing, head, stopped};
 
 /// Bytes that hyper buffers for a connection, which is also what bounds a
@@ -66,10 +68,14 @@ async fn by_hyper<S: AsyncRead + AsyncWrite + Unpin>(
 ) {
     let watch = framing::Watch::default();
     let is_ambiguous = watch.is_ambiguous();
-    let io = TokioIo::new(Watched::new(stream, read, watch));
+    let flushed = Flushed::default();
+    let io = TokioIo::new(Watched::new(stream, read, watch, Arc::clone(&flushed)));
     let handler = service_fn(|request: Request<Incoming>| {
-        let is_ambiguous = &is_ambiguous;
-        async move { Ok::<_, Infallible>(answer(service, request, is_ambiguous).await) }
+        let (is_ambiguous, flushed) = (&is_ambiguous, &flushed);
+        async move {
+            let answer = answer(service, request, is_ambiguous).await;
+            Ok::<_, Infallible>(answer.map(|body| ByHyper::new(body, flushed)))
+        }
     });
     let mut connection = std::pin::pin!(
         http1::Builder::new()

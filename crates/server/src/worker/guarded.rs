@@ -2,6 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
 use super::framing;
+use super::written::Flushed;
 
 /// A socket whose writes may not stall for ever: a client that stops
 /// reading holds a provider's connection and a customer's money.
@@ -90,21 +92,23 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
     }
 }
 
-/// A socket of which something was read already, and whose bytes are looked
-/// at on their way to hyper.
+/// A socket of which something was read already, whose bytes are looked at on
+/// their way to hyper, and which notes when hyper has written all it has.
 pub(super) struct Watched<S> {
     stream: S,
     /// What was read already.
     read: Bytes,
     watch: framing::Watch,
+    flushed: Flushed,
 }
 
 impl<S> Watched<S> {
-    pub(super) fn new(stream: S, read: Bytes, watch: framing::Watch) -> Self {
+    pub(super) fn new(stream: S, read: Bytes, watch: framing::Watch, flushed: Flushed) -> Self {
         Self {
             stream,
             read,
             watch,
+            flushed,
         }
     }
 }
@@ -153,7 +157,12 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+        let this = self.get_mut();
+        let poll = Pin::new(&mut this.stream).poll_flush(cx);
+        if matches!(poll, Poll::Ready(Ok(()))) {
+            this.flushed.store(true, Relaxed);
+        }
+        poll
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

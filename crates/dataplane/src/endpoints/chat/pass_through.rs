@@ -31,6 +31,10 @@ impl Feed for PassThrough {
         self.0.content_seen()
     }
 
+    fn has_answered(&self) -> bool {
+        self.0.has_answered()
+    }
+
     fn is_complete(&self) -> bool {
         // A finish is not enough: the usage comes after it.
         self.0.is_done()

@@ -60,8 +60,17 @@ impl Running {
         offers::sort(&self.call, self.target())
     }
 
-    /// What the model has thought that nobody saw: as long as it says nothing
-    /// it thinks.
+    /// Notes that the model begins to answer.
+    pub fn answers(&mut self) {
+        let at_ms = self.call.gateway.clock.now_ms();
+        if let Some(attempt) = self.attempts.last_mut() {
+            attempt.answers(at_ms);
+        }
+    }
+
+    /// What the model has thought that nobody saw: it thinks until it answers,
+    /// also while it shows a summary of its thoughts. Until it is known how
+    /// fast it does, it is taken to show all that it thinks once it shows any.
     fn thought_unseen(&self, at_ms: u64) -> u64 {
         let Some(attempt) = self.attempts.last() else {
             return 0;
@@ -69,11 +78,16 @@ impl Running {
         if !self.has_begun() || self.sort().thought == Thought::None {
             return 0;
         }
-        let until_ms = attempt.first_content_ms.unwrap_or(at_ms);
-        let silent_ms = until_ms.saturating_sub(attempt.dispatched_ms);
+        let pace = &attempt.target.metrics.pace;
+        let until_ms = match pace.is_known() {
+            true => attempt.answered_ms,
+            false => attempt.first_content_ms,
+        };
+        let until_ms = until_ms.unwrap_or(at_ms);
+        let thinking_ms = until_ms.saturating_sub(attempt.dispatched_ms);
         let ask = &self.call.ask;
         let most = ask.thinking.budget.unwrap_or(u64::MAX);
-        let tokens = attempt.target.metrics.pace.tokens_in(silent_ms).min(most);
+        let tokens = pace.tokens_in(thinking_ms).min(most);
         tokens.saturating_mul(ask.answers.max(1))
     }
 
@@ -136,12 +150,12 @@ impl Running {
         let metrics = &self.target().metrics;
         let ask = &self.call.ask;
         if let Some(attempt) = self.attempts.last()
-            && let Some(said_ms) = attempt.first_content_ms
+            && let Some(answered_ms) = attempt.answered_ms
             && (sort.streamed, ask.answers.max(1)) == (true, 1)
         {
-            let silent_ms = said_ms.saturating_sub(attempt.dispatched_ms);
+            let thinking_ms = answered_ms.saturating_sub(attempt.dispatched_ms);
             let shown = report.delivered().tokens();
-            metrics.pace.learn(usage.completion, shown, silent_ms);
+            metrics.pace.learn(usage.completion, shown, thinking_ms);
         }
         // Thoughts that nobody saw have no bytes, and media are no text.
         if sort.thought == Thought::None && sort.form != Form::Media {

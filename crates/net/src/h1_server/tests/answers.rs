@@ -164,6 +164,29 @@ async fn a_client_that_leaves_a_full_wire_drops_the_stream() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_body_hears_that_it_is_written_once_the_wire_has_taken_all_of_it() {
+    let server = Server::new();
+    let stream = server.stream();
+    let mut client = Client::connect_by(&server, Road::Ours, 400);
+    client.send(&post("/stream")).await;
+    let seen = || {
+        let seen = &server.seen;
+        (seen.taken.load(SeqCst), seen.written.load(SeqCst))
+    };
+    stream.send(vec![b'x'; 100].into()).unwrap();
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    assert_eq!(seen(), (100, 100), "the wire has room for it");
+    // The wire is full before all of these are out.
+    for _ in 0..3 {
+        stream.send(vec![b'y'; 100].into()).unwrap();
+    }
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    assert_eq!(seen(), (400, 100));
+    client.receive().await;
+    assert_eq!(seen(), (400, 400));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_second_request_waits_for_its_turn_and_is_not_read_before() {
     let server = Server::new();
     let stream = server.stream();

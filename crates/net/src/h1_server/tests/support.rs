@@ -18,7 +18,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use crate::h1_server::{Answering, Ended, RequestBody, Service, serve};
+use crate::h1_server::{Answer, Answering, Ended, RequestBody, Service, serve};
 
 pub(super) const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// What the two sides of a connection hold of what the other has not read.
@@ -39,6 +39,9 @@ pub(super) struct Seen {
     pub(super) dropped: AtomicU32,
     /// Answers whose body was dropped before its end.
     pub(super) cut: AtomicU32,
+    /// Bytes of streams that were taken, and that were said to be written.
+    pub(super) taken: AtomicU32,
+    pub(super) written: AtomicU32,
     /// Connections that hyper took over.
     pub(super) handed_over: AtomicU32,
 }
@@ -73,9 +76,11 @@ impl Body for Reply {
             Self::Whole(body) | Self::Lie(body, _) => {
                 Poll::Ready(body.take().map(|body| Ok(Frame::data(body))))
             }
-            Self::Stream(pieces, _, is_over) => {
+            Self::Stream(pieces, seen, is_over) => {
                 let piece = std::task::ready!(pieces.poll_recv(cx));
                 *is_over = piece.is_none();
+                let bytes = piece.as_ref().map_or(0, Bytes::len);
+                seen.taken.fetch_add(u32::try_from(bytes).unwrap(), SeqCst);
                 Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))))
             }
         }
@@ -90,6 +95,14 @@ impl Body for Reply {
             Self::Whole(body) => SizeHint::with_exact(body.as_ref().map_or(0, |b| b.len() as u64)),
             Self::Lie(_, length) => SizeHint::with_exact(*length),
             Self::Stream(..) => SizeHint::default(),
+        }
+    }
+}
+
+impl Answer for Reply {
+    fn written(&mut self) {
+        if let Self::Stream(_, seen, _) = self {
+            seen.written.store(seen.taken.load(SeqCst), SeqCst);
         }
     }
 }

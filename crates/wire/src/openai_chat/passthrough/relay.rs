@@ -65,6 +65,7 @@ struct Core {
     templates: Vec<Template>,
     is_done: bool,
     content_seen: bool,
+    has_answered: bool,
     content_events: u64,
     content_bytes: u64,
     usage: Option<UsageReport>,
@@ -96,6 +97,7 @@ impl StreamRelay {
                 templates: Vec::with_capacity(TEMPLATES_MAX),
                 is_done: false,
                 content_seen: false,
+                has_answered: false,
                 content_events: 0,
                 content_bytes: 0,
                 usage: None,
@@ -155,6 +157,12 @@ impl StreamRelay {
     #[must_use]
     pub const fn content_seen(&self) -> bool {
         self.core.content_seen
+    }
+
+    /// Whether anything but thoughts was said, shown or hidden.
+    #[must_use]
+    pub const fn has_answered(&self) -> bool {
+        self.core.has_answered
     }
 
     /// Chunks with content so far, shown or hidden.
@@ -412,6 +420,8 @@ impl Core {
 
     fn note(&mut self, seen: Seen) {
         self.count(seen.content_bytes(), seen.shows_content);
+        // The first piece of a sort always comes by here.
+        self.has_answered |= seen.speaks;
         if let Some(report) = &seen.usage {
             self.usage.get_or_insert_default().merge(report);
         }
