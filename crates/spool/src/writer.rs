@@ -28,6 +28,10 @@ const NOTES_BYTES_MAX: usize = 64 << 10;
 /// ran when it began to. Beyond, the spool stops, because what it cannot keep
 /// somebody would not be charged for.
 const OWED_BYTES_MAX: usize = 16 << 20;
+/// The same for what grows, which shares their room: a quarter, so that what
+/// has grown can always end. Answers that outgrow their hold go on for some
+/// seventy thousand extensions of it, and a small answer needs none.
+const GROWN_BYTES_MAX: usize = OWED_BYTES_MAX / 4;
 /// What a disk must take that refused, where nothing waits for it: zeros,
 /// which are no record.
 const PROBE: [u8; 512] = [0; 512];
@@ -42,6 +46,9 @@ pub enum Kind {
     Begin,
     /// Accepted as long as the disk takes it.
     Go,
+    /// More of something that runs. It is kept in memory like an end, as long
+    /// as that leaves room for the ends.
+    Grow,
     /// The end of something. If the disk does not take it now, it is kept in
     /// memory and written before whatever comes next.
     End,
@@ -49,6 +56,18 @@ pub enum Kind {
     /// no longer than 200 ms, or [`crate::Options::sync_interval`] if that is
     /// more. A process that is killed before loses it.
     Note,
+}
+
+impl Kind {
+    /// How much may wait in memory, with a record of this kind, for a disk
+    /// that refuses.
+    const fn owed_bytes_max(self) -> usize {
+        match self {
+            Self::Begin | Self::Go | Self::Note => 0,
+            Self::Grow => GROWN_BYTES_MAX,
+            Self::End => OWED_BYTES_MAX,
+        }
+    }
 }
 
 /// The end of the spool.
@@ -73,7 +92,7 @@ struct Tail {
     position: Position,
     /// Whole frames that it does not have.
     buffer: Vec<u8>,
-    /// One of them is the end of something, see [`Kind::End`].
+    /// One of them is an end or what has grown, see [`Kind::End`].
     owes: bool,
     /// The last write was refused.
     is_refused: bool,
@@ -143,7 +162,8 @@ impl Writer {
         }
         // Many ends are tried together, by the thread: each by itself would
         // write all before it again.
-        if tail.owes && kind == Kind::End && tail.buffer.len() > NOTES_BYTES_MAX {
+        let is_kept = kind.owed_bytes_max() > 0;
+        if tail.owes && is_kept && tail.buffer.len() > NOTES_BYTES_MAX {
             return self.owe(&mut tail, before, kind, SpoolError::Owing);
         }
         let matters = kind != Kind::Note || tail.owes;
@@ -263,7 +283,7 @@ impl Writer {
     }
 
     /// Keeps the frame after `before` that the disk did not take, if it is
-    /// an end.
+    /// an end or has grown.
     fn owe(
         &self,
         tail: &mut Tail,
@@ -271,7 +291,7 @@ impl Writer {
         kind: Kind,
         error: SpoolError,
     ) -> Result<Position, SpoolError> {
-        let keeps = kind == Kind::End && tail.buffer.len() <= OWED_BYTES_MAX;
+        let keeps = tail.buffer.len() <= kind.owed_bytes_max();
         if keeps {
             tail.owes = true;
         } else {

@@ -237,7 +237,9 @@ impl Till {
             })
     }
 
-    /// Sets more money aside for a running call; returns the new sum.
+    /// Sets more money aside for a running call; returns the new sum. While the
+    /// disk is full that is remembered in memory: the answer goes on, and a
+    /// crash settles it by the hold that the disk has, at the house's cost.
     ///
     /// # Errors
     /// Too little money, or a broken spool; the hold stays as it was.
@@ -248,7 +250,7 @@ impl Till {
         extra: Nanos,
     ) -> Result<Nanos, TillError> {
         let amount = self.books.extend(account, id, extra)?;
-        if let Err(error) = self.append(Kind::Go, &Record::Extend(Extend { id, extra })) {
+        if let Err(error) = self.append(Kind::Grow, &Record::Extend(Extend { id, extra })) {
             self.books.retract(account, id, extra);
             return Err(error.into());
         }

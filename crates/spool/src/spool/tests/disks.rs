@@ -174,6 +174,33 @@ fn the_end_of_a_call_waits_in_memory_for_a_full_disk() {
 }
 
 #[test]
+fn what_runs_may_grow_while_the_disk_is_full_and_still_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = FaultyDisk::new(Refuses::Append);
+    let spool = open_faulty(&disk, dir.path(), options());
+    spool.append(Kind::Begin, b"begin").unwrap();
+    disk.set(true);
+    let large = vec![1; 1 << 20];
+    let mut kept = 0;
+    while spool.append(Kind::Grow, &large).is_ok() {
+        kept += 1;
+        assert!(kept < 16, "it is bounded");
+    }
+    assert_eq!(kept, 3);
+    assert!(spool.append(Kind::Go, b"refused").is_err());
+    assert!(matches!(spool.check_room(), Err(SpoolError::Owing)));
+    // It was refused, and stopped nothing: there is room for the ends.
+    let last = spool.append(Kind::End, b"end").unwrap();
+    assert!(spool.append(Kind::Grow, &large).is_err());
+    disk.set(false);
+    assert_eq!(spool.flush(), 0);
+    assert_eq!(spool.written(), last);
+    let all = records(&spool);
+    assert_eq!(all.len(), 5);
+    assert_eq!((&*all[1], &*all[4]), (&*large, &b"end"[..]));
+}
+
+#[test]
 fn notes_outlast_a_full_disk_and_keep_their_place() {
     for refuses in ALL {
         let dir = tempfile::tempdir().unwrap();

@@ -204,8 +204,15 @@ impl Life {
     }
 
     fn append(&mut self, n: u64) {
-        let kind = [Kind::Begin, Kind::Go, Kind::End, Kind::End, Kind::Note]
-            [usize::try_from(self.disk.roll(5)).unwrap()];
+        let kinds = [
+            Kind::Begin,
+            Kind::Go,
+            Kind::Grow,
+            Kind::End,
+            Kind::End,
+            Kind::Note,
+        ];
+        let kind = kinds[usize::try_from(self.disk.roll(6)).unwrap()];
         let mut record = n.to_le_bytes().to_vec();
         record.resize(8 + usize::try_from(self.disk.roll(60)).unwrap(), 1);
         match self.spool().append(kind, &record) {
