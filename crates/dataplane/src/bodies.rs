@@ -93,6 +93,13 @@ impl Room {
         }
         Ok(())
     }
+
+    /// Gives back what is beyond so many bytes.
+    pub fn shrink(&mut self, bytes: usize) {
+        let beyond = self.bytes.saturating_sub(bytes);
+        self.bodies.used.fetch_sub(beyond, Relaxed);
+        self.bytes = self.bytes.saturating_sub(beyond);
+    }
 }
 
 impl Drop for Room {

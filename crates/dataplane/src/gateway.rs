@@ -112,6 +112,8 @@ pub struct Gateway {
     pub clock: Clock,
     /// Room for request bodies.
     pub bodies: Arc<Bodies>,
+    /// Room for whole replies.
+    pub replies: Arc<Bodies>,
     /// Answers that are read on although their client has left.
     pub drains: Arc<Drains>,
     /// What callers left whose cost nobody knows.

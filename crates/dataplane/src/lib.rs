@@ -27,6 +27,7 @@ pub mod pipeline;
 pub mod progress;
 pub mod refusing;
 pub mod relay;
+pub mod replies;
 pub mod respond;
 pub mod running;
 pub mod tab;

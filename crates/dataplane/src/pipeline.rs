@@ -197,7 +197,7 @@ async fn pursue<U: Upstream>(
     let opened = attempted.inspect_err(|failure| running.fail(failure))?;
     Ok(match opened {
         Opened::Stream { body, feed, out } => Reply::Stream(Relay::live(body, feed, out, running)),
-        Opened::Whole(whole) => {
+        Opened::Whole(whole, room) => {
             // It may have been read for its usage alone.
             let ending = if running.call.status.is_detached() {
                 Ending::Drained
@@ -205,7 +205,7 @@ async fn pursue<U: Upstream>(
                 Ending::Complete
             };
             let (usage, bill) = running.end(&whole.report, ending);
-            Reply::Whole((whole.render)(&usage, &bill))
+            Reply::Whole((whole.render)(&usage, &bill), room)
         }
     })
 }

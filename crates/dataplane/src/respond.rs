@@ -10,6 +10,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 use http_body::{Frame, SizeHint};
 
+use crate::bodies::Room;
 use crate::endpoints::Endpoint;
 use crate::relay::body::{Relay, Reply};
 
@@ -23,8 +24,8 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The body of a reply.
 pub enum ReplyBody {
-    /// All of it.
-    Whole(Option<Bytes>),
+    /// All of it, and the room that it takes if a provider sent it.
+    Whole(Option<Bytes>, Option<Room>),
     /// A stream.
     Stream(Relay),
     /// Whatever the control plane answers.
@@ -40,7 +41,7 @@ impl http_body::Body for ReplyBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         match self.get_mut() {
-            Self::Whole(body) => Poll::Ready(body.take().map(|data| Ok(Frame::data(data)))),
+            Self::Whole(body, _) => Poll::Ready(body.take().map(|data| Ok(Frame::data(data)))),
             Self::Stream(relay) => {
                 let next = ready!(relay.poll_next(cx));
                 Poll::Ready(next.map(|data| Ok(Frame::data(data))))
@@ -51,7 +52,7 @@ impl http_body::Body for ReplyBody {
 
     fn is_end_stream(&self) -> bool {
         match self {
-            Self::Whole(body) => body.is_none(),
+            Self::Whole(body, _) => body.is_none(),
             Self::Stream(relay) => relay.is_over(),
             Self::Other(body) => body.is_end_stream(),
         }
@@ -59,7 +60,7 @@ impl http_body::Body for ReplyBody {
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Self::Whole(body) => {
+            Self::Whole(body, _) => {
                 SizeHint::with_exact(body.as_ref().map_or(0, |body| body.len() as u64))
             }
             Self::Stream(_) => SizeHint::default(),
@@ -85,13 +86,13 @@ fn id_header(id: &str) -> HeaderValue {
 #[must_use]
 pub fn reply(reply: Reply, id: &str) -> Response<ReplyBody> {
     match reply {
-        Reply::Whole(body) => json(body, id),
+        Reply::Whole(body, room) => json(body, room, id),
         Reply::Stream(relay) => stream(relay, id),
     }
 }
 
-fn json(body: Bytes, id: &str) -> Response<ReplyBody> {
-    let mut response = Response::new(ReplyBody::Whole(Some(body)));
+fn json(body: Bytes, room: Room, id: &str) -> Response<ReplyBody> {
+    let mut response = Response::new(ReplyBody::Whole(Some(body), Some(room)));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(GENERATION_ID, id_header(id));
@@ -128,7 +129,7 @@ pub fn failure(
             tracing::debug!(id, kind, inside = &**inside, "a call failed");
         }
     }
-    let mut response = Response::new(ReplyBody::Whole(None));
+    let mut response = Response::new(ReplyBody::Whole(None, None));
     *response.status_mut() =
         StatusCode::from_u16(failure.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
@@ -140,7 +141,7 @@ pub fn failure(
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     let body = endpoint.failure(failure, headers);
-    *response.body_mut() = ReplyBody::Whole(Some(body));
+    *response.body_mut() = ReplyBody::Whole(Some(body), None);
     response
 }
 

@@ -18,6 +18,7 @@ mod metering;
 mod pictures;
 mod progress;
 mod records;
+mod replies;
 mod rows;
 mod sizes;
 mod stopping;

@@ -175,19 +175,33 @@ impl UpstreamBody {
     /// # Errors
     /// `NetErrorKind::TooLarge` above the limit (the connection is closed),
     /// and as [`Self::poll_data`].
-    pub async fn read_to_end(mut self, limit: usize) -> Result<Bytes, NetError> {
+    pub async fn read_to_end(self, limit: usize) -> Result<Bytes, NetError> {
+        self.read_with(limit, |_| Ok(())).await
+    }
+
+    /// The same, where `take` is told how long each piece is before it is kept,
+    /// and may refuse it.
+    ///
+    /// # Errors
+    /// What `take` refuses with, and as [`Self::read_to_end`].
+    pub async fn read_with<E: From<NetError>>(
+        mut self,
+        limit: usize,
+        mut take: impl FnMut(usize) -> Result<(), E>,
+    ) -> Result<Bytes, E> {
         if self
             .exact_length()
             .is_some_and(|length| length > limit as u64)
         {
-            return Err(too_large(limit));
+            return Err(too_large(limit).into());
         }
         let Some(first) = self.next().await.transpose()? else {
             return Ok(Bytes::new());
         };
         if first.len() > limit {
-            return Err(too_large(limit));
+            return Err(too_large(limit).into());
         }
+        take(first.len())?;
         let Some(second) = self.next().await.transpose()? else {
             return Ok(first);
         };
@@ -201,8 +215,9 @@ impl UpstreamBody {
         let mut next = Some(second);
         while let Some(piece) = next {
             if whole.len() + piece.len() > limit {
-                return Err(too_large(limit));
+                return Err(too_large(limit).into());
             }
+            take(piece.len())?;
             if whole.capacity() - whole.len() < piece.len() {
                 // Twice as much, but never beyond what may come.
                 let room = whole.len().max(piece.len()).min(limit - whole.len());

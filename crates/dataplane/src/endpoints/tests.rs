@@ -173,7 +173,7 @@ fn errors_are_in_the_clients_format() {
         assert_eq!(response.status(), 429);
         assert_eq!(response.headers()[respond::GENERATION_ID], "gen-1");
         let id = response.headers().get("request-id").cloned();
-        let respond::ReplyBody::Whole(Some(body)) = response.into_body() else {
+        let respond::ReplyBody::Whole(Some(body), _) = response.into_body() else {
             panic!("an error is a whole body");
         };
         let body: serde_json::Value = serde_json::from_slice(&body).unwrap();

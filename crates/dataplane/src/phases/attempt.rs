@@ -116,6 +116,7 @@ async fn one<U: Upstream>(
         stamp: &call.stamp(target, metadata.as_deref()),
         deadlines: &deadlines.of_exchange(call.ask.stream, step.is_last),
         reply_bytes_max: limits.reply_bytes_max,
+        replies: &call.gateway.replies,
         clock,
         trace,
     };

@@ -1,5 +1,6 @@
 //! One try at one target: sign, send, await the first content.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bourse_net::{
@@ -14,10 +15,12 @@ use futures_util::future::poll_fn;
 use http::{HeaderName, HeaderValue};
 
 use crate::attempts::Attempt;
+use crate::bodies::{Bodies, Room};
 use crate::clock::Clock;
 use crate::endpoints::{ClientRequest, Prepared, WholeReply};
 use crate::market::Target;
 use crate::relay::{FRAME_BYTES_MAX, Feed};
+use crate::replies::{self, Read, Unread};
 use crate::way::Way;
 
 /// Bytes of an error reply that are read: enough for any message, too few
@@ -50,7 +53,7 @@ pub enum Opened {
         out: Vec<u8>,
     },
     /// A whole reply, to be written once its bill is known.
-    Whole(WholeReply),
+    Whole(WholeReply, Room),
 }
 
 impl Opened {
@@ -58,7 +61,7 @@ impl Opened {
     pub fn has_answered(&self) -> bool {
         match self {
             Self::Stream { feed, .. } => feed.has_answered(),
-            Self::Whole(_) => true,
+            Self::Whole(..) => true,
         }
     }
 }
@@ -80,6 +83,8 @@ pub struct Exchange<'a> {
     pub deadlines: &'a Deadlines,
     /// The most a whole reply may hold, in bytes.
     pub reply_bytes_max: usize,
+    /// Where whole replies take their room.
+    pub replies: &'a Arc<Bodies>,
     /// Where the time is read.
     pub clock: Clock,
     /// The span that this attempt is in its caller's trace, if there is one.
@@ -135,8 +140,8 @@ impl Exchange<'_> {
                     "The provider answered with a stream to a request for a whole answer",
                 ));
             }
-            let text = read_bounded(response.body, self.reply_bytes_max).await?;
-            let whole = self.request.whole(self.way, self.stamp, &text)?;
+            let read = self.read_whole(response.body, self.reply_bytes_max).await?;
+            let whole = self.request.whole(self.way, self.stamp, &read.text)?;
             // As for a stream: without content and without a finish it is
             // no answer, and another target may have one.
             let report = &whole.report;
@@ -146,7 +151,7 @@ impl Exchange<'_> {
                     "The provider's answer has no content and does not say why",
                 ));
             }
-            return Ok(Opened::Whole(whole));
+            return Ok(Opened::Whole(whole, read.understood()));
         }
         if is_stream {
             return self.begin(response.body, Bytes::new()).await;
@@ -170,8 +175,9 @@ impl Exchange<'_> {
             return self.begin(body, begun.freeze()).await;
         }
         let max = self.reply_bytes_max;
-        let rest = read_bounded(body, max.saturating_sub(begun.len())).await?;
-        begun.extend_from_slice(&rest);
+        let read = self.read_whole(body, max.saturating_sub(begun.len()));
+        let rest = read.await?;
+        begun.extend_from_slice(&rest.text);
         let text = begun.freeze();
         if self.request.whole(self.way, self.stamp, &text).is_ok() {
             return Err(Failure::unavailable(
@@ -198,6 +204,18 @@ impl Exchange<'_> {
             }
         }
         Ok(Opened::Stream { body, feed, out })
+    }
+
+    /// Reads a whole reply of at most `max` bytes.
+    async fn read_whole(&self, body: UpstreamBody, max: usize) -> Result<Read, Failure> {
+        let read = replies::read(body, max, self.replies).await;
+        read.map_err(|unread| match unread {
+            Unread::NoRoom => replies::full(),
+            Unread::Net(error) if error.kind == NetErrorKind::TooLarge => {
+                Failure::unavailable(format!("The provider's reply is larger than {max} bytes"))
+            }
+            Unread::Net(error) => unreachable(&error),
+        })
     }
 
     /// Understands a reply that is not a success.
@@ -275,17 +293,6 @@ pub async fn read_on(
             Ok(false)
         }
     }
-}
-
-/// Reads a body of at most `max` bytes.
-async fn read_bounded(body: UpstreamBody, max: usize) -> Result<Bytes, Failure> {
-    body.read_to_end(max).await.map_err(|error| {
-        if error.kind == NetErrorKind::TooLarge {
-            Failure::unavailable(format!("The provider's reply is larger than {max} bytes"))
-        } else {
-            unreachable(&error)
-        }
-    })
 }
 
 /// Headers in which providers name a request: the first of them that is

@@ -20,6 +20,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use super::pursuit::{Pursuit, Unread};
 use super::{Feed, Report};
+use crate::bodies::Room;
 use crate::checkpoints::Watch;
 use crate::ending::Ending;
 use crate::endpoints::Endpoint;
@@ -38,8 +39,8 @@ const USAGE_WAIT: Duration = Duration::from_secs(5);
 
 /// What a call is answered with.
 pub enum Reply {
-    /// The whole body.
-    Whole(Bytes),
+    /// The whole body, and the room that it takes.
+    Whole(Bytes, Room),
     /// A stream.
     Stream(Relay),
 }
@@ -52,7 +53,7 @@ impl Reply {
     pub fn into_stream(self) -> Result<Relay, Failure> {
         match self {
             Self::Stream(relay) => Ok(relay),
-            Self::Whole(_) => Err(Failure::server("a stream was answered as a whole")),
+            Self::Whole(..) => Err(Failure::server("a stream was answered as a whole")),
         }
     }
 }

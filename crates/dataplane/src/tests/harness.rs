@@ -27,7 +27,7 @@ use bourse_spool::Options;
 use bourse_store::{Accounts, Grant, Keys, MemoryStore, NewKey, Till};
 use bourse_vocab::{AccountId, Failure, Format, Nanos, NodeId, RowId, StoreId};
 use bytes::Bytes;
-use http::{HeaderMap, Request};
+use http::{HeaderMap, Request, Response};
 use http_body::Body;
 use http_body_util::Full;
 use serde_json::{Value, json};
@@ -46,6 +46,8 @@ use crate::market::{Market, Memory, ProviderSetup, Target};
 use crate::phases::admit::{Admitted, admit};
 use crate::pipeline::{Worker, call};
 use crate::progress::{Progress, STREAMS_MAX};
+use crate::replies::REPLIES_BYTES_MAX;
+use crate::respond::ReplyBody;
 use crate::unknown::Unknown;
 
 /// 21 November 2026, 12:00 UTC.
@@ -81,6 +83,7 @@ pub struct Setup {
     /// What providers speak.
     pub format: Format,
     pub bodies_bytes_max: usize,
+    pub replies_bytes_max: usize,
     /// Nano-dollars on the account.
     pub credit: i64,
     pub limits: CallLimits,
@@ -106,6 +109,7 @@ pub fn play() -> Play {
             drains_max: 8,
             format: Format::OpenAiChat,
             bodies_bytes_max: 64 << 20,
+            replies_bytes_max: REPLIES_BYTES_MAX,
             credit: 10_000_000_000,
             limits: CallLimits::default(),
             tells: true,
@@ -362,6 +366,7 @@ impl Harness {
             counters: Counters::default(),
             clock: Clock::timer(NOW),
             bodies: Arc::new(Bodies::new(setup.bodies_bytes_max)),
+            replies: Arc::new(Bodies::new(setup.replies_bytes_max)),
             drains: Arc::new(Drains::new(setup.drains_max)),
             unknown: Unknown::default(),
             waiting: Arc::default(),
@@ -464,6 +469,13 @@ impl Harness {
         got.is_ended = true;
     }
 
+    /// Makes a call, and leaves its answer where it is.
+    pub async fn answer(&self, play: &Play) -> Response<ReplyBody> {
+        let request = self.request("/v1/chat/completions", play.body());
+        let endpoint = endpoints::at("/v1/chat/completions").unwrap();
+        call(&self.worker, endpoint, request).await
+    }
+
     /// Makes a call for a text completion and leaves after the first poll.
     pub async fn text_completion_polled_once(&self, prompt: &str) {
         let body = json!({"model": MODEL, "prompt": prompt, "provider": {"only": ["one"]}});
@@ -478,9 +490,7 @@ impl Harness {
     /// Makes a call and leaves with the last word of the stream, before its
     /// end.
     pub async fn leave_after_the_last_word(&self, play: &Play) {
-        let request = self.request("/v1/chat/completions", play.body());
-        let endpoint = endpoints::at("/v1/chat/completions").unwrap();
-        let mut body = call(&self.worker, endpoint, request).await.into_body();
+        let mut body = self.answer(play).await.into_body();
         loop {
             let frame = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await;
             let data = frame.unwrap().unwrap().into_data().unwrap();

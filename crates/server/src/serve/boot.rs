@@ -14,6 +14,7 @@ use bourse_dataplane::identity::Identity;
 use bourse_dataplane::keyring::Keyring;
 use bourse_dataplane::market::Memory;
 use bourse_dataplane::pipeline::Worker;
+use bourse_dataplane::replies::REPLIES_BYTES_MAX;
 use bourse_dataplane::unknown::Unknown;
 use bourse_net::{Client, ClientConfig, EgressPolicy};
 use bourse_sim::SimHandle;
@@ -154,6 +155,7 @@ impl Recovered {
             counters: Counters::default(),
             clock: Clock::System,
             bodies: Arc::new(Bodies::new(config.limits.bodies_bytes_max)),
+            replies: Arc::new(Bodies::new(REPLIES_BYTES_MAX)),
             drains: Arc::new(Drains::new(config.limits.drains_max)),
             unknown: Unknown::default(),
             waiting: Arc::default(),
