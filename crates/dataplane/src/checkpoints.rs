@@ -42,12 +42,12 @@ struct Begun {
 }
 
 impl Begun {
-    fn new(running: &Running) -> Self {
+    fn new(running: &Running, feed: &dyn Feed) -> Self {
         let call = &running.call;
         // The hold covers so many, whatever the input is.
         let covered = running.output_max();
         Self {
-            place: call.progress.place(call.id, running.tariff()),
+            place: call.progress.place(call.id, running.tariff(&feed.report())),
             look_at: (covered / 2).clamp(1, LOOK_TOKENS),
         }
     }
@@ -66,7 +66,7 @@ impl Watch {
         if tokens == 0 {
             return Ok(());
         }
-        let begun = self.begun.get_or_insert_with(|| Begun::new(running));
+        let begun = self.begun.get_or_insert_with(|| Begun::new(running, feed));
         let place = begun.place.as_ref();
         let cost = place.map_or(Nanos::ZERO, |place| place.note(delivered, || feed.report()));
         if tokens < begun.look_at && !is_nearly_used(cost, running.tab.held()) {
@@ -154,9 +154,9 @@ struct Looked {
 fn look(running: &mut Running, feed: &dyn Feed) -> Result<Looked, Failure> {
     let report = feed.report();
     let tokens = report.delivered().tokens();
-    let (usage, charge) = running.worth(&report.usage, tokens);
+    let (usage, charge) = running.worth(&report, tokens);
     let further = tariff::further(tokens, LOOK_TOKENS, running.output_max());
-    let (_, further) = running.worth(&report.usage, further);
+    let (_, further) = running.worth(&report, further);
     let (now, later) = (charge.total, further.total);
     extend(&mut running.tab, now, later)?;
     // After the hold has grown: a start settles by the last checkpoint, but

@@ -29,6 +29,7 @@ pub mod refusing;
 pub mod relay;
 pub mod respond;
 pub mod running;
+pub mod service;
 pub mod tab;
 pub mod tariff;
 pub mod unknown;

@@ -21,3 +21,4 @@ mod records;
 mod rows;
 mod sizes;
 mod stopping;
+mod tiers;
