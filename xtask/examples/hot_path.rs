@@ -23,13 +23,13 @@ use bourse_policy::key::RANDOM_BYTES;
 use bourse_policy::{KeyHash, KeyKind, KeyText, RecalledKey};
 use bourse_routing::arrange::arrange;
 use bourse_routing::candidate::Candidate;
-use bourse_routing::filter::{self, Needs};
+use bourse_routing::filter::{self, Needs, Offer};
 use bourse_routing::health::Health;
 use bourse_routing::plan::Plan;
 use bourse_routing::preferences::Preferences;
 use bourse_routing::strategies;
 use bourse_vocab::chat::Efforts;
-use bourse_vocab::{AccountId, Bill, GenerationId, KeyId, Nanos, PromptFacts, Usage};
+use bourse_vocab::{AccountId, Bill, GenerationId, KeyId, Nanos, PromptFacts, TierWish, Usage};
 use bourse_wire::codec::{Stamp, WriteTarget};
 use bourse_wire::dialect::Dialect;
 use bourse_wire::openai_chat::passthrough::{Envelope, StreamRelay, splice_reply, splice_request};
@@ -146,6 +146,7 @@ fn request_splice() -> Box<dyn FnMut()> {
             model: "gpt-4o-mini",
             max_output: Some(16_384),
             limit: None,
+            tier: TierWish::None,
             dialect: &Dialect::PLAIN,
             efforts: Efforts::default(),
         };
@@ -199,15 +200,23 @@ fn plan() -> Box<dyn FnMut()> {
         let mut candidates = Vec::with_capacity(8);
         for (target, endpoint) in (0..).zip(market.endpoints(resolved.model)) {
             let provider = market.provider(endpoint.provider);
-            if filter::check(endpoint, &provider.slug, &needs, &wishes).is_err() {
+            let prices = &endpoint.prices.base;
+            let offer = Offer {
+                endpoint,
+                provider: &provider.slug,
+                tag: &endpoint.tag,
+                prices,
+                is_asked_for: true,
+            };
+            if filter::check(&offer, &needs, &wishes).is_err() {
                 continue;
             }
-            let prices = &endpoint.prices.base;
             let health = &health[target as usize];
             candidates.push(Candidate {
                 target,
                 model_rank: 0,
                 order_rank: None,
+                service_rank: 0,
                 share: 1,
                 price: prices.prompt.unwrap().times(350) + prices.completion.unwrap().times(400),
                 unstable: health.is_unstable(now_ms),

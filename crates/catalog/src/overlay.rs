@@ -149,6 +149,10 @@ pub struct OverlayPrice {
     pub web_search: Option<String>,
     /// Other prices for longer prompts.
     pub tiers: Vec<OverlayTier>,
+    /// Prices of other tiers of service, by their public names (`flex`,
+    /// `priority`, `ultrafast`): what one leaves out costs what it does in the
+    /// usual service.
+    pub services: BTreeMap<String, OverlayPrice>,
 }
 
 /// Prices of prompts with strictly more than `min_prompt_tokens` tokens.

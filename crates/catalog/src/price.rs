@@ -12,7 +12,7 @@ use serde::de::{self, MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-pub use service::{ServicePrices, ServiceTier};
+pub use service::ServicePrices;
 
 mod service;
 

@@ -1,7 +1,8 @@
 //! `GET /models/{author}/{slug}/endpoints` and `GET /endpoints/zdr`: who
 //! offers a model, at what price, and how they have been doing.
 
-use bourse_catalog::{Endpoint, Parameter, Parameters, PriceList, ServiceTier, Snapshot};
+use bourse_catalog::{Endpoint, Parameter, Parameters, PriceList, Snapshot};
+use bourse_vocab::ServiceTier;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -168,6 +169,7 @@ impl<'a> Rows<'a> {
         let services = self.services.iter().map(move |service| EndpointBody {
             tag: &service.tag,
             endpoint_id: &service.id,
+            is_callable: state.backend.callable(&service.id),
             service_tier: Some(service.tier.into()),
             pricing: Pricing {
                 prices: &service.prices,

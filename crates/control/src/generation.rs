@@ -6,7 +6,7 @@ use std::time::Duration;
 use bourse_ledger::GenerationRow;
 use bourse_ledger::Record;
 use bourse_ledger::record::{AttemptFact, Facts, Flags, decode};
-use bourse_vocab::{AccountId, Failure, GenerationId, Nanos};
+use bourse_vocab::{AccountId, Failure, GenerationId, Nanos, ServiceTier};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -109,6 +109,9 @@ struct ProviderResponse<'a> {
     status: Option<u16>,
     latency: u32,
     is_byok: bool,
+    /// Which was asked for; the generation's `service_tier` is what served
+    #[serde(skip_serializing_if = "Option::is_none")]
+    routed_service_tier: Option<&'static str>,
 }
 
 impl<'a> ProviderResponse<'a> {
@@ -121,6 +124,13 @@ impl<'a> ProviderResponse<'a> {
             status: (attempt.status > 0).then_some(attempt.status),
             latency: attempt.latency_ms,
             is_byok,
+            // Behind the last slash of an endpoint that sells one.
+            routed_service_tier: attempt
+                .endpoint
+                .rsplit('/')
+                .next()
+                .and_then(ServiceTier::by_name)
+                .map(ServiceTier::name),
         }
     }
 }

@@ -12,7 +12,7 @@ use bourse_routing::lengths::Form;
 use bourse_routing::preferences::Preferences;
 use bourse_vocab::chat::{Effort, MODELS_MAX, ReasoningRequest};
 use bourse_vocab::trace::Parent;
-use bourse_vocab::{Failure, PromptFacts};
+use bourse_vocab::{Failure, PromptFacts, TierWish};
 use http::HeaderMap;
 use http::header::{HeaderName, REFERER, USER_AGENT};
 
@@ -143,6 +143,8 @@ pub struct Ask {
     pub form: Form,
     /// How much is to be thought.
     pub thinking: Thinking,
+    /// Which tier of service is asked for.
+    pub tier: TierWish,
     /// What the prompt contains, in numbers.
     pub facts: PromptFacts,
     /// Whether the caller wants to know how the call was routed.

@@ -24,6 +24,8 @@ pub struct Attempt {
     pub failure: Option<FailureKind>,
     /// The provider's id for the request, where it gave one with an error.
     pub request_id: Option<String>,
+    /// The tier of service that the head of the response names.
+    pub tier: Option<String>,
     /// When it was sent.
     pub dispatched_ms: u64,
     /// When the head of the response was there.
@@ -53,6 +55,7 @@ impl Attempt {
             is_sent: true,
             failure: None,
             request_id: None,
+            tier: None,
             dispatched_ms: at_ms,
             head_ms: None,
             first_content_ms: None,

@@ -172,7 +172,7 @@ impl Call {
                 json!({
                     "provider": &*target.provider.name,
                     "model": slug(target),
-                    "selected": chosen.endpoint == target.endpoint,
+                    "selected": chosen.id == target.id,
                 })
             })
             .collect();

@@ -49,12 +49,12 @@ struct Begun {
 }
 
 impl Begun {
-    fn new(running: &Running) -> Self {
+    fn new(running: &Running, feed: &dyn Feed) -> Self {
         let call = &running.call;
         // The hold covers so many, whatever the input is.
         let covered = running.output_max();
         Self {
-            place: call.progress.place(call.id, running.tariff()),
+            place: call.progress.place(call.id, running.tariff(&feed.report())),
             look_at: (covered / 2).clamp(1, LOOK_TOKENS),
             written: Delivered::default(),
             is_owed: false,
@@ -75,7 +75,7 @@ impl Watch {
         if tokens == 0 {
             return Ok(());
         }
-        let begun = self.begun.get_or_insert_with(|| Begun::new(running));
+        let begun = self.begun.get_or_insert_with(|| Begun::new(running, feed));
         let cost = begun.place.as_ref().map_or(Nanos::ZERO, Place::take_cost);
         if tokens < begun.look_at && !is_nearly_used(cost, running.tab.held()) {
             return Ok(());
@@ -102,7 +102,7 @@ impl Watch {
         if delivered.tokens() == 0 {
             return;
         }
-        let begun = self.begun.get_or_insert_with(|| Begun::new(running));
+        let begun = self.begun.get_or_insert_with(|| Begun::new(running, feed));
         begun.written = delivered;
         if let Some(place) = &begun.place {
             place.note(delivered, || feed.report());
@@ -213,9 +213,9 @@ struct Worth {
 impl Worth {
     fn of(running: &Running, report: &Report) -> Self {
         let tokens = report.delivered().tokens();
-        let (usage, charge) = running.worth(&report.usage, tokens);
+        let (usage, charge) = running.worth(report, tokens);
         let further = tariff::further(tokens, LOOK_TOKENS, running.output_max());
-        let (_, further) = running.worth(&report.usage, further);
+        let (_, further) = running.worth(report, further);
         Self {
             usage,
             upstream: charge.upstream_total,

@@ -30,6 +30,7 @@ pub mod relay;
 pub mod replies;
 pub mod respond;
 pub mod running;
+pub mod service;
 pub mod tab;
 pub mod tariff;
 pub mod unknown;

@@ -14,8 +14,10 @@ use bourse_providers::{Credential, Disconnect, Provider, Secrets};
 use bourse_routing::health::Health;
 use bourse_routing::lengths::Lengths;
 use bourse_vocab::chat::{Effort, Efforts};
+use bourse_vocab::{ServiceTier, TierWish};
 
 use crate::metrics::TargetMetrics;
+use crate::service::Tiers;
 use crate::way::Way;
 
 /// A provider that may be called: who and where.
@@ -62,6 +64,15 @@ pub struct ProviderSetup {
 pub struct Target {
     /// The endpoint in the catalog.
     pub endpoint: EndpointIx,
+    /// The id in records and lists: the endpoint's, with the tier of service
+    /// behind it if it is another than the usual one.
+    pub id: Arc<str>,
+    /// How callers name it in preferences, made in the same way.
+    pub tag: Arc<str>,
+    /// The tier of service that it sells; `None` for the usual one.
+    pub tier: Option<ServiceTier>,
+    /// Every tier that its endpoint has a price for.
+    pub tiers: Arc<Tiers>,
     /// The model it serves.
     pub model: ModelIx,
     /// Whom to call.
@@ -110,18 +121,18 @@ struct Known {
 }
 
 impl Memory {
-    fn metrics(&self, endpoint: &Endpoint, model: &str, provider: &str) -> Arc<TargetMetrics> {
+    fn metrics(&self, id: &Arc<str>, model: &str, provider: &str) -> Arc<TargetMetrics> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let metrics = known
             .metrics
-            .entry(Arc::clone(&endpoint.id))
-            .or_insert_with(|| Arc::new(TargetMetrics::new(model, provider, &endpoint.id)));
+            .entry(Arc::clone(id))
+            .or_insert_with(|| Arc::new(TargetMetrics::new(model, provider, id)));
         Arc::clone(metrics)
     }
 
-    fn health(&self, endpoint: &Endpoint, credential: u16) -> Arc<Health> {
+    fn health(&self, id: &Arc<str>, credential: u16) -> Arc<Health> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (Arc::clone(&endpoint.id), credential);
+        let key = (Arc::clone(id), credential);
         Arc::clone(known.health.entry(key).or_default())
     }
 
@@ -202,8 +213,8 @@ impl Market {
                 }
                 match endpoint_targets(model, endpoint, provider, credentials, memory) {
                     Ok(more) => {
-                        if let Some(first) = more.first() {
-                            by_endpoint.insert(Arc::clone(&endpoint.id), Arc::clone(first));
+                        for first in more.iter().filter(|target| target.credential == 0) {
+                            by_endpoint.insert(Arc::clone(&first.id), Arc::clone(first));
                         }
                         targets.extend(more);
                     }
@@ -238,8 +249,8 @@ impl Market {
             .unwrap_or(&[])
     }
 
-    /// The target behind a catalog endpoint, if it can be called: that of the
-    /// first credential where there are several.
+    /// The target behind a catalog endpoint or one of its tiers of service, if
+    /// it can be called: that of the first credential where there are several.
     #[must_use]
     pub fn target_of(&self, endpoint_id: &str) -> Option<&Arc<Target>> {
         self.by_endpoint.get(endpoint_id)
@@ -310,7 +321,8 @@ fn efforts(model: &Model) -> Efforts {
     names.filter_map(Effort::by_name).collect()
 }
 
-/// The targets of an endpoint, one for each credential.
+/// The targets of an endpoint: one for each credential, in the usual service
+/// and in every tier that has a price and that the vendor can be told.
 fn endpoint_targets(
     model: &Model,
     endpoint: &Endpoint,
@@ -320,8 +332,7 @@ fn endpoint_targets(
 ) -> Result<Vec<Arc<Target>>, String> {
     let upstream = &*endpoint.upstream_model;
     let efforts = efforts(model);
-    let metrics = memory.metrics(endpoint, &model.slug, &handle.slug);
-    let lengths = memory.lengths(&model.slug);
+    let tiers = Arc::new(Tiers::of(&endpoint.prices));
     let count = u16::try_from(credentials.len()).unwrap_or(u16::MAX);
     let mut targets = Vec::with_capacity(credentials.len());
     for (number, (credential, secrets)) in (0..count).zip(credentials) {
@@ -336,20 +347,49 @@ fn endpoint_targets(
         if ways.is_empty() {
             return Err("the provider speaks no format that we know".to_owned());
         }
-        targets.push(Arc::new(Target {
-            endpoint: endpoint.ix,
-            model: model.ix,
-            provider: Arc::clone(handle),
-            ways,
-            secrets: Arc::clone(secrets),
-            credential: number,
-            credentials: count,
-            health: memory.health(endpoint, number),
-            metrics: Arc::clone(&metrics),
-            lengths: Arc::clone(&lengths),
-        }));
+        let sold = std::iter::once(None).chain(tiers.names().map(Some));
+        for tier in sold {
+            let ways: Box<[_]> = ways
+                .iter()
+                .filter(|way| sells(way, tier))
+                .cloned()
+                .collect();
+            if ways.is_empty() {
+                continue;
+            }
+            let id = named(&endpoint.id, tier);
+            targets.push(Arc::new(Target {
+                endpoint: endpoint.ix,
+                tag: named(&endpoint.tag, tier),
+                tier,
+                tiers: Arc::clone(&tiers),
+                model: model.ix,
+                provider: Arc::clone(handle),
+                ways,
+                secrets: Arc::clone(secrets),
+                credential: number,
+                credentials: count,
+                health: memory.health(&id, number),
+                metrics: memory.metrics(&id, &model.slug, &handle.slug),
+                lengths: memory.lengths(&model.slug),
+                id,
+            }));
+        }
     }
     Ok(targets)
+}
+
+/// Whether a tier can be asked for in this way.
+fn sells(way: &Way, tier: Option<ServiceTier>) -> bool {
+    tier.is_none_or(|tier| way.dialect.tier_word(TierWish::Tier(tier)).is_some())
+}
+
+/// The name of an endpoint that sells a tier.
+fn named(endpoint: &Arc<str>, tier: Option<ServiceTier>) -> Arc<str> {
+    match tier {
+        None => Arc::clone(endpoint),
+        Some(tier) => format!("{endpoint}/{}", tier.name()).into(),
+    }
 }
 
 /// The endpoint's context window in tokens, if it is known.

@@ -1,7 +1,7 @@
 //! What is counted. Labels are catalog ids and words of
 //! ours, never anything that a caller can invent.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use bourse_routing::density::Density;
 use bourse_routing::pace::Pace;
@@ -38,6 +38,10 @@ pub struct TargetMetrics {
     pub overruns: AtomicU64,
     /// Whether it is believed to keep its limits.
     pub trust: Trust,
+    /// Whether an answer that nothing was asked of was served by a dearer tier.
+    pub served_dearer: AtomicBool,
+    /// Whether an answer was served by a tier whose price is not known.
+    pub served_unknown: AtomicBool,
     /// How fast it thinks out of sight.
     pub pace: Pace,
     /// How long its tokens are, of what it gets and of what it gives.
@@ -65,6 +69,8 @@ impl TargetMetrics {
             charge_nanos: zero(),
             overruns: zero(),
             trust: Trust::default(),
+            served_dearer: AtomicBool::new(false),
+            served_unknown: AtomicBool::new(false),
             pace: Pace::default(),
             density_in: Density::default(),
             density_out: Density::default(),

@@ -109,6 +109,7 @@ where
         models: &ask.models,
         wishes: &ask.wishes,
         needs: ask.needs,
+        tier: ask.tier,
         private_url,
         facts: &ask.facts,
         random: caller.draw(ask.attribution.conversation()),

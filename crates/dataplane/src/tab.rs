@@ -31,7 +31,7 @@ fn names<'a>(market: &'a Market, target: &'a Target) -> (&'a str, &'a str, &'a s
     (
         &market.catalog.model(target.model).slug,
         &target.provider.slug,
-        &market.endpoint(target).id,
+        &target.id,
     )
 }
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use bourse_ledger::price::{self, Charge};
-use bourse_vocab::{Usage, UsageReport};
+use bourse_ledger::price::Charge;
+use bourse_vocab::{Served, Usage, UsageReport};
 
 use crate::market::{Market, Target};
 use crate::relay::Delivered;
@@ -52,6 +52,8 @@ pub struct Tariff {
     pub market: Arc<Market>,
     /// Who answers.
     pub target: Arc<Target>,
+    /// What it has said of its tier of service.
+    pub served: Option<Served>,
     /// Pictures in the input.
     pub images: u64,
     /// Input tokens, estimated.
@@ -85,7 +87,8 @@ impl Tariff {
             completion: usage.completion.min(self.completion_max),
             ..Usage::default()
         };
-        let charge = charge(&self.market, &self.target, &usage, self.images, counted);
+        let basis = self.market.basis(&self.target, self.served);
+        let charge = basis.charge(&usage, self.images, counted);
         (usage, charge)
     }
 }
@@ -111,26 +114,4 @@ pub fn estimate(told: &UsageReport, prompt: u64, completion: u64) -> Usage {
         ..*told
     };
     report.resolve(&counted).0
-}
-
-/// Prices a usage at a target's rates. What has no price of its own is left
-/// out, and what has no sane price at all is priced as `counted`: a call is
-/// never free by mistake.
-pub fn charge(
-    market: &Market,
-    target: &Target,
-    usage: &Usage,
-    images: u64,
-    counted: impl FnOnce() -> Usage,
-) -> Charge {
-    let prices = &market.endpoint(target).prices;
-    let markup = market.markup_ppm;
-    let without_searches = Usage {
-        web_searches: 0,
-        ..*usage
-    };
-    price::price(usage, images, prices, markup)
-        .or_else(|_| price::price(&without_searches, images, prices, markup))
-        .or_else(|_| price::price(&counted(), images, prices, markup))
-        .unwrap_or_default()
 }

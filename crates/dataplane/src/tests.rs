@@ -22,4 +22,5 @@ mod replies;
 mod rows;
 mod sizes;
 mod stopping;
+mod tiers;
 mod written;

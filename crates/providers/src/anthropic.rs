@@ -3,6 +3,7 @@
 
 use bourse_vocab::Format;
 use bourse_wire::Dialect;
+use bourse_wire::dialect::TierWords;
 use http::{HeaderName, HeaderValue};
 
 use crate::provider::{Address, Attempt, Interface, Provider, versioned};
@@ -10,6 +11,12 @@ use crate::{Credential, Key};
 
 /// Anthropic.
 pub struct Anthropic;
+
+/// Its format, with the tiers of service that its own servers know.
+pub(crate) static DIALECT: Dialect = Dialect {
+    tiers: TierWords::ANTHROPIC,
+    ..Dialect::PLAIN
+};
 
 /// The version in whose words requests are written. From 2026-10-21 on,
 /// sampling parameters are refused, so this older one is spoken as long as
@@ -38,7 +45,7 @@ impl Provider for Anthropic {
     }
 
     fn dialect(&self, _format: Format, _model: &str) -> &Dialect {
-        &Dialect::PLAIN
+        &DIALECT
     }
 
     fn address(&self, attempt: &Attempt<'_>) -> Address {

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 
 use bourse_vocab::Format;
 use bourse_wire::Dialect;
+use bourse_wire::dialect::TierWords;
 
 use crate::provider::{
     Address, Attempt, Begins, Disconnect, Interface, Provider, chat_completions,
@@ -61,6 +62,7 @@ impl Compatible {
     ) -> Self {
         let mut row = Self::chat(slug, name, env, base_url);
         row.interface = Interface::chat(Format::Anthropic);
+        row.dialect.tiers = TierWords::NONE;
         row
     }
 
@@ -74,10 +76,10 @@ impl Compatible {
             env: &[],
             base_url: Some(Cow::Owned(base_url.to_owned())),
             interface: Interface::chat(format),
-            dialect: if format == Format::OpenAiChat {
-                dialects::TEMPLATE
-            } else {
-                Dialect::PLAIN
+            dialect: match format {
+                Format::OpenAiChat => dialects::TEMPLATE,
+                Format::Anthropic => anthropic::DIALECT.clone(),
+                Format::Gemini => google_ai_studio::DIALECT.clone(),
             },
             models: &[],
             on_disconnect: Disconnect::Cancel,

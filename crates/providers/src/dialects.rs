@@ -7,7 +7,7 @@
 
 use bourse_wire::Dialect;
 use bourse_wire::dialect::{
-    CacheMarks, CallIds, MaxTokensName, ReasoningStyle, StreamUsage, Thoughts,
+    CacheMarks, CallIds, MaxTokensName, ReasoningStyle, StreamUsage, Thoughts, TierWords,
 };
 
 /// Plain, but told how hard to think by `reasoning_effort`.
@@ -57,6 +57,7 @@ pub const GROQ: Dialect = Dialect {
     names: false,
     strict_messages: true,
     thoughts: Thoughts::Refused,
+    tiers: TierWords::GROQ,
     ..EFFORT
 };
 

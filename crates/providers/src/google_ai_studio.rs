@@ -3,6 +3,7 @@
 
 use bourse_vocab::Format;
 use bourse_wire::Dialect;
+use bourse_wire::dialect::TierWords;
 use http::HeaderName;
 
 use crate::provider::{Address, Attempt, Disconnect, Interface, Provider, versioned};
@@ -10,6 +11,12 @@ use crate::{Credential, Key};
 
 /// Google AI Studio.
 pub struct GoogleAiStudio;
+
+/// Its format, with the tiers of service that its own servers know.
+pub(crate) static DIALECT: Dialect = Dialect {
+    tiers: TierWords::GOOGLE,
+    ..Dialect::PLAIN
+};
 
 impl Provider for GoogleAiStudio {
     fn slug(&self) -> &str {
@@ -37,7 +44,7 @@ impl Provider for GoogleAiStudio {
     }
 
     fn dialect(&self, _format: Format, _model: &str) -> &Dialect {
-        &Dialect::PLAIN
+        &DIALECT
     }
 
     fn address(&self, attempt: &Attempt<'_>) -> Address {

@@ -14,7 +14,9 @@ use std::path::Path;
 
 use bourse_vocab::chat::{Event, Loss};
 use bourse_vocab::json::{self, Map, Value};
-use bourse_vocab::{Bill, Failure, FailureKind, Format, Nanos, Usage, UsageReport};
+use bourse_vocab::{
+    Bill, Failure, FailureKind, Format, Nanos, ServiceTier, TierWish, Usage, UsageReport,
+};
 use bourse_wire::json::scan;
 use bourse_wire::openai_chat::passthrough::{
     Envelope, StreamRelay, needs_rewrite, splice_reply, splice_request,
@@ -229,12 +231,17 @@ fn compare_request(case: &str, body: &[u8], differences: &mut Differences) {
             continue;
         }
         // With the limit that the gateway sets, and without.
-        for limit in [None, Some(777)] {
+        for (limit, tier) in [
+            (None, TierWish::None),
+            (Some(777), TierWish::Tier(ServiceTier::Priority)),
+            (None, TierWish::Standard),
+        ] {
             let target = WriteTarget {
                 model: "up",
                 max_output: Some(8_000),
                 limit,
                 efforts: bourse_vocab::chat::Efforts::default(),
+                tier,
                 dialect,
             };
             let (pieces, losses) = splice_request(&envelope, &segments, &target);
@@ -242,7 +249,7 @@ fn compare_request(case: &str, body: &[u8], differences: &mut Differences) {
             let written = codec(Format::OpenAiChat)
                 .write_request(&request, &target)
                 .unwrap();
-            let what = format!("{case} to {slug}, limit {limit:?}");
+            let what = format!("{case} to {slug}, limit {limit:?}, {tier:?}");
             differences.compare(
                 &what,
                 &canonical_request(&spliced),

@@ -1,8 +1,8 @@
 //! In what order to try the candidates.
 //!
 //! A strategy decides within a group; this is what holds for all of them:
-//! the caller's `order` first, resting keys left out, unstable endpoints
-//! last.
+//! the caller's `order` first, then the tier of service that was asked for,
+//! resting keys left out, unstable endpoints last.
 
 use crate::candidate::Candidate;
 use crate::preferences::{Partition, Preferences, Sort};
@@ -35,6 +35,7 @@ pub fn arrange(
                 candidate.model_rank
             },
             candidate.order_rank.unwrap_or(u16::MAX),
+            candidate.service_rank,
             candidate.unstable,
             candidate.deprioritised,
         )

@@ -11,6 +11,9 @@ pub struct Candidate {
     pub model_rank: u16,
     /// Its place in the caller's `provider.order`, if it is listed.
     pub order_rank: Option<u16>,
+    /// How far its tier of service is from the one that was asked for; 0 where
+    /// it is that one, or none was.
+    pub service_rank: u8,
     /// How many candidates are this endpoint, each with another credential:
     /// together they weigh as one.
     pub share: u32,

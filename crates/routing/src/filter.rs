@@ -1,6 +1,6 @@
 //! Which endpoints may serve a call at all.
 
-use bourse_catalog::{Endpoint, Modalities, Modality, Parameter, Parameters};
+use bourse_catalog::{Endpoint, Modalities, Modality, Parameter, Parameters, Prices};
 
 use crate::preferences::Preferences;
 
@@ -83,11 +83,37 @@ impl Excluded {
     }
 }
 
-/// Whether a slug in a caller's list means this endpoint: the provider's
-/// slug means all of its endpoints, a full tag exactly one kind.
-#[must_use]
-pub fn names_endpoint(listed: &str, provider_slug: &str, tag: &str) -> bool {
-    listed == provider_slug || listed == tag
+/// An endpoint as it is offered: in its usual service, or in another tier.
+#[derive(Debug, Clone, Copy)]
+pub struct Offer<'a> {
+    /// The endpoint.
+    pub endpoint: &'a Endpoint,
+    /// The slug of its provider.
+    pub provider: &'a str,
+    /// How callers name exactly this offer.
+    pub tag: &'a str,
+    /// What it costs.
+    pub prices: &'a Prices,
+    /// Whether the provider's slug means it too. A tier that nobody asked for
+    /// is meant by its own tag alone.
+    pub is_asked_for: bool,
+}
+
+impl Offer<'_> {
+    /// Whether a slug in a caller's list of those it wants means this offer:
+    /// the provider's slug means all of its endpoints, a full tag exactly one
+    /// kind.
+    #[must_use]
+    pub fn is_named(&self, listed: &str) -> bool {
+        listed == self.tag
+            || (self.is_asked_for && (listed == self.provider || listed == &*self.endpoint.tag))
+    }
+
+    /// The same for those that it does not want: whoever ignores a provider
+    /// ignores all of its tiers.
+    fn is_ignored(&self, listed: &str) -> bool {
+        listed == self.tag || listed == self.provider || listed == &*self.endpoint.tag
+    }
 }
 
 /// The fewest tokens that the text of a prompt can have.
@@ -96,18 +122,11 @@ pub const fn tokens_at_least(needs: &Needs) -> u64 {
     needs.text_bytes / BYTES_PER_TOKEN_MAX
 }
 
-/// Whether an endpoint may serve the call.
-pub fn check(
-    endpoint: &Endpoint,
-    provider_slug: &str,
-    needs: &Needs,
-    wishes: &Preferences,
-) -> Result<(), Excluded> {
-    let listed = |list: &[String]| {
-        list.iter()
-            .any(|slug| names_endpoint(slug, provider_slug, &endpoint.tag))
-    };
-    if (!wishes.only.is_empty() && !listed(&wishes.only)) || listed(&wishes.ignore) {
+/// Whether an endpoint may serve the call as it is offered.
+pub fn check(offer: &Offer<'_>, needs: &Needs, wishes: &Preferences) -> Result<(), Excluded> {
+    let endpoint = offer.endpoint;
+    let is_out = |slugs: &[String]| !slugs.is_empty() && !slugs.iter().any(|s| offer.is_named(s));
+    if is_out(&wishes.only) || wishes.ignore.iter().any(|slug| offer.is_ignored(slug)) {
         return Err(Excluded::Providers);
     }
     // Whether prompts are kept is another question, which `zdr` asks.
@@ -125,7 +144,7 @@ pub fn check(
     {
         return Err(Excluded::Quantization);
     }
-    let prices = &endpoint.prices.base;
+    let prices = offer.prices;
     let max = &wishes.max_price;
     for (limit, price) in [
         (max.prompt, prices.prompt),
@@ -201,12 +220,53 @@ mod tests {
     fn verdict(endpoint: &str, needs: &Needs, wishes: &str) -> Result<(), Excluded> {
         let snapshot = snapshot(endpoint);
         let wishes = Preferences::read(wishes).unwrap();
-        check(
-            snapshot.all_endpoints().next().unwrap(),
-            "acme",
-            needs,
-            &wishes,
-        )
+        check(&usual(&snapshot), needs, &wishes)
+    }
+
+    fn usual(snapshot: &Snapshot) -> Offer<'_> {
+        let endpoint = snapshot.all_endpoints().next().unwrap();
+        Offer {
+            endpoint,
+            provider: "acme",
+            tag: &endpoint.tag,
+            prices: &endpoint.prices.base,
+            is_asked_for: true,
+        }
+    }
+
+    #[test]
+    fn a_tier_of_service_is_meant_by_its_tag_or_when_it_is_asked_for() {
+        let snapshot = snapshot("");
+        let usual = usual(&snapshot);
+        let dear: Prices = serde_json::from_str(r#"{"prompt":"9","completion":"9"}"#).unwrap();
+        for (is_asked_for, wishes, expected) in [
+            (false, r#"{"only":["acme/priority"]}"#, Ok(())),
+            (false, r#"{"only":["acme"]}"#, Err(Excluded::Providers)),
+            (true, r#"{"only":["acme"]}"#, Ok(())),
+            (true, r#"{"ignore":["acme"]}"#, Err(Excluded::Providers)),
+            (
+                false,
+                r#"{"ignore":["acme/priority"]}"#,
+                Err(Excluded::Providers),
+            ),
+            (
+                true,
+                r#"{"max_price":{"prompt":2}}"#,
+                Err(Excluded::MaxPrice),
+            ),
+        ] {
+            let offer = Offer {
+                tag: "acme/priority",
+                prices: &dear,
+                is_asked_for,
+                ..usual
+            };
+            let wishes = Preferences::read(wishes).unwrap();
+            assert_eq!(check(&offer, &needs(), &wishes), expected, "{wishes:?}");
+        }
+        // The usual service is not meant by the tag of another.
+        let wishes = Preferences::read(r#"{"only":["acme/priority"]}"#).unwrap();
+        assert_eq!(check(&usual, &needs(), &wishes), Err(Excluded::Providers));
     }
 
     #[test]
@@ -281,9 +341,8 @@ mod tests {
         assert_eq!(verdict("", &searching, "{}"), Err(Excluded::Search));
         let priced = r#","price":{"prompt":"1","completion":"2","web_search":"0.025"}"#;
         let snapshot = snapshot_with(priced);
-        let endpoint = snapshot.all_endpoints().next().unwrap();
         let wishes = Preferences::default();
-        assert_eq!(check(endpoint, "acme", &searching, &wishes), Ok(()));
+        assert_eq!(check(&usual(&snapshot), &searching, &wishes), Ok(()));
     }
 
     #[test]

@@ -7,6 +7,8 @@
 
 use std::fmt;
 
+use bourse_vocab::ServiceTier;
+
 use crate::candidate::Candidate;
 
 mod latency;
@@ -32,6 +34,12 @@ pub trait Strategy: Sync {
     /// The suffix of a model's name that asks for it, such as `floor` for
     /// `acme/model:floor`.
     fn suffix(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// The tier of service that its suffix admits besides the usual one
+    /// (openrouter.ai/docs, service tiers, October 2026).
+    fn admits(&self) -> Option<ServiceTier> {
         None
     }
 

@@ -14,6 +14,7 @@ pub mod id;
 pub mod json;
 pub mod money;
 pub mod operation;
+pub mod service;
 pub mod trace;
 pub mod usage;
 
@@ -23,4 +24,5 @@ pub use format::Format;
 pub use id::{AccountId, GenerationId, KeyId, NodeId, RowId, RowIds, StoreId};
 pub use money::{Bill, Nanos, PicosPerUnit};
 pub use operation::Operation;
+pub use service::{Served, ServiceTier, TierWish};
 pub use usage::{Count, Counts, Usage, UsageReport};

@@ -95,6 +95,7 @@ fn requests() {
         max_output: Some(16_384),
         limit: None,
         efforts: bourse_vocab::chat::Efforts::default(),
+        tier: bourse_vocab::TierWish::None,
         dialect: &Dialect::PLAIN,
     };
     for (size, len) in [("1.4 KB", 1_000), ("100 KB", 100_000), ("1 MB", 1_000_000)] {

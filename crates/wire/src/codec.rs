@@ -2,7 +2,7 @@
 
 use bourse_vocab::chat::{Efforts, Event, Loss, Reply, Request};
 use bourse_vocab::json::{ParseError, Value, parse};
-use bourse_vocab::{Failure, Format};
+use bourse_vocab::{Failure, Format, TierWish};
 use bytes::Bytes;
 
 use crate::dialect::Dialect;
@@ -21,6 +21,9 @@ pub struct WriteTarget<'a> {
     pub limit: Option<u64>,
     /// The efforts that the model accepts, where the catalog knows.
     pub efforts: Efforts,
+    /// What it is told of the tier of service: what it sells, and not always
+    /// what the caller asked for.
+    pub tier: TierWish,
     /// How the vendor strays from the format.
     pub dialect: &'a Dialect,
 }

@@ -14,6 +14,7 @@
 //! - [`media`]: how types of media are spelled;
 //! - [`schema`]: what strict readers want of a tool's schema;
 //! - [`tools`]: which sorts of tools there are;
+//! - [`service`]: what tiers of service are called;
 //! - [`finish`]: words for the end, and when an answer has ended;
 //! - [`answer`]: what vendors put where a text should be.
 //!
@@ -29,10 +30,13 @@ pub mod members;
 pub mod parameters;
 pub mod parts;
 pub mod schema;
+pub mod service;
 pub mod thinking;
 pub mod tools;
 
 use crate::json::Features;
+
+pub use service::TierWords;
 
 /// What a vendor calls the limit on output tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -163,6 +167,8 @@ pub struct Dialect {
     /// Whether a member of a message that the vendor does not know is
     /// answered with an error. Most ignore it.
     pub strict_messages: bool,
+    /// What tiers of service are called.
+    pub tiers: TierWords,
 }
 
 impl Dialect {
@@ -182,6 +188,7 @@ impl Dialect {
         media_anywhere: false,
         parts: parts::OF_OPEN_SERVERS,
         strict_messages: false,
+        tiers: TierWords::OPENAI,
     };
 
     /// Whether the vendor can be told how long an answer may be.

@@ -153,7 +153,7 @@ impl Laws {
                 Ok(())
             }
             Event::Usage(_) if self.settled => Err("the settlement is the last word on usage"),
-            Event::Usage(_) => Ok(()),
+            Event::Usage(_) | Event::Tier(_) => Ok(()),
             Event::Settled(..) if self.settled => Err("a call is settled once"),
             Event::Settled(..) if self.heard != self.finished => {
                 Err("the settlement follows every finish")

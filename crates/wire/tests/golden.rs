@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use bourse_vocab::chat::{Event, Loss};
 use bourse_vocab::json::Value;
-use bourse_vocab::{Bill, Format, Nanos, Usage, UsageReport};
+use bourse_vocab::{Bill, Format, Nanos, TierWish, Usage, UsageReport};
 use bourse_wire::dialect::{CacheMarks, Dialect, ReasoningStyle, Thoughts};
 use bourse_wire::laws::{self, Outcome};
 use bourse_wire::{Codec, ErrorReply, Stamp, WriteTarget, codec};
@@ -102,6 +102,13 @@ fn lost(losses: &[Loss]) -> String {
     text
 }
 
+/// What the request says of the tier of service: here every target sells it.
+fn asked(request: &bourse_vocab::chat::Request) -> TierWish {
+    let word = request.extras.members.get("service_tier");
+    let wish = word.and_then(|word| TierWish::read(word.as_str()?).ok());
+    wish.unwrap_or_default()
+}
+
 #[test]
 fn every_request_through_every_pair_of_formats() {
     each("request.json", |case, from, bytes| {
@@ -123,6 +130,7 @@ fn every_request_through_every_pair_of_formats() {
                     max_output: Some(8192),
                     limit: None,
                     efforts: bourse_vocab::chat::Efforts::default(),
+                    tier: asked(&request),
                     dialect,
                 };
                 let text = match codec(to).write_request(&request, &target) {

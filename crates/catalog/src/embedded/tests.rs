@@ -1,11 +1,12 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
+use bourse_vocab::ServiceTier;
+
 use super::*;
 use crate::interface::Interface;
 use crate::model::{EndpointStatus, Modality};
 use crate::price::PriceKey;
-use crate::price::ServiceTier;
 use crate::slug::is_slug;
 use crate::snapshot::Snapshot;
 use crate::snapshot::tests::endpoint_with_id;

@@ -1,9 +1,10 @@
 //! What LiteLLM's table says of how an offer is sold: over which interface, and
 //! in which tiers of service.
 
+use bourse_vocab::ServiceTier;
+
 use crate::interface::Interface;
-use crate::price::{Prices, Tier};
-use crate::price::{ServicePrices, ServiceTier};
+use crate::price::{Prices, ServicePrices, Tier};
 
 use super::merge::without_nonsense;
 

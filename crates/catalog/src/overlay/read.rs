@@ -1,9 +1,11 @@
 //! Reading what an overlay states: each value at its path, so that a mistake
 //! names its place.
 
+use bourse_vocab::ServiceTier;
+
 use super::{OPERATOR, OverlayPrice};
 use crate::model::{Modalities, Modality, Parameter, Parameters, Quantization};
-use crate::price::{PriceKey, Prices, Tier};
+use crate::price::{PriceKey, Prices, ServicePrices, Tier};
 use crate::problem::Problem;
 use crate::raw::RawPrice;
 
@@ -102,6 +104,40 @@ impl<'a> Reader<'a> {
 
 /// Reads a table of prices.
 pub(super) fn price(price: &OverlayPrice, at: &mut Reader<'_>) -> RawPrice {
+    let (base, tiers) = short_and_long(price, at);
+    let mut services = Vec::with_capacity(price.services.len());
+    for (name, stated) in &price.services {
+        let mut at = at.inside(&format!("services.{name}"));
+        // `fast` is another name for one of them: two would be one tier twice.
+        let found = ServiceTier::ALL
+            .into_iter()
+            .find(|tier| tier.name() == name);
+        let Some(service) = found else {
+            at.wrong("", "is not one of flex, priority, ultrafast");
+            continue;
+        };
+        if !stated.services.is_empty() {
+            at.wrong("services", "a tier of service has none of its own");
+        }
+        let (base, tiers) = short_and_long(stated, &mut at);
+        services.push(ServicePrices {
+            service,
+            base,
+            tiers,
+        });
+    }
+    RawPrice {
+        services,
+        base,
+        tiers,
+        source: OPERATOR.to_owned(),
+        as_of: String::new(),
+    }
+}
+
+/// Reads the prices of short prompts, both sides of which must be stated, and
+/// those of longer ones.
+fn short_and_long(price: &OverlayPrice, at: &mut Reader<'_>) -> (Prices, Vec<Tier>) {
     let base = at.prices([
         (PriceKey::Prompt, &price.prompt),
         (PriceKey::Completion, &price.completion),
@@ -152,11 +188,5 @@ pub(super) fn price(price: &OverlayPrice, at: &mut Reader<'_>) -> RawPrice {
             prices,
         });
     }
-    RawPrice {
-        services: Vec::new(),
-        base,
-        tiers,
-        source: OPERATOR.to_owned(),
-        as_of: String::new(),
-    }
+    (base, tiers)
 }

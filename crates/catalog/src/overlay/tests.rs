@@ -1,3 +1,5 @@
+use bourse_vocab::ServiceTier;
+
 use super::*;
 use crate::model::{Modalities, Modality, ProviderIx};
 use crate::raw::{RawCatalog, RawEndpoint, RawModel, RawPrice, RawProvider};
@@ -180,6 +182,56 @@ fn a_price_table_is_replaced_whole() {
         snapshot.endpoints(snapshot.model_ix("a/b").unwrap()).len(),
         2,
         "none was added"
+    );
+}
+
+#[test]
+fn tiers_of_service_have_prices_of_their_own() {
+    let snapshot = build(
+        r#"
+        [[models]]
+        slug = "a/b"
+        [[models.endpoints]]
+        provider = "uno"
+        [models.endpoints.price]
+        prompt = "0.5"
+        completion = "1"
+        request = "0.1"
+        [models.endpoints.price.services.priority]
+        prompt = "0.9"
+        completion = "1.8"
+        tiers = [{ min_prompt_tokens = 500, prompt = "1.2" }]
+        "#,
+    )
+    .unwrap();
+    let prices = &endpoint_with_id(&snapshot, "a/b@one").unwrap().prices;
+    let priority = prices.of_service(ServiceTier::Priority).unwrap();
+    assert_eq!(priority.base.completion.unwrap().0, 1_800_000);
+    assert_eq!(priority.at(501).prompt.unwrap().0, 1_200_000);
+    assert_eq!(priority.base.request, prices.base.request);
+    assert_eq!(prices.of_service(ServiceTier::Flex), None);
+    let found = problems(
+        r#"
+        [[models]]
+        slug = "a/b"
+        [[models.endpoints]]
+        provider = "uno"
+        [models.endpoints.price]
+        prompt = "0.5"
+        completion = "1"
+        [models.endpoints.price.services.fast]
+        prompt = "0.9"
+        completion = "1.8"
+        [models.endpoints.price.services.flex]
+        prompt = "0.1"
+        "#,
+    );
+    assert_eq!(
+        found,
+        [
+            "models[0].endpoints[0].price.services.fast: is not one of flex, priority, ultrafast",
+            "models[0].endpoints[0].price.services.flex.completion: missing",
+        ]
     );
 }
 

@@ -1,49 +1,10 @@
-//! Tiers of service: the same model, sooner or later, at another price.
+//! What tiers of service cost: the same model, sooner or later, at another price.
 #![deny(clippy::float_arithmetic, clippy::arithmetic_side_effects)]
 
+use bourse_vocab::ServiceTier;
 use serde::{Deserialize, Serialize};
 
 use super::{PriceKey, PriceList, Prices, Tier};
-
-/// What is sold beside the usual service, by OpenRouter's names (its
-/// `PublicServiceTier`, API document, October 2026).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ServiceTier {
-    /// Cheaper, when there is room.
-    Flex,
-    /// Dearer, before others.
-    Priority,
-    /// Dearer still, on faster machines.
-    Ultrafast,
-}
-
-impl ServiceTier {
-    /// Every tier, cheapest first.
-    pub const ALL: [Self; 3] = [Self::Flex, Self::Priority, Self::Ultrafast];
-
-    /// The public name.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Flex => "flex",
-            Self::Priority => "priority",
-            Self::Ultrafast => "ultrafast",
-        }
-    }
-
-    /// Finds a tier by its public name. `fast` is how requests also call
-    /// `priority`.
-    #[must_use]
-    pub fn by_name(name: &str) -> Option<Self> {
-        match name {
-            "flex" => Some(Self::Flex),
-            "priority" | "fast" => Some(Self::Priority),
-            "ultrafast" => Some(Self::Ultrafast),
-            _ => None,
-        }
-    }
-}
 
 /// What a price list states for one tier of service.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -167,14 +128,5 @@ mod tests {
         // short one.
         assert_eq!(priority.at(201).prompt, Some(PicosPerUnit(200)));
         assert_eq!(list.of_service(ServiceTier::Ultrafast), None);
-    }
-
-    #[test]
-    fn tiers_of_service_are_found_by_their_names() {
-        for tier in ServiceTier::ALL {
-            assert_eq!(ServiceTier::by_name(tier.name()), Some(tier));
-        }
-        assert_eq!(ServiceTier::by_name("fast"), Some(ServiceTier::Priority));
-        assert_eq!(ServiceTier::by_name("default"), None);
     }
 }

@@ -352,9 +352,10 @@ impl Backend for FakeBackend {
 
     fn callable(&self, endpoint_id: &str) -> bool {
         let configured = self.configured.lock().unwrap();
-        configured
-            .iter()
-            .any(|slug| endpoint_id.ends_with(&format!("@{slug}")))
+        // With a tier of service or without.
+        let provider = endpoint_id.split_once('@').map_or("", |(_, tag)| tag);
+        let provider = provider.split('/').next();
+        configured.iter().any(|slug| Some(&**slug) == provider)
     }
 
     fn offers_epoch(&self) -> u64 {

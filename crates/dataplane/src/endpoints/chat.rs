@@ -10,7 +10,7 @@ use bourse_routing::filter::Needs;
 use bourse_routing::lengths::Form;
 use bourse_routing::preferences::Preferences;
 use bourse_vocab::chat::{Event, Request};
-use bourse_vocab::{Failure, Format, Operation};
+use bourse_vocab::{Failure, Format, Operation, TierWish};
 use bourse_wire::framing::Framing;
 use bourse_wire::json::Features;
 use bourse_wire::openai_chat::passthrough::{self, Envelope, Param};
@@ -172,6 +172,7 @@ fn read(headers: &HeaderMap, envelope: &mut Envelope, segments: &[Bytes]) -> Res
         None => Preferences::default(),
     };
     let features = envelope.features();
+    let tier = envelope.service_tier.as_deref().map(TierWish::read);
     let models = ask::models(envelope.model.clone(), &envelope.models)?;
     let mut attribution = Attribution::by_headers(headers);
     if let Some(session) = &envelope.session_id {
@@ -200,6 +201,7 @@ fn read(headers: &HeaderMap, envelope: &mut Envelope, segments: &[Bytes]) -> Res
         max_output: envelope.max_tokens,
         form: form(envelope),
         thinking: Thinking::asked(envelope.reasoning.as_ref()),
+        tier: tier.transpose()?.unwrap_or_default(),
         facts: std::mem::take(&mut envelope.facts),
         wants_metadata: ask::wants_metadata(headers),
         attribution,

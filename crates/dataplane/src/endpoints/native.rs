@@ -7,6 +7,7 @@
 //! else, is translated in the same format on the client's side.
 
 use bourse_vocab::{Failure, Format};
+use bourse_wire::dialect::service;
 use bourse_wire::json::splice::Splice;
 use bourse_wire::json::text::write_string;
 use bourse_wire::{Stamp, WriteTarget, codec};
@@ -57,6 +58,11 @@ impl Native {
             let mut model = Vec::with_capacity(target.model.len().saturating_add(2));
             write_string(target.model, &mut model);
             splice.set(member, model);
+        }
+        // What it is told of the tier of service is what is paid for.
+        splice.remove(service::MEMBER);
+        if let Some(word) = target.dialect.tier_word(target.tier) {
+            splice.set(service::MEMBER, format!("\"{word}\""));
         }
         Prepared {
             body: splice.write(&self.body.segments).into_iter().collect(),

@@ -75,6 +75,7 @@ impl Endpoint for Speaks {
 
             form: Default::default(),
             thinking: Default::default(),
+            tier: Default::default(),
             facts,
             wants_metadata: ask::wants_metadata(&head.headers),
             attribution: Attribution::by_headers(&head.headers),
@@ -142,6 +143,7 @@ fn written(request: &dyn ClientRequest, way: &Way) -> Result<String, Failure> {
         max_output: Some(100),
         limit: None,
         efforts: bourse_vocab::chat::Efforts::default(),
+        tier: bourse_vocab::TierWish::None,
         dialect: &way.dialect,
     };
     let prepared = request.write(way, &target)?;

@@ -11,7 +11,7 @@ use bourse_routing::filter::Needs;
 use bourse_routing::lengths::Form;
 use bourse_routing::preferences::Preferences;
 use bourse_vocab::chat::Event;
-use bourse_vocab::{Failure, Format, Operation, PromptFacts};
+use bourse_vocab::{Failure, Format, Operation, PromptFacts, TierWish};
 use bourse_wire::dialect::members;
 use bourse_wire::json::{self, Kind, Member};
 use bourse_wire::openai_chat::completions;
@@ -194,6 +194,8 @@ fn read(headers: &HeaderMap, body: &Scanned) -> Result<Ask, Failure> {
     let max_output = members
         .count("max_tokens")
         .max(members.count("max_completion_tokens"));
+    let tier = members.text(Param::ServiceTier.name());
+    let tier = tier.as_deref().map(TierWish::read);
     let text = Modalities::of(&[Modality::Text]);
     let facts = facts(body);
     Ok(Ask {
@@ -216,6 +218,7 @@ fn read(headers: &HeaderMap, body: &Scanned) -> Result<Ask, Failure> {
         max_output,
         form: Form::Text,
         thinking: Thinking::default(),
+        tier: tier.transpose()?.unwrap_or_default(),
         facts,
         wants_metadata: ask::wants_metadata(headers),
         attribution,

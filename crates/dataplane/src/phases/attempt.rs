@@ -83,7 +83,10 @@ async fn one<U: Upstream>(
         .way(|way| call.endpoint.rank(way))
         .ok_or_else(|| unfit(target))?;
     let endpoint = call.market.endpoint(target);
-    let prepared = write(request, endpoint, limit.set_for(endpoint), way).await?;
+    let wish = call.ask.tier;
+    let said = (limit.set_for(endpoint), target.told(wish));
+    let mut prepared = write(request, endpoint, said, way).await?;
+    prepared.losses.extend(target.loss_of(wish));
     if call.ask.wishes.require_parameters && !prepared.losses.is_empty() {
         return Err(inexpressible(target, &prepared.losses));
     }
@@ -148,7 +151,7 @@ async fn one<U: Upstream>(
 fn input_cost(call: &Call, target: &Target) -> Nanos {
     let endpoint = call.market.endpoint(target);
     let tokens = prompt_estimate(&call.ask, endpoint, None);
-    price::input_cost(&endpoint.prices, tokens)
+    price::input_cost(call.market.prices(target), tokens)
 }
 
 /// Reads on until the client sees something. A model may think before that,
@@ -218,7 +221,7 @@ fn note_failure(running: &mut Running, failure: &Failure) {
     count.fetch_add(1, Relaxed);
     tracing::debug!(
         id = %running.call.id,
-        endpoint = %running.call.market.endpoint(&tried.target).id,
+        endpoint = %tried.target.id,
         error = failure.kind.error_type(),
         said = ?failure.message,
         inside = failure.inside.as_deref().unwrap_or(""),

@@ -7,6 +7,7 @@ use bourse_net::{
     Deadlines, NetError, NetErrorKind, OutgoingRequest, Response, Upstream, UpstreamBody,
 };
 use bourse_vocab::failure::UpstreamError;
+use bourse_vocab::service::public_name;
 use bourse_vocab::trace::Parent;
 use bourse_vocab::{Failure, FailureKind, Next};
 use bourse_wire::{ErrorReply, Stamp};
@@ -36,6 +37,10 @@ const PROLOGUE_BYTES_MAX: usize = 1024 * 1024 + FRAME_BYTES_MAX;
 /// Bytes that tell events from other texts: the longest name of a field, and
 /// some blanks.
 const LOOKS_BYTES: usize = 16;
+
+/// Where Google names the tier of service of an answer, besides its usage
+/// (ai.google.dev/gemini-api/docs/priority-inference, June 2026).
+const TIER_HEADER: &str = "x-gemini-service-tier";
 
 /// The media type of whole answers. Elements of an array go by it too, so that
 /// it does not tell the two apart.
@@ -129,6 +134,10 @@ impl Exchange<'_> {
         if !(200..300).contains(&tried.status) {
             // Boxed, as all that is cold here: every call would carry it.
             return Err(Box::pin(self.refused(response)).await);
+        }
+        if !self.target.tiers.is_empty() {
+            let told = response.headers.get_str(TIER_HEADER);
+            tried.tier = told.map(|word| public_name(word.trim()).into_owned());
         }
         let is_stream = response
             .headers

@@ -8,11 +8,11 @@ use bourse_catalog::Resolution;
 use bourse_ledger::price;
 use bourse_routing::arrange::arrange;
 use bourse_routing::candidate::Candidate;
-use bourse_routing::filter::{self, Excluded, Needs, PREFERRED};
+use bourse_routing::filter::{self, Excluded, Needs, Offer, PREFERRED};
 use bourse_routing::health::Percentiles;
 use bourse_routing::preferences::{Cutoffs, Partition, Preferences, Sort};
 use bourse_routing::strategies::{self, Measurements};
-use bourse_vocab::{Failure, PromptFacts};
+use bourse_vocab::{Failure, PromptFacts, ServiceTier, TierWish};
 
 pub(super) use refusal::{at_capacity, no_capacity};
 
@@ -38,6 +38,8 @@ pub struct Wanted<'a> {
     pub wishes: &'a Preferences,
     /// What an endpoint must be able to do.
     pub needs: Needs,
+    /// Which tier of service is asked for.
+    pub tier: TierWish,
     /// Whether the prompt points to an address that only some providers are
     /// sent.
     pub private_url: bool,
@@ -64,6 +66,7 @@ pub fn plan(market: &Market, wanted: &Wanted<'_>) -> Result<Plan, Failure> {
         considered: Vec::with_capacity(8),
         candidates: Vec::with_capacity(8),
         excluded: Vec::new(),
+        unsold: false,
     };
     for (rank, name) in wanted.models.iter().enumerate() {
         // OpenRouter refuses an unknown model even where a fallback is known:
@@ -72,6 +75,12 @@ pub fn plan(market: &Market, wanted: &Wanted<'_>) -> Result<Plan, Failure> {
             return Err(refusal::unknown_model(name));
         };
         ordering.consider(&resolution, u16::try_from(rank).unwrap_or(u16::MAX));
+    }
+    if let TierWish::Tier(tier) = wanted.tier
+        && ordering.unsold
+        && !ordering.sells_a_tier()
+    {
+        return Err(refusal::unsold_tier(first, wanted.models, tier));
     }
     let rest = arrange(&mut ordering.candidates, wanted.wishes, sort, wanted.random);
     if let Some(plan) = Plan::new(ordering.steps()) {
@@ -83,8 +92,9 @@ pub fn plan(market: &Market, wanted: &Wanted<'_>) -> Result<Plan, Failure> {
     })
 }
 
-/// The caller's order, or that of the first name with a suffix. It holds for
-/// the endpoints of all models, so it is known before any is looked at.
+/// The caller's order, or that of the first name with a suffix, or that which
+/// goes with the tier of service. It holds for the endpoints of all models, so
+/// it is known before any is looked at.
 fn effective_sort(market: &Market, wanted: &Wanted<'_>) -> Result<Option<Sort>, Failure> {
     let mut sort = wanted.wishes.sort;
     // A plain name, which is nearly every one, is not resolved twice.
@@ -96,7 +106,22 @@ fn effective_sort(market: &Market, wanted: &Wanted<'_>) -> Result<Option<Sort>, 
             sort = sort.or(Some(suffix));
         }
     }
-    Ok(sort)
+    Ok(sort.or_else(|| sort_of_tier(wanted.tier)))
+}
+
+/// Whoever asks for a faster tier wants the fastest endpoint, and for the
+/// cheaper one the cheapest (openrouter.ai/docs, service tiers, October 2026).
+fn sort_of_tier(wish: TierWish) -> Option<Sort> {
+    let name = match wish {
+        TierWish::Tier(ServiceTier::Flex) => "price",
+        TierWish::Tier(ServiceTier::Priority | ServiceTier::Ultrafast) => "throughput",
+        TierWish::None | TierWish::Auto | TierWish::Standard => return None,
+    };
+    let by = strategies::by_name(name).ok()?;
+    Some(Sort {
+        by,
+        partition: Partition::Model,
+    })
 }
 
 /// What to measure of every candidate: what the strategy looks at, and what
@@ -117,6 +142,18 @@ struct Ordering<'m, 'w> {
     considered: Vec<&'m Arc<Target>>,
     candidates: Vec<Candidate>,
     excluded: Vec<(Excluded, &'m Target)>,
+    /// Whether somebody may serve, and does not sell the tier of service that
+    /// was asked for.
+    unsold: bool,
+}
+
+/// How the tier of service that a target sells fits what is asked for.
+#[derive(Clone, Copy)]
+struct Fit {
+    /// See [`Candidate::service_rank`].
+    rank: u8,
+    /// See [`Offer::is_asked_for`].
+    is_asked_for: bool,
 }
 
 impl<'m> Ordering<'m, '_> {
@@ -129,20 +166,32 @@ impl<'m> Ordering<'m, '_> {
         let from = self.candidates.len();
         let preferred = wanted.needs.parameters.intersection(PREFERRED);
         let mut most = 0;
+        let suffix = wanted.admitted_by(resolution);
         for target in self.market.targets_of(resolution.model) {
             if target.way(|way| wanted.endpoint.rank(way)).is_none() {
                 continue;
             }
+            let Some(fit) = wanted.fit(target, suffix) else {
+                self.unsold |= target.tier.is_none();
+                continue;
+            };
             if wanted.private_url && !target.provider.private_urls {
                 self.excluded.push((Excluded::PrivateUrl, target));
                 continue;
             }
             let endpoint = self.market.endpoint(target);
-            let slug = &target.provider.slug;
-            if let Err(reason) = filter::check(endpoint, slug, &wanted.needs, wanted.wishes) {
+            let offer = Offer {
+                endpoint,
+                provider: &target.provider.slug,
+                tag: &target.tag,
+                prices: &self.market.prices(target).base,
+                is_asked_for: fit.is_asked_for,
+            };
+            if let Err(reason) = filter::check(&offer, &wanted.needs, wanted.wishes) {
                 self.excluded.push((reason, target));
                 continue;
             }
+            self.unsold |= target.tier.is_none();
             let supported = endpoint.parameters.intersection(preferred).len();
             if supported < most {
                 continue;
@@ -153,9 +202,19 @@ impl<'m> Ordering<'m, '_> {
             }
             let index = u32::try_from(self.considered.len()).unwrap_or(u32::MAX);
             self.considered.push(target);
-            let candidate = candidate(self.market, target, index, rank, wanted, self.measured);
-            self.candidates.push(candidate);
+            let candidate = candidate(target, &offer, index, wanted, self.measured);
+            self.candidates.push(Candidate {
+                model_rank: rank,
+                service_rank: fit.rank,
+                ..candidate
+            });
         }
+    }
+
+    /// Whether any candidate is another tier of service than the usual one.
+    fn sells_a_tier(&self) -> bool {
+        let mut targets = self.considered.iter();
+        targets.any(|target| target.tier.is_some())
     }
 
     /// The targets behind the candidates, in their order.
@@ -167,16 +226,57 @@ impl<'m> Ordering<'m, '_> {
     }
 }
 
+impl Wanted<'_> {
+    /// The tier of service that the suffix of a model's name admits. An order
+    /// or a tier of the caller's own cancels that.
+    fn admitted_by(&self, resolution: &Resolution) -> Option<ServiceTier> {
+        let is_free =
+            matches!(self.tier, TierWish::None | TierWish::Auto) && self.wishes.order.is_empty();
+        let suffix = resolution.routing.sort.filter(|_| is_free)?;
+        strategies::by_suffix(suffix).ok()?.admits()
+    }
+
+    /// How a target's tier of service fits; `None` if it does not. The cheaper
+    /// tier is all that is wanted of whoever asks for it; the others are
+    /// preferred (openrouter.ai/docs, service tiers, October 2026).
+    fn fit(&self, target: &Target, suffix: Option<ServiceTier>) -> Option<Fit> {
+        let fit = |rank| {
+            Some(Fit {
+                rank,
+                is_asked_for: true,
+            })
+        };
+        let Some(tier) = target.tier else {
+            return match self.tier {
+                TierWish::Tier(ServiceTier::Flex) => None,
+                TierWish::Tier(_) => fit(2),
+                TierWish::None | TierWish::Auto | TierWish::Standard => fit(0),
+            };
+        };
+        match (self.tier, tier) {
+            (TierWish::Tier(wanted), _) if wanted == tier => fit(0),
+            (TierWish::Tier(ServiceTier::Ultrafast), ServiceTier::Priority) => fit(1),
+            _ if suffix == Some(tier) => fit(0),
+            _ => {
+                let mut named = self.wishes.only.iter().chain(&self.wishes.order);
+                named.any(|slug| *slug == *target.tag).then_some(Fit {
+                    rank: 0,
+                    is_asked_for: false,
+                })
+            }
+        }
+    }
+}
+
+/// What is known of an offer, but for its ranks.
 fn candidate(
-    market: &Market,
     target: &Target,
+    offer: &Offer<'_>,
     index: u32,
-    model_rank: u16,
     wanted: &Wanted<'_>,
     measured: Measurements,
 ) -> Candidate {
-    let endpoint = market.endpoint(target);
-    let prices = &endpoint.prices.base;
+    let (endpoint, prices) = (offer.endpoint, offer.prices);
     let context = context_length(endpoint);
     let prompt = price::prompt_tokens_estimate(wanted.facts, &endpoint.image_tokens, context);
     let images = u64::from(wanted.facts.images.count());
@@ -193,7 +293,7 @@ fn candidate(
         .wishes
         .order
         .iter()
-        .position(|slug| filter::names_endpoint(slug, &target.provider.slug, &endpoint.tag))
+        .position(|slug| offer.is_named(slug))
         .and_then(|position| u16::try_from(position).ok());
     // Percentiles take a lock and a sum; only those who ask pay for them.
     let latency = measured
@@ -215,7 +315,8 @@ fn candidate(
         });
     Candidate {
         target: index,
-        model_rank,
+        model_rank: 0,
+        service_rank: 0,
         order_rank,
         price,
         unstable: target.health.is_unstable(wanted.now_ms),

@@ -65,8 +65,11 @@ impl Running {
         let was_running = self.close_last(at_ms, row);
         let ended = self.seen_by_the_table();
         let row = ended.end().row();
-        let reported = report.usage.is_complete().then(|| self.price(&usage));
-        let counted = LazyCell::new(|| self.price(&estimate));
+        let reported = report
+            .usage
+            .is_complete()
+            .then(|| self.price(&usage, report));
+        let counted = LazyCell::new(|| self.price(&estimate, report));
         let verdict = ended.verdict(reported.as_ref().map(Charge::priced), || counted.priced());
         // Some providers report a beginning: an answer that is charged by
         // what was delivered is an estimate although there is a report.
@@ -100,6 +103,7 @@ impl Running {
             self.call.gateway.counters.fail(Blame::Upstream);
         }
         self.learn(&ended);
+        self.note_tier(report);
         if row.provider == ProviderCharges::Unknown {
             let counted = (&estimate, counted.upstream_total);
             self.note_unknown(&verdict, report, counted, at_ms);
@@ -143,7 +147,7 @@ impl Running {
         target.metrics.trust.lose();
         tracing::warn!(
             id = %self.call.id,
-            endpoint = %self.call.market.endpoint(target).id,
+            endpoint = %target.id,
             tokens = told,
             limit,
             house_loss = %loss,

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use bourse_catalog::Endpoint;
-use bourse_vocab::{Failure, Next};
+use bourse_vocab::{Failure, Next, TierWish};
 use bourse_wire::WriteTarget;
 use tokio::sync::Semaphore;
 
@@ -24,14 +24,15 @@ const ASIDE_MAX: usize = 4;
 
 static ASIDE: Semaphore = Semaphore::const_new(ASIDE_MAX);
 
-/// Writes a request for a target, with `limit` where the caller sets none.
+/// Writes a request for a target, with `limit` where the caller sets none, and
+/// with what it is told of the tier of service.
 ///
 /// # Errors
 /// The request cannot be understood, or not be written for this target.
 pub async fn write(
     request: &Arc<dyn ClientRequest>,
     endpoint: &Endpoint,
-    limit: Option<u64>,
+    (limit, tier): (Option<u64>, TierWish),
     way: &Arc<Way>,
 ) -> Result<Prepared, Failure> {
     if request.bytes() <= INLINE_BYTES_MAX || !request.translates(way) {
@@ -40,6 +41,7 @@ pub async fn write(
             max_output: endpoint.max_output,
             limit,
             efforts: way.efforts,
+            tier,
             dialect: &way.dialect,
         };
         return request.write(way, &target).and_then(whole);
@@ -48,7 +50,7 @@ pub async fn write(
     let written = Box::pin(aside(
         Arc::clone(request),
         Arc::clone(&endpoint.upstream_model),
-        (endpoint.max_output, limit),
+        (endpoint.max_output, limit, tier),
         Arc::clone(way),
     ));
     written.await.and_then(whole)
@@ -71,7 +73,7 @@ fn whole(prepared: Prepared) -> Result<Prepared, Failure> {
 async fn aside(
     request: Arc<dyn ClientRequest>,
     model: Arc<str>,
-    (max_output, limit): (Option<u64>, Option<u64>),
+    (max_output, limit, tier): (Option<u64>, Option<u64>, TierWish),
     way: Arc<Way>,
 ) -> Result<Prepared, Failure> {
     let permit = ASIDE.acquire().await;
@@ -83,6 +85,7 @@ async fn aside(
             max_output,
             limit,
             efforts: way.efforts,
+            tier,
             dialect: &way.dialect,
         };
         request.write(&way, &target)

@@ -196,7 +196,7 @@ impl Live {
         }
         let call = &self.running.call;
         let tokens = report.delivered().tokens();
-        let (_, counted) = self.running.worth(&report.usage, tokens);
+        let (_, counted) = self.running.worth(report, tokens);
         let (who, at_ms) = (call.admitted.key.principal(), call.gateway.clock.now_ms());
         let stake = error_of(counted.upstream_total);
         call.gateway.unknown.may_leave(who.into(), stake, at_ms)

@@ -30,6 +30,7 @@ impl Meter {
             Event::Start { upstream_id, .. } => {
                 self.report.upstream_id.clone_from(upstream_id);
             }
+            Event::Tier(name) => self.report.service_tier = Some(name.clone()),
             Event::Finish { reason, native, .. } => {
                 self.report.finish = Some(reason.name());
                 self.report.native_finish.clone_from(native);

@@ -34,6 +34,8 @@ pub struct Booked {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remembered {
     pub provider: String,
+    pub endpoint: String,
+    pub tier: String,
     pub upstream_id: String,
     pub finish: String,
     pub streamed: bool,
@@ -84,7 +86,8 @@ pub fn booked(till: &Till) -> Booked {
                 let facts = &settlement.facts;
                 let price = price_of(facts.provider);
                 let (prompt, completion) = counts(facts);
-                let worth = price * i64::try_from(prompt + 2 * completion).unwrap();
+                let tokens = i64::try_from(prompt + 2 * completion).unwrap();
+                let worth = price * tokens * halves(facts) / 2;
                 assert_eq!(
                     settlement.charge.0, worth,
                     "the charge is the usage's price"
@@ -132,6 +135,19 @@ fn price_of(provider: &str) -> i64 {
     found.unwrap().1
 }
 
+/// How many halves of the usual price the tier of service costs that served:
+/// what the answer says, or else what was asked for.
+fn halves(facts: &Facts<'_>) -> i64 {
+    let asked = facts.endpoint.rsplit('/').next().unwrap_or_default();
+    match (facts.service_tier, asked) {
+        ("flex", _) | ("", "flex") => 1,
+        ("", "priority") => 4,
+        ("" | "default", _) => 2,
+        // The dearest, if nothing is known of it.
+        _ => 4,
+    }
+}
+
 fn costs(line: &mut String, costs: &[Cost<'_>], possible: &[Cost<'_>]) {
     for cost in costs {
         let payer = match cost.payer {
@@ -149,6 +165,8 @@ fn costs(line: &mut String, costs: &[Cost<'_>], possible: &[Cost<'_>]) {
 fn remember(facts: &Facts<'_>) -> Remembered {
     Remembered {
         provider: facts.provider.to_owned(),
+        endpoint: facts.endpoint.to_owned(),
+        tier: facts.service_tier.to_owned(),
         upstream_id: facts.upstream_id.to_owned(),
         finish: facts.finish.to_owned(),
         streamed: facts.flags.streamed,

@@ -6,6 +6,7 @@
 //!     .check("settled 10/2; customer pays two").await;
 //! ```
 
+use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -80,6 +81,9 @@ pub struct Setup {
     /// Whether providers bill to the end, so that they are drained.
     pub drains: bool,
     pub drains_max: usize,
+    /// Whether providers sell the tiers `flex`, at half the price, and
+    /// `priority`, at twice the price.
+    pub tiers: bool,
     /// What providers speak.
     pub format: Format,
     pub bodies_bytes_max: usize,
@@ -107,6 +111,7 @@ pub fn play() -> Play {
         setup: Setup {
             drains: false,
             drains_max: 8,
+            tiers: false,
             format: Format::OpenAiChat,
             bodies_bytes_max: 64 << 20,
             replies_bytes_max: REPLIES_BYTES_MAX,
@@ -598,6 +603,20 @@ fn dollars(nanos: i64) -> Option<String> {
     Some(format!("{}.{:03}", nanos / 1_000, nanos % 1_000))
 }
 
+fn services(setup: &Setup, prompt: i64) -> BTreeMap<String, OverlayPrice> {
+    let tiers = [("flex", prompt / 2), ("priority", 2 * prompt)];
+    let sold = tiers.into_iter().filter(|_| setup.tiers);
+    sold.map(|(name, prompt)| {
+        let price = OverlayPrice {
+            prompt: dollars(prompt),
+            completion: dollars(2 * prompt),
+            ..OverlayPrice::default()
+        };
+        (name.to_owned(), price)
+    })
+    .collect()
+}
+
 fn market(setup: &Setup, memory: &Memory) -> Market {
     let mut overlay = Overlay::default();
     let mut endpoints = Vec::new();
@@ -616,6 +635,7 @@ fn market(setup: &Setup, memory: &Memory) -> Market {
             price: Some(OverlayPrice {
                 prompt: dollars(prompt),
                 completion: dollars(2 * prompt),
+                services: services(setup, prompt),
                 ..OverlayPrice::default()
             }),
             ..OverlayEndpoint::default()

@@ -108,7 +108,7 @@ pub struct Facts<'a> {
     pub user_agent: &'a str,
     /// Which router chose the model; empty if the caller did.
     pub router: &'a str,
-    /// `service_tier`, as the provider reported it.
+    /// `service_tier`, as the provider reported it, in public words.
     pub service_tier: &'a str,
     /// What kind of call.
     pub api_type: ApiType,

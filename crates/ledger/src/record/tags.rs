@@ -95,7 +95,7 @@ pub(super) mod field {
         USER_AGENT = 25, "text";
         /// Which router chose the model.
         ROUTER = 26, "text";
-        /// The service tier, as the provider reported it.
+        /// The service tier, as the provider reported it, in public words.
         SERVICE_TIER = 27, "text";
         /// What kind of model call; absent means completions.
         API_TYPE = 28, "number";

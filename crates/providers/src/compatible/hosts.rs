@@ -10,6 +10,7 @@
 //! not looked at: such a key is named in the configuration.
 
 use bourse_wire::Dialect;
+use bourse_wire::dialect::TierWords;
 
 use super::Compatible;
 use crate::dialects::{CEREBRAS, EFFORT, ENABLE_THINKING, GROQ, TEMPLATE, TOGETHER};
@@ -126,7 +127,10 @@ pub static ROWS: &[Compatible] = &[
         &["FIREWORKS_API_KEY"],
         "https://api.fireworks.ai/inference/v1",
     )
-    .dialect(EFFORT),
+    .dialect(Dialect {
+        tiers: TierWords::FIREWORKS,
+        ..EFFORT
+    }),
     // models.dev.
     Compatible::chat(
         "friendli",

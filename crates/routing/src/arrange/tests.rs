@@ -5,6 +5,7 @@ fn candidate(target: u32, price: u128) -> Candidate {
     Candidate {
         target,
         model_rank: 0,
+        service_rank: 0,
         order_rank: None,
         share: 1,
         price,

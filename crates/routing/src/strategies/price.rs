@@ -1,5 +1,7 @@
 //! Cheapest first (`sort: "price"`, `:floor`).
 
+use bourse_vocab::ServiceTier;
+
 use super::Strategy;
 use crate::candidate::Candidate;
 
@@ -13,6 +15,10 @@ impl Strategy for Price {
 
     fn suffix(&self) -> Option<&'static str> {
         Some("floor")
+    }
+
+    fn admits(&self) -> Option<ServiceTier> {
+        Some(ServiceTier::Flex)
     }
 
     fn about(&self) -> &'static str {

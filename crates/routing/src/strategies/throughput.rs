@@ -2,6 +2,8 @@
 
 use std::cmp::Reverse;
 
+use bourse_vocab::ServiceTier;
+
 use super::{Measurements, Strategy};
 use crate::candidate::Candidate;
 
@@ -16,6 +18,10 @@ impl Strategy for Throughput {
 
     fn suffix(&self) -> Option<&'static str> {
         Some("nitro")
+    }
+
+    fn admits(&self) -> Option<ServiceTier> {
+        Some(ServiceTier::Priority)
     }
 
     fn about(&self) -> &'static str {

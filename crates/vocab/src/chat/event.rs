@@ -34,6 +34,8 @@ pub enum Event {
         /// The model as the provider names it.
         upstream_model: Option<String>,
     },
+    /// Which tier of service answers, in the public API's words.
+    Tier(String),
     /// Text to append.
     Text {
         /// Which answer.
@@ -125,6 +127,7 @@ impl Event {
             | Self::Image { .. }
             | Self::Other { .. } => true,
             Self::Start { .. }
+            | Self::Tier(_)
             | Self::Finish { .. }
             | Self::Usage(_)
             | Self::Settled(..)

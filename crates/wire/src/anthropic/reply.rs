@@ -39,7 +39,7 @@ pub(super) fn read(body: &[u8]) -> Result<Reply, Failure> {
         upstream_id: text(&message, "id"),
         upstream_model: text(&message, "model"),
         system_fingerprint: None,
-        service_tier: usage.and_then(|usage| text(usage, "service_tier")),
+        service_tier: usage.and_then(usage::tier),
         choices: vec![Choice {
             index: 0,
             parts,

@@ -6,12 +6,13 @@ mod replies;
 mod streams;
 mod writing;
 
+use bourse_vocab::TierWish;
 use bourse_vocab::chat::{Loss, Request};
 use bourse_vocab::json::Value;
 
 use super::Anthropic;
 use crate::codec::{Codec, Stamp, WriteTarget};
-use crate::dialect::Dialect;
+use crate::dialect::{Dialect, TierWords};
 
 const STAMP: Stamp<'static> = Stamp {
     id: "gen-1",
@@ -27,6 +28,7 @@ fn target(model: &str) -> WriteTarget<'_> {
         max_output: None,
         limit: None,
         efforts: bourse_vocab::chat::Efforts::default(),
+        tier: bourse_vocab::TierWish::None,
         dialect: &Dialect::PLAIN,
     }
 }
@@ -38,7 +40,21 @@ fn read(body: &Value) -> Request {
 
 /// Writes a request for `model`; returns the body and the fields lost.
 fn write(request: &Request, model: &str) -> (Value, Vec<String>) {
-    let written = Anthropic.write_request(request, &target(model)).unwrap();
+    write_for(request, model, TierWish::None)
+}
+
+/// The same for a target that is told so of the tier.
+fn write_for(request: &Request, model: &str, tier: TierWish) -> (Value, Vec<String>) {
+    const OWN: Dialect = Dialect {
+        tiers: TierWords::ANTHROPIC,
+        ..Dialect::PLAIN
+    };
+    let target = WriteTarget {
+        tier,
+        dialect: &OWN,
+        ..target(model)
+    };
+    let written = Anthropic.write_request(request, &target).unwrap();
     (
         bourse_vocab::json::parse(&written.body).unwrap(),
         fields(&written.losses),

@@ -8,6 +8,7 @@
 use std::fmt::Write as _;
 
 use bourse_vocab::json::Value;
+use bourse_vocab::service::public_name;
 use bourse_vocab::{Bill, Usage, UsageReport};
 
 /// Counts as a stream reports them bit by bit: `message_delta` repeats some
@@ -94,6 +95,12 @@ pub(super) fn read(usage: &Value) -> UsageReport {
     counter.report()
 }
 
+/// The tier of service that a `usage` object names, in public words.
+pub(super) fn tier(usage: &Value) -> Option<String> {
+    let word = usage.get("service_tier")?.as_str()?;
+    Some(public_name(word).into_owned())
+}
+
 /// What a report says, with zeros where it is silent.
 pub(super) fn known(report: &UsageReport) -> Usage {
     report.resolve(&Usage::default()).0
@@ -103,9 +110,9 @@ pub(super) fn known(report: &UsageReport) -> Usage {
 /// counts. As text, because money must not pass through a float.
 pub(super) fn write(usage: &Usage, bill: Option<&Bill>, service_tier: Option<&str>) -> String {
     let cached = usage.cache_read.saturating_add(usage.cache_write());
-    // Other vendors' tiers have other names.
-    let tier = service_tier.filter(|tier| matches!(*tier, "priority" | "batch"));
-    let tier = tier.unwrap_or("standard");
+    // The usual service has another name here.
+    let tier = service_tier.filter(|tier| !matches!(*tier, "default" | "auto"));
+    let tier = Value::from(tier.unwrap_or("standard"));
     let mut text = format!(
         "{{\"input_tokens\":{},\"cache_creation_input_tokens\":{},\"cache_read_input_tokens\":{},\
          \"cache_creation\":{{\"ephemeral_5m_input_tokens\":{},\"ephemeral_1h_input_tokens\":{}}},\
@@ -127,7 +134,7 @@ pub(super) fn write(usage: &Usage, bill: Option<&Bill>, service_tier: Option<&st
             "{{\"web_search_requests\":{searches},\"web_fetch_requests\":0}}"
         ),
     };
-    let _ = write!(text, ",\"inference_geo\":null,\"service_tier\":\"{tier}\"");
+    let _ = write!(text, ",\"inference_geo\":null,\"service_tier\":{tier}");
     if let Some(bill) = bill {
         let _ = write!(
             text,

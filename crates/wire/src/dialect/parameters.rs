@@ -154,7 +154,8 @@ params! {
     Audio "audio" Forward, Object;
     Prediction "prediction" Forward, Object;
     WebSearchOptions "web_search_options" Forward, Object;
-    ServiceTier "service_tier" Forward, Text(NAME_MAX);
+    // What each target is told depends on what it sells.
+    ServiceTier "service_tier" Rewritten, AnyText(NAME_MAX);
     PromptCacheKey "prompt_cache_key" Forward, Text(TEXT_MAX);
     SafetyIdentifier "safety_identifier" Forward, Text(TEXT_MAX);
     Store "store" Forward, Bool;
@@ -278,24 +279,6 @@ pub fn loss(name: &str, reason: impl Into<String>) -> Loss {
     }
 }
 
-/// The loss of a `service_tier` that has a price of its own: the catalog knows
-/// one price for each endpoint, and a tier that is served is billed
-/// (openrouter.ai/docs, service tiers, October 2026). `None` if the tier is
-/// what is priced.
-#[must_use]
-pub fn unpriced_tier(tier: &str) -> Option<Loss> {
-    let is_priced = matches!(
-        tier,
-        "auto" | "default" | "on_demand" | "standard" | "standard_only"
-    );
-    (!is_priced).then(|| {
-        Loss::new(
-            Param::ServiceTier.name(),
-            "the catalog has no price for this tier; the standard one is used",
-        )
-    })
-}
-
 /// Members that are an error at OpenAI where there is no tool ("only allowed
 /// when 'tools' are specified", pydantic/pydantic-ai issue 4930), and so is an
 /// empty list of tools ("empty_array", earendil-works/pi issue 3649, 2026).
@@ -350,16 +333,6 @@ mod tests {
             ),
         ] {
             assert_eq!(disposal(&dialect, name), expected, "{name}");
-        }
-    }
-
-    #[test]
-    fn only_the_tier_that_is_priced_is_sold() {
-        for tier in ["auto", "default", "standard"] {
-            assert_eq!(unpriced_tier(tier), None, "{tier}");
-        }
-        for tier in ["priority", "flex", "fast", "scale", ""] {
-            assert!(unpriced_tier(tier).is_some(), "{tier}");
         }
     }
 }

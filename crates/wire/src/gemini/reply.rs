@@ -48,7 +48,7 @@ pub fn read(body: &[u8]) -> Result<Reply, Failure> {
         upstream_id,
         upstream_model: text(&value, "modelVersion").map(str::to_owned),
         system_fingerprint: None,
-        service_tier: None,
+        service_tier: value.get("usageMetadata").and_then(usage::tier),
         choices,
         usage,
         settled: None,
@@ -216,7 +216,8 @@ pub fn write(reply: &Reply, stamp: &Stamp<'_>) -> Vec<u8> {
         (None, None) => None,
     };
     if let Some(used) = used {
-        body.insert("usageMetadata".to_owned(), usage::write(&used));
+        let metadata = usage::write(&used, reply.service_tier.as_deref());
+        body.insert("usageMetadata".to_owned(), metadata);
     }
     body.insert("modelVersion".to_owned(), json!(stamp.model));
     body.insert("responseId".to_owned(), json!(stamp.id));

@@ -26,6 +26,7 @@ fn write(request: &Request, model: &str) -> (Value, Vec<Loss>) {
         max_output: Some(65_536),
         limit: None,
         efforts: bourse_vocab::chat::Efforts::default(),
+        tier: bourse_vocab::TierWish::None,
         dialect: &Dialect::PLAIN,
     };
     let written = Gemini.write_request(request, &target).unwrap();
@@ -148,6 +149,7 @@ fn a_result_without_a_call_names_the_field() {
         max_output: None,
         limit: None,
         efforts: bourse_vocab::chat::Efforts::default(),
+        tier: bourse_vocab::TierWish::None,
         dialect: &Dialect::PLAIN,
     };
     let failure = Gemini.write_request(&request, &target).unwrap_err();
@@ -170,6 +172,7 @@ fn a_model_that_takes_no_prefill_says_so() {
             max_output: None,
             limit: None,
             efforts: bourse_vocab::chat::Efforts::default(),
+            tier: bourse_vocab::TierWish::None,
             dialect: &Dialect::PLAIN,
         };
         let written = Gemini.write_request(&request, &target);
@@ -779,6 +782,7 @@ fn the_gateways_limit_is_written_where_the_caller_set_none() {
             max_output: Some(65_536),
             limit: Some(700),
             efforts: bourse_vocab::chat::Efforts::default(),
+            tier: bourse_vocab::TierWish::None,
             dialect: &Dialect::PLAIN,
         };
         let written = Gemini.write_request(&request, &target).unwrap();

@@ -5,6 +5,7 @@
 
 use bourse_vocab::json;
 use bourse_vocab::json::{Map, Value};
+use bourse_vocab::service::public_name;
 use bourse_vocab::{Usage, UsageReport};
 
 /// Reads what the provider counted.
@@ -32,6 +33,14 @@ pub fn read(metadata: &Value) -> UsageReport {
     report
 }
 
+/// The tier of service that is named beside the counts, in public words
+/// (UsageMetadata, Gemini API reference, 2026).
+pub fn tier(metadata: &Value) -> Option<String> {
+    let word = super::text(metadata, "serviceTier")?;
+    let is_named = !word.is_empty() && !word.ends_with("UNSPECIFIED");
+    is_named.then(|| public_name(word).into_owned())
+}
+
 fn sum(one: Option<u64>, other: Option<u64>) -> Option<u64> {
     match (one, other) {
         (None, None) => None,
@@ -47,14 +56,19 @@ fn modality(metadata: &Value, list: &str, kind: &str, report: &mut UsageReport) 
     report.count(detail.get("tokenCount")?)
 }
 
-/// Writes what the call used.
-pub fn write(usage: &Usage) -> Value {
+/// Writes what the call used, and the tier of service that answered.
+pub fn write(usage: &Usage, tier: Option<&str>) -> Value {
     let mut metadata = Map::new();
     let mut put = |name: &str, value: Value| metadata.insert(name.to_owned(), value);
     let answer = usage.completion.saturating_sub(usage.reasoning);
     put("promptTokenCount", json!(usage.prompt));
     put("candidatesTokenCount", json!(answer));
     put("totalTokenCount", json!(usage.total()));
+    if let Some(tier) = tier {
+        // The usual service has another name here.
+        let tier = if tier == "default" { "standard" } else { tier };
+        put("serviceTier", json!(tier));
+    }
     if usage.cache_read > 0 {
         put("cachedContentTokenCount", json!(usage.cache_read));
     }
@@ -138,7 +152,7 @@ mod tests {
             completion_image: 15,
             ..Usage::default()
         };
-        let (back, mended) = read(&write(&usage)).resolve(&Usage::default());
+        let (back, mended) = read(&write(&usage, None)).resolve(&Usage::default());
         assert_eq!((back, mended), (usage, false));
     }
 }

@@ -2,6 +2,7 @@
 
 use bourse_vocab::chat::{Choice, Finish, Media, Part, Reply};
 use bourse_vocab::json::{Map, Value};
+use bourse_vocab::service::public_name;
 use bourse_vocab::{Failure, Format, Usage};
 
 use super::{reasoning, usage};
@@ -39,7 +40,7 @@ pub fn read(body: &[u8]) -> Result<Reply, Failure> {
         upstream_id: text("id"),
         upstream_model: text("model"),
         system_fingerprint: text("system_fingerprint"),
-        service_tier: text("service_tier"),
+        service_tier: text("service_tier").map(|word| public_name(&word).into_owned()),
         choices,
         usage: value
             .get("usage")

@@ -71,8 +71,12 @@ fn cost_at(call: &Call, target: &Target, limit: Limit) -> Result<Nanos, Failure>
         media_output: draws(ask, endpoint),
         web_searches: ask.searches_max(),
     };
-    price::upper_bound(&bounds, &endpoint.prices, market.markup_ppm)
-        .map_err(|_| unpriced(&endpoint.id))
+    let mut most = Nanos::ZERO;
+    for list in market.may_bill(target, ask.tier) {
+        let bound = price::upper_bound(&bounds, list, market.markup_ppm);
+        most = most.max(bound.map_err(|_| unpriced(&target.id))?);
+    }
+    Ok(most)
 }
 
 /// Whether a target can be told a limit, or all that it may say is paid for

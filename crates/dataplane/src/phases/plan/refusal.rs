@@ -3,7 +3,7 @@
 
 use bourse_catalog::{Endpoint, Interface};
 use bourse_routing::filter::{self, Excluded};
-use bourse_vocab::{Failure, FailureKind};
+use bourse_vocab::{Failure, FailureKind, ServiceTier};
 use serde_json::json;
 
 use super::Wanted;
@@ -64,6 +64,21 @@ pub fn no_capacity(models: &[String], seconds: Option<u64>) -> serde_json::Value
         members.insert("retry_after".to_owned(), seconds.into());
     }
     availability
+}
+
+/// Nobody who may serve has a price for the tier of service that was asked
+/// for. The usual service would look like it, at another price.
+pub fn unsold_tier(model: &str, models: &[String], tier: ServiceTier) -> Failure {
+    let name = tier.name();
+    Failure::invalid(format!(
+        "service_tier: no endpoint of {model} that may serve this call has a price for `{name}`; leave service_tier out, or choose a model whose list of endpoints (GET /api/v1/models/{{author}}/{{slug}}/endpoints) has that tier"
+    ))
+    .availability(json!({
+        "code": "constraint_filtered",
+        "retryable": false,
+        "requested_models": models,
+        "excluded_by": ["service_tier"],
+    }))
 }
 
 /// Every endpoint was excluded, or there was none.
@@ -377,6 +392,7 @@ mod tests {
                 text_bytes: 1,
                 max_output: None,
             },
+            tier: bourse_vocab::TierWish::None,
             private_url: false,
             facts: &PromptFacts::default(),
             random: 0.0,

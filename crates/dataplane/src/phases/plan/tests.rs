@@ -50,6 +50,10 @@ fn market(among: &[&str]) -> Market {
         list("second", &[("plain", "1", "")]),
     ))
     .unwrap();
+    build(among, overlay)
+}
+
+fn build(among: &[&str], overlay: Overlay) -> Market {
     let setups = among.iter().map(|name| ProviderSetup {
         provider: Arc::new(Compatible::operators_own(
             name,
@@ -81,11 +85,25 @@ fn order(
     sent: &[Parameter],
     wishes: &str,
 ) -> Result<Vec<String>, Failure> {
-    let market = market(among);
+    let planned = planned(&market(among), models, sent, wishes, TierWish::None)?;
+    Ok(planned
+        .targets()
+        .map(|target| target.provider.slug.to_string())
+        .collect())
+}
+
+/// The plan of a call.
+fn planned(
+    market: &Market,
+    models: &[&str],
+    sent: &[Parameter],
+    wishes: &str,
+    tier: TierWish,
+) -> Result<Plan, Failure> {
     let text = Modalities::of(&[Modality::Text]);
     let models: Vec<String> = models.iter().map(|&model| model.to_owned()).collect();
-    let planned = plan(
-        &market,
+    plan(
+        market,
         &Wanted {
             endpoint: &chat::Chat,
             models: &models,
@@ -97,16 +115,136 @@ fn order(
                 text_bytes: 10,
                 max_output: None,
             },
+            tier,
             private_url: false,
             facts: &PromptFacts::default(),
             random: 0.0,
             now_ms: 1_000,
         },
-    )?;
-    Ok(planned
-        .targets()
-        .map(|target| target.provider.slug.to_string())
-        .collect())
+    )
+}
+
+/// A market of one model whose only provider but `plain` sells tiers.
+fn market_of_tiers() -> Market {
+    let overlay: Overlay = serde_json::from_str(
+        r#"{"providers":{"plain":{"base_url":"https://p.example/v1"},
+                "tiers":{"base_url":"https://t.example/v1"}},
+            "models":[{"slug":"acme/first","endpoints":[
+                {"provider":"plain","upstream_model":"m","price":{"prompt":"2","completion":"2"}},
+                {"provider":"tiers","upstream_model":"m","price":{"prompt":"4","completion":"4",
+                    "services":{"flex":{"prompt":"1","completion":"1"},
+                        "priority":{"prompt":"8","completion":"8"},
+                        "ultrafast":{"prompt":"24","completion":"24"}}}}]}]}"#,
+    )
+    .unwrap();
+    build(&["plain", "tiers"], overlay)
+}
+
+#[test]
+fn tiers_of_service_are_planned_as_openrouter_documents_them() {
+    use ServiceTier::{Flex, Priority, Ultrafast};
+    let market = market_of_tiers();
+    let order = |model: &str, wishes: &str, wish: TierWish| -> Vec<String> {
+        let planned = planned(&market, &[model], &[], wishes, wish).unwrap();
+        planned
+            .targets()
+            .map(|target| target.tag.to_string())
+            .collect()
+    };
+    let tier = TierWish::Tier;
+    let cheap = r#"{"sort":"price"}"#;
+    for (model, wishes, wish, expected) in [
+        // Nobody asked for a tier.
+        ("acme/first", cheap, TierWish::None, &["plain", "tiers"][..]),
+        ("acme/first", cheap, TierWish::Auto, &["plain", "tiers"]),
+        (
+            "acme/first",
+            cheap,
+            tier(Priority),
+            &["tiers/priority", "plain", "tiers"],
+        ),
+        (
+            "acme/first",
+            cheap,
+            tier(Ultrafast),
+            &["tiers/ultrafast", "tiers/priority", "plain", "tiers"],
+        ),
+        ("acme/first", cheap, tier(Flex), &["tiers/flex"]),
+        // Named by its tag, with and without a word about the tier.
+        (
+            "acme/first",
+            r#"{"only":["tiers/priority"]}"#,
+            TierWish::None,
+            &["tiers/priority"],
+        ),
+        (
+            "acme/first",
+            r#"{"order":["tiers/priority"],"sort":"price"}"#,
+            TierWish::None,
+            &["tiers/priority", "plain", "tiers"],
+        ),
+        (
+            "acme/first",
+            r#"{"only":["tiers"]}"#,
+            TierWish::None,
+            &["tiers"],
+        ),
+        (
+            "acme/first",
+            r#"{"only":["tiers"]}"#,
+            tier(Priority),
+            &["tiers/priority", "tiers"],
+        ),
+        // The suffixes admit one each, unless the caller says otherwise.
+        (
+            "acme/first:floor",
+            "{}",
+            TierWish::None,
+            &["tiers/flex", "plain", "tiers"],
+        ),
+        (
+            "acme/first:nitro",
+            "{}",
+            TierWish::None,
+            &["plain", "tiers", "tiers/priority"],
+        ),
+        (
+            "acme/first:floor",
+            "{}",
+            TierWish::Standard,
+            &["plain", "tiers"],
+        ),
+        (
+            "acme/first:floor",
+            r#"{"order":["tiers"]}"#,
+            TierWish::None,
+            &["tiers", "plain"],
+        ),
+    ] {
+        assert_eq!(
+            order(model, wishes, wish),
+            expected,
+            "{model} {wishes} {wish:?}"
+        );
+    }
+    // One that sells it and may not serve is as good as none.
+    for (wishes, wish) in [
+        (r#"{"only":["plain"]}"#, tier(Flex)),
+        (r#"{"ignore":["tiers"]}"#, tier(Priority)),
+        (r#"{"max_price":{"prompt":"8"}}"#, tier(Ultrafast)),
+    ] {
+        let planned = planned(&market, &["acme/first"], &[], wishes, wish);
+        match (wish, planned) {
+            // Priority is what it falls back to.
+            (TierWish::Tier(Ultrafast), Ok(plan)) => {
+                assert_eq!(&*plan.first().tag, "tiers/priority");
+            }
+            (_, Err(failure)) => {
+                assert!(failure.message.starts_with("service_tier: "), "{failure:?}");
+            }
+            (wish, Ok(plan)) => panic!("{wish:?}: {}", plan.first().tag),
+        }
+    }
 }
 
 const CHEAPEST: &str = r#"{"sort":"price"}"#;

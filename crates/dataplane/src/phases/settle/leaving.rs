@@ -120,7 +120,7 @@ impl Running {
             End::LeftMidwayCancelled => error_of(cost),
             End::LeftBegun if self.thinks_as_ever() => error_of(cost),
             End::LeftBegun => cost,
-            End::LeftBeforeContent => self.unseen_cost(usage, at_ms),
+            End::LeftBeforeContent => self.unseen_cost(usage, report, at_ms),
             End::LeftDrainCapped if report.finish.is_some() => error_of(cost),
             End::LeftDrainCapped => possible.amount,
             _ => Nanos::ZERO,
@@ -134,14 +134,14 @@ impl Running {
     }
 
     /// What a provider may have done that has given no sign.
-    fn unseen_cost(&self, usage: &Usage, at_ms: u64) -> Nanos {
+    fn unseen_cost(&self, usage: &Usage, report: &Report, at_ms: u64) -> Nanos {
         let sent = self.attempts.last().map(|attempt| attempt.dispatched_ms);
         let silent_ms = at_ms.saturating_sub(sent.unwrap_or(at_ms));
         let usage = Usage {
             completion: pace::guess(silent_ms).min(self.output_max()),
             ..*usage
         };
-        self.price(&usage).upstream_total
+        self.price(&usage, report).upstream_total
     }
 
     /// Notes what a whole answer says of its endpoint.

@@ -2,15 +2,17 @@
 //! otherwise by our own.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use bourse_ledger::price::{self, Charge};
-use bourse_vocab::{Usage, UsageReport};
+use bourse_vocab::{Served, ServiceTier, TierWish, Usage, UsageReport};
 
 use crate::limit::OUTPUT_UNKNOWN;
 use crate::phases::hold::prompt_estimate;
 use crate::relay::Report;
 use crate::running::Running;
-use crate::tariff::{self, Tariff, charge, estimate};
+use crate::service::Basis;
+use crate::tariff::{self, Tariff, estimate};
 
 /// How many times what its endpoint is listed to read or say a model is
 /// believed to have read or said: lists are old or wrong, counters that run
@@ -48,25 +50,77 @@ impl Running {
         prompt_estimate(&self.call.ask, endpoint, None)
     }
 
-    /// Prices a usage at the target's rates. What has no price of its own is
-    /// left out, and what has no sane price at all is counted anew: a call is
-    /// never free by mistake.
-    pub(super) fn price(&self, usage: &Usage) -> Charge {
+    /// Prices a usage at the rates of the tier of service that the answer says
+    /// it was served by.
+    pub(super) fn price(&self, usage: &Usage, report: &Report) -> Charge {
         let images = u64::from(self.call.ask.facts.images.count());
         let counted = || Usage {
             prompt: self.prompt_estimate(),
             completion: usage.completion.min(self.believable_max().1),
             ..Usage::default()
         };
-        charge(&self.call.market, self.target(), usage, images, counted)
+        self.basis(report).charge(usage, images, counted)
+    }
+
+    /// What the answer is billed by.
+    pub(super) fn basis(&self, report: &Report) -> Basis<'_> {
+        self.call.market.basis(self.target(), self.served(report))
+    }
+
+    /// What the answer says of its tier of service, if anything.
+    fn served(&self, report: &Report) -> Option<Served> {
+        self.told_tier(report).map(Served::by_word)
+    }
+
+    /// The same in the provider's words: in the answer, or in its head.
+    pub(super) fn told_tier<'a>(&'a self, report: &'a Report) -> Option<&'a str> {
+        let in_head = || self.attempts.last()?.tier.as_deref();
+        report.service_tier.as_deref().or_else(in_head)
+    }
+
+    /// Tells the operator of an answer whose tier of service costs what nobody
+    /// knows, or more than was asked for: once for each endpoint.
+    pub(super) fn note_tier(&self, report: &Report) {
+        let Some(told) = self.told_tier(report) else {
+            return;
+        };
+        let (target, wish) = (self.target(), self.call.ask.tier);
+        let metrics = &target.metrics;
+        if !self.basis(report).is_known() {
+            if !metrics.served_unknown.swap(true, Relaxed) {
+                tracing::warn!(
+                    id = %self.call.id,
+                    endpoint = %target.id,
+                    tier = told,
+                    "a provider served by a tier of service whose price is not known; such answers are billed by the dearest price that is"
+                );
+            }
+            return;
+        }
+        let is_dearer = matches!(
+            Served::by_word(told),
+            Served::Tier(ServiceTier::Priority | ServiceTier::Ultrafast)
+        );
+        if is_dearer
+            && target.told(wish) == TierWish::None
+            && !metrics.served_dearer.swap(true, Relaxed)
+        {
+            tracing::warn!(
+                id = %self.call.id,
+                endpoint = %target.id,
+                tier = told,
+                "a provider serves by a dearer tier what no tier was asked for; from now on its price is set aside for such calls"
+            );
+        }
     }
 
     /// What the answer that is under way is priced with.
     #[must_use]
-    pub fn tariff(&self) -> Tariff {
+    pub fn tariff(&self, report: &Report) -> Tariff {
         Tariff {
             market: Arc::clone(&self.call.market),
             target: Arc::clone(self.target()),
+            served: self.served(report),
             images: u64::from(self.call.ask.facts.images.count()),
             prompt: self.prompt_estimate(),
             completion_max: self.believable_max().1,
@@ -77,10 +131,10 @@ impl Running {
     /// What so many output tokens of the answer cost by our own count; `told`
     /// is what the provider has reported.
     #[must_use]
-    pub fn worth(&self, told: &UsageReport, tokens: u64) -> (Usage, Charge) {
+    pub fn worth(&self, told: &Report, tokens: u64) -> (Usage, Charge) {
         let tokens = tariff::within(tokens, self.output_max());
-        let usage = estimate(told, self.prompt_estimate(), tokens);
-        (usage, self.price(&usage))
+        let usage = estimate(&told.usage, self.prompt_estimate(), tokens);
+        (usage, self.price(&usage, told))
     }
 
     /// The usage without counts that cannot be true, if there are any: no

@@ -58,11 +58,12 @@ impl Running {
         let (latency_ms, generation_ms) = self.spans(ended.at_ms);
         let media = call.ask.facts.media().into();
         let limit = self.limit.set_for(market.endpoint(target));
+        let service_tier = self.told_tier(report).unwrap_or("");
         Facts {
             model,
             provider: &target.provider.slug,
             provider_name: &target.provider.name,
-            endpoint: &market.endpoint(target).id,
+            endpoint: &target.id,
             requested: if asked == model { "" } else { asked },
             upstream_id: report.upstream_id.as_deref().unwrap_or(""),
             session_id: &who.session_id,
@@ -73,7 +74,7 @@ impl Running {
             referer: &who.referer,
             app: &who.title,
             user_agent: &who.user_agent,
-            service_tier: report.service_tier.as_deref().unwrap_or(""),
+            service_tier,
             flags: Flags {
                 streamed: call.ask.stream,
                 cancelled: call.status.is_detached() || matches!(ended.ending, Ending::ClientLeft),
@@ -87,7 +88,7 @@ impl Running {
                 .with(Count::OutputLimit, limit.unwrap_or(0)),
             upstream_prompt: bill.upstream_prompt,
             upstream_completion: bill.upstream_completion,
-            cache_discount: self.cache_discount(&ended.usage),
+            cache_discount: self.cache_discount(ended),
             queue_ms: first_dispatch.map_or(0, |at_ms| span_ms(call.started_ms, at_ms)),
             latency_ms,
             generation_ms,
@@ -149,7 +150,7 @@ impl Running {
         let sent_ms = attempt.dispatched_ms;
         AttemptFact {
             provider: &target.provider.slug,
-            endpoint: &market.endpoint(target).id,
+            endpoint: &target.id,
             model: &market.catalog.model(target.model).slug,
             request_id: attempt.request_id.as_deref().unwrap_or(""),
             status: attempt.status,
@@ -163,11 +164,12 @@ impl Running {
     }
 
     /// What caching saved or cost.
-    fn cache_discount(&self, usage: &Usage) -> Nanos {
+    fn cache_discount(&self, ended: &Ended<'_>) -> Nanos {
+        let usage = &ended.usage;
         if usage.cache_read == 0 && usage.cache_write() == 0 {
             return Nanos::ZERO;
         }
-        let prices = &self.call.market.endpoint(self.target()).prices;
+        let prices = self.basis(ended.report).list();
         price::cache_discount(usage, prices).unwrap_or_default()
     }
 }

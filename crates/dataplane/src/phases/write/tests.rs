@@ -94,9 +94,14 @@ async fn only_long_translations_leave_the_worker() {
             ..Noted::default()
         });
         let request = Arc::clone(&noted) as Arc<dyn ClientRequest>;
-        super::write(&request, &endpoint(), None, &way)
-            .await
-            .unwrap();
+        super::write(
+            &request,
+            &endpoint(),
+            (None, bourse_vocab::TierWish::None),
+            &way,
+        )
+        .await
+        .unwrap();
         let threads = noted.threads.lock().unwrap();
         assert_eq!(*threads == [here], stays, "{translates} {bytes}");
     }
@@ -112,9 +117,14 @@ async fn a_request_is_parsed_once_for_all_its_targets() {
     let mut bodies = Vec::new();
     for (way, bytes) in ways().iter().zip([1, INLINE_BYTES_MAX + 1, 1]) {
         noted.bytes.store(bytes, SeqCst);
-        let prepared = super::write(&request, &endpoint(), None, way)
-            .await
-            .unwrap();
+        let prepared = super::write(
+            &request,
+            &endpoint(),
+            (None, bourse_vocab::TierWish::None),
+            way,
+        )
+        .await
+        .unwrap();
         bodies.push(prepared.body.concat());
     }
     assert_eq!(noted.parses.load(SeqCst), 1);
@@ -148,6 +158,7 @@ fn what_is_too_large_to_be_translated_is_not_parsed_and_another_target_may_take_
             max_output: None,
             limit: None,
             efforts: bourse_vocab::chat::Efforts::default(),
+            tier: bourse_vocab::TierWish::None,
             dialect: &Dialect::PLAIN,
         };
         match noted.write(&way, &write) {

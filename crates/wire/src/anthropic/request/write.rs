@@ -12,7 +12,7 @@ use super::sampling::{unknown_sampling, unless};
 use super::thinking::{self, Given};
 use crate::codec::{WriteTarget, Written};
 use crate::dialect::calls::fit_ids;
-use crate::dialect::{CallIds, parameters, schema};
+use crate::dialect::{CallIds, parameters, schema, service};
 
 /// Breakpoints that one request may hold (prompt caching, 2026).
 const BREAKPOINTS_MAX: usize = 4;
@@ -26,7 +26,7 @@ pub fn write(request: &Request, target: &WriteTarget<'_>) -> Result<Written, Fai
         losses: Vec::new(),
         body: Map::new(),
     };
-    writer.extras();
+    writer.extras(target);
     writer.set("model", json!(target.model));
     let unthought = writer.conversation()?;
     let effort = writer.thinking(target, unthought);
@@ -68,13 +68,21 @@ impl Writer<'_> {
 
     /// Starts from what only Anthropic understands, so that what follows is
     /// laid over it.
-    fn extras(&mut self) {
+    fn extras(&mut self, target: &WriteTarget<'_>) {
         let extras = &self.request.extras;
         if self.native {
             self.body = extras.members.clone();
+        }
+        // In the target's words, if it is told at all.
+        self.body.remove(service::MEMBER);
+        if let Some(word) = target.dialect.tier_word(target.tier) {
+            self.set(service::MEMBER, json!(word));
+        }
+        if self.native {
             return;
         }
-        for name in extras.members.keys() {
+        let names = extras.members.keys();
+        for name in names.filter(|name| *name != service::MEMBER) {
             let reason = format!("only {} has this parameter", extras.format);
             self.losses.push(parameters::loss(name, reason));
         }

@@ -7,7 +7,7 @@ use bourse_vocab::chat::{Event, ReasoningDelta, ReasoningKind};
 use bourse_vocab::json::Value;
 
 use super::super::usage::Counter;
-use super::super::{failure, reply, seal};
+use super::super::{failure, reply, seal, usage};
 use crate::codec::StreamReader;
 use crate::sse::Frame;
 
@@ -125,6 +125,7 @@ impl Reader {
         // Known this early, the prompt can be billed even if the stream is
         // cut.
         if let Some(usage) = message.get("usage") {
+            events.extend(usage::tier(usage).map(Event::Tier));
             self.counter.read(usage);
             events.push(Event::Usage(self.counter.report()));
         }

@@ -32,6 +32,8 @@ pub struct Writer {
     /// the driver lets one answer hold.
     waiting: VecDeque<Call>,
     report: UsageReport,
+    /// The tier of service that answers.
+    tier: Option<String>,
     finish: Option<(Finish, Option<String>)>,
     /// The `message_delta` is out.
     concluded: bool,
@@ -74,6 +76,7 @@ impl StreamWriter for Writer {
         match event {
             // What the provider calls itself and its answer is not shown.
             Event::Start { .. } => {}
+            Event::Tier(name) => self.tier = Some(name.clone()),
             Event::Usage(report) => self.report.merge(report),
             Event::Text {
                 choice: 0, text, ..
@@ -152,6 +155,7 @@ impl Writer {
             open: Open::None,
             waiting: VecDeque::new(),
             report: UsageReport::default(),
+            tier: None,
             finish: None,
             concluded: false,
             over: false,
@@ -165,7 +169,7 @@ impl Writer {
             return;
         }
         self.started = true;
-        let usage = usage::write(&usage::known(&self.report), None, None);
+        let usage = usage::write(&usage::known(&self.report), None, self.tier.as_deref());
         let data = format!(
             "{{\"type\":\"message_start\",\"message\":{{\"id\":{},\"type\":\"message\",\
              \"role\":\"assistant\",\"model\":{},\"content\":[],\"stop_reason\":null,\
@@ -397,7 +401,7 @@ impl Writer {
         let mut data = format!(
             "{{\"type\":\"message_delta\",\"delta\":{{\"stop_reason\":\"{reason}\",\
              \"stop_sequence\":null,\"stop_details\":null,\"container\":null}},\"usage\":{}",
-            usage::write(usage, bill, None),
+            usage::write(usage, bill, self.tier.as_deref()),
         );
         if let Some(metadata) = &self.metadata {
             // Writing to a `String` cannot fail.

@@ -7,9 +7,9 @@ use bourse_vocab::chat::{
 use bourse_vocab::json;
 use bourse_vocab::json::Number;
 use bourse_vocab::json::Value;
-use bourse_vocab::{FailureKind, Format};
+use bourse_vocab::{FailureKind, Format, TierWish};
 
-use super::{Anthropic, read, write};
+use super::{Anthropic, read, write, write_for};
 use crate::codec::Codec;
 
 fn refusal(body: &Value) -> bourse_vocab::Failure {
@@ -274,7 +274,10 @@ fn what_an_anthropic_client_says_reaches_anthropic_as_it_was() {
         "context_management": {"edits": []},
         "stream": true,
     });
-    let (body, losses) = write(&read(&original), "claude-opus-4-8");
+    let (body, losses) = write_for(&read(&original), "claude-opus-4-8", TierWish::Auto);
     assert_eq!(losses, Vec::<String>::new());
     assert_eq!(body, original);
+    // The tier is the target's, and what is told of it is no mere member.
+    let (body, _) = write_for(&read(&original), "claude-opus-4-8", TierWish::None);
+    assert_eq!(body.get("service_tier"), None);
 }

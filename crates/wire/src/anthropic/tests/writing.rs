@@ -375,6 +375,7 @@ fn thinking(
                 model,
                 max_output,
                 limit: None,
+                tier: bourse_vocab::TierWish::None,
                 dialect: &Dialect::PLAIN,
             },
         )
@@ -676,6 +677,7 @@ fn a_dialect_takes_members_out_and_renames_them() {
                 max_output: Some(8192),
                 limit: None,
                 efforts: bourse_vocab::chat::Efforts::default(),
+                tier: bourse_vocab::TierWish::None,
                 dialect: &dialect,
             },
         )

@@ -9,8 +9,11 @@ use super::super::model::Model;
 use super::super::schema;
 use super::{CONFIG, TOOL_CONFIG, config, contents};
 use crate::codec::{WriteTarget, Written};
-use crate::dialect::parameters;
 use crate::dialect::schema::of_arguments;
+use crate::dialect::{parameters, service};
+
+/// The tier of service, as Google's own libraries spell it.
+const OWN_TIER: &str = "serviceTier";
 
 /// Writes a request. The model and whether to stream go into the URL.
 pub fn write(request: &Request, target: &WriteTarget<'_>) -> Result<Written, Failure> {
@@ -33,6 +36,9 @@ pub fn write(request: &Request, target: &WriteTarget<'_>) -> Result<Written, Fai
     let config = config::write(request, model, target, config, &mut losses);
     if !config.is_empty() {
         body.insert(CONFIG.to_owned(), Value::Object(config));
+    }
+    if let Some(word) = target.dialect.tier_word(target.tier) {
+        body.insert(service::MEMBER.to_owned(), json!(word));
     }
     losses.extend(request.reasoning_losses());
     unsupported(request, &mut losses);
@@ -59,6 +65,10 @@ fn native(request: &Request, losses: &mut Vec<Loss>) -> Native {
     let mut native = Native::default();
     let extras = &request.extras;
     for (path, value) in &extras.members {
+        // Written in the target's words, if it is told at all.
+        if path == service::MEMBER || path == OWN_TIER {
+            continue;
+        }
         // The same object under OpenRouter's name ("Image generation",
         // openrouter.ai/docs, October 2026).
         if extras.format == Format::OpenAiChat

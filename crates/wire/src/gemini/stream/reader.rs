@@ -23,6 +23,8 @@ pub struct Reader {
     response: Option<String>,
     choices: Vec<Choice>,
     searches: u64,
+    /// The tier of service that was told last.
+    tier: Option<String>,
 }
 
 /// One answer of the stream.
@@ -218,6 +220,12 @@ impl Reader {
             return Ok(());
         }
         self.start(value, events);
+        if let Some(tier) = value.get("usageMetadata").and_then(usage::tier)
+            && self.tier.as_ref() != Some(&tier)
+        {
+            events.push(Event::Tier(tier.clone()));
+            self.tier = Some(tier);
+        }
         for (position, candidate) in candidates.iter().enumerate() {
             self.candidate(candidate, position, events)?;
         }

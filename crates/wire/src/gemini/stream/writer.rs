@@ -20,6 +20,8 @@ pub struct Writer {
     calls: Vec<Call>,
     /// Signatures of calls: (id of the call, signature).
     signatures: Vec<(String, String)>,
+    /// The tier of service that answers.
+    tier: Option<String>,
 }
 
 /// A call that is being collected. What a provider sends in all is bounded
@@ -38,6 +40,7 @@ impl StreamWriter for Writer {
         match event {
             // The caller sees the final usage only; the end is the closing.
             Event::Start { .. } | Event::Usage(_) | Event::Done => {}
+            Event::Tier(name) => self.tier = Some(name.clone()),
             Event::Text {
                 choice,
                 text,
@@ -101,6 +104,7 @@ impl Writer {
             id: stamp.id.to_owned(),
             calls: Vec::new(),
             signatures: Vec::new(),
+            tier: None,
         }
     }
 
@@ -194,7 +198,10 @@ impl Writer {
 
     fn settled(&self, used: &Usage, out: &mut Vec<u8>) {
         let mut body = Map::new();
-        body.insert("usageMetadata".to_owned(), usage::write(used));
+        body.insert(
+            "usageMetadata".to_owned(),
+            usage::write(used, self.tier.as_deref()),
+        );
         self.frame(body, out);
     }
 }

@@ -5,7 +5,10 @@
 //! depends only on the text around the *holes*, the strings that carry
 //! content: [`super::template`] builds on that.
 
+use std::borrow::Cow;
+
 use bourse_vocab::Failure;
+use bourse_vocab::service::public_name;
 
 use super::choice::Choice;
 use super::faults::{broken, malformed, parse, reported};
@@ -14,6 +17,8 @@ use super::output::Output;
 use super::seen::Seen;
 use super::state::State;
 use crate::failure_text;
+use crate::json::text::write_string;
+use crate::json::walk::Entry;
 use crate::json::{Kind, Reader, text, walk};
 use crate::openai_chat::reply;
 use crate::openai_chat::usage::{read_next_usage, read_usage_text};
@@ -109,7 +114,8 @@ impl Writer<'_> {
                 return Ok(());
             }
             b"service_tier" => {
-                self.seen.service_tier = text::string(entry.value).map(Into::into);
+                self.tier(&entry, name_at);
+                return Ok(());
             }
             b"system_fingerprint" => self.seen.has_fingerprint = true,
             _ => {}
@@ -120,6 +126,22 @@ impl Writer<'_> {
             self.seen.hole(&entry, self.output.len(), false);
         }
         Ok(())
+    }
+
+    /// Rewrites the tier of service, in the public API's words.
+    fn tier(&mut self, entry: &Entry<'_>, name_at: usize) {
+        let word = text::string(entry.value).filter(|word| !word.is_empty());
+        let public = word.as_deref().map(public_name);
+        match &public {
+            Some(public) if word.as_ref() != Some(public) => {
+                let mut value = Vec::with_capacity(public.len().saturating_add(2));
+                write_string(public, &mut value);
+                self.output.write(b",\"service_tier\":");
+                self.output.write(&value);
+            }
+            _ => self.output.member(entry, name_at, false),
+        }
+        self.seen.service_tier = public.map(Cow::into_owned);
     }
 
     fn choices(&mut self, reader: &mut Reader<'_>) -> Result<(), Failure> {

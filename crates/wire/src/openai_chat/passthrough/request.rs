@@ -8,7 +8,7 @@ use super::envelope::Envelope;
 use crate::codec::WriteTarget;
 use crate::dialect::parameters::{
     ASK_FOR_USAGE, Disposal, Fate, NEED_TOOLS, Param, REQUIRED, choice_of_nothing, disposal,
-    disposal_of, loss, unpriced_tier,
+    disposal_of, loss,
 };
 use crate::dialect::{Dialect, StreamUsage, needs_vocabulary, thinking};
 use crate::json::splice::Splice;
@@ -42,7 +42,7 @@ pub fn splice_request(
     request.told();
     request.tools();
     request.modalities();
-    request.service_tier();
+    request.service_tier(target);
     request.gateways_own(target);
     if let Some(reasoning) = &envelope.reasoning {
         request.reasoning(reasoning, target);
@@ -189,14 +189,10 @@ impl<'a> Request<'a> {
         }
     }
 
-    fn service_tier(&mut self) {
-        let name = Param::ServiceTier.name();
-        let tier = self.envelope.service_tier.as_deref();
-        if let Some(loss) = tier.and_then(unpriced_tier)
-            && is_forwarded(self.dialect, name)
-        {
-            self.splice.remove(name);
-            self.losses.push(loss);
+    fn service_tier(&mut self, target: &WriteTarget<'_>) {
+        if let Some(word) = self.dialect.tier_word(target.tier) {
+            self.splice
+                .set(Param::ServiceTier.name(), format!("\"{word}\""));
         }
     }
 

@@ -1,13 +1,13 @@
 use bourse_vocab::chat::{Finish, Loss};
 use bourse_vocab::json;
 use bourse_vocab::json::Value;
-use bourse_vocab::{Bill, Failure, FailureKind, Nanos, Next, Usage};
+use bourse_vocab::{Bill, Failure, FailureKind, Nanos, Next, ServiceTier, TierWish, Usage};
 use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
 use crate::codec::{Stamp, WriteTarget};
-use crate::dialect::{Dialect, MaxTokensName, ReasoningStyle, StreamUsage};
+use crate::dialect::{Dialect, MaxTokensName, ReasoningStyle, StreamUsage, TierWords};
 use crate::json::Scanner;
 
 mod relay;

@@ -13,7 +13,7 @@ use super::{write_message, write_part};
 use crate::codec::{WriteTarget, Written};
 use crate::dialect::calls::fit_ids;
 use crate::dialect::parameters::{
-    ASK_FOR_USAGE, Disposal, NEED_TOOLS, Param, choice_of_nothing, disposal, loss, unpriced_tier,
+    ASK_FOR_USAGE, Disposal, NEED_TOOLS, Param, choice_of_nothing, disposal, loss,
 };
 use crate::dialect::{CacheMarks, Dialect, StreamUsage, thinking};
 use crate::object::{self, Object, object};
@@ -63,6 +63,9 @@ pub fn write(request: &Request, target: &WriteTarget<'_>) -> Result<Written, Fai
         body.put("modalities", &request.modalities);
     }
     body.put_some("user", request.user.as_ref());
+    if let Some(word) = target.dialect.tier_word(target.tier) {
+        body.put("service_tier", word);
+    }
     if request.stream {
         body.put("stream", &true);
         if target.dialect.stream_usage == StreamUsage::OnRequest {
@@ -236,7 +239,9 @@ impl<'a> Body<'a> {
     fn extras(&mut self, request: &'a Request) {
         let ours = self.extras.is_some();
         for (name, value) in &request.extras.members {
-            if !ours {
+            if name == Param::ServiceTier.name() {
+                // Written in the target's words, if it is told at all.
+            } else if !ours {
                 let from = request.extras.format;
                 self.lose(name, format!("a member of {from} without an equal here"));
             } else if is_path(name) {
@@ -245,11 +250,7 @@ impl<'a> Body<'a> {
                     self.lose(name, "unknown, and not carried over");
                 }
             } else if !self.written.contains(&name.as_str()) {
-                let tier = value.as_str().filter(|_| name == Param::ServiceTier.name());
                 match disposal(self.dialect, name) {
-                    Disposal::Send(_) if tier.is_some_and(|tier| unpriced_tier(tier).is_some()) => {
-                        self.losses.extend(tier.and_then(unpriced_tier));
-                    }
                     Disposal::Send(theirs) => {
                         self.object.put(theirs.unwrap_or(name), value);
                     }

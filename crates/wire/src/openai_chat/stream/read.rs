@@ -3,6 +3,7 @@
 use bourse_vocab::chat::{Event, Finish, Part, ReasoningDelta, ReasoningKind};
 use bourse_vocab::json;
 use bourse_vocab::json::Value;
+use bourse_vocab::service::public_name;
 use bourse_vocab::{Failure, UsageReport};
 
 use super::super::reply::{error_in, index_of};
@@ -25,6 +26,8 @@ pub struct ChatReader {
     endings: Endings,
     /// Usage that came with an ending which is still held: it follows it.
     report: Option<UsageReport>,
+    /// The tier of service that was told last.
+    tier: Option<String>,
 }
 
 #[derive(Debug, Default, PartialEq, Eq, Clone, Copy)]
@@ -119,6 +122,12 @@ impl ChatReader {
                 upstream_id: self.id.clone(),
                 upstream_model: text_of(chunk, "model").map(str::to_owned),
             });
+        }
+        if let Some(word) = text_of(chunk, "service_tier")
+            && self.tier.as_deref() != Some(word)
+        {
+            self.tier = Some(word.to_owned());
+            events.push(Event::Tier(public_name(word).into_owned()));
         }
         for (item, position) in choices.into_iter().flatten().zip(0..) {
             self.choice(item, position, events)?;

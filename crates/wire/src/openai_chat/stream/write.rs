@@ -203,6 +203,9 @@ impl<B: Bits> StreamWriter for ChunkWriter<B> {
         match event {
             // Nothing to tell yet; and the caller sees the final usage only.
             Event::Start { .. } | Event::Usage(_) => {}
+            Event::Tier(name) => {
+                Object::resume(&mut self.head).put("service_tier", name);
+            }
             Event::Text { choice, .. }
             | Event::Refusal { choice, .. }
             | Event::Reasoning { choice, .. }

@@ -16,6 +16,7 @@ fn write(body: Value, dialect: &Dialect) -> (Value, Vec<String>) {
         max_output: Some(1000),
         limit: None,
         efforts: bourse_vocab::chat::Efforts::default(),
+        tier: bourse_vocab::TierWish::None,
         dialect,
     };
     let Written { body, losses } = OpenAiChat.write_request(&request, &target).unwrap();
@@ -320,6 +321,7 @@ fn what_belongs_to_another_format_is_reported() {
         max_output: None,
         limit: None,
         efforts: bourse_vocab::chat::Efforts::default(),
+        tier: bourse_vocab::TierWish::None,
         dialect: &Dialect::PLAIN,
     };
     let written = OpenAiChat.write_request(&request, &target).unwrap();

@@ -282,6 +282,7 @@ proptest::proptest! {
             max_output: None,
             limit: None,
             efforts: bourse_vocab::chat::Efforts::default(),
+            tier: bourse_vocab::TierWish::None,
             dialect: &crate::Dialect::PLAIN,
         };
         let written = OpenAiChat.write_request(&request, &target).unwrap();

@@ -31,6 +31,38 @@ fn a_reply_gets_a_new_head_and_a_price_and_keeps_the_rest() {
 }
 
 #[test]
+fn the_tier_of_service_is_told_in_public_words() {
+    let body = |tier: &str| {
+        format!(
+            r#"{{"choices":[{{"message":{{"content":"x"}},"finish_reason":"stop"}}],"service_tier" : {tier}}}"#
+        )
+    };
+    for (theirs, ours, noted) in [
+        (
+            r#""fast""#,
+            r#""service_tier":"priority""#,
+            Some("priority"),
+        ),
+        (
+            r#""on_demand""#,
+            r#""service_tier":"default""#,
+            Some("default"),
+        ),
+        (r#""flex""#, r#""service_tier":"flex""#, Some("flex")),
+        (r#""a\"b""#, r#""service_tier":"a\"b""#, Some("a\"b")),
+        ("null", r#""service_tier":null"#, None),
+        (r#""""#, r#""service_tier":"""#, None),
+    ] {
+        let text = render(&body(theirs));
+        assert!(text.contains(ours), "{text}");
+        assert_eq!(
+            splice(&body(theirs)).unwrap().service_tier.as_deref(),
+            noted
+        );
+    }
+}
+
+#[test]
 fn what_strict_clients_insist_on_is_added() {
     assert_eq!(
         render(r#"{"choices":[{"message":{"reasoning_content":"hm"},"finish_reason":"eos"}]}"#),

@@ -2,12 +2,18 @@ use super::*;
 
 /// What the provider gets, and what it cannot be told.
 fn write(text: &str, dialect: &Dialect) -> (String, Vec<Loss>) {
+    write_for(text, dialect, TierWish::None)
+}
+
+/// The same for a target that is told so of the tier of service.
+fn write_for(text: &str, dialect: &Dialect, tier: TierWish) -> (String, Vec<Loss>) {
     let (envelope, segments) = envelope(text).unwrap();
     let target = WriteTarget {
         model: "m-1",
         max_output: Some(8_000),
         limit: None,
         efforts: bourse_vocab::chat::Efforts::default(),
+        tier,
         dialect,
     };
     let (body, losses) = splice_request(&envelope, &segments, &target);
@@ -31,6 +37,35 @@ const SILENT: Dialect = Dialect {
     stream_usage: StreamUsage::Always,
     ..Dialect::PLAIN
 };
+
+#[test]
+fn a_target_is_told_its_own_tier_and_never_what_the_caller_wrote() {
+    const GROQ: Dialect = Dialect {
+        tiers: TierWords::GROQ,
+        ..Dialect::PLAIN
+    };
+    let priority = TierWish::Tier(ServiceTier::Priority);
+    for (dialect, tier, expected) in [
+        (&Dialect::PLAIN, priority, r#","service_tier":"priority""#),
+        (
+            &Dialect::PLAIN,
+            TierWish::Standard,
+            r#","service_tier":"default""#,
+        ),
+        (&Dialect::PLAIN, TierWish::None, ""),
+        (&GROQ, TierWish::Standard, r#","service_tier":"on_demand""#),
+        (&GROQ, priority, ""),
+    ] {
+        for sent in ["", r#""service_tier":"fast","#] {
+            let text = format!(r#"{{{sent}"model":"acme/m","messages":[1]}}"#);
+            let (body, losses) = write_for(&text, dialect, tier);
+            assert_eq!(losses, []);
+            let body = json::parse(body.as_bytes()).unwrap();
+            let expected = format!(r#"{{"model":"m-1","messages":[1]{expected}}}"#);
+            assert_eq!(body, json::parse(expected.as_bytes()).unwrap());
+        }
+    }
+}
 
 #[test]
 fn only_the_model_changes_in_a_plain_request() {
@@ -513,6 +548,7 @@ fn the_gateways_limit_is_written_where_the_caller_set_none() {
             max_output: Some(8_000),
             limit: Some(700),
             efforts: bourse_vocab::chat::Efforts::default(),
+            tier: bourse_vocab::TierWish::None,
             dialect,
         };
         let (body, _) = splice_request(&envelope, &segments, &target);
