@@ -28,6 +28,7 @@ pub mod progress;
 pub mod refusing;
 pub mod relay;
 pub mod respond;
+pub mod rest;
 pub mod running;
 pub mod tab;
 pub mod tariff;
