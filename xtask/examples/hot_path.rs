@@ -21,10 +21,12 @@ use bourse_ledger::record::{AttemptFact, Cost, Facts, Hold, Payer, Settle, Settl
 use bourse_ledger::{Fold, Record, price};
 use bourse_policy::key::RANDOM_BYTES;
 use bourse_policy::{KeyHash, KeyKind, KeyText, RecalledKey};
-use bourse_routing::arrange::arrange;
+use bourse_routing::arrange::{Lot, arrange};
+use bourse_routing::bucket::Bucket;
 use bourse_routing::candidate::Candidate;
 use bourse_routing::filter::{self, Needs, Offer};
 use bourse_routing::health::Health;
+use bourse_routing::lengths::Thought;
 use bourse_routing::plan::Plan;
 use bourse_routing::preferences::Preferences;
 use bourse_routing::strategies;
@@ -184,6 +186,7 @@ fn plan() -> Box<dyn FnMut()> {
     let market = market();
     let wishes = Preferences::default();
     let health: Vec<Health> = (0..8).map(|_| Health::default()).collect();
+    let bucket = Bucket::of(350, Thought::None, true);
     let needs = Needs {
         input: Modalities::of(&[Modality::Text]),
         output: Modalities::of(&[Modality::Text]),
@@ -220,6 +223,9 @@ fn plan() -> Box<dyn FnMut()> {
                 share: 1,
                 price: prices.prompt.unwrap().times(350) + prices.completion.unwrap().times(400),
                 unstable: health.is_unstable(now_ms),
+                standing: health.standing(now_ms),
+                in_flight: health.in_flight(),
+                expected_ms: health.expected_ms(bucket, now_ms),
                 cooldown_ms: health.cooldown_ms(now_ms),
                 latency_ms: None,
                 throughput: None,
@@ -227,7 +233,7 @@ fn plan() -> Box<dyn FnMut()> {
             });
         }
         assert_eq!(candidates.len(), 8);
-        arrange(&mut candidates, &wishes, None, random);
+        arrange(&mut candidates, &wishes, None, Lot::single(random));
         let steps = candidates.iter().map(|c| (c.target, c.model_rank));
         let mut plan = Plan::new(steps).unwrap();
         black_box(plan.next(|_| true).unwrap());

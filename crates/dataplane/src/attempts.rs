@@ -4,6 +4,9 @@
 use std::sync::Arc;
 
 use bourse_ledger::who_pays::End;
+use bourse_routing::breaker::Change;
+use bourse_routing::classes::Place;
+use bourse_routing::health::{Changes, Outcome, Ticket};
 use bourse_vocab::FailureKind;
 
 use crate::market::Target;
@@ -41,14 +44,16 @@ pub struct Attempt {
     /// the last checkpoint. Nothing is shown yet, so there may be another
     /// attempt.
     pub thought: Option<Report>,
+    /// What its health waits for; gone once that is known.
+    ticket: Option<Ticket>,
 }
 
 impl Attempt {
-    /// An attempt that begins.
+    /// An attempt that begins, with the leave of its target's health.
     #[must_use]
-    pub fn begin(target: &Arc<Target>, at_ms: u64) -> Self {
-        target.health.begin();
+    pub fn begin(target: &Arc<Target>, ticket: Ticket, at_ms: u64) -> Self {
         Self {
+            ticket: Some(ticket),
             target: Arc::clone(target),
             end: None,
             status: 0,
@@ -62,6 +67,88 @@ impl Attempt {
             answered_ms: None,
             ended_ms: None,
             thought: None,
+        }
+    }
+
+    /// How far it has come, as far as failures differ by it.
+    #[must_use]
+    pub const fn place(&self) -> Place {
+        if self.is_sent {
+            Place::Sent
+        } else {
+            Place::Unsent
+        }
+    }
+
+    /// Notes that the model has said something, or all that it has to say.
+    pub fn answered(&mut self, at_ms: u64) {
+        self.first_content_ms = Some(at_ms);
+        if let Some(ticket) = &mut self.ticket {
+            let changes = ticket.answered(at_ms);
+            self.tell(changes, "it answers");
+        }
+    }
+
+    /// What its target's health waits for, once.
+    pub const fn take_ticket(&mut self) -> Option<Ticket> {
+        self.ticket.take()
+    }
+
+    /// Tells its target's health what came of it.
+    pub fn note(&self, ticket: Option<Ticket>, at_ms: u64, outcome: Outcome) {
+        let Some(ticket) = ticket else {
+            return;
+        };
+        let why = match outcome {
+            Outcome::Failure { class, .. } => class.name,
+            Outcome::Success { .. } | Outcome::Neutral => "",
+        };
+        let changes = ticket.end(at_ms, outcome, rand::random());
+        self.tell(changes, why);
+    }
+
+    /// Tells the operator who is not sent to any more, and who is again.
+    fn tell(&self, changes: Changes, why: &str) {
+        if changes == Changes::NONE {
+            return;
+        }
+        let scopes = [
+            ("endpoint", changes.endpoint),
+            ("credential", changes.credential),
+            ("provider", changes.provider),
+        ];
+        for (scope, change) in scopes {
+            let endpoint = &*self.target.metrics.endpoint;
+            let (provider, credential) = (&*self.target.provider.slug, self.target.credential);
+            match change {
+                Change::None => {}
+                Change::Opened(rest_ms) if scope == "credential" => tracing::error!(
+                    provider,
+                    credential,
+                    rest_ms,
+                    why,
+                    "a provider refuses our account: its key, its balance or its limit needs an operator; nothing is sent with it for a while"
+                ),
+                Change::Opened(rest_ms) => tracing::warn!(
+                    scope,
+                    endpoint,
+                    provider,
+                    credential,
+                    rest_ms,
+                    why,
+                    "a breaker has opened: nothing is sent there until a request has found out that it is back"
+                ),
+                Change::Closed => {
+                    tracing::info!(
+                        scope,
+                        endpoint,
+                        provider,
+                        credential,
+                        why,
+                        "a breaker has closed"
+                    );
+                }
+            }
         }
     }
 

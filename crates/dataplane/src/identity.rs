@@ -15,6 +15,7 @@
 
 use std::fmt::Write as _;
 
+use bourse_routing::arrange::Lot;
 use bourse_vocab::{AccountId, StoreId};
 
 /// What the key is derived for; another use of the identity gets another key.
@@ -97,8 +98,13 @@ impl<'a> Caller<'a> {
 
     /// The draw of a call: its session's, or by chance.
     #[must_use]
-    pub fn draw(&self, session: &str) -> f64 {
-        self.lot(session).unwrap_or_else(rand::random)
+    pub fn draw(&self, session: &str) -> Lot {
+        let shared = |random| Lot {
+            random,
+            is_shared: true,
+        };
+        let lot = self.lot(session).map(shared);
+        lot.unwrap_or_else(|| Lot::single(rand::random()))
     }
 
     /// Where the lot of a session falls; a call of none has no lot of its own.

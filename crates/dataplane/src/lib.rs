@@ -29,6 +29,7 @@ pub mod refusing;
 pub mod relay;
 pub mod replies;
 pub mod respond;
+pub mod rest;
 pub mod running;
 pub mod service;
 pub mod tab;

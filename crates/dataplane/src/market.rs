@@ -11,8 +11,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bourse_catalog::{Endpoint, EndpointIx, Model, ModelIx, Snapshot};
 use bourse_net::{Http2, Origin};
 use bourse_providers::{Credential, Disconnect, Provider, Secrets};
-use bourse_routing::health::Health;
+use bourse_routing::breaker::Breaker;
+use bourse_routing::budget::Demand;
+use bourse_routing::health::{Destination, Health};
 use bourse_routing::lengths::Lengths;
+use bourse_routing::patience::Patience;
 use bourse_vocab::chat::{Effort, Efforts};
 use bourse_vocab::{ServiceTier, TierWish};
 
@@ -107,10 +110,13 @@ impl Target {
 
 /// Health and counters, kept across markets: counters by endpoint, health by
 /// endpoint and credential, because a limit that is reached is one key's, and
-/// lengths of answers by model.
+/// lengths of answers by model. What breaks all of a credential or a provider
+/// is known once for each.
 #[derive(Default)]
 pub struct Memory {
     known: Mutex<Known>,
+    /// How many calls there are, and how many second attempts.
+    pub demand: Demand,
 }
 
 #[derive(Default)]
@@ -118,6 +124,9 @@ struct Known {
     metrics: HashMap<Arc<str>, Arc<TargetMetrics>>,
     health: HashMap<(Arc<str>, u16), Arc<Health>>,
     lengths: HashMap<Box<str>, Arc<Lengths>>,
+    providers: HashMap<Arc<str>, Arc<Destination>>,
+    credentials: HashMap<(Arc<str>, u16), Arc<Breaker>>,
+    patience: HashMap<Box<str>, Arc<Patience>>,
 }
 
 impl Memory {
@@ -130,10 +139,31 @@ impl Memory {
         Arc::clone(metrics)
     }
 
-    fn health(&self, id: &Arc<str>, credential: u16) -> Arc<Health> {
+    fn health(
+        &self,
+        id: &Arc<str>,
+        credential: u16,
+        model: &str,
+        provider: &Arc<str>,
+    ) -> Arc<Health> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let Known {
+            health,
+            providers,
+            credentials,
+            patience,
+            ..
+        } = &mut *known;
         let key = (Arc::clone(id), credential);
-        Arc::clone(known.health.entry(key).or_default())
+        let of = || {
+            let provider_s = providers.entry(Arc::clone(provider)).or_default();
+            let credential_s = credentials
+                .entry((Arc::clone(provider), credential))
+                .or_default();
+            let model_s = patience.entry(model.into()).or_default();
+            Arc::new(Health::of(provider_s, credential_s, model_s))
+        };
+        Arc::clone(health.entry(key).or_insert_with(of))
     }
 
     fn lengths(&self, model: &str) -> Arc<Lengths> {
@@ -369,7 +399,7 @@ fn endpoint_targets(
                 secrets: Arc::clone(secrets),
                 credential: number,
                 credentials: count,
-                health: memory.health(&id, number),
+                health: memory.health(&id, number, &model.slug, &handle.slug),
                 metrics: memory.metrics(&id, &model.slug, &handle.slug),
                 lengths: memory.lengths(&model.slug),
                 id,

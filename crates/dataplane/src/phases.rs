@@ -7,6 +7,7 @@ pub mod admit;
 pub mod attempt;
 pub mod body;
 pub mod exchange;
+pub mod first_content;
 pub mod hold;
 pub mod plan;
 pub mod read;

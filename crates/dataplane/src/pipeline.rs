@@ -112,7 +112,9 @@ where
         tier: ask.tier,
         private_url,
         facts: &ask.facts,
-        random: caller.draw(ask.attribution.conversation()),
+        stream: ask.stream,
+        thinking: ask.thinking,
+        lot: caller.draw(ask.attribution.conversation()),
         now_ms: started_ms,
     };
     let app = &ask.attribution.title;

@@ -6,6 +6,7 @@ mod harness;
 mod script;
 
 mod aborts;
+mod breakers;
 mod deadlines;
 mod drains;
 mod failover;

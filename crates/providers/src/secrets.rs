@@ -89,6 +89,7 @@ impl Secrets {
                 code,
                 request_id,
                 raw,
+                refused_us: _,
             } = &mut **upstream;
             if let Some(code) = code {
                 *code = cut(&redact(code), CODE_BYTES_MAX).to_owned();
@@ -319,6 +320,7 @@ mod tests {
             code: Some(format!("bad_{KEY}{}", "x".repeat(9_000))),
             request_id: Some(format!("req-{KEY}")),
             raw: Some(format!("{{\"key\":\"{}\"}}", encoded(KEY))),
+            refused_us: false,
         };
         let failure = Failure::new(FailureKind::InvalidRequest, format!("wrong: {KEY}"))
             .inside(format!("sent {KEY}"))

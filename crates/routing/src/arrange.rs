@@ -2,15 +2,41 @@
 //!
 //! A strategy decides within a group; this is what holds for all of them:
 //! the caller's `order` first, then the tier of service that was asked for,
-//! resting keys left out, unstable endpoints last.
+//! resting keys and broken endpoints left out, unstable endpoints last. What is
+//! broken is never all there is.
 
+use crate::breaker::Standing;
 use crate::candidate::Candidate;
 use crate::preferences::{Partition, Preferences, Sort};
+use crate::relief;
 use crate::strategies::BALANCED;
+
+/// The lot of a call.
+#[derive(Debug, Clone, Copy)]
+pub struct Lot {
+    /// Uniform in [0, 1).
+    pub random: f64,
+    /// Whether it is that of a conversation, whose calls go where the others
+    /// went: prompts are cached there. It does not give way to load, and finds
+    /// out nothing for others.
+    pub is_shared: bool,
+}
+
+impl Lot {
+    /// The lot of a single call.
+    #[must_use]
+    pub const fn single(random: f64) -> Self {
+        Self {
+            random,
+            is_shared: false,
+        }
+    }
+}
 
 /// Puts all candidates in the order in which to try them. Candidates whose
 /// key must rest are dropped; the shortest rest among them is returned, for
-/// the case that no candidate is left.
+/// the case that no candidate is left. So are those that are broken, but for a
+/// third of each model's.
 ///
 /// `sort` is the effective sort: the caller's, or that of a suffix such as
 /// `:floor`. An explicit sort keeps its order even among unstable endpoints
@@ -19,14 +45,22 @@ pub fn arrange(
     candidates: &mut Vec<Candidate>,
     preferences: &Preferences,
     sort: Option<Sort>,
-    random: f64,
+    lot: Lot,
 ) -> Option<u64> {
     let rest = candidates
         .iter()
         .filter_map(|candidate| candidate.cooldown_ms)
         .min();
     candidates.retain(|candidate| candidate.cooldown_ms.is_none());
+    if candidates
+        .iter()
+        .any(|candidate| matches!(candidate.standing, Standing::Open(_)))
+    {
+        leave_out_broken(candidates);
+    }
     let across_models = sort.is_some_and(|sort| sort.partition == Partition::None);
+    let is_balanced = sort.is_none() && !lot.is_shared;
+    let is_any_known = candidates.iter().any(|candidate| candidate.expected_ms > 0);
     let group = |candidate: &Candidate| {
         (
             if across_models {
@@ -36,14 +70,26 @@ pub fn arrange(
             },
             candidate.order_rank.unwrap_or(u16::MAX),
             candidate.service_rank,
-            candidate.unstable,
+            match candidate.standing {
+                // Where the load is ours to balance, whoever may be back is
+                // asked first, or it would not be asked while others serve.
+                Standing::Probe if is_balanced => 0_u8,
+                Standing::Closed | Standing::Probe => {
+                    let is_unproven = is_balanced && is_any_known && relief::is_unproven(candidate);
+                    1 + u8::from(candidate.unstable || is_unproven)
+                }
+                Standing::Open(_) => 3,
+            },
             candidate.deprioritised,
         )
     };
     candidates.sort_by_key(group);
     let strategy = sort.map_or(BALANCED, |sort| sort.by);
     for group in candidates.chunk_by_mut(|a, b| group(a) == group(b)) {
-        strategy.arrange(group, random);
+        strategy.arrange(group, lot.random);
+        if is_balanced {
+            relief::relieve(group, lot.random);
+        }
     }
     if !preferences.allow_fallbacks {
         let listed = !preferences.order.is_empty();
@@ -58,6 +104,31 @@ pub fn arrange(
         });
     }
     rest
+}
+
+/// Drops what is broken, but no more than two thirds of the candidates of a
+/// model: with more gone the others would be overrun, and if all are down it
+/// is as likely we who are wrong. Those that may be back soonest stay.
+#[cold]
+fn leave_out_broken(candidates: &mut Vec<Candidate>) {
+    candidates.sort_by_key(|candidate| {
+        let until = match candidate.standing {
+            Standing::Closed | Standing::Probe => 0,
+            Standing::Open(until) => until,
+        };
+        (candidate.model_rank, until)
+    });
+    let mut kept = Vec::with_capacity(candidates.len());
+    for of_model in candidates.chunk_by(|a, b| a.model_rank == b.model_rank) {
+        let least = of_model.len() - of_model.len() * 2 / 3;
+        let is_broken = |candidate: &Candidate| matches!(candidate.standing, Standing::Open(_));
+        let stay = of_model
+            .iter()
+            .enumerate()
+            .filter(|(place, candidate)| *place < least || !is_broken(candidate));
+        kept.extend(stay.map(|(_, candidate)| *candidate));
+    }
+    *candidates = kept;
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! An endpoint that may serve a call, and what ordering needs to know.
 
+use crate::breaker::Standing;
+
 /// One endpoint in the running. Everything that ordering looks at is copied
 /// here once, so that strategies are arithmetic on a short list.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -19,8 +21,16 @@ pub struct Candidate {
     pub share: u32,
     /// Expected price in pico-dollars of a typical exchange.
     pub price: u128,
-    /// Whether it failed within the outage window.
+    /// Whether others come first: it failed within the outage window and has
+    /// not been well since, or it is at its limit.
     pub unstable: bool,
+    /// Whether it may be sent to.
+    pub standing: Standing,
+    /// Attempts at it that are under way.
+    pub in_flight: u64,
+    /// Milliseconds to the first content that must be expected; zero if
+    /// nothing is known of late.
+    pub expected_ms: u64,
     /// Milliseconds for which its key must rest.
     pub cooldown_ms: Option<u64>,
     /// Median time to the first token, in milliseconds.

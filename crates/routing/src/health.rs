@@ -1,22 +1,36 @@
-//! How an endpoint has been doing: failures, cool-downs, latency,
-//! throughput and uptime, over sliding windows.
+//! How an endpoint has been doing: failures, rests, latency, throughput and
+//! uptime, over sliding windows.
 //!
-//! Readers on the hot path touch two atomics. The windows sit behind a
+//! Whoever plans reads a handful of atomics. The windows sit behind a
 //! mutex that is taken once at the end of a call and never across an await;
 //! they are allocated on first use, so that the thousands of endpoints that
 //! nobody calls cost nothing.
 
+mod ticket;
+mod windows;
+
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use bourse_vocab::{Blame, Failure, FailureKind};
+use bourse_vocab::Failure;
 
-/// An endpoint that failed this recently is tried after those that did not
-/// (openrouter.ai/docs, provider selection, August 2026).
+pub use ticket::{Changes, Ticket};
+use windows::{MINUTE_ATTEMPTS_MIN, SLOT_MS, SLOTS, Slot, Windows};
+
+use crate::breaker::{Breaker, Standing};
+use crate::bucket::Bucket;
+use crate::budget::Window;
+use crate::classes::{Class, Place, Sign};
+use crate::load::Load;
+use crate::patience::{self, Patience};
+
+/// An endpoint that failed this recently, and often enough, is tried after
+/// those that did not (openrouter.ai/docs, provider selection, August 2026).
 pub const OUTAGE_WINDOW_MS: u64 = 30_000;
 /// No provider may bench a key for longer, whatever its Retry-After says.
 pub const COOLDOWN_MAX_MS: u64 = 300_000;
-/// How long a rate-limited key rests when the provider names no time.
+/// How long a rate-limited key comes after the others where the provider names
+/// no time.
 pub const COOLDOWN_DEFAULT_MS: u64 = 1_000;
 
 /// What came of one attempt, as far as health is concerned.
@@ -31,12 +45,12 @@ pub enum Outcome {
         /// Milliseconds from sending to the last byte.
         total_ms: u64,
     },
-    /// It failed, and that says something about the endpoint.
-    Failure,
-    /// It is fine, but this key must rest.
-    RateLimited {
-        /// How long, where the provider said so.
-        retry_after_ms: Option<u64>,
+    /// It failed, and that says something about whoever was asked.
+    Failure {
+        /// What.
+        class: &'static Class,
+        /// For how long the provider wants to be left alone, where it said so.
+        rest_ms: Option<u64>,
     },
     /// It says nothing about the endpoint: the caller's fault, or the
     /// caller left.
@@ -44,19 +58,25 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// What a failure says about the endpoint. Uptime leaves out 400, 413,
-    /// 429 and 403 (openrouter.ai/docs, uptime optimisation, August 2026).
+    /// What a failure says about whoever was asked. Uptime leaves out 400,
+    /// 413, 429 and 403 (openrouter.ai/docs, uptime optimisation, August 2026).
     #[must_use]
-    pub fn of(failure: &Failure) -> Self {
-        match failure.kind {
-            FailureKind::RateLimited => Self::RateLimited {
-                retry_after_ms: failure
-                    .retry_after
-                    .map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX)),
-            },
-            _ if failure.blame == Blame::Upstream => Self::Failure,
-            _ => Self::Neutral,
+    pub fn of(failure: &Failure, place: Place) -> Self {
+        let class = Class::of(failure, place);
+        if class.is_no_sign() {
+            return Self::Neutral;
         }
+        let rest = failure.retry_after;
+        Self::Failure {
+            class,
+            rest_ms: rest.map(|rest| u64::try_from(rest.as_millis()).unwrap_or(u64::MAX)),
+        }
+    }
+
+    /// Whether it is fine and wants to be left alone for a time.
+    #[must_use]
+    pub fn is_rate_limit(&self) -> bool {
+        matches!(self, Self::Failure { class, .. } if class.endpoint == Sign::Rest)
     }
 }
 
@@ -73,132 +93,135 @@ pub struct Percentiles {
     pub p99: u64,
 }
 
+/// A provider, as far as all of its endpoints share it.
+#[derive(Debug, Default)]
+pub struct Destination {
+    /// Whether it may be sent to.
+    pub breaker: Breaker,
+    /// Second attempts of calls that were sent to it.
+    pub second: Window,
+}
+
 /// The health of one endpoint with one credential.
 #[derive(Debug, Default)]
 pub struct Health {
+    breaker: Breaker,
+    credential: Arc<Breaker>,
+    provider: Arc<Destination>,
+    model: Arc<Patience>,
+    patience: Patience,
+    load: Load,
     last_failure_ms: AtomicU64,
     cooldown_until_ms: AtomicU64,
+    /// Until when it comes last, because it is at its limit and did not say
+    /// for how long.
+    last_until_ms: AtomicU64,
     in_flight: AtomicU64,
     windows: OnceLock<Box<Mutex<Windows>>>,
 }
 
-const SLOT_MS: u64 = 300_000;
-const SLOTS: usize = 7;
-const MINUTES: usize = 1_440;
-/// A minute counts towards uptime once it has seen this many attempts.
-const MINUTE_ATTEMPTS_MIN: u32 = 10;
-
-#[derive(Debug)]
-struct Slot {
-    number: u64,
-    latency_ms: histogram::Histogram,
-    tokens_per_second: histogram::Histogram,
-}
-
-#[derive(Debug, Clone, Copy, Default)]
-struct Minute {
-    number: u64,
-    attempts: u32,
-    successes: u32,
-}
-
-#[derive(Debug)]
-struct Windows {
-    slots: Vec<Slot>,
-    minutes: Vec<Minute>,
-}
-
-impl Windows {
-    fn new() -> Self {
-        Self {
-            slots: Vec::new(),
-            minutes: Vec::new(),
-        }
+/// Nobody may be sent to through a breaker that is open; one that is due for a
+/// probe may.
+#[cold]
+fn worst((endpoint, credential, provider): (Standing, Standing, Standing)) -> Standing {
+    let mut worst = Standing::Closed;
+    for standing in [endpoint, credential, provider] {
+        worst = match (worst, standing) {
+            (Standing::Open(one), Standing::Open(other)) => Standing::Open(one.max(other)),
+            (open @ Standing::Open(_), _) | (_, open @ Standing::Open(_)) => open,
+            (Standing::Probe, _) | (_, Standing::Probe) => Standing::Probe,
+            (Standing::Closed, Standing::Closed) => Standing::Closed,
+        };
     }
-
-    fn slot(&mut self, now_ms: u64) -> Option<&mut Slot> {
-        let number = now_ms / SLOT_MS;
-        self.slots
-            .retain(|slot| slot.number + SLOTS as u64 > number);
-        if !self.slots.iter().any(|slot| slot.number == number) {
-            // Seven significant steps a doubling, up to 2^22 ms (over an
-            // hour): at most 7 % off, 1 KiB.
-            let fresh = || histogram::Histogram::new(4, 22).ok();
-            self.slots.push(Slot {
-                number,
-                latency_ms: fresh()?,
-                tokens_per_second: fresh()?,
-            });
-        }
-        self.slots.iter_mut().find(|slot| slot.number == number)
-    }
-
-    fn minute(&mut self, now_ms: u64) -> Option<&mut Minute> {
-        let number = now_ms / 60_000;
-        let at = usize::try_from(number % MINUTES as u64).ok()?;
-        if self.minutes.len() <= at {
-            self.minutes.resize(at + 1, Minute::default());
-        }
-        let minute = self.minutes.get_mut(at)?;
-        if minute.number != number {
-            *minute = Minute {
-                number,
-                attempts: 0,
-                successes: 0,
-            };
-        }
-        Some(minute)
-    }
+    worst
 }
+
+// === impl Health ===
 
 impl Health {
-    /// Notes that an attempt begins.
-    pub fn begin(&self) {
-        self.in_flight.fetch_add(1, Relaxed);
+    /// That of an endpoint with a credential of a provider. `model` is how
+    /// soon the model answers, wherever it is served.
+    #[must_use]
+    pub fn of(
+        provider: &Arc<Destination>,
+        credential: &Arc<Breaker>,
+        model: &Arc<Patience>,
+    ) -> Self {
+        Self {
+            provider: Arc::clone(provider),
+            credential: Arc::clone(credential),
+            model: Arc::clone(model),
+            ..Self::default()
+        }
     }
 
-    /// Notes what came of an attempt that began earlier.
-    pub fn end(&self, now_ms: u64, outcome: Outcome) {
-        self.in_flight.fetch_sub(1, Relaxed);
-        match outcome {
-            Outcome::Success {
-                first_token_ms,
-                tokens,
-                total_ms,
-            } => {
-                self.with(|windows| {
-                    if let Some(minute) = windows.minute(now_ms) {
-                        minute.attempts = minute.attempts.saturating_add(1);
-                        minute.successes = minute.successes.saturating_add(1);
-                    }
-                    if let Some(slot) = windows.slot(now_ms) {
-                        // Out of range only beyond an hour: not a sample.
-                        let _ = slot.latency_ms.increment(first_token_ms);
-                        if let Some(speed) = tokens.saturating_mul(1000).checked_div(total_ms)
-                            && tokens > 0
-                        {
-                            let _ = slot.tokens_per_second.increment(speed);
-                        }
-                    }
-                });
-            }
-            Outcome::Failure => {
-                self.last_failure_ms.fetch_max(now_ms, Relaxed);
-                self.with(|windows| {
-                    if let Some(minute) = windows.minute(now_ms) {
-                        minute.attempts = minute.attempts.saturating_add(1);
-                    }
-                });
-            }
-            Outcome::RateLimited { retry_after_ms } => {
-                let rest = retry_after_ms
-                    .unwrap_or(COOLDOWN_DEFAULT_MS)
-                    .min(COOLDOWN_MAX_MS);
-                self.cooldown_until_ms
-                    .fetch_max(now_ms.saturating_add(rest), Relaxed);
-            }
-            Outcome::Neutral => {}
+    fn breakers(&self) -> [&Breaker; 3] {
+        [&self.breaker, &self.credential, &self.provider.breaker]
+    }
+
+    /// Whether it may be sent to, as a call sees that would like to: if the
+    /// endpoint, its credential and its provider all may.
+    #[inline]
+    #[must_use]
+    pub fn standing(&self, now_ms: u64) -> Standing {
+        let [endpoint, credential, provider] =
+            self.breakers().map(|breaker| breaker.standing(now_ms));
+        match (endpoint, credential, provider) {
+            (Standing::Closed, Standing::Closed, Standing::Closed) => Standing::Closed,
+            all => worst(all),
         }
+    }
+
+    /// Whether it is failing, so that further attempts at it are the first to
+    /// be left.
+    #[must_use]
+    pub fn is_failing(&self) -> bool {
+        self.breakers().iter().any(|breaker| breaker.is_open())
+    }
+
+    /// Whether it has mostly been answering such calls.
+    #[must_use]
+    pub fn is_well(&self, bucket: Bucket) -> bool {
+        !self.is_failing() && self.patience.p99_ms(bucket).is_some()
+    }
+
+    /// Second attempts at its provider.
+    #[must_use]
+    pub fn second_attempts(&self) -> &Window {
+        &self.provider.second
+    }
+
+    fn succeeded(&self, now_ms: u64, first_token_ms: u64, tokens: u64, total_ms: u64) {
+        self.with(|windows| {
+            if let Some(minute) = windows.minute(now_ms) {
+                minute.attempts = minute.attempts.saturating_add(1);
+                minute.successes = minute.successes.saturating_add(1);
+            }
+            if let Some(slot) = windows.slot(now_ms) {
+                // Out of range only beyond an hour: not a sample.
+                let _ = slot.latency_ms.increment(first_token_ms);
+                if let Some(speed) = tokens.saturating_mul(1000).checked_div(total_ms)
+                    && tokens > 0
+                {
+                    let _ = slot.tokens_per_second.increment(speed);
+                }
+            }
+        });
+    }
+
+    /// The time to the first content that a call of this sort must expect, in
+    /// milliseconds; zero if nothing is known of late.
+    #[inline]
+    #[must_use]
+    pub fn expected_ms(&self, bucket: Bucket, now_ms: u64) -> u64 {
+        self.load.expected_ms(bucket, now_ms)
+    }
+
+    /// For how long its first content is waited for while another target is
+    /// left, and `most_ms` at most; `None` where nothing is known.
+    #[must_use]
+    pub fn deadline_ms(&self, bucket: Bucket, most_ms: u64) -> Option<u64> {
+        patience::deadline_ms(&self.patience, &self.model, bucket, most_ms)
     }
 
     fn with<T>(&self, f: impl FnOnce(&mut Windows) -> T) -> T {
@@ -208,11 +231,13 @@ impl Health {
         f(&mut windows.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Whether it failed within the outage window.
+    /// Whether it comes after others: it failed within the outage window, and
+    /// has not been answering well since; or it is at its limit.
     #[must_use]
     pub fn is_unstable(&self, now_ms: u64) -> bool {
         let last = self.last_failure_ms.load(Relaxed);
-        last != 0 && now_ms < last.saturating_add(OUTAGE_WINDOW_MS)
+        let has_failed = last != 0 && now_ms < last.saturating_add(OUTAGE_WINDOW_MS);
+        (has_failed && self.breaker.is_in_debt()) || now_ms < self.last_until_ms.load(Relaxed)
     }
 
     /// Milliseconds for which this key must still rest, if any.
@@ -309,100 +334,4 @@ impl Health {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const T0: u64 = 1_763_683_200_000;
-
-    fn success(first_token_ms: u64) -> Outcome {
-        Outcome::Success {
-            first_token_ms,
-            tokens: 100,
-            total_ms: 1_000,
-        }
-    }
-
-    #[test]
-    fn a_failure_makes_an_endpoint_unstable_for_thirty_seconds() {
-        let health = Health::default();
-        assert!(!health.is_unstable(T0));
-        health.begin();
-        health.end(T0, Outcome::Failure);
-        assert!(health.is_unstable(T0 + 29_999));
-        assert!(!health.is_unstable(T0 + 30_000));
-    }
-
-    #[test]
-    fn retry_after_is_obeyed_and_capped() {
-        let health = Health::default();
-        health.begin();
-        health.end(
-            T0,
-            Outcome::RateLimited {
-                retry_after_ms: Some(7_000),
-            },
-        );
-        assert_eq!(health.cooldown_ms(T0 + 6_999), Some(1));
-        assert_eq!(health.cooldown_ms(T0 + 7_000), None);
-        health.begin();
-        health.end(
-            T0,
-            Outcome::RateLimited {
-                retry_after_ms: Some(u64::MAX),
-            },
-        );
-        assert_eq!(health.cooldown_ms(T0), Some(COOLDOWN_MAX_MS));
-    }
-
-    #[test]
-    fn a_rate_limit_is_not_an_outage_and_a_bad_request_is_nothing() {
-        let limited = Failure::new(FailureKind::RateLimited, "slow down");
-        assert_eq!(
-            Outcome::of(&limited),
-            Outcome::RateLimited {
-                retry_after_ms: None
-            }
-        );
-        assert_eq!(
-            Outcome::of(&Failure::invalid("temperature")),
-            Outcome::Neutral
-        );
-        assert_eq!(
-            Outcome::of(&Failure::unavailable("reset")),
-            Outcome::Failure
-        );
-    }
-
-    #[test]
-    fn percentiles_forget_what_is_older_than_their_window() {
-        let health = Health::default();
-        for ms in 1..=100 {
-            health.begin();
-            health.end(T0, success(ms));
-        }
-        let recent = health.recent_latency_ms(T0).unwrap();
-        assert!((47..=53).contains(&recent.p50), "{recent:?}");
-        assert!((95..=107).contains(&recent.p99), "{recent:?}");
-        assert_eq!(health.recent_throughput(T0).unwrap().p50 / 10, 10);
-        assert_eq!(health.recent_latency_ms(T0 + 2 * SLOT_MS), None);
-        assert!(health.latency_ms_last_30m(T0 + 2 * SLOT_MS).is_some());
-        assert_eq!(health.latency_ms_last_30m(T0 + 8 * SLOT_MS), None);
-    }
-
-    #[test]
-    fn uptime_counts_minutes_in_which_most_attempts_succeeded() {
-        let health = Health::default();
-        assert_eq!(health.uptime_percent(T0, 5), None);
-        for minute in 0..4_u64 {
-            for attempt in 0..10 {
-                health.begin();
-                let bad = minute == 0 && attempt < 3;
-                let outcome = if bad { Outcome::Failure } else { success(10) };
-                health.end(T0 + minute * 60_000, outcome);
-            }
-        }
-        assert_eq!(health.uptime_percent(T0 + 3 * 60_000, 5), Some(75.0));
-        assert_eq!(health.uptime_percent(T0 + 3 * 60_000, 3), Some(100.0));
-        assert_eq!(health.in_flight(), 0);
-    }
-}
+mod tests;

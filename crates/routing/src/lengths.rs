@@ -10,9 +10,10 @@
 //! Only lengths are kept, of all callers together, and only in memory.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use bourse_vocab::chat::Effort;
+
+use crate::quantiles::Quantiles;
 
 /// What an answer is in, as far as its length depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -112,14 +113,6 @@ pub struct Need {
     pub nearly_all: u64,
 }
 
-/// Answers after which a sort is believed to be known.
-const ENOUGH: u32 = 32;
-/// Answers after which older ones count half: a new version of a model talks
-/// otherwise.
-const WINDOW: u32 = 4_096;
-/// Buckets: four to a doubling, from 16 tokens to a million.
-const BUCKETS: usize = 4 * 16;
-const FIRST_BUCKET_LOG2: u32 = 4;
 /// What is added to what was seen, as a divisor: the next answer may be a
 /// little longer than any before it.
 const MARGIN_DIVISOR: u64 = 4;
@@ -128,7 +121,7 @@ const MARGIN_DIVISOR: u64 = 4;
 #[derive(Debug)]
 pub struct Lengths {
     /// Made when first needed: most models are never called.
-    cells: [OnceLock<Box<Histogram>>; CELLS],
+    cells: [OnceLock<Box<Quantiles>>; CELLS],
 }
 
 impl Default for Lengths {
@@ -157,105 +150,30 @@ impl Lengths {
         [sort.cell(), sort.wider_cell()]
             .into_iter()
             .filter_map(|cell| self.cells.get(cell)?.get())
-            .find_map(|histogram| histogram.need())
+            .find_map(|counted| need(counted))
             .unwrap_or(sort.guess())
     }
 }
 
-#[derive(Debug)]
-struct Histogram {
-    counts: [AtomicU32; BUCKETS],
-    all: AtomicU32,
-}
-
-impl Default for Histogram {
-    fn default() -> Self {
-        Self {
-            counts: std::array::from_fn(|_| AtomicU32::new(0)),
-            all: AtomicU32::new(0),
-        }
-    }
-}
-
-/// Where so many tokens are counted.
-fn bucket(tokens: u64) -> usize {
-    let tokens = tokens.max(1 << FIRST_BUCKET_LOG2);
-    let log2 = tokens.ilog2();
-    // The two bits below the highest one say which quarter.
-    let quarter = (tokens >> (log2 - 2)) & 3;
-    let at = u64::from(4 * (log2 - FIRST_BUCKET_LOG2)) + quarter;
-    usize::try_from(at).unwrap_or(BUCKETS).min(BUCKETS - 1)
-}
-
-/// The most tokens that are counted there.
-fn upper_edge(bucket: usize) -> u64 {
-    let (octave, quarter) = (bucket / 4, bucket % 4);
-    ((5 + quarter as u64) << (octave + 2)) - 1
-}
-
-impl Histogram {
-    /// Several workers may count at once; one of them too many or too few
-    /// changes no quantile by more than that.
-    fn add(&self, tokens: u64) {
-        if let Some(count) = self.counts.get(bucket(tokens)) {
-            count.fetch_add(1, Relaxed);
-        }
-        if self.all.fetch_add(1, Relaxed) + 1 >= WINDOW {
-            let mut all = 0;
-            for count in &self.counts {
-                let half = count.load(Relaxed) / 2;
-                count.store(half, Relaxed);
-                all += half;
-            }
-            self.all.store(all, Relaxed);
-        }
-    }
-
-    fn need(&self) -> Option<Need> {
-        let all = self.all.load(Relaxed);
-        (all >= ENOUGH).then(|| Need {
-            most: self.quantile(all, 75),
-            nearly_all: self.quantile(all, 99),
-        })
-    }
-
-    /// So many tokens suffice for so many answers of a hundred.
-    fn quantile(&self, all: u32, of_hundred: u64) -> u64 {
-        let wanted = (u64::from(all) * of_hundred).div_ceil(100);
-        let mut seen = 0;
-        let edge = (0..BUCKETS).find(|at| {
-            let count = self.counts.get(*at).map_or(0, |count| count.load(Relaxed));
-            seen += u64::from(count);
-            seen >= wanted
-        });
-        let edge = upper_edge(edge.unwrap_or(BUCKETS - 1));
-        edge + edge / MARGIN_DIVISOR
-    }
+/// What nearly all and most answers take, by what was counted.
+fn need(counted: &Quantiles) -> Option<Need> {
+    let with_margin = |tokens: u64| tokens + tokens / MARGIN_DIVISOR;
+    Some(Need {
+        most: with_margin(counted.at(75)?),
+        nearly_all: with_margin(counted.at(99)?),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::quantiles::{ENOUGH, WINDOW};
 
     const PLAIN: Sort = Sort {
         streamed: false,
         form: Form::Text,
         thought: Thought::None,
     };
-
-    #[test]
-    fn every_length_is_counted_below_the_edge_of_its_bucket() {
-        for tokens in (1..200_000).chain([1 << 20, u64::MAX]) {
-            let at = bucket(tokens);
-            assert!(at < BUCKETS, "{tokens}");
-            if at + 1 < BUCKETS {
-                assert!(tokens <= upper_edge(at), "{tokens}");
-            }
-            if at > 0 {
-                assert!(tokens > upper_edge(at - 1), "{tokens}");
-            }
-        }
-    }
 
     #[test]
     fn a_sort_is_guessed_until_enough_answers_were_seen() {

@@ -1,11 +1,18 @@
 //! Walking the targets as attempts fail.
 
-use bourse_vocab::{Failure, FailureKind, Next};
 use smallvec::SmallVec;
+
+use crate::classes::Then;
 
 /// Attempts for one call, whatever the caller lists: an outage of everything
 /// must not multiply the load on it without bound.
 pub const ATTEMPTS_MAX: u32 = 8;
+
+/// Attempts at the last target that is left, the first included. One failure
+/// does not condemn it: without a second try, one call in a few hundred fails
+/// for nothing. A third is for one that has been answering well: at a failure
+/// in a hundred it is what makes one in ten thousand calls one in a million.
+const TRIES_MAX: u32 = 3;
 
 /// One target to try.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,7 +33,7 @@ pub struct Plan<T> {
     steps: SmallVec<[(T, u16); 8]>,
     next: usize,
     attempts: u32,
-    tried_again: bool,
+    tries_of_last: u32,
 }
 
 impl<T: Clone> Plan<T> {
@@ -42,7 +49,7 @@ impl<T: Clone> Plan<T> {
             steps,
             next: 0,
             attempts: 0,
-            tried_again: false,
+            tries_of_last: 1,
         })
     }
 
@@ -97,18 +104,26 @@ impl<T: Clone> Plan<T> {
         None
     }
 
+    /// Takes back the attempt that was handed out last: it is not made,
+    /// because another call is just finding out whether its target is back.
+    pub const fn pass_over(&mut self) {
+        self.attempts = self.attempts.saturating_sub(1);
+    }
+
     /// The target to try after `failed` failed before any content reached
-    /// the client; `None` ends the call with that failure.
+    /// the client, where `then` may help; `None` ends the call with that
+    /// failure. `is_well` says whether a target mostly answers.
     pub fn after(
         &mut self,
         failed: &Step<T>,
-        failure: &Failure,
+        then: Then,
         may_use: impl Fn(&T) -> bool,
+        is_well: impl Fn(&T) -> bool,
     ) -> Option<Step<T>> {
-        match failure.next {
-            Next::Stop => return None,
-            Next::TryAnother => {}
-            Next::TryAnotherModel => {
+        match then {
+            Then::Stop => return None,
+            Then::Next | Then::SameAgain => {}
+            Then::AnotherModel => {
                 while self
                     .steps
                     .get(self.next)
@@ -118,129 +133,57 @@ impl<T: Clone> Plan<T> {
                 }
             }
         }
-        if let Some(step) = self.next(&may_use) {
+        if let Some(mut step) = self.next(&may_use) {
+            // With one to go back to it is not the last chance of the call.
+            step.is_last &= self.well_before(&may_use, &is_well).is_none();
             return Some(step);
         }
-        // Nobody else is left. One failure does not condemn the last healthy
-        // target: without a second try on it, one call in a few hundred
-        // fails for nothing.
-        let transient = matches!(
-            failure.kind,
-            FailureKind::Unavailable | FailureKind::Overloaded
-        );
-        if transient
-            && failure.next == Next::TryAnother
-            && failure.retry_after.is_none()
-            && !self.tried_again
-            && self.attempts < ATTEMPTS_MAX
-            && may_use(&failed.target)
+        // Nobody else is left.
+        if then != Then::SameAgain
+            || (self.tries_of_last > 1 && !is_well(&failed.target))
+            || !may_use(&failed.target)
         {
-            self.tried_again = true;
-            self.attempts += 1;
-            return Some(Step {
-                is_last: true,
-                ..failed.clone()
-            });
+            return self.back(may_use, is_well);
         }
-        None
+        self.again(failed.target.clone(), failed.model_rank)
+    }
+
+    /// Goes back to a target that failed, but has been answering well: that is
+    /// better than none. The last that was handed out is not meant.
+    pub fn back(
+        &mut self,
+        may_use: impl Fn(&T) -> bool,
+        is_well: impl Fn(&T) -> bool,
+    ) -> Option<Step<T>> {
+        let (target, model_rank) = self.well_before(may_use, is_well)?;
+        self.again(target, model_rank)
+    }
+
+    /// A target that was tried before the one that was handed out last, and
+    /// has been answering well.
+    fn well_before(
+        &self,
+        may_use: impl Fn(&T) -> bool,
+        is_well: impl Fn(&T) -> bool,
+    ) -> Option<(T, u16)> {
+        let earlier = self.steps.iter().take(self.next.saturating_sub(1));
+        let mut well = earlier.filter(|(target, _)| may_use(target) && is_well(target));
+        well.next().cloned()
+    }
+
+    fn again(&mut self, target: T, model_rank: u16) -> Option<Step<T>> {
+        if self.tries_of_last >= TRIES_MAX || self.attempts >= ATTEMPTS_MAX {
+            return None;
+        }
+        self.tries_of_last += 1;
+        self.attempts += 1;
+        Some(Step {
+            target,
+            model_rank,
+            is_last: true,
+        })
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn plan(steps: &[(u32, u16)]) -> Plan<u32> {
-        Plan::new(steps.iter().copied()).unwrap()
-    }
-
-    #[test]
-    fn targets_are_left_out_unless_none_would_be_left() {
-        let mut some = plan(&[(1, 0), (2, 0), (3, 1)]);
-        some.retain(|target| *target > 1);
-        assert_eq!(*some.first(), 2);
-        assert_eq!(some.targets().copied().collect::<Vec<_>>(), [2, 3]);
-        some.retain(|_| false);
-        assert_eq!(some.targets().count(), 2);
-        assert_eq!(some.next(anyone).unwrap().target, 2);
-    }
-
-    fn anyone(_: &u32) -> bool {
-        true
-    }
-
-    #[test]
-    fn a_failure_moves_on_and_the_last_target_gets_a_second_try() {
-        let mut plan = plan(&[(1, 0), (2, 0)]);
-        let down = Failure::unavailable("connection refused");
-        let first = plan.next(anyone).unwrap();
-        assert_eq!((first.target, first.is_last), (1, false));
-        let second = plan.after(&first, &down, anyone).unwrap();
-        assert_eq!((second.target, second.is_last), (2, true));
-        let again = plan.after(&second, &down, anyone).unwrap();
-        assert_eq!(again.target, 2);
-        assert_eq!(plan.after(&again, &down, anyone), None);
-        assert_eq!(plan.attempts(), 3);
-    }
-
-    #[test]
-    fn the_callers_own_mistake_ends_the_call() {
-        let mut plan = plan(&[(1, 0), (2, 0)]);
-        let first = plan.next(anyone).unwrap();
-        assert_eq!(
-            plan.after(&first, &Failure::invalid("temperature"), anyone),
-            None
-        );
-    }
-
-    #[test]
-    fn a_prompt_that_is_too_long_moves_to_another_model() {
-        let mut plan = plan(&[(1, 0), (2, 0), (3, 1)]);
-        let first = plan.next(anyone).unwrap();
-        let long = Failure::new(FailureKind::ContextLengthExceeded, "too long");
-        assert_eq!(plan.after(&first, &long, anyone).unwrap().target, 3);
-    }
-
-    #[test]
-    fn a_plan_of_nothing_is_none_and_any_other_has_a_first() {
-        assert!(Plan::<u32>::new([]).is_none());
-        assert_eq!(plan(&[(7, 0), (2, 0)]).first(), &7);
-    }
-
-    #[test]
-    fn a_target_that_must_rest_is_passed_over() {
-        let mut plan = plan(&[(1, 0), (2, 0)]);
-        assert_eq!(plan.next(|target| *target != 1).unwrap().target, 2);
-    }
-
-    #[test]
-    fn a_target_is_the_last_if_all_others_must_rest() {
-        let mut three = plan(&[(1, 0), (2, 0), (3, 0)]);
-        assert!(three.next(|target| *target == 1).unwrap().is_last);
-        let mut three = plan(&[(1, 0), (2, 0), (3, 0)]);
-        assert!(!three.next(|target| *target != 2).unwrap().is_last);
-    }
-
-    #[test]
-    fn a_rate_limit_or_a_timeout_earns_no_second_try() {
-        for kind in [FailureKind::RateLimited, FailureKind::Timeout] {
-            let mut plan = plan(&[(1, 0)]);
-            let first = plan.next(anyone).unwrap();
-            assert_eq!(plan.after(&first, &Failure::new(kind, "no"), anyone), None);
-        }
-    }
-
-    #[test]
-    fn attempts_are_bounded() {
-        let steps: Vec<_> = (0..100).map(|target| (target, 0)).collect();
-        let mut plan = plan(&steps);
-        let down = Failure::unavailable("down");
-        let mut step = plan.next(anyone);
-        let mut count = 0;
-        while let Some(current) = step {
-            count += 1;
-            step = plan.after(&current, &down, anyone);
-        }
-        assert_eq!(count, ATTEMPTS_MAX);
-    }
-}
+mod tests;

@@ -14,7 +14,7 @@ use crate::candidate::Candidate;
 mod latency;
 mod price;
 mod throughput;
-mod weighted;
+pub(crate) mod weighted;
 
 /// Every strategy that a caller can ask for.
 pub static STRATEGIES: &[&dyn Strategy] =

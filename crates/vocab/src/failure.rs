@@ -211,6 +211,9 @@ pub struct UpstreamError {
     pub request_id: Option<String>,
     /// Its body or message, cut to a bounded length, secrets removed.
     pub raw: Option<String>,
+    /// Whether it refused us and not the request: our key, quota or payment
+    /// there. Callers are not told.
+    pub refused_us: bool,
 }
 
 /// Why a call ended without a (whole) answer.

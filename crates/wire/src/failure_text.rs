@@ -194,6 +194,7 @@ pub fn failure(status: u16, said: &Said, raw: &str, retry_after: Option<Duration
         code: said.code.as_deref().map(code),
         request_id: None,
         raw: None,
+        refused_us: verdict.ours,
     };
     // Cut before and after: redacting a long text only to drop most of it is
     // wasted, and redacting may shorten it.

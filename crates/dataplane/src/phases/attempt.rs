@@ -6,24 +6,28 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use bourse_ledger::price;
 use bourse_ledger::who_pays::End;
 use bourse_net::Upstream;
 use bourse_providers::Disconnect;
-use bourse_routing::health::Outcome;
+use bourse_routing::classes::{Class, Place};
+use bourse_routing::health::{Outcome, Ticket};
 use bourse_vocab::chat::Loss;
 use bourse_vocab::{Failure, FailureKind, Nanos};
 use serde_json::json;
 
 use super::exchange::{Exchange, Opened, read_on};
+use super::first_content;
 use super::hold::prompt_estimate;
-use super::plan::{Plan, Step};
+use super::plan::{Plan, Step, bucket};
 use super::write::write;
 use crate::attempts::Attempt;
 use crate::call::Call;
 use crate::checkpoints::Checkpoints;
 use crate::endpoints::ClientRequest;
+use crate::gateway::Gateway;
 use crate::market::Target;
 use crate::running::Running;
 
@@ -41,11 +45,14 @@ pub async fn attempt<U: Upstream>(
     let clock = running.call.gateway.clock;
     let may_use = |target: &Arc<Target>| target.health.cooldown_ms(clock.now_ms()).is_none();
     let mut previous = Vec::new();
-    let Some(mut step) = plan.next(may_use) else {
+    let next = plan.next(may_use);
+    let Some((mut step, mut ticket)) = enter(&running.call, plan, next) else {
         return Err(all_cooling_down(&running.call, plan));
     };
+    let demand = &running.call.gateway.memory.demand;
+    demand.begins(clock.now_ms());
     loop {
-        let failure = match one(upstream, running, request, &step, plan).await {
+        let failure = match one(upstream, running, request, &step, ticket, plan).await {
             Ok(opened) => return Ok(opened),
             Err(failure) => failure,
         };
@@ -53,8 +60,14 @@ pub async fn attempt<U: Upstream>(
         if running.call.status.is_detached() {
             return Err(failure);
         }
-        match plan.after(&step, &failure, may_use) {
-            Some(another) => step = another,
+        let then = Class::of(&failure, place(running)).then(&failure);
+        let bucket_of = |target: &Target| bucket(&running.call.market, target, &running.call.ask);
+        let is_well = |target: &Arc<Target>| target.health.is_well(bucket_of(target));
+        let another = plan.after(&step, then, may_use, is_well);
+        let another = enter(&running.call, plan, another);
+        let gateway = &running.call.gateway;
+        match another.filter(|(step, _)| is_within_budget(gateway, step)) {
+            Some(another) => (step, ticket) = another,
             None => {
                 let failure = with_previous_errors(failure, previous);
                 return Err(with_capacity(failure, &running.call.ask.models));
@@ -63,12 +76,51 @@ pub async fn attempt<U: Upstream>(
     }
 }
 
+/// Leave to send to a step, or else to the first one after it that gives it.
+fn enter(call: &Call, plan: &mut Plan, mut step: Option<Step>) -> Option<(Step, Ticket)> {
+    let clock = call.gateway.clock;
+    loop {
+        let tried = step?;
+        let target = &tried.target;
+        let bucket_of = |target: &Target| bucket(&call.market, target, &call.ask);
+        let (sort, now_ms) = (bucket_of(target), clock.now_ms());
+        let ticket = target.health.enter(sort, now_ms, tried.is_last);
+        if let Some(ticket) = ticket {
+            return Some((tried, ticket));
+        }
+        plan.pass_over();
+        let may_use = |target: &Arc<Target>| target.health.cooldown_ms(clock.now_ms()).is_none();
+        let is_well = |target: &Arc<Target>| target.health.is_well(bucket_of(target));
+        step = plan.next(may_use).or_else(|| plan.back(may_use, is_well));
+    }
+}
+
+/// Whether the call may have one more attempt, there.
+fn is_within_budget(gateway: &Gateway, step: &Step) -> bool {
+    let health = &step.target.health;
+    gateway.memory.demand.allows(
+        health.second_attempts(),
+        health.is_failing(),
+        gateway.clock.now_ms(),
+    )
+}
+
+/// How far the attempt that failed had come; one that was not even begun was
+/// not sent.
+fn place(running: &Running) -> Place {
+    running
+        .attempts
+        .last()
+        .map_or(Place::Unsent, Attempt::place)
+}
+
 /// One attempt, up to the first content that the client sees.
 async fn one<U: Upstream>(
     upstream: &U,
     running: &mut Running,
     request: &Arc<dyn ClientRequest>,
     step: &Step,
+    ticket: Ticket,
     plan: &Plan,
 ) -> Result<Opened, Failure> {
     let Running {
@@ -100,7 +152,7 @@ async fn one<U: Upstream>(
     call.status.is_at_stake(input_cost(call, target));
     let call = &**call;
     let clock = call.gateway.clock;
-    attempts.push(Attempt::begin(target, clock.now_ms()));
+    attempts.push(Attempt::begin(target, ticket, clock.now_ms()));
     let metadata = call
         .ask
         .wants_metadata
@@ -126,12 +178,19 @@ async fn one<U: Upstream>(
     let begun = {
         // Pinned here, because the time limit would move it: it is large.
         let run = std::pin::pin!(exchange.run(upstream, prepared, tried));
-        tokio::time::timeout(deadlines.whole, run).await
+        let is_learned = call.ask.stream && !step.is_last;
+        let bucket = bucket(&call.market, target, &call.ask);
+        let learned = || {
+            let most_ms = u64::try_from(deadlines.first_sign.as_millis()).unwrap_or(u64::MAX);
+            let ms = is_learned.then(|| target.health.deadline_ms(bucket, most_ms));
+            ms.flatten().map(Duration::from_millis)
+        };
+        first_content::wait(run, deadlines.whole, learned).await
     };
-    let opened = match begun.unwrap_or_else(|_| Err(too_late())) {
+    let opened = match begun.unwrap_or_else(|| Err(too_late())) {
         Ok(opened) => {
             let at_ms = clock.now_ms();
-            tried.first_content_ms = Some(at_ms);
+            tried.answered(at_ms);
             if opened.has_answered() {
                 tried.answers(at_ms);
             }
@@ -211,12 +270,14 @@ fn note_failure(running: &mut Running, failure: &Failure) {
         // The client saw nothing of it, so it pays for nothing of it.
         tried.thought = None;
     }
-    let seen = Outcome::of(failure);
-    tried.target.health.end(at_ms, seen);
+    let seen = Outcome::of(failure, tried.place());
+    let ticket = tried.take_ticket();
+    tried.note(ticket, at_ms, seen);
     let metrics = &tried.target.metrics;
-    let count = match seen {
-        Outcome::RateLimited { .. } => &metrics.rate_limited,
-        _ => &metrics.failed,
+    let count = if seen.is_rate_limit() {
+        &metrics.rate_limited
+    } else {
+        &metrics.failed
     };
     count.fetch_add(1, Relaxed);
     tracing::debug!(

@@ -9,7 +9,7 @@ use bourse_net::{
 use bourse_vocab::failure::UpstreamError;
 use bourse_vocab::service::public_name;
 use bourse_vocab::trace::Parent;
-use bourse_vocab::{Failure, FailureKind, Next};
+use bourse_vocab::{Blame, Failure, FailureKind, Next};
 use bourse_wire::{ErrorReply, Stamp};
 use bytes::{Bytes, BytesMut};
 use futures_util::future::poll_fn;
@@ -22,6 +22,7 @@ use crate::endpoints::{ClientRequest, Prepared, WholeReply};
 use crate::market::Target;
 use crate::relay::{FRAME_BYTES_MAX, Feed};
 use crate::replies::{self, Read, Unread};
+use crate::rest;
 use crate::way::Way;
 
 /// Bytes of an error reply that are read: enough for any message, too few
@@ -230,7 +231,8 @@ impl Exchange<'_> {
     /// Understands a reply that is not a success.
     async fn refused(&self, response: Response) -> Failure {
         let status = response.status.as_u16();
-        let retry_after = retry_after(&response, self.clock);
+        let header = |name: &str| response.headers.get_str(name);
+        let retry_after = rest::announced(header, self.clock.now_ms());
         let request_id = request_id(&response);
         // A body that cannot be read tells less, but the status still counts.
         let body = read_prefix(response.body, ERROR_BYTES_MAX).await;
@@ -337,40 +339,6 @@ async fn read_prefix(mut body: UpstreamBody, max: usize) -> Bytes {
     all.freeze()
 }
 
-/// How long a provider asks to be left alone: `retry-after-ms`, or
-/// `Retry-After` in seconds or as an HTTP date (RFC 9110, section 10.2.3).
-fn retry_after(response: &Response, clock: Clock) -> Option<Duration> {
-    if let Some(ms) = response.headers.get_str("retry-after-ms")
-        && let Ok(ms) = ms.trim().parse::<f64>()
-        && ms.is_finite()
-        && ms >= 0.0
-    {
-        return Some(Duration::from_millis(clamp_u64(ms)));
-    }
-    let text = response.headers.get_str("retry-after")?.trim();
-    if let Ok(seconds) = text.parse::<f64>() {
-        let ms = seconds * 1000.0;
-        return (ms.is_finite() && ms >= 0.0).then(|| Duration::from_millis(clamp_u64(ms)));
-    }
-    let at = crate::http_date::parse(text)?;
-    let seconds = at.saturating_sub(clock.now_ms() / 1000);
-    Some(Duration::from_secs(seconds.min(RETRY_AFTER_MAX_S)))
-}
-
-/// The longest wait that is believed and told: routing caps what is longer
-/// anyway.
-const RETRY_AFTER_MAX_S: u64 = 3_600;
-
-fn clamp_u64(ms: f64) -> u64 {
-    #[allow(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        clippy::cast_precision_loss
-    )] // Clamped just here.
-    let ms = ms.clamp(0.0, (RETRY_AFTER_MAX_S * 1000) as f64) as u64;
-    ms
-}
-
 /// A failed exchange in the words of a call.
 pub fn unreachable(error: &NetError) -> Failure {
     let (kind, message) = match error.kind {
@@ -395,7 +363,12 @@ pub fn unreachable(error: &NetError) -> Failure {
             "The provider could not be reached",
         ),
     };
-    Failure::new(kind, message)
+    let mut failure = Failure::new(kind, message)
         .next(Next::TryAnother)
-        .inside(error.to_string())
+        .inside(error.to_string());
+    if matches!(error.kind, NetErrorKind::Exhausted | NetErrorKind::Egress) {
+        // Nobody was asked: it says nothing of the provider.
+        failure.blame = Blame::Us;
+    }
+    failure
 }

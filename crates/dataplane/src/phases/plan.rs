@@ -6,16 +6,19 @@ use std::sync::Arc;
 
 use bourse_catalog::Resolution;
 use bourse_ledger::price;
-use bourse_routing::arrange::arrange;
+use bourse_routing::arrange::{Lot, arrange};
+use bourse_routing::bucket::Bucket;
 use bourse_routing::candidate::Candidate;
 use bourse_routing::filter::{self, Excluded, Needs, Offer, PREFERRED};
 use bourse_routing::health::Percentiles;
+use bourse_routing::lengths::Thought;
 use bourse_routing::preferences::{Cutoffs, Partition, Preferences, Sort};
 use bourse_routing::strategies::{self, Measurements};
 use bourse_vocab::{Failure, PromptFacts, ServiceTier, TierWish};
 
 pub(super) use refusal::{at_capacity, no_capacity};
 
+use crate::ask::{Ask, Thinking};
 use crate::endpoints::Endpoint;
 use crate::market::{Market, Target, context_length};
 
@@ -45,8 +48,12 @@ pub struct Wanted<'a> {
     pub private_url: bool,
     /// What the prompt contains.
     pub facts: &'a PromptFacts,
-    /// Uniform in [0, 1), and the same for all calls of a session.
-    pub random: f64,
+    /// Whether to stream.
+    pub stream: bool,
+    /// How much is to be thought.
+    pub thinking: Thinking,
+    /// The same for all calls of a session.
+    pub lot: Lot,
     /// Now, in milliseconds since 1970.
     pub now_ms: u64,
 }
@@ -82,7 +89,7 @@ pub fn plan(market: &Market, wanted: &Wanted<'_>) -> Result<Plan, Failure> {
     {
         return Err(refusal::unsold_tier(first, wanted.models, tier));
     }
-    let rest = arrange(&mut ordering.candidates, wanted.wishes, sort, wanted.random);
+    let rest = arrange(&mut ordering.candidates, wanted.wishes, sort, wanted.lot);
     if let Some(plan) = Plan::new(ordering.steps()) {
         return Ok(plan);
     }
@@ -202,7 +209,7 @@ impl<'m> Ordering<'m, '_> {
             }
             let index = u32::try_from(self.considered.len()).unwrap_or(u32::MAX);
             self.considered.push(target);
-            let candidate = candidate(target, &offer, index, wanted, self.measured);
+            let candidate = candidate(self.market, target, &offer, index, wanted, self.measured);
             self.candidates.push(Candidate {
                 model_rank: rank,
                 service_rank: fit.rank,
@@ -270,6 +277,7 @@ impl Wanted<'_> {
 
 /// What is known of an offer, but for its ranks.
 fn candidate(
+    market: &Market,
     target: &Target,
     offer: &Offer<'_>,
     index: u32,
@@ -295,6 +303,8 @@ fn candidate(
         .iter()
         .position(|slug| offer.is_named(slug))
         .and_then(|position| u16::try_from(position).ok());
+    let thought = thought(market, target, wanted.thinking);
+    let bucket = Bucket::of(prompt, thought, wanted.stream);
     // Percentiles take a lock and a sum; only those who ask pay for them.
     let latency = measured
         .latency
@@ -320,12 +330,32 @@ fn candidate(
         order_rank,
         price,
         unstable: target.health.is_unstable(wanted.now_ms),
+        standing: target.health.standing(wanted.now_ms),
+        in_flight: target.health.in_flight(),
+        expected_ms: target.health.expected_ms(bucket, wanted.now_ms),
         cooldown_ms: target.health.cooldown_ms(wanted.now_ms),
         latency_ms: latency.map(|latency| latency.p50),
         throughput: throughput.map(|throughput| throughput.p50),
         deprioritised: slow || weak,
         share: u32::from(target.credentials),
     }
+}
+
+/// How much a target thinks about a call.
+pub fn thought(market: &Market, target: &Target, thinking: Thinking) -> Thought {
+    match &market.catalog.model(target.model).reasoning {
+        Some(_) if !thinking.is_off => Thought::of(thinking.effort),
+        _ => Thought::None,
+    }
+}
+
+/// What sort of call it is for a target, as far as its time to the first
+/// content depends on it.
+pub fn bucket(market: &Market, target: &Target, ask: &Ask) -> Bucket {
+    let endpoint = market.endpoint(target);
+    let context = context_length(endpoint);
+    let prompt = price::prompt_tokens_estimate(&ask.facts, &endpoint.image_tokens, context);
+    Bucket::of(prompt, thought(market, target, ask.thinking), ask.stream)
 }
 
 fn misses(limits: &Cutoffs, have: &Percentiles, is_worse: impl Fn(f64, f64) -> bool) -> bool {

@@ -15,8 +15,8 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use bourse_ledger::price::Charge;
 use bourse_ledger::who_pays::{self, CustomerPays, End, ProviderCharges};
-use bourse_routing::health::Outcome;
-use bourse_vocab::{Bill, Blame, Nanos, Usage};
+use bourse_routing::health::{Outcome, Ticket};
+use bourse_vocab::{Bill, Blame, Failure, Nanos, Usage};
 
 use crate::attempts::Attempt;
 use crate::ending::Ending;
@@ -63,6 +63,7 @@ impl Running {
         let (usage, mended) = report.usage.resolve(&estimate);
         let row = row_of(report, ending, &usage, self.has_begun());
         let was_running = self.close_last(at_ms, row);
+        let ticket = self.attempts.last_mut().and_then(Attempt::take_ticket);
         let ended = self.seen_by_the_table();
         let row = ended.end().row();
         let reported = report
@@ -97,7 +98,7 @@ impl Running {
             charge,
         };
         if was_running {
-            self.remember(&ended);
+            self.remember(&ended, ticket);
         }
         if verdict.end == End::NothingDelivered {
             self.call.gateway.counters.fail(Blame::Upstream);
@@ -201,30 +202,33 @@ impl Running {
 
     /// Tells the health books and the counters about the attempt that was
     /// under way.
-    fn remember(&self, ended: &Ended<'_>) {
+    fn remember(&self, ended: &Ended<'_>, ticket: Option<Ticket>) {
         let Some(attempt) = self.attempts.last() else {
             return;
         };
         let outcome = match ended.ending {
             Ending::Complete | Ending::Drained if ended.report.finish == Some("error") => {
-                Outcome::Failure
+                let failure = Failure::unavailable("The answer ended with an error");
+                Outcome::of(&failure, attempt.place())
             }
             Ending::Complete | Ending::Drained => Outcome::Success {
                 first_token_ms: attempt.latency_ms(ended.at_ms),
                 tokens: ended.usage.completion,
                 total_ms: ended.at_ms.saturating_sub(attempt.dispatched_ms).max(1),
             },
-            Ending::Broke(failure) | Ending::Failed(failure) => Outcome::of(failure),
+            Ending::Broke(failure) | Ending::Failed(failure) => {
+                Outcome::of(failure, attempt.place())
+            }
             Ending::OutOfMoney(_) | Ending::ClientLeft | Ending::DrainCapped | Ending::Stopped => {
                 Outcome::Neutral
             }
         };
-        attempt.target.health.end(ended.at_ms, outcome);
+        attempt.note(ticket, ended.at_ms, outcome);
         let metrics = &attempt.target.metrics;
         let count = match outcome {
             Outcome::Success { .. } => &metrics.succeeded,
-            Outcome::Failure => &metrics.failed,
-            Outcome::RateLimited { .. } => &metrics.rate_limited,
+            Outcome::Failure { .. } if outcome.is_rate_limit() => &metrics.rate_limited,
+            Outcome::Failure { .. } => &metrics.failed,
             Outcome::Neutral => &metrics.cancelled,
         };
         count.fetch_add(1, Relaxed);

@@ -95,12 +95,15 @@ async fn a_rate_limit_is_obeyed_to_the_millisecond() {
         ("retry-after", "7", secs(7)),
         ("retry-after-ms", "1500", ms(1_500)),
         // NOW is 12:00 of that day.
+        // What a limit says of itself counts where there is nothing else.
+        ("x-ratelimit-reset-requests", "2m0.5s", ms(120_500)),
         ("retry-after", "Sat, 21 Nov 2026 12:01:00 GMT", secs(60)),
         // More than five minutes are believed of nobody.
         ("retry-after", "86400", secs(300)),
-        ("retry-after", "never mind", secs(1)),
     ] {
-        let limited = Answer::status(429).header(name, value);
+        let limited = Answer::status(429)
+            .header("x-ratelimit-remaining-requests", "0")
+            .header(name, value);
         let play = play().provider("one", [limited, Answer::good()]);
         let harness = play.harness().await;
         assert_eq!(harness.ask(&play).await.status, 429, "{value}");

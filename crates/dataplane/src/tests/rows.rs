@@ -1,6 +1,10 @@
 //! Every row of the table of who pays, by a call that ends so.
 
 use bourse_net::NetErrorKind;
+use bourse_routing::bucket::Bucket;
+use bourse_routing::classes::Place;
+use bourse_routing::health::Outcome;
+use bourse_vocab::{Failure, FailureKind};
 use serde_json::json;
 
 use super::harness::{ms, play, play_whole, secs};
@@ -286,11 +290,10 @@ async fn what_nobody_may_be_called_for_costs_nothing() {
     let health = std::sync::Arc::clone(&harness.target("one").health);
     // The key is told to rest after the plan was made: by another call, while
     // this one waits for its turn.
-    health.begin();
-    let rest = bourse_routing::health::Outcome::RateLimited {
-        retry_after_ms: Some(7_000),
-    };
-    health.end(super::harness::NOW, rest);
+    let limited = Failure::new(FailureKind::RateLimited, "slow down").retry_after(secs(7));
+    let rest = Outcome::of(&limited, Place::Sent);
+    let ticket = health.enter(Bucket::default(), super::harness::NOW, true);
+    ticket.unwrap().end(super::harness::NOW, rest, 0.5);
     let got = harness.ask(&play).await;
     assert_eq!(got.status, 429);
     assert_eq!(harness.booked().await.holds, [0_i64; 0], "not even a hold");

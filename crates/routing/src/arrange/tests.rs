@@ -10,6 +10,9 @@ fn candidate(target: u32, price: u128) -> Candidate {
         share: 1,
         price,
         unstable: false,
+        standing: Standing::Closed,
+        in_flight: 0,
+        expected_ms: 0,
         cooldown_ms: None,
         latency_ms: None,
         throughput: None,
@@ -18,7 +21,8 @@ fn candidate(target: u32, price: u128) -> Candidate {
 }
 
 fn order(mut candidates: Vec<Candidate>, preferences: &Preferences, random: f64) -> Vec<u32> {
-    arrange(&mut candidates, preferences, preferences.sort, random);
+    let lot = Lot::single(random);
+    arrange(&mut candidates, preferences, preferences.sort, lot);
     candidates
         .iter()
         .map(|candidate| candidate.target)
@@ -78,7 +82,12 @@ fn a_resting_key_is_left_out_and_the_shortest_rest_is_told() {
     resting[0].cooldown_ms = Some(9);
     resting[1].cooldown_ms = Some(4);
     assert_eq!(
-        arrange(&mut resting, &Preferences::default(), None, 0.0),
+        arrange(
+            &mut resting,
+            &Preferences::default(),
+            None,
+            Lot::single(0.0)
+        ),
         Some(4)
     );
     assert!(resting.is_empty());
@@ -150,4 +159,100 @@ fn sorts_are_strict_and_may_cross_models() {
         order(vec![b, a], &with("latency", Partition::None), 0.9),
         [0, 1]
     );
+}
+
+const OPEN: Standing = Standing::Open(9_000);
+
+fn standing(target: u32, standing: Standing) -> Candidate {
+    Candidate {
+        standing,
+        ..candidate(target, 1)
+    }
+}
+
+#[test]
+fn what_is_broken_is_not_asked() {
+    let list = vec![
+        standing(0, OPEN),
+        standing(1, Standing::Closed),
+        standing(2, OPEN),
+    ];
+    assert_eq!(order(list, &Preferences::default(), 0.0), [1]);
+}
+
+/// Two thirds at most, and those that may be back soonest stay.
+#[test]
+fn what_is_broken_is_never_all_there_is() {
+    let broken = |until: &[u64]| {
+        let list = until.iter().zip(0..);
+        let list = list.map(|(until, target)| standing(target, Standing::Open(*until)));
+        let mut left = order(list.collect(), &Preferences::default(), 0.0);
+        left.sort_unstable();
+        left
+    };
+    assert_eq!(broken(&[9]), [0]);
+    assert_eq!(broken(&[9, 8]), [1]);
+    assert_eq!(broken(&[9, 8, 7]), [2]);
+    assert_eq!(broken(&[1, 8, 7, 9, 6, 5]), [0, 5]);
+    assert_eq!(broken(&[1, 2, 3, 4, 5, 6, 7, 8]), [0, 1, 2]);
+    // Each model by itself.
+    let mut other = standing(1, OPEN);
+    other.model_rank = 1;
+    let list = vec![standing(0, OPEN), other];
+    assert_eq!(order(list, &Preferences::default(), 0.0), [0, 1]);
+}
+
+/// A key that rests serves nobody, so it is none of those that are left.
+#[test]
+fn a_resting_key_does_not_keep_the_last_one_out() {
+    let mut resting = standing(0, Standing::Closed);
+    resting.cooldown_ms = Some(5_000);
+    let list = vec![resting, standing(1, OPEN)];
+    assert_eq!(order(list, &Preferences::default(), 0.0), [1]);
+}
+
+#[test]
+fn whoever_may_be_back_is_asked_first_where_load_is_balanced_and_in_its_place_elsewhere() {
+    let list = || {
+        let mut dear = standing(0, Standing::Probe);
+        dear.price = 100;
+        dear.unstable = true;
+        vec![standing(1, Standing::Closed), dear]
+    };
+    assert_eq!(order(list(), &Preferences::default(), 0.0), [0, 1]);
+    let cheapest = Preferences {
+        sort: Some(Sort {
+            by: by_name("price").unwrap(),
+            partition: Partition::Model,
+        }),
+        ..Preferences::default()
+    };
+    assert_eq!(order(list(), &cheapest, 0.0), [1, 0]);
+    let mut conversation = list();
+    let lot = Lot {
+        random: 0.0,
+        is_shared: true,
+    };
+    arrange(&mut conversation, &Preferences::default(), None, lot);
+    assert_eq!(conversation[0].target, 1);
+}
+
+/// The price decides while both are well, and the load when one is not.
+#[test]
+fn a_loaded_endpoint_gives_way_but_not_for_a_conversation() {
+    let list = || {
+        let mut loaded = candidate(0, 1);
+        (loaded.in_flight, loaded.expected_ms) = (100, 300);
+        let mut idle = candidate(1, 1);
+        (idle.in_flight, idle.expected_ms) = (1, 300);
+        vec![loaded, idle]
+    };
+    assert_eq!(order(list(), &Preferences::default(), 0.1), [1, 0]);
+    let mut conversation = list();
+    let lot = Lot {
+        random: 0.1,
+        is_shared: true,
+    };
+    arrange(&mut conversation, &Preferences::default(), None, lot);
+    assert_eq!(conversation[0].target, 0);
 }

@@ -24,25 +24,35 @@ impl Strategy for Weighted {
         let Some(cheapest) = group.first().map(|candidate| candidate.price) else {
             return;
         };
-        let weight = |candidate: &Candidate| {
-            let share = 1.0 / f64::from(candidate.share.max(1));
-            if cheapest == 0 {
-                return if candidate.price == 0 { share } else { 0.0 };
-            }
-            #[allow(clippy::cast_precision_loss)] // A weight, not money.
-            let ratio = cheapest as f64 / candidate.price as f64;
-            ratio * ratio * share
-        };
-        let sum: f64 = group.iter().map(weight).sum();
-        let mut draw = random * sum;
-        let chosen = group.iter().position(|candidate| {
-            draw -= weight(candidate);
-            draw < 0.0
-        });
+        let chosen = draw(group, cheapest, random);
         if let Some(chosen) = chosen
             && let Some(head) = group.get_mut(..=chosen)
         {
             head.rotate_right(1);
         }
     }
+}
+
+/// How likely an endpoint is drawn, to the cheapest one.
+#[allow(clippy::cast_precision_loss)] // A weight, not money.
+fn weight(candidate: &Candidate, cheapest: u128) -> f64 {
+    let share = 1.0 / f64::from(candidate.share.max(1));
+    if cheapest == 0 {
+        return if candidate.price == 0 { share } else { 0.0 };
+    }
+    let ratio = cheapest as f64 / candidate.price as f64;
+    ratio * ratio * share
+}
+
+/// Draws one of a group by its price. `random` is uniform in [0, 1).
+pub(crate) fn draw(group: &[Candidate], cheapest: u128, random: f64) -> Option<usize> {
+    let sum: f64 = group
+        .iter()
+        .map(|candidate| weight(candidate, cheapest))
+        .sum();
+    let mut draw = random * sum;
+    group.iter().position(|candidate| {
+        draw -= weight(candidate, cheapest);
+        draw < 0.0
+    })
 }

@@ -68,6 +68,7 @@ fn understand(
             code: None,
             request_id: None,
             raw: Some(cut(&clean, RAW_BYTES_MAX).to_owned()),
+            refused_us: false,
         })
     } else {
         failure_text::failure(meant, said, raw, None)

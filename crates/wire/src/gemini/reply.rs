@@ -70,6 +70,7 @@ pub fn blocked(value: &Value) -> Option<Failure> {
             code: Some(crate::failure_text::cut(reason, 64).to_owned()),
             request_id: None,
             raw: None,
+            refused_us: false,
         }),
     )
 }

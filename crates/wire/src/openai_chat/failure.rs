@@ -113,6 +113,7 @@ mod tests {
                 code: Some("rate_limit_exceeded".into()),
                 request_id: Some("req_1".into()),
                 raw: Some("{}".into()),
+                refused_us: false,
             })
             .metadata("previous_errors", json!([{"provider": "x", "code": 502}]))
             .availability(json!({"code": "capacity_exhausted"}))

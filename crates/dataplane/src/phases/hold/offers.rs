@@ -3,10 +3,10 @@
 use bourse_catalog::{Endpoint, Modality};
 use bourse_ledger::books::Room;
 use bourse_ledger::price;
-use bourse_routing::lengths::{Form, Need, Sort, Thought};
+use bourse_routing::lengths::{Form, Need, Sort};
 use bourse_vocab::{Failure, FailureKind, Nanos};
 
-use super::super::plan::Plan;
+use super::super::plan::{Plan, thought};
 use crate::ask::Ask;
 use crate::call::Call;
 use crate::limit::{Limit, OUTPUT_UNKNOWN, output_max, takes_limit, whole};
@@ -25,20 +25,16 @@ const SHARES_ALONE: i64 = 2;
 #[must_use]
 pub fn sort(call: &Call, target: &Target) -> Sort {
     let (market, ask) = (&*call.market, &call.ask);
-    let (endpoint, model) = (market.endpoint(target), market.catalog.model(target.model));
+    let endpoint = market.endpoint(target);
     let form = if draws(ask, endpoint) {
         Form::Media
     } else {
         ask.form
     };
-    let thought = match &model.reasoning {
-        Some(_) if !ask.thinking.is_off => Thought::of(ask.thinking.effort),
-        _ => Thought::None,
-    };
     Sort {
         streamed: ask.stream,
         form,
-        thought,
+        thought: thought(market, target, ask.thinking),
     }
 }
 

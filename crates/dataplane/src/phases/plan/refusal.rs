@@ -395,7 +395,9 @@ mod tests {
             tier: bourse_vocab::TierWish::None,
             private_url: false,
             facts: &PromptFacts::default(),
-            random: 0.0,
+            stream: false,
+            thinking: crate::ask::Thinking::default(),
+            lot: bourse_routing::arrange::Lot::single(0.0),
             now_ms: 0,
         };
         let failure = no_candidates(market, "acme/echo", &wanted, &[]);

@@ -118,7 +118,9 @@ fn planned(
             tier,
             private_url: false,
             facts: &PromptFacts::default(),
-            random: 0.0,
+            stream: false,
+            thinking: Thinking::default(),
+            lot: Lot::single(0.0),
             now_ms: 1_000,
         },
     )

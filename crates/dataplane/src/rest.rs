@@ -1,0 +1,184 @@
+//! How long a provider asks to be left alone, in every form that providers
+//! say it in.
+
+use std::time::Duration;
+
+use bourse_routing::health::COOLDOWN_MAX_MS;
+
+use crate::http_date;
+
+/// Limits that providers count, each with what is left of it and when it is
+/// whole again (developers.openai.com/api, rate limits in headers, June 2026;
+/// others follow it).
+const LIMITS: [[&str; 2]; 2] = [
+    [
+        "x-ratelimit-remaining-requests",
+        "x-ratelimit-reset-requests",
+    ],
+    ["x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"],
+];
+
+/// The rest that headers announce: `retry-after-ms`, or `Retry-After` in
+/// seconds or as an HTTP date (RFC 9110, section 10.2.3), or else the longest
+/// reset of a limit of which nothing is left. A time in the past is no rest,
+/// and none is longer than routing keeps it: what is told is what is kept.
+/// `header` finds a header by its name in lower case.
+#[must_use]
+pub fn announced<'h>(header: impl Fn(&str) -> Option<&'h str>, now_ms: u64) -> Option<Duration> {
+    let ms = header("retry-after-ms")
+        .and_then(|text| milliseconds(text.trim(), 1.0))
+        .or_else(|| retry_after_ms(header("retry-after")?.trim(), now_ms))
+        .or_else(|| {
+            let exhausted = LIMITS
+                .iter()
+                .filter(|[remaining, _]| header(remaining).is_some_and(|text| text.trim() == "0"));
+            exhausted
+                .filter_map(|[_, reset]| duration_ms(header(reset)?.trim()))
+                .max()
+        })?;
+    Some(Duration::from_millis(ms.min(COOLDOWN_MAX_MS)))
+}
+
+fn retry_after_ms(text: &str, now_ms: u64) -> Option<u64> {
+    milliseconds(text, 1_000.0).or_else(|| {
+        let at_ms = http_date::parse(text)?.saturating_mul(1_000);
+        Some(at_ms.saturating_sub(now_ms))
+    })
+}
+
+/// A number of units of so many milliseconds, rounded up: who comes back a
+/// moment too early is refused once more.
+fn milliseconds(text: &str, unit_ms: f64) -> Option<u64> {
+    let ms = text.parse::<f64>().ok()? * unit_ms;
+    if ms.is_nan() || ms.is_infinite() || ms < 0.0 {
+        return None;
+    }
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss
+    )] // Clamped just here.
+    let ms = ms.ceil().min(COOLDOWN_MAX_MS as f64) as u64;
+    Some(ms)
+}
+
+/// A duration in parts such as `6m0s`, `1.5s` and `20ms`.
+fn duration_ms(mut text: &str) -> Option<u64> {
+    const UNITS: [(&str, f64); 5] = [
+        ("ms", 1.0),
+        ("s", 1_000.0),
+        ("m", 60_000.0),
+        ("h", 3_600_000.0),
+        ("d", 86_400_000.0),
+    ];
+    let mut sum = 0_u64;
+    let mut is_any = false;
+    while !text.is_empty() {
+        let end = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let (number, rest) = text.split_at(end);
+        let (unit, unit_ms) = UNITS.iter().find(|(unit, _)| rest.starts_with(unit))?;
+        sum = sum.saturating_add(milliseconds(number, *unit_ms)?);
+        text = rest.get(unit.len()..)?;
+        is_any = true;
+    }
+    is_any.then_some(sum)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Sat, 21 Nov 2026 12:00:00 GMT, and a quarter of a second.
+    const NOW: u64 = 1_795_262_400_250;
+
+    fn rest(headers: &[(&str, &str)]) -> Option<u64> {
+        let find = |name: &str| {
+            let mut headers = headers.iter();
+            headers
+                .find(|(have, _)| *have == name)
+                .map(|(_, text)| *text)
+        };
+        announced(find, NOW).map(|rest| u64::try_from(rest.as_millis()).unwrap())
+    }
+
+    #[test]
+    fn every_form_of_retry_after_is_read_and_none_is_believed_for_long() {
+        const MOST: Option<u64> = Some(COOLDOWN_MAX_MS);
+        for (text, expected) in [
+            ("7", Some(7_000)),
+            (" 1.5 ", Some(1_500)),
+            ("0.0004", Some(1)),
+            ("0", Some(0)),
+            ("1e99", MOST),
+            ("86400", MOST),
+            ("99999999999999999999999", MOST),
+            ("Sat, 21 Nov 2026 12:01:00 GMT", Some(59_750)),
+            ("Thu, 01 Jan 1970 00:00:00 GMT", Some(0)),
+            ("Fri, 31 Dec 9999 23:59:59 GMT", MOST),
+            ("-1", None),
+            ("NaN", None),
+            ("inf", None),
+            ("", None),
+            ("never mind", None),
+        ] {
+            assert_eq!(rest(&[("retry-after", text)]), expected, "{text}");
+        }
+        let both = [("retry-after-ms", "1500"), ("retry-after", "7")];
+        assert_eq!(rest(&both), Some(1_500), "the finer one");
+        let broken = [("retry-after-ms", "soon"), ("retry-after", "7")];
+        assert_eq!(rest(&broken), Some(7_000));
+    }
+
+    #[test]
+    fn a_limit_of_which_nothing_is_left_says_when_it_is_whole_again() {
+        let left = |requests, tokens| {
+            rest(&[
+                ("x-ratelimit-remaining-requests", requests),
+                ("x-ratelimit-reset-requests", "20ms"),
+                ("x-ratelimit-remaining-tokens", tokens),
+                ("x-ratelimit-reset-tokens", "1m2.5s"),
+            ])
+        };
+        assert_eq!(left("59", "149984"), None);
+        assert_eq!(left("0", "149984"), Some(20));
+        assert_eq!(left("59", "0"), Some(62_500));
+        assert_eq!(left("0", "0"), Some(62_500));
+        let spoken = [
+            ("retry-after", "3"),
+            ("x-ratelimit-remaining-tokens", "0"),
+            ("x-ratelimit-reset-tokens", "6m0s"),
+        ];
+        assert_eq!(rest(&spoken), Some(3_000));
+    }
+
+    #[test]
+    fn durations_are_read_and_nonsense_is_none() {
+        assert_eq!(duration_ms("6m0s"), Some(300_000), "no part is longer");
+        assert_eq!(duration_ms("2m59.5s"), Some(179_500));
+        for nonsense in ["", "s", "5", "5x", "m5", "1..2s", "-1s", "1s ago", "ſs"] {
+            assert_eq!(duration_ms(nonsense), None, "{nonsense}");
+        }
+    }
+
+    /// Ten thousand texts of the characters that rests are made of.
+    #[test]
+    fn no_text_is_too_strange_and_no_rest_too_long() {
+        const OF: &[u8] = b"0123456789.-+eEmsSuntGMT:, \xc3";
+        let mut state = 7_u64;
+        for _ in 0..10_000 {
+            let text: Vec<u8> = (0..12)
+                .map(|_| {
+                    state = state
+                        .wrapping_mul(6_364_136_223_846_793_005)
+                        .wrapping_add(1);
+                    OF[usize::try_from(state >> 33).unwrap() % OF.len()]
+                })
+                .collect();
+            let text = String::from_utf8_lossy(&text);
+            for name in ["retry-after", "retry-after-ms"] {
+                assert!(rest(&[(name, &text)]).is_none_or(|ms| ms <= COOLDOWN_MAX_MS));
+            }
+            assert!(duration_ms(&text).is_none_or(|ms| ms <= 12 * COOLDOWN_MAX_MS));
+        }
+    }
+}

@@ -1,0 +1,202 @@
+use super::*;
+
+const T0: u64 = 1_763_683_200_000;
+/// No jitter.
+const MIDDLE: f64 = 0.5;
+
+const fn sent(at_ms: u64) -> Sent {
+    Sent {
+        at_ms,
+        is_probe: false,
+    }
+}
+
+const fn probe(at_ms: u64) -> Sent {
+    Sent {
+        at_ms,
+        is_probe: true,
+    }
+}
+
+/// A breaker that opened at [`T0`] for a second.
+fn open() -> Breaker {
+    let breaker = Breaker::default();
+    for n in 1..=CONSECUTIVE_MAX {
+        let change = breaker.failed(sent(T0), 1, T0, MIDDLE);
+        assert_eq!(change == Change::Opened(REST_MS), n == CONSECUTIVE_MAX);
+    }
+    breaker
+}
+
+#[test]
+fn five_failures_in_a_row_open_and_one_probe_closes() {
+    let breaker = open();
+    assert_eq!(breaker.standing(T0 + 999), Standing::Open(T0 + 1_000));
+    assert_eq!(breaker.standing(T0 + 1_000), Standing::Probe);
+    assert!(breaker.takes_probe(T0 + 1_000));
+    assert!(!breaker.takes_probe(T0 + 1_000), "only one");
+    assert!(matches!(breaker.standing(T0 + 1_001), Standing::Open(_)));
+    let change = breaker.succeeded(probe(T0 + 1_000), T0 + 1_300);
+    assert_eq!(change, Change::Closed);
+    assert_eq!(breaker.standing(T0 + 1_300), Standing::Closed);
+    assert!(!breaker.is_in_debt(), "the probe has proved it");
+}
+
+#[test]
+fn a_success_between_failures_counts() {
+    let breaker = Breaker::default();
+    for _ in 0..100 {
+        for _ in 0..10 {
+            breaker.succeeded(sent(T0), T0);
+        }
+        assert_eq!(breaker.failed(sent(T0), 1, T0, MIDDLE), Change::None);
+        assert!(breaker.is_in_debt(), "one of ten is no good service");
+    }
+    assert_eq!(breaker.standing(T0), Standing::Closed);
+}
+
+#[test]
+fn half_of_all_attempts_open_it_and_one_of_a_hundred_is_no_debt() {
+    let breaker = Breaker::default();
+    let mut attempts = 0;
+    while breaker.standing(T0) == Standing::Closed {
+        breaker.succeeded(sent(T0), T0);
+        breaker.failed(sent(T0), 1, T0, MIDDLE);
+        attempts += 2;
+    }
+    assert_eq!(attempts, 14);
+    let good = Breaker::default();
+    let mut in_debt = 0;
+    for n in 0..10_000 {
+        if n % 100 == 0 {
+            good.failed(sent(T0), 1, T0, MIDDLE);
+        } else {
+            good.succeeded(sent(T0), T0);
+        }
+        in_debt += u32::from(good.is_in_debt());
+    }
+    assert_eq!(good.standing(T0), Standing::Closed);
+    assert_eq!(in_debt, 2_000, "20 successes make up for a failure");
+}
+
+#[test]
+fn silence_counts_twice() {
+    let breaker = Breaker::default();
+    breaker.failed(sent(T0), 2, T0, MIDDLE);
+    breaker.failed(sent(T0), 2, T0, MIDDLE);
+    assert_eq!(breaker.standing(T0), Standing::Closed);
+    breaker.failed(sent(T0), 2, T0, MIDDLE);
+    assert!(breaker.is_open());
+}
+
+/// With much traffic it is the calls that make a probe due, with little the
+/// time, which doubles.
+#[test]
+fn probes_are_a_small_part_of_the_traffic_and_growing_rests_apart() {
+    let breaker = open();
+    let mut now = T0;
+    for rest in [1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000] {
+        assert_eq!(breaker.standing(now + rest - 1), Standing::Open(now + rest));
+        now += rest;
+        assert_eq!(breaker.standing(now), Standing::Probe, "{rest}");
+        assert!(breaker.takes_probe(now));
+        breaker.failed(probe(now), 1, now, MIDDLE);
+    }
+    let passed = |at| (1..).find(|_| breaker.standing(at) == Standing::Probe);
+    assert_eq!(passed(now + 1_000), Some(PASSES_MIN));
+}
+
+#[test]
+fn the_jitter_is_a_quarter_either_way() {
+    assert_eq!(jittered(1_000, 0.0), 750);
+    assert_eq!(jittered(1_000, 0.999_999), 1_249);
+    assert_eq!(jittered(1_000, f64::NAN.max(7.0)), 1_250, "and no more");
+}
+
+#[test]
+fn what_was_sent_before_it_opened_neither_closes_nor_opens_it() {
+    let breaker = open();
+    assert_eq!(breaker.succeeded(sent(T0 - 1), T0 + 10), Change::None);
+    assert_eq!(
+        breaker.failed(sent(T0 - 1), 2, T0 + 10, MIDDLE),
+        Change::None
+    );
+    // Somebody had nobody else, and was answered.
+    assert_eq!(breaker.succeeded(sent(T0 + 5), T0 + 10), Change::Closed);
+    // What hung since the outage times out after it.
+    for _ in 0..10 {
+        assert_eq!(breaker.failed(sent(T0), 2, T0 + 20, MIDDLE), Change::None);
+    }
+    assert_eq!(breaker.standing(T0 + 20), Standing::Closed);
+}
+
+#[test]
+fn whoever_relapses_rests_for_longer_until_it_has_been_well_for_a_while() {
+    let breaker = open();
+    let mut now = T0 + 1_000;
+    for rest in [2_000, 4_000, 8_000] {
+        assert!(breaker.takes_probe(now));
+        breaker.succeeded(probe(now), now);
+        for _ in 0..CONSECUTIVE_MAX {
+            breaker.failed(sent(now), 1, now + 100, MIDDLE);
+        }
+        now += 100 + rest;
+        assert_eq!(breaker.standing(now - 1), Standing::Open(now));
+    }
+    assert!(breaker.takes_probe(now));
+    breaker.succeeded(probe(now), now);
+    now += 24_000;
+    for _ in 0..CONSECUTIVE_MAX {
+        breaker.failed(sent(now), 1, now, MIDDLE);
+    }
+    assert_eq!(breaker.standing(now), Standing::Open(now + REST_MS));
+}
+
+#[test]
+fn a_probe_that_says_nothing_is_given_back_and_a_lost_one_is_not_missed() {
+    let breaker = open();
+    assert!(breaker.takes_probe(T0 + 1_000));
+    breaker.returns_probe();
+    assert_eq!(breaker.standing(T0 + 1_000), Standing::Probe);
+    assert!(breaker.takes_probe(T0 + 1_000));
+    assert_eq!(breaker.standing(T0 + 1_000 + PROBE_MS_MAX), Standing::Probe);
+}
+
+#[test]
+fn whoever_ejects_itself_rests_as_long_as_it_says() {
+    let breaker = Breaker::default();
+    assert_eq!(breaker.eject(sent(T0), 7_000, T0), Change::Opened(7_000));
+    assert_eq!(breaker.eject(sent(T0), 9_000, T0), Change::None);
+    assert_eq!(breaker.standing(T0 + 6_999), Standing::Open(T0 + 7_000));
+    assert_eq!(breaker.standing(T0 + 7_000), Standing::Probe);
+    assert!(breaker.takes_probe(T0 + 7_000));
+    let again = breaker.eject(probe(T0 + 7_000), 9_000, T0 + 7_000);
+    assert_eq!(again, Change::Opened(9_000));
+    assert_eq!(breaker.standing(T0 + 15_999), Standing::Open(T0 + 16_000));
+}
+
+#[test]
+fn threads_that_fail_at_once_open_it_once_and_get_one_probe() {
+    for _ in 0..100 {
+        let breaker = Breaker::default();
+        let opened = AtomicU32::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..CONSECUTIVE_MAX {
+                        let change = breaker.failed(sent(T0), 1, T0, MIDDLE);
+                        opened.fetch_add(u32::from(change != Change::None), Relaxed);
+                    }
+                });
+            }
+        });
+        assert_eq!(opened.load(Relaxed), 1);
+        let probes = AtomicU32::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| probes.fetch_add(u32::from(breaker.takes_probe(T0)), Relaxed));
+            }
+        });
+        assert_eq!(probes.load(Relaxed), 1);
+    }
+}

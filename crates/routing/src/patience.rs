@@ -1,0 +1,155 @@
+//! How long the first content of an answer is waited for, learned from how
+//! long it took before.
+//!
+//! The time within which 99 of 100 answers of a sort have begun, times three:
+//! late enough that hardly an answer is given up which would have come, early
+//! enough that a provider which accepts and says nothing costs its callers a
+//! moment. An endpoint of which too little is known is measured by the model:
+//! whoever else serves it is about as fast.
+//!
+//! Only answers are counted, and not the times after which somebody was given
+//! up: a silent endpoint would teach us to wait. Where all have become slower,
+//! the last target of each call, which is given all the time there is, says so.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use crate::bucket::{BUCKETS, Bucket};
+use crate::quantiles::{ENOUGH, Quantiles};
+
+/// Times the 99th of a hundred: the deadline.
+const FACTOR: u64 = 3;
+/// No deadline is shorter, in milliseconds: a network may hang for so long.
+pub const DEADLINE_MS_MIN: u64 = 1_000;
+/// Answers after which the share is computed anew.
+const EVERY: u32 = 16;
+
+/// Times to the first content, by sort.
+#[derive(Debug)]
+pub struct Patience {
+    /// Made when first needed: most endpoints are never called.
+    cells: [OnceLock<Box<Cell>>; BUCKETS],
+}
+
+#[derive(Debug, Default)]
+struct Cell {
+    counted: Quantiles,
+    /// The 99th of a hundred; zero until enough were counted.
+    p99_ms: AtomicU64,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            cells: std::array::from_fn(|_| OnceLock::new()),
+        }
+    }
+}
+
+impl Patience {
+    /// Notes that an answer had begun after so many milliseconds.
+    pub fn learn(&self, bucket: Bucket, first_content_ms: u64) {
+        let Some(cell) = self.cells.get(bucket.index()) else {
+            return;
+        };
+        let cell = cell.get_or_init(Box::default);
+        let count = cell.counted.add(first_content_ms);
+        if (count == ENOUGH || count % EVERY == 0)
+            && let Some(p99) = cell.counted.at(99)
+        {
+            cell.p99_ms.store(p99, Relaxed);
+        }
+    }
+
+    /// The time within which 99 of 100 answers have begun, in milliseconds,
+    /// where enough is known.
+    #[must_use]
+    pub fn p99_ms(&self, bucket: Bucket) -> Option<u64> {
+        let cell = self.cells.get(bucket.index())?.get()?;
+        Some(cell.p99_ms.load(Relaxed)).filter(|ms| *ms > 0)
+    }
+}
+
+/// For how many milliseconds the first content is waited for: by what is
+/// known of the endpoint, or else of the model, and no longer than `most`.
+/// `None` where nothing is known.
+#[must_use]
+pub fn deadline_ms(
+    endpoint: &Patience,
+    model: &Patience,
+    bucket: Bucket,
+    most_ms: u64,
+) -> Option<u64> {
+    let p99 = endpoint.p99_ms(bucket).or_else(|| model.p99_ms(bucket))?;
+    let deadline = p99.saturating_mul(FACTOR).max(DEADLINE_MS_MIN);
+    Some(deadline.min(most_ms))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lengths::Thought;
+
+    fn short() -> Bucket {
+        Bucket::of(100, Thought::None, true)
+    }
+
+    #[test]
+    fn nothing_is_learned_from_too_little() {
+        let (endpoint, model) = (Patience::default(), Patience::default());
+        let deadline = || deadline_ms(&endpoint, &model, short(), 30_000);
+        for _ in 1..ENOUGH {
+            endpoint.learn(short(), 500);
+            assert_eq!(deadline(), None);
+        }
+        endpoint.learn(short(), 500);
+        assert_eq!(deadline(), Some(3 * 511));
+    }
+
+    #[test]
+    fn an_endpoint_that_nobody_knows_is_measured_by_the_model() {
+        let (endpoint, model) = (Patience::default(), Patience::default());
+        for _ in 0..ENOUGH {
+            model.learn(short(), 1_000);
+        }
+        let deadline = || deadline_ms(&endpoint, &model, short(), 30_000);
+        assert_eq!(deadline(), Some(3 * 1_023));
+        for _ in 0..ENOUGH {
+            endpoint.learn(short(), 4_000);
+        }
+        assert_eq!(deadline(), Some(3 * 4_095));
+    }
+
+    #[test]
+    fn a_deadline_is_a_second_at_least_and_never_longer_than_configured() {
+        let (fast, slow) = (Patience::default(), Patience::default());
+        for _ in 0..ENOUGH {
+            fast.learn(short(), 20);
+            slow.learn(short(), 60_000);
+        }
+        let of = |patience, most| deadline_ms(patience, patience, short(), most);
+        assert_eq!(of(&fast, 30_000), Some(DEADLINE_MS_MIN));
+        assert_eq!(of(&slow, 30_000), Some(30_000));
+        assert_eq!(of(&fast, 250), Some(250));
+    }
+
+    #[test]
+    fn sorts_of_calls_do_not_teach_each_other() {
+        let patience = Patience::default();
+        for _ in 0..ENOUGH {
+            patience.learn(short(), 300);
+        }
+        let long = Bucket::of(100_000, Thought::None, true);
+        assert_eq!(deadline_ms(&patience, &patience, long, 30_000), None);
+    }
+
+    #[test]
+    fn one_late_answer_of_a_hundred_is_still_waited_for() {
+        let patience = Patience::default();
+        for n in 0..1_024 {
+            patience.learn(short(), if n % 50 == 0 { 5_000 } else { 300 });
+        }
+        let deadline = deadline_ms(&patience, &patience, short(), 60_000);
+        assert!(deadline.is_some_and(|ms| ms >= 15_000), "{deadline:?}");
+    }
+}
