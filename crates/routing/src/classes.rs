@@ -116,7 +116,7 @@ pub static CLASSES: &[Class] = &[
         endpoint: Sign::Rest,
         ..ROW
     },
-    // Anthropic's status for a provider that is overloaded as a whole
+    // The status of a provider that is overloaded as a whole
     // (docs.claude.com, errors, October 2026).
     Class {
         name: "provider_overloaded",

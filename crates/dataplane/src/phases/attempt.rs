@@ -178,14 +178,7 @@ async fn one<U: Upstream>(
     let begun = {
         // Pinned here, because the time limit would move it: it is large.
         let run = std::pin::pin!(exchange.run(upstream, prepared, tried));
-        let is_learned = call.ask.stream && !step.is_last;
-        let bucket = bucket(&call.market, target, &call.ask);
-        let learned = || {
-            let most_ms = u64::try_from(deadlines.first_sign.as_millis()).unwrap_or(u64::MAX);
-            let ms = is_learned.then(|| target.health.deadline_ms(bucket, most_ms));
-            ms.flatten().map(Duration::from_millis)
-        };
-        first_content::wait(run, deadlines.whole, learned).await
+        first_content::wait(run, deadlines.whole, || learned_deadline(call, step)).await
     };
     let opened = match begun.unwrap_or_else(|| Err(too_late())) {
         Ok(opened) => {
@@ -203,6 +196,19 @@ async fn one<U: Upstream>(
         note_failure(running, &failure);
         failure
     })
+}
+
+/// How long the first content of a stream is waited for by what is learned of
+/// such calls; the last target has all the time there is.
+fn learned_deadline(call: &Call, step: &Step) -> Option<Duration> {
+    if step.is_last || !call.ask.stream {
+        return None;
+    }
+    let most = call.gateway.limits.deadlines.first_sign;
+    let most_ms = u64::try_from(most.as_millis()).unwrap_or(u64::MAX);
+    let bucket = bucket(&call.market, &step.target, &call.ask);
+    let ms = step.target.health.deadline_ms(bucket, most_ms)?;
+    Some(Duration::from_millis(ms))
 }
 
 /// What a provider may charge for the input of a call, roughly: caches are
