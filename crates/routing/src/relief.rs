@@ -99,6 +99,7 @@ mod tests {
             target,
             model_rank: 0,
             order_rank: None,
+            service_rank: 0,
             share: 1,
             price,
             unstable: false,

@@ -228,6 +228,7 @@ impl World {
                 target,
                 model_rank: 0,
                 order_rank: None,
+                service_rank: 0,
                 share: 1,
                 price: 1_000,
                 unstable: health.is_unstable(now_ms),
