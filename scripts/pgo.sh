@@ -36,7 +36,9 @@ train_pgo() { # host
   need_llvm_profdata
   local raw="$ROOT/$PGO_DIR/raw"
   say "building with counters (some minutes)"
-  pgo_cargo "$1" "-Cprofile-generate=$raw"
+  # The build of PyPI was made without zlib, and reads only names that are
+  # not compressed.
+  pgo_cargo "$1" "-Cprofile-generate=$raw -Cllvm-args=-enable-name-compression=false"
   # Whatever ran while building was counted as well.
   rm -rf "$raw"
   say "running the load"
@@ -47,7 +49,7 @@ train_pgo() { # host
 }
 
 # With a target named, flags are not given to build scripts and macros.
-pgo_cargo() { # host flag
+pgo_cargo() { # host flags
   mkdir -p "$PGO_DIR"
   RUSTFLAGS="$2" CARGO_INCREMENTAL=0 cargo build --release --locked \
     -p bourse-server --bin bourse --target "$1" --target-dir target/pgo
