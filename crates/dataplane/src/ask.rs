@@ -14,7 +14,7 @@ use bourse_vocab::chat::{Effort, MODELS_MAX, ReasoningRequest};
 use bourse_vocab::trace::Parent;
 use bourse_vocab::{Failure, PromptFacts, TierWish};
 use http::HeaderMap;
-use http::header::{HeaderName, REFERER, USER_AGENT};
+use http::header::HeaderName;
 
 /// Longest attribution header that is kept, in characters.
 const ATTRIBUTION_CHARS_MAX: usize = 256;
@@ -57,11 +57,8 @@ impl Labels<'_> {
     /// # Errors
     /// They are longer than a record holds.
     pub fn write(&self, headers: &HeaderMap) -> Result<String, Failure> {
-        const CATEGORIES: HeaderName = HeaderName::from_static("x-openrouter-categories");
-        let categories = headers
-            .get(&CATEGORIES)
-            .and_then(|value| value.to_str().ok())
-            .map(|value| serde_json::Value::from(value).to_string());
+        let [categories] = texts(headers, ["x-openrouter-categories"]);
+        let categories = categories.map(|text| serde_json::Value::from(text).to_string());
         let raw = |text: &Option<Cow<'_, [u8]>>| {
             let text = text.as_deref()?;
             std::str::from_utf8(text).ok().map(str::to_owned)
@@ -169,29 +166,26 @@ impl Attribution {
     /// What the headers say.
     #[must_use]
     pub fn by_headers(headers: &HeaderMap) -> Self {
-        let text = |name: &HeaderName| {
-            headers
-                .get(name)
-                .and_then(|value| value.to_str().ok())
-                .map(|value| {
-                    value
-                        .chars()
-                        .take(ATTRIBUTION_CHARS_MAX)
-                        .collect::<String>()
-                })
+        let [http_referer, referer, title, old_title, user_agent, session] = texts(
+            headers,
+            [
+                "http-referer",
+                "referer",
+                "x-openrouter-title",
+                "x-title",
+                "user-agent",
+                "x-session-id",
+            ],
+        );
+        let kept = |text: Option<&str>| {
+            let text = text.unwrap_or_default().chars();
+            text.take(ATTRIBUTION_CHARS_MAX).collect()
         };
-        const TITLE: HeaderName = HeaderName::from_static("x-openrouter-title");
-        const OLD_TITLE: HeaderName = HeaderName::from_static("x-title");
-        const SESSION: HeaderName = HeaderName::from_static("x-session-id");
         Self {
-            referer: text(&HeaderName::from_static("http-referer"))
-                .or_else(|| text(&REFERER))
-                .unwrap_or_default(),
-            title: text(&TITLE)
-                .or_else(|| text(&OLD_TITLE))
-                .unwrap_or_default(),
-            user_agent: text(&USER_AGENT).unwrap_or_default(),
-            session_id: text(&SESSION).unwrap_or_default(),
+            referer: kept(http_referer.or(referer)),
+            title: kept(title.or(old_title)),
+            user_agent: kept(user_agent),
+            session_id: kept(session),
             prompt_cache_key: String::new(),
             user: String::new(),
             labels: String::new(),
@@ -253,14 +247,28 @@ pub fn models(first: Option<String>, more: &[String]) -> Result<Vec<String>, Fai
 /// Whether the headers ask how the call was routed.
 #[must_use]
 pub fn wants_metadata(headers: &HeaderMap) -> bool {
-    is_enabled(headers, "x-openrouter-metadata")
-        || is_enabled(headers, "x-openrouter-experimental-metadata")
+    let names = [
+        "x-openrouter-metadata",
+        "x-openrouter-experimental-metadata",
+    ];
+    texts(headers, names)
+        .into_iter()
+        .flatten()
+        .any(|text| text.eq_ignore_ascii_case("enabled") || text == "true")
 }
 
-/// Whether a header says yes.
-fn is_enabled(headers: &HeaderMap, name: &str) -> bool {
-    headers
-        .get(name)
-        .and_then(|value| value.to_str().ok())
-        .is_some_and(|value| value.eq_ignore_ascii_case("enabled") || value == "true")
+/// The first value of each of these headers (lower case), where it is there and is text.
+///
+/// In one pass: a call has a handful of headers, and to look up ten names of
+/// which hardly one is there costs more.
+fn texts<'a, const N: usize>(headers: &'a HeaderMap, names: [&str; N]) -> [Option<&'a str>; N] {
+    let mut first = [None; N];
+    for (name, value) in headers {
+        for (slot, wanted) in first.iter_mut().zip(names) {
+            if slot.is_none() && name.as_str() == wanted {
+                *slot = Some(value);
+            }
+        }
+    }
+    first.map(|value| value.and_then(|value| value.to_str().ok()))
 }

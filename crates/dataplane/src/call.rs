@@ -110,7 +110,7 @@ pub struct Call {
     /// What the client speaks.
     pub endpoint: &'static dyn Endpoint,
     /// What they ask.
-    pub ask: Ask,
+    pub ask: Box<Ask>,
     /// See [`Status`].
     pub status: Arc<Status>,
     /// Where its worker keeps how far streams have come.

@@ -60,8 +60,9 @@ pub struct Scanned {
 /// A request as its endpoint read it: what all phases must know, and what
 /// only the endpoint knows.
 pub struct Incoming {
-    /// What the caller asks for.
-    pub ask: Ask,
+    /// What the caller asks for. Boxed: it is handed from phase to phase, and
+    /// is most of a kilobyte.
+    pub ask: Box<Ask>,
     /// How it was said. Let go when an answer has begun: a stream of minutes
     /// should not keep its prompt in memory.
     pub request: Arc<dyn ClientRequest>,

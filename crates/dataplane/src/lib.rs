@@ -7,6 +7,7 @@
 pub mod ask;
 pub mod attempts;
 pub mod bodies;
+pub mod boxed;
 pub mod call;
 pub mod checkpoints;
 pub mod clock;

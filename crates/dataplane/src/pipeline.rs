@@ -158,7 +158,7 @@ async fn whole<U: Upstream>(
 ) -> Result<Reply, Failure> {
     let gateway = Arc::clone(&running.call.gateway);
     let status = Arc::clone(&running.call.status);
-    let search = pursue(client, running, kept, plan);
+    let search = || pursue(client, running, kept, plan);
     Pursuit::new(&gateway, status, search).outcome().await
 }
 
@@ -176,7 +176,8 @@ async fn streamed<U: Upstream>(
     let endpoint = call.endpoint;
     let requested = call.ask.models.first().cloned().unwrap_or_default();
     let stamp = (Arc::clone(&call.id_text), requested, call.started_ms / 1000);
-    let mut pursuit = Pursuit::new(&gateway, Arc::clone(&call.status), async {
+    let status = Arc::clone(&call.status);
+    let mut pursuit = Pursuit::new(&gateway, status, || async move {
         pursue(client, running, kept, plan).await?.into_stream()
     });
     let every = gateway.limits.deadlines.keep_alive;

@@ -137,6 +137,10 @@ const RANDOM_BITS: u32 = 84;
 const HALF_DIGITS: u32 = 8;
 const HALF: u128 = 62_u128.pow(HALF_DIGITS);
 const RANDOM_MASK: u128 = (1 << RANDOM_BITS) - 1;
+/// What a printed id begins with.
+const PREFIX: &[u8; 4] = b"gen-";
+/// The longest printed id: 44 bits of seconds have fourteen digits.
+const TEXT_LEN_MAX: usize = PREFIX.len() + 14 + 1 + RANDOM_DIGITS;
 
 /// Names one call from first byte to settlement, as `gen-<seconds>-<random>`.
 ///
@@ -186,33 +190,43 @@ impl GenerationId {
     }
 }
 
-impl GenerationId {
-    /// The random part, printed.
-    fn random_digits(self) -> [u8; RANDOM_DIGITS] {
-        let mut digits = [b'0'; RANDOM_DIGITS];
+impl fmt::Display for GenerationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // In one piece, from its end: every call prints its id, and each
+        // piece for itself costs a look at the room that is left.
+        let mut text = [b'0'; TEXT_LEN_MAX];
+        let mut slots = text.iter_mut().rev();
         // Two halves that fit 64 bits: dividing 128 bits fifteen times would
         // be the dearest part of printing.
         let random = self.0 & RANDOM_MASK;
-        let (low, high) = digits.split_at_mut(RANDOM_DIGITS - HALF_DIGITS as usize);
-        for (half, slots) in [(random / HALF, low), (random % HALF, high)] {
+        let halves = [
+            (random % HALF, HALF_DIGITS as usize),
+            (random / HALF, RANDOM_DIGITS - HALF_DIGITS as usize),
+        ];
+        for (half, digits) in halves {
             let mut rest = u64::try_from(half).unwrap_or(0);
-            for slot in slots.iter_mut().rev() {
+            for slot in slots.by_ref().take(digits) {
                 let index = usize::try_from(rest % 62).unwrap_or(0);
                 *slot = BASE62.get(index).copied().unwrap_or(b'0');
                 rest /= 62;
             }
         }
-        digits
-    }
-}
-
-impl fmt::Display for GenerationId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let digits = self.random_digits();
-        f.write_str("gen-")?;
-        fmt::Display::fmt(&self.unix_seconds(), f)?;
-        f.write_str("-")?;
-        f.write_str(std::str::from_utf8(&digits).unwrap_or_default())
+        let mut seconds = self.unix_seconds();
+        let digits = seconds.checked_ilog10().unwrap_or(0) as usize + 1;
+        for (at, slot) in slots.take(digits + 1).enumerate() {
+            if at == 0 {
+                *slot = b'-';
+                continue;
+            }
+            *slot = b'0' + u8::try_from(seconds % 10).unwrap_or(0);
+            seconds /= 10;
+        }
+        let length = PREFIX.len() + digits + 1 + RANDOM_DIGITS;
+        let text = text.get_mut(TEXT_LEN_MAX - length..).unwrap_or_default();
+        if let Some(first) = text.first_chunk_mut() {
+            *first = *PREFIX;
+        }
+        f.write_str(std::str::from_utf8(text).unwrap_or_default())
     }
 }
 
@@ -267,9 +281,18 @@ mod tests {
 
     #[test]
     fn a_generation_id_survives_printing_and_parsing() {
-        for (seconds, random) in [(0, 0), (1_763_683_200, u128::MAX), (1_763_683_200, 12345)] {
+        for (seconds, random) in [
+            (0, 0),
+            (9, 1),
+            (10, 2),
+            (1_763_683_200, u128::MAX),
+            (1_763_683_200, 12345),
+            ((1 << 44) - 1, u128::MAX),
+        ] {
             let id = GenerationId::new(seconds, random);
-            assert_eq!(id.to_string().parse(), Ok(id));
+            let text = id.to_string();
+            assert_eq!(text.parse(), Ok(id), "{text}");
+            assert!(text.starts_with(&format!("gen-{seconds}-")), "{text}");
             assert_eq!(id.unix_seconds(), seconds);
         }
         assert_eq!(

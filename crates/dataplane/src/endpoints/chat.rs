@@ -166,7 +166,11 @@ fn tell(envelope: &Envelope, request: &mut Request) {
     }
 }
 
-fn read(headers: &HeaderMap, envelope: &mut Envelope, segments: &[Bytes]) -> Result<Ask, Failure> {
+fn read(
+    headers: &HeaderMap,
+    envelope: &mut Envelope,
+    segments: &[Bytes],
+) -> Result<Box<Ask>, Failure> {
     let wishes = match &envelope.provider {
         Some(json) => Preferences::read(std::str::from_utf8(json).unwrap_or(""))?,
         None => Preferences::default(),
@@ -186,7 +190,7 @@ fn read(headers: &HeaderMap, envelope: &mut Envelope, segments: &[Bytes]) -> Res
         trace: envelope.raw(Param::Trace, segments),
     };
     attribution.labels = labels.write(headers)?;
-    Ok(Ask {
+    Ok(Box::new(Ask {
         needs: Needs {
             input: input_modalities(features),
             output: output_modalities(envelope, segments)?,
@@ -205,7 +209,7 @@ fn read(headers: &HeaderMap, envelope: &mut Envelope, segments: &[Bytes]) -> Res
         facts: std::mem::take(&mut envelope.facts),
         wants_metadata: ask::wants_metadata(headers),
         attribution,
-    })
+    }))
 }
 
 /// What OpenRouter offers beside models and this server does not. It is

@@ -82,7 +82,7 @@ impl Endpoint for Speaks {
         };
         let members: &[&str] = &["provider", "models", "session_id"];
         Ok(Incoming {
-            ask,
+            ask: Box::new(ask),
             request: Arc::new(Native::new(self.format, self.model_member, members, body)),
         })
     }

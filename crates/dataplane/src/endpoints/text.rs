@@ -157,7 +157,7 @@ impl Members<'_> {
     }
 }
 
-fn read(headers: &HeaderMap, body: &Scanned) -> Result<Ask, Failure> {
+fn read(headers: &HeaderMap, body: &Scanned) -> Result<Box<Ask>, Failure> {
     let members = Members(body);
     refuse_unknown(body)?;
     if let Some(debug) = members.get("debug") {
@@ -198,7 +198,7 @@ fn read(headers: &HeaderMap, body: &Scanned) -> Result<Ask, Failure> {
     let tier = tier.as_deref().map(TierWish::read);
     let text = Modalities::of(&[Modality::Text]);
     let facts = facts(body);
-    Ok(Ask {
+    Ok(Box::new(Ask {
         needs: Needs {
             input: text,
             output: text,
@@ -222,7 +222,7 @@ fn read(headers: &HeaderMap, body: &Scanned) -> Result<Ask, Failure> {
         facts,
         wants_metadata: ask::wants_metadata(headers),
         attribution,
-    })
+    }))
 }
 
 /// Members of this endpoint that chat does not have, and that its parser

@@ -25,7 +25,7 @@ const DATA_HEAD_BYTES: usize = 512;
 /// A request, and what its endpoint need not know of it.
 pub struct Read {
     /// What is asked for.
-    pub ask: Ask,
+    pub ask: Box<Ask>,
     /// How it was said, with the room that it takes.
     pub kept: Kept,
     /// Whether it points to an address that only some providers are sent.

@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use bourse_vocab::Failure;
 use futures_util::future::poll_fn;
 
+use crate::boxed::boxed;
 use crate::call::Status;
 use crate::gateway::Gateway;
 
@@ -29,14 +30,13 @@ pub struct Pursuit<T: Unread> {
 }
 
 impl<T: Unread> Pursuit<T> {
-    /// Begins to search.
-    pub fn new(
-        gateway: &Arc<Gateway>,
-        status: Arc<Status>,
-        search: impl Future<Output = Result<T, Failure>> + Send + 'static,
-    ) -> Self {
+    /// Begins the search that `search` makes.
+    pub fn new<F>(gateway: &Arc<Gateway>, status: Arc<Status>, search: impl FnOnce() -> F) -> Self
+    where
+        F: Future<Output = Result<T, Failure>> + Send + 'static,
+    {
         Self {
-            search: Some(Box::pin(search)),
+            search: Some(boxed(search)),
             status,
             gateway: Arc::clone(gateway),
         }

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{Context, Poll};
 
 use bourse_control::cors;
+use bourse_dataplane::boxed::boxed;
 use bourse_dataplane::endpoints::{self, Endpoint};
 use bourse_dataplane::pipeline::call;
 use bourse_dataplane::respond::{self, ReplyBody};
@@ -122,7 +123,7 @@ impl<S: AsyncRead + Unpin + Send + 'static> h1_server::Service<S> for Calls<'_> 
         endpoint: Self::Route,
         request: Request<RequestBody<'a, S>>,
     ) -> Answering<'a, ReplyBody> {
-        Box::pin(async move {
+        boxed(move || async move {
             match head::check(&request, &self.service.hosts) {
                 Ok(()) => model_call(self.service, endpoint, request).await,
                 Err(failure) => closing(respond::failure(endpoint, &failure, None)),

@@ -4,11 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bourse_ledger::journal::JournalError;
+use futures_util::TryStreamExt as _;
 use sqlx::pool::PoolConnection;
+use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{
-    Arguments as _, AssertSqlSafe, Connection as _, Decode, Row as _, Sqlite, SqliteConnection,
-    Transaction, TypeInfo as _, ValueRef as _,
+    Arguments as _, AssertSqlSafe, Connection as _, Decode, Either, Executor as _, Row as _,
+    Sqlite, SqliteConnection, Transaction, TypeInfo as _, ValueRef as _,
 };
 
 use super::places::Places;
@@ -50,8 +52,9 @@ impl Session for SqliteSession {
         Box::pin(async move {
             let text = AssertSqlSafe(self.places.text(text));
             let query = sqlx::query_with(text, arguments(values)?);
-            let rows = query.fetch_all(self.connection()).await;
-            let rows = rows.map_err(|error| explain(error, &self.file))?;
+            let (rows, _) = run(self.connection(), query)
+                .await
+                .map_err(|error| explain(error, &self.file))?;
             rows.iter().map(row).collect()
         })
     }
@@ -60,10 +63,10 @@ impl Session for SqliteSession {
         Box::pin(async move {
             let text = AssertSqlSafe(self.places.text(text));
             let query = sqlx::query_with(text, arguments(values)?);
-            let done = query.execute(self.connection()).await;
-            Ok(done
-                .map_err(|error| explain(error, &self.file))?
-                .rows_affected())
+            let (_, changed) = run(self.connection(), query)
+                .await
+                .map_err(|error| explain(error, &self.file))?;
+            Ok(changed)
         })
     }
 
@@ -102,6 +105,29 @@ impl Session for SqliteSession {
             }
         })
     }
+}
+
+/// Runs one statement: its rows, and how many it changed.
+///
+/// It is done when its result comes. The driver's own ways also wait until the
+/// connection's thread has put the statement away: a second sleep for each
+/// statement, which with what both threads do to wake one another was a third
+/// of bringing a call into the database. The thread takes the next one up when
+/// it has.
+async fn run(
+    connection: &mut SqliteConnection,
+    query: Query<'_, Sqlite, SqliteArguments>,
+) -> Result<(Vec<SqliteRow>, u64), sqlx::Error> {
+    let mut rows = Vec::new();
+    let mut results = connection.fetch_many(query);
+    while let Some(result) = results.try_next().await? {
+        match result {
+            Either::Left(done) => return Ok((rows, done.rows_affected())),
+            Either::Right(row) => rows.push(row),
+        }
+    }
+    // A text without a statement.
+    Ok((rows, 0))
 }
 
 fn arguments(values: &[Value<'_>]) -> Result<SqliteArguments, StoreError> {

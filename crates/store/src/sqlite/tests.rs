@@ -304,6 +304,29 @@ async fn a_connection_whose_transaction_sqlite_took_back_gives_way_to_a_new_one(
     assert_balanced(&store).await;
 }
 
+/// A statement is done for us before the connection's thread has put it away.
+#[tokio::test]
+async fn statements_that_follow_one_another_get_their_own_results() {
+    let (store, _dir) = fresh().await;
+    let mut session = store.backend.session(Purpose::Write).await.unwrap();
+    let table = "CREATE TEMP TABLE numbers (n INTEGER PRIMARY KEY)";
+    session.change(table, &[]).await.unwrap();
+    let insert = "INSERT INTO numbers (n) VALUES ($1), ($2), ($3)";
+    for first in 0..100_u64 {
+        let values = [first.into(), (first + 1).into(), (first + 2).into()];
+        assert_eq!(session.change(insert, &values).await.unwrap(), 3);
+        session.change(insert, &values).await.unwrap_err();
+        let rows = session.rows("SELECT n FROM numbers", &[]).await.unwrap();
+        assert_eq!(rows.len(), 3);
+        let delete = "DELETE FROM numbers WHERE n > $1 RETURNING n";
+        let gone = session.rows(delete, &values[..1]).await.unwrap();
+        assert_eq!(gone.len(), 2);
+        let delete = "DELETE FROM numbers";
+        assert_eq!(session.change(delete, &[]).await.unwrap(), 1);
+    }
+    session.rollback().await.unwrap();
+}
+
 #[tokio::test]
 async fn a_file_that_may_not_be_written_is_told() {
     let (store, _dir) = fresh().await;
