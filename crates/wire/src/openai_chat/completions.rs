@@ -86,6 +86,7 @@ pub fn write_completion_reply(reply: &Reply, stamp: &Stamp<'_>) -> Vec<u8> {
     object(&mut out, |object| {
         head(object, KIND, stamp);
         object.put("system_fingerprint", &reply.system_fingerprint);
+        object.put_some("service_tier", reply.service_tier.as_ref());
         object.nested("choices", |out| {
             object::array(out, &reply.choices, write_choice);
         });

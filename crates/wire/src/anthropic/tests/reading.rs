@@ -9,7 +9,7 @@ use bourse_vocab::json::Number;
 use bourse_vocab::json::Value;
 use bourse_vocab::{FailureKind, Format, TierWish};
 
-use super::{Anthropic, read, write, write_for};
+use super::{Anthropic, read, write_for};
 use crate::codec::Codec;
 
 fn refusal(body: &Value) -> bourse_vocab::Failure {
