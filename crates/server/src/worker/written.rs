@@ -141,11 +141,11 @@ mod tests {
         piece().await;
         assert_eq!(seen(), (100, 0), "written, and nothing was asked for since");
         piece().await;
-        // The wire is full: what hyper takes from now on it has in its hands.
         assert_eq!(seen(), (200, 100));
+        // The wire is full: hyper has in its hands what it takes now.
         piece().await;
         piece().await;
-        assert_eq!(seen(), (400, 100));
+        assert_eq!(seen(), (400, 200));
         let mut read = Vec::new();
         let quiet = Duration::from_millis(1);
         while timeout(quiet, client.read_buf(&mut read)).await.is_ok() {}
