@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::prefill::Conversation;
 use crate::words;
 
 /// Tokens that one image in a prompt counts for: what OpenAI documents
@@ -70,6 +71,8 @@ pub struct Request {
     pub last_user: String,
     /// Streams as a JSON array and not as SSE (Gemini without `alt=sse`).
     pub array_stream: bool,
+    /// The turns before the answer, and its beginning if one is given.
+    pub conversation: Conversation,
 }
 
 /// A tool on offer.
