@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::prefill::Conversation;
 use crate::words;
 
 /// Tokens that one image in a prompt counts for: what OpenAI documents
@@ -73,6 +72,15 @@ pub struct Request {
     pub array_stream: bool,
     /// The turns before the answer, and its beginning if one is given.
     pub conversation: Conversation,
+}
+
+/// What a request says of the answer that it wants continued.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Conversation {
+    /// Identifies the turns before the answer.
+    pub key: u64,
+    /// The beginning of the answer, if one is given.
+    pub prefill: Option<String>,
 }
 
 /// A tool on offer.

@@ -49,11 +49,7 @@ pub(crate) async fn request(
         .counters
         .received_bytes
         .fetch_add(body.len() as u64, Relaxed);
-    let format = if &*head.method == b"POST" {
-        Format::of_path(path)
-    } else {
-        None
-    };
+    let format = Format::of_path(path).filter(|_| &*head.method == b"POST");
     let asked = format.map(|format| format.read(path, &body));
     let model = asked
         .as_ref()

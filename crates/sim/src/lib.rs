@@ -38,8 +38,8 @@ pub use ask::Format;
 pub use fast::{FAST_CHUNK_BYTES, FAST_PROMPT_TOKENS, FAST_REPLY_TOKENS};
 pub use log::{CountersNow, Entry, Outcome};
 pub use script::{
-    Down, Phase, Ramp, RetryAfter, Script, ScriptError, ScriptSet, ShowReasoning, TOKENS_MAX,
-    UsageFault,
+    Down, Limits, Phase, Ramp, RetryAfter, Script, ScriptError, ScriptSet, ShowReasoning,
+    TOKENS_MAX, UsageFault,
 };
 pub use server::{Sim, SimBuilder, SimConfig, SimHandle, serve};
 pub use truth::{Truth, truth};

@@ -18,41 +18,14 @@
 //!   `RESOURCE_EXHAUSTED` with `RetryInfo` in the body and no header, 503
 //!   `UNAVAILABLE` when overloaded.
 
-use serde::{Deserialize, Serialize};
-
 use crate::ask::Format;
-use crate::script::{RetryAfter, Script};
+use crate::script::{Limits, RetryAfter, Script};
 
 /// Units of one request or token in a bucket: milliseconds of a minute.
 const UNITS: u64 = 60_000;
 /// How long a provider that is full says to wait: no vendor documents a
 /// time, so it is the shortest that whole seconds can say.
 const FULL_RETRY_MS: u64 = 1_000;
-/// Largest limit; far above any vendor's, and its units fit 64 bits.
-pub const LIMIT_MAX: u64 = 1_000_000_000;
-
-/// What one account may do. Unset: anything.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Limits {
-    /// Requests a minute; 429 beyond.
-    pub requests_per_minute: Option<u64>,
-    /// Tokens a minute, input and output; 429 beyond.
-    pub tokens_per_minute: Option<u64>,
-    /// Requests of the account at once; 429 beyond.
-    pub concurrency: Option<u64>,
-    /// Requests that the provider can answer at once, whoever asks. Beyond,
-    /// it is overloaded: 529 from Anthropic, 503 from the others.
-    pub capacity: Option<u64>,
-}
-
-impl Limits {
-    /// Whether there are any.
-    #[must_use]
-    pub fn any(&self) -> bool {
-        *self != Self::default()
-    }
-}
 
 /// What has been used up. Begins with full buckets.
 #[derive(Debug, Default)]
@@ -315,6 +288,7 @@ impl TurnedAway {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::script::LIMIT_MAX;
 
     fn per_minute(requests: u64, tokens: u64) -> Limits {
         Limits {

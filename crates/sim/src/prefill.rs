@@ -15,20 +15,11 @@
 
 use serde_json::Value;
 
-use crate::ask::{Format, Refusal, Request};
+use crate::ask::{Conversation, Format, Refusal, Request};
 use crate::words::{Pieces, hash, mix};
 
 /// Most tokens of an answer of which a beginning is looked for.
 const TOKENS_MAX: u64 = 100_000;
-
-/// What a request says of the answer that it wants continued.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Conversation {
-    /// Identifies the turns before the answer.
-    pub key: u64,
-    /// The beginning of the answer, if one is given.
-    pub prefill: Option<String>,
-}
 
 /// Reads the turns out of any format.
 #[must_use]

@@ -5,6 +5,7 @@
 //! is read from TOML or JSON. One request may lay an `x-sim-script`
 //! header (a JSON object) over the script that applies to it.
 
+mod allowance;
 mod check;
 mod schedule;
 
@@ -13,7 +14,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::limits::Limits;
+pub use allowance::{LIMIT_MAX, Limits};
 pub use schedule::{Down, PHASES_MAX, Phase, Ramp, SCHEDULE_MS_MAX};
 
 /// Most tokens in one answer. An endless stream stops here, so that a

@@ -3,9 +3,10 @@
 
 use toml::de::{DeTable, DeValue};
 
-use super::{PHASES_MAX, Phase, SCHEDULE_MS_MAX, Script, ScriptError, ScriptSet};
+use super::{
+    LIMIT_MAX, Limits, PHASES_MAX, Phase, SCHEDULE_MS_MAX, Script, ScriptError, ScriptSet,
+};
 use crate::faults::STALL_MAX;
-use crate::limits::{LIMIT_MAX, Limits};
 
 /// Something absurd: which setting, from the script down, and why.
 struct Absurd {

@@ -1,7 +1,6 @@
 //! Limits, schedules and prefills over HTTP.
 
-use bourse_sim::limits::Limits;
-use bourse_sim::{Down, Format, Phase, Script, ScriptSet, Sim, truth};
+use bourse_sim::{Down, Format, Limits, Phase, Script, ScriptSet, Sim, truth};
 use serde_json::{Value, json};
 
 use crate::client::{ANTHROPIC, KEY, connect, eventually, idle, post, send, sim};

@@ -1,0 +1,89 @@
+//! F20: more requests than can be served.
+
+use std::time::Duration;
+
+use bourse_sim::Script;
+use bourse_sim::load::{Pace, run_on_thread};
+
+use super::ground::{Ground, Provider, Providers};
+use super::page::Row;
+use super::statistics::{count, percent, time};
+
+/// Connections of the run that finds the peak.
+const PEAK_CONNECTIONS: usize = 64;
+/// Times the peak.
+const MULTIPLES: [u64; 4] = [1, 2, 4, 10];
+/// How soon after the load answers should be normal again.
+const NORMAL: Duration = Duration::from_secs(2);
+const GOODPUT_MIN: f64 = 0.95;
+
+pub fn measure(ground: &Ground) -> Result<Vec<Row>, String> {
+    let fast = Script {
+        fast: true,
+        fast_chunks: 8,
+        ..Script::default()
+    };
+    let at = Providers::start(vec![Provider::new("fast", fast)])?;
+    let bourse = ground.bourse("overload", &at, &[("chat".to_owned(), at.names())])?;
+    let body = r#"{"model":"soak/chat","messages":[{"role":"user","content":"hello there"}]}"#;
+    // Six runs share the time of one scenario.
+    let seconds = (ground.seconds / 6).max(3);
+    let closed = |seconds| {
+        let mut plan = bourse.door.plan(body, 1, seconds);
+        plan.pace = Pace::Closed {
+            connections: PEAK_CONNECTIONS,
+        };
+        plan.requests_max = bourse_sim::load::REQUESTS_MAX;
+        run_on_thread(plan).map_err(|error| error.to_string())
+    };
+    closed(seconds)?;
+    let usual = closed(seconds)?;
+    let peak = usual.answers() / seconds;
+    if peak == 0 {
+        return Err("no request was served".to_owned());
+    }
+    let memory = bourse.door.process.resident_bytes();
+    let mut texts = Vec::new();
+    let mut at_four = 0.0;
+    for multiple in MULTIPLES {
+        let report = bourse.door.load(body, peak * multiple, seconds)?;
+        let good = report.good();
+        let shed: u64 = [429, 503]
+            .iter()
+            .filter_map(|status| report.statuses.get(status))
+            .sum();
+        let per_s = super::statistics::float(good) / report.elapsed.as_secs_f64().max(0.001);
+        let goodput = per_s / super::statistics::float(peak);
+        if multiple == 4 {
+            at_four = goodput;
+        }
+        texts.push(format!(
+            "{multiple}×: {} of the peak, {} shed, {} dropped by the load, p99 {}",
+            percent(goodput),
+            count(shed),
+            count(report.dropped + report.timeouts),
+            time(report.total.percentile_us(99.0))
+        ));
+    }
+    let more = bourse.door.process.resident_bytes().saturating_sub(memory);
+    std::thread::sleep(NORMAL);
+    let after = closed(seconds)?;
+    let normal = after.total.percentile_us(99.0) <= 2 * usual.total.percentile_us(99.0).max(1);
+    bourse.books()?;
+    Ok(vec![Row {
+        figure: "F20",
+        scenario: format!(
+            "open loop at 1, 2, 4, 10 times the peak of {}/s, {seconds} s each; load, provider and Bourse share the machine's cores",
+            count(peak)
+        ),
+        goal: "goodput 95 % of the peak at 4×, shed in 1 ms, at most 64 MiB more, normal 2 s after",
+        bourse: format!(
+            "{}; {} MB more memory; normal 2 s after: {}",
+            texts.join("; "),
+            more / 1_000_000,
+            if normal { "yes" } else { "no" }
+        ),
+        met: at_four >= GOODPUT_MIN && normal && more <= 64 << 20,
+        nginx: None,
+    }])
+}
