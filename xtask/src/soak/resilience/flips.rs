@@ -7,7 +7,7 @@ use bourse_sim::{Down, Phase, Script};
 
 use super::ground::{Ground, Provider, Providers, settle};
 use super::page::Row;
-use super::statistics::{percentile, share, time};
+use super::statistics::{failures, percentile, time};
 
 /// It is up for so long first, so that it has traffic to lose.
 const FIRST_MS: u64 = 3_000;
@@ -66,8 +66,8 @@ pub fn measure(ground: &Ground) -> Result<Vec<Row>, String> {
         ),
         goal: "out within 5 failures or 1 s; traffic back 2 s after healing; no request fails",
         bourse: format!(
-            "{} failed; attempts while down: median {}, most {}; back in {} of {} flips{}",
-            share(requests.saturating_sub(good), requests),
+            "{}; attempts while down: median {}, most {}; back in {} of {} flips{}",
+            failures(&report, requests),
             flips.median_out(),
             flips.outs.iter().max().copied().unwrap_or(0),
             flips.backs_ms.len(),

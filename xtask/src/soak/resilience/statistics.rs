@@ -1,5 +1,7 @@
 //! What a count is worth.
 
+use bourse_sim::load::LoadReport;
+
 /// How sure a bound is.
 const CONFIDENCE: f64 = 0.95;
 
@@ -43,6 +45,35 @@ pub fn share(seen: u64, of: u64) -> String {
         count(of),
         percent(rate_at_most(seen, of))
     )
+}
+
+/// How many requests of a load have no good answer, and what they had.
+pub fn failures(report: &LoadReport, requests: u64) -> String {
+    let failed = requests.saturating_sub(report.good());
+    let statuses = report.statuses.iter().filter(|(status, _)| **status != 200);
+    let mut kinds: Vec<String> = statuses
+        .map(|(status, seen)| format!("{} × {status}", count(*seen)))
+        .chain(
+            report
+                .errors
+                .iter()
+                .map(|(kind, seen)| format!("{} × {kind}", count(*seen))),
+        )
+        .collect();
+    for (seen, kind) in [
+        (report.errors_within, "an error in the stream"),
+        (report.timeouts, "no end in 60 s"),
+        (report.dropped, "not sent by the load"),
+    ] {
+        if seen > 0 {
+            kinds.push(format!("{} × {kind}", count(seen)));
+        }
+    }
+    let kinds = match kinds.is_empty() {
+        true => String::new(),
+        false => format!(": {}", kinds.join(", ")),
+    };
+    format!("{} failed{kinds}", share(failed, requests))
 }
 
 /// A share in percent, with as many digits as it needs.

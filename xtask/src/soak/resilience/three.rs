@@ -6,7 +6,7 @@ use bourse_sim::load::LoadReport;
 
 use super::ground::{Door, Ground, Provider, Providers, settle};
 use super::page::Row;
-use super::statistics::{float, percent, share, time, windows};
+use super::statistics::{float, percent, time, windows};
 
 /// Longest outage that is measured, in seconds.
 const OUTAGE_S: u64 = 60;
@@ -134,8 +134,8 @@ impl Seen {
     fn failures(&self) -> String {
         let late = self.report.total.above(10 * SECOND_US);
         format!(
-            "{} failed; {} answers after more than 10 s; p50 {}, p99 {}",
-            share(self.failed, self.requests),
+            "{}; {} answers after more than 10 s; p50 {}, p99 {}",
+            super::statistics::failures(&self.report, self.requests),
             super::statistics::count(late),
             time(self.report.total.percentile_us(50.0)),
             time(self.report.total.percentile_us(99.0))
