@@ -17,7 +17,7 @@ mod pacer;
 mod perf;
 pub mod process;
 mod prompts;
-mod report;
+pub mod report;
 mod rows;
 mod subject;
 

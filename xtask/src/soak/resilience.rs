@@ -102,6 +102,7 @@ pub fn run(arguments: &Arguments) -> Result<(), String> {
             None => super::build(root)?,
         },
         is_built_here: arguments.binary.is_none(),
+        busy: crate::bench::report::busy_cores(),
         nginx: match arguments.no_nginx {
             true => None,
             false => Some(crate::bench::find_nginx()?),

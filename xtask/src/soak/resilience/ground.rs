@@ -31,6 +31,8 @@ pub struct Ground {
     pub bourse: PathBuf,
     /// Whether it was built from these sources for this run.
     pub is_built_here: bool,
+    /// Cores that were busy with other work before the first scenario.
+    pub busy: f64,
     /// nginx, if it is compared with.
     pub nginx: Option<PathBuf>,
     /// Configurations, logs, data.

@@ -47,10 +47,11 @@ pub fn measure(ground: &Ground) -> Result<Vec<Row>, String> {
     Ok(vec![Row {
         figure: "F24",
         scenario: format!(
-            "{} requests, a tenth given up by their clients after 60 ms",
-            count(requests)
+            "{} requests, {} of them given up by their clients after 60 ms",
+            count(requests),
+            count(given_up)
         ),
-        goal: "under 1 MiB more per 100,000; descriptors, holds, calls, drains back",
+        goal: "under 1 MiB more per 100,000, of at least so many; descriptors, holds, calls, drains back",
         bourse: format!(
             "memory {:.1} to {:.1} MB; descriptors {files} to {files_after}; {metrics} holds, calls and drains left",
             float(before) / 1e6,

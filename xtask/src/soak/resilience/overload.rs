@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use bourse_sim::Script;
-use bourse_sim::load::{Pace, run_on_thread};
+use bourse_sim::load::{LoadReport, Pace, run_on_thread};
 
 use super::ground::{Ground, Provider, Providers};
 use super::page::Row;
-use super::statistics::{count, percent, time};
+use super::statistics::{count, float, percent, time};
 
 /// Connections of the run that finds the peak.
 const PEAK_CONNECTIONS: usize = 64;
@@ -47,25 +47,11 @@ pub fn measure(ground: &Ground) -> Result<Vec<Row>, String> {
     let mut is_met_at_four = false;
     for multiple in MULTIPLES {
         let report = bourse.door.load(body, peak * multiple, seconds)?;
-        let good = report.good();
-        let shed: u64 = [429, 503]
-            .iter()
-            .filter_map(|status| report.statuses.get(status))
-            .sum();
-        let per_s = super::statistics::float(good) / report.elapsed.as_secs_f64().max(0.001);
-        let goodput = per_s / super::statistics::float(peak);
+        let step = Step::of(&report, peak);
         if multiple == 4 {
-            let p99 = report.total.percentile_us(99.0);
-            let usual_p99 = usual.total.percentile_us(99.0);
-            is_met_at_four = goodput >= GOODPUT_MIN && shed > 0 && p99 <= 2 * usual_p99;
+            is_met_at_four = step.is_met(&usual);
         }
-        texts.push(format!(
-            "{multiple}×: {} of the peak, {} shed, {} dropped by the load, p99 {}",
-            percent(goodput),
-            count(shed),
-            count(report.dropped + report.timeouts),
-            time(report.total.percentile_us(99.0))
-        ));
+        texts.push(format!("{multiple}×: {step}"));
     }
     let more = bourse.door.process.resident_bytes().saturating_sub(memory);
     std::thread::sleep(NORMAL);
@@ -89,4 +75,47 @@ pub fn measure(ground: &Ground) -> Result<Vec<Row>, String> {
         met: is_met_at_four && normal && more <= 64 << 20,
         nginx: None,
     }])
+}
+
+/// What one multiple of the peak came to.
+struct Step {
+    /// Good answers a second, as a share of the peak.
+    goodput: f64,
+    shed: u64,
+    lost: u64,
+    p99_us: u64,
+}
+
+impl Step {
+    fn of(report: &LoadReport, peak: u64) -> Self {
+        let shed = [429, 503]
+            .iter()
+            .filter_map(|status| report.statuses.get(status));
+        let per_s = float(report.good()) / report.elapsed.as_secs_f64().max(0.001);
+        Self {
+            goodput: per_s / float(peak),
+            shed: shed.sum(),
+            lost: report.dropped + report.timeouts,
+            p99_us: report.total.percentile_us(99.0),
+        }
+    }
+
+    /// Whether what is served is served well, and the rest is shed.
+    fn is_met(&self, usual: &LoadReport) -> bool {
+        let usual_p99_us = usual.total.percentile_us(99.0);
+        self.goodput >= GOODPUT_MIN && self.shed > 0 && self.p99_us <= 2 * usual_p99_us
+    }
+}
+
+impl std::fmt::Display for Step {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{} of the peak, {} shed, {} dropped by the load, p99 {}",
+            percent(self.goodput),
+            count(self.shed),
+            count(self.lost),
+            time(self.p99_us)
+        )
+    }
 }

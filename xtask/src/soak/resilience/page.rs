@@ -32,7 +32,8 @@ What a client sees while providers, disk and configuration fail: the release bin
 behind it and load in an open loop, so that arrivals do not wait for answers. *0 in n* comes with the rate that the true one does not exceed
 with 95 % confidence. *nginx* stands before the same providers with every reason in `proxy_next_upstream` and the same 30 s for a silent
 provider; it keeps no books. Scenarios for which the binary has no means yet (continuation of broken streams, hedging) have no row. Rows
-that miss their goal are as measured.
+that miss their goal are as measured. Load, providers and the server share the machine's cores, so each row says how many were busy with
+other work before: times above a few milliseconds and rates are that work's as much as ours.
 
 ";
 
@@ -76,11 +77,12 @@ pub fn write(file: &Path, rows: &[Row], ground: &Ground) -> Result<(), String> {
     let before = fs::read_to_string(file).unwrap_or_default();
     let day = jiff::Zoned::now().date();
     let tail = format!(
-        "`./dev soak resilience --only FIGURE --seconds {} --rate {} --seed {}`, {day}, {}",
+        "`./dev soak resilience --only FIGURE --seconds {} --rate {} --seed {}`, {day}, {}; {:.1} cores busy with other work",
         ground.seconds,
         ground.rate,
         ground.seed,
-        origin(ground)
+        origin(ground),
+        ground.busy
     );
     let text = replaced(&before, rows, &tail);
     fs::write(file, text).map_err(|error| format!("{}: {error}", file.display()))
