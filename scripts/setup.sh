@@ -215,6 +215,25 @@ need_nginx() {
   has nginx || install_quietly nginx-light
 }
 
+PROMTOOL="$ROOT/.cache/promtool/usr/bin/promtool"
+
+# Only its checker is wanted of Debian's Prometheus. The package would start a
+# server besides, so it is unpacked beside the sources and not installed.
+need_promtool() {
+  ! has promtool || PROMTOOL=$(command -v promtool)
+  [ ! -x "$PROMTOOL" ] || return 0
+  has apt-get || die "promtool is missing on this machine, and there is no apt-get to fetch it"
+  say "fetching promtool into .cache"
+  local directory="$ROOT/.cache/promtool"
+  rm -rf "$directory"
+  mkdir -p "$directory"
+  (cd "$directory" && { apt_download || { as_root apt-get update -q && apt_download; }; } &&
+    dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x ./usr/bin/promtool && rm prometheus_*.deb)
+  [ -x "$PROMTOOL" ] || die "promtool could not be fetched"
+}
+
+apt_download() { apt-get download -q prometheus; }
+
 # The tests start servers of their own (scripts/postgres.sh). Debian's
 # package would also make a cluster in /var/lib and start it.
 need_postgres() {

@@ -5,7 +5,7 @@
 # failed, so that one run reports everything. A suite that is a single
 # yes-or-no check (formatting, lints, licences) counts as one test.
 
-SUITES=(fmt clippy check deny rust doc python typescript inference gate)
+SUITES=(fmt clippy check deny rust doc python typescript inference metrics gate)
 SUITE_LOGS=.cache/test
 
 suite_fmt() { cargo fmt --all --check; }
@@ -62,6 +62,38 @@ suite_typescript() {
 
 suite_inference() {
   build_debug && "$VENV/bin/python" -m pytest -q -rfE -p no:cacheprovider tests/inference
+}
+
+# Alert rules, and the page of a running server, as Prometheus reads them.
+suite_metrics() {
+  local dir outcome=0
+  build_debug || return 1
+  "$PROMTOOL" check rules ops/prometheus/alerts.yml || return 1
+  dir=$(mktemp -d)
+  metrics_page "$dir" | "$PROMTOOL" check metrics || outcome=$?
+  # Only a page with the series of an endpoint shows their labels.
+  grep -q '^bourse_attempts_total{' "$dir/page" || outcome=1
+  rm -rf "$dir"
+  return "$outcome"
+}
+
+# Prints what a server says of itself after a call to a simulated provider.
+metrics_page() { # directory
+  local dir=$1 port config server management key
+  port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+  config="$dir/bourse.toml"
+  printf '[server]\nlisten = "127.0.0.1:%s"\ndata_dir = "%s/data"\n' "$port" "$dir" >"$config"
+  management=$("$BOURSE_BIN" key create --management --quiet --config "$config")
+  key=$("$BOURSE_BIN" key create --quiet --config "$config")
+  "$BOURSE_BIN" credit grant --usd 1 --config "$config" >/dev/null
+  "$BOURSE_BIN" serve --config "$config" >"$dir/log" 2>&1 &
+  server=$!
+  curl -s --retry 60 --retry-delay 1 --retry-connrefused -o /dev/null "http://127.0.0.1:$port/healthz"
+  curl -s -o /dev/null -H "authorization: Bearer $key" "http://127.0.0.1:$port/api/v1/chat/completions" \
+    -d '{"model":"openai/gpt-4o-mini","messages":[{"role":"user","content":"hello"}]}'
+  curl -s -H "authorization: Bearer $management" "http://127.0.0.1:$port/metrics" | tee "$dir/page"
+  kill "$server"
+  wait "$server" || true
 }
 
 # Instruction counts of the hot path against the committed ones.
@@ -146,6 +178,7 @@ setup_suite() { # name
       need_python_packages
       need_node_packages
       ;;
+    metrics) need_promtool ;;
     gate) need_valgrind ;;
   esac
 }

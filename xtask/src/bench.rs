@@ -15,9 +15,9 @@ mod idle;
 mod measure;
 mod pacer;
 mod perf;
-mod process;
+pub mod process;
 mod prompts;
-mod report;
+pub mod report;
 mod rows;
 mod subject;
 
@@ -305,7 +305,7 @@ fn build_and_hand_over(arguments: &Arguments) -> Result<(), String> {
     Err(format!("{SELF}: {error}"))
 }
 
-fn find_nginx() -> Result<PathBuf, String> {
+pub fn find_nginx() -> Result<PathBuf, String> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
         .chain(["/usr/sbin".into(), "/sbin".into(), "/usr/local/sbin".into()])
@@ -314,7 +314,7 @@ fn find_nginx() -> Result<PathBuf, String> {
         .ok_or_else(|| "nginx is not installed; `./dev bench` installs it".to_owned())
 }
 
-fn commit() -> String {
+pub fn commit() -> String {
     let git = Command::new("git")
         .args(["describe", "--always", "--dirty"])
         .output();

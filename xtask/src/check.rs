@@ -12,6 +12,7 @@ mod dependencies;
 mod documents;
 mod endpoints;
 mod lengths;
+mod metrics;
 mod modules;
 mod proofs;
 mod rust;
@@ -90,6 +91,18 @@ pub fn run(arguments: &Arguments) -> Result<(), String> {
     }
 }
 
+/// Writes the page of metrics.
+///
+/// # Errors
+/// When the sources cannot be read or the page not written.
+pub fn write_metrics() -> Result<(), String> {
+    let page = metrics::page(&Tree::read(Path::new("."))?);
+    let file = metrics::PAGE;
+    std::fs::write(file, page).map_err(|error| format!("{file}: {error}"))?;
+    println!("written to {file}");
+    Ok(())
+}
+
 /// Everything that any rule finds.
 fn every(tree: &Tree) -> Vec<Problem> {
     let vendors: Vec<&str> = bourse_providers::all()
@@ -111,6 +124,7 @@ fn every(tree: &Tree) -> Vec<Problem> {
         dependencies::check(tree),
         documents::check(tree),
         endpoints::check(tree),
+        metrics::check(tree),
         proofs::check(tree),
         strategies::check(tree, &orders),
     ]

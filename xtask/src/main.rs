@@ -31,6 +31,8 @@ enum Chore {
     Check(check::Arguments),
     /// Count the hot path's instructions and compare with the committed ones.
     Gate(gate::Arguments),
+    /// Write docs/metrics.md from the exposition.
+    Metrics,
     /// Kill a loaded server again and again; the books must balance.
     Soak(soak::Arguments),
 }
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
         Chore::Catalog(arguments) => catalog::run(&arguments),
         Chore::Check(arguments) => check::run(&arguments),
         Chore::Gate(arguments) => gate::run(&arguments),
+        Chore::Metrics => check::write_metrics(),
         Chore::Soak(arguments) => soak::run(&arguments),
     };
     match done {

@@ -1,11 +1,14 @@
-//! `cargo xtask soak`: kills a loaded server again and again.
+//! `cargo xtask soak`: kills a loaded server again and again, or breaks what is
+//! around it.
+
+mod resilience;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bourse_sim::crash::{Options, Stop, run as crash, upgrade};
-use clap::Args;
+use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// The promise for a release build: from starting the process to the first
@@ -14,16 +17,22 @@ const RESTART_MAX: Duration = Duration::from_millis(300);
 
 /// Stop a loaded server again and again; the books must balance.
 #[derive(Args)]
-#[command(after_help = "\
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "\
 Examples:
   cargo xtask soak                        500 kills, about eight minutes
   cargo xtask soak --kills 50 --seed 7    the scenario of seed 7
   cargo xtask soak --gentle --kills 200   gentle stops (SIGTERM) instead of kills
   cargo xtask soak --upgrade 0.1.0 --kills 300   kills while data of 0.1.0 are migrated
+  cargo xtask soak resilience             what providers and machines do wrong, measured
 
 A seed fixes every call and the schedule of kills. Which call a kill meets in which state is
-the machine's doing, so a failing seed is worth running more than once.")]
+the machine's doing, so a failing seed is worth running more than once."
+)]
 pub struct Arguments {
+    #[command(subcommand)]
+    part: Option<Part>,
     /// Kills under load
     #[arg(long, default_value_t = 500)]
     kills: u32,
@@ -47,8 +56,17 @@ pub struct Arguments {
     binary: Option<PathBuf>,
 }
 
+#[derive(Subcommand)]
+enum Part {
+    /// Measure what a client sees while providers, disk and configuration fail.
+    Resilience(resilience::Arguments),
+}
+
 /// Runs the chore.
 pub fn run(arguments: &Arguments) -> Result<(), String> {
+    if let Some(Part::Resilience(arguments)) = &arguments.part {
+        return resilience::run(arguments);
+    }
     let root = Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
         .ok_or("xtask is not in a workspace")?;

@@ -203,9 +203,9 @@ fn attempts(page: &mut Page, gateway: &Gateway) {
 
 fn latencies(page: &mut Page, gateway: &Gateway) {
     page.family(
-        "bourse_first_token_ms",
-        "gauge",
-        "Time to the first content over half an hour.",
+        "bourse_first_token_seconds",
+        "summary",
+        "Time to the first content of an endpoint, over half an hour.",
     );
     let now = now_ms();
     // Labels name endpoints: of several credentials the first one speaks.
@@ -223,14 +223,24 @@ fn latencies(page: &mut Page, gateway: &Gateway) {
                 ("endpoint", &*target.metrics.endpoint),
                 ("quantile", quantile),
             ];
-            page.value("bourse_first_token_ms", &labels, value);
+            page.value("bourse_first_token_seconds", &labels, seconds(value));
         }
     }
+}
+
+/// Milliseconds in Prometheus's unit of time.
+fn seconds(ms: u64) -> String {
+    format!("{}.{:03}", ms / 1_000, ms % 1_000)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_are_in_seconds() {
+        assert_eq!([0, 7, 1_250].map(seconds), ["0.000", "0.007", "1.250"]);
+    }
 
     #[test]
     fn labels_cannot_break_out_of_their_quotes() {

@@ -70,6 +70,17 @@ pub struct Request {
     pub last_user: String,
     /// Streams as a JSON array and not as SSE (Gemini without `alt=sse`).
     pub array_stream: bool,
+    /// The turns before the answer, and its beginning if one is given.
+    pub conversation: Conversation,
+}
+
+/// What a request says of the answer that it wants continued.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Conversation {
+    /// Identifies the turns before the answer.
+    pub key: u64,
+    /// The beginning of the answer, if one is given.
+    pub prefill: Option<String>,
 }
 
 /// A tool on offer.

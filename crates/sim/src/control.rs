@@ -34,7 +34,7 @@ pub(crate) async fn request(
         }
         (b"POST", "script") => match scripts(shared, query, &body) {
             Ok(set) => {
-                shared.set_scripts(set);
+                shared.set_scripts(&set);
                 (200, json!({ "ok": true }))
             }
             Err(error) => (400, json!({ "error": error.to_string() })),
@@ -60,7 +60,7 @@ fn value<'a>(query: &'a str, key: &str) -> Option<&'a str> {
 }
 
 fn scripts(shared: &Shared, query: &str, body: &[u8]) -> Result<ScriptSet, ScriptError> {
-    let one = || serde_json::from_slice::<Script>(body).map_err(ScriptError::from);
+    let one = || Script::from_json(body);
     let mut set = shared.loaded.load().set.clone();
     match (value(query, "provider"), value(query, "model")) {
         (Some(""), _) | (None, Some("")) => set.default = one()?,

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::ask::{Format, Refusal, Request};
 use crate::reply::{Events, Reply};
-use crate::{anthropic, gemini, openai_chat, openai_text};
+use crate::{anthropic, gemini, openai_chat, openai_text, prefill};
 
 impl Format {
     /// Reads a request body.
@@ -16,12 +16,16 @@ impl Format {
     pub fn read(self, path: &str, body: &[u8]) -> Result<Request, Refusal> {
         let value: Value = serde_json::from_slice(body)
             .map_err(|error| Refusal::bad(format!("We could not parse the JSON body: {error}")))?;
-        match self {
+        let ask = match self {
             Self::OpenaiChat => openai_chat::read(&value),
             Self::OpenaiText => openai_text::read(&value),
             Self::Anthropic => anthropic::read(&value),
             Self::Gemini => gemini::read(path, &value),
-        }
+        }?;
+        Ok(Request {
+            conversation: prefill::read(self, &value),
+            ..ask
+        })
     }
 }
 

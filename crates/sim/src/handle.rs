@@ -1,5 +1,7 @@
 //! Answering one request.
 
+mod turned_away;
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
@@ -11,11 +13,11 @@ use crate::ask::{Format, Refusal};
 use crate::conn::{Conn, Gone, Head, phrase};
 use crate::control;
 use crate::fast::Fast;
-use crate::faults::{BodyWriter, Framing, STALL_MAX, error_body, stream_error};
+use crate::faults::{BodyWriter, Framing, STALL_MAX, stream_error};
 use crate::log::{Entry, Open, Outcome, micros_since, shown_header, shown_path};
 use crate::reply::{Reply, json_text};
-use crate::script::{RetryAfter, Script};
-use crate::state::{Level, Shared};
+use crate::script::Script;
+use crate::state::{Level, Playing, Shared};
 use crate::truth;
 
 /// The request header that overlays a script.
@@ -47,16 +49,13 @@ pub(crate) async fn request(
         .counters
         .received_bytes
         .fetch_add(body.len() as u64, Relaxed);
-    let format = if &*head.method == b"POST" {
-        Format::of_path(path)
-    } else {
-        None
-    };
+    let format = Format::of_path(path).filter(|_| &*head.method == b"POST");
     let asked = format.map(|format| format.read(path, &body));
     let model = asked
         .as_ref()
         .and_then(|asked| Some(asked.as_ref().ok()?.model.clone()));
-    let script = pick(shared, provider, model.as_deref(), &headers);
+    let playing = Arc::clone(shared.loaded.load().pick(provider, model.as_deref()));
+    let script = in_force(&playing, &headers);
     let script_name = provider.or(model.as_deref()).unwrap_or_default();
     let script_ordinal = shared.log.count_under(script_name);
     let entry = Entry {
@@ -78,6 +77,8 @@ pub(crate) async fn request(
         path,
         open,
         script_ordinal,
+        playing: &playing,
+        standing: String::new(),
     };
     let outcome = exchange.run(script, format, asked).await;
     shared.counters.ended(outcome);
@@ -126,19 +127,15 @@ fn provider_of(path: &str) -> Option<&str> {
         .filter(|name| !name.is_empty())
 }
 
-fn pick(
-    shared: &Shared,
-    provider: Option<&str>,
-    model: Option<&str>,
-    headers: &[(String, Vec<u8>)],
-) -> Result<Script, Refusal> {
-    let loaded = shared.loaded.load();
-    let base = loaded.set.pick(provider, model);
+/// The script at this moment, with what the request's header lays over it.
+fn in_force(playing: &Playing, headers: &[(String, Vec<u8>)]) -> Result<Script, Refusal> {
+    let elapsed_ms = playing.elapsed_ms();
     let Some(over) = header(headers, SCRIPT_HEADER) else {
-        return Ok(base.clone());
+        return Ok(playing.script.at(elapsed_ms).into_owned());
     };
-    base.overlaid(over)
-        .map_err(|error| Refusal::bad(error.to_string()))
+    let script = playing.script.overlaid(over);
+    let script = script.map_err(|error| Refusal::bad(error.to_string()))?;
+    Ok(script.at(elapsed_ms).into_owned())
 }
 
 fn header<'a>(headers: &'a [(String, Vec<u8>)], name: &str) -> Option<&'a str> {
@@ -179,6 +176,9 @@ struct Exchange<'a> {
     path: &'a str,
     open: Open,
     script_ordinal: u64,
+    playing: &'a Playing,
+    /// Header lines on what is left of the provider's limits.
+    standing: String,
 }
 
 impl Exchange<'_> {
@@ -191,7 +191,8 @@ impl Exchange<'_> {
         match (script, format, asked) {
             (Err(refusal), format, _) => self.refuse(format, &refusal).await,
             (Ok(_), None, _) => self.other().await,
-            (Ok(script), Some(format), Some(asked)) => {
+            (Ok(mut script), Some(format), Some(asked)) => {
+                script.first_token_ms = script.first_token_ms_of(self.script_ordinal);
                 self.answer(Arc::new(script), format, asked).await
             }
             (Ok(_), Some(_), None) => Outcome::Refused,
@@ -204,7 +205,7 @@ impl Exchange<'_> {
         format: Format,
         asked: Result<crate::ask::Request, Refusal>,
     ) -> Outcome {
-        if script.never_answer {
+        if script.is_silent(self.script_ordinal) {
             return match self.conn.wait(STALL_MAX).await {
                 Ok(()) => Outcome::Stalled,
                 Err(Gone) => Outcome::ClientGone,
@@ -231,7 +232,16 @@ impl Exchange<'_> {
             Ok(ask) => ask,
             Err(refusal) => return self.refuse(Some(format), &refusal).await,
         };
-        let answer = truth::answer(&ask, self.body, &script);
+        let answer = match truth::answer(format, &ask, self.body, &script) {
+            Ok(answer) => answer,
+            Err(refusal) => return self.refuse(Some(format), &refusal).await,
+        };
+        let tokens = answer.truth.prompt_tokens + answer.truth.completion_tokens;
+        let playing = self.playing;
+        let _place = match self.enter(playing, &script, format, tokens) {
+            Ok(place) => place,
+            Err(away) => return self.turn_away(&away, &script, format).await,
+        };
         let known = answer.truth.clone();
         self.shared
             .log
@@ -386,59 +396,12 @@ impl Exchange<'_> {
             ));
             head.push_str("set-cookie: a=1\r\nset-cookie: b=2\r\n");
         }
+        head.push_str(&self.standing);
         match length {
             Some(length) => head.push_str(&format!("content-length: {length}\r\n\r\n")),
             None => head.push_str("cache-control: no-cache\r\ntransfer-encoding: chunked\r\n\r\n"),
         }
         head
-    }
-
-    async fn fail(&mut self, script: &Script, format: Format) -> Outcome {
-        let status = script.error_status.unwrap_or(500);
-        let body = if script.html_error {
-            format!(
-                "<html>\r\n<head><title>{status} {0}</title></head>\r\n<body>\r\n<center><h1>{status} {0}</h1></center>\r\n</body>\r\n</html>\r\n",
-                phrase(status)
-            )
-        } else {
-            error_body(format, status, script, self.open.ordinal).to_string()
-        };
-        let kind = if script.html_error {
-            "text/html"
-        } else {
-            "application/json"
-        };
-        let mut head = self.response_head(script, format, status, kind, Some(body.len()));
-        if let Some(line) = script.retry_after.map(retry_line) {
-            // Before the empty line that ends the head.
-            head.truncate(head.len() - 2);
-            head.push_str(&line);
-            head.push_str("\r\n");
-        }
-        match self.send_plain(&head, status, &body).await {
-            Ok(()) => Outcome::Failed,
-            Err(Gone) => Outcome::ClientGone,
-        }
-    }
-
-    async fn refuse(&mut self, format: Option<Format>, refusal: &Refusal) -> Outcome {
-        let format = format.unwrap_or(Format::OpenaiChat);
-        let script = Script {
-            error_message: Some(refusal.message.clone()),
-            ..Script::default()
-        };
-        let body = error_body(format, refusal.status, &script, self.open.ordinal).to_string();
-        let head = self.response_head(
-            &script,
-            format,
-            refusal.status,
-            "application/json",
-            Some(body.len()),
-        );
-        match self.send_plain(&head, refusal.status, &body).await {
-            Ok(()) => Outcome::Refused,
-            Err(Gone) => Outcome::ClientGone,
-        }
     }
 
     /// Anything but a generation: the model list, or nothing here.
@@ -476,22 +439,5 @@ impl Exchange<'_> {
         self.conn.write(body.as_bytes()).await?;
         self.note_sent(body.len() as u64, 0);
         Ok(())
-    }
-}
-
-fn retry_line(after: RetryAfter) -> String {
-    match after {
-        RetryAfter::Seconds(seconds) => format!("retry-after: {seconds}\r\n"),
-        RetryAfter::Ms(ms) => format!("retry-after-ms: {ms}\r\n"),
-        RetryAfter::HttpDateIn(seconds) => {
-            let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
-            let when = jiff::Timestamp::now()
-                .checked_add(jiff::SignedDuration::from_secs(seconds))
-                .unwrap_or(jiff::Timestamp::MAX);
-            let date = jiff::fmt::rfc2822::DateTimePrinter::new()
-                .timestamp_to_rfc9110_string(&when)
-                .unwrap_or_default();
-            format!("retry-after: {date}\r\n")
-        }
     }
 }

@@ -19,10 +19,13 @@ mod faults;
 mod formats;
 pub mod gemini;
 mod handle;
+pub mod limits;
 pub mod load;
 mod log;
 pub mod openai_chat;
 pub mod openai_text;
+pub mod prefill;
+pub mod relay;
 pub mod reply;
 mod schema;
 mod script;
@@ -35,7 +38,8 @@ pub use ask::Format;
 pub use fast::{FAST_CHUNK_BYTES, FAST_PROMPT_TOKENS, FAST_REPLY_TOKENS};
 pub use log::{CountersNow, Entry, Outcome};
 pub use script::{
-    RetryAfter, Script, ScriptError, ScriptSet, ShowReasoning, TOKENS_MAX, UsageFault,
+    Down, Limits, Phase, Ramp, RetryAfter, Script, ScriptError, ScriptSet, ShowReasoning,
+    TOKENS_MAX, UsageFault,
 };
 pub use server::{Sim, SimBuilder, SimConfig, SimHandle, serve};
 pub use truth::{Truth, truth};

@@ -5,10 +5,17 @@
 //! is read from TOML or JSON. One request may lay an `x-sim-script`
 //! header (a JSON object) over the script that applies to it.
 
+mod allowance;
+mod check;
+mod schedule;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
+
+pub use allowance::{LIMIT_MAX, Limits};
+pub use schedule::{Down, PHASES_MAX, Phase, Ramp, SCHEDULE_MS_MAX};
 
 /// Most tokens in one answer. An endless stream stops here, so that a
 /// forgotten client cannot keep the simulator busy for ever.
@@ -31,6 +38,16 @@ pub struct Script {
     pub first_token_ms: u64,
     /// Wait between two events that carry tokens, in milliseconds.
     pub token_ms: u64,
+    /// For so long after it came up a provider is slower, in milliseconds.
+    pub slow_start_ms: u64,
+    /// How much slower at once, in milliseconds; nothing is left of it at
+    /// the end.
+    pub slow_start_latency_ms: u64,
+    /// Share of requests whose first token is late, 0 to 1, drawn by (seed,
+    /// ordinal).
+    pub slow_rate: f64,
+    /// How late, in milliseconds, in place of `first_token_ms`.
+    pub slow_first_token_ms: u64,
     /// Content tokens a choice would have if nothing cut it short. Unset:
     /// 5 to 60, derived from the request.
     pub tokens: Option<u64>,
@@ -46,6 +63,10 @@ pub struct Script {
     pub finish_reason: Option<String>,
     /// Refuses OpenAI and Gemini requests without a key (Anthropic ones always are).
     pub require_key: bool,
+    /// The answer depends on the seed and the turns before it alone, and an
+    /// assistant turn at the end is its beginning: what follows continues it
+    /// exactly. A turn that is no beginning of the answer is refused.
+    pub prefill: bool,
 
     /// Share of requests that fail, 0 to 1, drawn by (seed, ordinal).
     /// Unset: 1 when `error_status` is set, otherwise 0.
@@ -63,8 +84,16 @@ pub struct Script {
     /// Sent with failures.
     pub retry_after: Option<RetryAfter>,
 
+    /// What an account may do here; beyond, the vendor's 429 or 529.
+    pub limits: Limits,
+    /// Other behaviour at certain times.
+    pub schedule: Vec<Phase>,
+
     /// Accepts the request and says nothing.
     pub never_answer: bool,
+    /// Share of requests that are accepted and never answered, 0 to 1, drawn
+    /// by (seed, ordinal).
+    pub silent_rate: f64,
     /// Closes the connection instead of answering.
     pub close_before_headers: bool,
     /// Stops sending after so many tokens and keeps the connection open.
@@ -123,6 +152,10 @@ impl Default for Script {
             latency_ms: 0,
             first_token_ms: 0,
             token_ms: 0,
+            slow_start_ms: 0,
+            slow_start_latency_ms: 0,
+            slow_rate: 0.0,
+            slow_first_token_ms: 0,
             tokens: None,
             reasoning_tokens: None,
             show_reasoning: ShowReasoning::None,
@@ -130,6 +163,7 @@ impl Default for Script {
             cached_tokens: None,
             finish_reason: None,
             require_key: false,
+            prefill: false,
             error_rate: None,
             fail_first: 0,
             error_status: None,
@@ -137,7 +171,10 @@ impl Default for Script {
             error_message: None,
             html_error: false,
             retry_after: None,
+            limits: Limits::default(),
+            schedule: Vec::new(),
             never_answer: false,
+            silent_rate: 0.0,
             close_before_headers: false,
             stall_after_tokens: None,
             cut_after_bytes: None,
@@ -223,15 +260,35 @@ pub struct ScriptSet {
 /// A script that could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ScriptError {
-    /// Not TOML, or a key or value that a script does not have.
-    #[error("script is not valid TOML: {0}")]
-    Toml(#[from] toml::de::Error),
+    /// Not TOML, a key or value that a script does not have, or a setting
+    /// that makes no sense.
+    #[error("line {line}: {message}")]
+    Toml {
+        /// Where, from 1.
+        line: usize,
+        /// What is wrong.
+        message: String,
+    },
     /// Not JSON, or a key or value that a script does not have.
     #[error("script is not valid JSON: {0}")]
     Json(#[from] serde_json::Error),
+    /// A setting that makes no sense.
+    #[error("{0}")]
+    Absurd(String),
     /// JSON, but not an object, or too long.
     #[error("x-sim-script must be a JSON object of at most {HEADER_SCRIPT_BYTES_MAX} bytes")]
     Header,
+}
+
+impl ScriptError {
+    /// The error of a file, as `FILE:LINE: what is wrong`.
+    #[must_use]
+    pub fn in_file(&self, file: &str) -> String {
+        match self {
+            Self::Toml { line, message } => format!("{file}:{line}: {message}"),
+            other => format!("{file}: {other}"),
+        }
+    }
 }
 
 impl Script {
@@ -246,6 +303,23 @@ impl Script {
         let Value::Object(over) = serde_json::from_str(header)? else {
             return Err(ScriptError::Header);
         };
+        let script = self.with(over)?;
+        script.check()?;
+        Ok(script)
+    }
+
+    /// Reads one script from JSON.
+    ///
+    /// # Errors
+    /// On bad syntax, an unknown key, or a setting that makes no sense.
+    pub fn from_json(bytes: &[u8]) -> Result<Self, ScriptError> {
+        let script: Self = serde_json::from_slice(bytes)?;
+        script.check()?;
+        Ok(script)
+    }
+
+    /// The script with some settings replaced.
+    fn with(&self, over: Map<String, Value>) -> Result<Self, ScriptError> {
         let Value::Object(mut base) = serde_json::to_value(self)? else {
             return Err(ScriptError::Header);
         };
@@ -265,11 +339,33 @@ impl Script {
             0.0
         };
         let rate = self.error_rate.unwrap_or(by_default);
+        self.drawn(0x0e44_04a7, ordinal) < rate
+    }
+
+    /// Whether the request with this ordinal is never answered.
+    #[must_use]
+    pub fn is_silent(&self, ordinal: u64) -> bool {
+        self.never_answer || self.drawn(0x51e7_7a1e, ordinal) < self.silent_rate
+    }
+
+    /// The wait before the first event of the request with this ordinal, in
+    /// milliseconds.
+    #[must_use]
+    pub fn first_token_ms_of(&self, ordinal: u64) -> u64 {
+        if self.drawn(0x0010_57a7, ordinal) < self.slow_rate {
+            self.slow_first_token_ms
+        } else {
+            self.first_token_ms
+        }
+    }
+
+    /// A number from 0 up to and without 1 for a request.
+    fn drawn(&self, purpose: u64, ordinal: u64) -> f64 {
         // 53 bits fill a float's mantissa: every value below 1 is exact.
-        let draw = crate::words::mix(self.seed ^ 0x0e44_04a7, ordinal) >> 11;
+        let draw = crate::words::mix(self.seed ^ purpose, ordinal) >> 11;
         #[allow(clippy::cast_precision_loss, reason = "53 bits are exact")]
         let unit = draw as f64 / (1u64 << 53) as f64;
-        unit < rate
+        unit
     }
 }
 
@@ -277,25 +373,19 @@ impl ScriptSet {
     /// Reads a set from TOML.
     ///
     /// # Errors
-    /// On bad syntax or an unknown key.
+    /// On bad syntax, an unknown key, or a setting that makes no sense, with
+    /// the line.
     pub fn from_toml(text: &str) -> Result<Self, ScriptError> {
-        Ok(toml::from_str(text)?)
+        check::from_toml(text)
     }
 
     /// Reads a set from JSON.
     ///
     /// # Errors
-    /// On bad syntax or an unknown key.
+    /// On bad syntax, an unknown key, or a setting that makes no sense.
     pub fn from_json(bytes: &[u8]) -> Result<Self, ScriptError> {
-        Ok(serde_json::from_slice(bytes)?)
-    }
-
-    /// The script for a request, and the name under which it is counted.
-    #[must_use]
-    pub fn pick(&self, provider: Option<&str>, model: Option<&str>) -> &Script {
-        provider
-            .and_then(|name| self.providers.get(name))
-            .or_else(|| model.and_then(|name| self.models.get(name)))
-            .unwrap_or(&self.default)
+        let set: Self = serde_json::from_slice(bytes)?;
+        set.check()?;
+        Ok(set)
     }
 }

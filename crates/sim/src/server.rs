@@ -222,7 +222,7 @@ impl SimHandle {
         }
     }
 
-    /// Empties log and counters.
+    /// Empties log and counters; schedules begin again, limits are fresh.
     pub fn reset(&self) {
         self.shared.reset();
     }
@@ -231,19 +231,19 @@ impl SimHandle {
     pub fn set_script(&self, script: Script) {
         let mut set = self.scripts();
         set.default = script;
-        self.shared.set_scripts(set);
+        self.shared.set_scripts(&set);
     }
 
     /// Replaces the script of `/p/<name>`.
     pub fn set_provider_script(&self, name: &str, script: Script) {
         let mut set = self.scripts();
         set.providers.insert(name.to_owned(), script);
-        self.shared.set_scripts(set);
+        self.shared.set_scripts(&set);
     }
 
     /// Replaces all scripts.
     pub fn set_scripts(&self, set: ScriptSet) {
-        self.shared.set_scripts(set);
+        self.shared.set_scripts(&set);
     }
 
     /// The scripts in force.
@@ -280,7 +280,7 @@ fn assemble(
     let mut models = config.models;
     models.extend(config.scripts.models.keys().cloned());
     let shared = Arc::new(Shared {
-        loaded: ArcSwap::from_pointee(Loaded::new(config.scripts)),
+        loaded: ArcSwap::from_pointee(Loaded::new(config.scripts, None)),
         log: Log::new(config.log_entries_max, config.record_bodies),
         counters: Counters::default(),
         models,

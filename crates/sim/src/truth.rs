@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::ask::{CHOICES_MAX, Format, JsonWant, Refusal, Request, ToolChoice};
+use crate::prefill;
 use crate::schema;
 use crate::script::{Script, TOKENS_MAX, TOOL_CALLS_MAX};
 use crate::words::{Pieces, hash, mix};
@@ -95,7 +96,7 @@ pub struct Completion {
 /// When the vendor would refuse the request.
 pub fn truth(format: Format, path: &str, body: &[u8], script: &Script) -> Result<Truth, Refusal> {
     let ask = format.read(path, body)?;
-    let answer = answer(&ask, body, script);
+    let answer = answer(format, &ask, body, script)?;
     let text = answer
         .choices
         .first()
@@ -108,12 +109,26 @@ pub fn truth(format: Format, path: &str, body: &[u8], script: &Script) -> Result
 }
 
 /// Composes the answer to a request that was read from `body`.
-#[must_use]
-pub fn answer(ask: &Request, body: &[u8], script: &Script) -> Completion {
-    // The model joins because Gemini names it in the path.
-    let key = mix(mix(script.seed, hash(body)), hash(ask.model.as_bytes()));
+///
+/// # Errors
+/// When it hands in a beginning that this answer does not have.
+pub fn answer(
+    format: Format,
+    ask: &Request,
+    body: &[u8],
+    script: &Script,
+) -> Result<Completion, Refusal> {
+    let key = if script.prefill {
+        prefill::check(format, ask)?;
+        mix(script.seed, ask.conversation.key)
+    } else {
+        // The model joins because Gemini names it in the path.
+        mix(mix(script.seed, hash(body)), hash(ask.model.as_bytes()))
+    };
     let n = ask.n.clamp(1, CHOICES_MAX);
-    let choices: Vec<Choice> = (0..n).map(|at| choice(ask, script, mix(key, at))).collect();
+    let choices = (0..n)
+        .map(|at| choice(ask, script, mix(key, at)))
+        .collect::<Result<Vec<Choice>, Refusal>>()?;
     let image_tokens = if ask.wants_image {
         IMAGE_OUTPUT_TOKENS
     } else {
@@ -126,11 +141,11 @@ pub fn answer(ask: &Request, body: &[u8], script: &Script) -> Completion {
         image_tokens,
         ..cache(ask, script)
     };
-    Completion {
+    Ok(Completion {
         choices,
         truth,
         key,
-    }
+    })
 }
 
 impl Choice {
@@ -142,7 +157,9 @@ impl Choice {
     }
 }
 
-fn choice(ask: &Request, script: &Script, key: u64) -> Choice {
+fn choice(ask: &Request, script: &Script, key: u64) -> Result<Choice, Refusal> {
+    let begun = ask.conversation.prefill.as_deref();
+    let begun = begun.filter(|_| script.prefill);
     let mut left = if script.oversize {
         TOKENS_MAX
     } else {
@@ -151,7 +168,11 @@ fn choice(ask: &Request, script: &Script, key: u64) -> Choice {
     let asked = if ask.thinks { 3 + mix(key, 1) % 18 } else { 0 };
     let thought = Pieces::Words {
         seed: mix(key, 2),
-        len: script.reasoning_tokens.unwrap_or(asked).min(TOKENS_MAX),
+        // An answer that has begun was thought about.
+        len: match begun {
+            None => script.reasoning_tokens.unwrap_or(asked).min(TOKENS_MAX),
+            Some(_) => 0,
+        },
     };
     let mut cut = thought.len() > left;
     let thought = thought.truncated(left);
@@ -179,6 +200,12 @@ fn choice(ask: &Request, script: &Script, key: u64) -> Choice {
         Pieces::EMPTY
     };
     let (content, stopped) = stop_at(content, &ask.stops);
+    let content = match begun {
+        None => content,
+        Some(begun) => prefill::rest(&content, begun).ok_or_else(|| {
+            Refusal::bad("the last assistant turn is not a beginning of this answer")
+        })?,
+    };
     let length = content.len() > left || cut;
     let finish = match stopped {
         _ if length => Finish::Length,
@@ -186,12 +213,12 @@ fn choice(ask: &Request, script: &Script, key: u64) -> Choice {
         None if !calls.is_empty() => Finish::Tools,
         None => Finish::Stop,
     };
-    Choice {
+    Ok(Choice {
         thought,
         content: content.truncated(left),
         calls,
         finish,
-    }
+    })
 }
 
 fn full_content(ask: &Request, script: &Script, key: u64) -> Pieces {

@@ -24,6 +24,9 @@ pub struct Exchange {
     pub head_us: u64,
     /// From due to the first body byte, in microseconds.
     pub first_byte_us: u64,
+    /// From due to the first line of data of a stream, in microseconds:
+    /// comments do not count. 0 if there was none.
+    pub first_data_us: u64,
     /// From due to the end, in microseconds.
     pub total_us: u64,
     /// Body bytes, without chunk framing.
@@ -32,6 +35,9 @@ pub struct Exchange {
     pub events: u64,
     /// HTTP chunks.
     pub chunks: u64,
+    /// Whether a line of the body has an error object: how a stream that
+    /// began with 200 says that it failed.
+    pub error: bool,
     /// Whether the connection may be used again.
     pub keep_alive: bool,
 }
@@ -61,13 +67,24 @@ struct Lines {
     length: u64,
     ends_in_cr: bool,
     empty: u64,
+    /// Whether a line began with the `d` of `data:`.
+    data: bool,
+    /// Whether [`ERROR`] was seen.
+    error: bool,
+    /// The end of what was seen, in which it may have begun.
+    tail: Vec<u8>,
 }
+
+/// Begins an error object, as no answer of the simulator has it otherwise.
+const ERROR: &[u8] = b"\"error\":{";
 
 impl Lines {
     fn see(&mut self, piece: &[u8]) {
+        self.look_for_error(piece);
         let mut start = 0;
         for at in memchr::memchr_iter(b'\n', piece) {
             let line = piece.get(start..at).unwrap_or_default();
+            self.data |= self.length == 0 && line.first() == Some(&b'd');
             let length = self.length + line.len() as u64;
             let cr = line.last().map_or(self.ends_in_cr, |last| *last == b'\r');
             if length == 0 || (length == 1 && cr) {
@@ -78,10 +95,29 @@ impl Lines {
             start = at + 1;
         }
         let rest = piece.get(start..).unwrap_or_default();
+        self.data |= self.length == 0 && rest.first() == Some(&b'd');
         self.length += rest.len() as u64;
         if let Some(last) = rest.last() {
             self.ends_in_cr = *last == b'\r';
         }
+    }
+
+    fn look_for_error(&mut self, piece: &[u8]) {
+        let mut joint = std::mem::take(&mut self.tail);
+        joint.extend_from_slice(
+            piece
+                .get(..piece.len().min(ERROR.len()))
+                .unwrap_or_default(),
+        );
+        let seen = |bytes: &[u8]| memchr::memmem::find(bytes, ERROR).is_some();
+        self.error |= seen(&joint) || seen(piece);
+        let all = if piece.len() >= ERROR.len() {
+            piece
+        } else {
+            &joint
+        };
+        let from = all.len().saturating_sub(ERROR.len() - 1);
+        self.tail = all.get(from..).unwrap_or_default().to_vec();
     }
 }
 
@@ -137,6 +173,7 @@ impl Client {
         }
         exchange.total_us = micros_since(due);
         exchange.events = lines.empty;
+        exchange.error = lines.error;
         Ok(exchange)
     }
 
@@ -177,6 +214,9 @@ impl Client {
         }
         exchange.body_bytes += count as u64;
         lines.see(self.buf.get(..count).unwrap_or_default());
+        if lines.data && exchange.first_data_us == 0 {
+            exchange.first_data_us = micros_since(due);
+        }
         self.buf.advance(count);
     }
 
@@ -279,6 +319,38 @@ mod tests {
             let mut lines = Lines::default();
             text.chunks(size).for_each(|piece| lines.see(piece));
             assert_eq!(lines.empty, 4, "pieces of {size}");
+        }
+    }
+
+    #[test]
+    fn an_error_is_seen_however_the_stream_is_cut() {
+        for (text, error) in [
+            ("data: {\"id\":1,\"error\":{\"code\":502}}\n\n", true),
+            (
+                "data: {\"error\":null,\"e\":\"error\"}\n\ndata: {\"id\":2}\n\n",
+                false,
+            ),
+        ] {
+            for size in 1..text.len() {
+                let mut lines = Lines::default();
+                text.as_bytes()
+                    .chunks(size)
+                    .for_each(|piece| lines.see(piece));
+                assert_eq!(lines.error, error, "pieces of {size}: {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_comment_is_no_data_however_the_stream_is_cut() {
+        let text = b": data: no\n\nevent: data\n\ndata: a\n\n";
+        for size in 1..text.len() {
+            let mut lines = Lines::default();
+            let first = text.chunks(size).position(|piece| {
+                lines.see(piece);
+                lines.data
+            });
+            assert_eq!(first, Some(26 / size), "pieces of {size}");
         }
     }
 }

@@ -43,6 +43,13 @@ impl Latencies {
             .unwrap_or(0)
     }
 
+    /// How many took longer than so many microseconds.
+    #[must_use]
+    pub fn above(&self, us: u64) -> u64 {
+        let at = self.sorted_us.partition_point(|time| *time <= us);
+        (self.sorted_us.len() - at) as u64
+    }
+
     /// The mean, in microseconds.
     #[must_use]
     pub fn mean_us(&self) -> u64 {
@@ -59,6 +66,8 @@ pub struct LoadReport {
     pub statuses: BTreeMap<u16, u64>,
     /// Requests without a complete answer, by error kind.
     pub errors: BTreeMap<String, u64>,
+    /// Complete answers with status 200 and an error in their stream.
+    pub errors_within: u64,
     /// Requests given up after the plan's timeout.
     pub timeouts: u64,
     /// Requests an open loop did not start because too many waited.
@@ -67,6 +76,8 @@ pub struct LoadReport {
     pub head: Latencies,
     /// From due to the first body byte.
     pub first_byte: Latencies,
+    /// From due to the first data of a stream; answers without any are not in it.
+    pub first_data: Latencies,
     /// From due to the end.
     pub total: Latencies,
     /// Body bytes.
@@ -86,6 +97,13 @@ impl LoadReport {
         self.statuses.values().sum()
     }
 
+    /// Complete answers that are what was asked for.
+    #[must_use]
+    pub fn good(&self) -> u64 {
+        let ok = self.statuses.get(&200).copied().unwrap_or(0);
+        ok - self.errors_within
+    }
+
     /// Complete answers a second.
     #[must_use]
     pub fn answers_per_s(&self) -> f64 {
@@ -101,8 +119,12 @@ impl LoadReport {
 
     pub(super) fn add(&mut self, exchange: &Exchange) {
         *self.statuses.entry(exchange.status).or_default() += 1;
+        self.errors_within += u64::from(exchange.status == 200 && exchange.error);
         self.head.sorted_us.push(exchange.head_us);
         self.first_byte.sorted_us.push(exchange.first_byte_us);
+        if exchange.first_data_us > 0 {
+            self.first_data.sorted_us.push(exchange.first_data_us);
+        }
         self.total.sorted_us.push(exchange.total_us);
         self.body_bytes += exchange.body_bytes;
         self.events += exchange.events;
@@ -115,7 +137,12 @@ impl LoadReport {
 
     pub(super) fn close(&mut self, elapsed: Duration) {
         self.elapsed = elapsed;
-        for times in [&mut self.head, &mut self.first_byte, &mut self.total] {
+        for times in [
+            &mut self.head,
+            &mut self.first_byte,
+            &mut self.first_data,
+            &mut self.total,
+        ] {
             times.sorted_us.sort_unstable();
         }
     }

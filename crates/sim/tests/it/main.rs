@@ -8,6 +8,8 @@
 
 mod client;
 mod faults;
+mod limits;
 mod load;
+mod relay;
 mod shapes;
 mod watching;

@@ -1,0 +1,121 @@
+//! F20: more requests than can be served.
+
+use std::time::Duration;
+
+use bourse_sim::Script;
+use bourse_sim::load::{LoadReport, Pace, run_on_thread};
+
+use super::ground::{Ground, Provider, Providers};
+use super::page::Row;
+use super::statistics::{count, float, percent, time};
+
+/// Connections of the run that finds the peak.
+const PEAK_CONNECTIONS: usize = 64;
+/// Times the peak.
+const MULTIPLES: [u64; 4] = [1, 2, 4, 10];
+/// How soon after the load answers should be normal again.
+const NORMAL: Duration = Duration::from_secs(2);
+const GOODPUT_MIN: f64 = 0.95;
+
+pub fn measure(ground: &Ground) -> Result<Vec<Row>, String> {
+    let fast = Script {
+        fast: true,
+        fast_chunks: 8,
+        ..Script::default()
+    };
+    let at = Providers::start(vec![Provider::new("fast", fast)])?;
+    let bourse = ground.bourse("overload", &at, &[("chat".to_owned(), at.names())])?;
+    let body = r#"{"model":"soak/chat","messages":[{"role":"user","content":"hello there"}]}"#;
+    // Six runs share the time of one scenario.
+    let seconds = (ground.seconds / 6).max(3);
+    let closed = |seconds| {
+        let mut plan = bourse.door.plan(body, 1, seconds);
+        plan.pace = Pace::Closed {
+            connections: PEAK_CONNECTIONS,
+        };
+        plan.requests_max = bourse_sim::load::REQUESTS_MAX;
+        run_on_thread(plan).map_err(|error| error.to_string())
+    };
+    closed(seconds)?;
+    let usual = closed(seconds)?;
+    let peak = usual.answers() / seconds;
+    if peak == 0 {
+        return Err("no request was served".to_owned());
+    }
+    let memory = bourse.door.process.resident_bytes();
+    let mut texts = Vec::new();
+    let mut is_met_at_four = false;
+    for multiple in MULTIPLES {
+        let report = bourse.door.load(body, peak * multiple, seconds)?;
+        let step = Step::of(&report, peak);
+        if multiple == 4 {
+            is_met_at_four = step.is_met(&usual);
+        }
+        texts.push(format!("{multiple}×: {step}"));
+    }
+    let more = bourse.door.process.resident_bytes().saturating_sub(memory);
+    std::thread::sleep(NORMAL);
+    let after = closed(seconds)?;
+    let normal = after.total.percentile_us(99.0) <= 2 * usual.total.percentile_us(99.0).max(1);
+    bourse.books()?;
+    Ok(vec![Row {
+        figure: "F20",
+        scenario: format!(
+            "open loop at 1, 2, 4, 10 times the peak of {}/s, {seconds} s each; load, provider and Bourse share the machine's cores",
+            count(peak)
+        ),
+        goal: "at 4×: goodput 95 % of the peak, the rest shed, p99 at most twice the usual; 64 MiB more, normal 2 s after",
+        bourse: format!(
+            "usual p99 {}; {}; {} MB more memory; normal 2 s after: {}",
+            time(usual.total.percentile_us(99.0)),
+            texts.join("; "),
+            more / 1_000_000,
+            if normal { "yes" } else { "no" }
+        ),
+        met: is_met_at_four && normal && more <= 64 << 20,
+        nginx: None,
+    }])
+}
+
+/// What one multiple of the peak came to.
+struct Step {
+    /// Good answers a second, as a share of the peak.
+    goodput: f64,
+    shed: u64,
+    lost: u64,
+    p99_us: u64,
+}
+
+impl Step {
+    fn of(report: &LoadReport, peak: u64) -> Self {
+        let shed = [429, 503]
+            .iter()
+            .filter_map(|status| report.statuses.get(status));
+        let per_s = float(report.good()) / report.elapsed.as_secs_f64().max(0.001);
+        Self {
+            goodput: per_s / float(peak),
+            shed: shed.sum(),
+            lost: report.dropped + report.timeouts,
+            p99_us: report.total.percentile_us(99.0),
+        }
+    }
+
+    /// Whether what is served is served well, and the rest is shed.
+    fn is_met(&self, usual: &LoadReport) -> bool {
+        let usual_p99_us = usual.total.percentile_us(99.0);
+        self.goodput >= GOODPUT_MIN && self.shed > 0 && self.p99_us <= 2 * usual_p99_us
+    }
+}
+
+impl std::fmt::Display for Step {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{} of the peak, {} shed, {} dropped by the load, p99 {}",
+            percent(self.goodput),
+            count(self.shed),
+            count(self.lost),
+            time(self.p99_us)
+        )
+    }
+}
