@@ -31,7 +31,7 @@ enum Chore {
     Check(check::Arguments),
     /// Count the hot path's instructions and compare with the committed ones.
     Gate(gate::Arguments),
-    /// Kill a loaded server again and again; the books must balance.
+    /// Kill a loaded server again and again, or make other trouble; the books must balance.
     Soak(soak::Arguments),
 }
 

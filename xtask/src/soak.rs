@@ -1,11 +1,13 @@
-//! `cargo xtask soak`: kills a loaded server again and again.
+//! `cargo xtask soak`: a loaded server in every sort of trouble.
+//!
+//! What is done to it, and what must come of it, is in `bourse_sim::crash`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use bourse_sim::crash::{Options, Stop, run as crash, upgrade};
-use clap::Args;
+use bourse_sim::crash::{Options, Scene, Stop, run as crash, upgrade};
+use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// The promise for a release build: from starting the process to the first
@@ -20,18 +22,41 @@ Examples:
   cargo xtask soak --kills 50 --seed 7    the scenario of seed 7
   cargo xtask soak --gentle --kills 200   gentle stops (SIGTERM) instead of kills
   cargo xtask soak --upgrade 0.1.0 --kills 300   kills while data of 0.1.0 are migrated
+  cargo xtask soak money                  half an hour of kills, gentle stops, disks that refuse in the
+                                          middle of a write, clients that leave at any byte, and providers
+                                          that overrun limits, lie about usage, send gzip bombs or no end
+  cargo xtask soak hostile --minutes 5    the same without bad disks, and callers that smuggle, misspell,
+                                          trickle, abort and send 31 MiB of JSON that is dear to read
+
+After every round of stops everything rests, three witnesses (clients, providers, books) are compared,
+and `bourse ledger verify` runs; one difference ends the soak with status 1 and keeps the data.
+
+What each does is written down here:
+  crates/sim/src/crash.rs              the rounds: stop, start, compare
+  crates/sim/src/crash/scene.rs        which trouble belongs to which soak
+  crates/sim/src/crash/market.rs       models and providers, honest and not
+  crates/sim/src/crash/impostor.rs     a provider that is none
+  crates/sim/src/crash/intruders.rs    callers that mean harm
+  crates/sim/src/crash/client.rs       callers that are witnesses, and how they leave
+  crates/sim/src/crash/checker.rs      what must agree
+  docs/proofs.md                       what was run, and what 0 differences mean
 
 A seed fixes every call and the schedule of kills. Which call a kill meets in which state is
 the machine's doing, so a failing seed is worth running more than once.")]
 pub struct Arguments {
+    /// More trouble than stops, for a time instead of a number of them
+    trouble: Option<Trouble>,
+    /// Minutes of that trouble
+    #[arg(long, default_value_t = 30, requires = "trouble")]
+    minutes: u64,
     /// Kills under load
-    #[arg(long, default_value_t = 500)]
+    #[arg(long, default_value_t = 500, conflicts_with = "trouble")]
     kills: u32,
     /// Ask the server to stop (SIGTERM) instead of killing it
-    #[arg(long)]
+    #[arg(long, conflicts_with = "trouble")]
     gentle: bool,
     /// Kill it while it migrates the data of an earlier release: the version
-    #[arg(long, value_name = "VERSION", conflicts_with = "gentle")]
+    #[arg(long, value_name = "VERSION", conflicts_with_all = ["gentle", "trouble"])]
     upgrade: Option<String>,
     /// Repeats a scenario [default: another one each time]
     #[arg(long)]
@@ -45,6 +70,15 @@ pub struct Arguments {
     /// A `bourse` that is built already
     #[arg(long, value_name = "FILE")]
     binary: Option<PathBuf>,
+}
+
+/// What else happens to the server.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Trouble {
+    /// Bad disks, bad providers, clients that leave
+    Money,
+    /// Bad callers, bad providers, clients that leave
+    Hostile,
 }
 
 /// Runs the chore.
@@ -64,13 +98,21 @@ pub fn run(arguments: &Arguments) -> Result<(), String> {
     // What an earlier run of this seed left behind.
     let _ = std::fs::remove_dir_all(&dir);
     std::fs::create_dir_all(&dir).map_err(|error| format!("{}: {error}", dir.display()))?;
-    let bar = progress_bar(u64::from(arguments.kills))?;
-    let done = match &arguments.upgrade {
-        Some(version) => upgrades(root, binary, &dir, seed, version, arguments.kills, &bar),
-        None => stops(arguments, binary, &dir, seed, &bar),
-    };
-    bar.finish_and_clear();
-    done?;
+    let kills = u64::from(arguments.kills);
+    match (arguments.trouble, &arguments.upgrade) {
+        (Some(trouble), _) => troubles(arguments, trouble, binary, &dir, seed)?,
+        (None, Some(version)) => {
+            let bar = progress_bar(kills, "stops")?;
+            upgrades(root, binary, &dir, seed, version, arguments.kills, &bar)?;
+        }
+        (None, None) => stops(
+            arguments,
+            binary,
+            &dir,
+            seed,
+            &progress_bar(kills, "stops")?,
+        )?,
+    }
     // Nothing differs, so nobody needs it.
     let _ = std::fs::remove_dir_all(&dir);
     Ok(())
@@ -95,13 +137,16 @@ fn stops(
         binary,
         dir: dir.to_owned(),
         seed,
+        scene: Scene::Stops,
         stop,
         kills: arguments.kills,
+        time: None,
         connections: arguments.connections,
         check_every: arguments.check_every,
     };
     let report = crash(&options, |kills| bar.set_position(u64::from(kills)))?;
-    bar.suspend(|| println!("{report}"));
+    bar.finish_and_clear();
+    println!("{report}");
     if report.restart(99) > RESTART_MAX {
         return Err(format!(
             "the slowest hundredth of restarts took {} ms; {} ms are promised",
@@ -109,6 +154,46 @@ fn stops(
             RESTART_MAX.as_millis()
         ));
     }
+    Ok(())
+}
+
+/// Makes trouble for a time. Restarts have no promise here: a start may have
+/// 31 MiB to read and a busy machine to share.
+fn troubles(
+    arguments: &Arguments,
+    trouble: Trouble,
+    binary: PathBuf,
+    dir: &Path,
+    seed: u64,
+) -> Result<(), String> {
+    let scene = match trouble {
+        Trouble::Money => Scene::Money,
+        Trouble::Hostile => Scene::Hostile,
+    };
+    let time = Duration::from_secs(arguments.minutes.saturating_mul(60));
+    println!(
+        "seed {seed}: {} minutes of trouble ({scene:?}) under {} clients",
+        arguments.minutes, arguments.connections
+    );
+    let options = Options {
+        binary,
+        dir: dir.to_owned(),
+        seed,
+        scene,
+        stop: Stop::Kill,
+        kills: u32::MAX,
+        time: Some(time),
+        connections: arguments.connections,
+        check_every: arguments.check_every,
+    };
+    let bar = progress_bar(time.as_secs(), "s")?;
+    let began = Instant::now();
+    let report = crash(&options, |kills| {
+        bar.set_position(began.elapsed().as_secs());
+        bar.set_message(format!("{kills} stops"));
+    })?;
+    bar.finish_and_clear();
+    println!("{report}");
     Ok(())
 }
 
@@ -130,14 +215,15 @@ fn upgrades(
         kills,
     };
     let report = upgrade::run(&options, |kills| bar.set_position(u64::from(kills)))?;
-    bar.suspend(|| println!("{report}"));
+    bar.finish_and_clear();
+    println!("{report}");
     Ok(())
 }
 
 /// Draws nothing where no terminal is.
-fn progress_bar(length: u64) -> Result<ProgressBar, String> {
-    let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} stops, {eta} left")
-        .map_err(|error| error.to_string())?;
+fn progress_bar(length: u64, unit: &str) -> Result<ProgressBar, String> {
+    let template = format!("{{wide_bar}} {{pos}}/{{len}} {unit} {{msg}}, {{eta}} left");
+    let style = ProgressStyle::with_template(&template).map_err(|error| error.to_string())?;
     let bar = ProgressBar::new(length).with_style(style);
     bar.enable_steady_tick(Duration::from_millis(500));
     Ok(bar)
