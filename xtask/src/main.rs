@@ -33,7 +33,7 @@ enum Chore {
     Gate(gate::Arguments),
     /// Write docs/metrics.md from the exposition.
     Metrics,
-    /// Kill a loaded server again and again; the books must balance.
+    /// Kill a loaded server again and again, or make other trouble; the books must balance.
     Soak(soak::Arguments),
 }
 

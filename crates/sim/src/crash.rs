@@ -14,9 +14,12 @@
 mod call;
 mod checker;
 mod client;
+mod impostor;
+mod intruders;
 mod load;
 mod market;
 mod report;
+mod scene;
 mod server;
 pub mod upgrade;
 
@@ -28,12 +31,16 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use serde_json::Value;
 
 use crate::crash::checker::{Differences, Row, Span};
+use crate::crash::impostor::Impostor;
+use crate::crash::intruders::Intruders;
 use crate::crash::load::Load;
 use crate::crash::market::{
-    GIFT_NANOS, LIMIT_NANOS, PROBE_MODEL, PROBE_NANOS, PROBE_SLACK_NANOS, PROBE_TOKENS, RICH_USD,
-    scripts,
+    GIFT_NANOS, LIMIT_NANOS, PROBE_MODEL, PROBE_NANOS, PROBE_SLACK_NANOS, PROBE_TOKENS, Players,
+    RICH_USD, scripts,
 };
 pub use crate::crash::report::Report;
+pub use crate::crash::scene::Scene;
+use crate::crash::scene::{REFUSES_MS_MAX, longest_file};
 use crate::crash::server::Server;
 use crate::words::mix;
 use crate::{Sim, SimHandle};
@@ -65,10 +72,14 @@ pub struct Options {
     pub dir: PathBuf,
     /// Fixes calls and schedule.
     pub seed: u64,
-    /// How the server is stopped.
+    /// What else happens to it.
+    pub scene: Scene,
+    /// How the server is stopped, where the scene does not mix that.
     pub stop: Stop,
     /// Stops under load.
     pub kills: u32,
+    /// No further ones after so much time, if that is given.
+    pub time: Option<Duration>,
     /// Concurrent clients.
     pub connections: u32,
     /// Everything is compared after so many kills, and at the end.
@@ -99,7 +110,12 @@ pub fn run(options: &Options, mut progress: impl FnMut(u32)) -> Result<Report, S
 
 struct Rig {
     seed: u64,
+    scene: Scene,
+    dir: PathBuf,
     sim: SimHandle,
+    /// Kept, so that it listens.
+    impostor: Option<Impostor>,
+    intruders: Intruders,
     server: Server,
     load: Load,
     key: String,
@@ -162,14 +178,25 @@ impl Rig {
             .log_entries_max(LOG_ENTRIES_MAX)
             .spawn_thread(([127, 0, 0, 1], 0).into())
             .map_err(|error| format!("the simulator: {error}"))?;
-        let mut server = Server::new(&options.binary, &options.dir, sim.addr())?;
+        let scene = options.scene;
+        let impostor = match scene.is_mixed() {
+            true => Some(Impostor::start(options.seed)?),
+            false => None,
+        };
+        let players = Players {
+            sim: sim.addr(),
+            impostor: impostor.as_ref().map(|impostor| impostor.address),
+        };
+        let mut server = Server::new(&options.binary, &options.dir, players, scene.models())?;
         server.run(&["credit", "grant", "--usd", &RICH_USD.to_string()])?;
         let key = |limit: &[&str]| new_key(&server, limit);
         let (key, limited) = (key(&[])?, key(&["--limit", &limit()])?);
         let started = server.spawn()?;
         server.wait_until_serving(started)?;
+        let intruders =
+            Intruders::start(scene.intruders(), options.seed, server.address, key.clone())?;
         let load = Load::start(
-            options.seed,
+            (scene, options.seed),
             options.connections,
             server.address,
             key.clone(),
@@ -177,7 +204,11 @@ impl Rig {
         )?;
         Ok(Self {
             seed: options.seed,
+            scene,
+            dir: options.dir.clone(),
             sim,
+            impostor,
+            intruders,
             server,
             load,
             key,
@@ -203,13 +234,27 @@ impl Rig {
         options: &Options,
         progress: &mut impl FnMut(u32),
     ) -> Result<(), String> {
-        while self.report.kills < options.kills {
+        let began = Instant::now();
+        let is_last = |kills: u32| {
+            kills >= options.kills || options.time.is_some_and(|time| began.elapsed() >= time)
+        };
+        while !is_last(self.report.kills) {
             self.load.resume();
             sleep(Duration::from_millis(200 + self.draw(1, 800)));
             if self.draw(2, 6) == 0 {
                 self.administer()?;
             }
-            self.stop(options.stop)?;
+            if self.scene.has_bad_disk() && self.draw(8, 3) == 0 {
+                self.refuse()?;
+            }
+            let stop = match self.scene.is_mixed() {
+                true if self.draw(9, 4) == 0 => Stop::Term,
+                true => Stop::Kill,
+                false => options.stop,
+            };
+            self.report.memory_kib_max =
+                self.report.memory_kib_max.max(self.server.memory_kib_max());
+            self.stop(stop)?;
             if self.draw(3, 6) == 0 {
                 self.server.spawn()?;
                 sleep(Duration::from_millis(self.draw(4, 60)));
@@ -226,7 +271,7 @@ impl Rig {
             let took = self.server.wait_until_serving(started)?;
             self.report.restarts.push(took);
             progress(self.report.kills);
-            let last = self.report.kills >= options.kills;
+            let last = is_last(self.report.kills);
             if last || self.report.kills.is_multiple_of(options.check_every.max(1)) {
                 self.load.resume();
                 sleep(CALM);
@@ -254,6 +299,19 @@ impl Rig {
                 self.load.down(self.report.kills);
             }
         }
+        Ok(())
+    }
+
+    /// Lets the disk refuse for a while, at some byte of some file.
+    fn refuse(&mut self) -> Result<(), String> {
+        let most = longest_file(&self.dir.join("data")).saturating_add(1);
+        self.server.let_files_grow(Some(self.draw(10, most * 2)))?;
+        sleep(Duration::from_millis(self.draw(11, REFUSES_MS_MAX)));
+        self.server.let_files_grow(None)?;
+        // What calls have cost waits in memory until then, so that a kill
+        // would lose what nobody has promised to keep.
+        self.server.wait_until_ready(REST_MAX)?;
+        self.report.refusals_of_the_disk += 1;
         Ok(())
     }
 
@@ -295,6 +353,13 @@ impl Rig {
 
     /// Lets everything come to rest and compares it.
     fn check(&mut self) -> Result<(), String> {
+        self.intruders.rest(REST_MAX)?;
+        self.compare()?;
+        self.intruders.resume();
+        Ok(())
+    }
+
+    fn compare(&mut self) -> Result<(), String> {
         self.load.rest(REST_MAX)?;
         let calls = self.load.take();
         let end = Instant::now() + REST_MAX;
@@ -350,19 +415,23 @@ impl Rig {
             differences.add(|| format!("{count:?} calls in the books, {known} exported"));
         }
         self.check_balances(&mut differences)?;
+        self.note_intruders(&mut differences);
         self.report.checks += 1;
         self.report.differences += differences.count();
-        if differences.count() > 0 {
-            return Err(format!(
-                "{} differences, of which:\n  {}",
-                differences.count(),
-                differences.told().join("\n  ")
-            ));
-        }
+        differences.none()?;
         self.gentle.clear();
         self.sim.reset();
         self.span_from_ms = now_ms();
         Ok(())
+    }
+
+    /// Nothing that an intruder sends may be served.
+    fn note_intruders(&mut self, differences: &mut Differences) {
+        for wrong in self.intruders.wrong() {
+            differences.add(|| wrong);
+        }
+        self.report.intrusions = self.intruders.tried();
+        self.report.impostures = self.impostor.as_ref().map_or(0, Impostor::answered);
     }
 
     /// What was granted, what was spent, and what the server believes is

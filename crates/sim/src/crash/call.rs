@@ -1,6 +1,7 @@
 //! One call of the load: what it asks for, and what its client saw.
 
-use crate::crash::market::{MODELS, Model};
+use crate::crash::market::{Manner, Model};
+use crate::crash::scene::Scene;
 use crate::words::mix;
 
 /// Marks a request's text, so that the simulator's log can be matched.
@@ -42,6 +43,8 @@ pub enum Leave {
     Never,
     /// So many milliseconds after it has sent its request.
     AfterMs(u64),
+    /// After so many bytes of the answer, its head among them.
+    AfterBytes(usize),
 }
 
 /// What a call asks for: a pure function of seed and mark.
@@ -62,15 +65,16 @@ pub struct Asked {
 }
 
 impl Asked {
-    /// The call of that seed and mark.
+    /// The call of that scene, seed and mark.
     #[must_use]
-    pub fn of(seed: u64, mark: Mark) -> Self {
+    pub fn of(scene: Scene, seed: u64, mark: Mark) -> Self {
         let key = mix(seed, (u64::from(mark.lane) << 32) | u64::from(mark.turn));
         let draw = |what: u64, below: u64| mix(key, what) % below;
-        let mut at = draw(1, 100);
-        let [ref first, ..] = MODELS;
-        let mut model = first;
-        for next in &MODELS {
+        let models = scene.models();
+        let mut at = draw(1, models.iter().map(|model| model.weight).sum());
+        // Every table has a first model, and weights that sum to something.
+        let mut model = &crate::crash::market::GOOD;
+        for next in models {
             model = next;
             if at < model.weight {
                 break;
@@ -80,12 +84,16 @@ impl Asked {
         let stream = match model.slug {
             "crash/plain" => false,
             // A cut needs a stream to be midway in.
-            "crash/long" | "crash/cut" => true,
+            "crash/long" | "crash/cut" | "crash/fails" | "crash/overrun" => true,
             _ => draw(2, 10) < 7,
         };
         let max_tokens = (model.max_output.is_none() && draw(3, 2) == 0).then(|| 8 + draw(4, 120));
         let leave = match draw(5, 100) {
+            _ if model.manner == Manner::Overruns => Leave::AfterMs(100 + draw(6, 500)),
             0..12 => Leave::AfterMs(draw(6, 250)),
+            12..24 if scene.is_mixed() => {
+                Leave::AfterBytes(usize::try_from(draw(6, 6_000)).unwrap_or(0))
+            }
             _ => Leave::Never,
         };
         Self {
@@ -189,19 +197,29 @@ mod tests {
     #[test]
     fn a_mark_is_found_in_the_request_that_carries_it() {
         let mark = Mark { lane: 3, turn: 17 };
-        assert_eq!(Mark::find(&Asked::of(1, mark).body()), Some(mark));
+        assert_eq!(
+            Mark::find(&Asked::of(Scene::Stops, 1, mark).body()),
+            Some(mark)
+        );
         assert_eq!(Mark::find("{}"), None);
     }
 
     #[test]
     fn every_model_is_called_and_every_manner_of_leaving_occurs() {
-        let all: Vec<_> = (0..2_000)
-            .map(|turn| Asked::of(7, Mark { lane: 1, turn }))
-            .collect();
-        for model in &MODELS {
-            assert!(all.iter().any(|asked| asked.model.slug == model.slug));
+        for scene in [Scene::Stops, Scene::Money, Scene::Hostile] {
+            let all: Vec<_> = (0..2_000)
+                .map(|turn| Asked::of(scene, 7, Mark { lane: 1, turn }))
+                .collect();
+            for model in scene.models() {
+                assert!(all.iter().any(|asked| asked.model.slug == model.slug));
+            }
+            let leaves = |is: fn(&Leave) -> bool| all.iter().any(|asked| is(&asked.leave));
+            assert!(leaves(|leave| matches!(leave, Leave::AfterMs(_))));
+            assert_eq!(
+                leaves(|leave| matches!(leave, Leave::AfterBytes(_))),
+                scene.is_mixed()
+            );
+            assert!(all.iter().any(|asked| asked.poor));
         }
-        assert!(all.iter().any(|asked| asked.leave != Leave::Never));
-        assert!(all.iter().any(|asked| asked.poor));
     }
 }

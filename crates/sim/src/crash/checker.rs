@@ -161,10 +161,18 @@ impl Differences {
         self.count
     }
 
-    /// The first of them.
-    #[must_use]
-    pub fn told(&self) -> &[String] {
-        &self.told
+    /// That there is none.
+    ///
+    /// # Errors
+    /// How many there are, and the first of them.
+    pub fn none(&self) -> Result<(), String> {
+        match self.count {
+            0 => Ok(()),
+            count => Err(format!(
+                "{count} differences, of which:\n  {}",
+                self.told.join("\n  ")
+            )),
+        }
     }
 }
 
@@ -405,6 +413,17 @@ fn complete(seen: &Seen, row: Option<&Row>, attempts: &[&Entry]) -> Result<(), &
     )?;
     match seen.asked.model.manner {
         Manner::Mute => by_estimate(seen, row),
+        Manner::Lies => {
+            must(
+                row.charge > 0,
+                "an answer with impossible usage that cost nothing",
+            )?;
+            must(
+                row.completion >= seen.pieces.min(1),
+                "charged for no output",
+            )?;
+            at_most_sent(row, seen.asked.model.offers, attempts)
+        }
         _ => by_truth(row, seen.asked.model.offers, attempts),
     }
 }

@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, BufMut, BytesMut};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -21,6 +21,8 @@ const HEAD_BYTES_MAX: usize = 64 * 1024;
 pub struct Wire {
     stream: TcpStream,
     buf: BytesMut,
+    /// So many bytes are read before its client leaves, if it does.
+    left: Option<usize>,
 }
 
 enum Framing {
@@ -32,30 +34,39 @@ enum Framing {
 /// connection in `wire` if it can be used again.
 pub async fn call(server: SocketAddr, key: &str, wire: &mut Option<Wire>, seen: &mut Seen) {
     let leave = match seen.asked.leave {
-        Leave::Never => CALL_MAX,
+        Leave::Never | Leave::AfterBytes(_) => CALL_MAX,
         Leave::AfterMs(ms) => Duration::from_millis(ms),
     };
     let taken = wire.take();
-    let mut broke = false;
+    let (mut broke, mut left) = (false, false);
     let mut back = None;
     let outcome = tokio::time::timeout(leave, async {
         match exchange(server, key, taken, seen).await {
             Ok(kept) => back = kept,
-            Err(_) => broke = true,
+            Err(error) => {
+                broke = true;
+                left = error.get_ref().is_some_and(|why| why.is::<HasLeft>());
+            }
         }
     })
     .await;
     match outcome {
-        Err(_) if seen.asked.leave == Leave::Never => {
+        Err(_) if !matches!(seen.asked.leave, Leave::AfterMs(_)) => {
             seen.end = End::Cut;
             seen.error = "no end within the time that a call may take".to_owned();
         }
         Err(_) => seen.end = End::Left,
+        Ok(()) if left => seen.end = End::Left,
         // Nothing was sent if the connection could not be made.
         Ok(()) if broke && seen.end != End::Unsent => seen.end = End::Cut,
         Ok(()) => *wire = back,
     }
 }
+
+/// A client has read as much as it wanted to.
+#[derive(Debug, thiserror::Error)]
+#[error("the client leaves")]
+struct HasLeft;
 
 async fn connect(server: SocketAddr) -> io::Result<Wire> {
     let stream = TcpStream::connect(server).await?;
@@ -63,6 +74,7 @@ async fn connect(server: SocketAddr) -> io::Result<Wire> {
     Ok(Wire {
         stream,
         buf: BytesMut::with_capacity(16 * 1024),
+        left: None,
     })
 }
 
@@ -92,6 +104,10 @@ async fn exchange(
          content-length: {}\r\n\r\n{body}",
         body.len()
     );
+    wire.left = match seen.asked.leave {
+        Leave::AfterBytes(bytes) => Some(bytes),
+        Leave::Never | Leave::AfterMs(_) => None,
+    };
     // From here on the server may have the call.
     seen.end = End::Cut;
     wire.stream.write_all(request.as_bytes()).await?;
@@ -174,9 +190,16 @@ fn plain(number: &str) -> String {
 impl Wire {
     async fn fill(&mut self) -> io::Result<()> {
         self.buf.reserve(16 * 1024);
-        if self.stream.read_buf(&mut self.buf).await? == 0 {
+        let most = self.left.unwrap_or(usize::MAX);
+        if most == 0 {
+            return Err(io::Error::other(HasLeft));
+        }
+        let mut room = (&mut self.buf).limit(most);
+        let read = self.stream.read_buf(&mut room).await?;
+        if read == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
+        self.left = self.left.map(|left| left.saturating_sub(read));
         Ok(())
     }
 

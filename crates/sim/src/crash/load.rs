@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use crate::crash::call::{Asked, End, Mark, Seen};
 use crate::crash::client::{self, Wire};
+use crate::crash::scene::Scene;
 
 /// Pause after a connection that was refused, so that nobody spins while the
 /// server is away.
@@ -25,6 +26,7 @@ enum Phase {
 
 #[derive(Debug)]
 struct Shared {
+    scene: Scene,
     seed: u64,
     server: SocketAddr,
     key: String,
@@ -48,13 +50,14 @@ impl Load {
     /// # Errors
     /// When the operating system gives no thread or no runtime.
     pub fn start(
-        seed: u64,
+        (scene, seed): (Scene, u64),
         connections: u32,
         server: SocketAddr,
         key: String,
         limited: String,
     ) -> Result<Self, String> {
         let shared = Arc::new(Shared {
+            scene,
             seed,
             server,
             key,
@@ -170,7 +173,7 @@ async fn calls(shared: Arc<Shared>, lane: u32, mut told: watch::Receiver<Phase>)
         // busy after asking for rest knows that nobody will be.
         shared.busy.fetch_add(1, Ordering::AcqRel);
         if *told.borrow() == Phase::Call {
-            let asked = Asked::of(shared.seed, Mark { lane, turn });
+            let asked = Asked::of(shared.scene, shared.seed, Mark { lane, turn });
             turn += 1;
             let mut seen = Seen::nothing(asked, shared.round.load(Ordering::Acquire));
             let key = if asked.poor {

@@ -58,6 +58,10 @@ pub enum Manner {
     Cuts,
     /// Whole, and never counted.
     Mute,
+    /// Whole, with counts that cannot be.
+    Lies,
+    /// Without an end: its callers always leave.
+    Overruns,
 }
 
 /// A model of the run.
@@ -100,72 +104,141 @@ const fn model(
     }
 }
 
-/// All models; the weights sum to a hundred.
-pub static MODELS: [Model; 9] = [
+/// The models of an ordinary run; the weights sum to a hundred.
+pub static USUAL: [Model; 9] = [GOOD, PLAIN, LONG, CUT, FLAKY, STALL, DRAIN, MUTE, CLAUDE];
+
+pub static GOOD: Model = model(
+    "crash/good",
+    28,
+    Manner::Honest,
+    None,
+    &[offer("good", 100, 400)],
+);
+const PLAIN: Model = model(
+    "crash/plain",
+    16,
+    Manner::Honest,
+    None,
+    &[offer("plain", 150, 600)],
+);
+const LONG: Model = model(
+    "crash/long",
+    14,
+    Manner::Honest,
+    Some(64),
+    &[offer("long", 100, 1000)],
+);
+const CUT: Model = model(
+    "crash/cut",
+    8,
+    Manner::Cuts,
+    None,
+    &[offer("cut", 200, 800)],
+);
+const FLAKY: Model = model(
+    "crash/flaky",
+    12,
+    Manner::Honest,
+    None,
+    &[offer("flaky", 50, 200), offer("good", 100, 400)],
+);
+const STALL: Model = model(
+    "crash/stall",
+    4,
+    Manner::Honest,
+    None,
+    &[offer("stall", 50, 200), offer("good", 100, 400)],
+);
+const DRAIN: Model = model(
+    "crash/drain",
+    10,
+    Manner::Honest,
+    None,
+    &[offer("drain", 300, 1200)],
+);
+const MUTE: Model = model(
+    "crash/mute",
+    4,
+    Manner::Mute,
+    None,
+    &[offer("mute", 100, 500)],
+);
+const CLAUDE: Model = model(
+    "crash/claude",
+    4,
+    Manner::Honest,
+    None,
+    &[offer("claude", 300, 1500)],
+);
+
+/// The same, and such as are sold by providers that mean harm.
+pub static WIDE: [Model; 16] = [
+    GOOD,
+    PLAIN,
+    LONG,
+    CUT,
+    FLAKY,
+    STALL,
+    DRAIN,
+    MUTE,
+    CLAUDE,
+    // Counts that no answer can have.
     model(
-        "crash/good",
-        28,
-        Manner::Honest,
+        "crash/negative",
+        4,
+        Manner::Lies,
         None,
-        &[offer("good", 100, 400)],
+        &[offer("negative", 100, 500)],
     ),
     model(
-        "crash/plain",
-        16,
-        Manner::Honest,
+        "crash/huge",
+        4,
+        Manner::Lies,
         None,
-        &[offer("plain", 150, 600)],
+        &[offer("huge", 100, 500)],
     ),
     model(
-        "crash/long",
-        14,
-        Manner::Honest,
+        "crash/zero",
+        4,
+        Manner::Lies,
+        None,
+        &[offer("zero", 100, 500)],
+    ),
+    // More than was asked for, until somebody hangs up.
+    model(
+        "crash/overrun",
+        6,
+        Manner::Overruns,
         Some(64),
-        &[offer("long", 100, 1000)],
+        &[offer("overrun", 100, 500)],
     ),
+    // An error after 200, and an answer in crumbs with comments between them.
     model(
-        "crash/cut",
-        8,
+        "crash/fails",
+        5,
         Manner::Cuts,
         None,
-        &[offer("cut", 200, 800)],
+        &[offer("fails", 100, 500)],
     ),
     model(
-        "crash/flaky",
-        12,
+        "crash/crumbs",
+        6,
         Manner::Honest,
         None,
-        &[offer("flaky", 50, 200), offer("good", 100, 400)],
+        &[offer("crumbs", 100, 500)],
     ),
+    // Whatever the first one says, the second one answers.
     model(
-        "crash/stall",
-        4,
+        "crash/impostor",
+        8,
         Manner::Honest,
         None,
-        &[offer("stall", 50, 200), offer("good", 100, 400)],
-    ),
-    model(
-        "crash/drain",
-        10,
-        Manner::Honest,
-        None,
-        &[offer("drain", 300, 1200)],
-    ),
-    model(
-        "crash/mute",
-        4,
-        Manner::Mute,
-        None,
-        &[offer("mute", 100, 500)],
-    ),
-    model(
-        "crash/claude",
-        4,
-        Manner::Honest,
-        None,
-        &[offer("claude", 300, 1500)],
+        &[offer(IMPOSTOR, 1, 1), offer("good", 100, 400)],
     ),
 ];
+
+/// The provider that is none, see `impostor.rs`.
+pub const IMPOSTOR: &str = "impostor";
 
 /// Longest that running calls may go on after a gentle stop was asked for, in
 /// seconds.
@@ -210,6 +283,29 @@ pub fn scripts(seed: u64) -> ScriptSet {
         ("drain", like(|script| script.tokens = Some(80))),
         ("mute", like(|script| script.usage = UsageFault::Missing)),
         ("claude", calm.clone()),
+        (
+            "negative",
+            like(|script| script.usage = UsageFault::Negative),
+        ),
+        ("huge", like(|script| script.usage = UsageFault::Huge)),
+        ("zero", like(|script| script.usage = UsageFault::Zero)),
+        ("overrun", like(|script| script.oversize = true)),
+        (
+            "fails",
+            like(|script| {
+                script.tokens = Some(60);
+                script.error_after_tokens = Some(25);
+            }),
+        ),
+        (
+            "crumbs",
+            like(|script| {
+                script.slice_bytes = Some(5);
+                script.crlf = true;
+                script.comment_every = Some(3);
+                script.duplicate_headers = true;
+            }),
+        ),
     ];
     ScriptSet {
         default: calm,
@@ -226,9 +322,18 @@ fn usd_per_million(nanos: i64) -> String {
     format!("{}.{:03}", nanos / 1000, nanos % 1000)
 }
 
-/// The server's configuration file.
+/// Who plays the providers.
+#[derive(Debug, Clone, Copy)]
+pub struct Players {
+    /// The simulator.
+    pub sim: SocketAddr,
+    /// The impostor, where there is one.
+    pub impostor: Option<SocketAddr>,
+}
+
+/// The server's configuration file, which sells these models.
 #[must_use]
-pub fn config(listen: SocketAddr, data_dir: &Path, sim: SocketAddr) -> String {
+pub fn config(listen: SocketAddr, data_dir: &Path, players: Players, models: &[Model]) -> String {
     let mut out = format!(
         "[server]\nlisten = \"{listen}\"\ndata_dir = \"{}\"\nworkers = 2\n\n\
          [log]\nlevel = \"warn\"\n\n\
@@ -237,7 +342,7 @@ pub fn config(listen: SocketAddr, data_dir: &Path, sim: SocketAddr) -> String {
         data_dir.display()
     );
     let mut seen = Vec::new();
-    for offer in MODELS.iter().flat_map(|model| model.offers) {
+    for offer in models.iter().flat_map(|model| model.offers) {
         if seen.contains(&offer.provider) {
             continue;
         }
@@ -251,10 +356,14 @@ pub fn config(listen: SocketAddr, data_dir: &Path, sim: SocketAddr) -> String {
             "drain" => "drain",
             _ => "cancel",
         };
+        let address = match players.impostor.filter(|_| name == IMPOSTOR) {
+            Some(impostor) => format!("{impostor}/v1"),
+            None => format!("{}/p/{name}/v1", players.sim),
+        };
         let _ = writeln!(
             out,
             "[providers.{name}]\nformat = \"{format}\"\napi_key = \"k\"\nhttp2 = \"never\"\n\
-             on_disconnect = \"{policy}\"\nbase_url = \"http://{sim}/p/{name}/v1\"\n"
+             on_disconnect = \"{policy}\"\nbase_url = \"http://{address}\"\n"
         );
     }
     let endpoint = |out: &mut String, offer: &Offer| {
@@ -267,7 +376,7 @@ pub fn config(listen: SocketAddr, data_dir: &Path, sim: SocketAddr) -> String {
             usd_per_million(offer.completion),
         );
     };
-    for model in &MODELS {
+    for model in models {
         let _ = writeln!(
             out,
             "[[models]]\nslug = \"{}\"\ncontext_length = 20000\n{}",
@@ -294,7 +403,7 @@ mod tests {
 
     #[test]
     fn a_hundred_calls_are_shared_out() {
-        assert_eq!(MODELS.iter().map(|model| model.weight).sum::<u64>(), 100);
+        assert_eq!(USUAL.iter().map(|model| model.weight).sum::<u64>(), 100);
     }
 
     #[test]
@@ -306,8 +415,9 @@ mod tests {
     #[test]
     fn every_provider_has_a_script() {
         let scripts = scripts(1);
-        for offer in MODELS.iter().flat_map(|model| model.offers) {
-            assert!(scripts.providers.contains_key(offer.provider), "{offer:?}");
+        for offer in WIDE.iter().flat_map(|model| model.offers) {
+            let is_known = scripts.providers.contains_key(offer.provider);
+            assert!(is_known || offer.provider == IMPOSTOR, "{offer:?}");
         }
     }
 }

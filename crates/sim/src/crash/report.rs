@@ -11,12 +11,20 @@ use crate::crash::market::Offer;
 pub struct Report {
     /// Reproduces the schedule of kills and the calls.
     pub seed: u64,
-    /// Stops under load: all of them kills, or all of them gentle.
+    /// Stops under load, kills and gentle ones.
     pub kills: u32,
     /// Further kills, of a server that was just starting.
     pub kills_while_starting: u32,
     /// Kills of a command that was granting credit.
     pub kills_of_commands: u32,
+    /// Times that the disk refused.
+    pub refusals_of_the_disk: u32,
+    /// What callers tried that mean harm.
+    pub intrusions: u64,
+    /// Connections to a provider that is none.
+    pub impostures: u64,
+    /// The most memory that a server had, in KiB.
+    pub memory_kib_max: u64,
     /// Audits of a stopped server, with its journal.
     pub audits_stopped: u32,
     /// Moments at which nothing ran and everything was compared.
@@ -120,32 +128,7 @@ fn usd(nanos: i64) -> String {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ms = |duration: Duration| duration.as_millis();
-        let what = match self.stops.is_empty() {
-            true => "kills",
-            false => "gentle stops",
-        };
-        writeln!(
-            f,
-            "{} differences in {} {what} (95 % upper bound {:.1} % each), seed {}",
-            self.differences,
-            self.kills,
-            self.upper_bound_percent(),
-            self.seed
-        )?;
-        if !self.stops.is_empty() {
-            writeln!(
-                f,
-                "  gentle stop       p50 {} ms, p99 {} ms, max {} ms",
-                ms(percentile(&self.stops, 50)),
-                ms(percentile(&self.stops, 99)),
-                ms(percentile(&self.stops, 100))
-            )?;
-        }
-        writeln!(
-            f,
-            "  also killed       {} servers that were starting, {} commands that were granting credit",
-            self.kills_while_starting, self.kills_of_commands
-        )?;
+        self.trouble(f)?;
         writeln!(
             f,
             "  compared          {} times with nothing running, {} audits of a stopped server",
@@ -185,6 +168,52 @@ impl fmt::Display for Report {
             self.unbilled_calls,
             ms(self.unbilled_max)
         )
+    }
+}
+
+impl Report {
+    /// What was found, and what was done to the server.
+    fn trouble(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ms = |duration: Duration| duration.as_millis();
+        let gentle = u32::try_from(self.stops.len()).unwrap_or(u32::MAX);
+        let what = match gentle {
+            0 => "kills".to_owned(),
+            all if all == self.kills => "gentle stops".to_owned(),
+            some => format!("stops ({some} of them gentle)"),
+        };
+        writeln!(
+            f,
+            "{} differences in {} {what} (95 % upper bound {:.1} % each), seed {}",
+            self.differences,
+            self.kills,
+            self.upper_bound_percent(),
+            self.seed
+        )?;
+        if !self.stops.is_empty() {
+            writeln!(
+                f,
+                "  gentle stop       p50 {} ms, p99 {} ms, max {} ms",
+                ms(percentile(&self.stops, 50)),
+                ms(percentile(&self.stops, 99)),
+                ms(percentile(&self.stops, 100))
+            )?;
+        }
+        writeln!(
+            f,
+            "  also killed       {} servers that were starting, {} commands that were granting credit",
+            self.kills_while_starting, self.kills_of_commands
+        )?;
+        if self.refusals_of_the_disk + u32::from(self.impostures > 0) > 0 {
+            writeln!(
+                f,
+                "  trouble           the disk refused {} times, {} connections to an impostor, {} intrusions; at most {} MiB",
+                self.refusals_of_the_disk,
+                self.impostures,
+                self.intrusions,
+                self.memory_kib_max / 1024
+            )?;
+        }
+        Ok(())
     }
 }
 

@@ -8,10 +8,10 @@ use std::process::{Child, Command, Output, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use serde_json::Value;
 
-use crate::crash::market;
+use crate::crash::market::{self, Model, Players};
 
 /// Longest that a start may take before the run gives up.
 const START_MAX: Duration = Duration::from_secs(30);
@@ -39,14 +39,15 @@ impl Server {
     ///
     /// # Errors
     /// When no port is free or a file cannot be written.
-    pub fn new(binary: &Path, dir: &Path, sim: SocketAddr) -> Result<Self, String> {
+    pub fn new(
+        binary: &Path,
+        dir: &Path,
+        players: Players,
+        models: &[Model],
+    ) -> Result<Self, String> {
         let address = free_address()?;
-        Self::configured(
-            binary,
-            dir,
-            address,
-            &market::config(address, &dir.join("data"), sim),
-        )
+        let text = market::config(address, &dir.join("data"), players, models);
+        Self::configured(binary, dir, address, &text)
     }
 
     /// Like [`Self::new`], with a configuration that makes it listen at
@@ -72,7 +73,11 @@ impl Server {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(&self.binary);
+        // A file that may not grow is an error to whoever writes, and must be
+        // no signal.
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "trap '' XFSZ; exec \"$@\"", "sh"]);
+        command.arg(&self.binary);
         // Whatever is configured outside must not reach the server under test.
         for (name, _) in std::env::vars_os() {
             let name_text = name.to_string_lossy();
@@ -133,6 +138,52 @@ impl Server {
             }
             sleep(KNOCK);
         }
+    }
+
+    /// Lets no file of the server grow beyond so many bytes, or any.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub fn let_files_grow(&self, bytes: Option<u64>) -> Result<(), String> {
+        let pid = self.child.as_ref().and_then(process).ok_or("no server")?;
+        let limit = Rlimit {
+            current: bytes,
+            maximum: None,
+        };
+        prlimit(Some(pid), Resource::Fsize, limit)
+            .map(drop)
+            .map_err(|error| error.to_string())
+    }
+
+    /// Waits until it says that it is ready, and its database too.
+    ///
+    /// # Errors
+    /// What it says instead, at the end.
+    pub fn wait_until_ready(&self, wait_max: Duration) -> Result<(), String> {
+        let began = Instant::now();
+        loop {
+            let said = get(self.address, "/readyz", START_MAX).unwrap_or_default();
+            if said.starts_with("HTTP/1.1 200") && said.contains("\"database\":\"ok\"") {
+                return Ok(());
+            }
+            if began.elapsed() > wait_max {
+                return Err(format!(
+                    "the server is not ready again: {said}\n{}",
+                    self.log_tail()
+                ));
+            }
+            sleep(KNOCK * 20);
+        }
+    }
+
+    /// The most memory that the process had, in KiB; 0 if that is not known.
+    #[must_use]
+    pub fn memory_kib_max(&self) -> u64 {
+        let id = self.child.as_ref().map_or(0, Child::id);
+        let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        line.and_then(|line| line.trim().split(' ').next()?.parse().ok())
+            .unwrap_or(0)
     }
 
     /// Whether it answers at this moment.
@@ -284,11 +335,12 @@ pub fn free_address() -> Result<SocketAddr, String> {
 
 /// Sends a signal without the `kill` command, which small systems lack.
 fn signal(child: &Child, signal: Signal) -> Result<(), String> {
-    let pid = i32::try_from(child.id())
-        .ok()
-        .and_then(Pid::from_raw)
-        .ok_or("an impossible process id")?;
+    let pid = process(child).ok_or("an impossible process id")?;
     kill_process(pid, signal).map_err(|error| error.to_string())
+}
+
+fn process(child: &Child) -> Option<Pid> {
+    i32::try_from(child.id()).ok().and_then(Pid::from_raw)
 }
 
 fn ask(address: SocketAddr, request: &str, wait_max: Duration) -> std::io::Result<String> {
@@ -301,6 +353,10 @@ fn ask(address: SocketAddr, request: &str, wait_max: Duration) -> std::io::Resul
 }
 
 fn is_healthy(address: SocketAddr) -> bool {
-    let request = format!("GET /healthz HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
-    ask(address, &request, START_MAX).is_ok_and(|reply| reply.starts_with("HTTP/1.1 200"))
+    get(address, "/healthz", START_MAX).is_ok_and(|reply| reply.starts_with("HTTP/1.1 200"))
+}
+
+fn get(address: SocketAddr, path: &str, wait_max: Duration) -> std::io::Result<String> {
+    let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+    ask(address, &request, wait_max)
 }
