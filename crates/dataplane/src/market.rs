@@ -20,8 +20,11 @@ use bourse_vocab::chat::{Effort, Efforts};
 use bourse_vocab::{ServiceTier, TierWish};
 
 use crate::metrics::TargetMetrics;
-use crate::service::Tiers;
 use crate::way::Way;
+
+mod tiers;
+
+pub use tiers::Tiers;
 
 /// A provider that may be called: who and where.
 pub struct ProviderHandle {

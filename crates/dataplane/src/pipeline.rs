@@ -104,19 +104,8 @@ where
         private_url,
     } = read;
     let market = gateway.market.load_full();
-    let wanted = Wanted {
-        endpoint,
-        models: &ask.models,
-        wishes: &ask.wishes,
-        needs: ask.needs,
-        tier: ask.tier,
-        private_url,
-        facts: &ask.facts,
-        stream: ask.stream,
-        thinking: ask.thinking,
-        lot: caller.draw(ask.attribution.conversation()),
-        now_ms: started_ms,
-    };
+    let lot = caller.draw(ask.attribution.conversation());
+    let wanted = Wanted::of(&ask, endpoint, private_url, lot, started_ms);
     let app = &ask.attribution.title;
     let mut plan = plan::plan(&market, &wanted).map_err(|failure| {
         let requested = ask.models.first().map_or("", String::as_str);

@@ -13,40 +13,7 @@ use bourse_vocab::{Served, ServiceTier, TierWish, Usage};
 use bourse_wire::dialect::service::MEMBER;
 use std::sync::atomic::Ordering::Relaxed;
 
-use crate::market::{Market, Target};
-
-/// The price lists of an endpoint's tiers, each whole.
-#[derive(Debug, Default)]
-pub struct Tiers(Box<[(ServiceTier, PriceList)]>);
-
-impl Tiers {
-    /// Those that an endpoint's price list has.
-    #[must_use]
-    pub fn of(prices: &PriceList) -> Self {
-        let list = |tier| Some((tier, prices.of_service(tier)?));
-        Self(ServiceTier::ALL.into_iter().filter_map(list).collect())
-    }
-
-    /// Whether there are none, as nearly everywhere.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// The tiers, cheapest first.
-    pub fn names(&self) -> impl Iterator<Item = ServiceTier> {
-        self.0.iter().map(|(tier, _)| *tier)
-    }
-
-    fn list(&self, tier: ServiceTier) -> Option<&PriceList> {
-        let mut lists = self.0.iter();
-        lists.find(|(of, _)| *of == tier).map(|(_, list)| list)
-    }
-
-    fn lists(&self) -> impl Iterator<Item = &PriceList> {
-        self.0.iter().map(|(_, list)| list)
-    }
-}
+use crate::market::{Market, Target, Tiers};
 
 impl Target {
     /// What the provider is told of the tier. Where it does not sell what was

@@ -26,10 +26,12 @@ use super::write::write;
 use crate::attempts::Attempt;
 use crate::call::Call;
 use crate::checkpoints::Checkpoints;
-use crate::endpoints::ClientRequest;
+use crate::endpoints::{ClientRequest, Prepared};
 use crate::gateway::Gateway;
+use crate::limit::Limit;
 use crate::market::Target;
 use crate::running::Running;
+use crate::way::Way;
 
 /// Tries the plan's targets in order. Whatever was tried is noted in the
 /// running call, also when all of it failed.
@@ -114,6 +116,34 @@ fn place(running: &Running) -> Place {
         .map_or(Place::Unsent, Attempt::place)
 }
 
+/// Writes the request for a target, and notes what it cannot be told.
+async fn prepare(
+    call: &mut Call,
+    request: &Arc<dyn ClientRequest>,
+    (target, way): (&Target, &Arc<Way>),
+    limit: Limit,
+) -> Result<Prepared, Failure> {
+    let endpoint = call.market.endpoint(target);
+    let wish = call.ask.tier;
+    let said = (limit.set_for(endpoint), target.told(wish));
+    let mut prepared = write(request, endpoint, said, way).await?;
+    prepared.losses.extend(target.loss_of(wish));
+    if call.ask.wishes.require_parameters && !prepared.losses.is_empty() {
+        return Err(inexpressible(target, &prepared.losses));
+    }
+    call.losses.clone_from(&prepared.losses);
+    Ok(prepared)
+}
+
+/// Tells whoever watches the client what happens if it leaves now. Whoever does
+/// not stream is billed to the end, whether anybody waits for it or not
+/// (openrouter.ai/docs, streaming, stream cancellation, November 2026).
+fn say_what_leaving_costs(call: &Call, target: &Target) {
+    let drain = !call.ask.stream || target.provider.on_disconnect == Disconnect::Drain;
+    call.status.drain.store(drain, Relaxed);
+    call.status.is_at_stake(input_cost(call, target));
+}
+
 /// One attempt, up to the first content that the client sees.
 async fn one<U: Upstream>(
     upstream: &U,
@@ -134,22 +164,9 @@ async fn one<U: Upstream>(
     let way = target
         .way(|way| call.endpoint.rank(way))
         .ok_or_else(|| unfit(target))?;
-    let endpoint = call.market.endpoint(target);
-    let wish = call.ask.tier;
-    let said = (limit.set_for(endpoint), target.told(wish));
-    let mut prepared = write(request, endpoint, said, way).await?;
-    prepared.losses.extend(target.loss_of(wish));
-    if call.ask.wishes.require_parameters && !prepared.losses.is_empty() {
-        return Err(inexpressible(target, &prepared.losses));
-    }
-    call.losses.clone_from(&prepared.losses);
+    let prepared = prepare(call, request, (target, way), *limit).await?;
     tab.dispatch(&call.market, target)?;
-    // Whoever does not stream is billed to the end, whether anybody waits for
-    // it or not (openrouter.ai/docs, streaming, stream cancellation, November
-    // 2026).
-    let drain = !call.ask.stream || target.provider.on_disconnect == Disconnect::Drain;
-    call.status.drain.store(drain, Relaxed);
-    call.status.is_at_stake(input_cost(call, target));
+    say_what_leaving_costs(call, target);
     let call = &**call;
     let clock = call.gateway.clock;
     attempts.push(Attempt::begin(target, ticket, clock.now_ms()));

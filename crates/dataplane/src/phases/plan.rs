@@ -233,6 +233,32 @@ impl<'m> Ordering<'m, '_> {
     }
 }
 
+impl<'a> Wanted<'a> {
+    /// What a call asks for.
+    #[must_use]
+    pub fn of(
+        ask: &'a Ask,
+        endpoint: &'a dyn Endpoint,
+        private_url: bool,
+        lot: Lot,
+        now_ms: u64,
+    ) -> Self {
+        Self {
+            endpoint,
+            models: &ask.models,
+            wishes: &ask.wishes,
+            needs: ask.needs,
+            tier: ask.tier,
+            private_url,
+            facts: &ask.facts,
+            stream: ask.stream,
+            thinking: ask.thinking,
+            lot,
+            now_ms,
+        }
+    }
+}
+
 impl Wanted<'_> {
     /// The tier of service that the suffix of a model's name admits. An order
     /// or a tier of the caller's own cancels that.

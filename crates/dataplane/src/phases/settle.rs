@@ -55,11 +55,7 @@ impl Running {
             ..report.clone()
         });
         let report = contradicted.as_ref().unwrap_or(report);
-        let estimate = if leaving::is_unfinished(report, ending) {
-            self.estimate_left(report, at_ms)
-        } else {
-            self.estimate(report)
-        };
+        let estimate = self.estimate_of(report, ending, at_ms);
         let (usage, mended) = report.usage.resolve(&estimate);
         let row = row_of(report, ending, &usage, self.has_begun());
         let was_running = self.close_last(at_ms, row);
@@ -117,6 +113,16 @@ impl Running {
         }
         self.call.gateway.waiting.freed(self.tab.account);
         (usage, Bill { total, ..bill })
+    }
+
+    /// Our own count of an answer, of one that is unfinished with what is not
+    /// seen of it.
+    fn estimate_of(&self, report: &Report, ending: Ending<'_>, at_ms: u64) -> Usage {
+        if leaving::is_unfinished(report, ending) {
+            self.estimate_left(report, at_ms)
+        } else {
+            self.estimate(report)
+        }
     }
 
     /// Notes whether the provider kept to the limit of an answer.
