@@ -116,6 +116,15 @@ pub static CLASSES: &[Class] = &[
         endpoint: Sign::Rest,
         ..ROW
     },
+    // Our own limits on connections and on answers in memory, or an address
+    // that we do not call.
+    Class {
+        name: "not_called",
+        kinds: &[Kind::Unavailable, Kind::Overloaded],
+        blame: Some(Blame::Us),
+        then: Then::SameAgain,
+        ..ROW
+    },
     // The status of a provider that is overloaded as a whole
     // (docs.claude.com, errors, October 2026).
     Class {
@@ -132,14 +141,6 @@ pub static CLASSES: &[Class] = &[
         kinds: &[Kind::Overloaded],
         then: Then::SameAgain,
         endpoint: Sign::Failure,
-        ..ROW
-    },
-    // Our own limit on connections, or an address that we do not call.
-    Class {
-        name: "not_called",
-        kinds: &[Kind::Unavailable],
-        blame: Some(Blame::Us),
-        then: Then::SameAgain,
         ..ROW
     },
     Class {

@@ -159,6 +159,13 @@ impl<T: Clone> Plan<T> {
         self.again(target, model_rank)
     }
 
+    /// Whether there is a target to go back to if the one that was handed out
+    /// last comes to nothing. It may not have been known when that was sent.
+    pub fn can_go_back(&self, may_use: impl Fn(&T) -> bool, is_well: impl Fn(&T) -> bool) -> bool {
+        let is_allowed = self.tries_of_last < TRIES_MAX && self.attempts < ATTEMPTS_MAX;
+        is_allowed && self.well_before(may_use, is_well).is_some()
+    }
+
     /// A target that was tried before the one that was handed out last, and
     /// has been answering well.
     fn well_before(

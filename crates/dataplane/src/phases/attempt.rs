@@ -195,7 +195,8 @@ async fn one<U: Upstream>(
     let begun = {
         // Pinned here, because the time limit would move it: it is large.
         let run = std::pin::pin!(exchange.run(upstream, prepared, tried));
-        first_content::wait(run, deadlines.whole, || learned_deadline(call, step)).await
+        let learned = || learned_deadline(call, step, plan);
+        first_content::wait(run, deadlines.whole, learned).await
     };
     let opened = match begun.unwrap_or_else(|| Err(too_late())) {
         Ok(opened) => {
@@ -216,9 +217,10 @@ async fn one<U: Upstream>(
 }
 
 /// How long the first content of a stream is waited for by what is learned of
-/// such calls; the last target has all the time there is.
-fn learned_deadline(call: &Call, step: &Step) -> Option<Duration> {
-    if step.is_last || !call.ask.stream {
+/// such calls. The last target has all the time there is, unless meanwhile
+/// one has been found well that was tried before it.
+fn learned_deadline(call: &Call, step: &Step, plan: &Plan) -> Option<Duration> {
+    if !call.ask.stream || (step.is_last && !can_go_back(call, step, plan)) {
         return None;
     }
     let most = call.gateway.limits.deadlines.first_sign;
@@ -226,6 +228,19 @@ fn learned_deadline(call: &Call, step: &Step) -> Option<Duration> {
     let bucket = bucket(&call.market, &step.target, &call.ask);
     let ms = step.target.health.deadline_ms(bucket, most_ms)?;
     Some(Duration::from_millis(ms))
+}
+
+fn can_go_back(call: &Call, step: &Step, plan: &Plan) -> bool {
+    let now_ms = call.gateway.clock.now_ms();
+    let may_use = |target: &Arc<Target>| {
+        !Arc::ptr_eq(target, &step.target) && target.health.cooldown_ms(now_ms).is_none()
+    };
+    let is_well = |target: &Arc<Target>| {
+        target
+            .health
+            .is_well(bucket(&call.market, target, &call.ask))
+    };
+    plan.can_go_back(may_use, is_well)
 }
 
 /// What a provider may charge for the input of a call, roughly: caches are

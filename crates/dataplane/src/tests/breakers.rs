@@ -2,6 +2,7 @@
 //! what is learned of how long to wait.
 
 use bourse_routing::breaker::Standing;
+use serde_json::json;
 
 use super::harness::{Harness, NOW, Play, ms, play, secs};
 use super::script::Answer;
@@ -124,6 +125,25 @@ async fn the_last_target_has_all_the_time_there_is_whatever_was_learned() {
     ask(&harness, &play, ENOUGH).await;
     let got = harness.ask(&play).await;
     assert_eq!((got.text().as_str(), got.at), ("hi", secs(200)));
+}
+
+/// At a cold start nobody is known to be well when the last target is sent to.
+#[tokio::test(start_paused = true)]
+async fn a_silent_last_target_is_left_for_one_that_was_found_well_meanwhile() {
+    let answers = [Answer::status(500), Answer::good().head_after(ms(500))];
+    let play = play()
+        .member("provider", json!({"order": ["one", "two"]}))
+        .provider("one", answers)
+        .two(Answer::silent());
+    let harness = play.harness().await;
+    let others = async {
+        tokio::time::sleep(secs(1)).await;
+        ask(&harness, &play, ENOUGH).await;
+    };
+    let (got, ()) = tokio::join!(harness.ask(&play), others);
+    assert_eq!(got.text(), "hi");
+    // Sixteen seconds of other calls, a look a second, an answer.
+    assert!(got.at <= secs(1 + 16 + 2), "{:?}", got.at);
 }
 
 #[tokio::test(start_paused = true)]

@@ -24,6 +24,8 @@ fn every_signal_has_its_row() {
     };
     let mut not_called = Failure::unavailable("full").next(Next::TryAnother);
     not_called.blame = Blame::Us;
+    let mut no_room = Failure::new(Kind::Overloaded, "full").next(Next::Stop);
+    no_room.blame = Blame::Us;
     let plain = |kind, status| failure(kind, status, false);
     for (signal, place, name, then, signs) in [
         (
@@ -80,6 +82,13 @@ fn every_signal_has_its_row() {
             Unsent,
             "not_called",
             Then::SameAgain,
+            [None, None, None],
+        ),
+        (
+            no_room,
+            Unsent,
+            "not_called",
+            Then::Stop,
             [None, None, None],
         ),
         (

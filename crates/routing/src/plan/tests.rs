@@ -132,6 +132,20 @@ fn a_call_goes_back_to_whoever_answers_well_when_the_last_target_says_nothing() 
 }
 
 #[test]
+fn who_can_be_gone_back_to_may_only_be_known_after_the_last_was_sent_to() {
+    let mut plan = plan(&[(1, 0), (2, 0)]);
+    let nobody = |_: &u32| false;
+    let first = plan.next(anyone).unwrap();
+    let second = plan.after(&first, Then::Next, anyone, nobody).unwrap();
+    assert!(second.is_last);
+    assert!(!plan.can_go_back(anyone, nobody));
+    assert!(!plan.can_go_back(nobody, anyone));
+    assert!(plan.can_go_back(anyone, |target| *target == 1));
+    // Itself is nobody to go back to.
+    assert!(!plan.can_go_back(anyone, |target| *target == 2));
+}
+
+#[test]
 fn a_call_does_not_go_back_to_whoever_must_rest_or_is_not_well() {
     let mut plan = plan(&[(1, 0), (2, 0)]);
     let first = plan.next(anyone).unwrap();

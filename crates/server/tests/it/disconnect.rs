@@ -126,8 +126,8 @@ fn a_drain_ends_at_its_deadline_and_what_was_seen_is_paid() {
 
 #[test]
 fn leaving_before_any_sign_of_the_provider_costs_nothing_where_billing_stops() {
-    let exchange = with(json!({"first_token_ms": 60_000}), false);
-    let conn = exchange.open(&ask(json!({})));
+    let exchange = with(json!({"never_answer": true}), false);
+    let conn = exchange.open(&streamed(json!({})));
     begun(&exchange);
     drop(conn);
     assert_eq!(ended(&exchange).outcome, Outcome::ClientGone);
@@ -135,6 +135,21 @@ fn leaving_before_any_sign_of_the_provider_costs_nothing_where_billing_stops() {
     assert_eq!(asked.0, "cheap");
     assert!(asked.1 > 0, "at most what was set aside");
     exchange.finish(0);
+}
+
+/// Cancelling is for streams (openrouter.ai/docs, streaming, stream
+/// cancellation, November 2026).
+#[test]
+fn leaving_before_a_whole_answer_is_paid_for_all_of_it() {
+    let exchange = with(json!({"first_token_ms": 300, "tokens": 40}), false);
+    let conn = exchange.open(&ask(json!({})));
+    begun(&exchange);
+    drop(conn);
+    let entry = ended(&exchange);
+    assert_eq!(entry.outcome, Outcome::Complete);
+    let paid = worth(&entry, CHEAP);
+    assert!(paid > 0);
+    exchange.finish(paid);
 }
 
 /// What providers may charge for calls that were voided, as the journal has

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use bourse_sim::Script;
 use serde_json::{Value, json};
 
-use crate::exchange::{CHEAP, DEAR, Exchange, Provider, ask, script, streamed, worth};
+use crate::exchange::{CHEAP, DEAR, Exchange, Provider, ask, eventually, script, streamed, worth};
 use crate::money_math::cost;
 
 /// Both modes of a call whose first provider fails: the second answers, is
@@ -52,7 +52,22 @@ fn a_status_of_503_goes_to_the_next_provider() {
 
 #[test]
 fn an_overload_goes_to_the_next_provider() {
-    second_answers(script(json!({"error_status": 529})));
+    let exchange = Exchange::pair(script(json!({"error_status": 529})));
+    let wishes = json!({"provider": {"order": ["cheap", "dear"]}});
+    assert_eq!(exchange.chat(wishes.clone()).answer()["provider"], "dear");
+    assert_eq!(exchange.attempts(), ["cheap", "dear"]);
+    // It says so of all that it serves: nobody is sent there for a while,
+    // whatever their order.
+    exchange.stream(wishes).complete();
+    assert_eq!(exchange.attempts(), ["cheap", "dear", "dear"]);
+    eventually("the operator to hear of it", || {
+        exchange
+            .server
+            .log()
+            .contains("a breaker has opened")
+            .then_some(())
+    });
+    exchange.close();
 }
 
 #[test]
@@ -329,7 +344,9 @@ fn trouble_with_our_account_at_a_provider_is_not_the_callers() {
             "error_status": status,
             "error_message": "Incorrect API key provided: upstream-key of organization org-77",
         });
-        let exchange = Exchange::single(script(refused.clone()));
+        let mut exchange = Exchange::single(script(refused.clone()));
+        // An operator must hear of it.
+        exchange.server.may_log_errors = true;
         let got = exchange.chat(json!({}));
         let error = got.error(502);
         assert_eq!(error["metadata"]["error_type"], "provider_unavailable");
@@ -337,8 +354,17 @@ fn trouble_with_our_account_at_a_provider_is_not_the_callers() {
         assert!(!got.text().contains("upstream-key"), "{}", got.text());
         exchange.finish(0);
         // Where somebody else can serve, nobody hears of it.
-        let exchange = Exchange::pair(script(refused));
+        let mut exchange = Exchange::pair(script(refused));
+        exchange.server.may_log_errors = true;
         assert_eq!(exchange.chat(json!({})).answer()["provider"], "dear");
+        eventually("the operator to hear of it", || {
+            // Some models are for some accounts only, and the others are served.
+            let said = match status {
+                403 => "a breaker has opened",
+                _ => "a provider refuses our account",
+            };
+            exchange.server.log().contains(said).then_some(())
+        });
         exchange.close();
     }
 }

@@ -350,7 +350,7 @@ mod tests {
                 lines.see(piece);
                 lines.data
             });
-            assert_eq!(first, Some(26 / size), "pieces of {size}");
+            assert_eq!(first, Some(25 / size), "pieces of {size}");
         }
     }
 }
