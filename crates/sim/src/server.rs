@@ -242,8 +242,8 @@ impl SimHandle {
     }
 
     /// Replaces all scripts.
-    pub fn set_scripts(&self, set: ScriptSet) {
-        self.shared.set_scripts(&set);
+    pub fn set_scripts(&self, set: &ScriptSet) {
+        self.shared.set_scripts(set);
     }
 
     /// The scripts in force.
