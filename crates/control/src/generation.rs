@@ -14,6 +14,7 @@ use serde_json::value::RawValue;
 use crate::access::Caller;
 use crate::args::Args;
 use crate::error::{Refused, Result, invalid, not_found};
+use crate::keys::WORKSPACE;
 use crate::reply::{Data, Written};
 use crate::route::{Operation, Route};
 use crate::schema::{Dollars, Null, inline};
@@ -143,6 +144,7 @@ impl<'a> ProviderResponse<'a> {
 struct GenerationBody<'a> {
     id: String,
     upstream_id: Option<&'a str>,
+    /// What groups the generations of one request: each makes one here
     #[schemars(with = "Null")]
     request_id: Option<()>,
     session_id: Option<&'a str>,
@@ -197,8 +199,7 @@ struct GenerationBody<'a> {
     http_referer: Option<&'a str>,
     user_agent: Option<&'a str>,
     external_user: Option<&'a str>,
-    #[schemars(with = "Null")]
-    workspace_id: Option<()>,
+    workspace_id: &'static str,
     #[schemars(with = "Null")]
     response_cache_source_id: Option<()>,
     /// Whether some number was counted here, as the provider reported none
@@ -286,7 +287,7 @@ fn body<'a>(row: &'a GenerationRow, facts: &'a Facts<'a>) -> GenerationBody<'a> 
         http_referer: stated(facts.referer),
         user_agent: stated(facts.user_agent),
         external_user: stated(facts.user),
-        workspace_id: None,
+        workspace_id: WORKSPACE,
         response_cache_source_id: None,
         is_estimated: estimated,
         extra: serde_json::from_str(facts.extra).unwrap_or_default(),

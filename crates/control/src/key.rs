@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::access::Caller;
 use crate::error::{Refused, Result};
+use crate::keys::WORKSPACE;
 use crate::reply::{Data, Json};
 use crate::route::{Operation, Route};
 use crate::schema::{Dollars, Interval, Null};
@@ -190,8 +191,7 @@ struct CurrentKey {
     creator_user_id: Option<()>,
     #[schemars(with = "Null")]
     organization_id: Option<()>,
-    #[schemars(with = "Null")]
-    workspace_id: Option<()>,
+    workspace_id: &'static str,
     allowed_data_regions: [&'static str; 1],
     free_model_daily_requests: FreeRequests,
     budgets: Vec<Budget>,
@@ -225,7 +225,7 @@ async fn show(state: Shared, caller: Caller) -> Result<Json<Data<CurrentKey>>> {
         },
         creator_user_id: None,
         organization_id: None,
-        workspace_id: None,
+        workspace_id: WORKSPACE,
         allowed_data_regions: ["global"],
         free_model_daily_requests: FreeRequests {
             limit: FREE_REQUESTS,

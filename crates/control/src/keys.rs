@@ -25,7 +25,7 @@ const PAGE_KEYS: u64 = 100;
 /// Longest name of a key, in characters.
 const NAME_CHARS_MAX: usize = 200;
 /// There is one workspace; OpenRouter's SDKs insist on its id being a text.
-const WORKSPACE: &str = "default";
+pub(crate) const WORKSPACE: &str = "default";
 /// What a key can belong to at OpenRouter and not here.
 const UNSUPPORTED: &[&str] = &["creator_user_id", "external", "external_user", "user_id"];
 const WHY_UNSUPPORTED: &str = "keys belong to an account, not to a user";

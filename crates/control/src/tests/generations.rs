@@ -39,6 +39,9 @@ async fn a_call_is_shown_with_what_it_was_and_what_it_cost() {
     assert_eq!(data["http_referer"], "https://example.com");
     assert_eq!(data["latency"], 120);
     assert_eq!(data["generation_time"], 900);
+    assert_eq!(data["workspace_id"], "default");
+    // A request makes one generation here, so there is nothing to group.
+    assert_eq!(data["request_id"], serde_json::Value::Null);
 }
 
 #[tokio::test]

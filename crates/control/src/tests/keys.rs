@@ -33,7 +33,12 @@ async fn a_key_is_created_listed_changed_and_deleted() {
     assert_eq!(created["data"]["created_at"], "2026-11-21T12:00:00Z");
     assert_eq!(backend.refreshed.load(Relaxed), 1);
     // It works, and no list shows its text.
-    assert_eq!(ask(&router, "GET /v1/key", text, "").await.status, 200);
+    let own = ask(&router, "GET /v1/key", text, "").await;
+    assert_eq!(own.status, 200);
+    // Both name the workspace, and in one word.
+    let own = own.json()["data"]["workspace_id"].take();
+    assert_eq!(own, "default");
+    assert_eq!(created["data"]["workspace_id"], own);
     let listed = ask(&router, "GET /v1/keys", key, "").await;
     assert!(!listed.text.contains(text));
     let listed = listed.json();
