@@ -8,12 +8,15 @@
 //! beyond it is read to its end although its client has left, and costs what
 //! it costs.
 //!
-//! The sums are in memory: a restart begins the day anew.
+//! The sums are in memory. A start finds those of the day again from the
+//! questions for reconciliation, by rules of its own: what was known of an
+//! endpoint is forgotten by then.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bourse_policy::{Principal, day_of};
+use bourse_store::{Left, Store, StoreError};
 use bourse_vocab::{AccountId, KeyId, Nanos};
 
 /// What a key may leave in a day: some hundred answers that somebody stops
@@ -21,6 +24,11 @@ use bourse_vocab::{AccountId, KeyId, Nanos};
 pub const OF_KEY_MAX: Nanos = Nanos(1_000_000_000);
 /// What an account may leave in a day: several keys, and not any number.
 pub const OF_ACCOUNT_MAX: Nanos = Nanos(5_000_000_000);
+/// The most questions of a day that a start reads, the newest: some 60 bytes
+/// each. The cap of an account is reached by a few hundred.
+const RECALLED_MAX: u64 = 65_536;
+/// Milliseconds of a day.
+const DAY_MS: u64 = 86_400_000;
 /// The part of what was counted that a count may be off by, as a divisor.
 const ERROR_DIVISOR: i64 = 4;
 
@@ -73,6 +81,23 @@ impl Unknown {
         *account = account.saturating_add(amount);
     }
 
+    /// Finds the sums of the day of `now_ms` again. A call that was settled
+    /// counts with what its count may be off by, one that was left before any
+    /// content with all that it may have cost. What was left in the moment
+    /// before a crash, and is not in the database yet, is not found.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn recall(&self, store: &dyn Store, now_ms: u64) -> Result<(), StoreError> {
+        let since_ms = day_of(now_ms).saturating_mul(DAY_MS);
+        for left in store.left_since(since_ms, RECALLED_MAX).await? {
+            let Left { key, account, .. } = left;
+            let stake = left.counted.map_or(left.at_most, error_of);
+            self.add(Who { key, account }, stake.min(left.at_most), now_ms);
+        }
+        Ok(())
+    }
+
     /// Whether a caller may leave so much more today. What nobody can lose
     /// anything by may always be left.
     #[must_use]
@@ -104,9 +129,17 @@ impl Unknown {
 
 #[cfg(test)]
 mod tests {
+    use bourse_ledger::GrantKind;
+    use bourse_ledger::record::{
+        Cost, Facts, Hold, Payer, Record, Void, VoidReason, Voiding, encode,
+    };
+    use bourse_policy::{KeyHash, KeyKind};
+    use bourse_spool::Position;
+    use bourse_store::{Accounts, Batch, Grant, Journals, Keys, MemoryStore, NewKey};
+    use bourse_vocab::GenerationId;
+
     use super::*;
 
-    const DAY_MS: u64 = 86_400_000;
     const NOON_MS: u64 = 20_000 * DAY_MS + DAY_MS / 2;
 
     const fn who(key: u64) -> Who {
@@ -136,5 +169,92 @@ mod tests {
         };
         assert!(unknown.may_leave(other, Nanos(1), NOON_MS));
         assert!(unknown.may_leave(who(1), OF_KEY_MAX, NOON_MS + DAY_MS));
+    }
+
+    /// A database with an account that has a key.
+    async fn database() -> (MemoryStore, Who) {
+        let store = MemoryStore::new();
+        let account = store.create_account("acme", NOON_MS).await.unwrap().id;
+        let grant = Grant {
+            account,
+            kind: GrantKind::TopUp,
+            amount: Nanos(10 * OF_KEY_MAX.0),
+            note: String::new(),
+            reference: None,
+            at_ms: NOON_MS,
+        };
+        store.grant(grant).await.unwrap();
+        let key = NewKey {
+            account,
+            hash: KeyHash::of("one"),
+            label: "one".to_owned(),
+            name: "one".to_owned(),
+            kind: KeyKind::Inference,
+            limit: None,
+            limit_reset: None,
+            include_byok_in_limit: false,
+            expires_at_ms: None,
+        };
+        let key = store.create_key(key, NOON_MS).await.unwrap().id;
+        (store, Who { key, account })
+    }
+
+    /// A call that was left before any content.
+    async fn leave(store: &MemoryStore, who: Who, amount: Nanos) {
+        let id = GenerationId::new(NOON_MS / 1_000, 1);
+        let Who { key, account } = who;
+        let hold = Record::Hold(Hold {
+            id,
+            account,
+            key,
+            amount,
+            at_ms: NOON_MS,
+            model: "a/m",
+            provider: "p",
+            endpoint: "e",
+        });
+        let void = Record::Void(Void {
+            key,
+            held: amount,
+            voiding: Voiding {
+                id,
+                account,
+                at_ms: NOON_MS,
+                reason: VoidReason::CallerLeft,
+                costs: Vec::new(),
+                possible: vec![Cost {
+                    provider: "p",
+                    amount,
+                    payer: Payer::House,
+                }],
+                facts: Facts::default(),
+            },
+        });
+        let written = [hold, void].map(|record| {
+            let mut out = Vec::new();
+            encode(&record, &mut out);
+            out
+        });
+        let records: Vec<&[u8]> = written.iter().map(Vec::as_slice).collect();
+        let batch = Batch {
+            from: Position(0),
+            to: Position(2),
+            chain: None,
+            records: &records,
+        };
+        store.apply(batch).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_was_left_in_the_day_is_found_again_at_a_start() {
+        let (store, who) = database().await;
+        leave(&store, who, OF_KEY_MAX).await;
+        let started = Unknown::default();
+        started.recall(&store, NOON_MS + 1).await.unwrap();
+        assert!(!started.may_leave(who, Nanos(1), NOON_MS + 1));
+        // The next day is a new one.
+        let started = Unknown::default();
+        started.recall(&store, NOON_MS + DAY_MS).await.unwrap();
+        assert!(started.may_leave(who, OF_KEY_MAX, NOON_MS + DAY_MS));
     }
 }

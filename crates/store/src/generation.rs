@@ -2,7 +2,7 @@
 
 use bourse_ledger::GenerationRow;
 use bourse_ledger::fold::Unreconciled;
-use bourse_vocab::{AccountId, GenerationId};
+use bourse_vocab::{AccountId, GenerationId, KeyId, Nanos};
 
 use crate::Reply;
 
@@ -19,6 +19,20 @@ pub struct SettledPage {
     pub count_max: u64,
 }
 
+/// A call that was left, or may have been, before its cost was known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Left {
+    /// Who paid.
+    pub account: AccountId,
+    /// With which key.
+    pub key: KeyId,
+    /// What the provider charges as far as it was counted; `None` if nothing
+    /// was, because the call was left before any content.
+    pub counted: Option<Nanos>,
+    /// The most that the provider may charge beside that.
+    pub at_most: Nanos,
+}
+
 /// Finished calls. The row carries its whole journal record: decode
 /// [`GenerationRow::record`] with [`bourse_ledger::record::decode`] for what
 /// has no column.
@@ -33,4 +47,8 @@ pub trait Generations {
     fn generations_settled(&self, page: SettledPage) -> Reply<'_, Vec<GenerationRow>>;
     /// Questions for reconciliation, oldest first.
     fn unreconciled(&self, count_max: u64) -> Reply<'_, Vec<Unreconciled>>;
+    /// What callers have left since a moment whose cost nobody knows, newest
+    /// first: of the questions those about the provider that was answering,
+    /// where the call was settled or its caller had left it.
+    fn left_since(&self, at_ms: u64, count_max: u64) -> Reply<'_, Vec<Left>>;
 }

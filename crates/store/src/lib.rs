@@ -35,7 +35,7 @@ pub use account::{AccountRow, Accounts, CHANGES_MAX, Changes, Grant};
 pub use activity::{Activity, ActivityQuery, ActivityRow, FailureRow};
 pub use audit::{AuditReport, AuditView, Difference, RowReport};
 pub use error::StoreError;
-pub use generation::{Generations, SettledPage};
+pub use generation::{Generations, Left, SettledPage};
 pub use journal::{Applied, Batch, History, Journals};
 pub use key::{KeyPatch, KeyRow, Keys, NewKey};
 pub use memory::MemoryStore;

@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bourse_ledger::fold::{ActivityKey, ActivitySums, FailureOf, FailureSums, Unreconciled};
 use bourse_ledger::journal::{Journal, grant};
+use bourse_ledger::record::VoidReason;
 use bourse_ledger::{Effects, Fold, GenerationRow, Lease, OpenHold, RowSum};
 use bourse_policy::{KeyHash, SpentByDay};
 use bourse_spool::Position;
@@ -15,7 +16,7 @@ use bourse_vocab::{AccountId, GenerationId, KeyId, Nanos, NodeId, RowId, RowIds,
 use crate::account::{AccountRow, Accounts, CHANGES_MAX, Changes, Grant};
 use crate::activity::{Activity, ActivityQuery, ActivityRow, FailureRow};
 use crate::audit::{AuditView, CallSums, KeySpending, LeaseSums, PurseSums, RowReport};
-use crate::generation::{Generations, SettledPage};
+use crate::generation::{Generations, Left, SettledPage};
 use crate::journal::{Applied, Batch, History, Journals};
 use crate::key::{KeyPatch, KeyRow, Keys, NewKey};
 use crate::texts::{check, check_grant, check_key, check_unique};
@@ -598,6 +599,25 @@ impl Generations for MemoryStore {
         self.with(move |state| {
             let count = usize::try_from(count_max).unwrap_or(usize::MAX);
             Ok(state.unreconciled.iter().take(count).cloned().collect())
+        })
+    }
+
+    fn left_since(&self, at_ms: u64, count_max: u64) -> Reply<'_, Vec<Left>> {
+        self.with(move |state| {
+            let count = usize::try_from(count_max).unwrap_or(usize::MAX);
+            let asked = state.unreconciled.iter().rev();
+            let since = asked.filter(|question| question.at_ms >= at_ms);
+            let left = since.filter_map(|question| {
+                let row = state.generations.get(&question.id)?;
+                let is_left = matches!(row.voided, None | Some(VoidReason::CallerLeft));
+                (is_left && row.provider == question.provider).then_some(Left {
+                    account: row.account,
+                    key: row.key,
+                    counted: row.voided.is_none().then_some(row.upstream),
+                    at_most: question.at_most,
+                })
+            });
+            Ok(left.take(count).collect())
         })
     }
 }

@@ -315,6 +315,7 @@ macro_rules! store_suite {
                 slugs_of_all_letters_come_back_as_they_were,
                 amounts_of_any_size_come_back_as_they_were,
                 questions_come_oldest_first_and_no_more_than_asked,
+                what_callers_left_since_a_moment_is_told_newest_first,
             }
             journals {
                 a_batch_is_applied_once,

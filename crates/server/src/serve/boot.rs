@@ -107,6 +107,8 @@ impl Opened {
             Arc::clone(&keyring),
             recovery.change_seq,
         ));
+        let unknown = Unknown::default();
+        unknown.recall(&*store, now_ms()).await?;
         Ok(Recovered {
             reserved,
             store,
@@ -114,6 +116,7 @@ impl Opened {
             keyring,
             watcher,
             identity,
+            unknown,
         })
     }
 }
@@ -126,11 +129,12 @@ pub(super) struct Recovered {
     keyring: Arc<Keyring>,
     watcher: Arc<StoreWatcher>,
     identity: Identity,
+    unknown: Unknown,
 }
 
 impl Recovered {
     /// Builds what calls run through.
-    pub(super) fn build(self) -> Result<Built, Error> {
+    pub(super) fn build(mut self) -> Result<Built, Error> {
         let config = &self.reserved.config;
         let (providers, simulation) = if market::is_any_configured(config) {
             (Providers::Configured, None)
@@ -157,7 +161,7 @@ impl Recovered {
             bodies: Arc::new(Bodies::new(config.limits.bodies_bytes_max)),
             replies: Arc::new(Bodies::new(REPLIES_BYTES_MAX)),
             drains: Arc::new(Drains::new(config.limits.drains_max)),
-            unknown: Unknown::default(),
+            unknown: std::mem::take(&mut self.unknown),
             waiting: Arc::default(),
             stopping: Stopping::default(),
         });

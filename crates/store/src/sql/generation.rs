@@ -3,13 +3,13 @@
 use bourse_ledger::fold::Unreconciled;
 use bourse_ledger::record::VoidReason;
 use bourse_ledger::{GenerationRow, Link, RowSum};
-use bourse_vocab::{AccountId, FailureKind, GenerationId, KeyId};
+use bourse_vocab::{AccountId, FailureKind, GenerationId, KeyId, NodeId, RowId};
 
 use super::text::{Many, texts};
 use super::value::{Row, Value, damaged};
 use super::{Backend, Session, SqlStore, Writer};
 use crate::audit::RowReport;
-use crate::generation::{Generations, SettledPage};
+use crate::generation::{Generations, Left, SettledPage};
 use crate::recount::Recount;
 use crate::{Reply, StoreError};
 
@@ -34,6 +34,15 @@ texts! {
     AFTER = select!("WHERE id > $1 ORDER BY id LIMIT $2");
     UNRECONCILED = "SELECT generation_id, provider, at_most, at_ms FROM reconcile \
         ORDER BY id LIMIT $1";
+    // Ids of questions begin with their moment, so that only those of the span
+    // are read.
+    LEFT = "SELECT generations.account_id, generations.key_id, generations.voided, \
+        generations.upstream, reconcile.at_most FROM reconcile \
+        JOIN generations ON generations.id = reconcile.generation_id \
+        WHERE reconcile.id >= $1 AND reconcile.at_ms >= $2 \
+        AND reconcile.provider = generations.provider \
+        AND (generations.voided IS NULL OR generations.voided = $3) \
+        ORDER BY reconcile.id DESC LIMIT $4";
     ASK = "INSERT INTO reconcile (id, generation_id, provider, at_most, at_ms) \
         VALUES ($1, $2, $3, $4, $5) ON CONFLICT (id) DO NOTHING";
 }
@@ -182,6 +191,18 @@ fn question(mut row: Row) -> Result<Unreconciled, StoreError> {
     })
 }
 
+fn left(mut row: Row) -> Result<Left, StoreError> {
+    let (account, key) = (AccountId(row.unsigned()?), KeyId(row.unsigned()?));
+    let is_void = row.maybe_int()?.is_some();
+    let counted = row.nanos()?;
+    Ok(Left {
+        account,
+        key,
+        counted: (!is_void).then_some(counted),
+        at_most: row.nanos()?,
+    })
+}
+
 impl<B: Backend> Generations for SqlStore<B> {
     fn generation(&self, id: GenerationId) -> Reply<'_, Option<GenerationRow>> {
         Box::pin(async move {
@@ -220,6 +241,19 @@ impl<B: Backend> Generations for SqlStore<B> {
                 .rows(UNRECONCILED, &[count_max.into()])
                 .await?;
             rows.into_iter().map(question).collect()
+        })
+    }
+
+    fn left_since(&self, at_ms: u64, count_max: u64) -> Reply<'_, Vec<Left>> {
+        Box::pin(async move {
+            let values = [
+                RowId::new(at_ms, NodeId(0), 0).0.into(),
+                at_ms.into(),
+                VoidReason::CallerLeft.number().into(),
+                count_max.into(),
+            ];
+            let rows = self.read().await?.rows(LEFT, &values).await?;
+            rows.into_iter().map(left).collect()
         })
     }
 }

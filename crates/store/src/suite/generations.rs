@@ -1,10 +1,11 @@
 //! Finished calls.
 
 use bourse_ledger::GenerationRow;
+use bourse_ledger::record::{Cost, Payer, Record, VoidReason};
 use bourse_vocab::{AccountId, GenerationId, Nanos};
 
-use super::{ACCOUNT, Caller, NOW, apply, assert_balanced, hold, id, set_up, settle};
-use crate::{SettledPage, Store};
+use super::{ACCOUNT, Caller, KEY, NOW, apply, assert_balanced, hold, id, set_up, settle, void};
+use crate::{Left, SettledPage, Store};
 
 pub async fn finished_calls_are_found_with_their_whole_record(store: &dyn Store) {
     set_up(store, 1_000).await;
@@ -253,4 +254,52 @@ pub async fn questions_come_oldest_first_and_no_more_than_asked(store: &dyn Stor
         let expected: Vec<_> = (0..count.min(5)).map(id).collect();
         assert_eq!(found, expected);
     }
+}
+
+pub async fn what_callers_left_since_a_moment_is_told_newest_first(store: &dyn Store) {
+    set_up(store, 100_000).await;
+    let question = |provider, amount| Cost {
+        provider,
+        amount: Nanos(amount),
+        payer: Payer::House,
+    };
+    let settled = |n: u64, provider: &'static str| {
+        let Record::Settle(mut end) = settle(n, 50, 20, NOW + n) else {
+            unreachable!("a settlement");
+        };
+        end.settlement.possible = vec![question(provider, 30)];
+        Record::Settle(end)
+    };
+    let voided = |n: u64, reason| {
+        let Record::Void(mut end) = void(n, 0) else {
+            unreachable!("a voiding");
+        };
+        end.voiding.at_ms = NOW + n;
+        end.voiding.reason = reason;
+        end.voiding.possible = vec![question(Caller::FIRST.provider, 50)];
+        Record::Void(end)
+    };
+    let provider = Caller::FIRST.provider;
+    let mut batch: Vec<_> = (1..=5).map(|n| hold(n, 50)).collect();
+    batch.extend([
+        settled(1, provider),
+        // Somebody else was asked before, and nobody left.
+        settled(2, "q"),
+        voided(3, VoidReason::CallerLeft),
+        // Nobody left these either.
+        voided(4, VoidReason::AttemptsFailed),
+        voided(5, VoidReason::Restart),
+    ]);
+    apply(store, 0, &batch).await.unwrap();
+    let left = |counted: Option<i64>, at_most| Left {
+        account: ACCOUNT,
+        key: KEY,
+        counted: counted.map(Nanos),
+        at_most: Nanos(at_most),
+    };
+    let all = [left(None, 50), left(Some(20), 30)];
+    assert_eq!(store.left_since(NOW, 9).await.unwrap(), all);
+    assert_eq!(store.left_since(NOW + 2, 9).await.unwrap(), all[..1]);
+    assert_eq!(store.left_since(NOW, 1).await.unwrap(), all[..1]);
+    assert!(store.left_since(NOW + 4, 9).await.unwrap().is_empty());
 }
