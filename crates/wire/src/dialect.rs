@@ -10,6 +10,7 @@
 //! - [`members`]: the same for those that are no parameter of ours;
 //! - [`thinking`]: how a vendor is told to think;
 //! - [`calls`]: ids, numbers and arguments of tool calls;
+//! - [`messages`]: what becomes of members of messages that few vendors know;
 //! - [`parts`]: which sorts of parts there are;
 //! - [`media`]: how types of media are spelled;
 //! - [`schema`]: what strict readers want of a tool's schema;
@@ -27,6 +28,7 @@ pub mod calls;
 pub mod finish;
 pub mod media;
 pub mod members;
+pub mod messages;
 pub mod parameters;
 pub mod parts;
 pub mod schema;
@@ -223,6 +225,9 @@ pub const fn needs_vocabulary(dialect: &Dialect, features: Features) -> bool {
         Thoughts::Content => features.reasoning || features.reasoning_details,
         Thoughts::Details => features.reasoning_content,
     };
+    // Citations in a list of annotations are other parts; files are not.
+    let replayed = (features.annotations && features.file)
+        || (features.configuration_update && !messages::takes_openrouters(dialect));
     let ids = match dialect.call_ids {
         CallIds::Any => false,
         CallIds::UpToForty => features.call_id_beyond_forty,
@@ -234,6 +239,7 @@ pub const fn needs_vocabulary(dialect: &Dialect, features: Features) -> bool {
     odd || role_or_name
         || marks
         || thoughts
+        || replayed
         || ids
         || media
         || (dialect.strict_messages && features.message_extra)
@@ -260,6 +266,7 @@ mod tests {
             ..Dialect::PLAIN
         };
         const RICH: Dialect = Dialect {
+            reasoning: ReasoningStyle::Object,
             cache: CacheMarks::Breakpoint,
             thoughts: Thoughts::Details,
             call_ids: CallIds::UpToForty,
@@ -284,6 +291,12 @@ mod tests {
                 [false, false, true],
             ),
             (seen(|f| f.message_extra = true), [false, true, false]),
+            (seen(|f| f.annotations = true), [false, false, false]),
+            (
+                seen(|f| (f.annotations, f.file) = (true, true)),
+                [true, true, true],
+            ),
+            (seen(|f| f.configuration_update = true), [true, true, false]),
             (seen(|f| f.answer_images = true), [true, true, false]),
             (
                 seen(|f| (f.tool_role, f.image) = (true, true)),

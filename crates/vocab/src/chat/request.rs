@@ -16,9 +16,10 @@ pub struct Loss {
     pub field: String,
     /// What happened to it, in a few words.
     pub reason: String,
-    /// It is something that the caller said or showed, or a tool. Without it
-    /// the model would answer another question, so it is not only announced:
-    /// the target is not called.
+    /// It is something that the caller said or showed, a tool, or what the
+    /// answer must be made of. Without it the model would answer another
+    /// question, or answer it so that the caller's program cannot read it.
+    /// So it is not only announced: the target is not called.
     #[serde(skip)]
     pub is_content: bool,
 }
@@ -33,8 +34,8 @@ impl Loss {
         }
     }
 
-    /// Notes that a part of the conversation or a tool could not be carried
-    /// over, and why.
+    /// Notes that something without which the target must not be called could
+    /// not be carried over, and why.
     pub fn content(field: impl Into<String>, reason: impl Into<String>) -> Self {
         Self {
             is_content: true,

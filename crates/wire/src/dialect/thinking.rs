@@ -74,6 +74,29 @@ fn effort(fields: &mut Fields<'_>, name: &str) -> Result<Option<Effort>, Failure
     }
 }
 
+/// Members of `reasoning` that choose another way of thinking, with the word
+/// that means the same as silence. All others are for models that are asked in
+/// OpenRouter's own shape (openrouter.ai/docs, API document, October 2026:
+/// "only supported by OpenAI GPT-5.6 and newer"); no other shape has them.
+const WAYS: &[(&str, &str)] = &[("context", "auto"), ("mode", "standard")];
+
+/// What a vendor with words of its own cannot be told of the members that only
+/// OpenRouter's shape has. Another context, or a deeper mode, is another
+/// answer at another cost, so the target is not asked without it.
+pub fn beyond_words(request: &ReasoningRequest) -> impl Iterator<Item = Loss> {
+    request.more.iter().filter_map(|(name, value)| {
+        let field = format!("reasoning.{name}");
+        match WAYS.iter().find(|(way, _)| *way == name.as_str()) {
+            Some((_, usual)) if value.as_str() == Some(*usual) => None,
+            Some((_, usual)) => Some(Loss::content(
+                field,
+                format!("the provider can only think as with `{usual}`"),
+            )),
+            None => Some(Loss::new(field, "the provider cannot be told")),
+        }
+    })
+}
+
 /// What the client wants of the model's thinking, put simply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Wish {
@@ -146,15 +169,11 @@ impl Words<'_> {
     }
 
     fn lose_what_nobody_else_knows(&mut self) {
-        if self.request.summary.is_some() {
+        // `auto` leaves it to the provider, as silence does.
+        if self.request.summary.as_deref().is_some_and(|s| s != "auto") {
             self.lose("reasoning.summary", "the provider cannot be told");
         }
-        for name in self.request.more.keys() {
-            self.losses.push(Loss::new(
-                format!("reasoning.{name}"),
-                "the provider cannot be told",
-            ));
-        }
+        self.losses.extend(beyond_words(self.request));
     }
 
     /// Whether how hard to think was said, and not only that.
@@ -295,7 +314,55 @@ fn as_object(request: &ReasoningRequest) -> String {
 
 #[cfg(test)]
 mod tests {
+    use bourse_vocab::json;
+
     use super::*;
+
+    #[test]
+    fn another_way_of_thinking_is_asked_for_or_the_target_is_not() {
+        let asked = |text: &str| ReasoningRequest {
+            more: match json::parse(text.as_bytes()) {
+                Ok(Value::Object(more)) => more,
+                other => panic!("{other:?}"),
+            },
+            ..ReasoningRequest::default()
+        };
+        for (text, lost, refused) in [
+            (r#"{"context":"auto","mode":"standard"}"#, 0, false),
+            (r#"{"context":"all_turns"}"#, 1, true),
+            (r#"{"context":"current_turn"}"#, 1, true),
+            (r#"{"mode":"pro"}"#, 1, true),
+            (r#"{"mode":7}"#, 1, true),
+            (r#"{"colour":"red"}"#, 1, false),
+        ] {
+            let request = asked(text);
+            let (_, losses) = said(&[], &request);
+            assert_eq!(losses.len(), lost, "{text}");
+            let refuses = losses.iter().any(|loss| loss.is_content);
+            assert_eq!(refuses, refused, "{text}");
+            let given = Given {
+                limit: None,
+                efforts: Efforts::default(),
+                own: &|_| None,
+            };
+            let (members, losses) = members(ReasoningStyle::Object, &request, given);
+            assert_eq!(members, [("reasoning", text.to_owned())]);
+            assert!(losses.is_empty(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_summary_as_the_provider_sees_fit_is_nothing_to_tell() {
+        for (summary, lost) in [("auto", 0), ("concise", 1), ("detailed", 1)] {
+            let request = ReasoningRequest {
+                summary: Some(summary.to_owned()),
+                ..ReasoningRequest::default()
+            };
+            let (_, losses) = said(&[], &request);
+            assert_eq!(losses.len(), lost, "{summary}");
+            assert!(losses.iter().all(|loss| !loss.is_content));
+        }
+    }
 
     /// What is written for a model that takes these efforts, and what is lost.
     fn said(efforts: &[Effort], request: &ReasoningRequest) -> (Members, Vec<Loss>) {

@@ -39,6 +39,10 @@ pub struct Features {
     pub reasoning_details: bool,
     /// A message that replays `images`.
     pub answer_images: bool,
+    /// A message that replays `annotations`.
+    pub annotations: bool,
+    /// A message that changes the configuration from there on.
+    pub configuration_update: bool,
     /// A message, or a call in one, with a member that requests do not need.
     pub message_extra: bool,
     /// A tool call, or a result of one, whose id is not nine letters or
@@ -156,6 +160,8 @@ impl Features {
             b"reasoning_content" => return Marker::Thought(Thought::Content),
             b"reasoning_details" => self.reasoning_details = true,
             b"images" => self.answer_images = true,
+            b"annotations" => self.annotations = true,
+            b"configuration_update" => self.configuration_update = true,
             b"id" | b"model" => self.message_origin = true,
             b"cache_control" => self.cache_control = true,
             b"prompt_cache_breakpoint" => self.cache_breakpoint = true,
@@ -197,9 +203,8 @@ impl Features {
     }
 }
 
-/// Whether a `type` inside messages says something that the vocabulary of chat
-/// completions knows: a part, a call, a piece of reasoning, a citation, a
-/// breakpoint.
+/// Whether a `type` inside messages says something that every vendor of chat
+/// completions can be sent: a part, a call, a piece of reasoning, a breakpoint.
 fn is_usual_type(kind: &[u8]) -> bool {
     matches!(
         kind,
@@ -213,7 +218,6 @@ fn is_usual_type(kind: &[u8]) -> bool {
             | b"reasoning.text"
             | b"reasoning.summary"
             | b"reasoning.encrypted"
-            | b"url_citation"
     )
 }
 
@@ -286,6 +290,19 @@ mod tests {
         check(r#"{"role":"assistant","images":[],"id":"m"}"#, |f| {
             (f.message_extra, f.answer_images, f.message_origin) = (true, true, true);
         });
+        check(
+            r#"{"role":"system","content":"","configuration_update":{"reasoning":{}}}"#,
+            |f| (f.message_extra, f.configuration_update) = (true, true),
+        );
+        // Empty lists are what SDKs replay; what stands in one is seen by its type.
+        check(
+            r#"{"role":"assistant","content":"x","annotations":[]}"#,
+            |f| (f.message_extra, f.annotations) = (true, true),
+        );
+        check(
+            r#"{"role":"assistant","annotations":[{"type":"url_citation","url_citation":{}}]}"#,
+            |f| (f.message_extra, f.annotations, f.other_part) = (true, true, true),
+        );
         check(
             r#"{"role":"user","content":[{"type":"text","text":"x","prompt_cache_breakpoint":{}}]}"#,
             |f| f.cache_breakpoint = true,

@@ -134,6 +134,71 @@ async fn a_request_is_parsed_once_for_all_its_targets() {
     assert_eq!(bodies.len(), 3);
 }
 
+/// A request whose answer must have a form.
+struct Formed(bourse_vocab::chat::ResponseFormat, Parsed);
+
+impl ClientRequest for Formed {
+    fn bytes(&self) -> usize {
+        0
+    }
+
+    fn translates(&self, _: &Way) -> bool {
+        true
+    }
+
+    fn write(&self, way: &Way, target: &WriteTarget<'_>) -> Result<Prepared, Failure> {
+        let parse = || {
+            let message = Message {
+                role: Role::User,
+                name: None,
+                parts: vec![Part::text("hello")],
+            };
+            let mut request = Request::new(Format::OpenAiChat, "m".to_owned(), vec![message]);
+            request.response_format = Some(self.0.clone());
+            Ok(request)
+        };
+        self.1.write(&[], parse, way, target)
+    }
+
+    fn feed(&self, _: &Way, _: &Stamp<'_>) -> Box<dyn Feed> {
+        panic!("nothing is answered here");
+    }
+
+    fn whole(&self, _: &Way, _: &Stamp<'_>, _: &Bytes) -> Result<WholeReply, Failure> {
+        panic!("nothing is answered here");
+    }
+}
+
+#[tokio::test]
+async fn who_cannot_be_told_the_form_of_the_answer_is_not_asked() {
+    use bourse_vocab::chat::ResponseFormat::{JsonObject, Opaque};
+    let grammar = Opaque(bourse_vocab::json!({"type": "grammar", "grammar": "g"}));
+    for (form, refused) in [
+        (JsonObject, vec![Format::Anthropic]),
+        (grammar, vec![Format::Anthropic, Format::Gemini]),
+    ] {
+        for format in Format::ALL {
+            let way = Arc::new(way_to(Interface::chat(format)));
+            let request: Arc<dyn ClientRequest> = Arc::new(Formed(form.clone(), Parsed::default()));
+            let limits = (None, bourse_vocab::TierWish::None);
+            let written = super::write(&request, &endpoint(), limits, &way).await;
+            match written {
+                Ok(_) => assert!(!refused.contains(&format), "{format}: {form:?}"),
+                Err(failure) => {
+                    assert!(refused.contains(&format), "{format}: {failure:?}");
+                    assert_eq!(failure.kind, FailureKind::InvalidRequest);
+                    // Another provider may do it.
+                    assert_eq!(failure.next, Next::TryAnother);
+                    assert!(
+                        failure.message.starts_with("response_format: "),
+                        "{failure:?}"
+                    );
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn what_is_too_large_to_be_translated_is_not_parsed_and_another_target_may_take_it() {
     let mebibyte = Bytes::from(vec![b' '; 1 << 20]);

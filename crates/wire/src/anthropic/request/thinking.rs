@@ -5,6 +5,7 @@ use bourse_vocab::json;
 use bourse_vocab::json::Value;
 
 use super::super::model::{Model, Off, ThinkingStyle};
+use crate::dialect::thinking::beyond_words;
 
 /// The smallest and largest budget (openrouter.ai/docs, reasoning tokens,
 /// August 2026; Anthropic's own minimum is the same).
@@ -75,6 +76,7 @@ pub fn plan(asked: Option<&ReasoningRequest>, given: Given, losses: &mut Vec<Los
             "Anthropic decides how it summarises thinking",
         ));
     }
+    losses.extend(beyond_words(reasoning));
     if reasoning.is_off() {
         return switched_off(given, losses);
     }

@@ -66,6 +66,11 @@ impl Writer<'_> {
         self.losses.push(Loss::new(field, reason));
     }
 
+    /// Notes what the caller's program relies on and the model cannot be told.
+    fn refuse(&mut self, field: &str, reason: &str) {
+        self.losses.push(Loss::content(field, reason));
+    }
+
     /// Starts from what only Anthropic understands, so that what follows is
     /// laid over it.
     fn extras(&mut self, target: &WriteTarget<'_>) {
@@ -235,16 +240,19 @@ impl Writer<'_> {
                 );
             }
             Some(ResponseFormat::JsonSchema { .. }) => {
-                self.lose("response_format", "the model cannot follow a schema");
+                self.refuse("response_format", "the model cannot follow a schema");
             }
+            // The only type of `output_config.format` is `json_schema`, and
+            // its objects must list all that they may have (structured
+            // outputs, 2026), so no schema says "any object".
             Some(ResponseFormat::JsonObject) => {
-                self.lose(
+                self.refuse(
                     "response_format",
-                    "Anthropic has no JSON mode without a schema",
+                    "Anthropic has no JSON mode without a schema; send a json_schema",
                 );
             }
             Some(ResponseFormat::Opaque(_)) => {
-                self.lose("response_format", "Anthropic does not know this kind");
+                self.refuse("response_format", "Anthropic does not know this kind");
             }
         }
         if !config.is_empty() {

@@ -66,6 +66,11 @@ impl Config<'_> {
         self.losses.push(Loss::new(field, reason));
     }
 
+    /// Notes what the caller's program relies on and the model cannot be told.
+    fn refuse(&mut self, field: &str, reason: &str) {
+        self.losses.push(Loss::content(field, reason));
+    }
+
     fn sampling(&mut self) {
         let sampling = &self.request.sampling;
         // What is neutral anyway is left out without a word.
@@ -158,7 +163,7 @@ impl Config<'_> {
         let json_mode = match &self.request.response_format {
             None | Some(ResponseFormat::Text) => return,
             Some(ResponseFormat::Opaque(_)) => {
-                self.lose("response_format", "Gemini does not know this kind");
+                self.refuse("response_format", "Gemini does not know this kind");
                 return;
             }
             Some(ResponseFormat::JsonObject) => None,
@@ -167,7 +172,7 @@ impl Config<'_> {
         // "Function calling with a response mime type 'application/json' is
         // unsupported", says the second generation.
         if !self.model.third && !self.request.tools.is_empty() {
-            self.lose(
+            self.refuse(
                 "response_format",
                 "the model does not follow one while it has tools",
             );

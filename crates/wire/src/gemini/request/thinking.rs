@@ -5,6 +5,7 @@ use bourse_vocab::json;
 use bourse_vocab::json::{Map, Value};
 
 use super::super::model::ThinkingStyle;
+use crate::dialect::thinking::beyond_words;
 
 /// The output limit that a share is taken of where none is known: that of
 /// every current model.
@@ -26,6 +27,7 @@ pub fn config(
         let shows = !native && style != ThinkingStyle::None;
         return shows.then(|| json!({"includeThoughts": true}));
     };
+    losses.extend(beyond_words(reasoning));
     let limit = limit.unwrap_or(OUTPUT_TOKENS);
     let mut lose = |reason: &str| losses.push(Loss::new("reasoning", reason));
     let wish = Wish::of(reasoning);

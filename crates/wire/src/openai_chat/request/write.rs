@@ -186,7 +186,10 @@ impl<'a> Body<'a> {
                 if self.extras.is_some() {
                     self.put("response_format", value);
                 } else {
-                    self.lose("response_format", "unknown to OpenAI's chat format");
+                    self.losses.push(Loss::content(
+                        "response_format",
+                        "unknown to OpenAI's chat format",
+                    ));
                 }
             }
             Some(known) => self.nested("response_format", |out| {

@@ -6,7 +6,7 @@ use bourse_vocab::json::{Map, Value};
 
 use super::leftovers::Leftovers;
 use super::write_part::{Content, NO_CACHE, write_content, write_part};
-use crate::dialect::{CacheMarks, Dialect, Thoughts, parts};
+use crate::dialect::{CacheMarks, Dialect, Thoughts, messages, parts};
 use crate::object::{self, Object, object};
 use crate::openai_chat::reasoning;
 
@@ -98,6 +98,11 @@ impl Places {
         self.images += 1;
         within.or_else(|| leftovers.origin(format_args!("messages[{index}].images[{image}]")))
     }
+}
+
+/// The path of the message that a part at `at` is in.
+fn message_of(at: &str) -> &str {
+    at.split_once('.').map_or(at, |(message, _)| message)
 }
 
 /// What one message is made of, sorted the way the format wants it.
@@ -205,7 +210,7 @@ impl<'a> Writer<'a> {
                     format: Format::OpenAiChat,
                     value: Value::Object(object),
                 } if !object.contains_key("type") => {
-                    members.extend(object.iter().map(|(name, value)| (name.as_str(), value)));
+                    members.extend(self.known_members(&at, object));
                 }
                 Part::Text { .. } => content.extend(self.content(&at, origin, part)),
                 part => {
@@ -376,9 +381,7 @@ impl<'a> Writer<'a> {
                 } else if self.dialect.strict_messages {
                     self.lose_members(at, members);
                 } else {
-                    sorted
-                        .members
-                        .extend(members.iter().map(|(name, value)| (name.as_str(), value)));
+                    sorted.members.extend(self.known_members(at, members));
                 }
             }
             part => sorted.content.extend(self.content(at, origin, part)),
@@ -387,13 +390,25 @@ impl<'a> Writer<'a> {
 
     /// Members of a message that a strict vendor would refuse.
     fn lose_members(&mut self, at: &str, members: &Map) {
-        let message = at.split_once('.').map_or(at, |(message, _)| message);
+        let message = message_of(at);
         for name in members.keys() {
-            self.lose(
-                &format!("{message}.{name}"),
-                "the provider does not know it",
-            );
+            let loss = messages::loss(self.dialect, message, name).unwrap_or_else(|| {
+                Loss::new(format!("{message}.{name}"), "the provider does not know it")
+            });
+            self.losses.push(loss);
         }
+    }
+
+    /// Members of a message that a lenient vendor knows, or does not mind.
+    fn known_members(&mut self, at: &str, members: &'a Map) -> Vec<(&'a str, &'a Value)> {
+        let mut known = Vec::with_capacity(members.len());
+        for (name, value) in members {
+            match messages::loss(self.dialect, message_of(at), name) {
+                Some(loss) => self.losses.push(loss),
+                None => known.push((name.as_str(), value)),
+            }
+        }
+        known
     }
 
     /// The part as an item of `content`, unless the format has no such item.

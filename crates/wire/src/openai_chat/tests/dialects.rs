@@ -387,3 +387,36 @@ fn an_unknown_member_of_a_part_is_kept_with_it_or_reported() {
         assert!(lost.iter().any(|lost| lost == field), "{field}: {lost:?}");
     }
 }
+
+#[test]
+fn what_openrouter_added_to_messages_goes_to_no_vendor_as_it_is() {
+    let cited = json!([{"type": "url_citation", "url_citation": {"url": "https://x.test"}}]);
+    let body = json!({"messages": [
+        {"role": "user", "content": "q"},
+        {"role": "assistant", "content": "a", "annotations": cited, "prefix": true},
+        {"role": "system", "content": "", "configuration_update": {"reasoning": {"effort": "low"}}},
+        {"role": "user", "content": "r"},
+    ]});
+    let lost = [
+        "messages[1].annotations",
+        "messages[2].configuration_update",
+    ];
+    let (written, losses) = write(body.clone(), &Dialect::PLAIN);
+    assert_eq!(losses, lost);
+    // What a lenient vendor may know goes on.
+    assert_eq!(
+        written["messages"][1],
+        json!({"role": "assistant", "content": "a", "prefix": true})
+    );
+    assert_eq!(
+        written["messages"][2],
+        json!({"role": "system", "content": ""})
+    );
+    let (written, losses) = write(body, &style(ReasoningStyle::Object));
+    assert_eq!(losses, Vec::<String>::new());
+    assert_eq!(written["messages"][1]["annotations"], cited);
+    assert_eq!(
+        written["messages"][2]["configuration_update"]["reasoning"]["effort"],
+        "low"
+    );
+}

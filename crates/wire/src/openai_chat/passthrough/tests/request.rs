@@ -260,9 +260,15 @@ fn thinking_is_asked_for_in_each_vendors_words() {
         (S::Effort, r#"{"exclude":true}"#, "", &[]),
         (
             S::Effort,
-            r#"{"effort":"low","summary":"auto"}"#,
+            r#"{"effort":"low","summary":"auto","mode":"standard"}"#,
             r#","reasoning_effort":"low""#,
-            &["reasoning.summary"],
+            &[],
+        ),
+        (
+            S::Effort,
+            r#"{"effort":"low","summary":"detailed","mode":"pro"}"#,
+            r#","reasoning_effort":"low""#,
+            &["reasoning.summary", "reasoning.mode"],
         ),
         (
             S::Object,

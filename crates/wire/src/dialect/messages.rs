@@ -1,0 +1,67 @@
+//! Members of messages that OpenRouter added.
+//!
+//! OpenAI's reference of chat completions has neither (2026), and vendors that
+//! copy it either refuse a member that they do not know or ignore it. Ignoring
+//! one of these is not harmless in the same way for both, so neither is sent.
+
+use bourse_vocab::chat::Loss;
+
+use super::{Dialect, ReasoningStyle};
+
+/// Changes how hard to think from its place on (openrouter.ai, API document,
+/// October 2026). Whoever is not told thinks as before: another answer, at
+/// another cost.
+const CONFIGURATION_UPDATE: &str = "configuration_update";
+/// What an earlier answer cited, or what was read in its files. An answer's
+/// text has what the model needs of it.
+const ANNOTATIONS: &str = "annotations";
+
+/// Whether the vendor knows the members of messages that OpenRouter added:
+/// those who are asked to think in its shape are gateways that copy it.
+#[must_use]
+pub const fn takes_openrouters(dialect: &Dialect) -> bool {
+    matches!(dialect.reasoning, ReasoningStyle::Object)
+}
+
+/// What is lost with a member of the message at `at` that the vendor is not
+/// sent; `None` if it is sent. Empty annotations are left out on the way.
+#[must_use]
+pub fn loss(dialect: &Dialect, at: &str, name: &str) -> Option<Loss> {
+    if takes_openrouters(dialect) {
+        return None;
+    }
+    let field = || format!("{at}.{name}");
+    match name {
+        CONFIGURATION_UPDATE => Some(Loss::content(
+            field(),
+            "the provider cannot change how it thinks on the way; send reasoning with the request",
+        )),
+        ANNOTATIONS => Some(Loss::new(field(), "the provider takes none back")),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_openrouter_added_goes_to_whoever_copies_it() {
+        const GATEWAY: Dialect = Dialect {
+            reasoning: ReasoningStyle::Object,
+            ..Dialect::PLAIN
+        };
+        for (name, refused) in [
+            ("configuration_update", Some(true)),
+            ("annotations", Some(false)),
+            ("prefix", None),
+        ] {
+            let lost = loss(&Dialect::PLAIN, "messages[0]", name);
+            assert_eq!(lost.as_ref().map(|loss| loss.is_content), refused, "{name}");
+            if let Some(lost) = lost {
+                assert_eq!(lost.field, format!("messages[0].{name}"));
+            }
+            assert_eq!(loss(&GATEWAY, "messages[0]", name), None);
+        }
+    }
+}
