@@ -35,6 +35,7 @@ mod money;
 mod postgres;
 mod records;
 mod reload;
+mod route_command;
 mod secrets;
 mod seeing;
 mod sent;
