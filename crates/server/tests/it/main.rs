@@ -36,6 +36,7 @@ mod postgres;
 mod records;
 mod reload;
 mod route_command;
+mod routing;
 mod secrets;
 mod seeing;
 mod sent;
