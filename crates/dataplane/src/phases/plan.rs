@@ -365,7 +365,7 @@ fn candidate(
         latency_ms: latency.map(|latency| latency.p50),
         throughput: throughput.map(|throughput| throughput.p50),
         deprioritised: slow || weak,
-        share: u32::from(target.credentials),
+        share: target.share,
     }
 }
 

@@ -60,7 +60,7 @@ fn build(among: &[&str], overlay: Overlay) -> Market {
             "https://x.example/v1",
             bourse_vocab::Format::OpenAiChat,
         )),
-        credentials: vec![Credential::bearer(Key::new("sk"))],
+        credentials: vec![Credential::bearer(Key::new("sk")).into()],
         base_url: format!("http://{name}.example/v1"),
         http2: Http2::Never,
         on_disconnect: Disconnect::Cancel,
