@@ -220,7 +220,7 @@ fn plan() -> Box<dyn FnMut()> {
                 model_rank: 0,
                 order_rank: None,
                 service_rank: 0,
-                share: 1,
+                share: bourse_routing::candidate::WHOLE,
                 price: prices.prompt.unwrap().times(350) + prices.completion.unwrap().times(400),
                 unstable: health.is_unstable(now_ms),
                 standing: health.standing(now_ms),

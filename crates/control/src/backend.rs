@@ -72,6 +72,16 @@ pub trait Backend: Send + Sync + 'static {
     fn refresh(&self) -> BoxFuture<'_, ()>;
     /// How an endpoint has been doing.
     fn endpoint_stats(&self, endpoint_id: &str) -> Option<EndpointStats>;
+    /// How a chat request of an account would be routed now: an object with
+    /// `requested`, `order`, `candidates` and `refused`. Nothing is sent.
+    ///
+    /// # Errors
+    /// The request cannot be read.
+    fn explain(
+        &self,
+        account: AccountId,
+        request: String,
+    ) -> BoxFuture<'_, Result<serde_json::Value, Failure>>;
     /// Whether an endpoint's provider is configured, so that it can be
     /// called now.
     fn callable(&self, endpoint_id: &str) -> bool;

@@ -32,6 +32,7 @@ mod pricing;
 mod providers;
 mod reply;
 mod route;
+mod routing;
 mod schema;
 mod state;
 mod table;

@@ -13,6 +13,7 @@ pub(crate) fn routes() -> Vec<Route> {
         crate::credits::routes(),
         crate::generation::routes(),
         crate::activity::routes(),
+        crate::routing::routes(),
         crate::health::routes(),
         crate::docs::routes(),
     ]

@@ -9,6 +9,7 @@ mod generations;
 mod headline;
 mod keys;
 mod models;
+mod routing;
 mod shapes;
 
 use axum::Router;

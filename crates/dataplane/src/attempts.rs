@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use bourse_ledger::who_pays::End;
 use bourse_routing::breaker::Change;
-use bourse_routing::classes::Place;
+use bourse_routing::classes::{Class, Place};
 use bourse_routing::health::{Changes, Outcome, Ticket};
 use bourse_vocab::FailureKind;
+use serde_json::json;
 
 use crate::market::Target;
 use crate::relay::Report;
@@ -25,6 +26,10 @@ pub struct Attempt {
     pub is_sent: bool,
     /// What went wrong, if anything did.
     pub failure: Option<FailureKind>,
+    /// What that means, if anything did.
+    pub class: Option<&'static Class>,
+    /// For how long the provider wants to be left alone, where it said so.
+    pub rest_ms: Option<u64>,
     /// The provider's id for the request, where it gave one with an error.
     pub request_id: Option<String>,
     /// The tier of service that the head of the response names.
@@ -59,6 +64,8 @@ impl Attempt {
             status: 0,
             is_sent: true,
             failure: None,
+            class: None,
+            rest_ms: None,
             request_id: None,
             tier: None,
             dispatched_ms: at_ms,
@@ -150,6 +157,29 @@ impl Attempt {
                 }
             }
         }
+    }
+
+    /// What those are told who ask how their call was routed. Times are
+    /// milliseconds since the call began, at `since_ms`. The one under way has
+    /// answered, if that is read at all.
+    #[must_use]
+    pub fn told(&self, since_ms: u64) -> serde_json::Value {
+        let after = |at_ms: u64| at_ms.saturating_sub(since_ms);
+        let verdict = match (self.class, self.end) {
+            (Some(class), _) => class.name,
+            (None, None) => "answered",
+            (None, Some(_)) => "ended",
+        };
+        json!({
+            "endpoint": &*self.target.id,
+            "credential": self.target.credential,
+            "verdict": verdict,
+            "rest_ms": self.rest_ms,
+            "sent_after_ms": after(self.dispatched_ms),
+            "head_after_ms": self.head_ms.map(after),
+            "first_content_after_ms": self.first_content_ms.map(after),
+            "ended_after_ms": self.ended_ms.map(after),
+        })
     }
 
     /// Whether the provider had taken the request when it was let go of: its

@@ -16,7 +16,7 @@ use crate::gateway::Gateway;
 use crate::limit::Limit;
 use crate::market::{Market, Target};
 use crate::phases::admit::Admitted;
-use crate::phases::plan::Plan;
+use crate::phases::plan::{Decision, Plan};
 use crate::progress::Progress;
 use crate::unknown::Who;
 
@@ -117,6 +117,8 @@ pub struct Call {
     pub progress: Arc<Progress>,
     /// What the chosen target could not be told.
     pub losses: Vec<Loss>,
+    /// Why its targets were chosen, where the caller asks for that.
+    pub decision: Option<Box<Decision>>,
     /// Counts it as under way.
     pub in_flight: InFlight,
 }
@@ -155,8 +157,23 @@ impl Call {
         }))
     }
 
+    /// Why the targets were chosen and what came of each attempt: what
+    /// OpenRouter's members do not say.
+    fn explained(&self, plan: &Plan, attempts: &[Attempt]) -> Option<serde_json::Value> {
+        let is_planned = |target: &Arc<Target>| plan.targets().any(|one| Arc::ptr_eq(one, target));
+        let mut told = self.decision.as_ref()?.told(&self.market, is_planned);
+        let attempts: Vec<_> = attempts
+            .iter()
+            .map(|tried| tried.told(self.started_ms))
+            .collect();
+        told.as_object_mut()?
+            .insert("attempts".to_owned(), attempts.into());
+        Some(told)
+    }
+
     /// `openrouter_metadata`: how the call was routed, and what was lost in
-    /// translation.
+    /// translation. What is not OpenRouter's is in `bourse`, but for the losses
+    /// and the limit.
     #[must_use]
     pub fn metadata(
         &self,
@@ -176,6 +193,7 @@ impl Call {
                 })
             })
             .collect();
+        let bourse = self.explained(plan, attempts);
         let attempt = |target: &Target, status: u16| {
             json!({
                 "provider": &*target.provider.name,
@@ -210,6 +228,7 @@ impl Call {
             "endpoints": { "total": available.len(), "available": available },
             "translation_losses": self.losses,
             "output_limit": self.output_limit(chosen, limit),
+            "bourse": bourse,
         })
     }
 }

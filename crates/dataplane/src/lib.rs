@@ -15,6 +15,7 @@ pub mod deadlines;
 pub mod drains;
 pub mod ending;
 pub mod endpoints;
+pub mod explain;
 pub mod exposition;
 pub mod gateway;
 mod http_date;

@@ -13,6 +13,7 @@ use bourse_net::{Http2, Origin};
 use bourse_providers::{Credential, Disconnect, Provider, Secrets};
 use bourse_routing::breaker::Breaker;
 use bourse_routing::budget::Demand;
+use bourse_routing::candidate::WHOLE;
 use bourse_routing::health::{Destination, Health};
 use bourse_routing::lengths::Lengths;
 use bourse_routing::patience::Patience;
@@ -46,13 +47,33 @@ pub struct ProviderHandle {
     pub simulated: bool,
 }
 
+/// A credential, and how much of its provider's calls go to it.
+#[derive(Clone)]
+pub struct Weighted {
+    /// What the provider knows us by.
+    pub credential: Credential,
+    /// How often it is drawn, to the other credentials of the provider. At
+    /// least 1.
+    pub weight: u32,
+}
+
+impl From<Credential> for Weighted {
+    /// One that weighs as much as another.
+    fn from(credential: Credential) -> Self {
+        Self {
+            credential,
+            weight: 1,
+        }
+    }
+}
+
 /// What it takes to set a provider up.
 pub struct ProviderSetup {
     /// How to call it.
     pub provider: Arc<dyn Provider>,
     /// What it knows us by, at least one: [`Credential::None`] if it does not
     /// ask. Each makes a target of its own of every endpoint.
-    pub credentials: Vec<Credential>,
+    pub credentials: Vec<Weighted>,
     /// Where it answers.
     pub base_url: String,
     /// Whether HTTP/2 is used.
@@ -89,8 +110,9 @@ pub struct Target {
     pub secrets: Arc<Secrets>,
     /// Which of the provider's credentials it is called with, from 0.
     pub credential: u16,
-    /// How many targets are this endpoint, one for each credential.
-    pub credentials: u16,
+    /// How much of its endpoint it is, in parts of [`WHOLE`]: the weight of its
+    /// credential among those of the provider.
+    pub share: u32,
     /// How it has been doing. Shared with earlier and later markets.
     pub health: Arc<Health>,
     /// Its counters.
@@ -337,14 +359,29 @@ fn handle(setup: ProviderSetup, catalog: &Snapshot) -> Result<ProviderHandle, St
     })
 }
 
-/// A credential, with what must not be repeated of it.
-type Secured = (Credential, Arc<Secrets>);
+/// A credential, with what must not be repeated of it, and its share.
+struct Secured {
+    credential: Credential,
+    secrets: Arc<Secrets>,
+    share: u32,
+}
 
 /// What a provider is known by, once for all of its endpoints.
 fn secured(setup: &ProviderSetup) -> Vec<Secured> {
+    let weights = setup.credentials.iter();
+    let all: u64 = weights.map(|weighted| u64::from(weighted.weight)).sum();
+    let share = |weight: u32| {
+        let share = (u64::from(weight) * u64::from(WHOLE)).checked_div(all);
+        // Nothing is drawn that weighs nothing.
+        u32::try_from(share.unwrap_or(0)).unwrap_or(WHOLE).max(1)
+    };
     let credentials = setup.credentials.iter();
     credentials
-        .map(|credential| (credential.clone(), Arc::new(Secrets::of(credential))))
+        .map(|Weighted { credential, weight }| Secured {
+            credential: credential.clone(),
+            secrets: Arc::new(Secrets::of(credential)),
+            share: share(*weight),
+        })
         .collect()
 }
 
@@ -368,13 +405,19 @@ fn endpoint_targets(
     let tiers = Arc::new(Tiers::of(&endpoint.prices));
     let count = u16::try_from(credentials.len()).unwrap_or(u16::MAX);
     let mut targets = Vec::with_capacity(credentials.len());
-    for (number, (credential, secrets)) in (0..count).zip(credentials) {
+    for (number, secured) in (0..count).zip(credentials) {
         let interfaces = handle.provider.interfaces(upstream).iter();
         let place = (&handle.origin, &*handle.base_path);
         let ways = interfaces
             .map(|interface| {
-                Way::new(&handle.provider, *interface, upstream, place, credential)
-                    .map(|way| Arc::new(way.with_efforts(efforts)))
+                Way::new(
+                    &handle.provider,
+                    *interface,
+                    upstream,
+                    place,
+                    &secured.credential,
+                )
+                .map(|way| Arc::new(way.with_efforts(efforts)))
             })
             .collect::<Result<Box<[_]>, _>>()?;
         if ways.is_empty() {
@@ -399,9 +442,9 @@ fn endpoint_targets(
                 model: model.ix,
                 provider: Arc::clone(handle),
                 ways,
-                secrets: Arc::clone(secrets),
+                secrets: Arc::clone(&secured.secrets),
                 credential: number,
-                credentials: count,
+                share: secured.share,
                 health: memory.health(&id, number, &model.slug, &handle.slug),
                 metrics: memory.metrics(&id, &model.slug, &handle.slug),
                 lengths: memory.lengths(&model.slug),

@@ -16,7 +16,7 @@ use crate::endpoints::Endpoint;
 use crate::gateway::Gateway;
 use crate::identity::Caller;
 use crate::phases::exchange::Opened;
-use crate::phases::plan::{Plan, Wanted};
+use crate::phases::plan::{Decision, Plan, Wanted};
 use crate::phases::read::Read;
 use crate::phases::{admit, attempt, hold, plan, read};
 use crate::progress::{Progress, STREAMS_MAX};
@@ -107,7 +107,8 @@ where
     let lot = caller.draw(ask.attribution.conversation());
     let wanted = Wanted::of(&ask, endpoint, private_url, lot, started_ms);
     let app = &ask.attribution.title;
-    let mut plan = plan::plan(&market, &wanted).map_err(|failure| {
+    let mut decision = ask.wants_metadata.then(Box::<Decision>::default);
+    let mut plan = plan::plan(&market, &wanted, decision.as_deref_mut()).map_err(|failure| {
         let requested = ask.models.first().map_or("", String::as_str);
         refusing.note(failure, requested, app)
     })?;
@@ -124,6 +125,7 @@ where
         ask,
         progress: Arc::clone(&worker.progress),
         losses: Vec::new(),
+        decision,
         in_flight,
     });
     let running = hold::hold(call, &mut plan).await?;

@@ -2,6 +2,9 @@
 
 use crate::breaker::Standing;
 
+/// The share of an endpoint that has one credential.
+pub const WHOLE: u32 = 1_000_000;
+
 /// One endpoint in the running. Everything that ordering looks at is copied
 /// here once, so that strategies are arithmetic on a short list.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -16,8 +19,8 @@ pub struct Candidate {
     /// How far its tier of service is from the one that was asked for; 0 where
     /// it is that one, or none was.
     pub service_rank: u8,
-    /// How many candidates are this endpoint, each with another credential:
-    /// together they weigh as one.
+    /// How much of this endpoint it is, in parts of [`WHOLE`]: each of its
+    /// credentials is a candidate, and together they weigh as one.
     pub share: u32,
     /// Expected price in pico-dollars of a typical exchange.
     pub price: u128,

@@ -63,9 +63,11 @@ fn is_much_more_loaded(first: &Candidate, second: &Candidate) -> bool {
     }
 }
 
+/// A credential that is to have a part of the calls is as loaded with that
+/// part as the whole endpoint with all of them.
 #[allow(clippy::cast_precision_loss)] // Milliseconds and calls, far below 2^52.
 fn load(candidate: &Candidate, expected_ms: u64) -> f64 {
-    expected_ms as f64 * (candidate.in_flight as f64 + 1.0)
+    expected_ms as f64 * (candidate.in_flight as f64 + 1.0) / f64::from(candidate.share)
 }
 
 /// What the second costs more than the first.
@@ -93,6 +95,7 @@ fn second(random: f64) -> f64 {
 mod tests {
     use super::*;
     use crate::breaker::Standing;
+    use crate::candidate::WHOLE;
 
     fn candidate(target: u32, price: u128, in_flight: u64, expected_ms: u64) -> Candidate {
         Candidate {
@@ -100,7 +103,7 @@ mod tests {
             model_rank: 0,
             order_rank: None,
             service_rank: 0,
-            share: 1,
+            share: WHOLE,
             price,
             unstable: false,
             standing: Standing::Closed,
@@ -144,6 +147,23 @@ mod tests {
         };
         assert_eq!([pair(6, 30), pair(7, 30)], [0, 1]);
         assert_eq!([pair(2, 1), pair(3, 1)], [0, 1]);
+    }
+
+    /// Of two credentials, one with three times the weight of the other.
+    #[test]
+    fn a_credential_with_three_times_the_weight_carries_three_times_the_calls() {
+        let first_of = |calls: u64| {
+            let heavy = Candidate {
+                share: WHOLE / 4 * 3,
+                ..candidate(0, 5, calls - 1, 300)
+            };
+            let light = Candidate {
+                share: WHOLE / 4,
+                ..candidate(1, 5, 9, 300)
+            };
+            first(vec![heavy, light])
+        };
+        assert_eq!([first_of(30), first_of(60), first_of(61)], [0, 0, 1]);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use bourse_vocab::{Failure, FailureKind};
 use crate::arrange::{Lot, arrange};
 use crate::bucket::Bucket;
 use crate::budget::Demand;
-use crate::candidate::Candidate;
+use crate::candidate::{Candidate, WHOLE};
 use crate::classes::{Class, Place};
 use crate::health::{Health, Outcome, Ticket};
 use crate::lengths::Thought;
@@ -229,7 +229,7 @@ impl World {
                 model_rank: 0,
                 order_rank: None,
                 service_rank: 0,
-                share: 1,
+                share: WHOLE,
                 price: 1_000,
                 unstable: health.is_unstable(now_ms),
                 standing: health.standing(now_ms),

@@ -11,6 +11,7 @@ mod credit;
 mod doctor;
 mod key;
 mod ledger;
+mod route;
 mod schema;
 mod sim;
 
@@ -110,6 +111,13 @@ not gone after all, it stops as soon as it reaches the database."
         #[command(flatten)]
         common: Common,
     },
+    /// Says how a call would be routed, without making it
+    Route {
+        #[command(subcommand)]
+        command: route::Command,
+        #[command(flatten)]
+        common: Common,
+    },
     /// Shows and changes the version of the database's tables
     Schema {
         #[command(subcommand)]
@@ -140,6 +148,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Check { common } => check::run(&common),
         Command::Doctor(options) => doctor::run(&options),
         Command::Catalog { command, common } => catalog::run(command, &common),
+        Command::Route { command, common } => route::run(&command, &common),
         Command::Schema { command, common } => schema::run(&command, &common),
         Command::Ledger { command, common } => ledger::run(&command, &common),
     };

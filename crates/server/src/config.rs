@@ -26,7 +26,7 @@ use bourse_vocab::Format;
 pub use environment::Environment;
 pub use raw::{RawConfig, RawProvider};
 pub use restart::waiting as waiting_for_restart;
-pub use secret::{RawSecret, RawUrls};
+pub use secret::{RawKey, RawSecret, RawUrls};
 pub use telemetry::Telemetry;
 
 /// Where the server looks when no path is given.
@@ -42,6 +42,21 @@ pub enum Durability {
     Always,
 }
 
+/// A key of a provider.
+#[derive(Debug, Clone)]
+pub struct ProviderKey {
+    /// The key. It prints as `***`.
+    pub key: bourse_providers::Key,
+    /// How often it is used, to the other keys of the provider.
+    pub weight: u32,
+}
+
+impl From<bourse_providers::Key> for ProviderKey {
+    fn from(key: bourse_providers::Key) -> Self {
+        Self { key, weight: 1 }
+    }
+}
+
 /// One provider, as the operator set it up.
 #[derive(Debug, Clone)]
 pub struct ProviderConfig {
@@ -49,7 +64,7 @@ pub struct ProviderConfig {
     pub slug: String,
     /// Its keys, each a target of its own of every endpoint; none if it needs
     /// none. They print as `***`.
-    pub keys: Vec<bourse_providers::Key>,
+    pub keys: Vec<ProviderKey>,
     /// Another address than the built-in one.
     pub base_url: Option<String>,
     /// The format that an unknown provider speaks.

@@ -7,6 +7,7 @@ use axum::http::HeaderMap;
 use bourse_catalog::Snapshot;
 use bourse_control::{Backend, BoxFuture, EndpointStats, Percentiles};
 use bourse_dataplane::clock::now_ms;
+use bourse_dataplane::explain::{Asked, explain};
 use bourse_dataplane::exposition;
 use bourse_dataplane::gateway::Gateway;
 use bourse_dataplane::market::Market;
@@ -20,6 +21,9 @@ use bourse_store::Store;
 use bourse_vocab::{AccountId, Failure, KeyId};
 
 use crate::store_watcher::StoreWatcher;
+
+/// Where the calls would be made whose routing is explained.
+pub const EXPLAINED: &str = "/v1/chat/completions";
 
 /// A running server, as the control plane sees it.
 struct Live {
@@ -104,6 +108,27 @@ impl Backend for Live {
             uptime_last_1d: target.health.uptime_percent(now, 1_440),
             latency_last_30m: target.health.latency_ms_last_30m(now).map(percentiles),
             throughput_last_30m: target.health.throughput_last_30m(now).map(percentiles),
+        })
+    }
+
+    fn explain(
+        &self,
+        account: AccountId,
+        request: String,
+    ) -> BoxFuture<'_, Result<serde_json::Value, Failure>> {
+        Box::pin(async move {
+            let gateway = &*self.gateway;
+            let market = gateway.market.load_full();
+            let asked = Asked {
+                path: EXPLAINED,
+                market: &market,
+                identity: &gateway.identity,
+                account,
+                limits: &gateway.limits,
+                bodies: &gateway.bodies,
+                now_ms: now_ms(),
+            };
+            explain(&asked, request).await
         })
     }
 

@@ -5,13 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bourse_catalog::{Overlay, OverlayProvider, RawCatalog, Snapshot, embedded};
-use bourse_dataplane::market::{Market, Memory, ProviderSetup, SetupProblem};
+use bourse_dataplane::market::{Market, Memory, ProviderSetup, SetupProblem, Weighted};
 use bourse_net::{EgressPolicy, Http2, Origin};
 use bourse_providers::{Compatible, Disconnect, Key, Provider};
 use bourse_routing::strategies;
 use bourse_vocab::Format;
 
-use crate::config::{Config, ProviderConfig};
+use crate::config::{Config, ProviderConfig, ProviderKey};
 
 /// Where `bourse catalog sync` keeps what it took over.
 /// In a directory of its own, because the directory is watched and the data
@@ -160,7 +160,8 @@ fn configured(config: &Config) -> Vec<ProviderSetup> {
             .find(|given| given.slug == provider.slug());
         let mut keys = given.map(|given| given.keys.clone()).unwrap_or_default();
         if keys.is_empty() {
-            keys.extend(config.ambient_keys.get(provider.slug()).cloned());
+            let ambient = config.ambient_keys.get(provider.slug());
+            keys.extend(ambient.cloned().map(ProviderKey::from));
         }
         if given.is_none() && keys.is_empty() {
             return None;
@@ -182,10 +183,10 @@ fn configured(config: &Config) -> Vec<ProviderSetup> {
 fn setup(
     provider: Arc<dyn Provider>,
     given: Option<&ProviderConfig>,
-    mut keys: Vec<Key>,
+    mut keys: Vec<ProviderKey>,
 ) -> ProviderSetup {
     if keys.is_empty() {
-        keys.push(Key::new(""));
+        keys.push(Key::new("").into());
     }
     let base_url = given
         .and_then(|given| given.base_url.clone())
@@ -194,7 +195,10 @@ fn setup(
     ProviderSetup {
         credentials: keys
             .into_iter()
-            .map(|key| provider.credential(key))
+            .map(|given| Weighted {
+                credential: provider.credential(given.key),
+                weight: given.weight,
+            })
             .collect(),
         base_url,
         http2: given.and_then(|given| given.http2).unwrap_or(Http2::Auto),
@@ -214,7 +218,7 @@ fn simulated(address: SocketAddr) -> Vec<ProviderSetup> {
         .filter_map(|(slug, version)| {
             let provider = bourse_providers::by_slug(slug)?;
             Some(ProviderSetup {
-                credentials: vec![provider.credential(Key::new("simulated"))],
+                credentials: vec![provider.credential(Key::new("simulated")).into()],
                 base_url: format!("http://{address}/p/{slug}/{version}"),
                 http2: Http2::Never,
                 on_disconnect: Disconnect::Cancel,

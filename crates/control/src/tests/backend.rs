@@ -384,4 +384,23 @@ impl Backend for FakeBackend {
     fn is_simulated(&self) -> bool {
         true
     }
+
+    /// Knows the shape, and tells who asked what.
+    fn explain(
+        &self,
+        account: AccountId,
+        request: String,
+    ) -> BoxFuture<'_, Result<serde_json::Value, Failure>> {
+        Box::pin(async move {
+            if !request.starts_with('{') {
+                return Err(Failure::invalid("this is no request"));
+            }
+            Ok(serde_json::json!({
+                "requested": [request],
+                "order": format!("of {}", account.0),
+                "candidates": [],
+                "refused": null,
+            }))
+        })
+    }
 }

@@ -58,11 +58,19 @@ fn catalog() -> Arc<Snapshot> {
 }
 
 fn market(keys: &[&str], memory: &Memory) -> Market {
+    let alike: Vec<_> = keys.iter().map(|key| (*key, 1)).collect();
+    weighted(&alike, memory)
+}
+
+fn weighted(keys: &[(&str, u32)], memory: &Memory) -> Market {
     let setup = ProviderSetup {
         provider: Arc::new(Both),
         credentials: keys
             .iter()
-            .map(|key| Credential::bearer(Key::new(key)))
+            .map(|(key, weight)| Weighted {
+                credential: Credential::bearer(Key::new(key)),
+                weight: *weight,
+            })
             .collect(),
         base_url: "http://127.0.0.1:9/v1".to_owned(),
         http2: Http2::Never,
@@ -92,6 +100,19 @@ fn a_target_offers_every_interface_and_the_clients_own_is_taken() {
 }
 
 #[test]
+fn a_credential_has_the_share_of_its_weight_and_never_none() {
+    let shares = |weights: &[u32]| -> Vec<u32> {
+        let keys: Vec<_> = weights.iter().map(|weight| ("sk", *weight)).collect();
+        let market = weighted(&keys, &Memory::default());
+        market.targets().iter().map(|target| target.share).collect()
+    };
+    assert_eq!(shares(&[7]), [WHOLE]);
+    assert_eq!(shares(&[3, 1]), [750_000, 250_000]);
+    assert_eq!(shares(&[1_000; 3]), [333_333; 3]);
+    assert_eq!(shares(&[u32::MAX, 1]), [999_999, 1]);
+}
+
+#[test]
 fn each_credential_is_a_target_with_health_of_its_own() {
     let memory = Memory::default();
     let first = market(&["sk-1", "sk-2"], &memory);
@@ -101,7 +122,7 @@ fn each_credential_is_a_target_with_health_of_its_own() {
     assert!(!Arc::ptr_eq(&one.health, &two.health));
     assert!(Arc::ptr_eq(&one.metrics, &two.metrics));
     assert_eq!((one.credential, two.credential), (0, 1));
-    assert_eq!((one.credentials, two.credentials), (2, 2));
+    assert_eq!((one.share, two.share), (WHOLE / 2, WHOLE / 2));
     let id = &first.endpoint(one).id;
     assert!(Arc::ptr_eq(first.target_of(id).unwrap(), one));
     // Kept by the next market.

@@ -303,6 +303,10 @@ fn note_failure(running: &mut Running, failure: &Failure) {
     tried.ended_ms = Some(at_ms);
     tried.status = upstream.and_then(|upstream| upstream.status).unwrap_or(0);
     tried.failure = Some(failure.kind);
+    tried.class = Some(Class::of(failure, tried.place()));
+    tried.rest_ms = failure
+        .retry_after
+        .map(|rest| u64::try_from(rest.as_millis()).unwrap_or(u64::MAX));
     tried.request_id = upstream.and_then(|upstream| upstream.request_id.clone());
     if end != End::MoneyRanOut {
         // The client saw nothing of it, so it pays for nothing of it.

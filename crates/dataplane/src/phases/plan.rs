@@ -1,10 +1,11 @@
 //! Targets in order: which endpoints may serve, and which first.
 
+mod decision;
 mod refusal;
 
 use std::sync::Arc;
 
-use bourse_catalog::Resolution;
+use bourse_catalog::{Endpoint as Offered, Prices, Resolution};
 use bourse_ledger::price;
 use bourse_routing::arrange::{Lot, arrange};
 use bourse_routing::bucket::Bucket;
@@ -16,6 +17,7 @@ use bourse_routing::preferences::{Cutoffs, Partition, Preferences, Sort};
 use bourse_routing::strategies::{self, Measurements};
 use bourse_vocab::{Failure, PromptFacts, ServiceTier, TierWish};
 
+pub use decision::Decision;
 pub(super) use refusal::{at_capacity, no_capacity};
 
 use crate::ask::{Ask, Thinking};
@@ -58,8 +60,16 @@ pub struct Wanted<'a> {
     pub now_ms: u64,
 }
 
-/// Orders the targets of a call, or says why there are none.
-pub fn plan(market: &Market, wanted: &Wanted<'_>) -> Result<Plan, Failure> {
+/// Orders the targets of a call, or says why there are none. Whoever is to be
+/// told how gives a `decision` to be filled in.
+///
+/// # Errors
+/// Nobody may serve the call, or nobody may be asked now.
+pub fn plan(
+    market: &Market,
+    wanted: &Wanted<'_>,
+    decision: Option<&mut Decision>,
+) -> Result<Plan, Failure> {
     let Some(first) = wanted.models.first() else {
         return Err(Failure::invalid(
             "model: required; GET /api/v1/models lists them",
@@ -89,7 +99,11 @@ pub fn plan(market: &Market, wanted: &Wanted<'_>) -> Result<Plan, Failure> {
     {
         return Err(refusal::unsold_tier(first, wanted.models, tier));
     }
+    let before = decision.is_some().then(|| ordering.candidates.clone());
     let rest = arrange(&mut ordering.candidates, wanted.wishes, sort, wanted.lot);
+    if let Some((decision, before)) = decision.zip(before) {
+        *decision = Decision::of(&ordering, &before, sort);
+    }
     if let Some(plan) = Plan::new(ordering.steps()) {
         return Ok(plan);
     }
@@ -310,27 +324,15 @@ fn candidate(
     wanted: &Wanted<'_>,
     measured: Measurements,
 ) -> Candidate {
-    let (endpoint, prices) = (offer.endpoint, offer.prices);
-    let context = context_length(endpoint);
-    let prompt = price::prompt_tokens_estimate(wanted.facts, &endpoint.image_tokens, context);
-    let images = u64::from(wanted.facts.images.count());
-    let completion = wanted
-        .needs
-        .max_output
-        .unwrap_or(TYPICAL_OUTPUT)
-        .min(4 * TYPICAL_OUTPUT);
-    let price = prices.prompt.unwrap_or_default().times(prompt)
-        + prices.completion.unwrap_or_default().times(completion)
-        + prices.image.unwrap_or_default().times(images)
-        + prices.request.unwrap_or_default().times(1);
+    let prompt = prompt_tokens(offer.endpoint, wanted);
+    let price = expected_price(offer.prices, wanted, prompt);
     let order_rank = wanted
         .wishes
         .order
         .iter()
         .position(|slug| offer.is_named(slug))
         .and_then(|position| u16::try_from(position).ok());
-    let thought = thought(market, target, wanted.thinking);
-    let bucket = Bucket::of(prompt, thought, wanted.stream);
+    let bucket = kind_of_call(market, target, wanted, prompt);
     // Percentiles take a lock and a sum; only those who ask pay for them.
     let latency = measured
         .latency
@@ -363,8 +365,37 @@ fn candidate(
         latency_ms: latency.map(|latency| latency.p50),
         throughput: throughput.map(|throughput| throughput.p50),
         deprioritised: slow || weak,
-        share: u32::from(target.credentials),
+        share: target.share,
     }
+}
+
+/// Tokens of the prompt, roughly.
+#[inline]
+fn prompt_tokens(endpoint: &Offered, wanted: &Wanted<'_>) -> u64 {
+    let context = context_length(endpoint);
+    price::prompt_tokens_estimate(wanted.facts, &endpoint.image_tokens, context)
+}
+
+/// Pico-dollars of a typical exchange: what offers are compared by.
+#[inline]
+fn expected_price(prices: &Prices, wanted: &Wanted<'_>, prompt: u64) -> u128 {
+    let images = u64::from(wanted.facts.images.count());
+    let completion = wanted
+        .needs
+        .max_output
+        .unwrap_or(TYPICAL_OUTPUT)
+        .min(4 * TYPICAL_OUTPUT);
+    prices.prompt.unwrap_or_default().times(prompt)
+        + prices.completion.unwrap_or_default().times(completion)
+        + prices.image.unwrap_or_default().times(images)
+        + prices.request.unwrap_or_default().times(1)
+}
+
+/// What sort of call it is for a target that is planned for.
+#[inline]
+fn kind_of_call(market: &Market, target: &Target, wanted: &Wanted<'_>, prompt: u64) -> Bucket {
+    let thought = thought(market, target, wanted.thinking);
+    Bucket::of(prompt, thought, wanted.stream)
 }
 
 /// How much a target thinks about a call.

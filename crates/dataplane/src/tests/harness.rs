@@ -642,7 +642,7 @@ fn market(setup: &Setup, memory: &Memory) -> Market {
         });
         setups.push(ProviderSetup {
             provider: Arc::new(Compatible::operators_own(slug, &base_url, setup.format)),
-            credentials: vec![Credential::None],
+            credentials: vec![Credential::None.into()],
             base_url,
             http2: Http2::Never,
             on_disconnect: if setup.drains {

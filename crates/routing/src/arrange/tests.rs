@@ -1,4 +1,5 @@
 use super::*;
+use crate::candidate::WHOLE;
 use crate::strategies::by_name;
 
 fn candidate(target: u32, price: u128) -> Candidate {
@@ -7,7 +8,7 @@ fn candidate(target: u32, price: u128) -> Candidate {
         model_rank: 0,
         service_rank: 0,
         order_rank: None,
-        share: 1,
+        share: WHOLE,
         price,
         unstable: false,
         standing: Standing::Closed,
@@ -51,12 +52,26 @@ fn credentials_of_one_endpoint_weigh_as_one() {
     for step in 0..12_000_u32 {
         let random = f64::from(step) / 12_000.0;
         let mut list = vec![candidate(0, 1), candidate(1, 1), candidate(2, 1)];
-        list[1].share = 2;
-        list[2].share = 2;
+        list[1].share = WHOLE / 2;
+        list[2].share = WHOLE / 2;
         let order = order(list, &Preferences::default(), random);
         first[order[0] as usize] += 1;
     }
     assert_eq!(first, [6_000, 3_000, 3_000]);
+}
+
+#[test]
+fn credentials_of_one_endpoint_are_drawn_by_their_weight() {
+    let mut first = [0_u32; 3];
+    for step in 0..12_000_u32 {
+        let random = f64::from(step) / 12_000.0;
+        let mut list = vec![candidate(0, 1), candidate(1, 1), candidate(2, 1)];
+        list[1].share = WHOLE / 4 * 3;
+        list[2].share = WHOLE / 4;
+        let order = order(list, &Preferences::default(), random);
+        first[order[0] as usize] += 1;
+    }
+    assert_eq!(first, [6_000, 4_500, 1_500]);
 }
 
 #[test]

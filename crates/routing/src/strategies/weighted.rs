@@ -1,7 +1,7 @@
 //! The default: spread the load, and favour the cheap.
 
 use super::Strategy;
-use crate::candidate::Candidate;
+use crate::candidate::{Candidate, WHOLE};
 
 /// The first is drawn with weight 1/price² (a third of the price makes it
 /// nine times as likely), the rest follow by price as fallbacks
@@ -36,7 +36,7 @@ impl Strategy for Weighted {
 /// How likely an endpoint is drawn, to the cheapest one.
 #[allow(clippy::cast_precision_loss)] // A weight, not money.
 fn weight(candidate: &Candidate, cheapest: u128) -> f64 {
-    let share = 1.0 / f64::from(candidate.share.max(1));
+    let share = f64::from(candidate.share) / f64::from(WHOLE);
     if cheapest == 0 {
         return if candidate.price == 0 { share } else { 0.0 };
     }

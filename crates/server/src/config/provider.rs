@@ -4,7 +4,7 @@ use bourse_net::Http2;
 use bourse_providers::{Disconnect, Key};
 use bourse_vocab::Format;
 
-use super::{Environment, ProviderConfig, RawProvider};
+use super::{Environment, ProviderConfig, ProviderKey, RawProvider};
 
 /// Keys of one provider. Each multiplies its endpoints, which plans of calls go
 /// through.
@@ -76,16 +76,17 @@ impl Section<'_> {
         }
     }
 
-    fn keys(&mut self, raw: &RawProvider, environment: &Environment) -> Vec<Key> {
-        let one = raw.api_key.iter().map(|secret| ("api_key", secret));
-        let several = raw.api_keys.iter().map(|secret| ("api_keys", secret));
-        let mut keys: Vec<Key> = Vec::new();
-        for (field, secret) in one.chain(several) {
+    fn keys(&mut self, raw: &RawProvider, environment: &Environment) -> Vec<ProviderKey> {
+        let one = raw.api_key.iter().map(|secret| ("api_key", secret, 1));
+        let several = raw.api_keys.iter();
+        let several = several.map(|given| ("api_keys", &given.secret, given.weight));
+        let mut keys: Vec<ProviderKey> = Vec::new();
+        for (field, secret, weight) in one.chain(several) {
             match secret.resolve(environment).map(|key| Key::new(&key)) {
-                Ok(key) if keys.iter().any(|other| other.expose() == key.expose()) => {
+                Ok(key) if keys.iter().any(|other| other.key.expose() == key.expose()) => {
                     self.wrong(field, "the same key is there twice");
                 }
-                Ok(key) => keys.push(key),
+                Ok(key) => keys.push(ProviderKey { key, weight }),
                 Err(problem) => self.wrong(field, problem),
             }
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{RawSecret, RawUrls};
+use super::{RawKey, RawSecret, RawUrls};
 
 /// The whole file. Unknown keys are refused.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -171,7 +171,8 @@ pub struct RawProvider {
     pub api_key: Option<RawSecret>,
     /// Several keys, between which calls are spread: one that is told to slow
     /// down rests while the others go on. In place of `api_key` or beside it.
-    pub api_keys: Vec<RawSecret>,
+    /// `{ key = ..., weight = 3 }` is used three times as often as another.
+    pub api_keys: Vec<RawKey>,
     /// Another address. Required for a provider that is not built in.
     pub base_url: Option<String>,
     /// The format of a provider that is not built in.

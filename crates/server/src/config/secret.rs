@@ -81,6 +81,80 @@ impl RawSecret {
     }
 }
 
+/// How often one key can be used, to another: beyond that one of them is all
+/// but unused.
+pub const WEIGHT_MAX: u32 = 1_000;
+
+/// One of several keys of a provider.
+#[derive(Debug, Clone)]
+pub struct RawKey {
+    /// The key.
+    pub secret: RawSecret,
+    /// How often it is used, to the others.
+    pub weight: u32,
+}
+
+impl<'de> Deserialize<'de> for RawKey {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Key;
+        impl<'de> Visitor<'de> for Key {
+            type Value = RawKey;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(
+                    "a string, { env = \"NAME\" }, { file = \"path\" } or { key = ..., weight = 1 }",
+                )
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<RawKey, E> {
+                Ok(RawKey {
+                    secret: RawSecret::Text(text.to_owned()),
+                    weight: 1,
+                })
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RawKey, A::Error> {
+                let (mut secret, mut weight) = (None, None);
+                while let Some(name) = map.next_key::<String>()? {
+                    let given = match name.as_str() {
+                        "weight" => {
+                            weight = Some(weight_of(map.next_value()?)?);
+                            continue;
+                        }
+                        "key" => map.next_value()?,
+                        "env" => RawSecret::Env(map.next_value()?),
+                        "file" => RawSecret::File(map.next_value()?),
+                        other => {
+                            return Err(A::Error::unknown_field(
+                                other,
+                                &["key", "env", "file", "weight"],
+                            ));
+                        }
+                    };
+                    if secret.replace(given).is_some() {
+                        return Err(A::Error::custom(
+                            "expected only one of `key`, `env` and `file`",
+                        ));
+                    }
+                }
+                Ok(RawKey {
+                    secret: secret
+                        .ok_or_else(|| A::Error::custom("expected `key`, `env` or `file`"))?,
+                    weight: weight.unwrap_or(1),
+                })
+            }
+        }
+        deserializer.deserialize_any(Key)
+    }
+}
+
+fn weight_of<E: serde::de::Error>(given: i64) -> Result<u32, E> {
+    u32::try_from(given)
+        .ok()
+        .filter(|weight| (1..=WEIGHT_MAX).contains(weight))
+        .ok_or_else(|| E::custom(format!("weight: {given} is not between 1 and {WEIGHT_MAX}")))
+}
+
 /// One secret, or a list of them.
 #[derive(Debug, Clone)]
 pub struct RawUrls(pub Vec<RawSecret>);

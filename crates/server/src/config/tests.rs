@@ -46,7 +46,7 @@ fn the_contracts_example_is_understood() {
         openai
             .keys
             .iter()
-            .map(bourse_providers::Key::expose)
+            .map(|given| given.key.expose())
             .collect::<Vec<_>>(),
         ["sk-test"]
     );
@@ -62,7 +62,7 @@ fn a_provider_may_have_several_keys_and_each_is_checked() {
     let keys: Vec<_> = config.providers[0]
         .keys
         .iter()
-        .map(|key| key.expose())
+        .map(|given| given.key.expose())
         .collect();
     assert_eq!(keys, ["sk-one", "sk-two", "sk-three"]);
     assert!(!format!("{config:?}").contains("sk-"));
@@ -83,6 +83,41 @@ fn a_provider_may_have_several_keys_and_each_is_checked() {
         many.join(",")
     ));
     assert!(problem.contains("at most 16"), "{problem}");
+}
+
+#[test]
+fn a_key_may_weigh_more_than_another_and_a_weight_that_is_none_is_refused_with_its_line() {
+    let config = parse(
+        "[providers.openai]\napi_key = \"sk-one\"\napi_keys = [\n  { key = \"sk-two\", weight = 3 },\n  \"sk-three\",\n]\n",
+    )
+    .unwrap();
+    let keys = config.providers[0].keys.iter();
+    let weights: Vec<_> = keys
+        .map(|given| (given.key.expose(), given.weight))
+        .collect();
+    assert_eq!(weights, [("sk-one", 1), ("sk-two", 3), ("sk-three", 1)]);
+    assert!(!format!("{config:?}").contains("sk-"));
+    for (key, says) in [
+        (
+            "{ key = \"sk\", weight = 0 }",
+            "weight: 0 is not between 1 and 1000",
+        ),
+        ("{ key = \"sk\", weight = -1 }", "weight: -1 is not between"),
+        (
+            "{ key = \"sk\", weight = 1001 }",
+            "weight: 1001 is not between",
+        ),
+        ("{ key = \"sk\", weight = 0.5 }", "expected i64"),
+        ("{ key = \"sk\", weigth = 2 }", "weigth"),
+        ("{ key = \"sk\", env = \"OTHER\" }", "only one of"),
+        ("{ weight = 2 }", "expected `key`"),
+        ("7", "weight = 1"),
+    ] {
+        let text = format!("[providers.openai]\napi_keys = [\n  \"sk-a\",\n  {key},\n]\n");
+        let problem = raw::parse("bourse.toml", &text).unwrap_err();
+        assert!(problem.starts_with("bourse.toml:4: "), "{key}: {problem}");
+        assert!(problem.contains(says), "{key}: {problem}");
+    }
 }
 
 #[test]

@@ -35,6 +35,8 @@ mod money;
 mod postgres;
 mod records;
 mod reload;
+mod route_command;
+mod routing;
 mod secrets;
 mod seeing;
 mod sent;

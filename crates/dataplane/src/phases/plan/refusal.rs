@@ -338,7 +338,7 @@ mod tests {
                 BASE_URL,
                 Format::OpenAiChat,
             )),
-            credentials: vec![Credential::None],
+            credentials: vec![Credential::None.into()],
             base_url: BASE_URL.to_owned(),
             http2: Http2::Never,
             on_disconnect: Disconnect::Cancel,

@@ -60,7 +60,7 @@ fn build(among: &[&str], overlay: Overlay) -> Market {
             "https://x.example/v1",
             bourse_vocab::Format::OpenAiChat,
         )),
-        credentials: vec![Credential::bearer(Key::new("sk"))],
+        credentials: vec![Credential::bearer(Key::new("sk")).into()],
         base_url: format!("http://{name}.example/v1"),
         http2: Http2::Never,
         on_disconnect: Disconnect::Cancel,
@@ -100,30 +100,40 @@ fn planned(
     wishes: &str,
     tier: TierWish,
 ) -> Result<Plan, Failure> {
+    let wishes = Preferences::read(wishes).unwrap();
+    planned_with(market, models, sent, &wishes, tier, None)
+}
+
+fn planned_with(
+    market: &Market,
+    models: &[&str],
+    sent: &[Parameter],
+    wishes: &Preferences,
+    tier: TierWish,
+    decision: Option<&mut Decision>,
+) -> Result<Plan, Failure> {
     let text = Modalities::of(&[Modality::Text]);
     let models: Vec<String> = models.iter().map(|&model| model.to_owned()).collect();
-    plan(
-        market,
-        &Wanted {
-            endpoint: &chat::Chat,
-            models: &models,
-            wishes: &Preferences::read(wishes).unwrap(),
-            needs: Needs {
-                input: text,
-                output: text,
-                parameters: Parameters::of(sent),
-                text_bytes: 10,
-                max_output: None,
-            },
-            tier,
-            private_url: false,
-            facts: &PromptFacts::default(),
-            stream: false,
-            thinking: Thinking::default(),
-            lot: Lot::single(0.0),
-            now_ms: 1_000,
+    let wanted = Wanted {
+        endpoint: &chat::Chat,
+        models: &models,
+        wishes,
+        needs: Needs {
+            input: text,
+            output: text,
+            parameters: Parameters::of(sent),
+            text_bytes: 10,
+            max_output: None,
         },
-    )
+        tier,
+        private_url: false,
+        facts: &PromptFacts::default(),
+        stream: false,
+        thinking: Thinking::default(),
+        lot: Lot::single(0.0),
+        now_ms: 1_000,
+    };
+    plan(market, &wanted, decision)
 }
 
 /// A market of one model whose only provider but `plain` sells tiers.
@@ -341,4 +351,123 @@ fn only_what_a_strategy_or_a_cut_off_needs_is_measured() {
         throughput: true,
     };
     assert_eq!(measured(&cut, None), both);
+}
+
+/// What is told of each target: its endpoint, its place and why it has none.
+fn told(market: &Market, sent: &[Parameter], wishes: &str) -> Vec<(String, Option<u64>, String)> {
+    let mut decision = Decision::default();
+    let models = ["acme/first"];
+    let wishes = Preferences::read(wishes).unwrap();
+    let _ = planned_with(
+        market,
+        &models,
+        sent,
+        &wishes,
+        TierWish::None,
+        Some(&mut decision),
+    );
+    let told = decision.told(market, |_| true);
+    let lines = told["candidates"].as_array().unwrap().iter();
+    lines
+        .map(|line| {
+            let text = |name: &str| line[name].as_str().unwrap_or("").to_owned();
+            (text("provider"), line["place"].as_u64(), text("left_out"))
+        })
+        .collect()
+}
+
+#[test]
+fn a_decision_tells_every_target_its_place_or_why_it_has_none() {
+    let line = |provider: &str, place, why: &str| (provider.to_owned(), place, why.to_owned());
+    let market = market(ALL);
+    let cheap = r#"{"sort":"price"}"#;
+    let all = told(&market, &[], cheap);
+    let expected = [
+        line("plain", Some(1), ""),
+        line("tools", Some(2), ""),
+        line("forms", Some(3), ""),
+        line("both", Some(4), ""),
+    ];
+    assert_eq!(all, expected);
+
+    // What supports less than another is left out, and so is what is ignored
+    // or costs too much.
+    let with_tools = told(&market, &[Parameter::Tools], cheap);
+    assert!(with_tools.contains(&line("plain", None, "supports_fewer_parameters")));
+    assert!(with_tools.contains(&line("tools", Some(1), "")));
+    let wishes = r#"{"ignore":["plain"],"max_price":{"prompt":8},"sort":"price"}"#;
+    let filtered = told(&market, &[], wishes);
+    assert!(filtered.contains(&line("plain", None, "allowed_providers")));
+    assert!(filtered.contains(&line("both", None, "max_price")));
+    let alone = told(&market, &[], r#"{"allow_fallbacks":false,"sort":"price"}"#);
+    assert!(alone.contains(&line("tools", None, "allow_fallbacks")));
+    assert_eq!(alone.iter().filter(|line| line.1.is_some()).count(), 1);
+}
+
+#[test]
+fn a_decision_tells_who_rests_who_is_broken_and_what_is_under_way() {
+    let market = market(ALL);
+    let target = |slug: &str| {
+        let mut targets = market.targets().iter();
+        targets
+            .find(|t| *t.provider.slug == *slug && t.id.starts_with("acme/first"))
+            .unwrap()
+    };
+    let fails = |slug: &str, failure: &Failure, times: usize| {
+        for _ in 0..times {
+            let sort = Bucket::of(0, bourse_routing::lengths::Thought::None, false);
+            let ticket = target(slug).health.enter(sort, 1_000, false).unwrap();
+            let outcome =
+                bourse_routing::health::Outcome::of(failure, bourse_routing::classes::Place::Sent);
+            ticket.end(1_000, outcome, 0.5);
+        }
+    };
+    let limited = Failure::new(bourse_vocab::FailureKind::RateLimited, "slow down")
+        .retry_after(std::time::Duration::from_millis(2_500));
+    fails("plain", &limited, 1);
+    let down = Failure::unavailable("no");
+    fails("tools", &down, 5);
+    let bucket = Bucket::of(0, bourse_routing::lengths::Thought::None, false);
+    let _under_way = target("forms").health.enter(bucket, 1_000, false).unwrap();
+
+    let mut decision = Decision::default();
+    let wishes = Preferences::default();
+    planned_with(
+        &market,
+        &["acme/first"],
+        &[],
+        &wishes,
+        TierWish::None,
+        Some(&mut decision),
+    )
+    .unwrap();
+    let told = decision.told(&market, |_| true);
+    let of = |slug: &str| {
+        let mut lines = told["candidates"].as_array().unwrap().iter();
+        lines.find(|line| line["provider"] == slug).unwrap().clone()
+    };
+    let (plain, tools, forms) = (of("plain"), of("tools"), of("forms"));
+    assert_eq!(plain["left_out"], "resting");
+    assert_eq!(plain["rest_ms"], 2_500);
+    assert_eq!(tools["left_out"], "broken");
+    assert_eq!(tools["standing"], "open");
+    assert!(tools["rest_ms"].as_u64().unwrap() > 0, "{tools}");
+    assert_eq!(
+        (&forms["in_flight"], &forms["standing"]),
+        (&1.into(), &"closed".into())
+    );
+    // 512 tokens of an answer at three dollars a million, and the prompt.
+    let price: f64 = forms["price_usd"].as_str().unwrap().parse().unwrap();
+    assert!((0.001_5..0.001_7).contains(&price), "{price}");
+    // Whom the money does not reach is said to be left out for it.
+    let told = decision.told(&market, |target| *target.provider.slug != *"both");
+    let lines = told["candidates"].as_array().unwrap();
+    let both = lines
+        .iter()
+        .find(|line| line["provider"] == "both")
+        .unwrap();
+    assert_eq!(
+        (&both["place"], &both["left_out"]),
+        (&serde_json::Value::Null, &"balance".into())
+    );
 }
