@@ -10,9 +10,11 @@ mod chunked;
 mod conn;
 mod exchange;
 mod head;
+mod reply;
 
 pub(crate) use body::{H1Body, Progress};
 pub(crate) use chunked::Chunked;
 pub(crate) use conn::Conn;
 pub(crate) use exchange::exchange;
 pub(crate) use head::ends as head_ends;
+pub use reply::{Reply, reply_of};

@@ -34,6 +34,8 @@ pub use deadline::Deadlines;
 pub use dns::{Resolve, Resolving, SystemResolver};
 pub use egress::{EgressPolicy, is_globally_routable};
 pub use error::{NetError, NetErrorKind};
+#[doc(hidden)]
+pub use h1::{Reply, reply_of};
 pub use headers::ResponseHeaders;
 pub use origin::{Http2, Origin, OriginError, OriginHost, Scheme};
 pub use pool::{PoolLimits, PoolStats};

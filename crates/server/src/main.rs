@@ -1,21 +1,4 @@
-//! The `bourse` program: config, wiring and the command line.
-
-mod cli;
-mod config;
-mod control;
-mod first_start;
-mod keys;
-mod logging;
-mod market;
-mod place;
-mod presence;
-mod privacy;
-mod reload;
-mod serve;
-mod simulated;
-mod store_watcher;
-mod traces;
-mod worker;
+//! The `bourse` program; what it does is in the library beside it.
 
 /// See docs/decisions/0010.
 #[cfg(not(target_env = "msvc"))]
@@ -33,6 +16,5 @@ pub static MALLOC_CONF: &[u8; 62] =
     b"background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0\0\0\0";
 
 fn main() -> std::process::ExitCode {
-    privacy::keep_new_files_private();
-    cli::main()
+    bourse::main()
 }

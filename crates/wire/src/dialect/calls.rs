@@ -33,7 +33,10 @@ const UNNAMED_BYTES_MAX: usize = 1 << 20;
 /// The tool calls of one answer so far.
 #[derive(Debug, Clone, Default)]
 pub struct Calls {
+    /// In the order in which the provider spoke of them first.
     list: Vec<Call>,
+    /// How many the client was told of.
+    begun: usize,
 }
 
 #[derive(Debug, Clone)]
@@ -43,11 +46,20 @@ struct Call {
     /// The provider's name for it, if it gives one.
     id: Option<String>,
     /// What the client knows it by, once it has begun.
-    told: Option<String>,
+    told: Option<Told>,
     /// Arguments that came before the name, until the name comes.
     unnamed: Option<String>,
     /// Whether the client was told some of its arguments.
     has_arguments: bool,
+}
+
+/// How a client knows a call.
+#[derive(Debug, Clone)]
+struct Told {
+    id: String,
+    /// Its number: how many had begun before it. Calls that never get a name
+    /// leave no gap, which clients would fill with a call that is none.
+    place: usize,
 }
 
 impl Calls {
@@ -57,8 +69,9 @@ impl Calls {
         !self.list.is_empty()
     }
 
-    /// Reads one bit, and returns the place of its call. `stream` names the
-    /// stream, for calls without an id.
+    /// Reads one bit, and returns the place of its call among those that have
+    /// begun, unless it has not. `stream` names the stream, for calls without
+    /// an id.
     ///
     /// # Errors
     /// There are too many calls, or too much of one without a name.
@@ -68,14 +81,19 @@ impl Calls {
         choice: u32,
         stream: Option<&str>,
         events: &mut Vec<Event>,
-    ) -> Result<usize, Failure> {
+    ) -> Result<Option<usize>, Failure> {
         let empty = Value::Null;
         let function = item.get("function").unwrap_or(&empty);
         let number = item.get("index").and_then(Value::as_u64);
         let id = text_of(item, "id");
         let name = text_of(function, "name");
+        let mut fragment = arguments(function);
         let position = match self.find(number, id, name) {
             Some(position) => position,
+            // What says nothing begins nothing.
+            None if number.is_none() && id.or(name).is_none() && fragment.is_empty() => {
+                return Ok(None);
+            }
             None if self.list.len() >= CALLS_MAX => {
                 return Err(Failure::unavailable(
                     "The provider sent too many tool calls",
@@ -92,13 +110,9 @@ impl Calls {
                 self.list.len() - 1
             }
         };
-        let told = self.told_id(position, id, stream);
-        let Some(call) = self.list.get_mut(position) else {
-            return Ok(position);
-        };
-        let index = u32::try_from(position).unwrap_or(u32::MAX);
-        let mut fragment = arguments(function);
-        if let Some(before) = &mut call.unnamed {
+        if let Some(call) = self.list.get_mut(position)
+            && let Some(before) = &mut call.unnamed
+        {
             if call.id.is_none() {
                 call.id = id.map(str::to_owned);
             }
@@ -107,38 +121,55 @@ impl Calls {
                 return Err(Failure::unavailable("The provider named no tool to call"));
             }
             let Some(name) = name else {
-                return Ok(position);
+                return Ok(None);
             };
             fragment = std::mem::take(before);
             call.unnamed = None;
-            call.told = Some(told.clone());
-            events.push(Event::ToolStart {
-                choice,
-                index,
-                id: told,
-                name: name.to_owned(),
-            });
+            self.begin(position, name, choice, stream, events);
         }
-        if !fragment.is_empty() {
+        let Some(call) = self.list.get_mut(position) else {
+            return Ok(None);
+        };
+        let place = call.told.as_ref().map(|told| told.place);
+        if let Some(place) = place
+            && !fragment.is_empty()
+        {
             call.has_arguments = true;
             events.push(Event::ToolArguments {
                 choice,
-                index,
+                index: u32::try_from(place).unwrap_or(u32::MAX),
                 fragment,
             });
         }
-        Ok(position)
+        Ok(place)
     }
 
-    /// The id under which the client is told of a call that may begin.
-    fn told_id(&self, position: usize, id: Option<&str>, stream: Option<&str>) -> String {
+    /// Tells the client of a call, by the next free number.
+    fn begin(
+        &mut self,
+        position: usize,
+        name: &str,
+        choice: u32,
+        stream: Option<&str>,
+        events: &mut Vec<Event>,
+    ) {
         let own = self.list.get(position).and_then(|call| call.id.as_deref());
         let is_told = |id: &str| {
-            self.list
-                .iter()
-                .any(|call| call.told.as_deref() == Some(id))
+            let mut told = self.list.iter().filter_map(|call| call.told.as_ref());
+            told.any(|told| told.id == id)
         };
-        distinct(own.or(id), is_told, stream, position)
+        let id = distinct(own, is_told, stream, position);
+        let place = self.begun;
+        self.begun += 1;
+        events.push(Event::ToolStart {
+            choice,
+            index: u32::try_from(place).unwrap_or(u32::MAX),
+            id: id.clone(),
+            name: name.to_owned(),
+        });
+        if let Some(call) = self.list.get_mut(position) {
+            call.told = Some(Told { id, place });
+        }
     }
 
     /// The call that a bit belongs to, unless it begins a new one.
@@ -171,10 +202,11 @@ impl Calls {
     /// off is not to look whole.
     pub fn silent(&self, reason: Finish) -> impl Iterator<Item = usize> {
         let calls = (reason == Finish::ToolCalls).then_some(&self.list);
-        let places = calls.into_iter().flatten().enumerate();
-        places.filter_map(|(place, call)| {
-            (call.told.is_some() && !call.has_arguments).then_some(place)
-        })
+        let silent = calls
+            .into_iter()
+            .flatten()
+            .filter(|call| !call.has_arguments);
+        silent.filter_map(|call| call.told.as_ref().map(|told| told.place))
     }
 
     /// Whether some call never got a name.

@@ -34,6 +34,10 @@ pub fn read(body: &[u8]) -> Result<Reply, Failure> {
             Failure::unavailable("The provider sent a reply without an answer")
         }));
     };
+    // Many may claim one index.
+    if candidates.len() as u64 > CHOICES_MAX {
+        return Err(Failure::unavailable("The provider sent too many answers"));
+    }
     let upstream_id = text(&value, "responseId").map(str::to_owned);
     let mut choices = Vec::with_capacity(candidates.len());
     for (position, candidate) in candidates.iter().enumerate() {

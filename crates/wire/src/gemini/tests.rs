@@ -790,3 +790,14 @@ fn the_gateways_limit_is_written_where_the_caller_set_none() {
         assert_eq!(body["generationConfig"]["maxOutputTokens"], json!(expected));
     }
 }
+
+#[test]
+fn a_reply_with_more_answers_than_a_client_may_ask_for_is_none() {
+    let reply = |answers: usize| {
+        let candidate = json!({"index": 0, "content": {"parts": [{"text": "a"}]}});
+        let body = json!({"candidates": Value::Array(vec![candidate; answers])});
+        Gemini.read_reply(body.to_string().as_bytes())
+    };
+    assert_eq!(reply(128).unwrap().choices.len(), 128);
+    assert_eq!(reply(129).unwrap_err().kind, FailureKind::Unavailable);
+}

@@ -42,10 +42,7 @@ pub fn read(body: &[u8]) -> Result<Reply, Failure> {
         system_fingerprint: text("system_fingerprint"),
         service_tier: text("service_tier").map(|word| public_name(&word).into_owned()),
         choices,
-        usage: value
-            .get("usage")
-            .filter(|usage| !usage.is_null())
-            .map(usage::read_usage),
+        usage: usage::usage_of_reply(body),
         settled: None,
     })
 }

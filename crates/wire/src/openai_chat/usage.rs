@@ -7,11 +7,13 @@
 //! them anyway. The one real disagreement, whether reasoning is part of
 //! `completion_tokens`, is settled by the vendor's own `total_tokens`.
 
+mod find;
 mod read;
 mod write;
 
 #[cfg(test)]
 mod tests;
 
+pub use find::usage_of_reply;
 pub use read::{read_next_usage, read_usage, read_usage_text};
 pub use write::write_usage;

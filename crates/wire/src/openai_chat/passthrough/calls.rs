@@ -83,11 +83,14 @@ impl Body<'_, '_> {
         for element in walk::elements(entry.value) {
             let item = parse(element.value)?;
             let mut events = Vec::new();
-            let position = self.state.calls.bit(&item, 0, self.answer, &mut events)?;
+            let place = self.state.calls.bit(&item, 0, self.answer, &mut events)?;
+            let Some(place) = place else {
+                continue;
+            };
             self.said(!events.is_empty());
             let starts = events.iter().any(|e| matches!(e, Event::ToolStart { .. }));
             self.seen.begins_call |= starts;
-            let as_is = is_told_as_is(&item, position, &events);
+            let as_is = is_told_as_is(&item, place, &events);
             if events.is_empty() && !as_is {
                 continue;
             }
@@ -106,7 +109,7 @@ impl Body<'_, '_> {
                     self.arguments_hole(begin, start, &inside);
                 }
             } else {
-                write_bit(self.output.open(), &item, position, &events);
+                write_bit(self.output.open(), &item, place, &events);
             }
         }
         if begun {
@@ -185,8 +188,8 @@ fn copy_others(object: &mut Object<'_>, value: &Value, listed: &[&str]) {
 }
 
 /// Whether a bit of a call, as it came, tells the client what `events` do.
-fn is_told_as_is(item: &Value, position: usize, events: &[Event]) -> bool {
-    let numbered = item.get("index").and_then(Value::as_u64) == u64::try_from(position).ok();
+fn is_told_as_is(item: &Value, place: usize, events: &[Event]) -> bool {
+    let numbered = item.get("index").and_then(Value::as_u64) == u64::try_from(place).ok();
     let function = item.get("function").unwrap_or(&Value::Null);
     let id = answer::text_of(item, "id");
     let name = answer::text_of(function, "name");
@@ -220,7 +223,7 @@ fn is_told_as_is(item: &Value, position: usize, events: &[Event]) -> bool {
 }
 
 /// Writes what `events` say of one call as a bit of it.
-fn write_bit(out: &mut Vec<u8>, item: &Value, position: usize, events: &[Event]) {
+fn write_bit(out: &mut Vec<u8>, item: &Value, place: usize, events: &[Event]) {
     let mut start = None;
     let mut arguments = String::new();
     for event in events {
@@ -231,7 +234,7 @@ fn write_bit(out: &mut Vec<u8>, item: &Value, position: usize, events: &[Event])
         }
     }
     object::object(out, |call| {
-        call.put("index", &position);
+        call.put("index", &place);
         if let Some((id, _)) = start {
             call.put("id", id).put("type", "function");
         }

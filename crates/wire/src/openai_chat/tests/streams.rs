@@ -154,6 +154,34 @@ fn arguments_before_the_name_wait_for_it() {
 }
 
 #[test]
+fn calls_are_numbered_without_a_gap_in_the_order_in_which_they_begin() {
+    let calls = |calls: Value| bit(json!({"tool_calls": calls}));
+    let begun = |chunks: &[Value]| -> Vec<(u32, String)> {
+        let events = stream(chunks).events;
+        let start = |event: Event| match event {
+            Event::ToolStart { index, name, .. } => Some((index, name)),
+            _ => None,
+        };
+        events.into_iter().filter_map(start).collect()
+    };
+    let second = json!({"id": "b", "function": {"name": "r"}});
+    // What says nothing is no call, and what has no name is none yet.
+    let outcome = stream(&[calls(json!([{}])), calls(json!([second])), end("stop")]);
+    assert!(outcome.failure.is_none(), "{outcome:?}");
+    for first in [json!({}), json!({"function": {"arguments": "{"}})] {
+        let chunks = [calls(json!([first])), calls(json!([second])), end("stop")];
+        assert_eq!(begun(&chunks), [(0, "r".to_owned())]);
+    }
+    let late = [
+        calls(json!([{"index": 0, "function": {"arguments": "{}"}}])),
+        calls(json!([{"index": 1, "id": "b", "function": {"name": "r"}}])),
+        calls(json!([{"index": 0, "function": {"name": "f"}}])),
+        end("stop"),
+    ];
+    assert_eq!(begun(&late), [(0, "r".to_owned()), (1, "f".to_owned())]);
+}
+
+#[test]
 fn reasoning_pieces_are_told_apart() {
     let detail = |detail: Value| bit(json!({"reasoning_details": [detail]}));
     let outcome = stream(&[

@@ -524,3 +524,33 @@ fn a_call_without_arguments_is_told_an_empty_object_before_its_end() {
         ],
     );
 }
+
+#[test]
+fn calls_are_numbered_without_a_gap_in_the_order_in_which_they_begin() {
+    let chunk = |calls: &str| {
+        format!(r#"{{"choices":[{{"index":0,"delta":{{"tool_calls":[{calls}]}}}}]}}"#)
+    };
+    let told = |calls: &str| {
+        format!(
+            r#","choices":[{{"index":0,"delta":{{"tool_calls":[{calls}]}},"finish_reason":null}}]}}"#
+        )
+    };
+    let nothing = r#","choices":[{"index":0,"delta":{},"finish_reason":null}]}"#;
+    let first =
+        told(r#"{"index":0,"id":"b","type":"function","function":{"name":"r","arguments":""}}"#);
+    for silent in ["{}", r#"{"index":0}"#, r#"{"function":{"arguments":"{}"}}"#] {
+        let named = chunk(r#"{"id":"b","function":{"name":"r"}}"#);
+        check(&[&chunk(silent), &named], &[nothing, &first]);
+    }
+    let late = told(
+        r#"{"index":1,"id":"call_0","type":"function","function":{"name":"f","arguments":"{}"}}"#,
+    );
+    check(
+        &[
+            &chunk(r#"{"index":0,"function":{"arguments":"{}"}}"#),
+            &chunk(r#"{"index":1,"id":"b","function":{"name":"r"}}"#),
+            &chunk(r#"{"index":0,"function":{"name":"f"}}"#),
+        ],
+        &[nothing, &first, &late],
+    );
+}

@@ -1,4 +1,5 @@
 use super::*;
+use crate::codec::Codec as _;
 
 fn splice(body: &str) -> Result<ReplyParts, Failure> {
     splice_reply(body.as_bytes(), &STAMP, false)
@@ -179,5 +180,38 @@ fn a_whole_reply_whose_error_says_nothing_is_an_answer() {
         assert!(splice(&body).is_ok(), "{body}");
         let read = crate::openai_chat::reply::read(body.as_bytes());
         assert!(read.is_ok(), "{body}");
+    }
+}
+
+#[test]
+fn both_roads_count_the_same_where_usage_is_told_twice_or_elsewhere() {
+    let reply = |choice: &str, rest: &str| {
+        format!(
+            r#"{{"choices":[{{"index":0,"message":{{"content":"a"}},"finish_reason":"stop"{choice}}}]{rest}}}"#
+        )
+    };
+    let told = r#","usage":{"prompt_tokens":9,"completion_tokens":4}"#;
+    let groq = r#","x_groq":{"usage":{"prompt_tokens":9,"completion_tokens":4}}"#;
+    for (body, nonsense) in [
+        (reply("", &format!(r#"{told},"usage":"""#)), true),
+        (reply("", &format!(r#","usage":""{told}"#)), true),
+        (reply("", &format!(r#"{told},"usage":{{}}"#)), false),
+        (reply("", &format!(r#"{told},"usage":null"#)), false),
+        (
+            reply("", &format!(r#"{told},"usage":{{"prompt_tokens":0}}"#)),
+            false,
+        ),
+        (reply(told, ""), false),
+        (reply("", groq), false),
+        (reply(r#","usage":{"prompt_tokens":9}"#, groq), false),
+    ] {
+        let bytes = splice(&body).unwrap().usage.unwrap();
+        let words = crate::openai_chat::OpenAiChat.read_reply(body.as_bytes());
+        assert_eq!(words.unwrap().usage, Some(bytes), "{body}");
+        assert_eq!(
+            (bytes.prompt, bytes.completion, bytes.nonsense),
+            (Some(9), Some(4), nonsense),
+            "{body}"
+        );
     }
 }

@@ -9,11 +9,13 @@
     clippy::indexing_slicing
 )]
 
+mod canonical;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use bourse_vocab::chat::{Event, Loss};
-use bourse_vocab::json::{self, Map, Value};
+use bourse_vocab::json::{self, Value};
 use bourse_vocab::{
     Bill, Failure, FailureKind, Format, Nanos, ServiceTier, TierWish, Usage, UsageReport,
 };
@@ -24,6 +26,8 @@ use bourse_wire::openai_chat::passthrough::{
 use bourse_wire::sse::Decoder;
 use bourse_wire::{Dialect, Stamp, WriteTarget, codec};
 use bytes::Bytes;
+
+use canonical::{canonical_request, items, order};
 
 const STAMP: Stamp<'static> = Stamp {
     id: "gen-1",
@@ -108,102 +112,6 @@ impl Drop for Differences {
 
 // --- requests
 
-/// A request in the one of several spellings that the format calls equal:
-/// `null` is absent, a lone text part is a text, one stop text is a list of
-/// one. Inside schemas nothing is equal to anything else.
-fn canonical_request(body: &[u8]) -> Value {
-    let mut body = json::parse(body)
-        .unwrap_or_else(|error| panic!("not JSON ({error}): {}", String::from_utf8_lossy(body)));
-    let Value::Object(members) = &mut body else {
-        panic!("no object");
-    };
-    for name in ["temperature", "top_p", "seed", "stop", "n", "user", "tools"] {
-        drop_null(members, name);
-    }
-    members.retain(|_, value| !value.is_null());
-    if let Some(stop @ Value::String(_)) = members.get_mut("stop") {
-        *stop = Value::Array(vec![stop.clone()]);
-    }
-    for message in items(members.get_mut("messages")) {
-        canonical_message(message);
-    }
-    for tool in items(members.get_mut("tools")) {
-        let Value::Object(tool) = tool else { continue };
-        tool.retain(|_, value| !value.is_null());
-        if let Some(Value::Object(function)) = tool.get_mut("function") {
-            function.retain(|_, value| !value.is_null());
-        }
-    }
-    body
-}
-
-fn drop_null(members: &mut Map, name: &str) {
-    if members.get(name).is_some_and(Value::is_null) {
-        members.remove(name);
-    }
-}
-
-fn items(value: Option<&mut Value>) -> impl Iterator<Item = &mut Value> {
-    value.and_then(Value::as_array_mut).into_iter().flatten()
-}
-
-fn canonical_message(message: &mut Value) {
-    let Value::Object(message) = message else {
-        return;
-    };
-    message.retain(|name, value| !value.is_null() || name == "content");
-    // Only calls may stand without content.
-    if message.contains_key("tool_calls") {
-        drop_null(message, "content");
-    }
-    // The number of a call is for streams, and strict vendors never get it.
-    for call in items(message.get_mut("tool_calls")) {
-        if let Value::Object(call) = call {
-            call.remove("index");
-        }
-    }
-    // One plain piece of reasoning says no more than its text.
-    let text = message.get("reasoning").cloned();
-    let is_plain = message.get("reasoning_details").is_some_and(|details| {
-        let [piece] = details.as_array().unwrap().as_slice() else {
-            return false;
-        };
-        Some(&piece["text"]) == text.as_ref() && piece["signature"].is_null()
-    });
-    if is_plain {
-        message.remove("reasoning_details");
-    }
-    // SDKs replay empty lists of what an answer did not have.
-    message.retain(|_, value| value.as_array().is_none_or(|items| !items.is_empty()));
-    let Some(content) = message.get_mut("content") else {
-        return;
-    };
-    for part in items(Some(content)) {
-        if let Value::Object(part) = part {
-            part.retain(|_, value| !value.is_null());
-        }
-    }
-    let lone = match content.as_array().map(Vec::as_slice) {
-        Some([part]) if part["type"] == "text" && part.as_object().unwrap().len() == 2 => {
-            part.get("text").cloned()
-        }
-        _ => None,
-    };
-    if let Some(text) = lone {
-        *content = text;
-    }
-}
-
-/// Everything whose order counts, as text: schemas, unknown members.
-fn order(body: &[u8]) -> Vec<String> {
-    let body = json::parse(body).unwrap();
-    let mut texts = vec![body["response_format"]["json_schema"]["schema"].to_string()];
-    for tool in body["tools"].as_array().into_iter().flatten() {
-        texts.push(tool["function"]["parameters"].to_string());
-    }
-    texts
-}
-
 fn fields(losses: &[Loss]) -> BTreeSet<&str> {
     losses.iter().map(|loss| loss.field.as_str()).collect()
 }
@@ -250,16 +158,10 @@ fn compare_request(case: &str, body: &[u8], differences: &mut Differences) {
                 .write_request(&request, &target)
                 .unwrap();
             let what = format!("{case} to {slug}, limit {limit:?}, {tier:?}");
-            differences.compare(
-                &what,
-                &canonical_request(&spliced),
-                &canonical_request(&written.body),
-            );
-            differences.compare(
-                &format!("{what}: order"),
-                &order(&spliced),
-                &order(&written.body),
-            );
+            let bytes = canonical_request(&spliced).expect(case);
+            let words = canonical_request(&written.body).expect(case);
+            differences.compare(&what, &bytes, &words);
+            differences.compare(&format!("{what}: order"), &order(&bytes), &order(&words));
             differences.compare(
                 &format!("{what}: losses"),
                 &fields(&losses),

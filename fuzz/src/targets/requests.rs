@@ -1,0 +1,417 @@
+//! Requests of clients: read, planned, and written for every provider.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, LazyLock};
+
+use bourse_catalog::{Overlay, RawCatalog, Snapshot};
+use bourse_dataplane::endpoints::{ENDPOINTS, Endpoint, Incoming, Scanned};
+use bourse_dataplane::identity::{Caller, Identity};
+use bourse_dataplane::market::{Market, Memory, ProviderSetup, Target as Offer};
+use bourse_dataplane::phases::plan::{Wanted, plan};
+use bourse_net::Http2;
+use bourse_providers::{Credential, Key};
+use bourse_routing::arrange::Lot;
+use bourse_vocab::chat::{Efforts, Loss};
+use bourse_vocab::json::{self, Map, Value};
+use bourse_vocab::{AccountId, Failure, FailureKind, Format, ServiceTier, StoreId, TierWish};
+use bourse_wire::json::Scanner;
+use bourse_wire::openai_chat::passthrough::{Envelope, needs_rewrite, splice_request};
+use bourse_wire::{Dialect, WriteTarget, codec};
+use bytes::Bytes;
+
+use super::{Target, fixtures, is_callers, is_json};
+use crate::chance::Chance;
+use crate::sign::{Sign, of_bytes};
+use canonical::{canonical_request, order};
+
+// The suite that compares the roads over fixtures has it; two rules for what is
+// equal would be two truths.
+#[path = "../../../crates/providers/tests/differential/canonical.rs"]
+mod canonical;
+
+/// Bodies of every endpoint, on their way to every provider.
+pub struct Requests;
+
+/// What every provider of the market offers.
+const MODEL: &str = "acme/m";
+/// So many providers are written to for one input: all would take most of the
+/// time for the same few formats.
+const TARGETS_EACH: usize = 3;
+/// The first byte of an input: which endpoint it is for.
+const CHAT: u8 = b'0';
+const TEXT: u8 = b'1';
+
+const TEXTS: [&str; 3] = [
+    r#"{"model":"acme/m","prompt":"Say hi","max_tokens":5,"stream":true,"stop":["x"],"logprobs":2,"echo":false}"#,
+    r#"{"model":"acme/m:floor","prompt":["a","b"],"suffix":"z","n":2,"temperature":0.5}"#,
+    r#"{"models":["acme/m","acme/n"],"prompt":"x","provider":{"sort":"price","only":["openai"],"max_price":{"prompt":1}},"usage":{"include":true}}"#,
+];
+const CHATS: [&str; 4] = [
+    r#"{"model":"acme/m","messages":[{"role":"user","content":"q"}],"provider":{"order":["openai","anthropic"],"allow_fallbacks":false,"quantizations":["fp8"],"data_collection":"deny","require_parameters":true},"reasoning":{"effort":"high","max_tokens":400},"user":"u","metadata":{"a":"b"},"session_id":"s","plugins":[],"transforms":["middle-out"]}"#,
+    r#"{"model":"acme/m:nitro","messages":[{"role":"user","content":[{"type":"text","text":"a","cache_control":{"type":"ephemeral"}},{"type":"image_url","image_url":{"url":"data:image/png;base64,AAAA","detail":"low"}},{"type":"input_audio","input_audio":{"data":"AAAA","format":"wav"}},{"type":"file","file":{"filename":"a.pdf","file_data":"data:application/pdf;base64,AAAA"}}]}],"modalities":["text","image"],"n":2,"logit_bias":{"50256":-100},"seed":7.0,"stop":["x","y"]}"#,
+    r#"{"model":"acme/m","messages":[{"role":"system","content":"s"},{"role":"user","content":"q"},{"role":"assistant","content":null,"reasoning":"hm","reasoning_details":[{"type":"reasoning.text","text":"hm","signature":"S","format":"anthropic-claude-v1","index":0}],"tool_calls":[{"id":"call_1","type":"function","function":{"name":"f","arguments":"{\"b\":1}"}}]},{"role":"tool","tool_call_id":"call_1","content":"r"}],"tools":[{"type":"function","function":{"name":"f","parameters":{"type":"object","properties":{"b":{"type":"integer"}}},"strict":true}}],"tool_choice":"required","parallel_tool_calls":false,"response_format":{"type":"json_schema","json_schema":{"name":"n","strict":true,"schema":{"z":-0,"a":10.0}}}}"#,
+    r#"{"model":"acme/m","messages":[{"role":"developer","content":"s"},{"role":"user","name":"ada","content":"q"}],"max_completion_tokens":9,"temperature":0.70,"top_p":1,"top_k":4,"min_p":0.10,"frequency_penalty":1,"repetition_penalty":1.10,"verbosity":"low","service_tier":"default","prompt_cache_key":"k","stream":true,"stream_options":{"include_usage":true},"x_vendor":{"b":1,"a":[1e400]}}"#,
+];
+
+impl Target for Requests {
+    fn name(&self) -> &'static str {
+        "requests"
+    }
+
+    fn held_to(&self) -> &'static str {
+        "a request is written as JSON for every provider or refused with a status below 500; bytes and vocabulary say the same"
+    }
+
+    fn seeds(&self) -> Result<Vec<Vec<u8>>, String> {
+        let mut seeds: Vec<Vec<u8>> = TEXTS
+            .iter()
+            .map(|text| [&[TEXT], text.as_bytes()].concat())
+            .collect();
+        seeds.extend(CHATS.iter().map(|text| [&[CHAT], text.as_bytes()].concat()));
+        for (format, body) in fixtures(".request.json")? {
+            if format == Format::OpenAiChat {
+                seeds.push([&[CHAT], named(&body).as_slice()].concat());
+            }
+        }
+        Ok(seeds)
+    }
+
+    fn execute(&self, input: &[u8]) -> Result<u64, String> {
+        let (first, body) = input.split_first().unwrap_or((&CHAT, &[]));
+        let number = usize::from(first.wrapping_sub(b'0')) % ENDPOINTS.len();
+        let Some(endpoint) = ENDPOINTS.get(number).copied() else {
+            return Err("no such endpoint".to_owned());
+        };
+        let mut chance = Chance::new(of_bytes(input));
+        let mut sign = Sign::default();
+        match read(endpoint, body, &mut chance) {
+            Err(failure) => {
+                is_callers(&failure)?;
+                sign.failure(&failure);
+            }
+            Ok(incoming) => {
+                // Control characters, escapes and the range of numbers are left
+                // to the parsers behind us (decision 7).
+                let is_json = json::parse(body).is_ok();
+                planned_and_written(endpoint, &incoming, is_json, &mut chance, &mut sign)?;
+            }
+        }
+        if *first == CHAT {
+            on_both_roads(body, &mut chance, &mut sign)?;
+        }
+        Ok(sign.get())
+    }
+}
+
+/// A fixture's body for the one model that there is.
+fn named(body: &[u8]) -> Vec<u8> {
+    let Ok(Value::Object(mut members)) = json::parse(body) else {
+        return body.to_vec();
+    };
+    members.insert("model".to_owned(), MODEL.into());
+    Value::Object(members).to_string().into_bytes()
+}
+
+/// Every provider that there is, each with one offer of the model.
+static MARKET: LazyLock<Result<Market, String>> = LazyLock::new(market);
+
+fn market() -> Result<Market, String> {
+    let mut endpoints = Vec::new();
+    let mut listed = BTreeMap::new();
+    for provider in bourse_providers::all() {
+        let slug = provider.slug();
+        listed.insert(
+            slug,
+            serde_json::json!({"base_url": "https://x.example/v1"}),
+        );
+        endpoints.push(serde_json::json!({
+            "provider": slug,
+            "upstream_model": "m",
+            "price": {"prompt": "1", "completion": "2"},
+        }));
+    }
+    let model = |slug: &str| serde_json::json!({"slug": slug, "context_length": 100_000, "max_output": 8_000, "endpoints": endpoints});
+    let overlay =
+        serde_json::json!({"providers": listed, "models": [model(MODEL), model("acme/n")]});
+    let overlay: Overlay = serde_json::from_value(overlay).map_err(|error| error.to_string())?;
+    let catalog = Snapshot::build(RawCatalog::default(), &[overlay])
+        .map_err(|problems| format!("{problems:?}"))?
+        .with_sort_suffixes(bourse_routing::strategies::suffixes());
+    let setups = bourse_providers::all().map(|provider| ProviderSetup {
+        on_disconnect: provider.on_disconnect(),
+        provider: Arc::new(provider),
+        credentials: vec![Credential::bearer(Key::new("sk"))],
+        base_url: "https://x.example/v1".to_owned(),
+        http2: Http2::Never,
+        private_urls: false,
+        simulated: false,
+    });
+    let (market, problems) =
+        Market::build(Arc::new(catalog), setups.collect(), 0, &Memory::default());
+    match problems.is_empty() {
+        true => Ok(market),
+        false => Err(format!("{problems:?}")),
+    }
+}
+
+static IDENTITY: LazyLock<Identity> = LazyLock::new(|| Identity::of(StoreId([1; 16])));
+
+fn read(endpoint: &dyn Endpoint, body: &[u8], chance: &mut Chance) -> Result<Incoming, Failure> {
+    let mut scanner = Scanner::new();
+    let mut segments = Vec::new();
+    for piece in chance.pieces(body) {
+        scanner.push(piece)?;
+        segments.push(Bytes::copy_from_slice(piece));
+    }
+    let scanned = Scanned {
+        outline: scanner.finish()?,
+        segments,
+    };
+    let (head, ()) = http::Request::new(()).into_parts();
+    endpoint.read(&head, scanned, Caller::new(&IDENTITY, AccountId(1)))
+}
+
+fn planned_and_written(
+    endpoint: &dyn Endpoint,
+    incoming: &Incoming,
+    must_be_json: bool,
+    chance: &mut Chance,
+    sign: &mut Sign,
+) -> Result<(), String> {
+    let ask = &incoming.ask;
+    let market = MARKET.as_ref().map_err(Clone::clone)?;
+    let wanted = Wanted {
+        endpoint,
+        models: &ask.models,
+        wishes: &ask.wishes,
+        needs: ask.needs,
+        tier: ask.tier,
+        private_url: false,
+        facts: &ask.facts,
+        stream: ask.stream,
+        thinking: ask.thinking,
+        lot: Lot::single(0.5),
+        now_ms: 1,
+    };
+    let targets: Vec<Arc<Offer>> = match plan(market, &wanted) {
+        Ok(plan) => plan.targets().cloned().collect(),
+        Err(failure) => {
+            is_callers(&failure)?;
+            sign.failure(&failure);
+            // What would be written is looked at all the same.
+            market.targets().to_vec()
+        }
+    };
+    sign.count(targets.len());
+    for _ in 0..TARGETS_EACH {
+        let Some(target) = chance.pick(&targets) else {
+            break;
+        };
+        let Some(way) = target.way(|way| endpoint.rank(way)) else {
+            continue;
+        };
+        let to = WriteTarget {
+            model: "up",
+            max_output: Some(8_000),
+            limit: chance.one_in(2).then_some(777),
+            efforts: way.efforts,
+            tier: wish(chance),
+            dialect: &way.dialect,
+        };
+        match incoming.request.write(way, &to) {
+            Err(failure) => {
+                is_callers(&failure)?;
+                sign.failure(&failure);
+            }
+            Ok(prepared) => {
+                let body: Vec<u8> = prepared
+                    .body
+                    .iter()
+                    .flat_map(|piece| piece.to_vec())
+                    .collect();
+                if must_be_json {
+                    is_json(&format!("a request for {}", target.provider.slug), &body)?;
+                }
+                prepared
+                    .losses
+                    .iter()
+                    .for_each(|loss| sign.text(&loss.field));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What a target is asked for: planning has made the caller's wish into it.
+fn wish(chance: &mut Chance) -> TierWish {
+    let wishes = [
+        TierWish::None,
+        TierWish::Auto,
+        TierWish::Standard,
+        TierWish::Tier(ServiceTier::Flex),
+        TierWish::Tier(ServiceTier::Priority),
+    ];
+    chance.pick(&wishes).copied().unwrap_or_default()
+}
+
+/// What arrives must not depend on the road.
+fn on_both_roads(body: &[u8], chance: &mut Chance, sign: &mut Sign) -> Result<(), String> {
+    let segments = [Bytes::copy_from_slice(body)];
+    let bytes = bourse_wire::json::scan(body)
+        .map_err(Failure::from)
+        .and_then(|outline| Envelope::read(outline, &segments));
+    let words = codec(Format::OpenAiChat).read_request(body);
+    let (envelope, request) = match (bytes, words) {
+        (Ok(envelope), Ok(request)) => (envelope, request),
+        // What is wrong inside a message only the vocabulary sees, and what
+        // parsers read otherwise only the scanner does.
+        (_, Err(failure)) | (Err(failure), Ok(_)) => {
+            sign.failure(&failure);
+            return match failure.kind {
+                FailureKind::InvalidRequest | FailureKind::PayloadTooLarge => Ok(()),
+                _ => Err(format!("refused as another kind\n{failure:?}")),
+            };
+        }
+    };
+    for _ in 0..TARGETS_EACH {
+        let Some(dialect) = chance.pick(&DIALECTS).copied() else {
+            break;
+        };
+        let target = WriteTarget {
+            model: "up",
+            max_output: Some(8_000),
+            limit: chance.one_in(2).then_some(777),
+            efforts: Efforts::default(),
+            tier: wish(chance),
+            dialect,
+        };
+        let written = match codec(Format::OpenAiChat).write_request(&request, &target) {
+            Ok(written) => written,
+            Err(failure) => {
+                is_callers(&failure)?;
+                continue;
+            }
+        };
+        if needs_rewrite(dialect, envelope.features()) {
+            continue;
+        }
+        let (pieces, losses) = splice_request(&envelope, &segments, &target);
+        same(&pieces.concat(), &losses, &written)?;
+    }
+    Ok(())
+}
+
+fn same(spliced: &[u8], losses: &[Loss], written: &bourse_wire::Written) -> Result<(), String> {
+    let (Some(bytes), Some(words)) = (
+        canonical_request(spliced).map(filled),
+        canonical_request(&written.body).map(filled),
+    ) else {
+        return Err(format!(
+            "a request is no object\nbytes {}\nwords {}",
+            String::from_utf8_lossy(spliced),
+            String::from_utf8_lossy(&written.body)
+        ));
+    };
+    if is_of_the_older_form(&bytes) {
+        return Ok(());
+    }
+    if bytes != words || order(&bytes) != order(&words) {
+        return Err(format!(
+            "the roads differ in {}\nbytes {bytes}\nwords {words}",
+            difference(&bytes, &words)
+        ));
+    }
+    let fields = |losses: &[Loss]| -> BTreeSet<String> {
+        losses.iter().map(|loss| loss.field.to_string()).collect()
+    };
+    if fields(losses) != fields(&written.losses) {
+        return Err(format!(
+            "the roads lose otherwise\nbytes {losses:?}\nwords {:?}",
+            written.losses
+        ));
+    }
+    Ok(())
+}
+
+/// With what the format requires and the caller left out, as the vocabulary
+/// fills it in: members, and the object around a picture's address. Where bytes pass, the provider is asked to refuse it.
+fn filled(mut body: Value) -> Value {
+    if let Some(format) = body.get_mut("response_format")
+        && let Some(Value::Object(schema)) = format.get_mut("json_schema")
+    {
+        fill(schema, "schema", Value::Object(Map::new()));
+    }
+    if let Some(Value::Object(choice)) = body.get_mut("tool_choice")
+        && choice.contains_key("function")
+    {
+        fill(choice, "type", "function".into());
+    }
+    let messages = body.get_mut("messages").and_then(Value::as_array_mut);
+    for message in messages.into_iter().flatten() {
+        if let Value::Object(message) = message
+            && !message.contains_key("tool_calls")
+        {
+            fill(message, "content", "".into());
+        }
+        let parts = message.get_mut("content").and_then(Value::as_array_mut);
+        for part in parts.into_iter().flatten() {
+            if let Some(url @ Value::String(_)) = part.get_mut("image_url") {
+                *url = bourse_vocab::json!({"url": url.clone()});
+            }
+        }
+    }
+    body
+}
+
+/// Whether the request says `functions` for tools: bytes of it are passed on,
+/// and the vocabulary, where it must be, makes tools of it.
+fn is_of_the_older_form(body: &Value) -> bool {
+    let speaks = |object: &Value| object.get("function_call").is_some();
+    let messages = body.get("messages").and_then(Value::as_array);
+    let is_older = |message: &Value| {
+        speaks(message) || message.get("role").is_some_and(|role| *role == "function")
+    };
+    let mut messages = messages.into_iter().flatten();
+    body.get("functions").is_some() || speaks(body) || messages.any(is_older)
+}
+
+fn fill(object: &mut Map, name: &str, value: Value) {
+    if object.get(name).is_none_or(Value::is_null) {
+        object.insert(name.to_owned(), value);
+    }
+}
+
+/// The first member that differs.
+fn difference(bytes: &Value, words: &Value) -> String {
+    let names = |value: &Value| -> Vec<String> {
+        value
+            .as_object()
+            .into_iter()
+            .flat_map(|object| object.keys().cloned())
+            .collect()
+    };
+    let all = names(bytes).into_iter().chain(names(words));
+    all.into_iter()
+        .find(|name| bytes.get(name) != words.get(name))
+        .unwrap_or_else(|| "their order".to_owned())
+}
+
+/// The dialects of every provider that speaks the format, each once.
+static DIALECTS: LazyLock<Vec<&'static Dialect>> = LazyLock::new(|| {
+    let mut found = vec![&Dialect::PLAIN];
+    for provider in bourse_providers::all() {
+        let interfaces = provider.interfaces("");
+        if interfaces
+            .iter()
+            .all(|one| one.format != Format::OpenAiChat)
+        {
+            continue;
+        }
+        for dialect in provider.dialects(Format::OpenAiChat) {
+            if !found.contains(&dialect) {
+                found.push(dialect);
+            }
+        }
+    }
+    found
+});
