@@ -140,7 +140,7 @@ fn market() -> Result<Market, String> {
     let setups = bourse_providers::all().map(|provider| ProviderSetup {
         on_disconnect: provider.on_disconnect(),
         provider: Arc::new(provider),
-        credentials: vec![Credential::bearer(Key::new("sk"))],
+        credentials: vec![Credential::bearer(Key::new("sk")).into()],
         base_url: "https://x.example/v1".to_owned(),
         http2: Http2::Never,
         private_urls: false,
@@ -193,7 +193,7 @@ fn planned_and_written(
         lot: Lot::single(0.5),
         now_ms: 1,
     };
-    let targets: Vec<Arc<Offer>> = match plan(market, &wanted) {
+    let targets: Vec<Arc<Offer>> = match plan(market, &wanted, None) {
         Ok(plan) => plan.targets().cloned().collect(),
         Err(failure) => {
             is_callers(&failure)?;

@@ -176,8 +176,9 @@ async fn a_provider_that_gives_dearer_tiers_unasked_is_believed_from_then_on() {
     let played = play_whole()
         .setup(|setup| setup.tiers = true)
         .one(whole(Some("priority")))
-        .check("settled 10/2; customer pays one")
+        .play()
         .await;
+    assert_eq!(facts(&played).tier, "priority");
     assert_eq!(told(&played), [Value::Null]);
     let target = played.harness.target("one");
     let market = played.harness.gateway().market.load();
@@ -186,6 +187,20 @@ async fn a_provider_that_gives_dearer_tiers_unasked_is_believed_from_then_on() {
     // Whoever says which tier is not affected.
     assert_eq!(lists(TierWish::Standard), 1);
     assert!(target.metrics.served_dearer.load(Relaxed));
+}
+
+/// The first one's price was not set aside.
+#[tokio::test(start_paused = true)]
+async fn the_first_dearer_tier_that_nobody_asked_for_is_billed_by_the_usual_price() {
+    let play = play_whole()
+        .setup(|setup| setup.tiers = true)
+        .one(whole(Some("priority")));
+    let harness = play.harness().await;
+    assert_eq!(harness.ask(&play).await.status, 200);
+    let first = harness.spent();
+    assert_eq!(harness.ask(&play).await.status, 200);
+    let second = harness.spent() - first;
+    assert!(first > 0 && second == 2 * first, "{first} {second}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -22,6 +22,14 @@ const BELIEVABLE_FACTOR: u64 = 4;
 /// own are part of what it counts.
 const BELIEVABLE_PROMPT_MIN: u64 = 65_536;
 
+/// Whether a tier costs more than the usual one.
+const fn is_dearer(served: Served) -> bool {
+    matches!(
+        served,
+        Served::Tier(ServiceTier::Priority | ServiceTier::Ultrafast)
+    )
+}
+
 impl Running {
     /// What was used, as far as can be counted here. What the provider has
     /// counted already (Anthropic's counts the input first) is not guessed.
@@ -67,9 +75,22 @@ impl Running {
         self.call.market.basis(self.target(), self.served(report))
     }
 
-    /// What the answer says of its tier of service, if anything.
+    /// By which tier of service the answer is billed, if it names one.
+    ///
+    /// That is the one that served; but the first time that a provider gives a
+    /// dearer one to whoever asked for none, its price was not set aside, and
+    /// the customer does not pay it.
     fn served(&self, report: &Report) -> Option<Served> {
-        self.told_tier(report).map(Served::by_word)
+        let served = self.told_tier(report).map(Served::by_word)?;
+        let target = self.target();
+        let is_surprise = is_dearer(served)
+            && target.told(self.call.ask.tier) == TierWish::None
+            && !target.metrics.served_dearer.load(Relaxed);
+        Some(if is_surprise {
+            Served::Standard
+        } else {
+            served
+        })
     }
 
     /// The same in the provider's words: in the answer, or in its head.
@@ -97,11 +118,7 @@ impl Running {
             }
             return;
         }
-        let is_dearer = matches!(
-            Served::by_word(told),
-            Served::Tier(ServiceTier::Priority | ServiceTier::Ultrafast)
-        );
-        if is_dearer
+        if is_dearer(Served::by_word(told))
             && target.told(wish) == TierWish::None
             && !metrics.served_dearer.swap(true, Relaxed)
         {
@@ -109,7 +126,7 @@ impl Running {
                 id = %self.call.id,
                 endpoint = %target.id,
                 tier = told,
-                "a provider serves by a dearer tier what no tier was asked for; from now on its price is set aside for such calls"
+                "a provider serves by a dearer tier what no tier was asked for; this call is billed by the usual price, and from now on the dearer one is set aside and billed"
             );
         }
     }

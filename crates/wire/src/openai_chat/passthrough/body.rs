@@ -3,7 +3,7 @@
 use bourse_vocab::Failure;
 use bourse_vocab::chat::Part;
 
-use super::faults::{broken, parse};
+use super::faults::{broken, malformed, parse};
 use super::form::Form;
 use super::output::Output;
 use super::seen::Seen;
@@ -13,6 +13,11 @@ use crate::json::walk::{self, Entry};
 use crate::json::{Kind, Reader, text};
 use crate::object;
 use crate::openai_chat::{reasoning, reply};
+
+/// Members of one body that look for others through all that follows: thoughts,
+/// which have three names, and content in parts. Some vendors repeat one; who
+/// repeats them without end would keep us busy for the square of it.
+const LOOKS_MAX: u32 = 16;
 
 /// Rewrites one `delta` or `message` in front of which the output ends.
 pub(super) struct Body<'b, 't> {
@@ -28,6 +33,8 @@ pub(super) struct Body<'b, 't> {
     pub choice: &'b [u8],
     /// The text from its brace on.
     pub ahead: &'b [u8],
+    /// How many members were met that look for others.
+    pub looks: u32,
     pub first: bool,
     /// Bytes or pieces of content, shown or hidden, in this body.
     pub has_content: bool,
@@ -71,6 +78,7 @@ impl Body<'_, '_> {
                 b"role" => {}
                 b"content" => {
                     has_content = true;
+                    self.look()?;
                     self.content(found)?;
                 }
                 b"refusal" => {
@@ -83,6 +91,7 @@ impl Body<'_, '_> {
                     self.copy_content(found);
                 }
                 b"reasoning_content" | b"reasoning" | b"reasoning_details" => {
+                    self.look()?;
                     self.thought(found);
                 }
                 _ => self.copy(found),
@@ -124,6 +133,15 @@ impl Body<'_, '_> {
         self.seen.shows_content |= filled;
         self.has_content |= filled;
         self.speaks |= filled;
+    }
+
+    /// Notes a member that looks for others.
+    fn look(&mut self) -> Result<(), Failure> {
+        self.looks += 1;
+        if self.looks > LOOKS_MAX {
+            return Err(malformed("the same is told too many times"));
+        }
+        Ok(())
     }
 
     /// Whether another member of this name is there.

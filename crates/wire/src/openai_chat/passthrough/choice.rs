@@ -138,6 +138,7 @@ impl Choice<'_, '_> {
             answer: self.state.answer.as_deref().or(answer.as_deref()),
             choice: self.ahead,
             ahead: reader.ahead(),
+            looks: 0,
             first: true,
             has_content: false,
             speaks: false,

@@ -554,3 +554,20 @@ fn calls_are_numbered_without_a_gap_in_the_order_in_which_they_begin() {
         &[nothing, &first, &late],
     );
 }
+
+#[test]
+fn what_is_told_again_and_again_is_no_answer() {
+    let told = |times: usize| {
+        [r#""reasoning":"a""#, r#""content":[]"#].map(|member| {
+            let members = vec![member; times].join(",");
+            let chunk = format!(r#"{{"choices":[{{"index":0,"delta":{{{members}}}}}]}}"#);
+            relay(&stream(&[&chunk])).result
+        })
+    };
+    for result in told(3) {
+        assert!(result.is_ok());
+    }
+    for result in told(10_000) {
+        assert_eq!(result.unwrap_err().kind, FailureKind::Unavailable);
+    }
+}
