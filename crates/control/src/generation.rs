@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 use crate::access::Caller;
 use crate::args::Args;
 use crate::error::{Refused, Result, invalid, not_found};
-use crate::keys::WORKSPACE;
+use crate::key::WORKSPACE;
 use crate::reply::{Data, Written};
 use crate::route::{Operation, Route};
 use crate::schema::{Dollars, Null, inline};

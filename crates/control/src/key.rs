@@ -9,12 +9,14 @@ use serde::Serialize;
 
 use crate::access::Caller;
 use crate::error::{Refused, Result};
-use crate::keys::WORKSPACE;
 use crate::reply::{Data, Json};
 use crate::route::{Operation, Route};
 use crate::schema::{Dollars, Interval, Null};
 use crate::state::{ControlState, Shared};
 use crate::time::{DAY_MS, iso};
+
+/// There is one workspace; OpenRouter's SDKs insist on its id being a text.
+pub(crate) const WORKSPACE: &str = "default";
 
 /// The routes of this noun. `/auth/key` is the older name of `/key`.
 pub(crate) fn routes() -> Vec<Route> {

@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::access::Manager;
 use crate::args::{Args, Fields, FromFields, Segments, Sent};
 use crate::error::{Refused, Result, invalid, not_found};
-use crate::key::Spending;
+use crate::key::{Spending, WORKSPACE};
 use crate::reply::{Created, Data, Json};
 use crate::route::{Operation, Route};
 use crate::schema::{Dollars, Interval, Null, inline};
@@ -24,8 +24,6 @@ use crate::time::{iso, moment};
 const PAGE_KEYS: u64 = 100;
 /// Longest name of a key, in characters.
 const NAME_CHARS_MAX: usize = 200;
-/// There is one workspace; OpenRouter's SDKs insist on its id being a text.
-pub(crate) const WORKSPACE: &str = "default";
 /// What a key can belong to at OpenRouter and not here.
 const UNSUPPORTED: &[&str] = &["creator_user_id", "external", "external_user", "user_id"];
 const WHY_UNSUPPORTED: &str = "keys belong to an account, not to a user";

@@ -171,33 +171,23 @@ async fn what_is_left_to_the_provider_is_set_aside_for_the_dearest() {
     assert_eq!(facts(&played).tier, "priority");
 }
 
+/// A project may be set to serve whatever says nothing by a dearer tier. The
+/// first such answer's price was not set aside.
 #[tokio::test(start_paused = true)]
 async fn a_provider_that_gives_dearer_tiers_unasked_is_believed_from_then_on() {
-    let played = play_whole()
-        .setup(|setup| setup.tiers = true)
-        .one(whole(Some("priority")))
-        .play()
-        .await;
-    assert_eq!(facts(&played).tier, "priority");
-    assert_eq!(told(&played), [Value::Null]);
-    let target = played.harness.target("one");
-    let market = played.harness.gateway().market.load();
-    let lists = |wish| market.may_bill(&target, wish).count();
-    assert_eq!(lists(TierWish::None), 3);
-    // Whoever says which tier is not affected.
-    assert_eq!(lists(TierWish::Standard), 1);
-    assert!(target.metrics.served_dearer.load(Relaxed));
-}
-
-/// The first one's price was not set aside.
-#[tokio::test(start_paused = true)]
-async fn the_first_dearer_tier_that_nobody_asked_for_is_billed_by_the_usual_price() {
     let play = play_whole()
         .setup(|setup| setup.tiers = true)
         .one(whole(Some("priority")));
     let harness = play.harness().await;
     assert_eq!(harness.ask(&play).await.status, 200);
     let first = harness.spent();
+    let target = harness.target("one");
+    assert!(target.metrics.served_dearer.load(Relaxed));
+    let market = harness.gateway().market.load();
+    let lists = |wish| market.may_bill(&target, wish).count();
+    assert_eq!(lists(TierWish::None), 3);
+    // Whoever says which tier is not affected.
+    assert_eq!(lists(TierWish::Standard), 1);
     assert_eq!(harness.ask(&play).await.status, 200);
     let second = harness.spent() - first;
     assert!(first > 0 && second == 2 * first, "{first} {second}");
