@@ -103,7 +103,7 @@ fn start(arguments: &Arguments) -> Result<bool, String> {
     for target in chosen {
         let bar = progress_bar(target.name(), limits.executions)?;
         let outcome = run::run(target, seed, limits, (&watchdog, &finds), |done| {
-            bar.set_position(done)
+            bar.set_position(done);
         });
         bar.finish_and_clear();
         let outcome = outcome.map_err(|error| format!("{}: {error}", target.name()))?;

@@ -2,16 +2,20 @@
 //!
 //! A second attempt helps the caller whose first one failed, and hurts
 //! everybody when all fail: a provider in trouble is sent several times the
-//! traffic. So each provider takes second attempts for at most a fifth of the
-//! calls of the last ten seconds. All providers that are failing together take
-//! a twelfth: in a total outage that is what calls are multiplied by. A few
-//! are always allowed, or a server with a call a minute could not fail over.
+//! traffic. So a provider that is failing takes second attempts for at most a
+//! fifth of the calls of the last ten seconds, and all of them together for a
+//! twelfth: in a total outage that is what calls are multiplied by. One that is
+//! well takes them for as many as there are calls: it is what is left when
+//! another one is down with all its models. A few are always allowed, or a
+//! server with a call a minute could not fail over.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Seconds that are looked at.
 const SECONDS: usize = 10;
-/// Calls for each second attempt at one provider.
+/// Calls for each second attempt at a provider that is well.
+const CALLS_FOR_ONE_WELL: u64 = 1;
+/// The same for one that is failing.
 const CALLS_FOR_ONE: u64 = 5;
 /// The same for all providers that are failing.
 const CALLS_FOR_ONE_FAILING: u64 = 12;
@@ -83,9 +87,12 @@ impl Demand {
         let fits = |window: &Window, calls_for_one: u64| {
             window.sum(now_ms) < ALWAYS.saturating_add(calls / calls_for_one)
         };
-        if !fits(second, CALLS_FOR_ONE)
-            || (is_failing && !fits(&self.at_failing, CALLS_FOR_ONE_FAILING))
-        {
+        let is_allowed = if is_failing {
+            fits(second, CALLS_FOR_ONE) && fits(&self.at_failing, CALLS_FOR_ONE_FAILING)
+        } else {
+            fits(second, CALLS_FOR_ONE_WELL)
+        };
+        if !is_allowed {
             return false;
         }
         second.add(now_ms);
@@ -115,17 +122,20 @@ mod tests {
     }
 
     #[test]
-    fn a_few_are_always_allowed_and_then_a_fifth_of_the_calls() {
-        let (demand, second) = (Demand::default(), Window::default());
-        let allowed = |calls: u64| {
-            (0..calls).for_each(|_| demand.begins(T0));
+    fn a_few_are_always_allowed_and_then_a_fifth_of_the_calls_or_all_of_them() {
+        let demand = Demand::default();
+        let (second, well) = (Window::default(), Window::default());
+        let allowed = |second: &Window, is_failing| {
             (0..1_000)
-                .filter(|_| demand.allows(&second, false, T0))
+                .filter(|_| demand.allows(second, is_failing, T0))
                 .count()
         };
-        assert_eq!(allowed(0), 10);
-        assert_eq!(allowed(100), 20);
-        assert_eq!(allowed(0), 0);
+        assert_eq!(allowed(&second, true), 10);
+        (0..600).for_each(|_| demand.begins(T0));
+        // By then the share of all that fail is smaller than its own.
+        assert_eq!(allowed(&second, true), 50);
+        assert_eq!(allowed(&second, true), 0);
+        assert_eq!(allowed(&well, false), 610, "one for each call");
         let elsewhere = Window::default();
         assert!(demand.allows(&elsewhere, false, T0), "by destination");
     }

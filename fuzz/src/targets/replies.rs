@@ -69,7 +69,7 @@ fn by_bytes(
     counted: Option<Option<bourse_vocab::UsageReport>>,
     sign: &mut Sign,
 ) -> Result<(), String> {
-    let hide = body.len() % 2 == 0;
+    let hide = body.len().is_multiple_of(2);
     match splice_reply(body, &STAMP, hide) {
         Err(failure) => sign.failure(&failure),
         Ok(parts) => {
