@@ -1,5 +1,6 @@
 //! A short run of every target, the same each time.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::run::{self, Limits};
@@ -12,8 +13,13 @@ const LIMITS: Limits = Limits {
     time: Duration::MAX,
 };
 
+/// What a panic says is caught for the whole process, so of the tests that
+/// wait for one only one runs at a time.
+static ALONE: Mutex<()> = Mutex::new(());
+
 #[test]
 fn no_changed_input_makes_a_target_panic_hang_or_break_its_law() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let finds = crate::root().join("target/fuzz-finds");
     let watchdog = Watchdog::start(finds.clone()).unwrap();
     run::hush_panics();
@@ -60,6 +66,7 @@ impl Target for Broken {
 
 #[test]
 fn panics_and_broken_laws_are_found_made_small_and_told_once_each() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let finds = tempfile::tempdir().unwrap();
     let watchdog = Watchdog::start(finds.path().to_owned()).unwrap();
     run::hush_panics();
