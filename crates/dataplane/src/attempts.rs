@@ -189,8 +189,9 @@ impl Attempt {
         self.head_ms.is_some() && (200..300).contains(&self.status)
     }
 
-    /// Notes that the model answers now, unless it did before.
-    pub fn answers(&mut self, at_ms: u64) {
+    /// Notes that the model has stopped thinking and answers now, unless it did
+    /// before.
+    pub fn stops_thinking(&mut self, at_ms: u64) {
         self.answered_ms.get_or_insert(at_ms);
     }
 

@@ -203,7 +203,7 @@ async fn one<U: Upstream>(
             let at_ms = clock.now_ms();
             tried.answered(at_ms);
             if opened.has_answered() {
-                tried.answers(at_ms);
+                tried.stops_thinking(at_ms);
             }
             until_shown(running, opened, step.is_last).await
         }
@@ -278,7 +278,7 @@ async fn until_shown(
     if let Some(tried) = running.attempts.last_mut() {
         tried.thought = None;
         if feed.has_answered() {
-            tried.answers(running.call.gateway.clock.now_ms());
+            tried.stops_thinking(running.call.gateway.clock.now_ms());
         }
     }
     if !is_last {

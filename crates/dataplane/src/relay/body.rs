@@ -143,7 +143,7 @@ impl Live {
                 let fed = self.feed.feed(&piece, out).map(|()| Step::Going);
                 if self.thinks && self.feed.has_answered() {
                     self.thinks = false;
-                    self.running.answers();
+                    self.running.stops_thinking();
                 }
                 fed
             }

@@ -61,10 +61,10 @@ impl Running {
     }
 
     /// Notes that the model begins to answer.
-    pub fn answers(&mut self) {
+    pub fn stops_thinking(&mut self) {
         let at_ms = self.call.gateway.clock.now_ms();
         if let Some(attempt) = self.attempts.last_mut() {
-            attempt.answers(at_ms);
+            attempt.stops_thinking(at_ms);
         }
     }
 
