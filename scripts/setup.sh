@@ -152,8 +152,20 @@ python_is_new_enough() {
   python3 -c "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, $PYTHON_MINOR_MIN))" 2>/dev/null
 }
 
+# The receiver of traces (rotel) is a program that loads Python's library, which
+# a small system has not beside its python3.
+need_libpython() {
+  local library
+  library=$(python3 -c 'import sys; print("libpython%d.%d" % sys.version_info[:2])')
+  if ! python3 -c "import ctypes, sys; ctypes.CDLL(sys.argv[1])" "$library.so.1.0" 2>/dev/null; then
+    packages+=("$library")
+    install_packages
+  fi
+}
+
 need_python_packages() {
   local stamp="$VENV/.bourse-stamp" wanted
+  ! python_is_new_enough || need_libpython
   wanted=$(sha256sum <"$PYTHON_LOCKED")
   if [ -x "$VENV/bin/python" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then
     return 0
@@ -163,6 +175,7 @@ need_python_packages() {
     install_packages
     python_is_new_enough || die "Python 3.$PYTHON_MINOR_MIN or newer is needed for the client tests"
   fi
+  need_libpython
   say "installing the Python clients into .cache/venv"
   rm -rf "$VENV"
   mkdir -p "$(dirname "$VENV")"
