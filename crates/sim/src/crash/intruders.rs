@@ -28,6 +28,9 @@ const AWAY: Duration = Duration::from_millis(20);
 const REFUSALS: [u16; 15] = [
     400, 401, 402, 403, 404, 405, 408, 411, 413, 414, 415, 429, 431, 501, 503,
 ];
+/// What may come besides where it is the provider that refuses: on a busy
+/// machine it may say so too late, or be stopped before.
+const NO_PROVIDER: [u16; 2] = [502, 504];
 
 #[derive(Debug)]
 struct Shared {
@@ -199,14 +202,19 @@ impl Shared {
             return self.huge(&mut stream, self.large.get(at).map_or(&[], Vec::as_slice));
         }
         let manners = self.texts();
-        let at = usize::try_from(draw >> 8).unwrap_or(0) % (manners.len() + 2);
+        let at = usize::try_from(draw >> 8).unwrap_or(0) % (manners.len() + 3);
         match manners.get(at) {
             Some(text) => {
                 stream.write_all(text.as_bytes())?;
-                judge(&mut stream, text)
+                judge(&mut stream, text, &[])
             }
             None if at == manners.len() => self.slow(&mut stream, draw),
-            None => self.aborted(&mut stream, draw),
+            None if at == manners.len() + 1 => self.aborted(&mut stream, draw),
+            None => {
+                let text = self.left_to_the_provider();
+                stream.write_all(text.as_bytes())?;
+                judge(&mut stream, &text, &NO_PROVIDER)
+            }
         }
     }
 
@@ -225,7 +233,14 @@ impl Shared {
         )
     }
 
-    /// Requests that are wrong in one way each.
+    /// Wrong inside a message, which only the provider reads.
+    fn left_to_the_provider(&self) -> String {
+        self.with_body(
+            "{\"model\":\"crash/good\",\"messages\":[{\"role\":\"user\",\"content\":\"\u{0}\"}]}",
+        )
+    }
+
+    /// Requests that are wrong in one way each, and reach no provider.
     fn texts(&self) -> Vec<String> {
         let good = r#"{"model":"crash/good","messages":[{"role":"user","content":"q"}]}"#;
         let length = good.len();
@@ -254,7 +269,6 @@ impl Shared {
             self.with_body(r#"{"model":"crash/good","messages":[{"role":"user","content":"q"}],"max_tokens":-1}"#),
             self.with_body(r#"{"model":"crash/good","messages":"q"}"#),
             self.with_body(r#"{"model":"crash/good","messages":[{"role":"user","content":"q"}],"n":1e9}"#),
-            self.with_body("{\"model\":\"crash/good\",\"messages\":[{\"role\":\"user\",\"content\":\"\u{0}\"}]}"),
             self.with_body(&format!("{}{}", "[".repeat(5_000), "]".repeat(5_000))),
             self.with_body("null"),
             // Too much head.
@@ -268,7 +282,7 @@ impl Shared {
         let head = self.head(&format!("content-length: {}\r\n", body.len()));
         stream.write_all(head.as_bytes())?;
         stream.write_all(body)?;
-        judge(stream, &head)
+        judge(stream, &head, &[])
     }
 
     /// A body byte by byte, and then no more.
@@ -298,8 +312,8 @@ impl Shared {
     }
 }
 
-/// Reads the answer's status, if one comes.
-fn judge(stream: &mut TcpStream, asked: &str) -> io::Result<Option<String>> {
+/// Reads the answer's status, if one comes: one of [`REFUSALS`], or of `besides`.
+fn judge(stream: &mut TcpStream, asked: &str, besides: &[u16]) -> io::Result<Option<String>> {
     let mut reply = [0; 1_024];
     let read = stream.read(&mut reply)?;
     let text = String::from_utf8_lossy(reply.get(..read).unwrap_or_default()).into_owned();
@@ -312,7 +326,7 @@ fn judge(stream: &mut TcpStream, asked: &str) -> io::Result<Option<String>> {
         .and_then(|rest| rest.get(..3))
         .and_then(|digits| digits.parse::<u16>().ok());
     match status {
-        Some(status) if REFUSALS.contains(&status) => Ok(None),
+        Some(status) if REFUSALS.contains(&status) || besides.contains(&status) => Ok(None),
         _ => {
             let asked: String = asked.chars().take(400).collect();
             Ok(Some(format!("an intruder was answered\n{asked}\n{text}")))
