@@ -18,7 +18,7 @@ use std::sync::mpsc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bourse_net::h1_server::{self, Answer, Answering, RequestBody, Service};
+use bourse_net::h1_server::{self, Answer, Answering, RequestBody, Service, Waits};
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HeaderName};
 use http::{HeaderValue, Request, Response};
@@ -232,7 +232,11 @@ impl Service<TcpStream> for Own {
 }
 
 async fn own_connection(stream: TcpStream) {
-    h1_server::serve(stream, &Own, HEAD_TIMEOUT, std::future::pending()).await;
+    let waits = Waits {
+        head: HEAD_TIMEOUT,
+        next: HEAD_TIMEOUT,
+    };
+    h1_server::serve(stream, &Own, waits, std::future::pending()).await;
 }
 
 /// CPU time of this thread in nanoseconds.

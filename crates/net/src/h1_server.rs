@@ -84,15 +84,24 @@ pub enum Ended<S> {
     Other(S, Bytes),
 }
 
+/// How long a connection waits for its client.
+#[derive(Debug, Clone, Copy)]
+pub struct Waits {
+    /// For the whole of a request's head: of the first one since the
+    /// connection is there, of others since their first byte.
+    pub head: Duration,
+    /// For the first byte of another request, after an answer.
+    pub next: Duration,
+}
+
 /// Serves the requests of a connection, one after the other.
 ///
-/// A client has `head_timeout` to send a head, counted from when it is waited
-/// for. Once `stop` is ready an idle connection is closed, and an answer is the
+/// Once `stop` is ready an idle connection is closed, and an answer is the
 /// last of its connection.
 pub async fn serve<S, V>(
     stream: S,
     service: &V,
-    head_timeout: Duration,
+    waits: Waits,
     stop: impl Future<Output = ()> + Send,
 ) -> Ended<S>
 where
@@ -106,7 +115,7 @@ where
         let next = poll_fn(|cx| {
             let conn = &mut *lock(&conn);
             let route = |path: &str| service.route(path);
-            let next = conn.poll_head(cx, head_timeout, route, |name| service.reads(name));
+            let next = conn.poll_head(cx, waits, route, |name| service.reads(name));
             if next.is_pending() && stop.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(Next::Closed("the server stops"));
             }

@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bourse_dataplane::deadlines::Deadlines;
+use bourse_net::h1_server::Waits;
 use bourse_store::DatabaseUrl;
 use bourse_vocab::Format;
 
@@ -90,6 +91,8 @@ pub struct CallLimits {
     pub deadlines: Deadlines,
     /// The longest a client may take to send a request's head.
     pub head_timeout: Duration,
+    /// The longest a kept connection may wait for its client's next request.
+    pub idle_timeout: Duration,
     /// The longest silence inside a request's body.
     pub body_timeout: Duration,
     /// The longest a client may read nothing of its answer.
@@ -99,6 +102,17 @@ pub struct CallLimits {
     pub stop_timeout: Duration,
     /// Answers that are read on at once although their client has left.
     pub drains_max: usize,
+}
+
+impl CallLimits {
+    /// How long a connection waits for its client.
+    #[must_use]
+    pub const fn waits(&self) -> Waits {
+        Waits {
+            head: self.head_timeout,
+            next: self.idle_timeout,
+        }
+    }
 }
 
 /// What the configuration means.

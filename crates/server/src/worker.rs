@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use axum::Router;
 use bourse_dataplane::pipeline::Worker;
+use bourse_net::h1_server::Waits;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
@@ -78,8 +79,8 @@ pub struct Service {
     pub control_runtime: Handle,
     /// Under which names it may be called.
     pub hosts: Hosts,
-    /// A client has this long to send its request's head.
-    pub head_timeout: Duration,
+    /// How long a connection waits for its client.
+    pub waits: Waits,
     /// A client that reads nothing for this long is cut off.
     pub write_timeout: Duration,
     /// Running calls have this long to end once the server is told to stop.

@@ -275,7 +275,7 @@ async fn open(run: &Arc<Run>, start: Instant, rate_per_s: u64, connections_max: 
             let Ok(_place) = places.acquire().await else {
                 return;
             };
-            let idle = lock(&run.idle).pop();
+            let idle = lock(&run.idle).pop().filter(Client::is_open);
             if let Some(client) = run.one(idle, due).await {
                 lock(&run.idle).push(client);
             }

@@ -4,7 +4,6 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use http::response::Parts;
@@ -13,10 +12,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 use tokio_util::io::poll_read_buf;
 
-use super::Answer;
 use super::answer::{self, Length};
 use super::head::{self, Framing, Head, Parsed};
 use super::out::Out;
+use super::{Answer, Waits};
 use crate::deadline::{Timer, after};
 use crate::h1::{Chunked, head_ends};
 
@@ -55,6 +54,15 @@ enum Rest {
     Lost,
 }
 
+/// What a connection between two answers waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Awaits {
+    /// The end of a head.
+    Head,
+    /// The beginning of another one.
+    Next,
+}
+
 /// A connection.
 pub(super) struct Conn<S> {
     stream: S,
@@ -66,6 +74,8 @@ pub(super) struct Conn<S> {
     tried: usize,
     rest: Rest,
     timer: Timer,
+    /// What the timer is set for.
+    awaits: Awaits,
     out: Out,
     /// How long the answer is that is being sent.
     length: Length,
@@ -80,6 +90,7 @@ impl<S> Conn<S> {
             tried: 0,
             rest: Rest::Nothing,
             timer: Timer::default(),
+            awaits: Awaits::Head,
             out: Out::default(),
             length: Length::Exact(0),
         }
@@ -103,11 +114,11 @@ impl<S> Conn<S> {
 // === Reading ===
 
 impl<S: AsyncRead + Unpin> Conn<S> {
-    /// Waits for the head of a request, which is to come within `timeout`.
+    /// Waits for the head of a request.
     pub(super) fn poll_head<R>(
         &mut self,
         cx: &mut Context<'_>,
-        timeout: Duration,
+        waits: Waits,
         route: impl Fn(&str) -> Option<R>,
         reads: impl Fn(&str) -> bool,
     ) -> Poll<Next<R>> {
@@ -117,6 +128,7 @@ impl<S: AsyncRead + Unpin> Conn<S> {
                     Parsed::Ours(route, head) => {
                         self.tried = 0;
                         self.timer.clear();
+                        self.awaits = Awaits::Next;
                         return Poll::Ready(Next::Ours(route, head));
                     }
                     Parsed::Other => return Poll::Ready(Next::Other),
@@ -133,8 +145,16 @@ impl<S: AsyncRead + Unpin> Conn<S> {
                 Poll::Pending => break,
             }
         }
-        if !self.timer.is_set() {
-            self.timer.set(after(Instant::now(), timeout));
+        let has_begun = self.awaits == Awaits::Next && !self.buf.is_empty();
+        if has_begun {
+            self.awaits = Awaits::Head;
+        }
+        if has_begun || !self.timer.is_set() {
+            let wait = match self.awaits {
+                Awaits::Head => waits.head,
+                Awaits::Next => waits.next,
+            };
+            self.timer.set(after(Instant::now(), wait));
         }
         ready!(self.timer.poll_expired(cx));
         Poll::Ready(Next::Closed("no head came in time"))

@@ -48,6 +48,9 @@ pub struct RawServer {
     /// The longest a client may take to send a request's head, in
     /// milliseconds. Default 10 s.
     pub head_timeout_ms: Option<u64>,
+    /// The longest a kept connection may wait for its next request. Default
+    /// 75 s.
+    pub idle_timeout_ms: Option<u64>,
     /// The longest silence inside a request's body. Default 30 s.
     pub body_timeout_ms: Option<u64>,
     /// The least that must come of a request's body, in bytes a second.

@@ -63,6 +63,9 @@ impl TimeLimit {
 }
 
 const HEAD: TimeLimit = TimeLimit::new("server.head_timeout_ms", 10_000, 10 * MINUTE_MS);
+/// nginx's `keepalive_timeout`: clients of the field keep a connection for 4
+/// (undici) to 90 s (Go), and what is closed as it is used again is an error.
+const IDLE: TimeLimit = TimeLimit::new("server.idle_timeout_ms", 75_000, HOUR_MS);
 const BODY: TimeLimit = TimeLimit::new("server.body_timeout_ms", 30_000, 10 * MINUTE_MS);
 const WRITE: TimeLimit = TimeLimit::new("server.write_timeout_ms", 60_000, 10 * MINUTE_MS);
 const STOP: TimeLimit = TimeLimit::new("server.stop_timeout_ms", MINUTE_MS, HOUR_MS);
@@ -206,6 +209,7 @@ fn limits(raw: &RawConfig, problems: &mut Vec<String>) -> CallLimits {
         drains_max,
         deadlines,
         head_timeout: read(&HEAD, server.head_timeout_ms),
+        idle_timeout: read(&IDLE, server.idle_timeout_ms),
         body_timeout: read(&BODY, server.body_timeout_ms),
         write_timeout: read(&WRITE, server.write_timeout_ms),
         stop_timeout: read(&STOP, server.stop_timeout_ms),

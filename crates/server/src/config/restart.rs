@@ -31,7 +31,7 @@ pub fn waiting(running: &Config, new: &Config) -> Vec<&'static str> {
         .collect()
 }
 
-fn limits(running: &CallLimits, new: &CallLimits) -> [(&'static str, bool); 15] {
+fn limits(running: &CallLimits, new: &CallLimits) -> [(&'static str, bool); 16] {
     // Taken apart, so that a new limit cannot be forgotten here.
     let CallLimits {
         body_bytes_max,
@@ -39,6 +39,7 @@ fn limits(running: &CallLimits, new: &CallLimits) -> [(&'static str, bool); 15] 
         body_rate_min,
         deadlines,
         head_timeout,
+        idle_timeout,
         body_timeout,
         write_timeout,
         stop_timeout,
@@ -70,6 +71,10 @@ fn limits(running: &CallLimits, new: &CallLimits) -> [(&'static str, bool); 15] 
         (
             "server.head_timeout_ms",
             head_timeout != running.head_timeout,
+        ),
+        (
+            "server.idle_timeout_ms",
+            idle_timeout != running.idle_timeout,
         ),
         (
             "server.body_timeout_ms",

@@ -249,7 +249,7 @@ impl Ready {
             control: control.clone(),
             control_runtime: tokio::runtime::Handle::current(),
             hosts: hosts.clone(),
-            head_timeout: config.limits.head_timeout,
+            waits: config.limits.waits(),
             write_timeout: config.limits.write_timeout,
             stop_timeout: config.limits.stop_timeout,
         };

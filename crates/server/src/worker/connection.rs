@@ -52,7 +52,7 @@ pub(super) async fn serve(stream: TcpStream, service: Service, mut stop: watch::
     let stream = Guarded::new(stream, service.write_timeout);
     let calls = Calls { service: &service };
     let stopping = stopped(&mut stop);
-    match h1_server::serve(stream, &calls, service.head_timeout, stopping).await {
+    match h1_server::serve(stream, &calls, service.waits, stopping).await {
         Ended::Closed(why) => tracing::debug!(why, "a connection ended"),
         // Boxed: most connections never come here, and should not have the
         // room for it.
@@ -70,7 +70,9 @@ async fn by_hyper<S: AsyncRead + AsyncWrite + Unpin>(
     let watch = framing::Watch::default();
     let is_ambiguous = watch.is_ambiguous();
     let flushed = Flushed::default();
-    let io = TokioIo::new(Watched::new(stream, read, watch, Arc::clone(&flushed)));
+    let waits = service.waits;
+    let watched = Watched::new(stream, read, waits.head, watch, Arc::clone(&flushed));
+    let io = TokioIo::new(watched);
     let handler = service_fn(|request: Request<Incoming>| {
         let (is_ambiguous, flushed) = (&is_ambiguous, &flushed);
         async move {
@@ -81,7 +83,7 @@ async fn by_hyper<S: AsyncRead + AsyncWrite + Unpin>(
     let mut connection = std::pin::pin!(
         http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(service.head_timeout)
+            .header_read_timeout(waits.head.max(waits.next))
             .max_buf_size(BUFFER_BYTES_MAX)
             .serve_connection(io, handler)
     );

@@ -61,6 +61,11 @@ impl Watch {
         Arc::clone(&self.is_ambiguous)
     }
 
+    /// Whether a head has begun and not ended.
+    pub(super) fn is_in_head(&self) -> bool {
+        self.next == Next::Head && (self.said.has_line || !self.line.is_empty())
+    }
+
     /// Looks at what has arrived.
     pub(super) fn look(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {

@@ -94,8 +94,14 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
 
 /// A socket of which something was read already, whose bytes are looked at on
 /// their way to hyper, and which notes when hyper has written all it has.
+///
+/// A head that has begun has `head_timeout` to end: hyper has one time for
+/// both a head and the pause before it, and a client may pause for longer.
 pub(super) struct Watched<S> {
     stream: S,
+    head_timeout: Duration,
+    /// Set while a head has begun and not ended.
+    head: Option<Pin<Box<Sleep>>>,
     /// What was read already.
     read: Bytes,
     watch: framing::Watch,
@@ -103,13 +109,34 @@ pub(super) struct Watched<S> {
 }
 
 impl<S> Watched<S> {
-    pub(super) fn new(stream: S, read: Bytes, watch: framing::Watch, flushed: Flushed) -> Self {
+    pub(super) fn new(
+        stream: S,
+        read: Bytes,
+        head_timeout: Duration,
+        watch: framing::Watch,
+        flushed: Flushed,
+    ) -> Self {
         Self {
             stream,
+            head_timeout,
+            head: None,
             read,
             watch,
             flushed,
         }
+    }
+
+    fn poll_head_timeout(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.watch.is_in_head() {
+            self.head = None;
+            return Poll::Pending;
+        }
+        let wait = self.head_timeout;
+        self.head
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(wait)))
+            .as_mut()
+            .poll(cx)
+            .map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
@@ -131,6 +158,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         };
         this.watch
             .look(buf.filled().get(before..).unwrap_or_default());
+        if poll.is_pending() {
+            return this.poll_head_timeout(cx);
+        }
         poll
     }
 }
@@ -167,5 +197,67 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+    use tokio::time::Instant;
+
+    use super::*;
+
+    const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
+    /// Reads until nothing more comes; returns what ended it, and when.
+    async fn read_after(pieces: &[&[u8]], pause: Duration) -> (Option<io::ErrorKind>, Duration) {
+        let (mut client, server) = duplex(1024);
+        let watch = framing::Watch::default();
+        let mut watched = Watched::new(
+            server,
+            Bytes::new(),
+            HEAD_TIMEOUT,
+            watch,
+            Flushed::default(),
+        );
+        let began = Instant::now();
+        let sending = async {
+            for piece in pieces {
+                client.write_all(piece).await.unwrap();
+                tokio::time::sleep(pause).await;
+            }
+            drop(client);
+        };
+        let reading = async {
+            let mut read = Vec::new();
+            let ended = watched.read_to_end(&mut read).await;
+            (ended.err().map(|error| error.kind()), began.elapsed())
+        };
+        tokio::join!(reading, sending).0
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_head_has_its_time_and_what_is_between_heads_has_more() {
+        let whole: &[u8] = b"POST / HTTP/1.1\r\ncontent-length: 2\r\n\r\nok";
+        // Pauses between requests, and inside a body.
+        let long = HEAD_TIMEOUT * 6;
+        for pieces in [
+            &[whole, whole][..],
+            &[&whole[..whole.len() - 1], &whole[whole.len() - 1..]],
+        ] {
+            assert_eq!(read_after(pieces, long).await, (None, long * 2));
+        }
+        // One inside a head, that comes byte by byte or not at all.
+        for piece in [&whole[..4], &whole[..20]] {
+            let (ended, after) = read_after(&[whole, piece], long).await;
+            assert_eq!(ended, Some(io::ErrorKind::TimedOut));
+            assert_eq!(after, long + HEAD_TIMEOUT);
+        }
+        let trickle: Vec<&[u8]> = whole.chunks(1).collect();
+        let (ended, after) = read_after(&trickle, Duration::from_secs(1)).await;
+        assert_eq!(
+            (ended, after),
+            (Some(io::ErrorKind::TimedOut), HEAD_TIMEOUT)
+        );
     }
 }

@@ -119,6 +119,7 @@ mod tests {
         let io = Watched::new(
             stream,
             Bytes::new(),
+            Duration::from_secs(10),
             framing::Watch::default(),
             Arc::clone(&flushed),
         );

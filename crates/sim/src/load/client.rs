@@ -139,6 +139,14 @@ impl Client {
         })
     }
 
+    /// Whether the server has neither closed the connection nor said anything
+    /// since its last answer, as a client looks before it uses one again.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        let read = self.stream.try_read(&mut [0]);
+        matches!(read, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+
     /// Sends a request and reads its answer away.
     ///
     /// # Errors
@@ -310,7 +318,22 @@ fn parse_head(buf: &[u8]) -> io::Result<Option<(usize, Head)>> {
 
 #[cfg(test)]
 mod tests {
-    use super::Lines;
+    use tokio::net::TcpListener;
+
+    use super::{Client, Lines};
+
+    #[tokio::test]
+    async fn a_connection_that_the_server_closed_is_not_used_again() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = Client::connect(listener.local_addr().unwrap())
+            .await
+            .unwrap();
+        let (server, _) = listener.accept().await.unwrap();
+        assert!(client.is_open());
+        drop(server);
+        client.stream.readable().await.unwrap();
+        assert!(!client.is_open());
+    }
 
     #[test]
     fn events_are_counted_alike_however_the_stream_is_cut() {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::time::Instant;
 
-use super::support::{Client, HEAD_TIMEOUT, Road, Server};
+use super::support::{Client, HEAD_TIMEOUT, NEXT_TIMEOUT, Road, Server};
 
 const REQUEST: &[u8] = b"POST /a HTTP/1.1\r\nhost: a\r\n\r\n";
 const BOTH: [Road; 2] = [Road::Ours, Road::Hypers];
@@ -66,8 +66,16 @@ async fn a_head_that_trickles_in_buys_no_time() {
     }
 }
 
-/// Each head has the whole time, from when it is waited for, and a call is
-/// not counted.
+/// How long a kept connection may be idle: hyper has one time for a head and
+/// the pause before it.
+fn idle(road: Road) -> Duration {
+    match road {
+        Road::Ours => NEXT_TIMEOUT,
+        Road::Hypers => HEAD_TIMEOUT,
+    }
+}
+
+/// Each pause may take the whole time, and a call is not counted.
 #[tokio::test(start_paused = true)]
 async fn a_kept_connection_is_closed_so_long_after_its_last_answer() {
     for road in BOTH {
@@ -76,7 +84,7 @@ async fn a_kept_connection_is_closed_so_long_after_its_last_answer() {
         for _ in 0..4 {
             client.send(REQUEST).await;
             assert!(client.receive().await.0.starts_with("HTTP/1.1 200 OK"));
-            tokio::time::sleep(HEAD_TIMEOUT * 8 / 10).await;
+            tokio::time::sleep(idle(road) * 8 / 10).await;
         }
         let stream = server.stream();
         client
@@ -90,7 +98,27 @@ async fn a_kept_connection_is_closed_so_long_after_its_last_answer() {
         let mut end = [0; 5];
         client.wire.read_exact(&mut end).await.unwrap();
         let took = closed(&mut client, began).await;
-        assert!(is_about(took, HEAD_TIMEOUT), "{road:?}: {took:?}");
+        assert!(is_about(took, idle(road)), "{road:?}: {took:?}");
+    }
+}
+
+/// A client that has paused is not slow; one that has begun is.
+#[tokio::test(start_paused = true)]
+async fn a_head_after_a_pause_has_its_time_from_its_first_byte() {
+    for pause in [Duration::ZERO, NEXT_TIMEOUT * 8 / 10] {
+        let mut client = Client::connect(&Server::new(), Road::Ours);
+        client.send(REQUEST).await;
+        assert!(client.receive().await.0.starts_with("HTTP/1.1 200 OK"));
+        tokio::time::sleep(pause).await;
+        client.send(&REQUEST[..9]).await;
+        tokio::time::sleep(HEAD_TIMEOUT * 8 / 10).await;
+        client.send(&REQUEST[9..]).await;
+        assert!(client.receive().await.0.starts_with("HTTP/1.1 200 OK"));
+        tokio::time::sleep(pause).await;
+        let began = Instant::now();
+        client.send(&REQUEST[..9]).await;
+        let took = closed(&mut client, began).await;
+        assert!(is_about(took, HEAD_TIMEOUT), "{took:?}");
     }
 }
 

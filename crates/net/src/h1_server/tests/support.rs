@@ -18,9 +18,15 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use crate::h1_server::{Answer, Answering, Ended, RequestBody, Service, serve};
+use crate::h1_server::{Answer, Answering, Ended, RequestBody, Service, Waits, serve};
 
 pub(super) const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// For the next request, with us. hyper has one time for both.
+pub(super) const NEXT_TIMEOUT: Duration = Duration::from_secs(75);
+const WAITS: Waits = Waits {
+    head: HEAD_TIMEOUT,
+    next: NEXT_TIMEOUT,
+};
 /// What the two sides of a connection hold of what the other has not read.
 const WIRE_BYTES: usize = 1 << 20;
 
@@ -242,7 +248,7 @@ impl Client {
                     let stopped = async move {
                         let _ = stopping.wait_for(|stop| *stop).await;
                     };
-                    match serve(stream, &server, HEAD_TIMEOUT, stopped).await {
+                    match serve(stream, &server, WAITS, stopped).await {
                         Ended::Closed(_) => return,
                         Ended::Other(stream, read) => (stream, read),
                     }
