@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bourse_net::h1_server::{Answering, Ended, RequestBody, Service, serve};
+use bourse_net::h1_server::{Answering, Ended, RequestBody, Service, Waits, serve};
 use http::Request;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::task::JoinHandle;
@@ -15,6 +15,11 @@ use crate::endpoints::{self, Endpoint};
 use crate::pipeline::{Worker, call};
 use crate::relay::Delivered;
 use crate::respond::ReplyBody;
+
+const WAITS: Waits = Waits {
+    head: secs(10),
+    next: secs(10),
+};
 
 /// Serves model calls of a connection.
 struct Calls(Worker<Script>);
@@ -41,7 +46,7 @@ async fn asked(harness: &Harness, body: &str, wire_bytes: usize) -> (DuplexStrea
     let (mut client, stream) = duplex(wire_bytes);
     let calls = Calls(harness.worker.clone());
     let served = tokio::spawn(async move {
-        let ended = serve(stream, &calls, secs(10), std::future::pending()).await;
+        let ended = serve(stream, &calls, WAITS, std::future::pending()).await;
         assert!(matches!(ended, Ended::Closed(_)));
     });
     let head = format!(
