@@ -10,6 +10,7 @@ use bourse_routing::health::{Changes, Outcome, Ticket};
 use bourse_vocab::FailureKind;
 use serde_json::json;
 
+use crate::chance;
 use crate::market::Target;
 use crate::relay::Report;
 
@@ -110,7 +111,7 @@ impl Attempt {
             Outcome::Failure { class, .. } => class.name,
             Outcome::Success { .. } | Outcome::Neutral => "",
         };
-        let changes = ticket.end(at_ms, outcome, rand::random());
+        let changes = ticket.end(at_ms, outcome, chance::random());
         self.tell(changes, why);
     }
 

@@ -16,6 +16,8 @@
 use bourse_routing::arrange::Lot;
 use bourse_vocab::{AccountId, StoreId};
 
+use crate::chance;
+
 /// What the key is derived for; another use of the identity gets another key.
 const USERS: &str = "bourse 2026-11 users as providers are told of them";
 const SESSIONS: &str = "bourse 2026-11 where the lots of sessions fall";
@@ -109,7 +111,7 @@ impl<'a> Caller<'a> {
             is_shared: true,
         };
         let lot = self.lot(session).map(shared);
-        lot.unwrap_or_else(|| Lot::single(rand::random()))
+        lot.unwrap_or_else(|| Lot::single(chance::random()))
     }
 
     /// Where the lot of a session falls; a call of none has no lot of its own.

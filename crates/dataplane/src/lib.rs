@@ -9,6 +9,7 @@ pub mod attempts;
 pub mod bodies;
 pub mod boxed;
 pub mod call;
+pub mod chance;
 pub mod checkpoints;
 pub mod clock;
 pub mod deadlines;

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 
+use crate::chance;
 use crate::bodies::{Kept, Room};
 use crate::call::{Call, InFlight, Status};
 use crate::ending::Ending;
@@ -63,7 +64,7 @@ where
 {
     let gateway = &worker.gateway;
     let started_ms = gateway.clock.now_ms();
-    let id = GenerationId::at_ms(started_ms, rand::random());
+    let id = GenerationId::at_ms(started_ms, chance::random());
     let simulated = gateway.market.load().is_simulated();
     let response = match run(worker, endpoint, request, id, started_ms).await {
         Ok(response) => response,

@@ -24,4 +24,5 @@ mod rows;
 mod sizes;
 mod stopping;
 mod tiers;
+mod whole;
 mod written;

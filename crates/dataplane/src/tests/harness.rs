@@ -53,7 +53,7 @@ use crate::unknown::Unknown;
 
 /// 21 November 2026, 12:00 UTC.
 pub const NOW: u64 = 1_795_262_400_000;
-const MODEL: &str = "acme/chat";
+pub const MODEL: &str = "acme/chat";
 /// Far longer than any call of a test takes.
 const PATIENCE: Duration = Duration::from_secs(1_000_000);
 
@@ -298,9 +298,11 @@ impl Got {
 pub struct Harness {
     pub worker: Worker<Script>,
     pub script: Script,
+    /// What the till began from. Nothing is applied to it by itself.
+    pub store: Arc<MemoryStore>,
     began: Instant,
     key: String,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 /// Nobody beside the server changes anything.
@@ -390,10 +392,16 @@ impl Harness {
                 progress,
             },
             script,
+            store: Arc::new(store),
             began: Instant::now(),
             key: key.reveal().to_owned(),
-            _dir: dir,
+            dir,
         }
+    }
+
+    /// Where the journal is.
+    pub fn dir(&self) -> &std::path::Path {
+        self.dir.path()
     }
 
     /// The caller's key, in clear.
@@ -505,7 +513,7 @@ impl Harness {
         }
     }
 
-    fn request(&self, path: &str, body: String) -> Request<Full<Bytes>> {
+    pub fn request(&self, path: &str, body: String) -> Request<Full<Bytes>> {
         Request::post(path)
             .header("authorization", format!("Bearer {}", self.key))
             .body(Full::new(Bytes::from(body)))

@@ -197,6 +197,13 @@ impl Answer {
         Self::new(status, "application/json").send(body.to_string())
     }
 
+    /// A whole answer of which not everything comes.
+    pub fn cut_reply(body: &serde_json::Value) -> Self {
+        let mut text = body.to_string();
+        text.truncate(text.len() / 2);
+        Self::new(200, "application/json").send(text).cut()
+    }
+
     /// Takes the request and says nothing.
     pub fn silent() -> Self {
         Self::stream().head_after(FOR_EVER)
@@ -362,8 +369,12 @@ pub enum Fate {
 #[derive(Clone, Default)]
 pub struct Script(Arc<Mutex<State>>);
 
+/// Draws what a provider does with a request, from its host and its body.
+pub type Deal = Box<dyn FnMut(&str, &serde_json::Value) -> Answer + Send>;
+
 #[derive(Default)]
 struct State {
+    deal: Option<Deal>,
     answers: HashMap<String, VecDeque<Answer>>,
     seen: Vec<(String, Fate)>,
     bodies: Vec<Vec<u8>>,
@@ -379,6 +390,11 @@ impl Script {
     pub fn will(&self, host: &str, answers: impl IntoIterator<Item = Answer>) {
         let answers = answers.into_iter().collect();
         self.lock().answers.insert(format!("{host}.test"), answers);
+    }
+
+    /// Each request gets what this draws for it.
+    pub fn deals(&self, deal: Deal) {
+        self.lock().deal = Some(deal);
     }
 
     /// Who was called, and how that ended.
@@ -405,15 +421,20 @@ impl Script {
         self.seen().last().unwrap().1
     }
 
-    fn begin(&self, host: &str) -> (Answer, Request) {
+    fn begin(&self, host: &str, body: &[u8]) -> (Answer, Request) {
         let mut state = self.lock();
-        let answers = state.answers.get_mut(host).unwrap();
-        let answer = match answers.len() {
-            1 => answers[0].clone(),
-            _ => answers.pop_front().unwrap(),
+        let name = host.trim_end_matches(".test").to_owned();
+        let answer = match &mut state.deal {
+            Some(deal) => deal(&name, &serde_json::from_slice(body).unwrap()),
+            None => {
+                let answers = state.answers.get_mut(host).unwrap();
+                match answers.len() {
+                    1 => answers[0].clone(),
+                    _ => answers.pop_front().unwrap(),
+                }
+            }
         };
         let index = state.seen.len();
-        let name = host.trim_end_matches(".test").to_owned();
         state.seen.push((name, Fate::Connecting));
         let script = self.clone();
         (answer, Request { script, index })
@@ -456,7 +477,7 @@ impl Upstream for Script {
         deadlines: &Deadlines,
     ) -> Result<Response, NetError> {
         let body = asked.body().concat();
-        let (answer, request) = self.begin(&origin.authority());
+        let (answer, request) = self.begin(&origin.authority(), &body);
         let answer = answer.for_request(&body);
         self.lock().bodies.push(body);
         if let Some(kind) = answer.unreachable {

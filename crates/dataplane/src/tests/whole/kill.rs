@@ -1,0 +1,86 @@
+//! A server that is killed: what its files hold at that moment is opened
+//! again.
+
+use std::path::Path;
+use std::time::Duration;
+
+use bourse_spool::Options;
+use bourse_store::{Accounts, Keys, MemoryStore, Till};
+
+use super::super::harness::Harness;
+use super::callers::Callers;
+use super::laws::journal;
+
+/// What is left of a server.
+pub struct Killed {
+    dir: tempfile::TempDir,
+    /// Whoever had been told what his answer costs, by its id.
+    told: Vec<(String, i64)>,
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), &target).unwrap();
+        }
+    }
+}
+
+impl Killed {
+    /// Takes the files as they are. What only memory knows is not in them.
+    pub fn now(harness: &Harness, callers: &Callers) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        copy(harness.dir(), dir.path());
+        let told = callers.seen().into_iter().filter_map(|seen| {
+            let cost = seen.cost()?;
+            Some((seen.id.clone(), cost))
+        });
+        Self {
+            told: told.collect(),
+            dir,
+        }
+    }
+
+    /// Starts again from them.
+    pub async fn check(self, store: &MemoryStore, credit: i64, now_ms: u64) -> Result<(), String> {
+        let options = Options {
+            sync_interval: Duration::from_secs(3_600),
+            ..Options::default()
+        };
+        let opened = Till::open(store, self.dir.path(), options, now_ms)
+            .await
+            .map_err(|error| format!("after a kill: {error}"))?;
+        let till = opened.till;
+        let calls = journal(&till);
+        for (id, call) in &calls {
+            if call.ends != 1 {
+                return Err(format!("after a kill, {id} ended {} times: {call:?}", call.ends));
+            }
+            // What was running is charged what was noted as delivered.
+            let was_running = call.ended_ms == now_ms;
+            if (was_running && call.paid != call.checkpoint) || call.paid > call.held {
+                return Err(format!("after a kill, {id}: {call:?}"));
+            }
+        }
+        for (id, cost) in &self.told {
+            let paid = calls.get(id).map(|call| call.paid);
+            if paid != Some(*cost) {
+                return Err(format!("{id} was told {cost}, and after a kill paid {paid:?}"));
+            }
+        }
+        let paid: i64 = calls.values().map(|call| call.paid).sum();
+        let accounts = store.accounts().await.unwrap();
+        let keys = store.keys(None, true, 0, 9).await.unwrap();
+        till.load(&accounts, &keys);
+        let balance = till.books().balance(accounts[0].id).unwrap();
+        if balance.held.0 != 0 || balance.spent.0 != paid || paid > credit {
+            return Err(format!("after a kill: {balance:?}, paid {paid} of {credit}"));
+        }
+        Ok(())
+    }
+}
