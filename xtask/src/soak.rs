@@ -2,6 +2,7 @@
 //!
 //! What is done to it, and what must come of it, is in `bourse_sim::crash`.
 
+mod mutants;
 mod resilience;
 
 use std::path::{Path, PathBuf};
@@ -33,6 +34,7 @@ Examples:
                                           trickle, abort and send 31 MiB of JSON that is dear to read
 
   cargo xtask soak resilience             what clients see while providers and machines fail, measured
+  cargo xtask soak mutants                whether the simulations find mistakes that are planted into copies
 
 After every round of stops everything rests, three witnesses (clients, providers, books) are compared,
 and `bourse ledger verify` runs; one difference ends the soak with status 1 and keeps the data.
@@ -102,12 +104,15 @@ enum Part {
     Hostile(Trouble),
     /// Measure what a client sees while providers, disk and configuration fail.
     Resilience(resilience::Arguments),
+    /// Plant mistakes into router and till; the simulations must find each.
+    Mutants(mutants::Arguments),
 }
 
 /// Runs the chore.
 pub fn run(arguments: &Arguments) -> Result<(), String> {
     match &arguments.part {
         Some(Part::Resilience(arguments)) => return resilience::run(arguments),
+        Some(Part::Mutants(arguments)) => return mutants::run(arguments),
         Some(Part::Money(trouble)) => {
             return trouble.common.run(|at| troubles(trouble, Scene::Money, at));
         }

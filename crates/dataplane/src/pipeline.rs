@@ -9,9 +9,9 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 
-use crate::chance;
 use crate::bodies::{Kept, Room};
 use crate::call::{Call, InFlight, Status};
+use crate::chance;
 use crate::ending::Ending;
 use crate::endpoints::Endpoint;
 use crate::gateway::Gateway;

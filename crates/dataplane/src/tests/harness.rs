@@ -421,6 +421,11 @@ impl Harness {
         &self.worker.gateway
     }
 
+    /// Since when the harness is there.
+    pub const fn began(&self) -> Instant {
+        self.began
+    }
+
     /// How long the harness is there.
     pub fn elapsed(&self) -> Duration {
         self.began.elapsed()

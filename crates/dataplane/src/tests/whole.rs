@@ -60,7 +60,7 @@ async fn played(seed: u64) -> Result<laws::Tally, String> {
     let killed_at = dice.one_in(2).then(|| ms(1 + dice.upto(40_000)));
     let killing = async {
         sleep(killed_at?).await;
-        Some(kill::Killed::now(&harness, &callers))
+        Some(kill::Killed::now(&harness, &callers, &providers.dealt()))
     };
     let ((), killed) = join(callers.call(&harness), killing).await;
     while harness.held() > 0 || providers.are_busy(&harness) {

@@ -37,7 +37,8 @@ pub struct Seen {
     /// By the header that every answer has.
     pub id: String,
     pub is_stream: bool,
-    pub has_left: bool,
+    /// When it left, if it did not wait for the end.
+    pub left_at: Option<Duration>,
 }
 
 impl Seen {
@@ -162,7 +163,9 @@ async fn one(harness: &Harness, caller: &Caller, seen: &RefCell<Seen>) {
     sleep(caller.begins).await;
     let reading = read(harness, caller, seen);
     let in_time = timeout(caller.leaves.unwrap_or(PATIENCE), reading).await;
-    seen.borrow_mut().has_left = in_time != Ok(true);
+    if in_time != Ok(true) {
+        seen.borrow_mut().left_at = Some(harness.elapsed());
+    }
 }
 
 /// Whether it has read to the end.

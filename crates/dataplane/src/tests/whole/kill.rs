@@ -1,6 +1,7 @@
 //! A server that is killed: what its files hold at that moment is opened
 //! again.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,12 +11,15 @@ use bourse_store::{Accounts, Keys, MemoryStore, Till};
 use super::super::harness::Harness;
 use super::callers::Callers;
 use super::laws::journal;
+use super::providers::Dealt;
 
 /// What is left of a server.
 pub struct Killed {
     dir: tempfile::TempDir,
     /// Whoever had been told what his answer costs, by its id.
     told: Vec<(String, i64)>,
+    /// How many calls a provider had been asked for.
+    asked: usize,
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -33,7 +37,7 @@ fn copy(from: &Path, to: &Path) {
 
 impl Killed {
     /// Takes the files as they are. What only memory knows is not in them.
-    pub fn now(harness: &Harness, callers: &Callers) -> Self {
+    pub fn now(harness: &Harness, callers: &Callers, dealt: &[Dealt]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         copy(harness.dir(), dir.path());
         let told = callers.seen().into_iter().filter_map(|seen| {
@@ -42,6 +46,11 @@ impl Killed {
         });
         Self {
             told: told.collect(),
+            asked: dealt
+                .iter()
+                .map(|one| one.call)
+                .collect::<BTreeSet<_>>()
+                .len(),
             dir,
         }
     }
@@ -57,9 +66,19 @@ impl Killed {
             .map_err(|error| format!("after a kill: {error}"))?;
         let till = opened.till;
         let calls = journal(&till);
+        let held = calls.values().filter(|call| call.held > 0).count();
+        if held < self.asked {
+            let asked = self.asked;
+            return Err(format!(
+                "{asked} calls were asked for, a kill left {held} holds"
+            ));
+        }
         for (id, call) in &calls {
             if call.ends != 1 {
-                return Err(format!("after a kill, {id} ended {} times: {call:?}", call.ends));
+                return Err(format!(
+                    "after a kill, {id} ended {} times: {call:?}",
+                    call.ends
+                ));
             }
             // What was running is charged what was noted as delivered.
             let was_running = call.ended_ms == now_ms;
@@ -70,7 +89,9 @@ impl Killed {
         for (id, cost) in &self.told {
             let paid = calls.get(id).map(|call| call.paid);
             if paid != Some(*cost) {
-                return Err(format!("{id} was told {cost}, and after a kill paid {paid:?}"));
+                return Err(format!(
+                    "{id} was told {cost}, and after a kill paid {paid:?}"
+                ));
             }
         }
         let paid: i64 = calls.values().map(|call| call.paid).sum();
@@ -79,7 +100,9 @@ impl Killed {
         till.load(&accounts, &keys);
         let balance = till.books().balance(accounts[0].id).unwrap();
         if balance.held.0 != 0 || balance.spent.0 != paid || paid > credit {
-            return Err(format!("after a kill: {balance:?}, paid {paid} of {credit}"));
+            return Err(format!(
+                "after a kill: {balance:?}, paid {paid} of {credit}"
+            ));
         }
         Ok(())
     }

@@ -124,7 +124,8 @@ pub async fn check(scene: &Scene<'_>) -> Result<Tally, String> {
             .filter(|(_, one)| one.call == number)
             .collect();
         let end = calls.get(&seen.id).copied();
-        answer(seen, &attempts).map_err(|why| format!("call {number}: {why}\n{seen:?}\n{attempts:?}"))?;
+        answer(seen, &attempts)
+            .map_err(|why| format!("call {number}: {why}\n{seen:?}\n{attempts:?}"))?;
         money(seen, &attempts, end)
             .map_err(|why| format!("call {number}: {why}\n{end:?}\n{seen:?}\n{attempts:?}"))?;
         count(&mut tally, seen, attempts.len());
@@ -137,8 +138,8 @@ pub async fn check(scene: &Scene<'_>) -> Result<Tally, String> {
 
 fn count(tally: &mut Tally, seen: &Seen, attempts: usize) {
     tally.whole += u64::from(seen.is_done());
-    tally.left += u64::from(seen.has_left);
-    tally.failed += u64::from(!seen.has_left && !seen.is_done());
+    tally.left += u64::from(seen.left_at.is_some());
+    tally.failed += u64::from(seen.left_at.is_none() && !seen.is_done());
     tally.unaffordable += u64::from(seen.got.status == 402);
     tally.attempts += attempts as u64;
     tally.retried += u64::from(attempts > 1);
@@ -146,7 +147,9 @@ fn count(tally: &mut Tally, seen: &Seen, attempts: usize) {
 
 /// One good answer, or one honest error.
 fn answer(seen: &Seen, attempts: &[(usize, &Dealt)]) -> Result<(), String> {
-    law(attempts.len() <= ATTEMPTS_MAX, || "too many attempts".to_owned())?;
+    law(attempts.len() <= ATTEMPTS_MAX, || {
+        "too many attempts".to_owned()
+    })?;
     let told = seen.text();
     // Words of two attempts are never in one answer.
     let source = attempts.iter().find(|(request, one)| {
@@ -159,10 +162,17 @@ fn answer(seen: &Seen, attempts: &[(usize, &Dealt)]) -> Result<(), String> {
     // Whoever has shown a word is not followed by somebody else.
     if let Some((request, _)) = source {
         let last = attempts.last().map(|(request, _)| request);
-        law(Some(request) == last, || "asked on after content".to_owned())?;
+        law(Some(request) == last, || {
+            "asked on after content".to_owned()
+        })?;
     }
-    if seen.has_left {
-        return Ok(());
+    if let Some(left_at) = seen.left_at {
+        let late = attempts
+            .iter()
+            .find(|(_, one)| one.at > left_at && seen.is_stream);
+        return law(late.is_none(), || {
+            "a provider was asked for nobody".to_owned()
+        });
     }
     law(seen.got.is_ended && seen.got.status != 0, || {
         "neither an answer nor an error".to_owned()
@@ -170,17 +180,24 @@ fn answer(seen: &Seen, attempts: &[(usize, &Dealt)]) -> Result<(), String> {
     let ends: Vec<_> = seen.reasons();
     if seen.is_done() {
         let (request, one) = source.ok_or("done, and nothing was said")?;
-        law(one.is_good(), || "a broken answer is shown as a good one".to_owned())?;
-        law(told == text(*request, one.words), || "words are missing".to_owned())?;
+        law(one.is_good(), || {
+            "a broken answer is shown as a good one".to_owned()
+        })?;
+        law(told == text(*request, one.words), || {
+            "words are missing".to_owned()
+        })?;
         return law(ends.len() == 1, || format!("{} ends", ends.len()));
     }
-    law(seen.got.error().is_some(), || "an error that says nothing".to_owned())?;
-    law(
-        ends.iter().all(|reason| reason == "error"),
-        || format!("an error that ends with {ends:?}"),
-    )?;
+    law(seen.got.error().is_some(), || {
+        "an error that says nothing".to_owned()
+    })?;
+    law(ends.iter().all(|reason| reason == "error"), || {
+        format!("an error that ends with {ends:?}")
+    })?;
     let is_late = seen.got.status == 200;
-    law(is_late || told.is_empty(), || "words before an error".to_owned())?;
+    law(is_late || told.is_empty(), || {
+        "words before an error".to_owned()
+    })?;
     // Nobody is refused whose answer was there.
     law(attempts.iter().all(|(_, one)| !one.is_good()), || {
         "an answer was there".to_owned()
@@ -191,7 +208,7 @@ fn answer(seen: &Seen, attempts: &[(usize, &Dealt)]) -> Result<(), String> {
 fn money(seen: &Seen, attempts: &[(usize, &Dealt)], end: Option<End>) -> Result<(), String> {
     if seen.id.is_empty() {
         // Left before it was told its id: the sums know it.
-        return law(seen.has_left, || "no id".to_owned());
+        return law(seen.left_at.is_some(), || "no id".to_owned());
     }
     let Some(end) = end.filter(|end| end.held > 0) else {
         return law(attempts.is_empty(), || {
@@ -209,8 +226,10 @@ fn money(seen: &Seen, attempts: &[(usize, &Dealt)], end: Option<End>) -> Result<
             format!("worth {}", one.worth())
         });
     }
-    let is_refused = !seen.has_left && seen.got.status != 200;
-    law(!is_refused || end.paid == 0, || "an error was paid for".to_owned())
+    let is_refused = seen.left_at.is_none() && seen.got.status != 200;
+    law(!is_refused || end.paid == 0, || {
+        "an error was paid for".to_owned()
+    })
 }
 
 /// Nobody is asked again before the time that he said, if anybody heard it.
@@ -246,7 +265,9 @@ fn sums(scene: &Scene<'_>, calls: &BTreeMap<String, End>) -> Result<(), String> 
     let (spent, held) = (scene.harness.spent(), scene.harness.held());
     law(spent == paid, || format!("spent {spent}, paid {paid}"))?;
     law(held == 0, || format!("{held} on hold and nobody calls"))?;
-    law(spent <= scene.credit, || format!("spent {spent} of {}", scene.credit))?;
+    law(spent <= scene.credit, || {
+        format!("spent {spent} of {}", scene.credit)
+    })?;
     let in_flight = scene.harness.in_flight();
     law(in_flight == 0, || format!("{in_flight} calls in flight"))
 }
@@ -259,7 +280,11 @@ pub async fn check_database(harness: &Harness) -> Result<(), String> {
         .drain()
         .await
         .map_err(|error| error.to_string())?;
-    let report = store.audit().await.map_err(|error| error.to_string())?.check();
+    let report = store
+        .audit()
+        .await
+        .map_err(|error| error.to_string())?
+        .check();
     law(report.is_balanced(), || report.findings().join("\n"))?;
     let accounts = store.accounts().await.unwrap();
     let spent: i64 = accounts.iter().map(|row| row.spent.0).sum();

@@ -114,7 +114,7 @@ impl Providers {
             })
             .collect();
         let all = Arc::new(Mutex::new(Vec::new()));
-        let began = tokio::time::Instant::now();
+        let began = harness.began();
         let mut own = Dice(dice.upto(u64::MAX - 1));
         let dealt = Arc::clone(&all);
         harness.script.deals(Box::new(move |provider, body| {
