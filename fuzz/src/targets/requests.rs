@@ -343,10 +343,13 @@ fn filled(mut body: Value) -> Value {
     {
         fill(schema, "schema", Value::Object(Map::new()));
     }
-    if let Some(Value::Object(choice)) = body.get_mut("tool_choice")
-        && choice.contains_key("function")
-    {
-        fill(choice, "type", "function".into());
+    let tools = body.get_mut("tools").and_then(Value::as_array_mut);
+    for tool in tools.into_iter().flatten() {
+        if let Value::Object(tool) = tool
+            && tool.contains_key("function")
+        {
+            fill(tool, "type", "function".into());
+        }
     }
     let messages = body.get_mut("messages").and_then(Value::as_array_mut);
     for message in messages.into_iter().flatten() {

@@ -74,6 +74,10 @@ fn tools_that_a_provider_would_run_are_refused_by_name() {
             "tool_choice.type",
         ),
         (
+            json!({"tool_choice": {"type": "function", "function": {"name": "f"}, "strict": true}}),
+            "tool_choice.strict",
+        ),
+        (
             json!({"debug": {"echo_upstream_body": true}}),
             "debug.echo_upstream_body",
         ),

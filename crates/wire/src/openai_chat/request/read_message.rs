@@ -142,14 +142,21 @@ impl Reader {
             return Ok(text.map(reasoning::plain).into_iter().collect());
         }
         let path = Path::Member(fields.path(), "reasoning_details");
-        pieces
+        let pieces: Vec<Part> = pieces
             .into_iter()
             .enumerate()
             .map(|(index, piece)| match piece {
-                Value::Object(_) => Ok(reasoning::read(piece)),
+                Value::Object(_) => Ok(reasoning::read_replayed(piece)),
                 other => Err(Path::Item(&path, index).expected("an object", &other)),
             })
-            .collect()
+            .collect::<Result<_, _>>()?;
+        // A text that says what the pieces say is told with them.
+        if let Some(text) = short.filter(|text| !text.is_empty())
+            && reasoning::joined(&pieces).as_ref() != Some(&text)
+        {
+            fields.put_back("reasoning", Value::String(text));
+        }
+        Ok(pieces)
     }
 
     fn tool_calls(&mut self, fields: &mut Fields<'_>) -> Result<Vec<Part>, Failure> {
