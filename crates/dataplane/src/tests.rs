@@ -24,5 +24,6 @@ mod rows;
 mod sizes;
 mod stopping;
 mod tiers;
+mod told_costs;
 mod whole;
 mod written;

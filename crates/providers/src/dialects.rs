@@ -183,6 +183,8 @@ pub const OPENROUTER: Dialect = Dialect {
     cache: CacheMarks::CacheControl,
     thoughts: Thoughts::Details,
     media_anywhere: true,
+    // "Usage accounting" (October 2026): `cost` is what the account is charged.
+    tells_cost: true,
     ..Dialect::PLAIN
 };
 

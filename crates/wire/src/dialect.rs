@@ -171,6 +171,10 @@ pub struct Dialect {
     pub strict_messages: bool,
     /// What tiers of service are called.
     pub tiers: TierWords,
+    /// Whether the vendor says in dollars what it charges for an answer, in a
+    /// member that its document promises to be exact. Others use the same
+    /// names for credits, estimates and other currencies.
+    pub tells_cost: bool,
 }
 
 impl Dialect {
@@ -191,6 +195,7 @@ impl Dialect {
         parts: parts::OF_OPEN_SERVERS,
         strict_messages: false,
         tiers: TierWords::OPENAI,
+        tells_cost: false,
     };
 
     /// Whether the vendor can be told how long an answer may be.

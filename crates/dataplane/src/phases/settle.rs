@@ -9,6 +9,7 @@
 mod leaving;
 mod price;
 mod record;
+mod told;
 
 use std::cell::LazyCell;
 use std::sync::atomic::Ordering::Relaxed;
@@ -38,6 +39,8 @@ pub struct Ended<'a> {
     pub usage: Usage,
     /// What it costs.
     pub bill: Bill,
+    /// What the provider says that it charges, if that is booked.
+    pub told: Option<Nanos>,
     /// The same, item by item.
     pub charge: Charge,
 }
@@ -60,13 +63,17 @@ impl Running {
         let row = row_of(report, ending, &usage, self.has_begun());
         let was_running = self.close_last(at_ms, row);
         let ticket = self.attempts.last_mut().and_then(Attempt::take_ticket);
-        let ended = self.seen_by_the_table();
+        let mut ended = self.seen_by_the_table();
         let row = ended.end().row();
         let reported = report
             .usage
             .is_complete()
             .then(|| self.price(&usage, report));
         let counted = LazyCell::new(|| self.price(&estimate, report));
+        ended.told = self.told_cost(report, row, || {
+            reported.as_ref().unwrap_or(&counted).upstream_total
+        });
+        let told = ended.told;
         let verdict = ended.verdict(reported.as_ref().map(Charge::priced), || counted.priced());
         // Some providers report a beginning: an answer that is charged by
         // what was delivered is an estimate although there is a report.
@@ -91,6 +98,7 @@ impl Running {
             report,
             usage,
             bill,
+            told,
             charge,
         };
         if was_running {
@@ -203,6 +211,7 @@ impl Running {
             attempts: earlier.iter().map(for_the_table).collect(),
             last: last.map(for_the_table),
             held: self.tab.held(),
+            told: None,
         }
     }
 
@@ -241,7 +250,8 @@ impl Running {
         let Usage {
             prompt, completion, ..
         } = ended.usage;
-        metrics.bill(prompt, completion, ended.bill.upstream(), ended.bill.total);
+        let cost = ended.told.unwrap_or_else(|| ended.bill.upstream());
+        metrics.bill(prompt, completion, cost, ended.bill.total);
     }
 }
 

@@ -27,6 +27,7 @@ use bourse_providers::{Compatible, Credential, Disconnect};
 use bourse_spool::Options;
 use bourse_store::{Accounts, Grant, Keys, MemoryStore, NewKey, Till};
 use bourse_vocab::{AccountId, Failure, Format, Nanos, NodeId, RowId, StoreId};
+use bourse_wire::Dialect;
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use http_body::Body;
@@ -86,6 +87,8 @@ pub struct Setup {
     pub tiers: bool,
     /// What providers speak.
     pub format: Format,
+    /// Whether they are known to tell what they charge.
+    pub tells_cost: bool,
     pub bodies_bytes_max: usize,
     pub replies_bytes_max: usize,
     /// Nano-dollars on the account.
@@ -113,6 +116,7 @@ pub fn play() -> Play {
             drains_max: 8,
             tiers: false,
             format: Format::OpenAiChat,
+            tells_cost: false,
             bodies_bytes_max: 64 << 20,
             replies_bytes_max: REPLIES_BYTES_MAX,
             credit: 10_000_000_000,
@@ -630,6 +634,17 @@ fn services(setup: &Setup, prompt: i64) -> BTreeMap<String, OverlayPrice> {
     .collect()
 }
 
+fn own_provider(setup: &Setup, slug: &'static str, base_url: &str) -> Compatible {
+    let own = Compatible::operators_own(slug, base_url, setup.format);
+    if !setup.tells_cost {
+        return own;
+    }
+    own.dialect(Dialect {
+        tells_cost: true,
+        ..Dialect::PLAIN
+    })
+}
+
 fn market(setup: &Setup, memory: &Memory) -> Market {
     let mut overlay = Overlay::default();
     let mut endpoints = Vec::new();
@@ -654,7 +669,7 @@ fn market(setup: &Setup, memory: &Memory) -> Market {
             ..OverlayEndpoint::default()
         });
         setups.push(ProviderSetup {
-            provider: Arc::new(Compatible::operators_own(slug, &base_url, setup.format)),
+            provider: Arc::new(own_provider(setup, slug, &base_url)),
             credentials: vec![Credential::None.into()],
             base_url,
             http2: Http2::Never,
