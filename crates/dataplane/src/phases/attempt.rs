@@ -30,6 +30,7 @@ use crate::endpoints::{ClientRequest, Prepared};
 use crate::gateway::Gateway;
 use crate::limit::Limit;
 use crate::market::Target;
+use crate::rest;
 use crate::running::Running;
 use crate::way::Way;
 
@@ -54,7 +55,7 @@ pub async fn attempt<U: Upstream>(
     let demand = &running.call.gateway.memory.demand;
     demand.begins(clock.now_ms());
     loop {
-        let failure = match one(upstream, running, request, &step, ticket, plan).await {
+        let mut failure = match one(upstream, running, request, &step, ticket, plan).await {
             Ok(opened) => return Ok(opened),
             Err(failure) => failure,
         };
@@ -71,6 +72,7 @@ pub async fn attempt<U: Upstream>(
         match another.filter(|(step, _)| is_within_budget(gateway, step)) {
             Some(another) => (step, ticket) = another,
             None => {
+                failure.retry_after = rest::told(&failure, &running.attempts, clock.now_ms());
                 let failure = with_previous_errors(failure, previous);
                 return Err(with_capacity(failure, &running.call.ask.models));
             }
