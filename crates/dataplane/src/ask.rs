@@ -146,6 +146,9 @@ pub struct Ask {
     pub facts: PromptFacts,
     /// Whether the caller wants to know how the call was routed.
     pub wants_metadata: bool,
+    /// How the conversation begins, where nothing else says where it goes: no
+    /// session, no key for the cache, no order of the caller's.
+    pub opener: Option<u64>,
     /// Who the caller says they are.
     pub attribution: Attribution,
 }

@@ -22,6 +22,7 @@ mod records;
 mod replies;
 mod rows;
 mod sizes;
+mod stickiness;
 mod stopping;
 mod tiers;
 mod told_costs;

@@ -193,6 +193,7 @@ fn planned_and_written(
         stream: ask.stream,
         thinking: ask.thinking,
         lot: Lot::single(0.5),
+        stuck: None,
         now_ms: 1,
     };
     let targets: Vec<Arc<Offer>> = match plan(market, &wanted, None) {

@@ -73,7 +73,6 @@ impl Running {
         ended.told = self.told_cost(report, row, || {
             reported.as_ref().unwrap_or(&counted).upstream_total
         });
-        let told = ended.told;
         let verdict = ended.verdict(reported.as_ref().map(Charge::priced), || counted.priced());
         // Some providers report a beginning: an answer that is charged by
         // what was delivered is an estimate although there is a report.
@@ -98,17 +97,13 @@ impl Running {
             report,
             usage,
             bill,
-            told,
+            told: ended.told,
             charge,
         };
         if was_running {
             self.remember(&ended, ticket);
         }
-        if verdict.end == End::NothingDelivered {
-            self.call.gateway.counters.fail(Blame::Upstream);
-        }
-        self.learn(&ended);
-        self.note_tier(report);
+        self.note(&ended, verdict.end);
         if row.provider == ProviderCharges::Unknown {
             let counted = (&estimate, counted.upstream_total);
             self.note_unknown(&verdict, report, counted, at_ms);
@@ -121,6 +116,16 @@ impl Running {
         }
         self.call.gateway.waiting.freed(self.tab.account);
         (usage, Bill { total, ..bill })
+    }
+
+    /// Notes what the end says of the provider, the model and the conversation.
+    fn note(&self, ended: &Ended<'_>, end: End) {
+        if end == End::NothingDelivered {
+            self.call.gateway.counters.fail(Blame::Upstream);
+        }
+        self.learn(ended);
+        self.stick(ended);
+        self.note_tier(ended.report);
     }
 
     /// Our own count of an answer, of one that is unfinished with what is not
@@ -186,6 +191,27 @@ impl Running {
         let sort = offers::sort(&self.call, target);
         target.lengths.learn(sort, tokens / answers, is_cut);
         self.learn_of_endpoint(ended, sort);
+    }
+
+    /// Notes where the conversation has its prompt cached, if reading it there
+    /// costs less than reading it anew.
+    fn stick(&self, ended: &Ended<'_>) {
+        let is_whole = matches!(ended.ending, Ending::Complete | Ending::Drained);
+        if !is_whole || ended.report.finish == Some("error") {
+            return;
+        }
+        let target = self.target();
+        let usage = &ended.usage;
+        let prices = &self.call.market.prices(target).base;
+        let saves = match (prices.cache_read, prices.prompt) {
+            (Some(cached), Some(prompt)) => cached < prompt,
+            _ => false,
+        };
+        let is_cached = saves && (usage.cache_read > 0 || usage.cache_write() > 0);
+        let (account, ask) = (self.tab.account, &self.call.ask);
+        let answered = (&**target, is_cached);
+        let stickiness = &self.call.gateway.stickiness;
+        stickiness.note(account, ask, answered, ended.at_ms);
     }
 
     /// Notes how the attempt that was under way ended. `false` if none was.

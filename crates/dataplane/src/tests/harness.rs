@@ -50,6 +50,7 @@ use crate::pipeline::{Worker, call};
 use crate::progress::{Progress, STREAMS_MAX};
 use crate::replies::REPLIES_BYTES_MAX;
 use crate::respond::ReplyBody;
+use crate::stickiness::Stickiness;
 use crate::unknown::Unknown;
 
 /// 21 November 2026, 12:00 UTC.
@@ -74,6 +75,8 @@ pub struct Play {
     /// After so many bytes of the answer.
     leaves_at_byte: usize,
     wants_metadata: bool,
+    /// Whether providers are tried in the order in which they are named.
+    is_ordered: bool,
     setup: Setup,
 }
 
@@ -89,6 +92,8 @@ pub struct Setup {
     pub format: Format,
     /// Whether they are known to tell what they charge.
     pub tells_cost: bool,
+    /// Whether reading a prompt from their caches costs a tenth.
+    pub caches: bool,
     pub bodies_bytes_max: usize,
     pub replies_bytes_max: usize,
     /// Nano-dollars on the account.
@@ -111,12 +116,14 @@ pub fn play() -> Play {
         leaves: None,
         leaves_at_byte: usize::MAX,
         wants_metadata: false,
+        is_ordered: true,
         setup: Setup {
             drains: false,
             drains_max: 8,
             tiers: false,
             format: Format::OpenAiChat,
             tells_cost: false,
+            caches: false,
             bodies_bytes_max: 64 << 20,
             replies_bytes_max: REPLIES_BYTES_MAX,
             credit: 10_000_000_000,
@@ -183,6 +190,12 @@ impl Play {
         self
     }
 
+    /// Providers are tried in the order in which routing puts them.
+    pub const fn in_any_order(mut self) -> Self {
+        self.is_ordered = false;
+        self
+    }
+
     /// Asks how the call was routed.
     pub fn wants_metadata(mut self) -> Self {
         self.wants_metadata = true;
@@ -235,7 +248,10 @@ impl Play {
     pub fn body(&self) -> String {
         let mut body = self.body.clone();
         let order: Vec<_> = self.answers.iter().map(|(name, _)| *name).collect();
-        body["provider"] = json!({"order": order, "only": order});
+        body["provider"] = json!({"only": order});
+        if self.is_ordered {
+            body["provider"]["order"] = json!(order);
+        }
         body.to_string()
     }
 }
@@ -380,6 +396,7 @@ impl Harness {
             replies: Arc::new(Bodies::new(setup.replies_bytes_max)),
             drains: Arc::new(Drains::new(setup.drains_max)),
             unknown: Unknown::default(),
+            stickiness: Stickiness::default(),
             waiting: Arc::default(),
             stopping: Stopping::default(),
         };
@@ -663,6 +680,7 @@ fn market(setup: &Setup, memory: &Memory) -> Market {
             price: Some(OverlayPrice {
                 prompt: dollars(prompt),
                 completion: dollars(2 * prompt),
+                cache_read: dollars(prompt / 10).filter(|_| setup.caches),
                 services: services(setup, prompt),
                 ..OverlayPrice::default()
             }),

@@ -157,7 +157,7 @@ impl Envelope {
         self.known.iter().position(|other| *other == Some(param))
     }
 
-    fn member(&self, param: Param) -> Option<&Member> {
+    pub(super) fn member(&self, param: Param) -> Option<&Member> {
         if !self.params.has(param) {
             return None;
         }
