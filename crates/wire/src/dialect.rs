@@ -16,6 +16,7 @@
 //! - [`schema`]: what strict readers want of a tool's schema;
 //! - [`tools`]: which sorts of tools there are;
 //! - [`service`]: what tiers of service are called;
+//! - [`betas`]: features in beta that are asked for by a header;
 //! - [`finish`]: words for the end, and when an answer has ended;
 //! - [`answer`]: what vendors put where a text should be.
 //!
@@ -24,6 +25,7 @@
 //! every fixture down both roads for every dialect.
 
 pub mod answer;
+pub mod betas;
 pub mod calls;
 pub mod finish;
 pub mod media;
@@ -38,6 +40,7 @@ pub mod tools;
 
 use crate::json::Features;
 
+pub use betas::Betas;
 pub use service::TierWords;
 
 /// What a vendor calls the limit on output tokens.
@@ -175,6 +178,9 @@ pub struct Dialect {
     /// member that its document promises to be exact. Others use the same
     /// names for credits, estimates and other currencies.
     pub tells_cost: bool,
+    /// Which features in beta it may be asked for. To others it is as if none
+    /// had been named: the header is addressed to who has some.
+    pub betas: Option<Betas>,
 }
 
 impl Dialect {
@@ -196,6 +202,7 @@ impl Dialect {
         strict_messages: false,
         tiers: TierWords::OPENAI,
         tells_cost: false,
+        betas: None,
     };
 
     /// Whether the vendor can be told how long an answer may be.
