@@ -265,6 +265,8 @@ fn on_both_roads(body: &[u8], chance: &mut Chance, sign: &mut Sign) -> Result<()
         .and_then(|outline| Envelope::read(outline, &segments));
     let words = codec(Format::OpenAiChat).read_request(body);
     let (envelope, request) = match (bytes, words) {
+        // Where chats are read, a prompt without messages is refused.
+        (Ok(envelope), _) if envelope.is_prompt() => return Ok(()),
         (Ok(envelope), Ok(request)) => (envelope, request),
         // What is wrong inside a message only the vocabulary sees, and what
         // parsers read otherwise only the scanner does.

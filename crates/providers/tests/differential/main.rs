@@ -279,6 +279,7 @@ const MESSAGES: &[&str] = &[
     r#"[{"role":"user","content":"q"},{"role":"assistant","content":"a","images":[{"type":"image_url","image_url":{"url":"data:image/png;base64,AAAA"}},{"type":"image_url","image_url":{"url":"data:image/png;base64,BBBB","x":1},"y":2}]},{"role":"user","content":"r"}]"#,
     r#"[{"role":"user","content":"q"},{"role":"assistant","content":null,"tool_calls":[{"id":"D681PevKs","type":"function","function":{"name":"f","arguments":"{}"}}]},{"role":"tool","tool_call_id":"D681PevKs","content":[{"type":"text","text":"r"},{"type":"text","text":"s","x":[1]}]}]"#,
     r#"[{"role":"user","id":"m1","model":"x","content":"q"}]"#,
+    r#"[{"type":"message","role":"user","content":[{"type":"text","text":"q"}]},{"role":"assistant","type":"message","content":"a"},{"type":"file","role":"user","content":"r"}]"#,
     r#"[{"role":"user","content":"q"},{"role":"assistant","content":"a","annotations":[{"type":"url_citation","url_citation":{"url":"https://x.example","title":"t","start_index":0,"end_index":1}}]},{"role":"user","content":"r"}]"#,
     r#"[{"role":"user","content":"q"},{"role":"assistant","content":"a","annotations":[{"type":"file","file":{"hash":"h","name":"a.pdf","content":[{"type":"text","text":"t"}]}}]},{"role":"user","content":"r"}]"#,
     r#"[{"role":"user","content":"q"},{"role":"assistant","content":"a"},{"role":"system","content":"","configuration_update":{"reasoning":{"effort":"low"}}},{"role":"user","content":"r"}]"#,

@@ -48,7 +48,8 @@ impl<'a> Leftovers<'a> {
     /// everything else is written.
     pub fn keeps(&self, path: &str) -> bool {
         split(path).is_some_and(|(parent, _)| {
-            !is_in_part(parent) || self.0.get(parent).is_some_and(|filed| filed.written.get())
+            let is_sure = !is_in_part(parent) && !is_message(parent);
+            is_sure || self.0.get(parent).is_some_and(|filed| filed.written.get())
         })
     }
 
@@ -91,6 +92,7 @@ fn split(path: &str) -> Option<(&str, &str)> {
             is_tool(parent)
                 || is_call(parent)
                 || is_in_part(parent)
+                || (is_message(parent) && name == "type")
                 || matches!(parent, "response_format" | "response_format.json_schema")
         }
     };
@@ -100,6 +102,10 @@ fn split(path: &str) -> Option<(&str, &str)> {
 
 fn is_tool(path: &str) -> bool {
     item_of(path, "tools") == Some("")
+}
+
+fn is_message(path: &str) -> bool {
+    item_of(path, "messages") == Some("")
 }
 
 fn is_call(path: &str) -> bool {
@@ -147,6 +153,7 @@ mod tests {
             "messages[3].content[1].x",
             "messages[3].content[1].image_url.x",
             "messages[3].images[1].x",
+            "messages[3].type",
             "response_format.json_schema[\"[\"]",
         ] {
             assert!(split(path).is_some(), "{path}");

@@ -40,6 +40,12 @@ impl Reader {
         for name in GATEWAY_MESSAGE_MEMBERS {
             fields.take(name);
         }
+        // Items of the Responses API say so that they are messages. It is no
+        // part of what is said, for all that parts have such a member.
+        if let Some(kind) = fields.take("type") {
+            self.extras
+                .insert(Path::Member(path, "type").to_string(), kind);
+        }
         let role = fields.required_text("role")?;
         let name = fields.text("name")?;
         match role.as_str() {

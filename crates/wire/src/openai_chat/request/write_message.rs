@@ -234,7 +234,7 @@ impl<'a> Writer<'a> {
             (None, _) => {}
         }
         self.begin();
-        let leftovers = self.leftovers;
+        let (leftovers, is_strict) = (self.leftovers, self.dialect.strict_messages);
         object(self.out, |message| {
             message
                 .put("role", "tool")
@@ -244,6 +244,9 @@ impl<'a> Writer<'a> {
                 });
             for (name, value) in members {
                 message.put(name, value);
+            }
+            if !is_strict {
+                leftovers.write(message, format_args!("messages[{index}]"));
             }
         });
     }
@@ -263,6 +266,7 @@ impl<'a> Writer<'a> {
         };
         let (name, prefix) = self.name(index, message, &sorted);
         let (thoughts, leftovers) = (self.dialect.thoughts, self.leftovers);
+        let is_strict = self.dialect.strict_messages;
         self.begin();
         object(self.out, |object| {
             object.put("role", role).put_some("name", name.as_ref());
@@ -294,6 +298,9 @@ impl<'a> Writer<'a> {
             });
             for (name, value) in sorted.members {
                 object.put(name, value);
+            }
+            if !is_strict {
+                leftovers.write(object, format_args!("messages[{index}]"));
             }
         });
     }
