@@ -182,20 +182,7 @@ fn planned_and_written(
 ) -> Result<(), String> {
     let ask = &incoming.ask;
     let market = MARKET.as_ref().map_err(Clone::clone)?;
-    let wanted = Wanted {
-        endpoint,
-        models: &ask.models,
-        wishes: &ask.wishes,
-        needs: ask.needs,
-        tier: ask.tier,
-        private_url: false,
-        facts: &ask.facts,
-        stream: ask.stream,
-        thinking: ask.thinking,
-        lot: Lot::single(0.5),
-        stuck: None,
-        now_ms: 1,
-    };
+    let wanted = Wanted::of(ask, endpoint, false, Lot::single(0.5), 1);
     let targets: Vec<Arc<Offer>> = match plan(market, &wanted, None) {
         Ok(plan) => plan.targets().cloned().collect(),
         Err(failure) => {
