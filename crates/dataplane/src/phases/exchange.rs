@@ -58,8 +58,9 @@ pub enum Opened {
         /// What the client shall see first.
         out: Vec<u8>,
     },
-    /// A whole reply, to be written once its bill is known.
-    Whole(WholeReply, Room),
+    /// A whole reply, to be written once its bill is known. Boxed: a stream has
+    /// nothing as large.
+    Whole(Box<WholeReply>, Room),
 }
 
 impl Opened {
@@ -180,7 +181,7 @@ impl Exchange<'_> {
                     "The provider's answer has no content and does not say why",
                 ));
             }
-            return Ok(Opened::Whole(whole, read.understood()));
+            return Ok(Opened::Whole(Box::new(whole), read.understood()));
         }
         if is_stream {
             return self.begin(response.body, Bytes::new()).await;

@@ -46,7 +46,7 @@ pub fn read_replayed(item: Value) -> Part {
         // What the piece says already; an empty text says that it was there.
         more.retain(|name, value| match name.as_str() {
             "type" => false,
-            "text" | "summary" | "data" => !value.as_str().is_some_and(|text| !text.is_empty()),
+            "text" | "summary" | "data" => value.as_str().is_none_or(str::is_empty),
             "signature" | "id" => !value.is_string(),
             "format" => value.as_str() != piece.scheme.as_deref() || piece.scheme.is_none(),
             _ => true,
