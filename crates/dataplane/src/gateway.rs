@@ -15,6 +15,7 @@ use crate::drains::Drains;
 use crate::identity::Identity;
 use crate::keyring::{Keyring, Office};
 use crate::market::{Market, Memory};
+use crate::stickiness::Stickiness;
 use crate::unknown::Unknown;
 use crate::waiting::Waiting;
 
@@ -118,6 +119,8 @@ pub struct Gateway {
     pub drains: Arc<Drains>,
     /// What callers left whose cost nobody knows.
     pub unknown: Unknown,
+    /// Where conversations stay, because their prompts are cached there.
+    pub stickiness: Stickiness,
     /// Calls that wait for money.
     pub waiting: Arc<Waiting>,
     /// Whether running calls are being cut off.

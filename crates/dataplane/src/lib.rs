@@ -35,6 +35,7 @@ pub mod respond;
 pub mod rest;
 pub mod running;
 pub mod service;
+pub mod stickiness;
 pub mod tab;
 pub mod tariff;
 pub mod unknown;

@@ -105,8 +105,13 @@ where
         private_url,
     } = read;
     let market = gateway.market.load_full();
-    let lot = caller.draw(ask.attribution.conversation());
-    let wanted = Wanted::of(&ask, endpoint, private_url, lot, started_ms);
+    let mut lot = caller.draw(ask.attribution.conversation());
+    let stuck = gateway.stickiness.of(caller.account, &ask, started_ms);
+    lot.is_shared |= stuck.is_some();
+    let wanted = Wanted {
+        stuck: stuck.as_ref(),
+        ..Wanted::of(&ask, endpoint, private_url, lot, started_ms)
+    };
     let app = &ask.attribution.title;
     let mut decision = ask.wants_metadata.then(Box::<Decision>::default);
     let mut plan = plan::plan(&market, &wanted, decision.as_deref_mut()).map_err(|failure| {

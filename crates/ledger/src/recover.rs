@@ -181,6 +181,7 @@ pub fn close(open: &OpenHold, now_ms: u64) -> Closing<'_> {
             .collect(),
         last: Some(attempt(&open.provider, end)),
         held: open.amount,
+        told: None,
     };
     let delivered = open
         .checkpoint

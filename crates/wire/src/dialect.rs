@@ -16,6 +16,7 @@
 //! - [`schema`]: what strict readers want of a tool's schema;
 //! - [`tools`]: which sorts of tools there are;
 //! - [`service`]: what tiers of service are called;
+//! - [`betas`]: features in beta that are asked for by a header;
 //! - [`finish`]: words for the end, and when an answer has ended;
 //! - [`answer`]: what vendors put where a text should be.
 //!
@@ -24,6 +25,7 @@
 //! every fixture down both roads for every dialect.
 
 pub mod answer;
+pub mod betas;
 pub mod calls;
 pub mod finish;
 pub mod media;
@@ -38,6 +40,7 @@ pub mod tools;
 
 use crate::json::Features;
 
+pub use betas::Betas;
 pub use service::TierWords;
 
 /// What a vendor calls the limit on output tokens.
@@ -171,6 +174,13 @@ pub struct Dialect {
     pub strict_messages: bool,
     /// What tiers of service are called.
     pub tiers: TierWords,
+    /// Whether the vendor says in dollars what it charges for an answer, in a
+    /// member that its document promises to be exact. Others use the same
+    /// names for credits, estimates and other currencies.
+    pub tells_cost: bool,
+    /// Which features in beta it may be asked for. To others it is as if none
+    /// had been named: the header is addressed to who has some.
+    pub betas: Option<Betas>,
 }
 
 impl Dialect {
@@ -191,6 +201,8 @@ impl Dialect {
         parts: parts::OF_OPEN_SERVERS,
         strict_messages: false,
         tiers: TierWords::OPENAI,
+        tells_cost: false,
+        betas: None,
     };
 
     /// Whether the vendor can be told how long an answer may be.

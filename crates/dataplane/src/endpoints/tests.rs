@@ -78,6 +78,7 @@ impl Endpoint for Speaks {
             tier: Default::default(),
             facts,
             wants_metadata: ask::wants_metadata(&head.headers),
+            opener: None,
             attribution: Attribution::by_headers(&head.headers),
         };
         let members: &[&str] = &["provider", "models", "session_id"];

@@ -221,6 +221,7 @@ fn read(headers: &HeaderMap, body: &Scanned) -> Result<Box<Ask>, Failure> {
         tier: tier.transpose()?.unwrap_or_default(),
         facts,
         wants_metadata: ask::wants_metadata(headers),
+        opener: None,
         attribution,
     }))
 }

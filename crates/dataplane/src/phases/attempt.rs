@@ -30,6 +30,7 @@ use crate::endpoints::{ClientRequest, Prepared};
 use crate::gateway::Gateway;
 use crate::limit::Limit;
 use crate::market::Target;
+use crate::rest;
 use crate::running::Running;
 use crate::way::Way;
 
@@ -54,7 +55,7 @@ pub async fn attempt<U: Upstream>(
     let demand = &running.call.gateway.memory.demand;
     demand.begins(clock.now_ms());
     loop {
-        let failure = match one(upstream, running, request, &step, ticket, plan).await {
+        let mut failure = match one(upstream, running, request, &step, ticket, plan).await {
             Ok(opened) => return Ok(opened),
             Err(failure) => failure,
         };
@@ -71,6 +72,7 @@ pub async fn attempt<U: Upstream>(
         match another.filter(|(step, _)| is_within_budget(gateway, step)) {
             Some(another) => (step, ticket) = another,
             None => {
+                failure.retry_after = rest::told(&failure, &running.attempts, clock.now_ms());
                 let failure = with_previous_errors(failure, previous);
                 return Err(with_capacity(failure, &running.call.ask.models));
             }
@@ -128,6 +130,10 @@ async fn prepare(
     let said = (limit.set_for(endpoint), target.told(wish));
     let mut prepared = write(request, endpoint, said, way).await?;
     prepared.losses.extend(target.loss_of(wish));
+    if let Some(betas) = way.dialect.betas {
+        let asked = &call.ask.attribution.betas;
+        prepared.losses.extend(betas.lost(asked));
+    }
     if call.ask.wishes.require_parameters && !prepared.losses.is_empty() {
         return Err(inexpressible(target, &prepared.losses));
     }
@@ -142,6 +148,12 @@ fn say_what_leaving_costs(call: &Call, target: &Target) {
     let drain = !call.ask.stream || target.provider.on_disconnect == Disconnect::Drain;
     call.status.drain.store(drain, Relaxed);
     call.status.is_at_stake(input_cost(call, target));
+}
+
+/// The way to a target that suits the client best.
+fn way_to<'a>(call: &Call, target: &'a Target) -> Result<&'a Arc<Way>, Failure> {
+    let way = target.way(|way| call.endpoint.rank(way));
+    way.ok_or_else(|| unfit(target))
 }
 
 /// One attempt, up to the first content that the client sees.
@@ -161,9 +173,7 @@ async fn one<U: Upstream>(
         ..
     } = &mut *running;
     let target = &step.target;
-    let way = target
-        .way(|way| call.endpoint.rank(way))
-        .ok_or_else(|| unfit(target))?;
+    let way = way_to(call, target)?;
     let prepared = prepare(call, request, (target, way), *limit).await?;
     tab.dispatch(&call.market, target)?;
     say_what_leaving_costs(call, target);
@@ -191,6 +201,7 @@ async fn one<U: Upstream>(
         replies: &call.gateway.replies,
         clock,
         trace,
+        betas: &call.ask.attribution.betas,
     };
     let begun = {
         // Pinned here, because the time limit would move it: it is large.

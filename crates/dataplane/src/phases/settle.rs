@@ -9,6 +9,7 @@
 mod leaving;
 mod price;
 mod record;
+mod told;
 
 use std::cell::LazyCell;
 use std::sync::atomic::Ordering::Relaxed;
@@ -38,6 +39,8 @@ pub struct Ended<'a> {
     pub usage: Usage,
     /// What it costs.
     pub bill: Bill,
+    /// What the provider says that it charges, if that is booked.
+    pub told: Option<Nanos>,
     /// The same, item by item.
     pub charge: Charge,
 }
@@ -60,13 +63,16 @@ impl Running {
         let row = row_of(report, ending, &usage, self.has_begun());
         let was_running = self.close_last(at_ms, row);
         let ticket = self.attempts.last_mut().and_then(Attempt::take_ticket);
-        let ended = self.seen_by_the_table();
+        let mut ended = self.seen_by_the_table();
         let row = ended.end().row();
         let reported = report
             .usage
             .is_complete()
             .then(|| self.price(&usage, report));
         let counted = LazyCell::new(|| self.price(&estimate, report));
+        ended.told = self.told_cost(report, row, || {
+            reported.as_ref().unwrap_or(&counted).upstream_total
+        });
         let verdict = ended.verdict(reported.as_ref().map(Charge::priced), || counted.priced());
         // Some providers report a beginning: an answer that is charged by
         // what was delivered is an estimate although there is a report.
@@ -91,16 +97,13 @@ impl Running {
             report,
             usage,
             bill,
+            told: ended.told,
             charge,
         };
         if was_running {
             self.remember(&ended, ticket);
         }
-        if verdict.end == End::NothingDelivered {
-            self.call.gateway.counters.fail(Blame::Upstream);
-        }
-        self.learn(&ended);
-        self.note_tier(report);
+        self.note(&ended, verdict.end);
         if row.provider == ProviderCharges::Unknown {
             let counted = (&estimate, counted.upstream_total);
             self.note_unknown(&verdict, report, counted, at_ms);
@@ -113,6 +116,16 @@ impl Running {
         }
         self.call.gateway.waiting.freed(self.tab.account);
         (usage, Bill { total, ..bill })
+    }
+
+    /// Notes what the end says of the provider, the model and the conversation.
+    fn note(&self, ended: &Ended<'_>, end: End) {
+        if end == End::NothingDelivered {
+            self.call.gateway.counters.fail(Blame::Upstream);
+        }
+        self.learn(ended);
+        self.stick(ended);
+        self.note_tier(ended.report);
     }
 
     /// Our own count of an answer, of one that is unfinished with what is not
@@ -180,6 +193,27 @@ impl Running {
         self.learn_of_endpoint(ended, sort);
     }
 
+    /// Notes where the conversation has its prompt cached, if reading it there
+    /// costs less than reading it anew.
+    fn stick(&self, ended: &Ended<'_>) {
+        let is_whole = matches!(ended.ending, Ending::Complete | Ending::Drained);
+        if !is_whole || ended.report.finish == Some("error") {
+            return;
+        }
+        let target = self.target();
+        let usage = &ended.usage;
+        let prices = &self.call.market.prices(target).base;
+        let saves = match (prices.cache_read, prices.prompt) {
+            (Some(cached), Some(prompt)) => cached < prompt,
+            _ => false,
+        };
+        let is_cached = saves && (usage.cache_read > 0 || usage.cache_write() > 0);
+        let (account, ask) = (self.tab.account, &self.call.ask);
+        let answered = (&**target, is_cached);
+        let stickiness = &self.call.gateway.stickiness;
+        stickiness.note(account, ask, answered, ended.at_ms);
+    }
+
     /// Notes how the attempt that was under way ended. `false` if none was.
     fn close_last(&mut self, at_ms: u64, end: End) -> bool {
         let Some(attempt) = self.attempts.last_mut() else {
@@ -203,6 +237,7 @@ impl Running {
             attempts: earlier.iter().map(for_the_table).collect(),
             last: last.map(for_the_table),
             held: self.tab.held(),
+            told: None,
         }
     }
 
@@ -241,7 +276,8 @@ impl Running {
         let Usage {
             prompt, completion, ..
         } = ended.usage;
-        metrics.bill(prompt, completion, ended.bill.upstream(), ended.bill.total);
+        let cost = ended.told.unwrap_or_else(|| ended.bill.upstream());
+        metrics.bill(prompt, completion, cost, ended.bill.total);
     }
 }
 

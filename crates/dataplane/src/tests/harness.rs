@@ -27,6 +27,7 @@ use bourse_providers::{Compatible, Credential, Disconnect};
 use bourse_spool::Options;
 use bourse_store::{Accounts, Grant, Keys, MemoryStore, NewKey, Till};
 use bourse_vocab::{AccountId, Failure, Format, Nanos, NodeId, RowId, StoreId};
+use bourse_wire::Dialect;
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use http_body::Body;
@@ -49,6 +50,7 @@ use crate::pipeline::{Worker, call};
 use crate::progress::{Progress, STREAMS_MAX};
 use crate::replies::REPLIES_BYTES_MAX;
 use crate::respond::ReplyBody;
+use crate::stickiness::Stickiness;
 use crate::unknown::Unknown;
 
 /// 21 November 2026, 12:00 UTC.
@@ -73,6 +75,8 @@ pub struct Play {
     /// After so many bytes of the answer.
     leaves_at_byte: usize,
     wants_metadata: bool,
+    /// Whether providers are tried in the order in which they are named.
+    is_ordered: bool,
     setup: Setup,
 }
 
@@ -86,6 +90,10 @@ pub struct Setup {
     pub tiers: bool,
     /// What providers speak.
     pub format: Format,
+    /// Whether they are known to tell what they charge.
+    pub tells_cost: bool,
+    /// Whether reading a prompt from their caches costs a tenth.
+    pub caches: bool,
     pub bodies_bytes_max: usize,
     pub replies_bytes_max: usize,
     /// Nano-dollars on the account.
@@ -108,11 +116,14 @@ pub fn play() -> Play {
         leaves: None,
         leaves_at_byte: usize::MAX,
         wants_metadata: false,
+        is_ordered: true,
         setup: Setup {
             drains: false,
             drains_max: 8,
             tiers: false,
             format: Format::OpenAiChat,
+            tells_cost: false,
+            caches: false,
             bodies_bytes_max: 64 << 20,
             replies_bytes_max: REPLIES_BYTES_MAX,
             credit: 10_000_000_000,
@@ -179,6 +190,12 @@ impl Play {
         self
     }
 
+    /// Providers are tried in the order in which routing puts them.
+    pub const fn in_any_order(mut self) -> Self {
+        self.is_ordered = false;
+        self
+    }
+
     /// Asks how the call was routed.
     pub fn wants_metadata(mut self) -> Self {
         self.wants_metadata = true;
@@ -231,7 +248,10 @@ impl Play {
     pub fn body(&self) -> String {
         let mut body = self.body.clone();
         let order: Vec<_> = self.answers.iter().map(|(name, _)| *name).collect();
-        body["provider"] = json!({"order": order, "only": order});
+        body["provider"] = json!({"only": order});
+        if self.is_ordered {
+            body["provider"]["order"] = json!(order);
+        }
         body.to_string()
     }
 }
@@ -376,6 +396,7 @@ impl Harness {
             replies: Arc::new(Bodies::new(setup.replies_bytes_max)),
             drains: Arc::new(Drains::new(setup.drains_max)),
             unknown: Unknown::default(),
+            stickiness: Stickiness::default(),
             waiting: Arc::default(),
             stopping: Stopping::default(),
         };
@@ -630,6 +651,17 @@ fn services(setup: &Setup, prompt: i64) -> BTreeMap<String, OverlayPrice> {
     .collect()
 }
 
+fn own_provider(setup: &Setup, slug: &'static str, base_url: &str) -> Compatible {
+    let own = Compatible::operators_own(slug, base_url, setup.format);
+    if !setup.tells_cost {
+        return own;
+    }
+    own.dialect(Dialect {
+        tells_cost: true,
+        ..Dialect::PLAIN
+    })
+}
+
 fn market(setup: &Setup, memory: &Memory) -> Market {
     let mut overlay = Overlay::default();
     let mut endpoints = Vec::new();
@@ -648,13 +680,14 @@ fn market(setup: &Setup, memory: &Memory) -> Market {
             price: Some(OverlayPrice {
                 prompt: dollars(prompt),
                 completion: dollars(2 * prompt),
+                cache_read: dollars(prompt / 10).filter(|_| setup.caches),
                 services: services(setup, prompt),
                 ..OverlayPrice::default()
             }),
             ..OverlayEndpoint::default()
         });
         setups.push(ProviderSetup {
-            provider: Arc::new(Compatible::operators_own(slug, &base_url, setup.format)),
+            provider: Arc::new(own_provider(setup, slug, &base_url)),
             credentials: vec![Credential::None.into()],
             base_url,
             http2: Http2::Never,

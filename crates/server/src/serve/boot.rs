@@ -15,6 +15,7 @@ use bourse_dataplane::keyring::Keyring;
 use bourse_dataplane::market::Memory;
 use bourse_dataplane::pipeline::Worker;
 use bourse_dataplane::replies::REPLIES_BYTES_MAX;
+use bourse_dataplane::stickiness::Stickiness;
 use bourse_dataplane::unknown::Unknown;
 use bourse_net::{Client, ClientConfig, EgressPolicy};
 use bourse_sim::SimHandle;
@@ -162,6 +163,7 @@ impl Recovered {
             replies: Arc::new(Bodies::new(REPLIES_BYTES_MAX)),
             drains: Arc::new(Drains::new(config.limits.drains_max)),
             unknown: std::mem::take(&mut self.unknown),
+            stickiness: Stickiness::default(),
             waiting: Arc::default(),
             stopping: Stopping::default(),
         });

@@ -88,6 +88,7 @@ impl Running {
                 .with(Count::OutputLimit, limit.unwrap_or(0)),
             upstream_prompt: bill.upstream_prompt,
             upstream_completion: bill.upstream_completion,
+            told_cost: ended.told.unwrap_or_default(),
             cache_discount: self.cache_discount(ended),
             queue_ms: first_dispatch.map_or(0, |at_ms| span_ms(call.started_ms, at_ms)),
             latency_ms,
