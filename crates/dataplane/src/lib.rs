@@ -4,6 +4,7 @@
 //! each step. Nothing between admission and settlement awaits a database, a
 //! name server, a log or a lock.
 
+pub mod admission;
 pub mod ask;
 pub mod attempts;
 pub mod bodies;

@@ -9,8 +9,10 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 
+use crate::admission::priority::Priority;
+use crate::admission::{Door, Shed};
 use crate::bodies::{Kept, Room};
-use crate::call::{Call, InFlight, Status};
+use crate::call::{Call, Status};
 use crate::chance;
 use crate::ending::Ending;
 use crate::endpoints::Endpoint;
@@ -34,6 +36,9 @@ pub struct Worker<U = Client> {
     pub gateway: Arc<Gateway>,
     /// This worker's connections.
     pub client: U,
+    /// Where its calls come in. Whoever runs the worker lets it probe, see
+    /// [`Door::keep_probing`].
+    pub door: Arc<Door>,
     /// How far this worker's streams have come. Whoever runs the worker lets
     /// it tell the journal, see [`Progress::keep_telling`].
     pub progress: Arc<Progress>,
@@ -46,6 +51,7 @@ impl<U> Worker<U> {
         Self {
             gateway: Arc::clone(gateway),
             client,
+            door: gateway.admission.door(),
             progress: Progress::new(&gateway.till, STREAMS_MAX),
         }
     }
@@ -66,6 +72,10 @@ where
     let started_ms = gateway.clock.now_ms();
     let id = GenerationId::at_ms(started_ms, chance::random());
     let simulated = gateway.market.load().is_simulated();
+    if !worker.door.admits(Priority::Interactive) {
+        let shed = gateway.admission.shed(Shed::Overload);
+        return respond::failure(endpoint, &shed, Some(&id.to_string()));
+    }
     let response = match run(worker, endpoint, request, id, started_ms).await {
         Ok(response) => response,
         Err(failure) => {
@@ -89,7 +99,7 @@ where
     U: Upstream,
 {
     let gateway = &worker.gateway;
-    let in_flight = InFlight::begin(gateway);
+    let in_flight = worker.door.begin();
     let (head, body) = request.into_parts();
     let admitted = admit::admit(gateway, &head.headers, started_ms).await?;
     gateway.counters.calls.fetch_add(1, Relaxed);

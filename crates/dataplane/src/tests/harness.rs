@@ -36,6 +36,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::books::{Booked, PROMPT_NANOS, booked};
 use super::script::{Answer, Script};
+use crate::admission::Admission;
 use crate::bodies::Bodies;
 use crate::clock::Clock;
 use crate::drains::Drains;
@@ -362,6 +363,7 @@ impl Harness {
         let keyring = Keyring::default();
         keyring.put(key_row.principal(), key_row.change_seq);
         let gateway = Gateway {
+            admission: Admission::default(),
             market: arc_swap::ArcSwap::from_pointee(market(setup, &memory)),
             memory,
             keyring: Arc::new(keyring),
@@ -385,10 +387,14 @@ impl Harness {
             let telling = Arc::clone(&progress);
             tokio::spawn(async move { telling.keep_telling().await });
         }
+        let door = gateway.admission.door();
+        let probing = Arc::clone(&door);
+        tokio::spawn(async move { probing.keep_probing().await });
         Self {
             worker: Worker {
                 gateway: Arc::new(gateway),
                 client: script.clone(),
+                door,
                 progress,
             },
             script,
@@ -588,7 +594,7 @@ impl Harness {
 
     /// How many calls are under way.
     pub fn in_flight(&self) -> u64 {
-        self.gateway().counters.in_flight.load(Relaxed)
+        self.gateway().admission.running()
     }
 
     /// How many calls have failed: by the caller, the provider, us.

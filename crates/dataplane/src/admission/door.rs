@@ -1,0 +1,135 @@
+//! The door of one worker.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::overload::Overload;
+use super::priority::Priority;
+
+/// The door of one worker. Only its thread writes here, so nothing is locked
+/// and no line of memory travels between cores.
+#[derive(Debug)]
+pub struct Door {
+    began: Instant,
+    overload: Overload,
+    /// Wakes the probe, see [`Overload`].
+    probe: Notify,
+    running: AtomicU32,
+}
+
+impl Door {
+    pub(super) fn new() -> Self {
+        Self {
+            began: Instant::now(),
+            overload: Overload::default(),
+            probe: Notify::new(),
+            running: AtomicU32::new(0),
+        }
+    }
+
+    /// Whether a call that has just come may begin.
+    #[must_use]
+    pub fn admits(&self, priority: Priority) -> bool {
+        let now_us = self.now_us();
+        if self.overload.sends_probe(now_us) {
+            self.probe.notify_one();
+        }
+        self.overload.admits(priority, self.running(), now_us)
+    }
+
+    /// Counts a call as under way from now on.
+    #[must_use]
+    pub fn begin(self: &Arc<Self>) -> InFlight {
+        self.running.fetch_add(1, Relaxed);
+        InFlight(Arc::clone(self))
+    }
+
+    /// Stands in the line of the worker's tasks for every probe; for as long as
+    /// the worker runs.
+    pub async fn keep_probing(&self) {
+        loop {
+            self.probe.notified().await;
+            self.overload.probed(self.now_us());
+        }
+    }
+
+    /// Calls under way.
+    #[must_use]
+    pub fn running(&self) -> u32 {
+        self.running.load(Relaxed)
+    }
+
+    /// How many may be, if not any number.
+    #[must_use]
+    pub fn limit(&self) -> Option<u32> {
+        self.overload.limit(self.now_us())
+    }
+
+    /// How long a call that is ready waits for the worker, in microseconds.
+    #[must_use]
+    pub fn delay_us(&self) -> u64 {
+        self.overload.delay_us(self.now_us())
+    }
+
+    /// Since the door is there; never 0.
+    fn now_us(&self) -> u64 {
+        let since = u64::try_from(self.began.elapsed().as_micros());
+        since.unwrap_or(u64::MAX).max(1)
+    }
+}
+
+/// Counts a call as under way while it lives: to the last byte of its
+/// answer, or to the end of its drain.
+#[derive(Debug)]
+pub struct InFlight(Arc<Door>);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.running.fetch_sub(1, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::task::yield_now;
+    use tokio::time::advance;
+
+    use super::super::overload::FEW;
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_probe_that_waits_in_line_says_how_late_the_worker_is() {
+        let door = Arc::new(Door::new());
+        let probing = Arc::clone(&door);
+        tokio::spawn(async move { probing.keep_probing().await });
+        let ms = Duration::from_millis;
+        advance(ms(1_000)).await;
+        let mut calls: Vec<_> = (0..FEW).map(|_| door.begin()).collect();
+        assert!(door.admits(Priority::Interactive));
+        // Time goes by before it is the probe's turn.
+        advance(ms(30)).await;
+        assert_eq!(door.delay_us(), 30_000);
+        assert!(!door.admits(Priority::Interactive));
+        assert_eq!(door.limit(), Some(FEW));
+
+        // The next one has its turn at once, and the line is worked off.
+        yield_now().await;
+        advance(ms(31)).await;
+        assert!(!door.admits(Priority::Interactive), "as many as then run");
+        yield_now().await;
+        calls.pop();
+        assert!(door.admits(Priority::Interactive));
+        calls.push(door.begin());
+
+        advance(ms(1_000)).await;
+        assert_eq!(door.limit(), None);
+        assert!(door.admits(Priority::Interactive));
+        drop(calls);
+        assert_eq!(door.running(), 0);
+    }
+}
