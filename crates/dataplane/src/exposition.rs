@@ -123,6 +123,12 @@ fn admission(page: &mut Page, admission: &Admission) {
         let labels = [("reason", why.name())];
         page.value("bourse_calls_shed_total", &labels, admission.sheds(why));
     }
+    page.single(
+        "bourse_calls_waiting",
+        "gauge",
+        "Batch calls that wait until their worker has time.",
+        admission.waiting(),
+    );
     page.family(
         "bourse_calls_limit",
         "gauge",

@@ -2,12 +2,16 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::bounds::Part;
+use super::line::Line;
 use super::overload::Overload;
 use super::priority::Priority;
+use super::shed::Shed;
 
 /// The door of one worker. Only its thread writes here, so nothing is locked
 /// and no line of memory travels between cores.
@@ -18,15 +22,18 @@ pub struct Door {
     /// Wakes the probe, see [`Overload`].
     probe: Notify,
     running: AtomicU32,
+    line: Line,
 }
 
 impl Door {
-    pub(super) fn new() -> Self {
+    /// A door before which so many batch calls may wait.
+    pub(super) fn new(batch_queue_max: usize) -> Self {
         Self {
             began: Instant::now(),
             overload: Overload::default(),
             probe: Notify::new(),
             running: AtomicU32::new(0),
+            line: Line::new(batch_queue_max),
         }
     }
 
@@ -40,11 +47,38 @@ impl Door {
         self.overload.admits(priority, self.running(), now_us)
     }
 
+    /// Whether a batch call that has just come may begin: nobody overtakes
+    /// those who wait.
+    pub(crate) fn admits_batch(&self) -> bool {
+        self.line.waiting() == 0 && self.admits(Priority::Batch)
+    }
+
+    /// Waits until a batch call may begin.
+    pub(crate) async fn wait(&self, longest: Duration) -> Result<(), Shed> {
+        self.line
+            .wait(longest, || self.admits(Priority::Batch))
+            .await
+    }
+
     /// Counts a call as under way from now on.
-    #[must_use]
-    pub fn begin(self: &Arc<Self>) -> InFlight {
+    pub(crate) fn begin(self: &Arc<Self>, part: Part) -> InFlight {
         self.running.fetch_add(1, Relaxed);
-        InFlight(Arc::clone(self))
+        InFlight {
+            door: Arc::clone(self),
+            _part: part,
+        }
+    }
+
+    /// The same for a call of nobody's.
+    #[cfg(test)]
+    pub fn begin_one(self: &Arc<Self>) -> InFlight {
+        self.begin(Part::default())
+    }
+
+    /// Batch calls that wait.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.line.waiting()
     }
 
     /// Stands in the line of the worker's tasks for every probe; for as long as
@@ -84,11 +118,14 @@ impl Door {
 /// Counts a call as under way while it lives: to the last byte of its
 /// answer, or to the end of its drain.
 #[derive(Debug)]
-pub struct InFlight(Arc<Door>);
+pub struct InFlight {
+    door: Arc<Door>,
+    _part: Part,
+}
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.running.fetch_sub(1, Relaxed);
+        self.door.running.fetch_sub(1, Relaxed);
     }
 }
 
@@ -104,12 +141,12 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_probe_that_waits_in_line_says_how_late_the_worker_is() {
-        let door = Arc::new(Door::new());
+        let door = Arc::new(Door::new(1));
         let probing = Arc::clone(&door);
         tokio::spawn(async move { probing.keep_probing().await });
         let ms = Duration::from_millis;
         advance(ms(1_000)).await;
-        let mut calls: Vec<_> = (0..FEW).map(|_| door.begin()).collect();
+        let mut calls: Vec<_> = (0..FEW).map(|_| door.begin_one()).collect();
         assert!(door.admits(Priority::Interactive));
         // Time goes by before it is the probe's turn.
         advance(ms(30)).await;
@@ -124,7 +161,7 @@ mod tests {
         yield_now().await;
         calls.pop();
         assert!(door.admits(Priority::Interactive));
-        calls.push(door.begin());
+        calls.push(door.begin_one());
 
         advance(ms(1_000)).await;
         assert_eq!(door.limit(), None);

@@ -37,6 +37,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::books::{Booked, PROMPT_NANOS, booked};
 use super::script::{Answer, Script};
 use crate::admission::Admission;
+use crate::admission::bounds::Limits;
 use crate::bodies::Bodies;
 use crate::clock::Clock;
 use crate::drains::Drains;
@@ -92,6 +93,8 @@ pub struct Setup {
     /// Nano-dollars on the account.
     pub credit: i64,
     pub limits: CallLimits,
+    /// What keys and accounts may have.
+    pub admission: Limits,
     /// Whether the worker tells the journal how far streams have come, and of
     /// how many at once.
     pub tells: bool,
@@ -118,6 +121,7 @@ pub fn play() -> Play {
             replies_bytes_max: REPLIES_BYTES_MAX,
             credit: 10_000_000_000,
             limits: CallLimits::default(),
+            admission: Limits::default(),
             tells: true,
             streams_max: STREAMS_MAX,
         },
@@ -363,7 +367,7 @@ impl Harness {
         let keyring = Keyring::default();
         keyring.put(key_row.principal(), key_row.change_seq);
         let gateway = Gateway {
-            admission: Admission::default(),
+            admission: Admission::new(setup.admission.clone()),
             market: arc_swap::ArcSwap::from_pointee(market(setup, &memory)),
             memory,
             keyring: Arc::new(keyring),

@@ -151,7 +151,7 @@ impl Recovered {
         let gateway = Arc::new(Gateway {
             market: arc_swap::ArcSwap::from_pointee(built.market),
             memory,
-            admission: Admission::default(),
+            admission: Admission::new(config.admission.clone()),
             keyring: Arc::clone(&self.keyring),
             office: self.watcher.clone(),
             till: Arc::clone(&self.till),
