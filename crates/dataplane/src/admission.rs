@@ -21,8 +21,6 @@ mod simulation;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bourse_vocab::Failure;
-
 use bounds::{Bounds, Limits};
 
 pub use door::{Door, InFlight};
@@ -60,12 +58,11 @@ impl Admission {
         door
     }
 
-    /// Counts a call that is refused, and words it.
-    pub fn shed(&self, why: Shed) -> Failure {
+    /// Counts a call that is refused.
+    pub fn count(&self, why: Shed) {
         if let Some(count) = self.shed.get(why.place()) {
             count.fetch_add(1, Relaxed);
         }
-        why.failure()
     }
 
     /// How many calls were refused for a reason.

@@ -29,6 +29,7 @@ pub mod metrics;
 pub mod phases;
 pub mod pipeline;
 pub mod progress;
+pub mod refusal;
 pub mod refusing;
 pub mod relay;
 pub mod replies;

@@ -80,7 +80,10 @@ where
                 failure
             }
             // Nothing has gone wrong: it has a counter of its own.
-            Denied::Shed(why) => gateway.admission.shed(why),
+            Denied::Shed(why) => {
+                gateway.admission.count(why);
+                why.failure()
+            }
         };
         respond::failure(endpoint, &failure, Some(&id.to_string()))
     });

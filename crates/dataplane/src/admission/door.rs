@@ -47,6 +47,20 @@ impl Door {
         self.overload.admits(priority, self.running(), now_us)
     }
 
+    /// Whether anybody was ever refused: as long as nobody was, a load is all
+    /// that [`Self::keeps_refusing`] would cost.
+    #[must_use]
+    pub fn has_refused(&self) -> bool {
+        self.overload.has_refused()
+    }
+
+    /// Whether others have just been refused, and a call that has just come and
+    /// may not wait is to be as well.
+    #[must_use]
+    pub fn keeps_refusing(&self) -> bool {
+        self.limit().is_some() && !self.admits(Priority::Interactive)
+    }
+
     /// Whether a batch call that has just come may begin: nobody overtakes
     /// those who wait.
     pub(crate) fn admits_batch(&self) -> bool {

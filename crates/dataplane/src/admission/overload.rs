@@ -105,6 +105,11 @@ impl Overload {
         admits
     }
 
+    /// Whether anybody was ever refused: without a look at the clock.
+    pub(super) fn has_refused(&self) -> bool {
+        self.refused_us.load(Relaxed) > 0
+    }
+
     /// Whether a probe is to be sent now. It is under way then, until
     /// [`Self::probed`].
     pub(super) fn sends_probe(&self, now_us: u64) -> bool {
@@ -128,7 +133,7 @@ impl Overload {
     /// number may.
     pub(super) fn limit(&self, now_us: u64) -> Option<u32> {
         let refused_us = self.refused_us.load(Relaxed);
-        if refused_us == 0 || now_us.saturating_sub(refused_us) >= CALM_US {
+        if !self.has_refused() || now_us.saturating_sub(refused_us) >= CALM_US {
             return None;
         }
         let limit = u64::from(self.limit.load(Relaxed));

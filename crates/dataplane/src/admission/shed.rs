@@ -57,7 +57,7 @@ impl Shed {
     }
 
     /// What the caller is told.
-    pub(super) fn failure(self) -> Failure {
+    pub(crate) fn failure(self) -> Failure {
         use FailureKind::{Overloaded, RateLimited};
         let (kind, blame, retry_after, message) = match self {
             Self::Overload => (

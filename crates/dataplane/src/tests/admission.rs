@@ -19,6 +19,7 @@ use crate::admission::{InFlight, Shed};
 use crate::endpoints;
 use crate::exposition;
 use crate::pipeline::call;
+use crate::refusal::refuse;
 use crate::respond::ReplyBody;
 
 /// A body that nobody is to look at.
@@ -79,6 +80,38 @@ async fn a_call_that_comes_while_others_are_late_is_told_when_to_come_back_and_i
     ] {
         assert!(page.contains(&format!("{line}\n")), "{line} in {page}");
     }
+    drop(running);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_of_which_only_the_path_is_known_is_refused_in_the_same_words() {
+    let harness = play().harness().await;
+    let running = overload(&harness).await;
+    assert!(
+        !harness.worker.door.keeps_refusing(),
+        "nobody was refused yet"
+    );
+    for path in ["/v1/chat/completions", "/v1/completions"] {
+        let (head, body) = ask(&harness, path).await.into_parts();
+        assert!(harness.worker.door.keeps_refusing());
+        let endpoint = endpoints::at(path).unwrap();
+        let (short_head, short) = refuse(&harness.worker, endpoint).into_parts();
+        assert_eq!(short_head.status, head.status);
+        let without_id = |mut headers: http::HeaderMap| {
+            headers
+                .remove("x-generation-id")
+                .is_some()
+                .then_some(headers)
+        };
+        let (said, short_said) = (without_id(head.headers), without_id(short_head.headers));
+        assert!(said.is_some());
+        assert_eq!(said, short_said);
+        let (Ok(body), Ok(short)) = (body.collect().await, short.collect().await) else {
+            panic!("a refusal has a body");
+        };
+        assert_eq!(body.to_bytes(), short.to_bytes());
+    }
+    assert_eq!(shed(&harness, Shed::Overload), 4);
     drop(running);
 }
 
