@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use bourse_store::Till;
 use bourse_vocab::Blame;
 
+use crate::admission::Admission;
 use crate::bodies::Bodies;
 use crate::clock::Clock;
 use crate::deadlines::Deadlines;
@@ -54,8 +55,6 @@ pub struct Counters {
     pub calls: AtomicU64,
     /// Calls that ended in a failure by blame: caller, upstream, us.
     pub failures: [AtomicU64; 3],
-    /// Calls under way.
-    pub in_flight: AtomicU64,
 }
 
 impl Counters {
@@ -95,6 +94,8 @@ pub struct Gateway {
     pub market: ArcSwap<Market>,
     /// Health and counters of endpoints.
     pub memory: Memory,
+    /// Which calls may begin.
+    pub admission: Admission,
     /// Who may call.
     pub keyring: Arc<Keyring>,
     /// Durable storage, for what memory does not know yet.

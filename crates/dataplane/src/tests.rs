@@ -6,6 +6,7 @@ mod harness;
 mod script;
 
 mod aborts;
+mod admission;
 mod breakers;
 mod deadlines;
 mod drains;

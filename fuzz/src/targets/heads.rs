@@ -119,7 +119,7 @@ impl Service<Wire> for Server {
     type Route = ();
     type Reply = Said;
 
-    fn route(&self, path: &str) -> Option<()> {
+    fn route(&self, path: &str, _: &dyn Fn(&str) -> bool) -> Option<()> {
         path.starts_with('/').then_some(())
     }
 

@@ -37,6 +37,8 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::books::{Booked, PROMPT_NANOS, booked};
 use super::script::{Answer, Script};
+use crate::admission::Admission;
+use crate::admission::bounds::Limits;
 use crate::bodies::Bodies;
 use crate::clock::Clock;
 use crate::drains::Drains;
@@ -99,6 +101,8 @@ pub struct Setup {
     /// Nano-dollars on the account.
     pub credit: i64,
     pub limits: CallLimits,
+    /// What keys and accounts may have.
+    pub admission: Limits,
     /// Whether the worker tells the journal how far streams have come, and of
     /// how many at once.
     pub tells: bool,
@@ -128,6 +132,7 @@ pub fn play() -> Play {
             replies_bytes_max: REPLIES_BYTES_MAX,
             credit: 10_000_000_000,
             limits: CallLimits::default(),
+            admission: Limits::default(),
             tells: true,
             streams_max: STREAMS_MAX,
         },
@@ -382,6 +387,7 @@ impl Harness {
         let keyring = Keyring::default();
         keyring.put(key_row.principal(), key_row.change_seq);
         let gateway = Gateway {
+            admission: Admission::new(setup.admission.clone()),
             market: arc_swap::ArcSwap::from_pointee(market(setup, &memory)),
             memory,
             keyring: Arc::new(keyring),
@@ -406,10 +412,14 @@ impl Harness {
             let telling = Arc::clone(&progress);
             tokio::spawn(async move { telling.keep_telling().await });
         }
+        let door = gateway.admission.door();
+        let probing = Arc::clone(&door);
+        tokio::spawn(async move { probing.keep_probing().await });
         Self {
             worker: Worker {
                 gateway: Arc::new(gateway),
                 client: script.clone(),
+                door,
                 progress,
             },
             script,
@@ -609,7 +619,7 @@ impl Harness {
 
     /// How many calls are under way.
     pub fn in_flight(&self) -> u64 {
-        self.gateway().counters.in_flight.load(Relaxed)
+        self.gateway().admission.running()
     }
 
     /// How many calls have failed: by the caller, the provider, us.

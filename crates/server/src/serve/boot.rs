@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
+use bourse_dataplane::admission::Admission;
 use bourse_dataplane::bodies::Bodies;
 use bourse_dataplane::clock::{Clock, now_ms};
 use bourse_dataplane::drains::Drains;
@@ -151,6 +152,7 @@ impl Recovered {
         let gateway = Arc::new(Gateway {
             market: arc_swap::ArcSwap::from_pointee(built.market),
             memory,
+            admission: Admission::new(config.admission.clone()),
             keyring: Arc::clone(&self.keyring),
             office: self.watcher.clone(),
             till: Arc::clone(&self.till),

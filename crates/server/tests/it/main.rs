@@ -21,6 +21,7 @@ mod client;
 mod exchange;
 mod money_math;
 
+mod admission;
 mod bad_input;
 mod bodies;
 mod boot;
