@@ -33,7 +33,6 @@ pub fn refuse<U: Upstream>(
     endpoint: &'static dyn Endpoint,
 ) -> Response<ReplyBody> {
     let gateway = &worker.gateway;
-    let failure = || Shed::Overload.failure();
     let id = GenerationId::at_ms(gateway.clock.now_ms(), chance::random()).to_string();
     gateway.admission.count(Shed::Overload);
     let all = WORDS.get_or_init(|| ENDPOINTS.iter().map(|at| words(*at)).collect());
@@ -45,7 +44,7 @@ pub fn refuse<U: Upstream>(
             response.headers_mut().insert(GENERATION_ID, id_header(&id));
             response
         }
-        None => respond::failure(endpoint, &failure(), Some(&id)),
+        None => respond::failure(endpoint, &Shed::Overload.failure(), Some(&id)),
     };
     respond::with_simulated(response, gateway.market.load().is_simulated())
 }
