@@ -11,5 +11,6 @@ pub mod first_content;
 pub mod hold;
 pub mod plan;
 pub mod read;
+pub mod resume;
 pub mod settle;
 pub mod write;

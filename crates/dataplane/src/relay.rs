@@ -10,10 +10,12 @@
 //! usage with its price, once, when the call is settled.
 
 pub mod body;
+pub mod continued;
 pub mod forward;
 pub mod meter;
 pub mod pursuit;
 pub mod reading;
+pub mod resuming;
 pub mod translate;
 
 use bourse_vocab::{Bill, Failure, Usage, UsageReport};

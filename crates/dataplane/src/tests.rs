@@ -7,6 +7,7 @@ mod script;
 
 mod aborts;
 mod breakers;
+mod continuation;
 mod deadlines;
 mod drains;
 mod failover;

@@ -74,6 +74,8 @@ pub struct ProviderConfig {
     pub http2: Option<bourse_net::Http2>,
     /// What to do upstream when the client has left.
     pub on_disconnect: Option<bourse_providers::Disconnect>,
+    /// How it is told to go on with an answer that has begun.
+    pub prefill: Option<bourse_providers::Prefill>,
     /// Whether it may be sent private addresses that callers wrote.
     pub private_urls: bool,
 }

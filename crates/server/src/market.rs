@@ -174,7 +174,8 @@ fn configured(config: &Config) -> Vec<ProviderSetup> {
         }
         let base_url = given.base_url.as_deref()?;
         let format = given.format.unwrap_or(Format::OpenAiChat);
-        let provider = Compatible::operators_own(&given.slug, base_url, format);
+        let provider = Compatible::operators_own(&given.slug, base_url, format)
+            .goes_on(given.prefill.unwrap_or_default());
         Some(setup(Arc::new(provider), Some(given), given.keys.clone()))
     });
     built_in.chain(own).collect()

@@ -98,7 +98,7 @@ fn enter(call: &Call, plan: &mut Plan, mut step: Option<Step>) -> Option<(Step, 
 }
 
 /// Whether the call may have one more attempt, there.
-fn is_within_budget(gateway: &Gateway, step: &Step) -> bool {
+pub(super) fn is_within_budget(gateway: &Gateway, step: &Step) -> bool {
     let health = &step.target.health;
     gateway.memory.demand.allows(
         health.second_attempts(),
@@ -145,7 +145,7 @@ fn say_what_leaving_costs(call: &Call, target: &Target) {
 }
 
 /// One attempt, up to the first content that the client sees.
-async fn one<U: Upstream>(
+pub(super) async fn one<U: Upstream>(
     upstream: &U,
     running: &mut Running,
     request: &Arc<dyn ClientRequest>,
@@ -172,7 +172,8 @@ async fn one<U: Upstream>(
     attempts.push(Attempt::begin(target, ticket, clock.now_ms()));
     let metadata = call
         .ask
-        .wants_metadata
+        .options
+        .metadata
         .then(|| call.metadata(target, plan, attempts, *limit).to_string());
     let trace = call.span_of_attempt(attempts.len());
     let Some(tried) = attempts.last_mut() else {

@@ -6,6 +6,7 @@
 //! `bourse_ledger::who_pays` says who pays; this file finds the row. What an
 //! answer is worth is in `price`, what is remembered of it in `record`.
 
+mod continued;
 mod leaving;
 mod price;
 mod record;
@@ -40,6 +41,9 @@ pub struct Ended<'a> {
     pub bill: Bill,
     /// The same, item by item.
     pub charge: Charge,
+    /// What the last attempt used, and what it charges: less than the answer,
+    /// where it went on with one.
+    pub own: (Usage, Nanos),
 }
 
 impl Running {
@@ -50,6 +54,8 @@ impl Running {
             return (Usage::default(), Bill::default());
         }
         let at_ms = self.call.gateway.clock.now_ms();
+        let alone = self.nobody_went_on();
+        let report = alone.as_ref().map_or(report, |begun| &begun.report);
         let contradicted = self.contradicted(report).map(|usage| Report {
             usage,
             ..report.clone()
@@ -67,7 +73,8 @@ impl Running {
             .is_complete()
             .then(|| self.price(&usage, report));
         let counted = LazyCell::new(|| self.price(&estimate, report));
-        let verdict = ended.verdict(reported.as_ref().map(Charge::priced), || counted.priced());
+        let told = reported.as_ref().map(|told| self.priced(&usage, told));
+        let verdict = ended.verdict(told, || self.priced(&estimate, &counted));
         // Some providers report a beginning: an answer that is charged by
         // what was delivered is an estimate although there is a report.
         let by_report = reported.filter(|_| row.customer != CustomerPays::Delivered);
@@ -78,6 +85,14 @@ impl Running {
             Some(charge) => (usage, charge),
             None if is_free => (Usage::default(), Charge::default()),
             None => (estimate, LazyCell::force(&counted).clone()),
+        };
+        let own = (usage, charge.upstream_total);
+        let (usage, charge, estimated) = match &self.begun {
+            Some(begun) => {
+                let (usage, charge) = begun.with(&usage, &charge);
+                (usage, charge, true)
+            }
+            None => (usage, charge, estimated),
         };
         let bill = Bill {
             total: verdict.charge,
@@ -92,6 +107,7 @@ impl Running {
             usage,
             bill,
             charge,
+            own,
         };
         if was_running {
             self.remember(&ended, ticket);
@@ -203,6 +219,13 @@ impl Running {
             attempts: earlier.iter().map(for_the_table).collect(),
             last: last.map(for_the_table),
             held: self.tab.held(),
+            begun: self.begun.as_ref().and_then(|begun| {
+                let broke = self.attempts.get(begun.attempts.checked_sub(1)?)?;
+                Some(who_pays::Begun {
+                    provider: &broke.target.provider.slug,
+                    delivered: begun.charge.priced(),
+                })
+            }),
         }
     }
 
@@ -219,7 +242,7 @@ impl Running {
             }
             Ending::Complete | Ending::Drained => Outcome::Success {
                 first_token_ms: attempt.latency_ms(ended.at_ms),
-                tokens: ended.usage.completion,
+                tokens: ended.own.0.completion,
                 total_ms: ended.at_ms.saturating_sub(attempt.dispatched_ms).max(1),
             },
             Ending::Broke(failure) | Ending::Failed(failure) => {
@@ -230,18 +253,15 @@ impl Running {
             }
         };
         attempt.note(ticket, ended.at_ms, outcome);
+        attempt.target.metrics.count(outcome);
+        let (usage, upstream) = ended.own;
+        let before = self
+            .begun
+            .as_ref()
+            .map_or(Nanos::ZERO, |begun| begun.charge.total);
+        let total = ended.bill.total.saturating_sub(before);
         let metrics = &attempt.target.metrics;
-        let count = match outcome {
-            Outcome::Success { .. } => &metrics.succeeded,
-            Outcome::Failure { .. } if outcome.is_rate_limit() => &metrics.rate_limited,
-            Outcome::Failure { .. } => &metrics.failed,
-            Outcome::Neutral => &metrics.cancelled,
-        };
-        count.fetch_add(1, Relaxed);
-        let Usage {
-            prompt, completion, ..
-        } = ended.usage;
-        metrics.bill(prompt, completion, ended.bill.upstream(), ended.bill.total);
+        metrics.bill(usage.prompt, usage.completion, upstream, total);
     }
 }
 

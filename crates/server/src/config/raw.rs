@@ -184,6 +184,10 @@ pub struct RawProvider {
     pub http2: Option<String>,
     /// `cancel` or `drain` the answer when the client has left.
     pub on_disconnect: Option<String>,
+    /// How a provider that is not built in is told to go on with an answer that
+    /// broke elsewhere: `none` (default), `last-message`, `prefix`,
+    /// `prefix-repeated` or `continue-final-message`.
+    pub prefill: Option<String>,
     /// Hands addresses of this network, and of files, that callers put into
     /// prompts to the provider. Default: such a prompt is not sent to it.
     pub private_urls: Option<bool>,
