@@ -12,7 +12,7 @@ use bourse_catalog::{Endpoint, EndpointIx, Model, ModelIx, Snapshot};
 use bourse_net::{Http2, Origin};
 use bourse_providers::{Credential, Disconnect, Provider, Secrets};
 use bourse_routing::breaker::Breaker;
-use bourse_routing::budget::Demand;
+use bourse_routing::budget::{Demand, Hedges};
 use bourse_routing::candidate::WHOLE;
 use bourse_routing::health::{Destination, Health};
 use bourse_routing::lengths::Lengths;
@@ -142,6 +142,8 @@ pub struct Memory {
     known: Mutex<Known>,
     /// How many calls there are, and how many second attempts.
     pub demand: Demand,
+    /// How many calls may be hedged, and how many were.
+    pub hedges: Hedges,
 }
 
 #[derive(Default)]

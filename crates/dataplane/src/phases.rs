@@ -8,6 +8,7 @@ pub mod attempt;
 pub mod body;
 pub mod exchange;
 pub mod first_content;
+pub mod hedge;
 pub mod hold;
 pub mod plan;
 pub mod read;

@@ -26,6 +26,8 @@ pub struct Running {
     pub tab: Tab,
     /// Its attempts, in order; the last may still run.
     pub attempts: Vec<Attempt>,
+    /// One that runs beside the last.
+    pub rival: Option<Box<Attempt>>,
     /// How long the answer may be.
     pub limit: Limit,
     /// What was there of the answer when its provider broke off, where others
@@ -42,6 +44,7 @@ impl Running {
             call,
             tab,
             attempts: Vec::new(),
+            rival: None,
             limit,
             begun: None,
             is_ended: false,

@@ -11,6 +11,7 @@ mod continuation;
 mod deadlines;
 mod drains;
 mod failover;
+mod hedging;
 mod keep_alive;
 mod keys;
 mod labels;

@@ -36,6 +36,8 @@ struct Cell {
     counted: Quantiles,
     /// The 99th of a hundred; zero until enough were counted.
     p99_ms: AtomicU64,
+    /// The 95th.
+    p95_ms: AtomicU64,
 }
 
 impl Default for Patience {
@@ -58,7 +60,14 @@ impl Patience {
             && let Some(p99) = cell.counted.at(99)
         {
             cell.p99_ms.store(p99, Relaxed);
+            cell.p95_ms
+                .store(cell.counted.at(95).unwrap_or(p99), Relaxed);
         }
+    }
+
+    fn p95_ms(&self, bucket: Bucket) -> Option<u64> {
+        let cell = self.cells.get(bucket.index())?.get()?;
+        Some(cell.p95_ms.load(Relaxed)).filter(|ms| *ms > 0)
     }
 
     /// The time within which 99 of 100 answers have begun, in milliseconds,
@@ -68,6 +77,14 @@ impl Patience {
         let cell = self.cells.get(bucket.index())?.get()?;
         Some(cell.p99_ms.load(Relaxed)).filter(|ms| *ms > 0)
     }
+}
+
+/// After how many milliseconds another target may be asked beside one that
+/// has not begun to answer: when 95 of 100 answers have begun, by what is known
+/// of the endpoint, or else of the model. `None` where nothing is known.
+#[must_use]
+pub fn hedge_after_ms(endpoint: &Patience, model: &Patience, bucket: Bucket) -> Option<u64> {
+    endpoint.p95_ms(bucket).or_else(|| model.p95_ms(bucket))
 }
 
 /// For how many milliseconds the first content is waited for: by what is
@@ -131,6 +148,20 @@ mod tests {
         assert_eq!(of(&fast, 30_000), Some(DEADLINE_MS_MIN));
         assert_eq!(of(&slow, 30_000), Some(30_000));
         assert_eq!(of(&fast, 250), Some(250));
+    }
+
+    #[test]
+    fn another_may_be_asked_when_95_of_100_have_begun() {
+        let (endpoint, model) = (Patience::default(), Patience::default());
+        let after = || hedge_after_ms(&endpoint, &model, short());
+        assert_eq!(after(), None, "nothing is known");
+        (0..ENOUGH).for_each(|_| model.learn(short(), 1_000));
+        assert_eq!(after(), Some(1_023));
+        // Four of a hundred are late.
+        for n in 0..3_200 {
+            endpoint.learn(short(), if n % 25 == 0 { 5_000 } else { 300 });
+        }
+        assert_eq!(after(), Some(319));
     }
 
     #[test]

@@ -20,6 +20,7 @@ use serde_json::json;
 
 use super::exchange::{Exchange, Opened, read_on};
 use super::first_content;
+use super::hedge::Race;
 use super::hold::prompt_estimate;
 use super::plan::{Plan, Step, bucket};
 use super::write::write;
@@ -51,12 +52,30 @@ pub async fn attempt<U: Upstream>(
     let Some((mut step, mut ticket)) = enter(&running.call, plan, next) else {
         return Err(all_cooling_down(&running.call, plan));
     };
-    let demand = &running.call.gateway.memory.demand;
-    demand.begins(clock.now_ms());
+    let memory = &running.call.gateway.memory;
+    memory.demand.begins(clock.now_ms());
+    let hedges = running.call.ask.stream && running.call.ask.options.hedges;
+    if hedges {
+        memory.hedges.begins(clock.now_ms());
+    }
     loop {
-        let failure = match one(upstream, running, request, &step, ticket, plan).await {
-            Ok(opened) => return Ok(opened),
-            Err(failure) => failure,
+        let failure = if hedges {
+            // Boxed: few callers ask for it, and every call would carry it.
+            let race = Race {
+                running,
+                request,
+                plan,
+                previous: &mut previous,
+            };
+            match race.run(upstream, &mut step, ticket).await {
+                Ok(opened) => return Ok(opened),
+                Err(failure) => failure,
+            }
+        } else {
+            match one(upstream, running, request, &step, ticket, plan).await {
+                Ok(opened) => return Ok(opened),
+                Err(failure) => failure,
+            }
         };
         previous.push(redacted(&step, &failure));
         if running.call.status.is_detached() {
@@ -124,21 +143,39 @@ async fn prepare(
     limit: Limit,
 ) -> Result<Prepared, Failure> {
     let endpoint = call.market.endpoint(target);
-    let wish = call.ask.tier;
-    let said = (limit.set_for(endpoint), target.told(wish));
-    let mut prepared = write(request, endpoint, said, way).await?;
-    prepared.losses.extend(target.loss_of(wish));
+    let said = (limit.set_for(endpoint), target.told(call.ask.tier));
+    let prepared = write(request, endpoint, said, way).await?;
+    let prepared = with_losses(call, target, prepared)?;
+    call.losses.clone_from(&prepared.losses);
+    Ok(prepared)
+}
+
+/// Writes the request for a target that may be asked beside another.
+pub(super) async fn prepare_beside(
+    call: &Call,
+    request: &Arc<dyn ClientRequest>,
+    (target, way): (&Target, &Arc<Way>),
+    limit: Limit,
+) -> Result<Prepared, Failure> {
+    let endpoint = call.market.endpoint(target);
+    let said = (limit.set_for(endpoint), target.told(call.ask.tier));
+    let prepared = write(request, endpoint, said, way).await?;
+    with_losses(call, target, prepared)
+}
+
+/// Adds what the target cannot be told of the call itself.
+fn with_losses(call: &Call, target: &Target, mut prepared: Prepared) -> Result<Prepared, Failure> {
+    prepared.losses.extend(target.loss_of(call.ask.tier));
     if call.ask.wishes.require_parameters && !prepared.losses.is_empty() {
         return Err(inexpressible(target, &prepared.losses));
     }
-    call.losses.clone_from(&prepared.losses);
     Ok(prepared)
 }
 
 /// Tells whoever watches the client what happens if it leaves now. Whoever does
 /// not stream is billed to the end, whether anybody waits for it or not
 /// (openrouter.ai/docs, streaming, stream cancellation, November 2026).
-fn say_what_leaving_costs(call: &Call, target: &Target) {
+pub(super) fn say_what_leaving_costs(call: &Call, target: &Target) {
     let drain = !call.ask.stream || target.provider.on_disconnect == Disconnect::Drain;
     call.status.drain.store(drain, Relaxed);
     call.status.is_at_stake(input_cost(call, target));
@@ -199,28 +236,49 @@ pub(super) async fn one<U: Upstream>(
         let learned = || learned_deadline(call, step, plan);
         first_content::wait(run, deadlines.whole, learned).await
     };
+    // As in `conclude`, which would keep the answer twice.
     let opened = match begun.unwrap_or_else(|| Err(too_late())) {
         Ok(opened) => {
-            let at_ms = clock.now_ms();
-            tried.answered(at_ms);
-            if opened.has_answered() {
-                tried.stops_thinking(at_ms);
+            note_answer(tried, &opened, clock.now_ms());
+            until_shown(running, opened, step.is_last).await
+        }
+        Err(failure) => Err(failure),
+    };
+    opened.map_err(|failure| note_failure(running, step, failure))
+}
+
+/// The end of the attempt under way, up to the first content that the client
+/// sees.
+pub(super) async fn conclude(
+    running: &mut Running,
+    begun: Result<Opened, Failure>,
+    step: &Step,
+) -> Result<Opened, Failure> {
+    let opened = match begun {
+        Ok(opened) => {
+            let at_ms = running.call.gateway.clock.now_ms();
+            if let Some(tried) = running.attempts.last_mut() {
+                note_answer(tried, &opened, at_ms);
             }
             until_shown(running, opened, step.is_last).await
         }
         Err(failure) => Err(failure),
     };
-    opened.map_err(|failure| {
-        let failure = step.target.secrets.clean(failure);
-        note_failure(running, &failure);
-        failure
-    })
+    opened.map_err(|failure| note_failure(running, step, failure))
+}
+
+/// Notes that an attempt begins to answer.
+fn note_answer(tried: &mut Attempt, opened: &Opened, at_ms: u64) {
+    tried.answered(at_ms);
+    if opened.has_answered() {
+        tried.stops_thinking(at_ms);
+    }
 }
 
 /// How long the first content of a stream is waited for by what is learned of
 /// such calls. The last target has all the time there is, unless meanwhile
 /// one has been found well that was tried before it.
-fn learned_deadline(call: &Call, step: &Step, plan: &Plan) -> Option<Duration> {
+pub(super) fn learned_deadline(call: &Call, step: &Step, plan: &Plan) -> Option<Duration> {
     if !call.ask.stream || (step.is_last && !can_go_back(call, step, plan)) {
         return None;
     }
@@ -246,7 +304,7 @@ fn can_go_back(call: &Call, step: &Step, plan: &Plan) -> bool {
 
 /// What a provider may charge for the input of a call, roughly: caches are
 /// left out.
-fn input_cost(call: &Call, target: &Target) -> Nanos {
+pub(super) fn input_cost(call: &Call, target: &Target) -> Nanos {
     let endpoint = call.market.endpoint(target);
     let tokens = prompt_estimate(&call.ask, endpoint, None);
     price::input_cost(call.market.prices(target), tokens)
@@ -288,16 +346,23 @@ async fn until_shown(
     Ok(opened)
 }
 
-fn too_late() -> Failure {
+pub(super) fn too_late() -> Failure {
     Failure::new(FailureKind::Timeout, "The provider did not answer in time")
 }
 
 /// Notes that the attempt under way failed.
-fn note_failure(running: &mut Running, failure: &Failure) {
-    let Some(tried) = running.attempts.last_mut() else {
-        return;
-    };
-    let at_ms = running.call.gateway.clock.now_ms();
+fn note_failure(running: &mut Running, step: &Step, failure: Failure) -> Failure {
+    let failure = step.target.secrets.clean(failure);
+    let Running { call, attempts, .. } = running;
+    if let Some(tried) = attempts.last_mut() {
+        note_failed(call, tried, &failure);
+    }
+    failure
+}
+
+/// Notes that an attempt failed.
+pub(super) fn note_failed(call: &Call, tried: &mut Attempt, failure: &Failure) {
+    let at_ms = call.gateway.clock.now_ms();
     let upstream = failure.upstream.as_deref();
     let end = failed_end(tried, failure);
     tried.end = Some(end);
@@ -324,7 +389,7 @@ fn note_failure(running: &mut Running, failure: &Failure) {
     };
     count.fetch_add(1, Relaxed);
     tracing::debug!(
-        id = %running.call.id,
+        id = %call.id,
         endpoint = %tried.target.id,
         error = failure.kind.error_type(),
         said = ?failure.message,
@@ -351,7 +416,7 @@ fn failed_end(tried: &Attempt, failure: &Failure) -> End {
 }
 
 /// A target that cannot be called for what the client asks. Plans have none.
-fn unfit(target: &Target) -> Failure {
+pub(super) fn unfit(target: &Target) -> Failure {
     Failure::new(
         FailureKind::NotFound,
         format!("{} does not offer this operation", target.provider.name),
@@ -392,7 +457,7 @@ fn all_cooling_down(call: &Call, plan: &Plan) -> Failure {
 }
 
 /// One entry of `previous_errors`: never a provider's raw body.
-fn redacted(step: &Step, failure: &Failure) -> serde_json::Value {
+pub(super) fn redacted(step: &Step, failure: &Failure) -> serde_json::Value {
     let upstream = failure.upstream.as_deref();
     json!({
         "provider": &*step.target.provider.name,

@@ -7,7 +7,7 @@
 //! for the rest, once. Where there is none, or it fails as well, the stream ends
 //! with the error that it broke with.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bourse_net::Upstream;
 use bourse_routing::classes::{Class, Place, Then};
@@ -44,11 +44,7 @@ pub async fn pursue<U: Upstream>(
     kept: Kept,
     mut plan: Plan,
 ) -> Result<Reply, Failure> {
-    let followed = Arc::new(Followed {
-        request: Arc::clone(&kept.request),
-        told: Mutex::default(),
-    });
-    let request: Arc<dyn ClientRequest> = Arc::clone(&followed) as _;
+    let request: Arc<dyn ClientRequest> = Arc::new(Followed(Arc::clone(&kept.request)));
     let attempted = attempt(&client, &mut running, &request, &mut plan).await;
     let opened = attempted.inspect_err(|failure| running.fail(failure))?;
     let Opened::Stream { body, feed, out } = opened else {
@@ -57,8 +53,7 @@ pub async fn pursue<U: Upstream>(
         return Err(failure);
     };
     // The prompt is kept as long as somebody may need it.
-    let told = followed.lock().take();
-    let sequel = told.map(|told| {
+    let sequel = feed.told().map(|told| {
         let rest = Resume {
             client,
             kept,
@@ -72,41 +67,30 @@ pub async fn pursue<U: Upstream>(
 }
 
 /// A request whose answer is followed, to be gone on with if it breaks.
-struct Followed {
-    request: Arc<dyn ClientRequest>,
-    /// What the last target's answer is told by.
-    told: Mutex<Option<Told>>,
-}
-
-impl Followed {
-    fn lock(&self) -> MutexGuard<'_, Option<Told>> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
+struct Followed(Arc<dyn ClientRequest>);
 
 impl ClientRequest for Followed {
     fn bytes(&self) -> usize {
-        self.request.bytes()
+        self.0.bytes()
     }
 
     fn translates(&self, way: &Way) -> bool {
-        self.request.translates(way)
+        self.0.translates(way)
     }
 
     fn write(&self, way: &Way, target: &WriteTarget<'_>) -> Result<Prepared, Failure> {
-        self.request.write(way, target)
+        self.0.write(way, target)
     }
 
     fn feed(&self, way: &Way, stamp: &Stamp<'_>) -> Box<dyn Feed> {
-        let Some((writer, hide_reasoning)) = self.request.writer(stamp) else {
-            return self.request.feed(way, stamp);
+        let Some((writer, hide_reasoning)) = self.0.writer(stamp) else {
+            return self.0.feed(way, stamp);
         };
-        let told = Told::new(writer, hide_reasoning);
-        self.lock().insert(told).begin(way)
+        Told::new(writer, hide_reasoning).begin(way)
     }
 
     fn whole(&self, way: &Way, stamp: &Stamp<'_>, body: &Bytes) -> Result<WholeReply, Failure> {
-        self.request.whole(way, stamp, body)
+        self.0.whole(way, stamp, body)
     }
 }
 

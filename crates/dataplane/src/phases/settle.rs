@@ -54,6 +54,7 @@ impl Running {
             return (Usage::default(), Bill::default());
         }
         let at_ms = self.call.gateway.clock.now_ms();
+        self.drop_rival(at_ms);
         let alone = self.nobody_went_on();
         let report = alone.as_ref().map_or(report, |begun| &begun.report);
         let contradicted = self.contradicted(report).map(|usage| Report {

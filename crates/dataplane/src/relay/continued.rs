@@ -174,6 +174,10 @@ impl Telling for Continued {
         Ok(())
     }
 
+    fn told(&self) -> Option<Told> {
+        Some(self.told.clone())
+    }
+
     fn event(&mut self, event: &Event, out: &mut Vec<u8>) -> bool {
         let mut inner = self.told.lock();
         let is_seen = match event {

@@ -7,6 +7,7 @@ use bourse_wire::framing::{Decoder, Frame, Framing};
 use bourse_wire::{StreamReader, codec};
 use bytes::Bytes;
 
+use super::continued::Told;
 use super::meter::Meter;
 use super::{Delivered, FRAME_BYTES_MAX, Feed, Report};
 
@@ -18,6 +19,11 @@ pub trait Telling: Send {
     /// It cannot be told.
     fn admit(&mut self, _event: &mut Event) -> Result<(), Failure> {
         Ok(())
+    }
+
+    /// See [`Feed::told`].
+    fn told(&self) -> Option<Told> {
+        None
     }
 
     /// An event was read and metered; returns whether the client sees it.
@@ -137,6 +143,10 @@ impl<T: Telling> Feed for Reading<T> {
 
     fn report(&self) -> Report {
         self.inner.meter.report.clone()
+    }
+
+    fn told(&self) -> Option<Told> {
+        self.inner.telling.told()
     }
 
     fn finish(&mut self, usage: &Usage, bill: &Bill, out: &mut Vec<u8>) {

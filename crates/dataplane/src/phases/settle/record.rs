@@ -56,7 +56,7 @@ impl Running {
         let who = &call.ask.attribution;
         let model: &str = &market.catalog.model(target.model).slug;
         let asked = call.ask.models.first().map_or("", String::as_str);
-        let first_dispatch = self.attempts.first().map(|first| first.dispatched_ms);
+        let first_dispatch = self.first_dispatch_ms();
         let (latency_ms, generation_ms) = self.spans(ended.at_ms);
         let media = call.ask.facts.media().into();
         let limit = self.begun.as_ref().map_or(self.limit, |begun| begun.limit);
@@ -107,7 +107,7 @@ impl Running {
     /// Milliseconds from the first dispatch to the first content, and from
     /// there to the end.
     fn spans(&self, at_ms: u64) -> (u32, u32) {
-        let (Some(first), Some(last)) = (self.attempts.first(), self.attempts.last()) else {
+        let (Some(first_ms), Some(last)) = (self.first_dispatch_ms(), self.attempts.last()) else {
             return (0, 0);
         };
         let last = self.broke().unwrap_or(last);
@@ -120,10 +120,14 @@ impl Running {
         } else {
             last.dispatched_ms
         };
-        (
-            span_ms(first.dispatched_ms, content_ms),
-            span_ms(began_ms, at_ms),
-        )
+        (span_ms(first_ms, content_ms), span_ms(began_ms, at_ms))
+    }
+
+    /// When the first attempt was sent: the list has the one that answered last,
+    /// and the one that ran beside it before it.
+    fn first_dispatch_ms(&self) -> Option<u64> {
+        let sent = self.attempts.iter().map(|attempt| attempt.dispatched_ms);
+        sent.min()
     }
 
     /// The attempt that broke, and that others went on with.
@@ -146,7 +150,7 @@ impl Running {
         ended: &Ended<'a>,
         verdict: &Verdict<'_>,
     ) -> Vec<AttemptFact<'a>> {
-        let first_ms = self.attempts.first().map_or(0, |first| first.dispatched_ms);
+        let first_ms = self.first_dispatch_ms().unwrap_or(0);
         let fact = |attempt: &'a Attempt| self.attempt_fact(attempt, first_ms, ended.at_ms);
         let mut facts: Vec<_> = self.attempts.iter().map(fact).collect();
         if let Some(last) = facts.last_mut() {
