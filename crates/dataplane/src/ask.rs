@@ -256,9 +256,27 @@ pub struct Options {
     /// `X-Bourse-Hedge`: where the first content of a stream is late, another
     /// target is asked beside the first.
     pub hedges: bool,
+    /// Which of the last two a header decides, so that the model does not.
+    decided: [bool; 2],
+}
+
+/// What calls of a model have that say nothing of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Defaults {
+    /// See [`Options::continues`]; only for calls with one answer.
+    pub continues: bool,
+    /// See [`Options::hedges`].
+    pub hedges: bool,
 }
 
 impl Options {
+    /// Takes what the model's calls have where no header decides.
+    pub const fn default_to(&mut self, defaults: Defaults, answers: u64) {
+        let [continues, hedges] = self.decided;
+        self.continues |= !continues && defaults.continues && answers <= 1;
+        self.hedges |= !hedges && defaults.hedges;
+    }
+
     /// Reads the headers of a request for so many `answers`.
     ///
     /// # Errors
@@ -272,6 +290,7 @@ impl Options {
         ];
         let [metadata, experimental, continues, hedges] = texts(headers, names);
         let is_wanted = |text: &str| text.eq_ignore_ascii_case("enabled") || text == "true";
+        let decided = [continues.is_some(), hedges.is_some()];
         let continues = switch("X-Bourse-Continue", continues)?;
         if continues && answers > 1 {
             return Err(Failure::invalid(
@@ -285,6 +304,7 @@ impl Options {
                 .any(is_wanted),
             continues,
             hedges: switch("X-Bourse-Hedge", hedges)?,
+            decided,
         })
     }
 }

@@ -55,6 +55,12 @@ pub struct Counters {
     pub failures: [AtomicU64; 3],
     /// Calls under way.
     pub in_flight: AtomicU64,
+    /// Hedges that were sent, by who answered: the second target, the first,
+    /// nobody.
+    pub hedges: [AtomicU64; 3],
+    /// Streams that broke and were to be gone on with: that were, that were
+    /// not.
+    pub continuations: [AtomicU64; 2],
 }
 
 impl Counters {

@@ -100,7 +100,7 @@ where
         .await
         .map_err(|failure| refusing.note(failure, "", ""))?;
     let Read {
-        ask,
+        mut ask,
         kept,
         private_url,
     } = read;
@@ -113,6 +113,8 @@ where
         let requested = ask.models.first().map_or("", String::as_str);
         refusing.note(failure, requested, app)
     })?;
+    let defaults = market.defaults_of(plan.first().model);
+    ask.options.default_to(defaults, ask.answers);
     // Boxed: it is handed from phase to phase, and is several hundred bytes.
     let call = Box::new(Call {
         gateway: Arc::clone(gateway),

@@ -410,9 +410,21 @@ impl<'a> Ended<'a> {
                 );
             }
         }
-        let Some(last) = self.last else {
-            return verdict;
-        };
+        if let Some(last) = self.last {
+            self.add_last(&mut verdict, last.provider, &told, &delivered);
+        }
+        verdict
+    }
+
+    /// Adds what the last attempt costs, and who bears it.
+    fn add_last(
+        &self,
+        verdict: &mut Verdict<'a>,
+        provider: &'a str,
+        told: &dyn Fn() -> Priced,
+        delivered: &dyn Fn() -> Priced,
+    ) {
+        let row = verdict.end.row();
         let payer = match row.customer {
             C::Nothing => Payer::House,
             C::Reported | C::Delivered => Payer::Customer,
@@ -436,18 +448,17 @@ impl<'a> Ended<'a> {
         };
         let repeated = repeated.min(cost);
         let paid = cost.saturating_sub(repeated);
-        push(&mut verdict.costs, last.provider, paid, payer);
-        push(&mut verdict.costs, last.provider, repeated, Payer::House);
+        push(&mut verdict.costs, provider, paid, payer);
+        push(&mut verdict.costs, provider, repeated, Payer::House);
         // A question stays one where nothing more is expected: an invoice that
         // has more of the call finds a row to be compared with.
         if row.provider == P::Unknown && self.held > Nanos::ZERO {
             verdict.possible.push(Cost {
-                provider: last.provider,
+                provider,
                 amount: possible.max(Nanos::ZERO),
                 payer: Payer::House,
             });
         }
-        verdict
     }
 }
 

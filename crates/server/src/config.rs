@@ -145,6 +145,10 @@ pub struct Config {
     /// Keys of built-in providers from their own variables, such as
     /// `OPENAI_API_KEY`, by slug. A key in the file goes before.
     pub ambient_keys: BTreeMap<&'static str, bourse_providers::Key>,
+    /// Models whose streams are gone on with where they break.
+    pub continues: Vec<String>,
+    /// Models of which a second target is asked beside a late one.
+    pub hedges: Vec<String>,
     /// Models laid over the catalog.
     pub overlay: bourse_catalog::Overlay,
     /// `json` or `text`.

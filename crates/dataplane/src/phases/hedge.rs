@@ -124,11 +124,8 @@ async fn race<U: Upstream>(
     let call = &**call;
     let now_ms = || call.gateway.clock.now_ms();
     attempts.push(Attempt::begin(&step.target, ticket, now_ms()));
-    let metadata = call.ask.options.metadata;
-    let metadata = metadata.then(|| {
-        call.metadata(&step.target, &planned, attempts, *limit)
-            .to_string()
-    });
+    let wants_metadata = call.ask.options.metadata;
+    let metadata = wants_metadata.then(|| call.metadata(&step.target, &planned, attempts, *limit));
     let trace = call.span_of_attempt(attempts.len());
     let beside_trace = call.span_of_attempt(attempts.len().saturating_add(1));
     let Some((tried, earlier)) = attempts.split_last_mut() else {
@@ -158,14 +155,14 @@ async fn race<U: Upstream>(
         tab.dispatch(&call.market, &beside.target)?;
         both_are_at_stake(call, step, &beside);
         let tried = rival.insert(Box::new(Attempt::begin(&beside.target, ticket, now_ms())));
-        let metadata = call.ask.options.metadata;
         let sending = Sending {
             call,
             request: &**request,
             step: &beside,
             plan: &planned,
             way,
-            metadata: metadata.then(|| told(call, &planned, (step, &beside), earlier, *limit)),
+            metadata: wants_metadata
+                .then(|| told(call, &planned, (step, &beside), earlier, *limit)),
             trace: beside_trace,
         };
         sending.run(upstream, prepared, tried).await
@@ -252,14 +249,14 @@ fn told(
     (first, beside): (&Step, &Step),
     earlier: &[Attempt],
     limit: Limit,
-) -> String {
+) -> Value {
     let mut told = call.metadata(&beside.target, plan, earlier, limit);
     if let Some(members) = told.as_object_mut() {
         members.insert("attempt".to_owned(), earlier.len().saturating_add(2).into());
         let late = &*first.target.provider.name;
         members.insert("hedge".to_owned(), json!({ "late": late }));
     }
-    told.to_string()
+    told
 }
 
 /// A request on its way to one target.
@@ -269,7 +266,7 @@ struct Sending<'a> {
     step: &'a Step,
     plan: &'a Plan,
     way: &'a Way,
-    metadata: Option<String>,
+    metadata: Option<Value>,
     trace: Option<Parent>,
 }
 
@@ -284,12 +281,13 @@ impl Sending<'_> {
         let Self { call, step, .. } = self;
         let limits = &call.gateway.limits;
         let deadlines = &limits.deadlines;
+        let metadata = self.metadata.as_ref().map(Value::to_string);
         let exchange = Exchange {
             request: self.request,
             stream: call.ask.stream,
             target: &step.target,
             way: self.way,
-            stamp: &call.stamp(&step.target, self.metadata.as_deref()),
+            stamp: &call.stamp(&step.target, metadata.as_deref()),
             deadlines: &deadlines.of_exchange(call.ask.stream, step.is_last),
             reply_bytes_max: limits.reply_bytes_max,
             replies: &call.gateway.replies,
@@ -338,6 +336,11 @@ impl Finish {
             _ => !self.second_failed_first,
         };
         running.seat_rival(second_goes_last);
+        let has_answered = [&self.second, &self.first].map(|one| matches!(one, Some(Ok(_))));
+        let who = has_answered.iter().position(|has| *has).unwrap_or(2);
+        if let Some(count) = running.call.gateway.counters.hedges.get(who) {
+            count.fetch_add(1, Relaxed);
+        }
         let (last, other, other_step) = if second_goes_last {
             running.call.losses = losses;
             let late = std::mem::replace(step, beside);

@@ -15,7 +15,7 @@ use std::cell::LazyCell;
 use std::sync::atomic::Ordering::Relaxed;
 
 use bourse_ledger::price::Charge;
-use bourse_ledger::who_pays::{self, CustomerPays, End, ProviderCharges};
+use bourse_ledger::who_pays::{self, CustomerPays, End, ProviderCharges, Verdict};
 use bourse_routing::health::{Outcome, Ticket};
 use bourse_vocab::{Bill, Blame, Failure, Nanos, Usage};
 
@@ -88,18 +88,12 @@ impl Running {
             None => (estimate, LazyCell::force(&counted).clone()),
         };
         let own = (usage, charge.upstream_total);
-        let (usage, charge, estimated) = match &self.begun {
-            Some(begun) => {
-                let (usage, charge) = begun.with(&usage, &charge);
-                (usage, charge, true)
-            }
-            None => (usage, charge, estimated),
-        };
+        let (usage, charge) = self.with_what_was_there(row.customer, usage, charge);
         let bill = Bill {
             total: verdict.charge,
             upstream_prompt: charge.upstream_prompt,
             upstream_completion: charge.upstream_completion,
-            estimated,
+            estimated: estimated || self.is_continued(),
         };
         let ended = Ended {
             ending,
@@ -113,15 +107,7 @@ impl Running {
         if was_running {
             self.remember(&ended, ticket);
         }
-        if verdict.end == End::NothingDelivered {
-            self.call.gateway.counters.fail(Blame::Upstream);
-        }
-        self.learn(&ended);
-        self.note_tier(report);
-        if row.provider == ProviderCharges::Unknown {
-            let counted = (&estimate, counted.upstream_total);
-            self.note_unknown(&verdict, report, counted, at_ms);
-        }
+        self.note(&ended, &verdict, || (estimate, counted.upstream_total));
         // What was paid is what the caller is told that it cost.
         let total = self.record(ended, verdict).unwrap_or(bill.total);
         let loss = bill.total.saturating_sub(total);
@@ -130,6 +116,20 @@ impl Running {
         }
         self.call.gateway.waiting.freed(self.tab.account);
         (usage, Bill { total, ..bill })
+    }
+
+    /// Notes what is learned of an end. What was `counted` is asked for where
+    /// a provider may charge for more.
+    fn note(&self, ended: &Ended<'_>, verdict: &Verdict<'_>, counted: impl Fn() -> (Usage, Nanos)) {
+        if verdict.end == End::NothingDelivered {
+            self.call.gateway.counters.fail(Blame::Upstream);
+        }
+        self.learn(ended);
+        self.note_tier(ended.report);
+        if verdict.end.row().provider == ProviderCharges::Unknown {
+            let (estimate, upstream) = counted();
+            self.note_unknown(verdict, ended.report, (&estimate, upstream), ended.at_ms);
+        }
     }
 
     /// Our own count of an answer, of one that is unfinished with what is not

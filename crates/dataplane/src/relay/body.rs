@@ -7,6 +7,7 @@
 //! read to its end for the true usage.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -220,6 +221,9 @@ impl Live {
     /// Goes on with what was found. A stream that nobody goes on with ends as
     /// it broke.
     fn resume(&mut self, failure: Failure, found: Found) -> Step {
+        let [yes, no] = &self.running.call.gateway.counters.continuations;
+        let count = if found.is_ok() { yes } else { no };
+        count.fetch_add(1, Relaxed);
         match found {
             Ok(Opened::Stream { body, feed, out }) => {
                 (self.upstream, self.feed, self.out) = (Some(body), feed, out);

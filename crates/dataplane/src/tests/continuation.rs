@@ -428,6 +428,18 @@ async fn where_the_second_breaks_as_well_the_stream_ends_with_an_error_and_all_i
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_second_part_that_ends_in_an_error_is_not_paid() {
+    let way = (Format::OpenAiChat, Prefill::Prefix);
+    let first = saying(Format::OpenAiChat, &TOKENS[..2]).cut();
+    let second = saying(Format::OpenAiChat, &TOKENS[2..5]);
+    let second = second.finish_as("error").usage(30, 3).done();
+    let played = continued(first, second, way)
+        .check("settled ~/2; customer pays one; house pays two")
+        .await;
+    assert_eq!(played.booked.costs[1].2, 30 * 3_000 + 3 * 6_000);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_target_that_fails_is_followed_by_another_within_the_budget() {
     let way = (Format::OpenAiChat, Prefill::Prefix);
     for second in [
@@ -526,6 +538,29 @@ async fn without_the_money_for_it_an_answer_is_not_gone_on_with() {
     let played = play.play().await;
     assert_eq!(played.booked.holds.len(), 1, "{:?}", played.booked.holds);
     assert!(played.got.is_done());
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_of_a_model_may_have_it_without_asking_and_the_header_decides() {
+    let way = (Format::OpenAiChat, Prefill::Prefix);
+    for (header, continues) in [(None, true), (Some("false"), false), (Some("true"), true)] {
+        let first = saying(Format::OpenAiChat, &TOKENS[..3]).cut();
+        let play = continued(first, rest(way.0, way.1, 3, true), way)
+            .without_header("x-bourse-continue", "true")
+            .setup(|setup| setup.defaults.continues = true);
+        let play = match header {
+            Some(value) => play.header("x-bourse-continue", value),
+            None => play,
+        };
+        let played = play.play().await;
+        assert_eq!(played.got.is_done(), continues, "{header:?}");
+    }
+    // Several answers are nobody's mistake where nobody asked.
+    let play = play()
+        .one(Answer::good())
+        .member("n", 2)
+        .setup(|setup| setup.defaults.continues = true);
+    assert_eq!(play.play().await.got.status, 200);
 }
 
 #[tokio::test(start_paused = true)]

@@ -37,6 +37,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::books::{Booked, PROMPT_NANOS, booked};
 use super::script::{Answer, Script};
+use crate::ask::Defaults;
 use crate::bodies::Bodies;
 use crate::clock::Clock;
 use crate::drains::Drains;
@@ -92,6 +93,8 @@ pub struct Setup {
     /// What those speak that speak something else, and how each goes on with
     /// an answer.
     pub others: Vec<(&'static str, Format, Prefill)>,
+    /// What calls have that say nothing of it.
+    pub defaults: Defaults,
     pub bodies_bytes_max: usize,
     pub replies_bytes_max: usize,
     /// Nano-dollars on the account.
@@ -121,6 +124,7 @@ pub fn play() -> Play {
             tiers: false,
             format: Format::OpenAiChat,
             others: Vec::new(),
+            defaults: Defaults::default(),
             bodies_bytes_max: 64 << 20,
             replies_bytes_max: REPLIES_BYTES_MAX,
             credit: 10_000_000_000,
@@ -705,7 +709,8 @@ fn market(setup: &Setup, memory: &Memory) -> Market {
     let catalog = Snapshot::build(RawCatalog::default(), &[overlay])
         .unwrap()
         .with_sort_suffixes(bourse_routing::strategies::suffixes());
+    let model = catalog.resolve(MODEL).unwrap().model;
     let (market, problems) = Market::build(Arc::new(catalog), setups, 0, memory);
     assert!(problems.is_empty(), "{problems:?}");
-    market
+    market.with_defaults(vec![(model, setup.defaults)])
 }

@@ -1,5 +1,6 @@
 //! A second target asked while the first is late.
 
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use bourse_net::NetErrorKind;
@@ -70,6 +71,13 @@ async fn the_first_content_wins_and_the_late_one_is_let_go_of_at_once() {
     assert_eq!(played.harness.attempts("one"), [0, 0, 0, 1]);
     assert_eq!(played.harness.attempts("two"), [1, 0, 0, 0]);
     assert_eq!(played.harness.held(), 0);
+    let counters = &played.harness.gateway().counters;
+    let hedges = [
+        &counters.hedges[0],
+        &counters.hedges[1],
+        &counters.hedges[2],
+    ];
+    assert_eq!(hedges.map(|count| count.load(Relaxed)), [1, 0, 0]);
     let attempts = played.booked.facts.unwrap().attempts;
     assert_eq!(
         attempts

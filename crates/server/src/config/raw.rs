@@ -22,6 +22,8 @@ pub struct RawConfig {
     pub deadlines: RawDeadlines,
     /// `[routing]`: deadlines by their former names.
     pub routing: RawRouting,
+    /// `[options]`: what calls of some models have without asking for it.
+    pub options: RawOptions,
     /// `[log]`: what is said, and how.
     pub log: RawLog,
     /// `[telemetry]`: to whom finished calls are told as traces.
@@ -148,6 +150,19 @@ pub struct RawLog {
     pub format: Option<String>,
     /// A filter such as `info` (default) or `bourse=debug`.
     pub level: Option<String>,
+}
+
+/// `[options]`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawOptions {
+    /// Models whose streams are gone on with elsewhere if they break, as if
+    /// each call had `X-Bourse-Continue: true`. Default none.
+    #[serde(rename = "continue")]
+    pub continues: Vec<String>,
+    /// Models of which a second target is asked beside a late one, as if each
+    /// call had `X-Bourse-Hedge: true`. Default none.
+    pub hedge: Vec<String>,
 }
 
 /// `[telemetry]`.

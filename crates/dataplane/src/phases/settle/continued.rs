@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use bourse_ledger::who_pays::End;
+use bourse_ledger::price::Charge;
+use bourse_ledger::who_pays::{CustomerPays, End};
 use bourse_routing::classes::Class;
 use bourse_routing::health::Outcome;
-use bourse_vocab::Failure;
+use bourse_vocab::{Failure, Usage};
 
 use crate::begun::Begun;
 use crate::limit::Limit;
@@ -61,6 +62,23 @@ impl Running {
             limit,
             cache_discount,
         }));
+    }
+
+    /// What the last attempt used and costs, with the part of the answer that
+    /// was there before it. What nobody pays for adds nothing to that.
+    pub(super) fn with_what_was_there(
+        &self,
+        pays: CustomerPays,
+        usage: Usage,
+        charge: Charge,
+    ) -> (Usage, Charge) {
+        match &self.begun {
+            None => (usage, charge),
+            Some(begun) if pays == CustomerPays::Nothing => {
+                begun.with(&Usage::default(), &Charge::default())
+            }
+            Some(begun) => begun.with(&usage, &charge),
+        }
     }
 
     /// The part of the answer that all of it remained, because nobody was
