@@ -10,6 +10,7 @@ pub mod exchange;
 pub mod first_content;
 pub mod hedge;
 pub mod hold;
+mod one;
 pub mod plan;
 pub mod read;
 pub mod resume;

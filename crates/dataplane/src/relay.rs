@@ -16,12 +16,13 @@ pub mod meter;
 pub mod pursuit;
 pub mod reading;
 pub mod resuming;
+pub mod told;
 pub mod translate;
 
 use bourse_vocab::{Bill, Failure, Usage, UsageReport};
 use bytes::Bytes;
 
-use continued::Told;
+use told::Told;
 
 /// The longest frame of a provider's stream: a large picture in base64.
 pub const FRAME_BYTES_MAX: usize = 16 << 20;

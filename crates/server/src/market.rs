@@ -157,8 +157,8 @@ fn defaults(config: &Config, catalog: &Snapshot) -> Result<Vec<(ModelIx, Default
         };
         names.iter().map(model).collect()
     };
-    let continues = models("continue", &config.continues)?;
-    let hedges = models("hedge", &config.hedges)?;
+    let continues = models("continues", &config.continues)?;
+    let hedges = models("hedges", &config.hedges)?;
     let mut all: Vec<_> = continues.iter().chain(&hedges).copied().collect();
     all.sort_by_key(|model| model.0);
     all.dedup();

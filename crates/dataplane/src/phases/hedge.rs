@@ -22,13 +22,13 @@ use futures_util::future::{Either, select};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use super::attempt::{
-    conclude, input_cost, is_within_budget, learned_deadline, note_failed, one, prepare_beside,
-    redacted, say_what_leaving_costs, too_late, unfit,
-};
 use super::exchange::{Exchange, Opened};
 use super::first_content;
 use super::hold::offers::cost_at;
+use super::one::{
+    conclude, input_cost, is_within_budget, learned_deadline, note_failed, one, prepare_beside,
+    redacted, say_what_leaving_costs, too_late, unfit,
+};
 use super::plan::{Plan, Step, bucket};
 use crate::attempts::Attempt;
 use crate::call::Call;

@@ -17,17 +17,19 @@ use bourse_wire::dialect::Prefill;
 use bourse_wire::{Stamp, WriteTarget};
 use bytes::Bytes;
 
-use super::attempt::{attempt, is_within_budget, one};
+use super::attempt::attempt;
 use super::exchange::Opened;
 use super::hold::prompt_estimate;
+use super::one::{is_within_budget, one};
 use super::plan::{Plan, Step, bucket};
 use crate::bodies::Kept;
 use crate::endpoints::{ClientRequest, Prepared, Rest, WholeReply};
 use crate::limit::{self, Limit};
 use crate::market::Target;
 use crate::relay::body::{Relay, Reply};
-use crate::relay::continued::Told;
+use crate::relay::continued;
 use crate::relay::resuming::{Found, Search, Sequel};
+use crate::relay::told::Told;
 use crate::relay::{Feed, Report};
 use crate::running::Running;
 use crate::tariff::Tariff;
@@ -86,7 +88,7 @@ impl ClientRequest for Followed {
         let Some((writer, hide_reasoning)) = self.0.writer(stamp) else {
             return self.0.feed(way, stamp);
         };
-        Told::new(writer, hide_reasoning).begin(way)
+        continued::begin(Told::new(writer, hide_reasoning), way)
     }
 
     fn whole(&self, way: &Way, stamp: &Stamp<'_>, body: &Bytes) -> Result<WholeReply, Failure> {
@@ -126,7 +128,7 @@ impl ClientRequest for Remainder {
 
     fn feed(&self, way: &Way, stamp: &Stamp<'_>) -> Box<dyn Feed> {
         let repeats = self.repeats.lock().unwrap_or_else(PoisonError::into_inner);
-        self.told.go_on(way, stamp, repeats.clone())
+        continued::go_on(self.told.clone(), way, stamp, repeats.clone())
     }
 
     fn whole(&self, way: &Way, stamp: &Stamp<'_>, body: &Bytes) -> Result<WholeReply, Failure> {

@@ -5,118 +5,38 @@
 //! another format. The client's writer outlives the target, so that there is
 //! one role, one end and one usage, whoever said what.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
 use bourse_vocab::chat::Event;
 use bourse_vocab::{Bill, Blame, Failure, Usage};
+use bourse_wire::Stamp;
 use bourse_wire::framing::Frame;
-use bourse_wire::{Stamp, StreamWriter};
 
 use super::Feed;
 use super::reading::{Reading, Telling};
+use super::told::Told;
 use crate::way::Way;
 
-/// The longest answer that is gone on with: what was said goes to the next
-/// target as a part of its prompt.
-const SAID_BYTES_MAX: usize = 1 << 20;
-
-/// What a client was told so far, and what tells it.
-#[derive(Clone)]
-pub struct Told(Arc<Mutex<Inner>>);
-
-struct Inner {
-    writer: Box<dyn StreamWriter>,
-    hide_reasoning: bool,
-    said: String,
-    /// The tier of service was told.
-    has_tier: bool,
-    /// Why nobody can go on with it.
-    obstacle: Option<&'static str>,
+/// Tells the answer of the first target.
+#[must_use]
+pub fn begin(told: Told, way: &Way) -> Box<dyn Feed> {
+    feed(told, way, None)
 }
 
-impl Told {
-    /// Nothing yet. With `hide_reasoning` the client is not shown what the
-    /// model thought.
-    #[must_use]
-    pub fn new(writer: Box<dyn StreamWriter>, hide_reasoning: bool) -> Self {
-        Self(Arc::new(Mutex::new(Inner {
-            writer,
-            hide_reasoning,
-            said: String::new(),
-            has_tier: false,
-            obstacle: None,
-        })))
-    }
-
-    /// What was said, if that is all that there is to go on with.
-    ///
-    /// # Errors
-    /// Why nobody can.
-    pub fn said(&self) -> Result<String, &'static str> {
-        let inner = self.lock();
-        match inner.obstacle {
-            Some(obstacle) => Err(obstacle),
-            None if inner.said.is_empty() => Err("the model was still thinking"),
-            None => Ok(inner.said.clone()),
-        }
-    }
-
-    /// Tells the answer of the first target.
-    #[must_use]
-    pub fn begin(&self, way: &Way) -> Box<dyn Feed> {
-        self.feed(way, None)
-    }
-
-    /// Tells the answer of a target that goes on, and that says `repeats`
-    /// again before it does.
-    #[must_use]
-    pub fn go_on(&self, way: &Way, stamp: &Stamp<'_>, repeats: String) -> Box<dyn Feed> {
-        self.lock().writer.restamp(stamp);
-        self.feed(way, Some(repeats))
-    }
-
-    fn feed(&self, way: &Way, repeats: Option<String>) -> Box<dyn Feed> {
-        let telling = Continued {
-            told: self.clone(),
-            is_beginning: repeats.is_none(),
-            repeats: repeats.unwrap_or_default(),
-            speaks: false,
-        };
-        Box::new(Reading::new(way.format, way.framing, telling))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// Tells the answer of a target that goes on, and that says `repeats` again
+/// before it does.
+#[must_use]
+pub fn go_on(told: Told, way: &Way, stamp: &Stamp<'_>, repeats: String) -> Box<dyn Feed> {
+    told.lock().writer.restamp(stamp);
+    feed(told, way, Some(repeats))
 }
 
-impl Inner {
-    /// Notes what the client is told, as far as somebody may have to go on
-    /// with it.
-    fn note(&mut self, event: &Event) {
-        let obstacle = match event {
-            Event::Text {
-                choice: 0, text, ..
-            } => {
-                self.said.push_str(text);
-                match self.said.len() > SAID_BYTES_MAX {
-                    true => "it is too long",
-                    false => return,
-                }
-            }
-            Event::Reasoning { .. } if self.said.is_empty() => return,
-            Event::Reasoning { .. } => "the model had begun to think again",
-            Event::ToolStart { .. } | Event::ToolArguments { .. } => "a tool call had begun",
-            Event::Finish { .. } => "it had ended",
-            Event::Text { .. } => "there are several answers",
-            Event::Refusal { .. } | Event::Image { .. } | Event::Other { .. } => {
-                "something other than text was said"
-            }
-            _ => return,
-        };
-        self.obstacle = self.obstacle.or(Some(obstacle));
-        self.said = String::new();
-    }
+fn feed(told: Told, way: &Way, repeats: Option<String>) -> Box<dyn Feed> {
+    let telling = Continued {
+        told,
+        is_beginning: repeats.is_none(),
+        repeats: repeats.unwrap_or_default(),
+        speaks: false,
+    };
+    Box::new(Reading::new(way.format, way.framing, telling))
 }
 
 /// Tells an answer that may break, or goes on with one that did.

@@ -7,8 +7,8 @@ use bourse_wire::framing::{Decoder, Frame, Framing};
 use bourse_wire::{StreamReader, codec};
 use bytes::Bytes;
 
-use super::continued::Told;
 use super::meter::Meter;
+use super::told::Told;
 use super::{Delivered, FRAME_BYTES_MAX, Feed, Report};
 
 /// What becomes of a stream that is read.

@@ -158,11 +158,10 @@ pub struct RawLog {
 pub struct RawOptions {
     /// Models whose streams are gone on with elsewhere if they break, as if
     /// each call had `X-Bourse-Continue: true`. Default none.
-    #[serde(rename = "continue")]
     pub continues: Vec<String>,
     /// Models of which a second target is asked beside a late one, as if each
     /// call had `X-Bourse-Hedge: true`. Default none.
-    pub hedge: Vec<String>,
+    pub hedges: Vec<String>,
 }
 
 /// `[telemetry]`.

@@ -102,7 +102,7 @@ pub(super) fn resolve(raw: &RawConfig, environment: &Environment) -> Result<Conf
             .filter_map(|(slug, raw)| provider::resolve(slug, raw, environment, &mut problems))
             .collect(),
         continues: raw.options.continues.clone(),
-        hedges: raw.options.hedge.clone(),
+        hedges: raw.options.hedges.clone(),
         ambient_keys: ambient_keys(&disabled, environment, &mut problems),
         disabled,
         overlay: bourse_catalog::Overlay {

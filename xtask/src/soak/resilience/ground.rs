@@ -316,9 +316,13 @@ fn configuration(addr: SocketAddr, data: &Path, at: &Providers, models: &[Model]
         let (name, format, prefill) = (&provider.name, provider.format, provider.prefill);
         let version = if format == "gemini" { "v1beta" } else { "v1" };
         text.push_str(&format!(
-            "\n[providers.{name}]\nformat = \"{format}\"\nbase_url = \"http://{}/{version}\"\napi_key = \"sk-simulated\"\nprefill = \"{prefill}\"\n",
+            "\n[providers.{name}]\nformat = \"{format}\"\nbase_url = \"http://{}/{version}\"\napi_key = \"sk-simulated\"\n",
             sim.addr()
         ));
+        // What built-in ones take is known, and they bear no such line.
+        if prefill != "none" {
+            text.push_str(&format!("prefill = \"{prefill}\"\n"));
+        }
     }
     for (model, providers) in models {
         text.push_str(&format!(

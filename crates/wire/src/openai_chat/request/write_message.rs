@@ -378,19 +378,23 @@ impl<'a> Writer<'a> {
             } if !members.contains_key("type") => {
                 if members.contains_key("tool_call") {
                     sorted.calls.push(part);
-                } else if self.dialect.strict_messages {
-                    let known = |(name, _): &(&String, &Value)| prefill::knows(self.dialect, name);
-                    let known = members.iter().filter(known);
-                    sorted
-                        .members
-                        .extend(known.map(|(name, value)| (name.as_str(), value)));
-                    self.lose_members(at, members);
                 } else {
-                    sorted.members.extend(self.known_members(at, members));
+                    sorted.members.extend(self.kept_members(at, members));
                 }
             }
             part => sorted.content.extend(self.content(at, origin, part)),
         }
+    }
+
+    /// Members of a message that the vendor is sent.
+    fn kept_members(&mut self, at: &str, members: &'a Map) -> Vec<(&'a str, &'a Value)> {
+        if !self.dialect.strict_messages {
+            return self.known_members(at, members);
+        }
+        self.lose_members(at, members);
+        let known = |(name, _): &(&String, &Value)| prefill::knows(self.dialect, name);
+        let kept = members.iter().filter(known);
+        kept.map(|(name, value)| (name.as_str(), value)).collect()
     }
 
     /// Members of a message that a strict vendor would refuse.
