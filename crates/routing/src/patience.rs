@@ -12,7 +12,7 @@
 //! the last target of each call, which is given all the time there is, says so.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use crate::bucket::{BUCKETS, Bucket};
 use crate::quantiles::{ENOUGH, Quantiles};
@@ -36,8 +36,12 @@ struct Cell {
     counted: Quantiles,
     /// The 99th of a hundred; zero until enough were counted.
     p99_ms: AtomicU64,
-    /// The 95th.
+    /// The 95th, of these and of those that were late and let go of.
     p95_ms: AtomicU64,
+    /// How many were, of late.
+    let_go: AtomicU32,
+    /// Answers that were counted when the shares were last computed.
+    seen: AtomicU32,
 }
 
 impl Default for Patience {
@@ -60,8 +64,24 @@ impl Patience {
             && let Some(p99) = cell.counted.at(99)
         {
             cell.p99_ms.store(p99, Relaxed);
-            cell.p95_ms
-                .store(cell.counted.at(95).unwrap_or(p99), Relaxed);
+            let let_go = cell.let_go.load(Relaxed);
+            let p95 = cell.counted.at_with(95, let_go);
+            cell.p95_ms.store(p95.unwrap_or(p99), Relaxed);
+            // Older answers were halved meanwhile, and so are these.
+            if count < cell.seen.swap(count, Relaxed) {
+                cell.let_go.fetch_sub(let_go.div_ceil(2), Relaxed);
+            }
+        }
+    }
+
+    /// Notes that one was let go of after so many milliseconds, because another
+    /// one had begun. If it was late, it counts as later than 95 of 100: if
+    /// late ones were left out, what is late would come down and down.
+    pub fn let_go(&self, bucket: Bucket, after_ms: u64) {
+        if self.p95_ms(bucket).is_some_and(|p95| after_ms >= p95)
+            && let Some(cell) = self.cells.get(bucket.index()).and_then(OnceLock::get)
+        {
+            cell.let_go.fetch_add(1, Relaxed);
         }
     }
 
@@ -162,6 +182,36 @@ mod tests {
             endpoint.learn(short(), if n % 25 == 0 { 5_000 } else { 300 });
         }
         assert_eq!(after(), Some(319));
+    }
+
+    #[test]
+    fn what_is_late_does_not_come_down_because_the_late_are_let_go_of() {
+        let patience = Patience::default();
+        let after = || hedge_after_ms(&patience, &patience, short());
+        let mut late = 0;
+        // Four of a hundred take a little longer, two are very late. Whoever is
+        // later than is waited for is let go of, and not counted.
+        for n in 0..20_000_u64 {
+            let takes = match n % 100 {
+                0 | 1 => 5_000,
+                2..=5 => 70,
+                _ => 60,
+            };
+            match after() {
+                Some(wait) if takes > wait => {
+                    late += 1;
+                    patience.let_go(short(), wait + 60);
+                }
+                _ => patience.learn(short(), takes),
+            }
+        }
+        let in_time = Some(79);
+        assert_eq!(after(), in_time, "those that take a little longer are");
+        assert!(late <= 20_000 / 20, "{late}");
+        // Who was let go of early says nothing.
+        (0..200).for_each(|_| patience.let_go(short(), 10));
+        (0..EVERY).for_each(|_| patience.learn(short(), 60));
+        assert_eq!(after(), in_time);
     }
 
     #[test]

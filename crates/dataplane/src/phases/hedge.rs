@@ -271,8 +271,23 @@ struct Sending<'a> {
 }
 
 impl Sending<'_> {
-    /// Awaits the first content, in time.
+    /// Awaits the first content, in time. A failure is noted at once: the race
+    /// may go on for long, and other calls must not be sent there meanwhile.
     async fn run<U: Upstream>(
+        &self,
+        upstream: &U,
+        prepared: Prepared,
+        tried: &mut Attempt,
+    ) -> Result<Opened, Failure> {
+        let begun = self.exchange(upstream, prepared, tried).await;
+        begun.map_err(|failure| {
+            let failure = self.step.target.secrets.clean(failure);
+            note_failed(self.call, tried, &failure);
+            failure
+        })
+    }
+
+    async fn exchange<U: Upstream>(
         &self,
         upstream: &U,
         prepared: Prepared,
@@ -352,11 +367,7 @@ impl Finish {
         let before_last = attempts.len().checked_sub(2);
         if let Some(tried) = before_last.and_then(|at| attempts.get_mut(at)) {
             match other {
-                Some(Err(failure)) => {
-                    let failure = other_step.target.secrets.clean(failure);
-                    note_failed(call, tried, &failure);
-                    previous.push(redacted(&other_step, &failure));
-                }
+                Some(Err(failure)) => previous.push(redacted(&other_step, &failure)),
                 _ => tried.lose(now_ms),
             }
         }
@@ -376,6 +387,9 @@ impl Attempt {
         self.end = Some(End::HedgeLost);
         self.ended_ms = Some(at_ms);
         let ticket = self.take_ticket();
+        if let Some(ticket) = &ticket {
+            ticket.let_go(at_ms);
+        }
         self.note(ticket, at_ms, Outcome::Neutral);
         self.target.metrics.count(Outcome::Neutral);
     }
@@ -396,11 +410,15 @@ impl Running {
         self.attempts.insert(at, *rival);
     }
 
-    /// Lets go of whoever still runs beside the last attempt.
+    /// Ends a race in the middle: one of the two is the call's last attempt, and
+    /// that is the first unless it has failed.
     pub(super) fn drop_rival(&mut self, at_ms: u64) {
+        let has_failed = self.attempts.last().is_some_and(|one| one.end.is_some());
         if let Some(rival) = &mut self.rival {
-            rival.lose(at_ms);
-            self.seat_rival(false);
+            if !has_failed && rival.end.is_none() {
+                rival.lose(at_ms);
+            }
+            self.seat_rival(has_failed);
         }
     }
 }

@@ -265,8 +265,11 @@ fn note_failure(running: &mut Running, step: &Step, failure: Failure) -> Failure
     failure
 }
 
-/// Notes that an attempt failed.
+/// Notes that an attempt failed, unless that is noted.
 pub(super) fn note_failed(call: &Call, tried: &mut Attempt, failure: &Failure) {
+    if tried.end.is_some() {
+        return;
+    }
     let at_ms = call.gateway.clock.now_ms();
     let upstream = failure.upstream.as_deref();
     let end = failed_end(tried, failure);

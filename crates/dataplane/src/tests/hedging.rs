@@ -198,12 +198,21 @@ async fn where_both_fail_the_next_is_asked() {
 
 #[tokio::test(start_paused = true)]
 async fn a_caller_who_leaves_during_the_race_pays_nothing() {
-    let silent = hedged(Answer::silent(), Answer::silent()).leaves(secs(2));
+    let silent = hedged(Answer::silent(), Answer::silent()).leaves(ms(500));
     let played = race(silent).await;
     assert_eq!(
         played.booked.end,
         "void CallerLeft; possible two; possible one"
     );
+    // Once the first was given up the second is whom the caller leaves, and
+    // one that has failed is neither lost nor left.
+    let given_up = hedged(Answer::silent(), Answer::silent()).leaves(secs(2));
+    let end = race(given_up).await.booked.end;
+    assert_eq!(end, "void CallerLeft; possible one; possible two");
+    let failed = hedged(Answer::silent(), Answer::status(503)).leaves(ms(500));
+    let failed = race(failed).await;
+    assert_eq!(failed.booked.end, "void CallerLeft; possible one");
+    assert_eq!(failed.harness.attempts("two"), [0, 1, 0, 0]);
     assert!(
         fates(&played)
             .iter()
