@@ -128,8 +128,8 @@ struct Beside {
 }
 
 impl Beside {
-    fn has_room(&self, always: u64, now_ms: u64) -> bool {
-        let share = self.calls.sum(now_ms) / CALLS_FOR_ONE_HEDGE;
+    fn has_room(&self, parts: u64, always: u64, now_ms: u64) -> bool {
+        let share = self.calls.sum(now_ms) / (CALLS_FOR_ONE_HEDGE * parts);
         self.hedges.sum(now_ms) < share.max(always)
     }
 }
@@ -141,11 +141,14 @@ impl Hedges {
         self.long.calls.add(now_ms / LONGER);
     }
 
-    /// Whether there may be one more hedge. Counts it if so.
+    /// Whether there may be one more hedge. Counts it if so. Half of them are
+    /// for calls that are `very_late`: where nearly all take about as long,
+    /// those that are a little late would leave nothing for the others.
     #[must_use]
-    pub fn allows(&self, now_ms: u64) -> bool {
-        let has_room =
-            self.short.has_room(HEDGES_ALWAYS, now_ms) && self.long.has_room(0, now_ms / LONGER);
+    pub fn allows(&self, very_late: bool, now_ms: u64) -> bool {
+        let parts = if very_late { 1 } else { 2 };
+        let has_room = self.short.has_room(parts, HEDGES_ALWAYS, now_ms)
+            && self.long.has_room(parts, 0, now_ms / LONGER);
         if has_room {
             self.short.hedges.add(now_ms);
             self.long.hedges.add(now_ms / LONGER);
@@ -194,7 +197,10 @@ mod tests {
     #[test]
     fn one_call_in_twenty_is_hedged_and_what_was_saved_is_not_spent_at_once() {
         let hedges = Hedges::default();
-        let allowed = |now_ms| (0..1_000).filter(|_| hedges.allows(now_ms)).count();
+        let allowed = |now_ms| {
+            let tries = (0..1_000).filter(|_| hedges.allows(true, now_ms));
+            tries.count()
+        };
         assert_eq!(allowed(T0), 0, "nobody asked for any");
         (0..19).for_each(|_| hedges.begins(T0));
         assert_eq!(allowed(T0), 0);
@@ -206,15 +212,20 @@ mod tests {
         let mut hedged = 0;
         for second in 0..600 {
             rare.begins(T0 + second * 1_000);
-            hedged += u64::from(rare.allows(T0 + second * 1_000));
+            hedged += u64::from(rare.allows(true, T0 + second * 1_000));
             assert!(hedged * 20 <= second + 1);
         }
         assert_eq!(hedged, 30);
         // Minutes of calls do not pay for a second of hedges.
         let saved = Hedges::default();
         (0..540).for_each(|second| saved.begins(T0 + second * 1_000));
-        let burst = (0..1_000).filter(|_| saved.allows(T0 + 540_000)).count();
-        assert_eq!(burst, 1);
+        let burst = (0..1_000).filter(|_| saved.allows(true, T0 + 540_000));
+        assert_eq!(burst.count(), 1);
+        // Half is for those that are very late.
+        let both = Hedges::default();
+        (0..400).for_each(|_| both.begins(T0));
+        let of = |very_late| (0..100).filter(|_| both.allows(very_late, T0)).count();
+        assert_eq!([of(false), of(true), of(false)], [10, 10, 0]);
     }
 
     #[test]

@@ -141,11 +141,11 @@ async fn race<U: Upstream>(
         trace,
     };
     let mut first = pin!(sending.run(upstream, prepared, tried));
-    if let Ok(begun) = timeout(wait, first.as_mut()).await {
-        return Ok(Finish::alone(begun));
-    }
-    let Some((beside, ticket)) = enter(call, plan, (step, tab), *limit) else {
-        return Ok(Finish::alone(first.await));
+    let leave = |very_late| enter(call, plan, (step, tab), (*limit, very_late));
+    let (beside, ticket) = match late(first.as_mut(), wait, leave).await {
+        Lateness::InTime(begun) => return Ok(Finish::alone(begun)),
+        Lateness::Alone => return Ok(Finish::alone(first.await)),
+        Lateness::Beside(beside) => *beside,
     };
     let mut losses = Vec::new();
     let second = async {
@@ -170,6 +170,35 @@ async fn race<U: Upstream>(
     let mut finish = contest(first, pin!(second)).await;
     finish.beside = Some((beside, losses));
     Ok(finish)
+}
+
+/// What comes of waiting for the first.
+enum Lateness<T> {
+    InTime(Result<Opened, Failure>),
+    /// Late, and nobody may be asked beside it.
+    Alone,
+    Beside(Box<T>),
+}
+
+/// Waits until the first is late, and asks for leave to send to another; once
+/// more when it is twice as late, for which half of all hedges are kept.
+async fn late<F, T>(
+    mut first: Pin<&mut F>,
+    wait: Duration,
+    mut leave: impl FnMut(bool) -> Option<T>,
+) -> Lateness<T>
+where
+    F: Future<Output = Result<Opened, Failure>>,
+{
+    for very_late in [false, true] {
+        if let Ok(begun) = timeout(wait, first.as_mut()).await {
+            return Lateness::InTime(begun);
+        }
+        if let Some(beside) = leave(very_late) {
+            return Lateness::Beside(Box::new(beside));
+        }
+    }
+    Lateness::Alone
 }
 
 fn way_to<'a>(call: &Call, step: &'a Step) -> Result<&'a Arc<Way>, Failure> {
@@ -209,7 +238,7 @@ fn enter(
     call: &Call,
     plan: &mut Plan,
     (step, tab): (&Step, &mut Tab),
-    limit: Limit,
+    (limit, very_late): (Limit, bool),
 ) -> Option<(Step, Ticket)> {
     if call.status.is_detached() {
         return None;
@@ -222,7 +251,7 @@ fn enter(
     // Looked at before it is taken out of the plan: it stays for failovers.
     let beside = plan.clone().beside(step, may_use)?;
     let cost = cost_at(call, &beside.target, limit).ok()?;
-    if !gateway.memory.hedges.allows(now_ms) || !is_within_budget(gateway, &beside) {
+    if !gateway.memory.hedges.allows(very_late, now_ms) || !is_within_budget(gateway, &beside) {
         return None;
     }
     let sort = bucket(&call.market, &beside.target, &call.ask);
