@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use crate::bucket::{BUCKETS, Bucket};
 use crate::quantiles::{ENOUGH, Quantiles};
 
-/// Times the 99th of a hundred: the deadline.
+/// Times the 99th of a hundred: the deadline. Times the usual: late.
 const FACTOR: u64 = 3;
 /// No deadline is shorter, in milliseconds: a network may hang for so long.
 pub const DEADLINE_MS_MIN: u64 = 1_000;
@@ -36,8 +36,10 @@ struct Cell {
     counted: Quantiles,
     /// The 99th of a hundred; zero until enough were counted.
     p99_ms: AtomicU64,
-    /// The 95th, of these and of those that were late and let go of.
-    p95_ms: AtomicU64,
+    /// What is late: the 95th, of these and of those that were late and let go
+    /// of, or [`FACTOR`] times the usual if that is less. A moment in which
+    /// everything hangs must not make nothing late for thousands of answers.
+    late_ms: AtomicU64,
     /// How many were, of late.
     let_go: AtomicU32,
     /// Answers that were counted when the shares were last computed.
@@ -66,7 +68,9 @@ impl Patience {
             cell.p99_ms.store(p99, Relaxed);
             let let_go = cell.let_go.load(Relaxed);
             let p95 = cell.counted.at_with(95, let_go);
-            cell.p95_ms.store(p95.unwrap_or(p99), Relaxed);
+            let usual = cell.counted.at(50).unwrap_or(p99);
+            let late = p95.unwrap_or(p99).min(usual.saturating_mul(FACTOR));
+            cell.late_ms.store(late, Relaxed);
             // Older answers were halved meanwhile, and so are these.
             if count < cell.seen.swap(count, Relaxed) {
                 cell.let_go.fetch_sub(let_go.div_ceil(2), Relaxed);
@@ -78,16 +82,16 @@ impl Patience {
     /// one had begun. If it was late, it counts as later than 95 of 100: if
     /// late ones were left out, what is late would come down and down.
     pub fn let_go(&self, bucket: Bucket, after_ms: u64) {
-        if self.p95_ms(bucket).is_some_and(|p95| after_ms >= p95)
+        if self.late_ms(bucket).is_some_and(|late| after_ms >= late)
             && let Some(cell) = self.cells.get(bucket.index()).and_then(OnceLock::get)
         {
             cell.let_go.fetch_add(1, Relaxed);
         }
     }
 
-    fn p95_ms(&self, bucket: Bucket) -> Option<u64> {
+    fn late_ms(&self, bucket: Bucket) -> Option<u64> {
         let cell = self.cells.get(bucket.index())?.get()?;
-        Some(cell.p95_ms.load(Relaxed)).filter(|ms| *ms > 0)
+        Some(cell.late_ms.load(Relaxed)).filter(|ms| *ms > 0)
     }
 
     /// The time within which 99 of 100 answers have begun, in milliseconds,
@@ -100,11 +104,12 @@ impl Patience {
 }
 
 /// After how many milliseconds another target may be asked beside one that
-/// has not begun to answer: when 95 of 100 answers have begun, by what is known
-/// of the endpoint, or else of the model. `None` where nothing is known.
+/// has not begun to answer: when 95 of 100 answers have begun, or after three
+/// times the usual, by what is known of the endpoint, or else of the model.
+/// `None` where nothing is known.
 #[must_use]
 pub fn hedge_after_ms(endpoint: &Patience, model: &Patience, bucket: Bucket) -> Option<u64> {
-    endpoint.p95_ms(bucket).or_else(|| model.p95_ms(bucket))
+    endpoint.late_ms(bucket).or_else(|| model.late_ms(bucket))
 }
 
 /// For how many milliseconds the first content is waited for: by what is
@@ -182,6 +187,13 @@ mod tests {
             endpoint.learn(short(), if n % 25 == 0 { 5_000 } else { 300 });
         }
         assert_eq!(after(), Some(319));
+        // One in ten hangs for a while: late is what is late otherwise.
+        let hanging = Patience::default();
+        for n in 0..320 {
+            hanging.learn(short(), if n % 10 == 0 { 5_000 } else { 300 });
+        }
+        let after = hedge_after_ms(&hanging, &model, short());
+        assert_eq!(after, Some(3 * 319));
     }
 
     #[test]

@@ -180,8 +180,12 @@ enum Lateness<T> {
     Beside(Box<T>),
 }
 
+/// The part of the usual wait after which a late one is later than those that
+/// are only a little late.
+const LATER: u32 = 4;
+
 /// Waits until the first is late, and asks for leave to send to another; once
-/// more when it is twice as late, for which half of all hedges are kept.
+/// more when it is a quarter later, for which half of all hedges are kept.
 async fn late<F, T>(
     mut first: Pin<&mut F>,
     wait: Duration,
@@ -190,7 +194,7 @@ async fn late<F, T>(
 where
     F: Future<Output = Result<Opened, Failure>>,
 {
-    for very_late in [false, true] {
+    for (very_late, wait) in [(false, wait), (true, wait / LATER)] {
         if let Ok(begun) = timeout(wait, first.as_mut()).await {
             return Lateness::InTime(begun);
         }
