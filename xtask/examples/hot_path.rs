@@ -230,6 +230,7 @@ fn plan() -> Box<dyn FnMut()> {
                 latency_ms: None,
                 throughput: None,
                 deprioritised: false,
+                is_stuck: false,
             });
         }
         assert_eq!(candidates.len(), 8);

@@ -9,6 +9,8 @@ use bourse_vocab::{Failure, FailureKind, Format};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::absent;
+
 /// What a handler returns instead of its answer.
 #[derive(Debug)]
 pub(crate) struct Refused(pub(crate) Failure);
@@ -114,14 +116,28 @@ fn shown(uri: &Uri) -> String {
     uri.path().chars().take(PATH_CHARS_MAX).collect()
 }
 
+/// An operation that OpenRouter has and this server has not.
+fn not_offered(method: &Method, uri: &Uri) -> Refused {
+    not_found(format!(
+        "{method} {}: OpenRouter has this operation, and it is not offered by this server yet",
+        shown(uri)
+    ))
+}
+
 /// Answers for paths that do not exist.
 pub(crate) async fn no_such_path(method: Method, uri: Uri) -> Refused {
+    if absent::is_absent(&method, uri.path()) {
+        return not_offered(&method, &uri);
+    }
     not_found(format!("{method} {} does not exist", shown(&uri)))
 }
 
 /// Answers for methods that a path does not have. `vocab` has no kind for
 /// 405, because no call to a model ends with it.
 pub(crate) async fn wrong_method(method: Method, uri: Uri) -> Response {
+    if absent::is_absent(&method, uri.path()) {
+        return not_offered(&method, &uri).into_response();
+    }
     let body = ErrorBody {
         error: ErrorMembers {
             code: 405,

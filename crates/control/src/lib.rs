@@ -9,6 +9,7 @@
 //!
 //! Nothing here calls a model, and nothing runs on the path of a call.
 
+mod absent;
 mod access;
 mod activity;
 mod args;

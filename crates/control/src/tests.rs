@@ -1,5 +1,6 @@
 //! The router, asked over HTTP, over a backend in memory.
 
+mod absent;
 mod access;
 mod activity;
 mod backend;

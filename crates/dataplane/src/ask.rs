@@ -13,6 +13,7 @@ use bourse_routing::preferences::Preferences;
 use bourse_vocab::chat::{Effort, MODELS_MAX, ReasoningRequest};
 use bourse_vocab::trace::Parent;
 use bourse_vocab::{Failure, PromptFacts, TierWish};
+use bourse_wire::dialect::betas;
 use http::HeaderMap;
 use http::header::HeaderName;
 
@@ -39,6 +40,8 @@ pub struct Attribution {
     pub labels: String,
     /// The caller's span, of which the call is a part.
     pub trace: Option<Parent>,
+    /// Features in beta that the caller asks for, as the header names them.
+    pub betas: String,
 }
 
 /// What callers say of a call for their own books, each as JSON text.
@@ -146,6 +149,9 @@ pub struct Ask {
     pub facts: PromptFacts,
     /// What the headers ask of the gateway.
     pub options: Options,
+    /// How the conversation begins, where nothing else says where it goes: no
+    /// session, no key for the cache, no order of the caller's.
+    pub opener: Option<u64>,
     /// Who the caller says they are.
     pub attribution: Attribution,
 }
@@ -166,7 +172,15 @@ impl Attribution {
     /// What the headers say.
     #[must_use]
     pub fn by_headers(headers: &HeaderMap) -> Self {
-        let [http_referer, referer, title, old_title, user_agent, session] = texts(
+        let [
+            http_referer,
+            referer,
+            title,
+            old_title,
+            user_agent,
+            session,
+            betas,
+        ] = texts(
             headers,
             [
                 "http-referer",
@@ -175,6 +189,7 @@ impl Attribution {
                 "x-title",
                 "user-agent",
                 "x-session-id",
+                betas::ASKED_IN,
             ],
         );
         let kept = |text: Option<&str>| {
@@ -190,6 +205,7 @@ impl Attribution {
             user: String::new(),
             labels: String::new(),
             trace: parent(headers),
+            betas: kept(betas),
         }
     }
 }

@@ -10,6 +10,7 @@ use bourse_vocab::{GenerationId, Nanos};
 use bourse_wire::Stamp;
 use serde_json::json;
 
+use crate::admission::InFlight;
 use crate::ask::Ask;
 use crate::attempts::Attempt;
 use crate::endpoints::Endpoint;
@@ -72,25 +73,6 @@ impl Status {
     #[must_use]
     pub fn is_detached(&self) -> bool {
         self.detached.load(Relaxed)
-    }
-}
-
-/// Counts a call as under way while it lives: to the last byte of its
-/// answer, or to the end of its drain.
-pub struct InFlight(Arc<Gateway>);
-
-impl InFlight {
-    /// A call that begins.
-    #[must_use]
-    pub fn begin(gateway: &Arc<Gateway>) -> Self {
-        gateway.counters.in_flight.fetch_add(1, Relaxed);
-        Self(Arc::clone(gateway))
-    }
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.0.counters.in_flight.fetch_sub(1, Relaxed);
     }
 }
 

@@ -7,6 +7,7 @@
 use std::fmt::Write as _;
 use std::sync::atomic::Ordering::Relaxed;
 
+use crate::admission::{Admission, Shed};
 use crate::clock::now_ms;
 use crate::gateway::Gateway;
 use crate::metrics::TargetMetrics;
@@ -69,6 +70,7 @@ const OF_TARGETS: &[Family] = &[
 pub fn render(gateway: &Gateway) -> String {
     let mut page = Page(String::with_capacity(4096));
     calls(&mut page, gateway);
+    admission(&mut page, &gateway.admission);
     money(&mut page, gateway);
     choices(&mut page, gateway);
     attempts(&mut page, gateway);
@@ -100,7 +102,7 @@ fn calls(page: &mut Page, gateway: &Gateway) {
         "bourse_calls_in_flight",
         "gauge",
         "Model calls under way.",
-        counters.in_flight.load(Relaxed),
+        gateway.admission.running(),
     );
     page.family(
         "bourse_hedges_total",
@@ -131,6 +133,41 @@ fn calls(page: &mut Page, gateway: &Gateway) {
         "gauge",
         "Answers read on for clients that left.",
         gateway.drains.running() as u64,
+    );
+}
+
+/// Who was not let in, and why.
+fn admission(page: &mut Page, admission: &Admission) {
+    page.family(
+        "bourse_calls_shed_total",
+        "counter",
+        "Calls that were not let in although nothing was wrong with them, by reason.",
+    );
+    for why in Shed::ALL {
+        let labels = [("reason", why.name())];
+        page.value("bourse_calls_shed_total", &labels, admission.sheds(why));
+    }
+    page.single(
+        "bourse_calls_waiting",
+        "gauge",
+        "Batch calls that wait until their worker has time.",
+        admission.waiting(),
+    );
+    page.family(
+        "bourse_calls_limit",
+        "gauge",
+        "Model calls that may be under way, learned from the delay; +Inf while nobody is refused.",
+    );
+    match admission.limit() {
+        Some(limit) => page.value("bourse_calls_limit", &[], limit),
+        None => page.value("bourse_calls_limit", &[], "+Inf"),
+    }
+    let delay_us = admission.delay_us();
+    page.single(
+        "bourse_worker_delay_seconds",
+        "gauge",
+        "How long a ready call waits for its worker at present, of all workers the longest.",
+        format_args!("{}.{:06}", delay_us / 1_000_000, delay_us % 1_000_000),
     );
 }
 

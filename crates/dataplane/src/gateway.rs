@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use bourse_store::Till;
 use bourse_vocab::Blame;
 
+use crate::admission::Admission;
 use crate::bodies::Bodies;
 use crate::clock::Clock;
 use crate::deadlines::Deadlines;
@@ -15,6 +16,7 @@ use crate::drains::Drains;
 use crate::identity::Identity;
 use crate::keyring::{Keyring, Office};
 use crate::market::{Market, Memory};
+use crate::stickiness::Stickiness;
 use crate::unknown::Unknown;
 use crate::waiting::Waiting;
 
@@ -53,8 +55,6 @@ pub struct Counters {
     pub calls: AtomicU64,
     /// Calls that ended in a failure by blame: caller, upstream, us.
     pub failures: [AtomicU64; 3],
-    /// Calls under way.
-    pub in_flight: AtomicU64,
     /// Hedges that were sent, by who answered: the second target, the first,
     /// nobody.
     pub hedges: [AtomicU64; 3],
@@ -100,6 +100,8 @@ pub struct Gateway {
     pub market: ArcSwap<Market>,
     /// Health and counters of endpoints.
     pub memory: Memory,
+    /// Which calls may begin.
+    pub admission: Admission,
     /// Who may call.
     pub keyring: Arc<Keyring>,
     /// Durable storage, for what memory does not know yet.
@@ -124,6 +126,8 @@ pub struct Gateway {
     pub drains: Arc<Drains>,
     /// What callers left whose cost nobody knows.
     pub unknown: Unknown,
+    /// Where conversations stay, because their prompts are cached there.
+    pub stickiness: Stickiness,
     /// Calls that wait for money.
     pub waiting: Arc<Waiting>,
     /// Whether running calls are being cut off.

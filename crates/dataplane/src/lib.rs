@@ -4,6 +4,7 @@
 //! each step. Nothing between admission and settlement awaits a database, a
 //! name server, a log or a lock.
 
+pub mod admission;
 pub mod ask;
 pub mod attempts;
 pub mod begun;
@@ -29,6 +30,7 @@ pub mod metrics;
 pub mod phases;
 pub mod pipeline;
 pub mod progress;
+pub mod refusal;
 pub mod refusing;
 pub mod relay;
 pub mod replies;
@@ -36,6 +38,7 @@ pub mod respond;
 pub mod rest;
 pub mod running;
 pub mod service;
+pub mod stickiness;
 pub mod tab;
 pub mod tariff;
 pub mod unknown;

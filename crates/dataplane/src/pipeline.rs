@@ -9,17 +9,19 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 
+use crate::admission::Door;
 use crate::bodies::{Kept, Room};
-use crate::call::{Call, InFlight, Status};
+use crate::call::{Call, Status};
 use crate::chance;
 use crate::ending::Ending;
 use crate::endpoints::Endpoint;
 use crate::gateway::Gateway;
 use crate::identity::Caller;
+use crate::phases::admit::{Denied, Entered, enter};
 use crate::phases::exchange::Opened;
 use crate::phases::plan::{Decision, Plan, Wanted};
 use crate::phases::read::Read;
-use crate::phases::{admit, attempt, hold, plan, read, resume};
+use crate::phases::{attempt, hold, plan, read, resume};
 use crate::progress::{Progress, STREAMS_MAX};
 use crate::refusing::Refusing;
 use crate::relay::body::{Relay, Reply};
@@ -34,6 +36,9 @@ pub struct Worker<U = Client> {
     pub gateway: Arc<Gateway>,
     /// This worker's connections.
     pub client: U,
+    /// Where its calls come in. Whoever runs the worker lets it probe, see
+    /// [`Door::keep_probing`].
+    pub door: Arc<Door>,
     /// How far this worker's streams have come. Whoever runs the worker lets
     /// it tell the journal, see [`Progress::keep_telling`].
     pub progress: Arc<Progress>,
@@ -46,6 +51,7 @@ impl<U> Worker<U> {
         Self {
             gateway: Arc::clone(gateway),
             client,
+            door: gateway.admission.door(),
             progress: Progress::new(&gateway.till, STREAMS_MAX),
         }
     }
@@ -66,14 +72,39 @@ where
     let started_ms = gateway.clock.now_ms();
     let id = GenerationId::at_ms(started_ms, chance::random());
     let simulated = gateway.market.load().is_simulated();
-    let response = match run(worker, endpoint, request, id, started_ms).await {
-        Ok(response) => response,
-        Err(failure) => {
-            gateway.counters.fail(failure.blame);
-            respond::failure(endpoint, &failure, Some(&id.to_string()))
-        }
-    };
+    let began = begin(worker, endpoint, request, id, started_ms).await;
+    let response = began.unwrap_or_else(|denied| {
+        let failure = match denied {
+            Denied::Failed(failure) => {
+                gateway.counters.fail(failure.blame);
+                failure
+            }
+            // Nothing has gone wrong: it has a counter of its own.
+            Denied::Shed(why) => {
+                gateway.admission.count(why);
+                why.failure()
+            }
+        };
+        respond::failure(endpoint, &failure, Some(&id.to_string()))
+    });
     respond::with_simulated(response, simulated)
+}
+
+async fn begin<B, U>(
+    worker: &Worker<U>,
+    endpoint: &'static dyn Endpoint,
+    request: Request<B>,
+    id: GenerationId,
+    started_ms: u64,
+) -> Result<Response<ReplyBody>, Denied>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: std::fmt::Display,
+    U: Upstream,
+{
+    let headers = request.headers();
+    let entered = enter(&worker.gateway, &worker.door, headers, started_ms).await?;
+    Ok(run(worker, endpoint, request, id, started_ms, entered).await?)
 }
 
 async fn run<B, U>(
@@ -82,6 +113,7 @@ async fn run<B, U>(
     request: Request<B>,
     id: GenerationId,
     started_ms: u64,
+    entered: Entered,
 ) -> Result<Response<ReplyBody>, Failure>
 where
     B: Body<Data = Bytes> + Unpin,
@@ -89,9 +121,11 @@ where
     U: Upstream,
 {
     let gateway = &worker.gateway;
-    let in_flight = InFlight::begin(gateway);
+    let Entered {
+        admitted,
+        in_flight,
+    } = entered;
     let (head, body) = request.into_parts();
-    let admitted = admit::admit(gateway, &head.headers, started_ms).await?;
     gateway.counters.calls.fetch_add(1, Relaxed);
     let refusing = Refusing::new(gateway, id, &admitted);
     let caller = Caller::new(&gateway.identity, admitted.key.principal().account);
@@ -105,8 +139,13 @@ where
         private_url,
     } = read;
     let market = gateway.market.load_full();
-    let lot = caller.draw(ask.attribution.conversation());
-    let wanted = Wanted::of(&ask, endpoint, private_url, lot, started_ms);
+    let mut lot = caller.draw(ask.attribution.conversation());
+    let stuck = gateway.stickiness.of(caller.account, &ask, started_ms);
+    lot.is_shared |= stuck.is_some();
+    let wanted = Wanted {
+        stuck: stuck.as_ref(),
+        ..Wanted::of(&ask, endpoint, private_url, lot, started_ms)
+    };
     let app = &ask.attribution.title;
     let mut decision = ask.options.metadata.then(Box::<Decision>::default);
     let mut plan = plan::plan(&market, &wanted, decision.as_deref_mut()).map_err(|failure| {

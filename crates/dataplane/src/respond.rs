@@ -77,7 +77,8 @@ impl Answer for ReplyBody {
     }
 }
 
-fn id_header(id: &str) -> HeaderValue {
+/// An id as the value of a header.
+pub(crate) fn id_header(id: &str) -> HeaderValue {
     // Ids are letters, digits and dashes.
     HeaderValue::from_str(id).unwrap_or(HeaderValue::from_static("gen-unknown"))
 }

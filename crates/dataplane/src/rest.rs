@@ -4,19 +4,46 @@
 use std::time::Duration;
 
 use bourse_routing::health::COOLDOWN_MAX_MS;
+use bourse_vocab::Failure;
 
+use crate::attempts::Attempt;
 use crate::http_date;
 
 /// Limits that providers count, each with what is left of it and when it is
 /// whole again (developers.openai.com/api, rate limits in headers, June 2026;
-/// others follow it).
-const LIMITS: [[&str; 2]; 2] = [
+/// others follow it). Cerebras counts by the minute and the day
+/// (inference-docs.cerebras.ai, rate limits), DigitalOcean likewise
+/// (docs.digitalocean.com, quota-specific response headers, July 2026), and
+/// OpenRouter counts one limit (openrouter.ai/docs, limits, 2026).
+const LIMITS: [[&str; 2]; 7] = [
     [
         "x-ratelimit-remaining-requests",
         "x-ratelimit-reset-requests",
     ],
     ["x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"],
+    [
+        "x-ratelimit-remaining-requests-day",
+        "x-ratelimit-reset-requests-day",
+    ],
+    [
+        "x-ratelimit-remaining-tokens-minute",
+        "x-ratelimit-reset-tokens-minute",
+    ],
+    [
+        "x-ratelimit-remaining-tokens-per-day",
+        "x-ratelimit-reset-tokens-per-day",
+    ],
+    [
+        "x-ratelimit-remaining-tokens-per-minute",
+        "x-ratelimit-reset-tokens-per-minute",
+    ],
+    ["x-ratelimit-remaining", "x-ratelimit-reset"],
 ];
+
+/// Numbers from here on are moments and no durations: seconds since 1970, and
+/// milliseconds since then. As durations they would be decades.
+const MOMENTS_S: f64 = 1e9;
+const MOMENTS_MS: f64 = 1e12;
 
 /// The rest that headers announce: `retry-after-ms`, or `Retry-After` in
 /// seconds or as an HTTP date (RFC 9110, section 10.2.3), or else the longest
@@ -33,10 +60,31 @@ pub fn announced<'h>(header: impl Fn(&str) -> Option<&'h str>, now_ms: u64) -> O
                 .iter()
                 .filter(|[remaining, _]| header(remaining).is_some_and(|text| text.trim() == "0"));
             exhausted
-                .filter_map(|[_, reset]| duration_ms(header(reset)?.trim()))
+                .filter_map(|[_, reset]| reset_ms(header(reset)?.trim(), now_ms))
                 .max()
         })?;
     Some(Duration::from_millis(ms.min(COOLDOWN_MAX_MS)))
+}
+
+/// What a caller is told to wait whose call has failed: what the last provider
+/// announced, or, where whoever is at a limit announced nothing, when the first
+/// of those that were tried before takes a request again. None is longer than
+/// routing keeps it.
+#[must_use]
+pub fn told(failure: &Failure, attempts: &[Attempt], now_ms: u64) -> Option<Duration> {
+    const MOST: Duration = Duration::from_millis(COOLDOWN_MAX_MS);
+    if let Some(rest) = failure.retry_after {
+        return Some(rest.min(MOST));
+    }
+    if !matches!(failure.status(), 429 | 503) {
+        return None;
+    }
+    let ends_ms = attempts.iter().filter_map(|attempt| {
+        let at_ms = attempt.ended_ms?;
+        Some(at_ms.saturating_add(attempt.rest_ms?))
+    });
+    let rest = Duration::from_millis(ends_ms.min()?.saturating_sub(now_ms));
+    Some(rest.min(MOST))
 }
 
 fn retry_after_ms(text: &str, now_ms: u64) -> Option<u64> {
@@ -44,6 +92,23 @@ fn retry_after_ms(text: &str, now_ms: u64) -> Option<u64> {
         let at_ms = http_date::parse(text)?.saturating_mul(1_000);
         Some(at_ms.saturating_sub(now_ms))
     })
+}
+
+/// When a limit is whole again: in a duration with units, in so many seconds,
+/// or at a moment.
+fn reset_ms(text: &str, now_ms: u64) -> Option<u64> {
+    let Ok(number) = text.parse::<f64>() else {
+        return duration_ms(text);
+    };
+    let unit_ms = match number {
+        MOMENTS_MS.. => 1.0,
+        MOMENTS_S.. => 1_000.0,
+        _ => return milliseconds(text, 1_000.0),
+    };
+    // Moments beyond what a number of 64 bits holds are as far away as can be.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let at_ms = (number * unit_ms).ceil() as u64;
+    Some(at_ms.saturating_sub(now_ms))
 }
 
 /// A number of units of so many milliseconds, rounded up: who comes back a
@@ -149,6 +214,33 @@ mod tests {
             ("x-ratelimit-reset-tokens", "6m0s"),
         ];
         assert_eq!(rest(&spoken), Some(3_000));
+    }
+
+    #[test]
+    fn a_limit_says_in_seconds_or_by_a_moment_when_it_is_whole_again() {
+        for (reset, expected) in [
+            ("33.0113", Some(33_012)),
+            ("1", Some(1_000)),
+            // A minute after NOW, in seconds and in milliseconds.
+            ("1795262460", Some(59_750)),
+            ("1795262460000", Some(59_750)),
+            ("1795262400000", Some(0)),
+            ("1741305600000", Some(0)),
+            ("9999999999999", Some(COOLDOWN_MAX_MS)),
+            ("1e300", Some(COOLDOWN_MAX_MS)),
+            ("-5", None),
+            ("inf", Some(COOLDOWN_MAX_MS)),
+            ("NaN", None),
+        ] {
+            for kind in ["", "-requests-day", "-tokens-minute", "-tokens-per-day"] {
+                let [left, whole] =
+                    ["remaining", "reset"].map(|what| format!("x-ratelimit-{what}{kind}"));
+                let headers = [(left.as_str(), "0"), (whole.as_str(), reset)];
+                assert_eq!(rest(&headers), expected, "{reset} {kind}");
+                let headers = [(left.as_str(), "7"), (whole.as_str(), reset)];
+                assert_eq!(rest(&headers), None, "{reset} {kind}");
+            }
+        }
     }
 
     #[test]

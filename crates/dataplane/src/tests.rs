@@ -6,6 +6,7 @@ mod harness;
 mod script;
 
 mod aborts;
+mod admission;
 mod breakers;
 mod continuation;
 mod deadlines;
@@ -24,7 +25,9 @@ mod records;
 mod replies;
 mod rows;
 mod sizes;
+mod stickiness;
 mod stopping;
 mod tiers;
+mod told_costs;
 mod whole;
 mod written;

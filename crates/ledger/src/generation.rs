@@ -165,6 +165,7 @@ fn check_settled(
         ))
         .or(wrong(priced, "its price lines do not make its charge"))
         .or(wrong(row.voided.is_none(), "it was settled and is voided"))
+        .or(check_told(&end.facts, &end.costs))
         .or(check_costs(
             row,
             &end.costs,
@@ -195,8 +196,18 @@ fn check_voided(row: &GenerationRow, void: &record::Void<'_>) -> Option<&'static
             "the reason is not its record's",
         ))
         .or(check_void_facts(row, &end.facts))
+        .or(check_told(&end.facts, &end.costs))
         .or(check_costs(row, &end.costs, Nanos::ZERO))
         .or(check_failure(row, end.facts.failure))
+}
+
+/// What the provider that answered said that it charges is what is booked.
+fn check_told(facts: &Facts<'_>, costs: &[Cost<'_>]) -> Option<&'static str> {
+    let is_booked = || costs.last().map(|cost| cost.amount) == Some(facts.told_cost);
+    wrong(
+        facts.told_cost == Nanos::ZERO || is_booked(),
+        "what its provider told is not what it charges",
+    )
 }
 
 /// What providers charge and what of it the house bears, where the row is of
@@ -243,6 +254,23 @@ fn check_void_facts(row: &GenerationRow, facts: &Facts<'_>) -> Option<&'static s
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_provider_told_is_what_is_booked_or_the_row_is_wrong() {
+        let cost = |nanos| Cost {
+            provider: "p",
+            amount: Nanos(nanos),
+            payer: Payer::Customer,
+        };
+        let told = |nanos| Facts {
+            told_cost: Nanos(nanos),
+            ..Facts::default()
+        };
+        assert_eq!(check_told(&told(0), &[cost(5)]), None);
+        assert_eq!(check_told(&told(5), &[cost(9), cost(5)]), None);
+        assert!(check_told(&told(5), &[cost(6)]).is_some());
+        assert!(check_told(&told(5), &[]).is_some());
+    }
 
     #[test]
     fn a_sum_of_rows_knows_them_in_any_order() {

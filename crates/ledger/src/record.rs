@@ -305,7 +305,8 @@ pub enum RecomputeError {
 }
 
 /// Computes what a call cost from its record alone: the total for its
-/// customer if it was settled, and what the provider that answered charges.
+/// customer if it was settled, and what the provider that answered charges: in
+/// all, its own word where the record has that, and by its prices otherwise.
 /// For a call that was voided the total is what it would have cost.
 ///
 /// # Errors
@@ -319,5 +320,9 @@ pub fn recompute(record: &Record<'_>) -> Result<Charge, RecomputeError> {
     if facts.lines.is_empty() && charged != Nanos::ZERO {
         return Err(RecomputeError::NoLines);
     }
-    Ok(Charge::recompute(&facts.lines)?)
+    let mut charge = Charge::recompute(&facts.lines)?;
+    if facts.told_cost != Nanos::ZERO {
+        charge.upstream_total = facts.told_cost;
+    }
+    Ok(charge)
 }

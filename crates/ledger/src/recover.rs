@@ -182,6 +182,7 @@ pub fn close(open: &OpenHold, now_ms: u64) -> Closing<'_> {
         last: Some(attempt(&open.provider, end)),
         held: open.amount,
         begun: None,
+        told: None,
     };
     let delivered = open
         .checkpoint

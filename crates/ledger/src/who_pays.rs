@@ -259,6 +259,15 @@ pub static TABLE: &[Row] = &[
     ),
 ];
 
+impl ProviderCharges {
+    /// Whether what the provider charges is known when the call ends, so that
+    /// its own word for it counts.
+    #[must_use]
+    pub const fn is_known(self) -> bool {
+        matches!(self, Self::Reported | Self::Delivered)
+    }
+}
+
 impl End {
     /// The row for this end. Every end has one: a test goes through them.
     #[must_use]
@@ -336,6 +345,9 @@ pub struct Ended<'a> {
     pub held: Nanos,
     /// The part of the answer that was there before the last attempt.
     pub begun: Option<Begun<'a>>,
+    /// What the last provider says that it charges, if it is believed: booked
+    /// where a cost is known, in place of the price of the usage.
+    pub told: Option<Nanos>,
 }
 
 /// Who pays what for a call.
@@ -430,8 +442,11 @@ impl<'a> Ended<'a> {
             C::Reported | C::Delivered => Payer::Customer,
         };
         let (cost, possible) = match row.provider {
-            P::Reported => (told().upstream, Nanos::ZERO),
-            P::Delivered => (delivered().upstream, Nanos::ZERO),
+            P::Reported => (self.told.unwrap_or_else(|| told().upstream), Nanos::ZERO),
+            P::Delivered => (
+                self.told.unwrap_or_else(|| delivered().upstream),
+                Nanos::ZERO,
+            ),
             // What was delivered is known to be charged; what remains is
             // the question.
             P::Unknown if row.customer == C::Delivered => {

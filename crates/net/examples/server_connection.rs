@@ -218,7 +218,7 @@ impl Service<TcpStream> for Own {
     type Route = ();
     type Reply = Reply;
 
-    fn route(&self, path: &str) -> Option<()> {
+    fn route(&self, path: &str, _: &dyn Fn(&str) -> bool) -> Option<()> {
         path.starts_with('/').then_some(())
     }
 

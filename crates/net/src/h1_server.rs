@@ -55,13 +55,14 @@ pub trait Service<S: 'static>: Sync {
     /// The body of an answer.
     type Reply: Answer + Send + Unpin;
 
-    /// What serves a path; `None` leaves the connection to somebody else.
-    fn route(&self, path: &str) -> Option<Self::Route>;
+    /// What serves a path; `None` leaves the connection to somebody else. `has`
+    /// says whether the head has a header of that name.
+    fn route(&self, path: &str, has: &dyn Fn(&str) -> bool) -> Option<Self::Route>;
 
     /// Whether anybody reads a header. Others are checked, and then left out of
     /// the request: putting one into a map costs more than reading it.
-    fn reads(&self, name: &str) -> bool {
-        let _ = name;
+    fn reads(&self, route: &Self::Route, name: &str) -> bool {
+        let _ = (route, name);
         true
     }
 
@@ -114,8 +115,9 @@ where
     loop {
         let next = poll_fn(|cx| {
             let conn = &mut *lock(&conn);
-            let route = |path: &str| service.route(path);
-            let next = conn.poll_head(cx, waits, route, |name| service.reads(name));
+            let route = |path: &str, has: &dyn Fn(&str) -> bool| service.route(path, has);
+            let reads = |route: &V::Route, name: &str| service.reads(route, name);
+            let next = conn.poll_head(cx, waits, route, reads);
             if next.is_pending() && stop.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(Next::Closed("the server stops"));
             }

@@ -3,7 +3,7 @@
 
 use bourse_vocab::Format;
 use bourse_wire::Dialect;
-use bourse_wire::dialect::TierWords;
+use bourse_wire::dialect::{Betas, TierWords};
 use http::{HeaderName, HeaderValue};
 
 use crate::provider::{Address, Attempt, Interface, Provider, versioned};
@@ -15,7 +15,19 @@ pub struct Anthropic;
 /// Its format, with the tiers of service that its own servers know.
 pub(crate) static DIALECT: Dialect = Dialect {
     tiers: TierWords::ANTHROPIC,
+    betas: Some(BETAS),
     ..Dialect::PLAIN
+};
+
+/// What OpenRouter hands on (openrouter.ai/docs, provider selection, October
+/// 2026). Neither costs more than the tokens that it makes; a longer context
+/// does (`context-1m-2025-08-07`), and so do tools that Anthropic runs.
+pub(crate) const BETAS: Betas = Betas {
+    header: "anthropic-beta",
+    names: &[
+        "interleaved-thinking-2025-05-14",
+        "structured-outputs-2025-11-13",
+    ],
 };
 
 /// The version in whose words requests are written. From 2026-10-21 on,

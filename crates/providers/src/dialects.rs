@@ -7,7 +7,8 @@
 
 use bourse_wire::Dialect;
 use bourse_wire::dialect::{
-    CacheMarks, CallIds, MaxTokensName, Prefill, ReasoningStyle, StreamUsage, Thoughts, TierWords,
+    Betas, CacheMarks, CallIds, MaxTokensName, Prefill, ReasoningStyle, StreamUsage, Thoughts,
+    TierWords, betas,
 };
 
 /// Plain, but told how hard to think by `reasoning_effort`.
@@ -185,6 +186,13 @@ pub const OPENROUTER: Dialect = Dialect {
     cache: CacheMarks::CacheControl,
     thoughts: Thoughts::Details,
     media_anywhere: true,
+    // "Provider selection" (October 2026): for the models of Anthropic.
+    betas: Some(Betas {
+        header: betas::ASKED_IN,
+        ..crate::anthropic::BETAS
+    }),
+    // "Usage accounting" (October 2026): `cost` is what the account is charged.
+    tells_cost: true,
     ..Dialect::PLAIN
 };
 

@@ -2,7 +2,8 @@
 //!
 //! `completion_tokens` leaves out the reasoning, which is counted beside it
 //! (docs.cloud.google.com, "Reasoning for Grok models", 2026); whoever reads
-//! usage settles that by `total_tokens`.
+//! usage settles that by `total_tokens`. "Every inference response includes the
+//! exact cost" (docs.x.ai, cost tracking, October 2026).
 
 use bourse_vocab::Format;
 use bourse_wire::Dialect;
@@ -17,6 +18,7 @@ pub struct Xai;
 static PLAIN: Dialect = Dialect {
     accepts: &[],
     parts: &[],
+    tells_cost: true,
     ..Dialect::PLAIN
 };
 
@@ -30,6 +32,7 @@ static UNGRADED: Dialect = Dialect {
     rejects: NOT_WHILE_THINKING,
     accepts: &[],
     parts: &[],
+    tells_cost: true,
     ..Dialect::PLAIN
 };
 
@@ -40,6 +43,7 @@ static GRADED: Dialect = Dialect {
     rejects: NOT_WHILE_THINKING,
     accepts: &[],
     parts: &[],
+    tells_cost: true,
     ..Dialect::PLAIN
 };
 

@@ -81,6 +81,7 @@ pub fn arrange(
                 Standing::Open(_) => 3,
             },
             candidate.deprioritised,
+            !candidate.is_stuck,
         )
     };
     candidates.sort_by_key(group);

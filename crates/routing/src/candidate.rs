@@ -42,4 +42,6 @@ pub struct Candidate {
     pub throughput: Option<u64>,
     /// Whether it misses the caller's preferred speed or latency.
     pub deprioritised: bool,
+    /// Whether it has read the conversation before, and has its prompt cached.
+    pub is_stuck: bool,
 }

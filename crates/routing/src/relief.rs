@@ -113,6 +113,7 @@ mod tests {
             latency_ms: None,
             throughput: None,
             deprioritised: false,
+            is_stuck: false,
         }
     }
 

@@ -239,6 +239,7 @@ impl World {
                 latency_ms: None,
                 throughput: None,
                 deprioritised: false,
+                is_stuck: false,
             })
             .collect()
     }

@@ -4,6 +4,7 @@
 //! for shape with file and line; [`Config`] is its meaning, with every
 //! mistake reported at once. Secrets print as `***`.
 
+mod admission;
 mod deadlines;
 mod env;
 mod environment;
@@ -19,6 +20,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use bourse_dataplane::admission::bounds::Limits;
 use bourse_dataplane::deadlines::Deadlines;
 use bourse_net::h1_server::Waits;
 use bourse_store::DatabaseUrl;
@@ -132,6 +134,8 @@ pub struct Config {
     pub workers: usize,
     /// See [`CallLimits`].
     pub limits: CallLimits,
+    /// What keys and accounts may have at once, and how batch calls wait.
+    pub admission: Limits,
     /// What is added to upstream prices, in parts per million.
     pub markup_ppm: u64,
     /// See [`Durability`].

@@ -115,6 +115,8 @@ pub async fn run(listener: std::net::TcpListener, service: Service, stop: Stop) 
     let sweeper = service.worker.client.spawn_sweeper();
     let progress = Arc::clone(&service.worker.progress);
     let telling = tokio::spawn(async move { progress.keep_telling().await });
+    let door = Arc::clone(&service.worker.door);
+    let probing = tokio::spawn(async move { door.keep_probing().await });
     loop {
         let slot = tokio::select! {
             slot = Arc::clone(&slots).acquire_owned() => slot,
@@ -160,5 +162,6 @@ pub async fn run(listener: std::net::TcpListener, service: Service, stop: Stop) 
     }
     sweeper.abort();
     telling.abort();
+    probing.abort();
     Ok(())
 }

@@ -39,6 +39,56 @@ pub enum MoneyError {
 /// exponent form (`1e-07`) that JSON price lists contain. Refuses anything
 /// that would need rounding.
 pub fn parse_scaled(text: &str, scale: u32) -> Result<i128, MoneyError> {
+    let (negative, digits, shift) = read_decimal(text, scale)?;
+    if digits == 0 {
+        return Ok(0);
+    }
+    let power = 10_i128.checked_pow(shift.unsigned_abs());
+    let value = if shift >= 0 {
+        power
+            .and_then(|p| digits.checked_mul(p))
+            .ok_or(MoneyError::OutOfRange)?
+    } else {
+        let power = power.ok_or(MoneyError::TooFine)?;
+        if digits.checked_rem(power) != Some(0) {
+            return Err(MoneyError::TooFine);
+        }
+        digits.checked_div(power).ok_or(MoneyError::OutOfRange)?
+    };
+    if negative {
+        value.checked_neg().ok_or(MoneyError::OutOfRange)
+    } else {
+        Ok(value)
+    }
+}
+
+/// Reads `text` as a decimal that is not negative, and returns it times
+/// `10^scale`, rounded up: of what somebody else says that it costs, nothing
+/// is left out.
+///
+/// # Errors
+/// What is no decimal, below zero, or out of range.
+pub fn parse_scaled_up(text: &str, scale: u32) -> Result<u128, MoneyError> {
+    let (negative, digits, shift) = read_decimal(text, scale)?;
+    let digits = u128::try_from(digits).map_err(|_| MoneyError::OutOfRange)?;
+    match (negative, digits) {
+        (_, 0) => return Ok(0),
+        (true, _) => return Err(MoneyError::OutOfRange),
+        (false, _) => {}
+    }
+    let power = 10_u128.checked_pow(shift.unsigned_abs());
+    if shift < 0 {
+        // A power beyond 128 bits is beyond any digits as well.
+        return Ok(power.map_or(1, |power| digits.div_ceil(power)));
+    }
+    power
+        .and_then(|power| digits.checked_mul(power))
+        .ok_or(MoneyError::OutOfRange)
+}
+
+/// Whether it is negative, the digits of `text`, and by which power of ten they
+/// are to be multiplied to be its value times `10^scale`.
+fn read_decimal(text: &str, scale: u32) -> Result<(bool, i128, i32), MoneyError> {
     let (negative, rest) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text),
@@ -71,26 +121,7 @@ pub fn parse_scaled(text: &str, scale: u32) -> Result<i128, MoneyError> {
         .and_then(|s| s.checked_add(exponent))
         .and_then(|s| s.checked_sub(places))
         .ok_or(MoneyError::OutOfRange)?;
-    if digits == 0 {
-        return Ok(0);
-    }
-    let power = 10_i128.checked_pow(shift.unsigned_abs());
-    let value = if shift >= 0 {
-        power
-            .and_then(|p| digits.checked_mul(p))
-            .ok_or(MoneyError::OutOfRange)?
-    } else {
-        let power = power.ok_or(MoneyError::TooFine)?;
-        if digits.checked_rem(power) != Some(0) {
-            return Err(MoneyError::TooFine);
-        }
-        digits.checked_div(power).ok_or(MoneyError::OutOfRange)?
-    };
-    if negative {
-        value.checked_neg().ok_or(MoneyError::OutOfRange)
-    } else {
-        Ok(value)
-    }
+    Ok((negative, digits, shift))
 }
 
 /// Bytes of the longest decimal: 39 digits, a sign, a point, a leading zero.

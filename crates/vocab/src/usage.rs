@@ -1,12 +1,14 @@
 //! Tokens: what a provider says it counted, and what we make of it.
 
 mod count;
+mod told;
 
 use serde::{Deserialize, Serialize};
 
 use crate::json::Value;
 
 pub use count::{Count, Counts};
+pub use told::ToldCost;
 
 /// More tokens than any call can use: a report above it is nonsense. The
 /// largest context windows are 10^7; a thousand times that is a wide margin
@@ -92,6 +94,8 @@ pub struct UsageReport {
     pub accepted_prediction: Option<u64>,
     /// See [`Usage::rejected_prediction`].
     pub rejected_prediction: Option<u64>,
+    /// What the provider says that it charges for all of it.
+    pub cost: ToldCost,
     /// A number was negative, fractional or absurd, and was left out.
     pub nonsense: bool,
 }
@@ -120,6 +124,7 @@ impl UsageReport {
         take(&mut self.web_searches, later.web_searches);
         take(&mut self.accepted_prediction, later.accepted_prediction);
         take(&mut self.rejected_prediction, later.rejected_prediction);
+        self.cost = later.cost.or(self.cost);
         self.nonsense |= later.nonsense;
     }
 

@@ -17,6 +17,7 @@
 //! - [`schema`]: what strict readers want of a tool's schema;
 //! - [`tools`]: which sorts of tools there are;
 //! - [`service`]: what tiers of service are called;
+//! - [`betas`]: features in beta that are asked for by a header;
 //! - [`finish`]: words for the end, and when an answer has ended;
 //! - [`answer`]: what vendors put where a text should be.
 //!
@@ -25,6 +26,7 @@
 //! every fixture down both roads for every dialect.
 
 pub mod answer;
+pub mod betas;
 pub mod calls;
 pub mod finish;
 pub mod media;
@@ -40,6 +42,7 @@ pub mod tools;
 
 use crate::json::Features;
 
+pub use betas::Betas;
 pub use prefill::Prefill;
 pub use service::TierWords;
 
@@ -176,6 +179,13 @@ pub struct Dialect {
     pub tiers: TierWords,
     /// How it is told to go on with an answer that has begun.
     pub prefill: Prefill,
+    /// Whether the vendor says in dollars what it charges for an answer, in a
+    /// member that its document promises to be exact. Others use the same
+    /// names for credits, estimates and other currencies.
+    pub tells_cost: bool,
+    /// Which features in beta it may be asked for. To others it is as if none
+    /// had been named: the header is addressed to who has some.
+    pub betas: Option<Betas>,
 }
 
 impl Dialect {
@@ -197,6 +207,8 @@ impl Dialect {
         strict_messages: false,
         tiers: TierWords::OPENAI,
         prefill: Prefill::None,
+        tells_cost: false,
+        betas: None,
     };
 
     /// Whether the vendor can be told how long an answer may be.

@@ -10,6 +10,8 @@
 //! provider that is unavailable: those failures never look like the
 //! caller's own 401, 402 or 403.
 
+mod rest;
+
 use std::time::Duration;
 
 use bourse_vocab::failure::UpstreamError;
@@ -51,6 +53,8 @@ pub struct Said {
     pub code: Option<String>,
     /// A code that is an HTTP status, which errors in streams carry.
     pub status: Option<u16>,
+    /// For how long it wants to be left alone, where a member says so.
+    rest: Option<Duration>,
     /// Every code-like text in the body, in lower case, for the heuristics.
     words: String,
 }
@@ -108,6 +112,11 @@ impl Said {
                 }
             }
             Value::Object(members) => {
+                self.rest = self.rest.or_else(|| rest::by_members(members));
+                for name in ["metadata", "availability"] {
+                    let within = members.get(name).and_then(Value::as_object);
+                    self.rest = self.rest.or_else(|| rest::by_members(within?));
+                }
                 if let Some(error) = members.get("error").or_else(|| members.get("errors")) {
                     self.read(error, depth + 1);
                 }
@@ -136,6 +145,16 @@ impl Said {
             }
             _ => {}
         }
+    }
+
+    /// For how long the provider wants to be left alone, by a member or by its
+    /// sentence.
+    #[must_use]
+    pub fn rest(&self) -> Option<Duration> {
+        self.rest.or_else(|| {
+            let message = cut(self.message.as_deref()?, MESSAGE_BYTES_MAX);
+            rest::by_sentence(&message.to_ascii_lowercase())
+        })
     }
 
     fn message_is(&mut self, text: &str) {
@@ -188,6 +207,12 @@ pub fn read_late(value: &Value) -> Failure {
 pub fn failure(status: u16, said: &Said, raw: &str, retry_after: Option<Duration>) -> Failure {
     let message = said.message.as_deref().unwrap_or_default();
     let verdict = judge(status, &said.words, &message.to_ascii_lowercase());
+    // Of anything else a sentence may say so of what the caller sent.
+    let is_rest = matches!(
+        verdict.kind,
+        FailureKind::RateLimited | FailureKind::Overloaded | FailureKind::Unavailable
+    );
+    let retry_after = retry_after.or_else(|| said.rest().filter(|_| is_rest));
     let mut upstream = UpstreamError {
         provider: None,
         status: Some(status),

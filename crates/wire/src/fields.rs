@@ -22,6 +22,10 @@ impl fmt::Display for Path<'_> {
         match self {
             Self::Root => Ok(()),
             Self::Member(Self::Root, name) => f.write_str(name),
+            // A name that would be taken for a part of the path.
+            Self::Member(parent, name) if name.contains(['.', '[', ']']) => {
+                write!(f, "{parent}[\"{name}\"]")
+            }
             Self::Member(parent, name) => write!(f, "{parent}.{name}"),
             Self::Item(parent, index) => write!(f, "{parent}[{index}]"),
         }

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bourse_net::h1_server::{Answer, Answering, Ended, RequestBody, Service, serve};
+use bourse_net::h1_server::{Answer, Answering, Ended, RequestBody, Service, Waits, serve};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
@@ -25,7 +25,10 @@ pub struct OfClients;
 pub struct OfProviders;
 
 /// How long a client may take to send a head: everything is there already.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+const WAITS: Waits = Waits {
+    head: Duration::from_secs(10),
+    next: Duration::from_secs(10),
+};
 
 impl Target for OfClients {
     fn name(&self) -> &'static str {
@@ -97,7 +100,7 @@ async fn served(pieces: &[&[u8]]) -> (Vec<String>, End) {
             .map(|piece| Bytes::copy_from_slice(piece))
             .collect(),
     };
-    let end = match serve(stream, &server, HEAD_TIMEOUT, std::future::pending()).await {
+    let end = match serve(stream, &server, WAITS, std::future::pending()).await {
         Ended::Other(..) => End::Other,
         Ended::Closed(why) => End::Closed(why),
     };
@@ -116,7 +119,7 @@ impl Service<Wire> for Server {
     type Route = ();
     type Reply = Said;
 
-    fn route(&self, path: &str) -> Option<()> {
+    fn route(&self, path: &str, _: &dyn Fn(&str) -> bool) -> Option<()> {
         path.starts_with('/').then_some(())
     }
 

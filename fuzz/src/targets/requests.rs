@@ -182,19 +182,7 @@ fn planned_and_written(
 ) -> Result<(), String> {
     let ask = &incoming.ask;
     let market = MARKET.as_ref().map_err(Clone::clone)?;
-    let wanted = Wanted {
-        endpoint,
-        models: &ask.models,
-        wishes: &ask.wishes,
-        needs: ask.needs,
-        tier: ask.tier,
-        private_url: false,
-        facts: &ask.facts,
-        stream: ask.stream,
-        thinking: ask.thinking,
-        lot: Lot::single(0.5),
-        now_ms: 1,
-    };
+    let wanted = Wanted::of(ask, endpoint, false, Lot::single(0.5), 1);
     let targets: Vec<Arc<Offer>> = match plan(market, &wanted, None) {
         Ok(plan) => plan.targets().cloned().collect(),
         Err(failure) => {
@@ -264,6 +252,8 @@ fn on_both_roads(body: &[u8], chance: &mut Chance, sign: &mut Sign) -> Result<()
         .and_then(|outline| Envelope::read(outline, &segments));
     let words = codec(Format::OpenAiChat).read_request(body);
     let (envelope, request) = match (bytes, words) {
+        // Where chats are read, a prompt without messages is refused.
+        (Ok(envelope), _) if envelope.is_prompt() => return Ok(()),
         (Ok(envelope), Ok(request)) => (envelope, request),
         // What is wrong inside a message only the vocabulary sees, and what
         // parsers read otherwise only the scanner does.
@@ -343,10 +333,13 @@ fn filled(mut body: Value) -> Value {
     {
         fill(schema, "schema", Value::Object(Map::new()));
     }
-    if let Some(Value::Object(choice)) = body.get_mut("tool_choice")
-        && choice.contains_key("function")
-    {
-        fill(choice, "type", "function".into());
+    let tools = body.get_mut("tools").and_then(Value::as_array_mut);
+    for tool in tools.into_iter().flatten() {
+        if let Value::Object(tool) = tool
+            && tool.contains_key("function")
+        {
+            fill(tool, "type", "function".into());
+        }
     }
     let messages = body.get_mut("messages").and_then(Value::as_array_mut);
     for message in messages.into_iter().flatten() {

@@ -209,6 +209,8 @@ fn read(
         trace: envelope.raw(Param::Trace, segments),
     };
     attribution.labels = labels.write(headers)?;
+    let is_named = !attribution.conversation().is_empty() || !wishes.order.is_empty();
+    let opener = (!is_named).then(|| envelope.opener(segments)).flatten();
     Ok(Box::new(Ask {
         needs: Needs {
             input: input_modalities(features),
@@ -227,6 +229,7 @@ fn read(
         tier: tier.transpose()?.unwrap_or_default(),
         facts: std::mem::take(&mut envelope.facts),
         options: ask::Options::by_headers(headers, envelope.n)?,
+        opener,
         attribution,
     }))
 }

@@ -78,6 +78,7 @@ impl Endpoint for Speaks {
             tier: Default::default(),
             facts,
             options: ask::Options::by_headers(&head.headers, 1)?,
+            opener: None,
             attribution: Attribution::by_headers(&head.headers),
         };
         let members: &[&str] = &["provider", "models", "session_id"];

@@ -240,6 +240,7 @@ fn read(headers: &HeaderMap, body: &Scanned) -> Result<Box<Ask>, Failure> {
         tier: tier.transpose()?.unwrap_or_default(),
         facts,
         options: ask::Options::by_headers(headers, answers)?,
+        opener: None,
         attribution,
     }))
 }

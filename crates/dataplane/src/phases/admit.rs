@@ -1,4 +1,6 @@
-//! Who is calling, and may they.
+//! Who is calling, may they, and is there room for it.
+
+use std::sync::Arc;
 
 use bourse_policy::key::check;
 use bourse_policy::{InferenceKey, KeyHash, Principal};
@@ -6,6 +8,8 @@ use bourse_vocab::{Failure, FailureKind};
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 
+use crate::admission::priority::Priority;
+use crate::admission::{Door, InFlight, Shed};
 use crate::gateway::Gateway;
 use crate::keyring::recent;
 
@@ -14,6 +18,36 @@ use crate::keyring::recent;
 pub struct Admitted {
     /// Proof of it.
     pub key: InferenceKey,
+}
+
+/// A call that may begin.
+#[derive(Debug)]
+pub struct Entered {
+    /// Who calls.
+    pub admitted: Admitted,
+    /// Counts it as under way.
+    pub in_flight: InFlight,
+}
+
+/// A call that may not.
+#[derive(Debug)]
+pub enum Denied {
+    /// Something is wrong with it.
+    Failed(Failure),
+    /// Nothing is, but there is no room for it now.
+    Shed(Shed),
+}
+
+impl From<Failure> for Denied {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl From<Shed> for Denied {
+    fn from(why: Shed) -> Self {
+        Self::Shed(why)
+    }
 }
 
 /// The key in the request, wherever clients put it: `Authorization: Bearer`
@@ -76,4 +110,33 @@ pub async fn admit(
         .may_infer(now_ms)
         .map_err(|refusal| refusal.failure())?;
     Ok(Admitted { key })
+}
+
+/// Lets a call in at a worker's door, or says why not.
+///
+/// # Errors
+/// It says nonsense, its key does not open this, or there is no room for it.
+pub async fn enter(
+    gateway: &Gateway,
+    door: &Arc<Door>,
+    headers: &HeaderMap,
+    now_ms: u64,
+) -> Result<Entered, Denied> {
+    let said = Priority::of(headers)?;
+    let bounds = gateway.admission.bounds();
+    if said == Priority::Interactive && !door.admits(said) {
+        return Err(Shed::Overload.into());
+    }
+    let admitted = admit(gateway, headers, now_ms).await?;
+    let who = admitted.key.principal();
+    if bounds.priority(who, said) == Priority::Batch && !door.admits_batch() {
+        let _place = bounds.wait(who)?;
+        // Boxed: seldom, and the call's future should not have the room for it.
+        Box::pin(door.wait(bounds.limits.batch_wait)).await?;
+    }
+    let in_flight = door.begin(bounds.take(who)?);
+    Ok(Entered {
+        admitted,
+        in_flight,
+    })
 }

@@ -19,6 +19,7 @@ use crate::attempts::Attempt;
 use crate::call::Call;
 use crate::endpoints::ClientRequest;
 use crate::market::Target;
+use crate::rest;
 use crate::running::Running;
 
 /// Tries the plan's targets in order. Whatever was tried is noted in the
@@ -46,7 +47,7 @@ pub async fn attempt<U: Upstream>(
         memory.hedges.begins(clock.now_ms());
     }
     loop {
-        let failure = if hedges {
+        let mut failure = if hedges {
             // Boxed: few callers ask for it, and every call would carry it.
             let race = Race {
                 running,
@@ -77,6 +78,7 @@ pub async fn attempt<U: Upstream>(
         match another.filter(|(step, _)| is_within_budget(gateway, step)) {
             Some(another) => (step, ticket) = another,
             None => {
+                failure.retry_after = rest::told(&failure, &running.attempts, clock.now_ms());
                 let failure = with_previous_errors(failure, previous);
                 return Err(with_capacity(failure, &running.call.ask.models));
             }

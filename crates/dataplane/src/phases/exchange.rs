@@ -58,8 +58,9 @@ pub enum Opened {
         /// What the client shall see first.
         out: Vec<u8>,
     },
-    /// A whole reply, to be written once its bill is known.
-    Whole(WholeReply, Room),
+    /// A whole reply, to be written once its bill is known. Boxed: a stream has
+    /// nothing as large.
+    Whole(Box<WholeReply>, Room),
 }
 
 impl Opened {
@@ -95,6 +96,22 @@ pub struct Exchange<'a> {
     pub clock: Clock,
     /// The span that this attempt is in its caller's trace, if there is one.
     pub trace: Option<Parent>,
+    /// Features in beta that the caller asks for.
+    pub betas: &'a str,
+}
+
+/// Asks the provider for those features in beta that it may be asked for.
+fn ask_for_betas(request: &mut OutgoingRequest, way: &Way, asked: &str) {
+    let Some(betas) = way.dialect.betas else {
+        return;
+    };
+    let told = betas.told(asked);
+    if let Ok(value) = HeaderValue::try_from(told)
+        && !value.is_empty()
+    {
+        // As with the span: there is room for it, or it is left out.
+        let _ = request.add_header(HeaderName::from_static(betas.header), value);
+    }
 }
 
 /// Tells the provider of which span its work is a part.
@@ -123,6 +140,9 @@ impl Exchange<'_> {
         let mut request = request.inspect_err(|_| tried.is_sent = false)?;
         if let Some(span) = self.trace {
             tell_trace(&mut request, span);
+        }
+        if !self.betas.is_empty() {
+            ask_for_betas(&mut request, self.way, self.betas);
         }
         let origin = &self.target.provider.origin;
         let sent = upstream.send(origin, &request, self.deadlines).await;
@@ -161,7 +181,7 @@ impl Exchange<'_> {
                     "The provider's answer has no content and does not say why",
                 ));
             }
-            return Ok(Opened::Whole(whole, read.understood()));
+            return Ok(Opened::Whole(Box::new(whole), read.understood()));
         }
         if is_stream {
             return self.begin(response.body, Bytes::new()).await;

@@ -27,7 +27,7 @@ use super::first_content;
 use super::hold::offers::cost_at;
 use super::one::{
     conclude, input_cost, is_within_budget, learned_deadline, note_failed, one, prepare_beside,
-    redacted, say_what_leaving_costs, too_late, unfit,
+    redacted, say_what_leaving_costs, too_late, way_to,
 };
 use super::plan::{Plan, Step, bucket};
 use crate::attempts::Attempt;
@@ -116,7 +116,7 @@ async fn race<U: Upstream>(
         limit,
         ..
     } = running;
-    let way = way_to(call, step)?;
+    let way = way_to(call, &step.target)?;
     let prepared = prepare_beside(call, request, (&step.target, way), *limit).await?;
     call.losses.clone_from(&prepared.losses);
     tab.dispatch(&call.market, &step.target)?;
@@ -149,7 +149,7 @@ async fn race<U: Upstream>(
     };
     let mut losses = Vec::new();
     let second = async {
-        let way = way_to(call, &beside)?;
+        let way = way_to(call, &beside.target)?;
         let prepared = prepare_beside(call, request, (&beside.target, way), *limit).await?;
         losses.clone_from(&prepared.losses);
         tab.dispatch(&call.market, &beside.target)?;
@@ -203,11 +203,6 @@ where
         }
     }
     Lateness::Alone
-}
-
-fn way_to<'a>(call: &Call, step: &'a Step) -> Result<&'a Arc<Way>, Failure> {
-    let way = step.target.way(|way| call.endpoint.rank(way));
-    way.ok_or_else(|| unfit(&step.target))
 }
 
 /// The first content wins; a failure waits for the other one.
@@ -341,6 +336,7 @@ impl Sending<'_> {
             replies: &call.gateway.replies,
             clock: call.gateway.clock,
             trace: self.trace,
+            betas: &call.ask.attribution.betas,
         };
         let run = pin!(exchange.run(upstream, prepared, tried));
         let learned = || learned_deadline(call, step, self.plan);
@@ -396,7 +392,7 @@ impl Finish {
         } else {
             (self.first, self.second, beside)
         };
-        let Running { call, attempts, .. } = &mut *running;
+        let Running { attempts, .. } = &mut *running;
         let before_last = attempts.len().checked_sub(2);
         if let Some(tried) = before_last.and_then(|at| attempts.get_mut(at)) {
             match other {

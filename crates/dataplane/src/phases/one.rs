@@ -50,7 +50,7 @@ async fn prepare(
     let endpoint = call.market.endpoint(target);
     let said = (limit.set_for(endpoint), target.told(call.ask.tier));
     let prepared = write(request, endpoint, said, way).await?;
-    let prepared = with_losses(call, target, prepared)?;
+    let prepared = with_losses(call, (target, way), prepared)?;
     call.losses.clone_from(&prepared.losses);
     Ok(prepared)
 }
@@ -65,12 +65,20 @@ pub(super) async fn prepare_beside(
     let endpoint = call.market.endpoint(target);
     let said = (limit.set_for(endpoint), target.told(call.ask.tier));
     let prepared = write(request, endpoint, said, way).await?;
-    with_losses(call, target, prepared)
+    with_losses(call, (target, way), prepared)
 }
 
 /// Adds what the target cannot be told of the call itself.
-fn with_losses(call: &Call, target: &Target, mut prepared: Prepared) -> Result<Prepared, Failure> {
+fn with_losses(
+    call: &Call,
+    (target, way): (&Target, &Way),
+    mut prepared: Prepared,
+) -> Result<Prepared, Failure> {
     prepared.losses.extend(target.loss_of(call.ask.tier));
+    if let Some(betas) = way.dialect.betas {
+        let asked = &call.ask.attribution.betas;
+        prepared.losses.extend(betas.lost(asked));
+    }
     if call.ask.wishes.require_parameters && !prepared.losses.is_empty() {
         return Err(inexpressible(target, &prepared.losses));
     }
@@ -84,6 +92,12 @@ pub(super) fn say_what_leaving_costs(call: &Call, target: &Target) {
     let drain = !call.ask.stream || target.provider.on_disconnect == Disconnect::Drain;
     call.status.drain.store(drain, Relaxed);
     call.status.is_at_stake(input_cost(call, target));
+}
+
+/// The way to a target that suits the client best.
+pub(super) fn way_to<'a>(call: &Call, target: &'a Target) -> Result<&'a Arc<Way>, Failure> {
+    let way = target.way(|way| call.endpoint.rank(way));
+    way.ok_or_else(|| unfit(target))
 }
 
 /// One attempt, up to the first content that the client sees.
@@ -103,9 +117,7 @@ pub(super) async fn one<U: Upstream>(
         ..
     } = &mut *running;
     let target = &step.target;
-    let way = target
-        .way(|way| call.endpoint.rank(way))
-        .ok_or_else(|| unfit(target))?;
+    let way = way_to(call, target)?;
     let prepared = prepare(call, request, (target, way), *limit).await?;
     tab.dispatch(&call.market, target)?;
     say_what_leaving_costs(call, target);
@@ -134,6 +146,7 @@ pub(super) async fn one<U: Upstream>(
         replies: &call.gateway.replies,
         clock,
         trace,
+        betas: &call.ask.attribution.betas,
     };
     let begun = {
         // Pinned here, because the time limit would move it: it is large.
@@ -324,7 +337,7 @@ fn failed_end(tried: &Attempt, failure: &Failure) -> End {
 }
 
 /// A target that cannot be called for what the client asks. Plans have none.
-pub(super) fn unfit(target: &Target) -> Failure {
+fn unfit(target: &Target) -> Failure {
     Failure::new(
         FailureKind::NotFound,
         format!("{} does not offer this operation", target.provider.name),

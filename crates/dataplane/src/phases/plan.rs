@@ -23,6 +23,7 @@ pub(super) use refusal::{at_capacity, no_capacity};
 use crate::ask::{Ask, Thinking};
 use crate::endpoints::Endpoint;
 use crate::market::{Market, Target, context_length};
+use crate::stickiness::Stuck;
 
 /// The targets of a call, in order.
 pub type Plan = bourse_routing::plan::Plan<Arc<Target>>;
@@ -56,6 +57,8 @@ pub struct Wanted<'a> {
     pub thinking: Thinking,
     /// The same for all calls of a session.
     pub lot: Lot,
+    /// Where the conversation has been read before.
+    pub stuck: Option<&'a Stuck>,
     /// Now, in milliseconds since 1970.
     pub now_ms: u64,
 }
@@ -268,6 +271,7 @@ impl<'a> Wanted<'a> {
             stream: ask.stream,
             thinking: ask.thinking,
             lot,
+            stuck: None,
             now_ms,
         }
     }
@@ -365,6 +369,7 @@ fn candidate(
         latency_ms: latency.map(|latency| latency.p50),
         throughput: throughput.map(|throughput| throughput.p50),
         deprioritised: slow || weak,
+        is_stuck: wanted.stuck.is_some_and(|stuck| stuck.is(target)),
         share: target.share,
     }
 }

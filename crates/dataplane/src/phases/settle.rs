@@ -10,6 +10,7 @@ mod continued;
 mod leaving;
 mod price;
 mod record;
+mod told;
 
 use std::cell::LazyCell;
 use std::sync::atomic::Ordering::Relaxed;
@@ -39,6 +40,8 @@ pub struct Ended<'a> {
     pub usage: Usage,
     /// What it costs.
     pub bill: Bill,
+    /// What the provider says that it charges, if that is booked.
+    pub told: Option<Nanos>,
     /// The same, item by item.
     pub charge: Charge,
     /// What the last attempt used, and what it charges: less than the answer,
@@ -67,13 +70,16 @@ impl Running {
         let row = row_of(report, ending, &usage, self.has_begun());
         let was_running = self.close_last(at_ms, row);
         let ticket = self.attempts.last_mut().and_then(Attempt::take_ticket);
-        let ended = self.seen_by_the_table();
+        let mut ended = self.seen_by_the_table();
         let row = ended.end().row();
         let reported = report
             .usage
             .is_complete()
             .then(|| self.price(&usage, report));
         let counted = LazyCell::new(|| self.price(&estimate, report));
+        ended.told = self.told_cost(report, row, || {
+            reported.as_ref().unwrap_or(&counted).upstream_total
+        });
         let told = reported.as_ref().map(|told| self.priced(&usage, told));
         let verdict = ended.verdict(told, || self.priced(&estimate, &counted));
         // Some providers report a beginning: an answer that is charged by
@@ -101,6 +107,7 @@ impl Running {
             report,
             usage,
             bill,
+            told: ended.told,
             charge,
             own,
         };
@@ -125,6 +132,9 @@ impl Running {
             self.call.gateway.counters.fail(Blame::Upstream);
         }
         self.learn(ended);
+        if !self.is_continued() {
+            self.stick(ended);
+        }
         self.note_tier(ended.report);
         if verdict.end.row().provider == ProviderCharges::Unknown {
             let (estimate, upstream) = counted();
@@ -197,6 +207,27 @@ impl Running {
         self.learn_of_endpoint(ended, sort);
     }
 
+    /// Notes where the conversation has its prompt cached, if reading it there
+    /// costs less than reading it anew.
+    fn stick(&self, ended: &Ended<'_>) {
+        let is_whole = matches!(ended.ending, Ending::Complete | Ending::Drained);
+        if !is_whole || ended.report.finish == Some("error") {
+            return;
+        }
+        let target = self.target();
+        let usage = &ended.usage;
+        let prices = &self.call.market.prices(target).base;
+        let saves = match (prices.cache_read, prices.prompt) {
+            (Some(cached), Some(prompt)) => cached < prompt,
+            _ => false,
+        };
+        let is_cached = saves && (usage.cache_read > 0 || usage.cache_write() > 0);
+        let (account, ask) = (self.tab.account, &self.call.ask);
+        let answered = (&**target, is_cached);
+        let stickiness = &self.call.gateway.stickiness;
+        stickiness.note(account, ask, answered, ended.at_ms);
+    }
+
     /// Notes how the attempt that was under way ended. `false` if none was.
     fn close_last(&mut self, at_ms: u64, end: End) -> bool {
         let Some(attempt) = self.attempts.last_mut() else {
@@ -227,6 +258,7 @@ impl Running {
                     delivered: begun.charge.priced(),
                 })
             }),
+            told: None,
         }
     }
 
@@ -262,7 +294,8 @@ impl Running {
             .map_or(Nanos::ZERO, |begun| begun.charge.total);
         let total = ended.bill.total.saturating_sub(before);
         let metrics = &attempt.target.metrics;
-        metrics.bill(usage.prompt, usage.completion, upstream, total);
+        let cost = ended.told.unwrap_or(upstream);
+        metrics.bill(usage.prompt, usage.completion, cost, total);
     }
 }
 

@@ -51,6 +51,8 @@ pub struct Remembered {
     /// The limit that we set.
     pub limit: u64,
     pub failure: Option<FailureKind>,
+    /// What the provider said that it cost, where that is booked.
+    pub told_cost: i64,
     /// Provider, status, milliseconds to the first content or to giving up,
     /// the provider's id of its answer or of the request.
     pub attempts: Vec<(String, u16, u32, String)>,
@@ -99,7 +101,9 @@ pub fn booked(till: &Till) -> Booked {
                         "the charge is the usage's price"
                     );
                     for cost in &settlement.costs {
-                        assert_eq!(cost.amount.0, worth, "without a markup, cost is charge");
+                        let told = facts.told_cost.0;
+                        let expected = if told == 0 { worth } else { told };
+                        assert_eq!(cost.amount.0, expected, "without a markup, cost is charge");
                     }
                 }
                 booked.charge = settlement.charge.0;
@@ -197,6 +201,7 @@ fn remember(facts: &Facts<'_>) -> Remembered {
         completion: counts(facts).1,
         limit: facts.counts.get(Count::OutputLimit),
         failure: facts.failure,
+        told_cost: facts.told_cost.0,
         attempts: facts
             .attempts
             .iter()

@@ -3,7 +3,9 @@
 use bourse_net::NetErrorKind;
 use bourse_routing::plan::ATTEMPTS_MAX;
 
-use super::harness::{ms, play, play_whole, secs};
+use serde_json::json;
+
+use super::harness::{Play, ms, play, play_whole, secs};
 use super::script::Answer;
 
 #[tokio::test(start_paused = true)]
@@ -117,6 +119,55 @@ async fn a_rate_limit_is_obeyed_to_the_millisecond() {
         tokio::time::advance(ms(1)).await;
         assert_eq!(harness.ask(&play).await.text(), "hi", "{value}");
     }
+}
+
+/// What a caller is told to wait whose call has failed.
+async fn told(play: Play) -> Option<String> {
+    play.harness().await.ask(&play).await.retry_after
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_is_told_to_wait_by_whatever_form_a_provider_says_it_in() {
+    let said =
+        |message: &str| json!({"error": {"message": message, "code": "rate_limit_exceeded"}});
+    for (body, seconds) in [
+        (said("Please try again in 2.5s. Visit x"), "3"),
+        (said("Please try again in 1m0.36s."), "61"),
+        (said("Please retry after 26 seconds."), "26"),
+        (said("Please try again in 9h"), "300"),
+        (
+            json!([{"error": {"code": 429, "status": "RESOURCE_EXHAUSTED",
+                "details": [{"retryDelay": "12.5s"}]}}]),
+            "13",
+        ),
+        (json!({"error": {"message": "no", "retry_after": 0}}), "1"),
+    ] {
+        let play = play().one(Answer::error(429, &body));
+        assert_eq!(told(play).await.as_deref(), Some(seconds), "{body}");
+    }
+    let past = "Thu, 01 Jan 1970 00:00:00 GMT";
+    for (name, value, seconds) in [
+        ("retry-after", past, "1"),
+        ("x-ratelimit-reset", "1795262460000", "60"),
+        ("x-ratelimit-reset", "86400", "300"),
+    ] {
+        let limited = Answer::error(429, &said("Please try again in 9s."))
+            .header("x-ratelimit-remaining", "0")
+            .header(name, value);
+        let told = told(play().one(limited)).await;
+        assert_eq!(told.as_deref(), Some(seconds), "{name}: {value}");
+    }
+    assert_eq!(told(play().one(Answer::status(429))).await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_the_last_says_nothing_the_first_that_will_be_back_is_named() {
+    let limited = |seconds: &str| Answer::status(429).header("retry-after", seconds);
+    let play = play()
+        .one(limited("40"))
+        .two(limited("20"))
+        .three(Answer::status(503));
+    assert_eq!(told(play).await.as_deref(), Some("20"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -27,6 +27,7 @@ use bourse_providers::{Compatible, Credential, Disconnect};
 use bourse_spool::Options;
 use bourse_store::{Accounts, Grant, Keys, MemoryStore, NewKey, Till};
 use bourse_vocab::{AccountId, Failure, Format, Nanos, NodeId, RowId, StoreId};
+use bourse_wire::Dialect;
 use bourse_wire::dialect::Prefill;
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
@@ -37,6 +38,8 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::books::{Booked, PROMPT_NANOS, booked};
 use super::script::{Answer, Script};
+use crate::admission::Admission;
+use crate::admission::bounds::Limits;
 use crate::ask::Defaults;
 use crate::bodies::Bodies;
 use crate::clock::Clock;
@@ -51,6 +54,7 @@ use crate::pipeline::{Worker, call};
 use crate::progress::{Progress, STREAMS_MAX};
 use crate::replies::REPLIES_BYTES_MAX;
 use crate::respond::ReplyBody;
+use crate::stickiness::Stickiness;
 use crate::unknown::Unknown;
 
 /// 21 November 2026, 12:00 UTC.
@@ -77,6 +81,8 @@ pub struct Play {
     leaves_at_byte: usize,
     headers: Vec<(&'static str, &'static str)>,
     path: &'static str,
+    /// Whether providers are tried in the order in which they are named.
+    is_ordered: bool,
     setup: Setup,
 }
 
@@ -95,11 +101,17 @@ pub struct Setup {
     pub others: Vec<(&'static str, Format, Prefill)>,
     /// What calls have that say nothing of it.
     pub defaults: Defaults,
+    /// Whether they are known to tell what they charge.
+    pub tells_cost: bool,
+    /// Whether reading a prompt from their caches costs a tenth.
+    pub caches: bool,
     pub bodies_bytes_max: usize,
     pub replies_bytes_max: usize,
     /// Nano-dollars on the account.
     pub credit: i64,
     pub limits: CallLimits,
+    /// What keys and accounts may have.
+    pub admission: Limits,
     /// Whether the worker tells the journal how far streams have come, and of
     /// how many at once.
     pub tells: bool,
@@ -118,6 +130,7 @@ pub fn play() -> Play {
         leaves_at_byte: usize::MAX,
         headers: Vec::new(),
         path: CHAT,
+        is_ordered: true,
         setup: Setup {
             drains: false,
             drains_max: 8,
@@ -125,10 +138,13 @@ pub fn play() -> Play {
             format: Format::OpenAiChat,
             others: Vec::new(),
             defaults: Defaults::default(),
+            tells_cost: false,
+            caches: false,
             bodies_bytes_max: 64 << 20,
             replies_bytes_max: REPLIES_BYTES_MAX,
             credit: 10_000_000_000,
             limits: CallLimits::default(),
+            admission: Limits::default(),
             tells: true,
             streams_max: STREAMS_MAX,
         },
@@ -188,6 +204,12 @@ impl Play {
 
     pub fn member(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.body[name] = value.into();
+        self
+    }
+
+    /// Providers are tried in the order in which routing puts them.
+    pub const fn in_any_order(mut self) -> Self {
+        self.is_ordered = false;
         self
     }
 
@@ -260,7 +282,10 @@ impl Play {
     pub fn body(&self) -> String {
         let mut body = self.body.clone();
         let order: Vec<_> = self.answers.iter().map(|(name, _)| *name).collect();
-        body["provider"] = json!({"order": order, "only": order});
+        body["provider"] = json!({"only": order});
+        if self.is_ordered {
+            body["provider"]["order"] = json!(order);
+        }
         body.to_string()
     }
 }
@@ -392,6 +417,7 @@ impl Harness {
         let keyring = Keyring::default();
         keyring.put(key_row.principal(), key_row.change_seq);
         let gateway = Gateway {
+            admission: Admission::new(setup.admission.clone()),
             market: arc_swap::ArcSwap::from_pointee(market(setup, &memory)),
             memory,
             keyring: Arc::new(keyring),
@@ -406,6 +432,7 @@ impl Harness {
             replies: Arc::new(Bodies::new(setup.replies_bytes_max)),
             drains: Arc::new(Drains::new(setup.drains_max)),
             unknown: Unknown::default(),
+            stickiness: Stickiness::default(),
             waiting: Arc::default(),
             stopping: Stopping::default(),
         };
@@ -415,10 +442,14 @@ impl Harness {
             let telling = Arc::clone(&progress);
             tokio::spawn(async move { telling.keep_telling().await });
         }
+        let door = gateway.admission.door();
+        let probing = Arc::clone(&door);
+        tokio::spawn(async move { probing.keep_probing().await });
         Self {
             worker: Worker {
                 gateway: Arc::new(gateway),
                 client: script.clone(),
+                door,
                 progress,
             },
             script,
@@ -616,7 +647,7 @@ impl Harness {
 
     /// How many calls are under way.
     pub fn in_flight(&self) -> u64 {
-        self.gateway().counters.in_flight.load(Relaxed)
+        self.gateway().admission.running()
     }
 
     /// How many calls have failed: by the caller, the provider, us.
@@ -658,6 +689,21 @@ fn services(setup: &Setup, prompt: i64) -> BTreeMap<String, OverlayPrice> {
     .collect()
 }
 
+fn own_provider(
+    setup: &Setup,
+    (slug, format): (&'static str, Format),
+    base_url: &str,
+) -> Compatible {
+    let own = Compatible::operators_own(slug, base_url, format);
+    if !setup.tells_cost {
+        return own;
+    }
+    own.dialect(Dialect {
+        tells_cost: true,
+        ..Dialect::PLAIN
+    })
+}
+
 fn market(setup: &Setup, memory: &Memory) -> Market {
     let mut overlay = Overlay::default();
     let mut endpoints = Vec::new();
@@ -679,13 +725,14 @@ fn market(setup: &Setup, memory: &Memory) -> Market {
             price: Some(OverlayPrice {
                 prompt: dollars(prompt),
                 completion: dollars(2 * prompt),
+                cache_read: dollars(prompt / 10).filter(|_| setup.caches),
                 services: services(setup, prompt),
                 ..OverlayPrice::default()
             }),
             ..OverlayEndpoint::default()
         });
         setups.push(ProviderSetup {
-            provider: Arc::new(Compatible::operators_own(slug, &base_url, format).goes_on(prefill)),
+            provider: Arc::new(own_provider(setup, (slug, format), &base_url).goes_on(prefill)),
             credentials: vec![Credential::None.into()],
             base_url,
             http2: Http2::Never,

@@ -204,6 +204,11 @@ impl Answer {
         Self::new(200, "application/json").send(text).cut()
     }
 
+    /// An error with this status that says this.
+    pub fn error(status: u16, body: &serde_json::Value) -> Self {
+        Self::new(status, "application/json").send(body.to_string())
+    }
+
     /// Takes the request and says nothing.
     pub fn silent() -> Self {
         Self::stream().head_after(FOR_EVER)

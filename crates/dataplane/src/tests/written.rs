@@ -28,7 +28,7 @@ impl Service<DuplexStream> for Calls {
     type Route = &'static dyn Endpoint;
     type Reply = ReplyBody;
 
-    fn route(&self, path: &str) -> Option<Self::Route> {
+    fn route(&self, path: &str, _: &dyn Fn(&str) -> bool) -> Option<Self::Route> {
         endpoints::at(path)
     }
 

@@ -279,6 +279,26 @@ fn a_charge_without_lines_is_not_computed_as_nothing() {
     assert_eq!(record::recompute(&free).unwrap().total, Nanos::ZERO);
 }
 
+#[test]
+fn what_a_provider_told_is_its_charge_and_not_the_customers() {
+    let list = sonnet();
+    let usage = Usage {
+        prompt: 10,
+        completion: 10,
+        ..Usage::default()
+    };
+    let charge = price(&usage, 0, &list, 0).unwrap();
+    let facts = |told| Facts {
+        lines: charge.lines.clone(),
+        told_cost: Nanos(told),
+        ..Facts::default()
+    };
+    let ours = record::recompute(&settled(charge.total, facts(0))).unwrap();
+    assert_eq!(ours, charge);
+    let told = record::recompute(&settled(charge.total, facts(7))).unwrap();
+    assert_eq!((told.total, told.upstream_total), (charge.total, Nanos(7)));
+}
+
 fn a_price() -> impl Strategy<Value = Option<PicosPerUnit>> {
     prop_oneof![
         Just(None),
@@ -414,6 +434,7 @@ proptest! {
             web_searches: Some(searches),
             accepted_prediction: None,
             rejected_prediction: None,
+            cost: bourse_vocab::ToldCost::Unsaid,
             nonsense: false,
         };
         let usage = usage.resolve(&Usage::default()).0;

@@ -122,6 +122,9 @@ pub struct Facts<'a> {
     pub upstream_prompt: Nanos,
     /// What the provider charges for the output.
     pub upstream_completion: Nanos,
+    /// What the provider that answered says that it charges, where that is
+    /// booked in place of what its prices make; nothing if it is not.
+    pub told_cost: Nanos,
     /// What caching saved (positive) or cost (negative).
     pub cache_discount: Nanos,
     /// Milliseconds from the call's beginning to the first dispatch.

@@ -143,6 +143,8 @@ pub(super) mod field {
         EFFORT = 49, "number";
         /// How much of one of several streams has been delivered; as often as there are some.
         STREAM = 50, "stream";
+        /// What the provider says that it charges, in nano-dollars, where that is booked in place of what its prices make.
+        TOLD_COST = 51, "amount";
     }
 }
 

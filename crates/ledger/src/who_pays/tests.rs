@@ -19,6 +19,7 @@ fn ended<'a>(attempts: &[(&'a str, End)], last: Option<(&'a str, End)>) -> Ended
         last: last.as_ref().map(attempt),
         held: HELD,
         begun: None,
+        told: None,
     }
 }
 
@@ -228,4 +229,26 @@ fn the_document_has_the_same_rows() {
         .count();
     // The head of the table is a line, too.
     assert_eq!(rows, TABLE.len() + 1, "docs/money.md has rows of its own");
+}
+
+#[test]
+fn a_providers_own_word_is_booked_where_its_charge_is_known_and_changes_no_customers() {
+    for row in TABLE {
+        let mut ended = ended(&[("a", End::GivenUp)], Some(("p", row.end)));
+        let by_price = ended.verdict(Some(REPORTED), || DELIVERED);
+        ended.told = Some(Nanos(7));
+        let told = ended.verdict(Some(REPORTED), || DELIVERED);
+        assert_eq!(told.charge, by_price.charge, "{:?}", row.end);
+        assert_eq!(told.possible, by_price.possible, "{:?}", row.end);
+        let amounts = |verdict: &Verdict<'_>| -> Vec<_> {
+            let costs = verdict.costs.iter();
+            costs.map(|cost| (cost.amount, cost.payer)).collect()
+        };
+        if row.provider.is_known() {
+            let payer = by_price.costs.last().map(|cost| cost.payer);
+            assert_eq!(amounts(&told), [(Nanos(7), payer.unwrap())]);
+        } else {
+            assert_eq!(amounts(&told), amounts(&by_price), "{:?}", row.end);
+        }
+    }
 }

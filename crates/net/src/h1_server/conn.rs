@@ -119,8 +119,8 @@ impl<S: AsyncRead + Unpin> Conn<S> {
         &mut self,
         cx: &mut Context<'_>,
         waits: Waits,
-        route: impl Fn(&str) -> Option<R>,
-        reads: impl Fn(&str) -> bool,
+        route: impl Fn(&str, &dyn Fn(&str) -> bool) -> Option<R>,
+        reads: impl Fn(&R, &str) -> bool,
     ) -> Poll<Next<R>> {
         loop {
             if self.may_have_head() {

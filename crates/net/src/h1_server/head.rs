@@ -55,8 +55,8 @@ struct Place {
 /// out of the request.
 pub(super) fn parse<R>(
     buf: &mut BytesMut,
-    route: impl FnOnce(&str) -> Option<R>,
-    reads: impl Fn(&str) -> bool,
+    route: impl FnOnce(&str, &dyn Fn(&str) -> bool) -> Option<R>,
+    reads: impl Fn(&R, &str) -> bool,
 ) -> Parsed<R> {
     let mut slots = [const { MaybeUninit::<Header<'_>>::uninit() }; HEADERS_MAX];
     let mut request = httparse::Request::new(&mut []);
@@ -76,14 +76,20 @@ pub(super) fn parse<R>(
     let path = memchr::memchr(b'?', target.as_bytes())
         .and_then(|at| target.get(..at))
         .unwrap_or(target);
-    let Some(route) = route(path) else {
+    let headers = &*request.headers;
+    let has = |name: &str| {
+        headers
+            .iter()
+            .any(|one| one.name.eq_ignore_ascii_case(name))
+    };
+    let Some(route) = route(path, &has) else {
         return Parsed::Other;
     };
     let mut said = Said::default();
     let mut places = SmallVec::<[Place; HEADERS_USUAL]>::new();
-    for header in request.headers.iter() {
+    for header in headers {
         said.note(header.name.as_bytes(), header.value);
-        if !reads(header.name) {
+        if !reads(&route, header.name) {
             continue;
         }
         match (place(buf, header.name.as_bytes()), place(buf, header.value)) {

@@ -70,6 +70,18 @@ fn canonical_message(message: &mut Value) {
     if is_plain {
         message.remove("reasoning_details");
     }
+    // The text of thoughts in pieces says no more than they do.
+    if let Some(details) = message.get("reasoning_details").cloned() {
+        let said = message.get("reasoning").and_then(Value::as_str);
+        if said.is_some_and(|said| said.is_empty() || said == joined(&details)) {
+            message.remove("reasoning");
+        }
+    }
+    for piece in items(message.get_mut("reasoning_details")) {
+        if let Value::Object(piece) = piece {
+            piece.retain(|_, value| !value.is_null());
+        }
+    }
     // SDKs replay empty lists of what an answer did not have.
     message.retain(|_, value| value.as_array().is_none_or(|items| !items.is_empty()));
     let Some(content) = message.get_mut("content") else {
@@ -91,6 +103,20 @@ fn canonical_message(message: &mut Value) {
     if let Some(text) = lone {
         *content = text;
     }
+}
+
+/// What people can read in pieces of reasoning.
+fn joined(details: &Value) -> String {
+    let pieces = details.as_array().into_iter().flatten();
+    let text = |piece: &Value| match piece.get("type").and_then(Value::as_str) {
+        Some("reasoning.text") => piece.get("text").and_then(Value::as_str).map(str::to_owned),
+        Some("reasoning.summary") => piece
+            .get("summary")
+            .and_then(Value::as_str)
+            .map(str::to_owned),
+        _ => None,
+    };
+    pieces.filter_map(text).collect()
 }
 
 /// Everything whose order counts, as text: schemas, unknown members.

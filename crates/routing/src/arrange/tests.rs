@@ -18,6 +18,7 @@ fn candidate(target: u32, price: u128) -> Candidate {
         latency_ms: None,
         throughput: None,
         deprioritised: false,
+        is_stuck: false,
     }
 }
 

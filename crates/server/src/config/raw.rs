@@ -18,6 +18,8 @@ pub struct RawConfig {
     pub billing: RawBilling,
     /// `[ledger]`: how durable money is.
     pub ledger: RawLedger,
+    /// `[admission]`: which calls may begin.
+    pub admission: RawAdmission,
     /// `[deadlines]`: how long each stage of a call may take.
     pub deadlines: RawDeadlines,
     /// `[routing]`: deadlines by their former names.
@@ -100,6 +102,24 @@ pub struct RawLedger {
     /// The least time between two syncs of the journal, in milliseconds.
     /// Default 20.
     pub sync_interval_ms: Option<u64>,
+}
+
+/// `[admission]`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawAdmission {
+    /// Calls of one key that may be under way at once. Default: any number.
+    pub key_calls_max: Option<u32>,
+    /// The same for all keys of an account. Default: any number.
+    pub account_calls_max: Option<u32>,
+    /// Batch calls that may wait at each worker. Default 1024.
+    pub batch_queue_max: Option<usize>,
+    /// Of these, the most of one key, over all workers. Default 256.
+    pub batch_queue_of_key_max: Option<u32>,
+    /// The longest that one waits, in milliseconds. Default 20 s.
+    pub batch_wait_ms: Option<u64>,
+    /// Hashes of keys whose calls are batch calls, whatever they say.
+    pub batch_keys: Vec<String>,
 }
 
 /// `[deadlines]`: all in milliseconds.

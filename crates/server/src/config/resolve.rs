@@ -12,8 +12,8 @@ use bourse_store::DatabaseUrl;
 use super::deadlines::{HOUR_MS, MINUTE_MS};
 use super::raw::{RawDatabase, RawServer};
 use super::{
-    CallLimits, Config, ConfigErrors, Durability, Environment, RawConfig, RawUrls, deadlines,
-    provider, telemetry,
+    CallLimits, Config, ConfigErrors, Durability, Environment, RawConfig, RawUrls, admission,
+    deadlines, provider, telemetry,
 };
 use crate::worker::head;
 
@@ -90,6 +90,7 @@ pub(super) fn resolve(raw: &RawConfig, environment: &Environment) -> Result<Conf
         database: database(&raw.database, environment, &mut problems),
         workers: workers(&raw.server, &mut problems),
         limits: limits(raw, &mut problems),
+        admission: admission::resolve(&raw.admission, &mut problems),
         markup_ppm: markup_ppm(raw.billing.markup_ppm, &mut problems),
         durability: durability(raw.ledger.durability.as_deref(), &mut problems),
         sync_interval: SYNC.read(raw.ledger.sync_interval_ms, &mut problems),

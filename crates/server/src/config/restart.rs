@@ -22,6 +22,7 @@ pub fn waiting(running: &Config, new: &Config) -> Vec<&'static str> {
         ),
         ("log.format", running.log_json != new.log_json),
         ("log.level", running.log_level != new.log_level),
+        ("admission", running.admission != new.admission),
         ("telemetry", running.telemetry != new.telemetry),
     ];
     rows.extend(limits(&running.limits, &new.limits));

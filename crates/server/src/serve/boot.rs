@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
+use bourse_dataplane::admission::Admission;
 use bourse_dataplane::bodies::Bodies;
 use bourse_dataplane::clock::{Clock, now_ms};
 use bourse_dataplane::drains::Drains;
@@ -15,6 +16,7 @@ use bourse_dataplane::keyring::Keyring;
 use bourse_dataplane::market::Memory;
 use bourse_dataplane::pipeline::Worker;
 use bourse_dataplane::replies::REPLIES_BYTES_MAX;
+use bourse_dataplane::stickiness::Stickiness;
 use bourse_dataplane::unknown::Unknown;
 use bourse_net::{Client, ClientConfig, EgressPolicy};
 use bourse_sim::SimHandle;
@@ -150,6 +152,7 @@ impl Recovered {
         let gateway = Arc::new(Gateway {
             market: arc_swap::ArcSwap::from_pointee(built.market),
             memory,
+            admission: Admission::new(config.admission.clone()),
             keyring: Arc::clone(&self.keyring),
             office: self.watcher.clone(),
             till: Arc::clone(&self.till),
@@ -162,6 +165,7 @@ impl Recovered {
             replies: Arc::new(Bodies::new(REPLIES_BYTES_MAX)),
             drains: Arc::new(Drains::new(config.limits.drains_max)),
             unknown: std::mem::take(&mut self.unknown),
+            stickiness: Stickiness::default(),
             waiting: Arc::default(),
             stopping: Stopping::default(),
         });

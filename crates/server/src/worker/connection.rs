@@ -14,9 +14,11 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{Context, Poll};
 
 use bourse_control::cors;
+use bourse_dataplane::admission::priority::PRIORITY;
 use bourse_dataplane::boxed::boxed;
 use bourse_dataplane::endpoints::{self, Endpoint};
 use bourse_dataplane::pipeline::call;
+use bourse_dataplane::refusal::refuse;
 use bourse_dataplane::respond::{self, ReplyBody};
 use bourse_net::h1_server::{self, Answering, Ended, RequestBody};
 use bourse_vocab::{Failure, FailureKind};
@@ -100,31 +102,57 @@ async fn by_hyper<S: AsyncRead + AsyncWrite + Unpin>(
     }
 }
 
+/// What is to be done with a request.
+struct Route {
+    endpoint: &'static dyn Endpoint,
+    /// It is refused without being looked at any further.
+    is_refused: bool,
+}
+
 /// Answers the model calls of a connection that brought nothing else so far.
 struct Calls<'a> {
     service: &'a Service,
 }
 
 impl<S: AsyncRead + Unpin + Send + 'static> h1_server::Service<S> for Calls<'_> {
-    type Route = &'static dyn Endpoint;
+    type Route = Route;
     type Reply = ReplyBody;
 
-    fn route(&self, path: &str) -> Option<Self::Route> {
-        endpoint_at(path)
+    fn route(&self, path: &str, has: &dyn Fn(&str) -> bool) -> Option<Route> {
+        let endpoint = endpoint_at(path)?;
+        // Who may wait says so in a header, and a page wants to be told that it
+        // may read the refusal.
+        let door = &self.service.worker.door;
+        let is_refused = door.has_refused()
+            && !has(PRIORITY.as_str())
+            && !has(ORIGIN.as_str())
+            && door.keeps_refusing();
+        Some(Route {
+            endpoint,
+            is_refused,
+        })
     }
 
     /// What SDKs say of themselves nobody reads, and it is half of what they
     /// send.
-    fn reads(&self, name: &str) -> bool {
+    fn reads(&self, route: &Route, name: &str) -> bool {
+        if route.is_refused {
+            return false;
+        }
         let prefix = name.get(..UNREAD_PREFIX.len());
         !prefix.is_some_and(|prefix| prefix.eq_ignore_ascii_case(UNREAD_PREFIX))
     }
 
     fn answer<'a>(
         &'a self,
-        endpoint: Self::Route,
+        route: Route,
         request: Request<RequestBody<'a, S>>,
     ) -> Answering<'a, ReplyBody> {
+        let endpoint = route.endpoint;
+        if route.is_refused {
+            let refusal = refuse(&self.service.worker, endpoint);
+            return Box::pin(std::future::ready(refusal));
+        }
         boxed(move || async move {
             match head::check(&request, &self.service.hosts) {
                 Ok(()) => model_call(self.service, endpoint, request).await,

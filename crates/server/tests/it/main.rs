@@ -22,6 +22,7 @@ mod continuation;
 mod exchange;
 mod money_math;
 
+mod admission;
 mod bad_input;
 mod bodies;
 mod boot;

@@ -74,6 +74,10 @@ fn tools_that_a_provider_would_run_are_refused_by_name() {
             "tool_choice.type",
         ),
         (
+            json!({"tool_choice": {"type": "function", "function": {"name": "f"}, "strict": true}}),
+            "tool_choice.strict",
+        ),
+        (
             json!({"debug": {"echo_upstream_body": true}}),
             "debug.echo_upstream_body",
         ),
@@ -198,6 +202,79 @@ fn a_search_is_billed_where_the_provider_does_not_count_it() {
     assert_eq!(
         searched["usage"]["server_tool_use"]["web_search_requests"],
         1
+    );
+    exchange.close();
+}
+
+#[test]
+fn features_in_beta_are_asked_for_by_a_list_and_the_others_are_reported() {
+    let exchange = Exchange::start(|setup| {
+        setup
+            .models
+            .insert("acme/chat", "context_length = 8192\nmax_output = 1000");
+        setup.provider(Provider::new("cheap", CHEAP, Script::default()).format("anthropic"));
+    });
+    let asks = |betas: &str, over: Value| {
+        let mut conn = exchange.connect();
+        let headers = format!(
+            "authorization: Bearer {}\r\nx-openrouter-metadata: enabled\r\nx-anthropic-beta: {betas}\r\n",
+            exchange.key
+        );
+        let body = ask(over).to_string();
+        conn.request(
+            "POST",
+            "/api/v1/chat/completions",
+            &headers,
+            body.as_bytes(),
+        );
+        conn.receive()
+    };
+    let told = || {
+        let entries = exchange.upstream();
+        let headers = &entries.last().unwrap().headers;
+        let found = headers.iter().find(|(name, _)| name == "anthropic-beta");
+        found.map(|(_, value)| value.clone())
+    };
+    const THINKING: &str = "interleaved-thinking-2025-05-14";
+    let answer = asks(&format!("{THINKING}, context-1m-2025-08-07"), json!({})).answer();
+    assert_eq!(told().as_deref(), Some(THINKING));
+    let losses = answer["openrouter_metadata"].to_string();
+    assert!(
+        losses.contains("x-anthropic-beta: context-1m-2025-08-07"),
+        "{losses}"
+    );
+    asks("context-1m-2025-08-07", json!({})).answer();
+    assert_eq!(told(), None);
+    // Who wants all that is asked for is not given less.
+    let strict = json!({"provider": {"require_parameters": true}});
+    asks("context-1m-2025-08-07", strict.clone()).error(404);
+    asks(THINKING, strict).answer();
+    assert_eq!(told().as_deref(), Some(THINKING));
+    exchange.close();
+}
+
+#[test]
+fn a_provider_of_another_format_hears_nothing_of_anthropics_features() {
+    let exchange = Exchange::single(Script::default());
+    let mut conn = exchange.connect();
+    let headers = format!(
+        "authorization: Bearer {}\r\nx-anthropic-beta: context-1m-2025-08-07\r\n",
+        exchange.key
+    );
+    let strict = ask(json!({"provider": {"require_parameters": true}})).to_string();
+    conn.request(
+        "POST",
+        "/api/v1/chat/completions",
+        &headers,
+        strict.as_bytes(),
+    );
+    conn.receive().answer();
+    let entries = exchange.upstream();
+    assert!(
+        entries
+            .iter()
+            .flat_map(|entry| &entry.headers)
+            .all(|(name, _)| !name.ends_with("-beta"))
     );
     exchange.close();
 }

@@ -40,6 +40,8 @@ pub struct Exchange {
     pub error: bool,
     /// Whether the connection may be used again.
     pub keep_alive: bool,
+    /// Whether the answer says when to come back.
+    pub retry_after: bool,
 }
 
 /// A connection with what was read ahead.
@@ -59,6 +61,7 @@ struct Head {
     status: u16,
     framing: Framing,
     keep_alive: bool,
+    retry_after: bool,
 }
 
 /// Counts empty lines over pieces, LF and CR LF alike.
@@ -159,6 +162,7 @@ impl Client {
             status: head.status,
             head_us: micros_since(due),
             keep_alive: head.keep_alive,
+            retry_after: head.retry_after,
             ..Exchange::default()
         };
         let mut lines = Lines::default();
@@ -291,6 +295,7 @@ fn parse_head(buf: &[u8]) -> io::Result<Option<(usize, Head)>> {
     let status = response.code.unwrap_or(0);
     let mut framing = Framing::ToClose;
     let mut keep_alive = response.version == Some(1);
+    let mut retry_after = false;
     for header in response.headers.iter() {
         let value = std::str::from_utf8(header.value).unwrap_or_default().trim();
         if header.name.eq_ignore_ascii_case("transfer-encoding") {
@@ -301,6 +306,8 @@ fn parse_head(buf: &[u8]) -> io::Result<Option<(usize, Head)>> {
             }
         } else if header.name.eq_ignore_ascii_case("connection") {
             keep_alive = keep_alive && !value.eq_ignore_ascii_case("close");
+        } else if header.name.eq_ignore_ascii_case("retry-after") {
+            retry_after = !value.is_empty();
         }
     }
     if matches!(status, 204 | 304) {
@@ -312,6 +319,7 @@ fn parse_head(buf: &[u8]) -> io::Result<Option<(usize, Head)>> {
             status,
             framing,
             keep_alive,
+            retry_after,
         },
     )))
 }

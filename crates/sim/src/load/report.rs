@@ -80,6 +80,11 @@ pub struct LoadReport {
     pub first_data: Latencies,
     /// From due to the end.
     pub total: Latencies,
+    /// The same of those that are what was asked for.
+    pub good: Latencies,
+    /// The same of those that were not let in: 429 or 503, with a time to come
+    /// back.
+    pub shed: Latencies,
     /// Body bytes.
     pub body_bytes: u64,
     /// SSE events and comments.
@@ -126,6 +131,12 @@ impl LoadReport {
             self.first_data.sorted_us.push(exchange.first_data_us);
         }
         self.total.sorted_us.push(exchange.total_us);
+        if exchange.status == 200 && !exchange.error {
+            self.good.sorted_us.push(exchange.total_us);
+        }
+        if matches!(exchange.status, 429 | 503) && exchange.retry_after {
+            self.shed.sorted_us.push(exchange.total_us);
+        }
         self.body_bytes += exchange.body_bytes;
         self.events += exchange.events;
         self.chunks += exchange.chunks;
@@ -142,6 +153,8 @@ impl LoadReport {
             &mut self.first_byte,
             &mut self.first_data,
             &mut self.total,
+            &mut self.good,
+            &mut self.shed,
         ] {
             times.sorted_us.sort_unstable();
         }

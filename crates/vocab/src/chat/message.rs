@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Format;
-use crate::json::Value;
+use crate::json::{Map, Value};
 
 /// Who speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -169,4 +169,8 @@ pub struct Reasoning {
     /// Whose scheme the signature or seal is, in OpenRouter's words:
     /// `anthropic-claude-v1`, `google-gemini-v1`, `openai-responses-v1`, ….
     pub scheme: Option<String>,
+    /// Of a piece that a caller gives back in OpenRouter's shape: its members
+    /// that are told nowhere else, as they came. Whoever has that shape gets
+    /// the piece as the caller had it, without members of ours.
+    pub replayed: Option<Map>,
 }

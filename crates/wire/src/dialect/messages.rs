@@ -6,7 +6,7 @@
 
 use bourse_vocab::chat::Loss;
 
-use super::{Dialect, ReasoningStyle};
+use super::{Dialect, ReasoningStyle, Thoughts};
 
 /// Changes how hard to think from its place on (openrouter.ai, API document,
 /// October 2026). Whoever is not told thinks as before: another answer, at
@@ -15,6 +15,10 @@ const CONFIGURATION_UPDATE: &str = "configuration_update";
 /// What an earlier answer cited, or what was read in its files. An answer's
 /// text has what the model needs of it.
 const ANNOTATIONS: &str = "annotations";
+
+/// The text of an earlier answer's thoughts, where it says something else than
+/// their pieces, which come first.
+const REASONING: &str = "reasoning";
 
 /// Whether the vendor knows the members of messages that OpenRouter added:
 /// those who are asked to think in its shape are gateways that copy it.
@@ -27,11 +31,11 @@ pub const fn takes_openrouters(dialect: &Dialect) -> bool {
 /// sent; `None` if it is sent. Empty annotations are left out on the way.
 #[must_use]
 pub fn loss(dialect: &Dialect, at: &str, name: &str) -> Option<Loss> {
-    if takes_openrouters(dialect) {
-        return None;
-    }
     let field = || format!("{at}.{name}");
     match name {
+        REASONING if dialect.thoughts == Thoughts::Details => None,
+        REASONING => Some(Loss::new(field(), "its pieces say otherwise")),
+        _ if takes_openrouters(dialect) => None,
         CONFIGURATION_UPDATE => Some(Loss::content(
             field(),
             "the provider cannot change how it thinks on the way; send reasoning with the request",

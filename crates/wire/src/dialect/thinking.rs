@@ -97,6 +97,22 @@ pub fn beyond_words(request: &ReasoningRequest) -> impl Iterator<Item = Loss> {
     })
 }
 
+/// What is in nobody's document is told to nobody.
+fn unknown(request: &ReasoningRequest) -> Vec<Loss> {
+    let names = request.more.keys().filter(|name| !is_way(name));
+    let lost = |name| {
+        Loss::new(
+            format!("reasoning.{name}"),
+            "the provider is not known to take it",
+        )
+    };
+    names.map(lost).collect()
+}
+
+fn is_way(name: &str) -> bool {
+    WAYS.iter().any(|(way, _)| *way == name)
+}
+
 /// What the client wants of the model's thinking, put simply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Wish {
@@ -133,7 +149,7 @@ pub fn members(
     given: Given<'_>,
 ) -> (Members, Vec<Loss>) {
     if style == ReasoningStyle::Object {
-        return (vec![("reasoning", as_object(request))], Vec::new());
+        return (vec![("reasoning", as_object(request))], unknown(request));
     }
     let mut words = Words {
         request,
@@ -305,7 +321,7 @@ fn as_object(request: &ReasoningRequest) -> String {
         if request.exclude {
             object.put("exclude", &true);
         }
-        for (name, value) in &request.more {
+        for (name, value) in request.more.iter().filter(|(name, _)| is_way(name)) {
             object.put(name, value);
         }
     });
@@ -346,8 +362,11 @@ mod tests {
                 own: &|_| None,
             };
             let (members, losses) = members(ReasoningStyle::Object, &request, given);
-            assert_eq!(members, [("reasoning", text.to_owned())]);
-            assert!(losses.is_empty(), "{text}");
+            // What is no way of thinking goes on to nobody.
+            let is_known = !text.contains("colour");
+            let sent = if is_known { text } else { "{}" };
+            assert_eq!(members, [("reasoning", sent.to_owned())]);
+            assert_eq!(losses.len(), usize::from(!is_known), "{text}");
         }
     }
 

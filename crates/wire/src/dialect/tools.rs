@@ -6,9 +6,12 @@
 //! are OpenRouter's server tools, like its plugins.
 
 use bourse_vocab::Failure;
-use bourse_vocab::json::Value;
+use bourse_vocab::chat::ToolChoice;
+use bourse_vocab::json::{Map, Value};
 
+use super::parameters::REQUIRED;
 use crate::json::{Kind, folded, text, walk};
+use crate::object::object;
 
 /// Tools that the client runs.
 const RUN_BY_CLIENTS: [&str; 2] = ["function", "custom"];
@@ -76,23 +79,90 @@ fn spelled(name: &[u8]) -> Option<String> {
     text::string(&quoted).map(std::borrow::Cow::into_owned)
 }
 
-/// Refuses a choice, read from `field`, of what is no tool of the client's.
+/// Sorts of choices, with the members that the document of OpenRouter's chat
+/// completions and OpenAI's SDKs give them, and those of the object that is
+/// named like the sort (November 2026). What is not there is refused: OpenAI
+/// answers it with `unknown_parameter`, no SDK sends it, and a choice without
+/// it might be another one.
+const CHOICES: [(&str, &[&str], &[&str]); 3] = [
+    ("function", &["type", "function", "name"], &["name"]),
+    ("custom", &["type", "custom", "name"], &["name"]),
+    (
+        CHOICE_AMONG,
+        &["type", CHOICE_AMONG, "mode", "tools"],
+        &["mode", "tools"],
+    ),
+];
+
+/// Reads which tool is to be called, from `field`. Nothing is told of a choice
+/// that only OpenAI's format has: one of custom tools, or among several.
 ///
 /// # Errors
-/// Names the choice and the remedy.
-pub fn check_choice(field: &str, choice: &Value) -> Result<(), Failure> {
-    let Some(members) = choice.as_object() else {
-        return Ok(());
+/// Names what is wrong, or no tool of the client's, and the remedy.
+pub fn read_choice(field: &str, choice: &Value) -> Result<Option<ToolChoice>, Failure> {
+    const EXPECTED: &str = "must be none, auto, required or the name of a function, \
+                            as {\"type\": \"function\", \"function\": {\"name\": …}}";
+    let unexpected = || Failure::invalid(format!("{field}: {EXPECTED}"));
+    let members = match choice {
+        Value::String(word) => {
+            return match word.as_str() {
+                "auto" => Ok(Some(ToolChoice::Auto)),
+                "none" => Ok(Some(ToolChoice::None)),
+                word if word == REQUIRED.0 || word == REQUIRED.1 => Ok(Some(ToolChoice::Required)),
+                _ => Err(unexpected()),
+            };
+        }
+        Value::Object(members) => members,
+        _ => return Err(unexpected()),
     };
-    for (name, value) in members {
-        let Some(kind) = value.as_str().filter(|_| folded(name) == "type") else {
-            continue;
-        };
-        if name != "type" || (!is_run_by_client(kind) && kind != CHOICE_AMONG) {
-            return Err(refusal(&format!("{field}.{name}"), kind));
+    let kind = match members.get("type") {
+        None | Some(Value::Null) => "function",
+        Some(Value::String(kind)) => kind,
+        Some(_) => return Err(unexpected()),
+    };
+    let Some((_, known, inside)) = CHOICES.iter().find(|(sort, ..)| *sort == kind) else {
+        return Err(refusal(&format!("{field}.type"), kind));
+    };
+    refuse_unknown(field, members, known)?;
+    if let Some(Value::Object(inner)) = members.get(kind) {
+        refuse_unknown(&format!("{field}.{kind}"), inner, inside)?;
+    }
+    if kind != "function" {
+        return Ok(None);
+    }
+    let named = members.get("function").unwrap_or(choice).get("name");
+    match named.and_then(Value::as_str) {
+        Some(name) => Ok(Some(ToolChoice::Named(name.to_owned()))),
+        None => Err(unexpected()),
+    }
+}
+
+/// Refuses members that are not on a list. `null` counts as absent.
+fn refuse_unknown(path: &str, members: &Map, known: &[&str]) -> Result<(), Failure> {
+    let is_unknown =
+        |(name, value): &(&String, &Value)| !value.is_null() && !known.contains(&name.as_str());
+    match members.iter().find(is_unknown) {
+        None => Ok(()),
+        Some((name, _)) => {
+            let name: String = name.chars().take(64).collect();
+            Err(Failure::invalid(format!(
+                "{path}.{}: is no member of a choice of tools; remove it",
+                name.escape_debug()
+            )))
         }
     }
-    Ok(())
+}
+
+/// The object that names a function, as everybody understands it.
+pub fn write_named(out: &mut Vec<u8>, name: &str) {
+    object(out, |choice| {
+        choice.put("type", "function");
+        choice.nested("function", |out| {
+            object(out, |function| {
+                function.put("name", name);
+            });
+        });
+    });
 }
 
 #[cfg(test)]
@@ -146,25 +216,72 @@ mod tests {
         }
     }
 
+    fn choice(text: &str) -> Result<Option<ToolChoice>, String> {
+        let choice = bourse_vocab::json::parse(text.as_bytes()).unwrap();
+        read_choice("tool_choice", &choice).map_err(|failure| failure.message.to_string())
+    }
+
     #[test]
     fn a_choice_is_among_tools_of_the_client() {
-        let check = |text: &str| {
-            let choice = bourse_vocab::json::parse(text.as_bytes()).unwrap();
-            check_choice("tool_choice", &choice).is_ok()
-        };
-        for text in [
-            r#"{"type":"function","function":{"name":"f"}}"#,
-            r#"{"name":"f"}"#,
-            r#"{"type":"allowed_tools","allowed_tools":{"mode":"auto","tools":[]}}"#,
+        for (text, read) in [
+            (r#""auto""#, Some(ToolChoice::Auto)),
+            (r#""none""#, Some(ToolChoice::None)),
+            (r#""any""#, Some(ToolChoice::Required)),
+            (
+                r#"{"type":"function","function":{"name":"f"}}"#,
+                Some(ToolChoice::Named("f".to_owned())),
+            ),
+            (
+                r#"{"name":"f","type":null,"x":null}"#,
+                Some(ToolChoice::Named("f".to_owned())),
+            ),
+            (
+                r#"{"type":"allowed_tools","allowed_tools":{"mode":"auto","tools":[]}}"#,
+                None,
+            ),
+            (r#"{"type":"allowed_tools","mode":"auto","tools":[]}"#, None),
+            (r#"{"type":"custom","custom":{"name":"c"}}"#, None),
         ] {
-            assert!(check(text), "{text}");
+            assert_eq!(choice(text), Ok(read), "{text}");
         }
         for text in [
             r#"{"type":"openrouter:web_search"}"#,
             r#"{"type":"web_search_preview"}"#,
             r#"{"Type":"function"}"#,
+            r#""best""#,
+            r#"{"type":7,"function":{"name":"f"}}"#,
+            r#"{"type":"function"}"#,
         ] {
-            assert!(!check(text), "{text}");
+            assert!(choice(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_member_that_no_choice_has_is_refused_by_its_name() {
+        for (text, place) in [
+            (
+                r#"{"type":"function","function":{"name":"f"},"strict":true}"#,
+                "tool_choice.strict: ",
+            ),
+            (
+                r#"{"type":"function","function":{"name":"f","Name":"g"}}"#,
+                "tool_choice.function.Name: ",
+            ),
+            (
+                r#"{"function":{"name":"f"},"Type":"web_search"}"#,
+                "tool_choice.Type: ",
+            ),
+            (
+                r#"{"type":"custom","custom":{"name":"c","x":1}}"#,
+                "tool_choice.custom.x: ",
+            ),
+            (
+                r#"{"type":"allowed_tools","allowed_tools":{"mode":"auto","tools":[],"a\nb":0}}"#,
+                "tool_choice.allowed_tools.a\\nb: ",
+            ),
+        ] {
+            let refused = choice(text).err().unwrap_or_default();
+            assert!(refused.starts_with(place), "{text}: {refused}");
         }
     }
 }

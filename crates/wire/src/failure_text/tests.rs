@@ -296,3 +296,42 @@ proptest::proptest! {
         proptest::prop_assert!(!shown.contains("0123456789abcdef"));
     }
 }
+
+#[test]
+fn a_body_says_when_to_come_back_where_the_head_does_not() {
+    for (status, body, rest_ms) in [
+        (
+            429,
+            r#"{"error":{"message":"Rate limit reached for gpt-4o on tokens per min (TPM): Limit 30000, Used 14567, Requested 24754. Please try again in 18.642s. Visit x","type":"tokens","code":"rate_limit_exceeded"}}"#,
+            Some(18_642),
+        ),
+        (
+            429,
+            r#"[{"error":{"code":429,"message":"Quota exceeded","status":"RESOURCE_EXHAUSTED","details":[{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"32s"}]}}]"#,
+            Some(32_000),
+        ),
+        (
+            429,
+            r#"{"error":{"code":429,"message":"slow down","metadata":{"error_type":"rate_limit_exceeded"},"availability":{"retry_after":4}}}"#,
+            Some(4_000),
+        ),
+        (503, r#"{"message":"busy","retry_after":2}"#, Some(2_000)),
+        // What is wrong with the request is so in an hour, too.
+        (
+            400,
+            r#"{"error":{"message":"say 'try again in 5s' in fewer words","type":"invalid_request_error"}}"#,
+            None,
+        ),
+        (429, r#"{"error":{"message":"slow down"}}"#, None),
+    ] {
+        let failure = say(status, body);
+        let rest = rest_ms.map(Duration::from_millis);
+        assert_eq!(failure.retry_after, rest, "{body}");
+        let headed = read(&ErrorReply {
+            status,
+            body: body.as_bytes(),
+            retry_after: Some(Duration::from_secs(7)),
+        });
+        assert_eq!(headed.retry_after, Some(Duration::from_secs(7)), "{body}");
+    }
+}

@@ -11,10 +11,6 @@ use bourse_vocab::{Failure, FailureKind};
 use crate::codec::ErrorReply;
 use crate::failure_text::{self, RAW_BYTES_MAX, Said, cut, redact};
 
-/// The longest wait that is believed: a daily quota that is used up names
-/// hours, and nobody waits for those.
-const RETRY_MAX: Duration = Duration::from_secs(24 * 60 * 60);
-
 /// Understands a provider's error reply.
 pub fn read(reply: &ErrorReply<'_>) -> Failure {
     let value = bourse_vocab::json::parse(reply.body).unwrap_or(Value::Null);
@@ -51,7 +47,7 @@ fn understand(
     retry_after: Option<Duration>,
 ) -> Failure {
     let word = super::text(error, "status").unwrap_or("");
-    let wait = retry_after.or_else(|| retry_delay(error));
+    let wait = retry_after.or_else(|| said.rest());
     let meant = meaning(word, reason(error), status);
     let mut failure = if meant == 429 {
         // The same sentence about plans and billing is said of every limit,
@@ -123,14 +119,6 @@ fn reason(error: &Value) -> &str {
     details(error)
         .find_map(|detail| super::text(detail, "reason"))
         .unwrap_or("")
-}
-
-/// `google.rpc.RetryInfo.retryDelay`: seconds with a fraction and an `s`.
-fn retry_delay(error: &Value) -> Option<Duration> {
-    let delay = details(error).find_map(|detail| super::text(detail, "retryDelay"))?;
-    let seconds: f64 = delay.strip_suffix('s')?.parse().ok()?;
-    let wait = Duration::try_from_secs_f64(seconds).ok()?;
-    (wait <= RETRY_MAX).then_some(wait)
 }
 
 /// Writes the body of an error reply.
@@ -333,10 +321,6 @@ mod tests {
         assert_eq!(failure.kind, FailureKind::RateLimited);
         assert_eq!(failure.retry_after, Some(Duration::from_millis(12_500)));
         assert!(!failure.upstream.unwrap().raw.unwrap().contains("AIzaSyA1"));
-        for nonsense in ["-1s", "1e99s", "NaNs", "s", "12", "999999s"] {
-            let error = json!({"details": [{"retryDelay": nonsense}]});
-            assert_eq!(retry_delay(&error), None, "{nonsense}");
-        }
     }
 
     #[test]

@@ -90,6 +90,7 @@ pub fn reasoning(kind: ReasoningKind, id: Option<String>) -> Part {
         kind,
         id,
         scheme: Some(SCHEME.to_owned()),
+        replayed: None,
     })
 }
 

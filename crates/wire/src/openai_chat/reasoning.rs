@@ -17,6 +17,7 @@ pub fn plain(text: String) -> Part {
         },
         id: None,
         scheme: None,
+        replayed: None,
     })
 }
 
@@ -30,6 +31,30 @@ pub fn read(item: Value) -> Part {
             value: item,
         },
     }
+}
+
+/// Reads one item of `reasoning_details` of an earlier answer, which is to go
+/// back as it is.
+pub fn read_replayed(item: Value) -> Part {
+    let Some(mut piece) = read_known(&item) else {
+        return Part::Opaque {
+            format: Format::OpenAiChat,
+            value: item,
+        };
+    };
+    if let Value::Object(mut more) = item {
+        // What the piece says already; an empty text says that it was there.
+        more.retain(|name, value| match name.as_str() {
+            "type" => false,
+            "text" | "summary" | "data" => value.as_str().is_none_or(str::is_empty),
+            "signature" | "id" => !value.is_string(),
+            "format" => value.as_str() != piece.scheme.as_deref() || piece.scheme.is_none(),
+            _ => true,
+        });
+        more.retain(|_, value| !value.is_null());
+        piece.replayed = Some(more);
+    }
+    Part::Reasoning(piece)
 }
 
 /// Reads one item of `reasoning_details` if its type is known.
@@ -49,6 +74,7 @@ pub fn read_known(item: &Value) -> Option<Reasoning> {
         id: text("id"),
         // `unknown` is how OpenRouter prints that there is none.
         scheme: text("format").filter(|format| format != "unknown"),
+        replayed: None,
     })
 }
 
@@ -115,6 +141,42 @@ pub fn write(
     object.close();
 }
 
+/// Writes a piece that goes back to where it came from, or to somebody who
+/// writes pieces the same way.
+pub fn write_replayed(out: &mut Vec<u8>, piece: &Reasoning, index: u64) {
+    let Some(more) = &piece.replayed else {
+        let (id, scheme) = (piece.id.as_deref(), piece.scheme.as_deref());
+        return write(out, &piece.kind, id, scheme, index);
+    };
+    let filled = |text: &str| !text.is_empty();
+    let mut object = Object::open(out);
+    match &piece.kind {
+        ReasoningKind::Text { text, signature } => {
+            object
+                .put("type", "reasoning.text")
+                .put_some("text", Some(text).filter(|text| filled(text)))
+                .put_some("signature", signature.as_ref());
+        }
+        ReasoningKind::Summary(summary) => {
+            object
+                .put("type", "reasoning.summary")
+                .put_some("summary", Some(summary).filter(|text| filled(text)));
+        }
+        ReasoningKind::Encrypted(data) => {
+            object
+                .put("type", "reasoning.encrypted")
+                .put_some("data", Some(data).filter(|text| filled(text)));
+        }
+    }
+    object
+        .put_some("id", piece.id.as_ref())
+        .put_some("format", piece.scheme.as_ref());
+    for (name, value) in more {
+        object.put(name, value);
+    }
+    object.close();
+}
+
 /// Writes the item that was kept whole, with its place in the list.
 pub fn write_opaque(out: &mut Vec<u8>, value: &Value, index: u64) {
     let empty = Map::new();
@@ -126,4 +188,41 @@ pub fn write_opaque(out: &mut Vec<u8>, value: &Value, index: u64) {
     }
     object.put("index", &index);
     object.close();
+}
+
+#[cfg(test)]
+mod tests {
+    use bourse_vocab::json;
+
+    use super::*;
+
+    #[test]
+    fn a_piece_goes_back_as_it_came() {
+        for text in [
+            r#"{"type":"reasoning.text","text":"hm"}"#,
+            r#"{"type":"reasoning.text","text":"hm","signature":"S","id":"i","format":"anthropic-claude-v1","index":3}"#,
+            r#"{"type":"reasoning.text","text":""}"#,
+            r#"{"type":"reasoning.summary","summary":"s","format":"unknown","index":0,"hint":{"b":1,"a":2}}"#,
+            r#"{"type":"reasoning.encrypted","data":"D","id":7,"format":0}"#,
+            r#"{"type":"reasoning.encrypted"}"#,
+        ] {
+            let value = json::parse(text.as_bytes()).unwrap();
+            let Part::Reasoning(piece) = read_replayed(value.clone()) else {
+                panic!("{text}");
+            };
+            let mut out = Vec::new();
+            write_replayed(&mut out, &piece, 9);
+            assert_eq!(json::parse(&out).unwrap(), value, "{text}");
+        }
+        // Whoever has other pieces gets one with everything that ours have.
+        let mut out = Vec::new();
+        let Part::Reasoning(piece) = plain("hm".to_owned()) else {
+            panic!("no reasoning");
+        };
+        write_replayed(&mut out, &piece, 9);
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            r#"{"type":"reasoning.text","text":"hm","format":"unknown","index":9}"#
+        );
+    }
 }

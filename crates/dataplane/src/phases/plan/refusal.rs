@@ -398,6 +398,7 @@ mod tests {
             stream: false,
             thinking: crate::ask::Thinking::default(),
             lot: bourse_routing::arrange::Lot::single(0.0),
+            stuck: None,
             now_ms: 0,
         };
         let failure = no_candidates(market, "acme/echo", &wanted, &[]);

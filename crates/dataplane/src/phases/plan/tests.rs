@@ -131,6 +131,7 @@ fn planned_with(
         stream: false,
         thinking: Thinking::default(),
         lot: Lot::single(0.0),
+        stuck: None,
         now_ms: 1_000,
     };
     plan(market, &wanted, decision)

@@ -91,6 +91,7 @@ impl Running {
                 .with(Count::OutputLimit, limit.unwrap_or(0)),
             upstream_prompt: bill.upstream_prompt,
             upstream_completion: bill.upstream_completion,
+            told_cost: ended.told.unwrap_or_default(),
             cache_discount: match &self.begun {
                 Some(begun) => begun.cache_discount,
                 None => self.cache_discount(&ended.usage, ended.report),

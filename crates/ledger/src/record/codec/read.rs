@@ -225,6 +225,7 @@ impl<'a> Fields<'a> {
                 facts.upstream_completion = value.amount("upstream completion")?;
             }
             field::CACHE_DISCOUNT => facts.cache_discount = value.amount("cache discount")?,
+            field::TOLD_COST => facts.told_cost = value.amount("told cost")?,
             field::QUEUE_MS => facts.queue_ms = value.narrow("queueing time")?,
             field::LATENCY_MS => facts.latency_ms = value.narrow("latency")?,
             field::GENERATION_MS => facts.generation_ms = value.narrow("generation time")?,

@@ -90,7 +90,7 @@ fn some_lines() -> impl Strategy<Value = Vec<Line>> {
 
 fn some_facts() -> impl Strategy<Value = Facts<'static>> {
     let texts = proptest::collection::vec(a_text(), 16);
-    let amounts = [an_amount(), an_amount(), an_amount()];
+    let amounts = [an_amount(), an_amount(), an_amount(), an_amount()];
     let attempts = proptest::collection::vec(an_attempt(), 0..4);
     (
         texts,
@@ -136,6 +136,7 @@ fn some_facts() -> impl Strategy<Value = Facts<'static>> {
                 upstream_prompt: a[0],
                 upstream_completion: a[1],
                 cache_discount: a[2],
+                told_cost: a[3],
                 queue_ms: ms[0],
                 latency_ms: ms[1],
                 generation_ms: ms[2],

@@ -241,6 +241,7 @@ impl Writer<'_> {
             self.line(line);
         }
         self.whole_text(field::EXTRA, facts.extra, EXTRA_BYTES_MAX);
+        self.amount(field::TOLD_COST, facts.told_cost);
     }
 
     /// An attempt. What it has in common with the whole call is not said

@@ -163,6 +163,32 @@ async fn a_client_that_leaves_a_full_wire_drops_the_stream() {
     assert_eq!(server.seen.cut.load(SeqCst), 1);
 }
 
+/// A slow reader keeps what is gathered for one write, and its provider waits.
+#[tokio::test(start_paused = true)]
+async fn a_client_that_reads_nothing_keeps_little_of_its_answer_in_memory() {
+    const PIECE: usize = 1_024;
+    for (road, most) in [
+        (Road::Ours, 16 * 1_024 + PIECE),
+        (Road::Hypers, 512 * 1_024),
+    ] {
+        let server = Server::new();
+        let stream = server.stream();
+        let mut client = Client::connect_by(&server, road, 100);
+        client.send(&post("/stream")).await;
+        for _ in 0..4_096 {
+            stream.send(vec![b'x'; PIECE].into()).unwrap();
+        }
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        let taken = server.seen.taken.load(SeqCst) as usize;
+        assert!((PIECE..=most).contains(&taken), "{road:?}: {taken} bytes");
+        // What it reads makes room for no more than that.
+        let mut some = [0; 10 * PIECE];
+        client.wire.read_exact(&mut some).await.unwrap();
+        let grown = server.seen.taken.load(SeqCst) as usize - taken;
+        assert!(grown <= most, "{road:?}: {grown} bytes more");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_body_hears_that_it_is_written_once_the_wire_has_taken_all_of_it() {
     let server = Server::new();

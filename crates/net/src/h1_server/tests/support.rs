@@ -194,11 +194,11 @@ impl Service<DuplexStream> for Server {
     type Route = ();
     type Reply = Reply;
 
-    fn route(&self, path: &str) -> Option<()> {
+    fn route(&self, path: &str, _: &dyn Fn(&str) -> bool) -> Option<()> {
         (path != "/theirs" && path.starts_with('/')).then_some(())
     }
 
-    fn reads(&self, name: &str) -> bool {
+    fn reads(&self, (): &(), name: &str) -> bool {
         !name.eq_ignore_ascii_case("x-unread")
     }
 

@@ -317,6 +317,7 @@ pub fn thought(text: String, signature: Option<&str>) -> Part {
         kind: ReasoningKind::Text { text, signature },
         id,
         scheme,
+        replayed: None,
     })
 }
 
@@ -327,6 +328,7 @@ pub fn sealed(data: &str) -> Part {
         kind: ReasoningKind::Encrypted(data),
         id,
         scheme: Some(scheme),
+        replayed: None,
     })
 }
 

@@ -84,11 +84,13 @@ fn every_part_of_a_request_finds_its_word() {
                 },
                 id: None,
                 scheme: scheme.clone(),
+                replayed: None,
             }),
             Part::Reasoning(Reasoning {
                 kind: ReasoningKind::Encrypted("EmwK".to_owned()),
                 id: None,
                 scheme,
+                replayed: None,
             }),
         ]
     );

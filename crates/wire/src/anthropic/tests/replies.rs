@@ -165,6 +165,7 @@ fn foreign_signatures_come_back_with_their_scheme() {
         kind: ReasoningKind::Encrypted("c2ln".to_owned()),
         id: Some("call_1".to_owned()),
         scheme: Some("google-gemini-v1".to_owned()),
+        replayed: None,
     });
     let reply = Reply {
         upstream_id: None,

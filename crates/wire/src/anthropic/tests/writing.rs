@@ -70,6 +70,7 @@ fn reasoning(kind: ReasoningKind, scheme: Option<&str>) -> Part {
         kind,
         id: None,
         scheme: scheme.map(str::to_owned),
+        replayed: None,
     })
 }
 

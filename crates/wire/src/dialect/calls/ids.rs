@@ -330,6 +330,7 @@ mod tests {
                 kind: ReasoningKind::Encrypted("S".to_owned()),
                 id: Some("a.1".to_owned()),
                 scheme: None,
+                replayed: None,
             }),
         );
         let fitted = fit_ids(&given, CallIds::UniqueWords);

@@ -157,7 +157,7 @@ impl Envelope {
         self.known.iter().position(|other| *other == Some(param))
     }
 
-    fn member(&self, param: Param) -> Option<&Member> {
+    pub(super) fn member(&self, param: Param) -> Option<&Member> {
         if !self.params.has(param) {
             return None;
         }
@@ -269,8 +269,8 @@ impl Envelope {
             tools::check_list(&list)?;
         }
         for param in [Param::ToolChoice, Param::FunctionCall] {
-            if let Some(choice) = self.value(param, segments).filter(Value::is_object) {
-                tools::check_choice(param.name(), &choice)?;
+            if let Some(choice) = self.value(param, segments) {
+                tools::read_choice(param.name(), &choice)?;
             }
         }
         Ok(())

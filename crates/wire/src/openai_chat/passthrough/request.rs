@@ -1,6 +1,6 @@
 //! Writing a request for one target.
 
-use bourse_vocab::chat::{Loss, ReasoningRequest};
+use bourse_vocab::chat::{Loss, ReasoningRequest, ToolChoice};
 use bourse_vocab::json::{self, Value};
 use bytes::Bytes;
 
@@ -10,10 +10,10 @@ use crate::dialect::parameters::{
     ASK_FOR_USAGE, Disposal, Fate, NEED_TOOLS, Param, REQUIRED, choice_of_nothing, disposal,
     disposal_of, loss,
 };
-use crate::dialect::{Dialect, StreamUsage, needs_vocabulary, thinking};
+use crate::dialect::{Dialect, StreamUsage, needs_vocabulary, thinking, tools};
 use crate::json::splice::Splice;
 use crate::json::text::write_string;
-use crate::json::{Features, Kind, Member};
+use crate::json::{Features, Kind, Member, walk};
 
 /// Whether a request must be rewritten through `vocab`, because a rule of the
 /// dialect touches something that a splice cannot reach.
@@ -41,6 +41,8 @@ pub fn splice_request(
     request.numbers();
     request.told();
     request.tools();
+    request.stream_options();
+    request.stop();
     request.modalities();
     request.service_tier(target);
     request.gateways_own(target);
@@ -144,11 +146,8 @@ impl<'a> Request<'a> {
             .any(|member| !self.is_empty_array(member));
         let choice = self.member(Param::ToolChoice);
         if has_tools {
-            if choice.is_some_and(|choice| self.is(choice, REQUIRED.0))
-                && is_forwarded(self.dialect, Param::ToolChoice.name())
-            {
-                self.splice
-                    .set(Param::ToolChoice.name(), format!("\"{}\"", REQUIRED.1));
+            if choice.is_some() && is_forwarded(self.dialect, Param::ToolChoice.name()) {
+                self.tool_choice();
             }
             return;
         }
@@ -161,6 +160,60 @@ impl<'a> Request<'a> {
                 || self.is(choice, REQUIRED.1)
         });
         self.losses.extend(choice_of_nothing(forces));
+    }
+
+    /// Writes a choice in the words that everybody understands, and an object
+    /// as it was read: bytes might say a member twice.
+    fn tool_choice(&mut self) {
+        let name = Param::ToolChoice.name();
+        let Some(value) = self.envelope.value(Param::ToolChoice, self.segments) else {
+            return;
+        };
+        match tools::read_choice(name, &value) {
+            Ok(Some(ToolChoice::Required)) => {
+                self.splice.set(name, format!("\"{}\"", REQUIRED.1));
+            }
+            Ok(Some(ToolChoice::Named(function))) => {
+                let mut named = Vec::new();
+                tools::write_named(&mut named, &function);
+                self.splice.set(name, named);
+            }
+            Ok(None) => self.splice.set(name, value.to_string()),
+            // What was refused does not come here.
+            Ok(Some(ToolChoice::Auto | ToolChoice::None)) | Err(_) => {}
+        }
+    }
+
+    /// No text to stop at is not told: vendors refuse a list of none.
+    fn stop(&mut self) {
+        let stop = self.member(Param::Stop);
+        if stop.is_some_and(|stop| stop.kind == Kind::Array && self.is_empty_array(stop)) {
+            self.splice.remove(Param::Stop.name());
+            self.losses.retain(|loss| loss.field != Param::Stop.name());
+        }
+    }
+
+    /// Reports what was asked for beside the usage, which is always told.
+    fn stream_options(&mut self) {
+        let param = Param::StreamOptions;
+        let Some(raw) = self.envelope.raw(param, self.segments) else {
+            return;
+        };
+        if walk::members(&raw).all(|member| member.name == b"include_usage") {
+            return;
+        }
+        let Ok(Value::Object(members)) = json::parse(&raw) else {
+            return;
+        };
+        let unknown = members
+            .iter()
+            .filter(|(name, value)| name.as_str() != "include_usage" && !value.is_null());
+        self.losses.extend(unknown.map(|(name, _)| {
+            loss(
+                &format!("{}.{name}", param.name()),
+                "no provider is told it",
+            )
+        }));
     }
 
     /// Whether a member is this text.

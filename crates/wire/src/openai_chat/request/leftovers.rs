@@ -48,7 +48,8 @@ impl<'a> Leftovers<'a> {
     /// everything else is written.
     pub fn keeps(&self, path: &str) -> bool {
         split(path).is_some_and(|(parent, _)| {
-            !is_in_part(parent) || self.0.get(parent).is_some_and(|filed| filed.written.get())
+            let is_sure = !is_in_part(parent) && !is_message(parent);
+            is_sure || self.0.get(parent).is_some_and(|filed| filed.written.get())
         })
     }
 
@@ -79,21 +80,32 @@ impl<'a> Leftovers<'a> {
 
 /// The path of an object that keeps its leftovers, and the name of one.
 fn split(path: &str) -> Option<(&str, &str)> {
-    let (parent, name) = path.rsplit_once('.')?;
+    // The names of what is kept here have no quotes, so the first are those of
+    // a name that would be taken for a part of the path.
+    let quoted = path
+        .strip_suffix("\"]")
+        .and_then(|path| path.split_once("[\""));
+    let (parent, name) = quoted.or_else(|| path.rsplit_once('.'))?;
     let is_kept = match parent.strip_suffix(".function") {
         Some(outer) => is_tool(outer) || is_call(outer),
         None => {
             is_tool(parent)
                 || is_call(parent)
                 || is_in_part(parent)
+                || (is_message(parent) && name == "type")
                 || matches!(parent, "response_format" | "response_format.json_schema")
         }
     };
-    (is_kept && !name.contains('[')).then_some((parent, name))
+    let is_name = quoted.is_some() || !name.contains('[');
+    (is_kept && is_name).then_some((parent, name))
 }
 
 fn is_tool(path: &str) -> bool {
     item_of(path, "tools") == Some("")
+}
+
+fn is_message(path: &str) -> bool {
+    item_of(path, "messages") == Some("")
 }
 
 fn is_call(path: &str) -> bool {
@@ -141,9 +153,13 @@ mod tests {
             "messages[3].content[1].x",
             "messages[3].content[1].image_url.x",
             "messages[3].images[1].x",
+            "messages[3].type",
+            "response_format.json_schema[\"[\"]",
         ] {
             assert!(split(path).is_some(), "{path}");
         }
+        let odd = "tools[0].function[\"a.b[\"0\"]\"]";
+        assert_eq!(split(odd), Some(("tools[0].function", "a.b[\"0\"]")));
         for path in [
             "x",
             "tools[0]",

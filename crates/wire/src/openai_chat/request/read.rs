@@ -7,7 +7,7 @@ use bourse_vocab::json::{Map, Value};
 use bourse_vocab::{Failure, Format};
 
 use super::{MESSAGES_MAX, MODALITIES_MAX, TOOLS_MAX};
-use crate::dialect::parameters::{CHOICES_MAX, Fate, Param, REQUIRED, STOPS_MAX, TOKENS_MAX};
+use crate::dialect::parameters::{CHOICES_MAX, Fate, Param, STOPS_MAX, TOKENS_MAX};
 use crate::dialect::{members, thinking, tools};
 use crate::fields::{Fields, Path};
 
@@ -57,7 +57,7 @@ impl Reader {
                 fields.take(param.name());
             }
         }
-        fields.take(Param::StreamOptions.name());
+        self.stream_options(&mut fields)?;
         let mut request = Request::new(
             Format::OpenAiChat,
             fields.text("model")?.unwrap_or_default(),
@@ -90,6 +90,17 @@ impl Reader {
             members,
         };
         Ok(request)
+    }
+
+    /// Usage is always asked for; of anything else no provider is told.
+    fn stream_options(&mut self, fields: &mut Fields<'_>) -> Result<(), Failure> {
+        let path = Path::Member(&Path::Root, "stream_options");
+        if let Some(value) = fields.take("stream_options") {
+            let mut options = Fields::of(value, &path)?;
+            options.take("include_usage");
+            options.rest_into(&mut self.extras);
+        }
+        Ok(())
     }
 
     fn tools(&mut self, fields: &mut Fields<'_>) -> Result<Vec<Tool>, Failure> {
@@ -198,46 +209,20 @@ impl Reader {
     }
 }
 
+/// Reads `tool_choice`, and `function_call`, which is the form before it.
 fn tool_choice(fields: &mut Fields<'_>) -> Result<Option<ToolChoice>, Failure> {
-    const EXPECTED: &str = "must be none, auto, required or the name of a function, \
-                            as {\"type\": \"function\", \"function\": {\"name\": …}}";
-    // `function_call` is the form before `tool_choice`.
-    let (name, value) = match (fields.take("tool_choice"), fields.take("function_call")) {
-        (Some(value), _) => ("tool_choice", value),
-        (None, Some(value)) => ("function_call", value),
-        (None, None) => return Ok(None),
-    };
-    let choice = match &value {
-        Value::String(word) => match word.as_str() {
-            "auto" => Some(ToolChoice::Auto),
-            "none" => Some(ToolChoice::None),
-            word if word == REQUIRED.0 || word == REQUIRED.1 => Some(ToolChoice::Required),
-            _ => None,
-        },
-        Value::Object(members) => {
-            let kind = members.get("type").and_then(Value::as_str);
-            let named = members
-                .get("function")
-                .unwrap_or(&value)
-                .get("name")
-                .and_then(Value::as_str);
-            match (kind, named) {
-                (None | Some("function"), Some(named)) => Some(ToolChoice::Named(named.to_owned())),
-                (None | Some("function"), None) => None,
-                // OpenAI's custom and allowed tools: only who knows them can
-                // obey.
-                (Some(_), _) => {
-                    tools::check_choice(name, &value)?;
-                    fields.put_back(name, value);
-                    return Ok(None);
-                }
-            }
+    let mut choice = None;
+    for name in ["function_call", "tool_choice"] {
+        let Some(value) = fields.take(name) else {
+            continue;
+        };
+        choice = tools::read_choice(name, &value)?;
+        if choice.is_none() {
+            // OpenAI's custom and allowed tools: only who knows them can obey.
+            fields.put_back(name, value);
         }
-        _ => None,
-    };
-    choice
-        .map(Some)
-        .ok_or_else(|| fields.invalid(name, EXPECTED))
+    }
+    Ok(choice)
 }
 
 fn sampling(fields: &mut Fields<'_>) -> Result<Sampling, Failure> {

@@ -40,6 +40,12 @@ impl Reader {
         for name in GATEWAY_MESSAGE_MEMBERS {
             fields.take(name);
         }
+        // Items of the Responses API say so that they are messages. It is no
+        // part of what is said, for all that parts have such a member.
+        if let Some(kind) = fields.take("type") {
+            self.extras
+                .insert(Path::Member(path, "type").to_string(), kind);
+        }
         let role = fields.required_text("role")?;
         let name = fields.text("name")?;
         match role.as_str() {
@@ -142,14 +148,21 @@ impl Reader {
             return Ok(text.map(reasoning::plain).into_iter().collect());
         }
         let path = Path::Member(fields.path(), "reasoning_details");
-        pieces
+        let pieces: Vec<Part> = pieces
             .into_iter()
             .enumerate()
             .map(|(index, piece)| match piece {
-                Value::Object(_) => Ok(reasoning::read(piece)),
+                Value::Object(_) => Ok(reasoning::read_replayed(piece)),
                 other => Err(Path::Item(&path, index).expected("an object", &other)),
             })
-            .collect()
+            .collect::<Result<_, _>>()?;
+        // A text that says what the pieces say is told with them.
+        if let Some(text) = short.filter(|text| !text.is_empty())
+            && reasoning::joined(&pieces).as_ref() != Some(&text)
+        {
+            fields.put_back("reasoning", Value::String(text));
+        }
+        Ok(pieces)
     }
 
     fn tool_calls(&mut self, fields: &mut Fields<'_>) -> Result<Vec<Part>, Failure> {

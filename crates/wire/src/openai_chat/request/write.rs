@@ -15,7 +15,7 @@ use crate::dialect::calls::fit_ids;
 use crate::dialect::parameters::{
     ASK_FOR_USAGE, Disposal, NEED_TOOLS, Param, choice_of_nothing, disposal, loss,
 };
-use crate::dialect::{CacheMarks, Dialect, StreamUsage, thinking};
+use crate::dialect::{CacheMarks, Dialect, StreamUsage, thinking, tools};
 use crate::object::{self, Object, object};
 
 /// Writes a chat request.
@@ -164,16 +164,9 @@ impl<'a> Body<'a> {
             Some(ToolChoice::Auto) => self.put("tool_choice", "auto"),
             Some(ToolChoice::None) => self.put("tool_choice", "none"),
             Some(ToolChoice::Required) => self.put("tool_choice", "required"),
-            Some(ToolChoice::Named(name)) => self.nested("tool_choice", |out| {
-                object(out, |choice| {
-                    choice.put("type", "function");
-                    choice.nested("function", |out| {
-                        object(out, |function| {
-                            function.put("name", name);
-                        });
-                    });
-                });
-            }),
+            Some(ToolChoice::Named(name)) => {
+                self.nested("tool_choice", |out| tools::write_named(out, name));
+            }
         }
         self.put_some("parallel_tool_calls", request.parallel_tool_calls.as_ref());
     }

@@ -234,7 +234,7 @@ impl<'a> Writer<'a> {
             (None, _) => {}
         }
         self.begin();
-        let leftovers = self.leftovers;
+        let (leftovers, is_strict) = (self.leftovers, self.dialect.strict_messages);
         object(self.out, |message| {
             message
                 .put("role", "tool")
@@ -244,6 +244,9 @@ impl<'a> Writer<'a> {
                 });
             for (name, value) in members {
                 message.put(name, value);
+            }
+            if !is_strict {
+                leftovers.write(message, format_args!("messages[{index}]"));
             }
         });
     }
@@ -263,6 +266,7 @@ impl<'a> Writer<'a> {
         };
         let (name, prefix) = self.name(index, message, &sorted);
         let (thoughts, leftovers) = (self.dialect.thoughts, self.leftovers);
+        let is_strict = self.dialect.strict_messages;
         self.begin();
         object(self.out, |object| {
             object.put("role", role).put_some("name", name.as_ref());
@@ -279,7 +283,8 @@ impl<'a> Writer<'a> {
                 object.put("content", &Value::Null);
             }
             object.put_some("refusal", sorted.refusal.as_ref());
-            write_thoughts(object, &sorted.thoughts, thoughts);
+            let has_text = sorted.members.iter().any(|(name, _)| *name == "reasoning");
+            write_thoughts(object, &sorted.thoughts, thoughts, has_text);
             if !sorted.images.is_empty() {
                 object.nested("images", |out| {
                     object::array(out, &sorted.images, |out, image| {
@@ -293,6 +298,9 @@ impl<'a> Writer<'a> {
             });
             for (name, value) in sorted.members {
                 object.put(name, value);
+            }
+            if !is_strict {
+                leftovers.write(object, format_args!("messages[{index}]"));
             }
         });
     }
@@ -482,7 +490,9 @@ impl<'a> Writer<'a> {
 }
 
 /// Writes earlier reasoning the way the provider takes it back.
-fn write_thoughts(object: &mut Object<'_>, thoughts: &[&Part], style: Thoughts) {
+/// `has_text` says that the caller's own text of it, which says something else
+/// than its pieces, is written as it came.
+fn write_thoughts(object: &mut Object<'_>, thoughts: &[&Part], style: Thoughts, has_text: bool) {
     if thoughts.is_empty() {
         return;
     }
@@ -498,21 +508,15 @@ fn write_thoughts(object: &mut Object<'_>, thoughts: &[&Part], style: Thoughts) 
         object.put("reasoning_content", &text);
         return;
     }
-    if !text.is_empty() {
+    if !text.is_empty() && !has_text {
         object.put("reasoning", &text);
     }
     object.nested("reasoning_details", |out| {
         let mut index = 0;
         object::array(out, thoughts, |out, part| {
             match part {
-                Part::Reasoning(piece) => reasoning::write(
-                    out,
-                    &piece.kind,
-                    piece.id.as_deref(),
-                    piece.scheme.as_deref(),
-                    index,
-                ),
-                Part::Opaque { value, .. } => reasoning::write_opaque(out, value, index),
+                Part::Reasoning(piece) => reasoning::write_replayed(out, piece, index),
+                Part::Opaque { value, .. } => object::write(out, value),
                 _ => object::write(out, &Value::Null),
             }
             index += 1;

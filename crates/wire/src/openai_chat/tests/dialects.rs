@@ -420,3 +420,28 @@ fn what_openrouter_added_to_messages_goes_to_no_vendor_as_it_is() {
         "low"
     );
 }
+
+/// Items of the Responses API have a type, and clients that speak both leave
+/// it in.
+#[test]
+fn a_message_that_says_that_it_is_one_is_a_message_and_no_unknown_part() {
+    const STRICT: Dialect = Dialect {
+        strict_messages: true,
+        ..Dialect::PLAIN
+    };
+    let plain = json!({"messages": [
+        {"role": "user", "content": "q"},
+        {"role": "assistant", "content": "a"},
+    ]});
+    let typed = json!({"messages": [
+        {"type": "message", "role": "user", "content": "q"},
+        {"type": "message", "role": "assistant", "content": "a"},
+    ]});
+    check(typed.clone(), &Dialect::PLAIN, typed.clone(), &[]);
+    check(
+        typed,
+        &STRICT,
+        plain,
+        &["messages[0].type", "messages[1].type"],
+    );
+}

@@ -1,7 +1,7 @@
 //! Reading what a vendor says it counted, in one pass over its text.
 
-use bourse_vocab::UsageReport;
 use bourse_vocab::usage::TOKENS_MAX;
+use bourse_vocab::{ToldCost, UsageReport};
 
 use crate::json::{Kind, Reader, ScanError, text};
 
@@ -94,6 +94,75 @@ struct WireUsage {
     /// `plugins.search.count` (docs.perplexity.ai; docs.x.ai, live search;
     /// alibabacloud.com, model-studio web search, 2026).
     searches_beside: Count,
+    cost: Costs,
+}
+
+/// What the answer is said to cost, in each of the spellings.
+#[derive(Debug, Default)]
+struct Costs {
+    /// OpenRouter's `cost`, in dollars, and Perplexity's, an object with
+    /// `total_cost` in it (openrouter.ai/docs, usage accounting, and the
+    /// schema of docs.perplexity.ai's chat completions, both October 2026).
+    cost: ToldCost,
+    /// xAI's `cost_in_usd_ticks`: the "exact cost" after discounts, tools
+    /// included; 10^10 are a dollar (docs.x.ai, cost tracking, October 2026).
+    ticks: ToldCost,
+    /// What the maker charges to the gateway's customer, where the call was
+    /// made with a key of their own.
+    upstream: ToldCost,
+    /// Whether it was. Elsewhere `upstream` is part of `cost`, or the same.
+    is_byok: bool,
+}
+
+impl Costs {
+    fn read(&mut self, name: &[u8], reader: &mut Reader<'_>) -> Read<()> {
+        match name {
+            b"cost_in_usd_ticks" => self.ticks = amount(reader, 10)?,
+            b"is_byok" => self.is_byok = reader.entry(b"")?.kind == Kind::True,
+            b"cost_details" => {
+                let upstream = &mut self.upstream;
+                details(reader, |name, reader| {
+                    match name {
+                        b"upstream_inference_cost" => *upstream = amount(reader, 0)?,
+                        _ => reader.pass()?,
+                    }
+                    Ok(())
+                })?;
+            }
+            _ if reader.kind()? == Kind::Object => {
+                let cost = &mut self.cost;
+                details(reader, |name, reader| {
+                    match name {
+                        b"total_cost" => *cost = amount(reader, 0)?,
+                        _ => reader.pass()?,
+                    }
+                    Ok(())
+                })?;
+            }
+            _ => self.cost = amount(reader, 0)?,
+        }
+        Ok(())
+    }
+
+    fn take(self) -> ToldCost {
+        let own = if self.is_byok {
+            self.upstream
+        } else {
+            ToldCost::Unsaid
+        };
+        self.ticks.or(self.cost).plus(own)
+    }
+}
+
+/// Reads an amount of money, of which `10^places` are a dollar.
+fn amount(reader: &mut Reader<'_>, places: u32) -> Read<ToldCost> {
+    let entry = reader.entry(b"")?;
+    Ok(match entry.kind {
+        Kind::Null => ToldCost::Unsaid,
+        Kind::Number => std::str::from_utf8(entry.value)
+            .map_or(ToldCost::Nonsense, |text| ToldCost::read(text, places)),
+        _ => ToldCost::Nonsense,
+    })
 }
 
 /// What was written to a cache, by lifetime if that is told.
@@ -207,6 +276,10 @@ impl WireUsage {
                 return Ok(Shape::Good);
             }
             b"plugins" => return self.plugins(reader),
+            b"cost" | b"cost_details" | b"is_byok" | b"cost_in_usd_ticks" => {
+                self.cost.read(name, reader)?;
+                return Ok(Shape::Good);
+            }
             b"server_tool_use" | b"server_tool_use_details" => {
                 let searches = &mut self.web_search_requests;
                 return details(reader, |name, reader| {
@@ -346,6 +419,7 @@ const NONSENSE: UsageReport = UsageReport {
     web_searches: None,
     accepted_prediction: None,
     rejected_prediction: None,
+    cost: ToldCost::Unsaid,
     nonsense: true,
 };
 
@@ -403,6 +477,7 @@ impl WireUsage {
                 .take(&mut nonsense),
             accepted_prediction: output.accepted_prediction_tokens.take(&mut nonsense),
             rejected_prediction: output.rejected_prediction_tokens.take(&mut nonsense),
+            cost: wire.cost.take(),
             nonsense,
         };
         // xAI counts reasoning beside `completion_tokens`, and only its total

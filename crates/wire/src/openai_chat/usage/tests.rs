@@ -34,6 +34,49 @@ fn openai_reports_cached_and_reasoning_as_parts() {
 }
 
 #[test]
+fn what_an_answer_is_said_to_cost_is_read_in_every_spelling() {
+    use bourse_vocab::ToldCost::{Nonsense, Said, Unsaid};
+    for (usage, cost) in [
+        (json!({"cost": 0.00095}), Said(Nanos(950_000))),
+        (json!({"cost": 4.2e-5}), Said(Nanos(42_000))),
+        (json!({"cost": 0}), Unsaid),
+        (json!({"cost": null, "cost_details": null}), Unsaid),
+        (json!({"cost": -1}), Nonsense),
+        (json!({"cost": "0.1"}), Nonsense),
+        // What the maker charges is a part of it, or the same,
+        (
+            json!({"cost": 0.5, "is_byok": false, "cost_details": {"upstream_inference_cost": 0.5}}),
+            Said(Nanos(500_000_000)),
+        ),
+        // unless the gateway called with a key of its customer's.
+        (
+            json!({"cost": 0.025, "is_byok": true, "cost_details": {"upstream_inference_cost": 0.5}}),
+            Said(Nanos(525_000_000)),
+        ),
+        (
+            json!({"cost_details": {"upstream_inference_cost": 0.5}, "is_byok": true, "cost": 0}),
+            Said(Nanos(500_000_000)),
+        ),
+        (
+            json!({"cost": {"input_tokens_cost": 0.1, "request_cost": 0.2, "total_cost": 0.3}}),
+            Said(Nanos(300_000_000)),
+        ),
+        (
+            json!({"cost_in_usd_ticks": 37_756_000}),
+            Said(Nanos(3_775_600)),
+        ),
+        (
+            json!({"cost": [1], "cost_in_usd_ticks": 10}),
+            Said(Nanos(1)),
+        ),
+    ] {
+        let report = read(&usage);
+        assert_eq!(report.cost, cost, "{usage}");
+        assert!(!report.nonsense, "{usage}");
+    }
+}
+
+#[test]
 fn every_spelling_of_searches_is_read() {
     for (usage, searches) in [
         (json!({"num_search_queries": 10}), Some(10)),

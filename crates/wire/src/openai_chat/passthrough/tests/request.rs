@@ -134,6 +134,24 @@ fn names_that_parsers_fold_and_members_that_cost_unseen_are_refused() {
 }
 
 #[test]
+fn a_choice_with_a_member_that_none_has_is_refused_in_one_sentence_on_both_roads() {
+    for choice in [
+        r#""tool_choice":{"type":"function","function":{"name":"f"},"strict":true}"#,
+        r#""tool_choice":{"type":"function","function":{"name":"f","arguments":"{}"}}"#,
+        r#""tool_choice":{"type":"auto","disable_parallel_tool_use":true}"#,
+        r#""tool_choice":"best""#,
+        r#""function_call":{"name":"f","x":1}"#,
+    ] {
+        let text = format!(
+            r#"{{"model":"m","messages":[{{"role":"user","content":"q"}}],"tools":[{{"type":"function","function":{{"name":"f"}}}}],{choice}}}"#
+        );
+        let words = crate::codec(bourse_vocab::Format::OpenAiChat).read_request(text.as_bytes());
+        let words = words.expect_err(choice).message;
+        assert_eq!(refusal(&text), words, "{choice}");
+    }
+}
+
+#[test]
 fn what_is_for_the_gateway_never_reaches_a_provider() {
     check(
         r#"{"models":["a/b"],"model":"x","provider":{"order":["a"]},"route":"fallback","transforms":["middle-out"],"plugins":[],"preset":"p","usage":{"include":true},"session_id":"s","trace":{},"debug":{},"metadata":{"a":"b"},"include_reasoning":true,"messages":[1],"user":"u"}"#,
