@@ -147,8 +147,8 @@ pub struct Ask {
     pub tier: TierWish,
     /// What the prompt contains, in numbers.
     pub facts: PromptFacts,
-    /// Whether the caller wants to know how the call was routed.
-    pub wants_metadata: bool,
+    /// What the headers ask of the gateway.
+    pub options: Options,
     /// How the conversation begins, where nothing else says where it goes: no
     /// session, no key for the cache, no order of the caller's.
     pub opener: Option<u64>,
@@ -260,17 +260,79 @@ pub fn models(first: Option<String>, more: &[String]) -> Result<Vec<String>, Fai
     Ok(models)
 }
 
-/// Whether the headers ask how the call was routed.
-#[must_use]
-pub fn wants_metadata(headers: &HeaderMap) -> bool {
-    let names = [
-        "x-openrouter-metadata",
-        "x-openrouter-experimental-metadata",
-    ];
-    texts(headers, names)
-        .into_iter()
-        .flatten()
-        .any(|text| text.eq_ignore_ascii_case("enabled") || text == "true")
+/// What the headers ask of the gateway itself. They are no members of the
+/// request: readers of OpenAI's format refuse members that they do not know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Options {
+    /// `X-OpenRouter-Metadata`: how the call was routed is told.
+    pub metadata: bool,
+    /// `X-Bourse-Continue`: a stream that breaks after its first content is
+    /// gone on with elsewhere.
+    pub continues: bool,
+    /// `X-Bourse-Hedge`: where the first content of a stream is late, another
+    /// target is asked beside the first.
+    pub hedges: bool,
+    /// Which of the last two a header decides, so that the model does not.
+    decided: [bool; 2],
+}
+
+/// What calls of a model have that say nothing of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Defaults {
+    /// See [`Options::continues`]; only for calls with one answer.
+    pub continues: bool,
+    /// See [`Options::hedges`].
+    pub hedges: bool,
+}
+
+impl Options {
+    /// Takes what the model's calls have where no header decides.
+    pub const fn default_to(&mut self, defaults: Defaults, answers: u64) {
+        let [continues, hedges] = self.decided;
+        self.continues |= !continues && defaults.continues && answers <= 1;
+        self.hedges |= !hedges && defaults.hedges;
+    }
+
+    /// Reads the headers of a request for so many `answers`.
+    ///
+    /// # Errors
+    /// Names the header and the remedy.
+    pub fn by_headers(headers: &HeaderMap, answers: u64) -> Result<Self, Failure> {
+        let names = [
+            "x-openrouter-metadata",
+            "x-openrouter-experimental-metadata",
+            "x-bourse-continue",
+            "x-bourse-hedge",
+        ];
+        let [metadata, experimental, continues, hedges] = texts(headers, names);
+        let is_wanted = |text: &str| text.eq_ignore_ascii_case("enabled") || text == "true";
+        let decided = [continues.is_some(), hedges.is_some()];
+        let continues = switch("X-Bourse-Continue", continues)?;
+        if continues && answers > 1 {
+            return Err(Failure::invalid(
+                "X-Bourse-Continue: goes with one answer; leave out n, or the header",
+            ));
+        }
+        Ok(Self {
+            metadata: [metadata, experimental]
+                .into_iter()
+                .flatten()
+                .any(is_wanted),
+            continues,
+            hedges: switch("X-Bourse-Hedge", hedges)?,
+            decided,
+        })
+    }
+}
+
+fn switch(name: &str, text: Option<&str>) -> Result<bool, Failure> {
+    match text.map(str::trim) {
+        None | Some("false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(_) => Err(Failure::invalid(format!(
+            "{name}: must be `true` or `false`"
+        ))),
+    }
 }
 
 /// The first value of each of these headers (lower case), where it is there and is text.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::Relaxed};
 
+use bourse_ledger::who_pays::End;
 use bourse_vocab::chat::Loss;
 use bourse_vocab::trace::{Parent, span_id};
 use bourse_vocab::{GenerationId, Nanos};
@@ -176,6 +177,12 @@ impl Call {
             })
             .collect();
         let bourse = self.explained(plan, attempts);
+        let continued = attempts
+            .iter()
+            .find(|tried| tried.end == Some(End::Continued))
+            .map(
+                |broke| json!({"from": &*broke.target.provider.name, "by": &*chosen.provider.name}),
+            );
         let attempt = |target: &Target, status: u16| {
             json!({
                 "provider": &*target.provider.name,
@@ -199,7 +206,7 @@ impl Call {
             .catalog
             .resolve(&requested)
             .is_none_or(|r| r.model != chosen.model);
-        json!({
+        let mut told = json!({
             "requested": requested,
             "strategy": if fell_back { "fallback" } else { "direct" },
             "region": null,
@@ -211,6 +218,10 @@ impl Call {
             "translation_losses": self.losses,
             "output_limit": self.output_limit(chosen, limit),
             "bourse": bourse,
-        })
+        });
+        if let (Some(continued), Some(told)) = (continued, told.as_object_mut()) {
+            told.insert("continuation".to_owned(), continued);
+        }
+        told
     }
 }

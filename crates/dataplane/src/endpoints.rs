@@ -25,7 +25,7 @@ use bourse_net::Segments;
 use bourse_vocab::chat::Loss;
 use bourse_vocab::{Bill, Failure, Usage};
 use bourse_wire::json::Outline;
-use bourse_wire::{Stamp, WriteTarget};
+use bourse_wire::{Stamp, StreamWriter, WriteTarget};
 use bytes::Bytes;
 use http::HeaderMap;
 use http::request::Parts;
@@ -121,6 +121,28 @@ pub trait ClientRequest: Send + Sync {
     /// Begins to tell a stream.
     fn feed(&self, way: &Way, stamp: &Stamp<'_>) -> Box<dyn Feed>;
 
+    /// What tells a stream that another target may have to go on with, and
+    /// whether the client is not shown what the model thought. `None` where
+    /// the endpoint cannot have it gone on with.
+    fn writer(&self, _stamp: &Stamp<'_>) -> Option<(Box<dyn StreamWriter>, bool)> {
+        None
+    }
+
+    /// Writes the request for a target that goes on with an answer.
+    ///
+    /// # Errors
+    /// It cannot be asked to.
+    fn write_rest(
+        &self,
+        _way: &Way,
+        _target: &WriteTarget<'_>,
+        _rest: &Rest<'_>,
+    ) -> Result<PreparedRest, Failure> {
+        Err(Failure::server(
+            "an endpoint is asked for what it cannot do",
+        ))
+    }
+
     /// Reads a whole reply.
     ///
     /// # Errors
@@ -135,6 +157,24 @@ pub struct Prepared {
     pub body: Segments,
     /// What could not be said.
     pub losses: Vec<Loss>,
+}
+
+/// What is to be gone on with.
+#[derive(Debug, Clone, Copy)]
+pub struct Rest<'a> {
+    /// What was said.
+    pub said: &'a str,
+    /// How many tokens may follow, where the caller set a limit.
+    pub max_tokens: Option<u64>,
+}
+
+/// A request to go on with an answer, in a target's format.
+#[derive(Debug)]
+pub struct PreparedRest {
+    /// The request.
+    pub prepared: Prepared,
+    /// What the target says again before it goes on.
+    pub repeats: String,
 }
 
 /// Writes a whole reply, once its usage is known and priced.

@@ -104,6 +104,30 @@ fn calls(page: &mut Page, gateway: &Gateway) {
         "Model calls under way.",
         gateway.admission.running(),
     );
+    page.family(
+        "bourse_hedges_total",
+        "counter",
+        "Targets that were asked beside a late one, by which of the two answered.",
+    );
+    for (answered, count) in ["second", "first", "none"].iter().zip(&counters.hedges) {
+        page.value(
+            "bourse_hedges_total",
+            &[("answered", answered)],
+            count.load(Relaxed),
+        );
+    }
+    page.family(
+        "bourse_continuations_total",
+        "counter",
+        "Streams that broke and whose callers had asked for a continuation, by whether there was one.",
+    );
+    for (found, count) in ["yes", "no"].iter().zip(&counters.continuations) {
+        page.value(
+            "bourse_continuations_total",
+            &[("found", found)],
+            count.load(Relaxed),
+        );
+    }
     page.single(
         "bourse_drains",
         "gauge",

@@ -55,6 +55,12 @@ pub struct Counters {
     pub calls: AtomicU64,
     /// Calls that ended in a failure by blame: caller, upstream, us.
     pub failures: [AtomicU64; 3],
+    /// Hedges that were sent, by who answered: the second target, the first,
+    /// nobody.
+    pub hedges: [AtomicU64; 3],
+    /// Streams that broke and were to be gone on with: that were, that were
+    /// not.
+    pub continuations: [AtomicU64; 2],
 }
 
 impl Counters {

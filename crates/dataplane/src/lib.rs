@@ -7,6 +7,7 @@
 pub mod admission;
 pub mod ask;
 pub mod attempts;
+pub mod begun;
 pub mod bodies;
 pub mod boxed;
 pub mod call;

@@ -12,7 +12,7 @@ use bourse_catalog::{Endpoint, EndpointIx, Model, ModelIx, Snapshot};
 use bourse_net::{Http2, Origin};
 use bourse_providers::{Credential, Disconnect, Provider, Secrets};
 use bourse_routing::breaker::Breaker;
-use bourse_routing::budget::Demand;
+use bourse_routing::budget::{Demand, Hedges};
 use bourse_routing::candidate::WHOLE;
 use bourse_routing::health::{Destination, Health};
 use bourse_routing::lengths::Lengths;
@@ -20,6 +20,7 @@ use bourse_routing::patience::Patience;
 use bourse_vocab::chat::{Effort, Efforts};
 use bourse_vocab::{ServiceTier, TierWish};
 
+use crate::ask::Defaults;
 use crate::metrics::TargetMetrics;
 use crate::way::Way;
 
@@ -142,6 +143,8 @@ pub struct Memory {
     known: Mutex<Known>,
     /// How many calls there are, and how many second attempts.
     pub demand: Demand,
+    /// How many calls may be hedged, and how many were.
+    pub hedges: Hedges,
 }
 
 #[derive(Default)]
@@ -214,6 +217,8 @@ pub struct Market {
     by_endpoint: HashMap<Arc<str>, Arc<Target>>,
     by_model: Vec<Range<u32>>,
     providers: Vec<Arc<ProviderHandle>>,
+    /// Models whose calls have something without asking for it: few.
+    defaults: Vec<(ModelIx, Defaults)>,
 }
 
 /// Why a provider could not be set up.
@@ -290,9 +295,26 @@ impl Market {
                 by_endpoint,
                 by_model,
                 providers,
+                defaults: Vec::new(),
             },
             problems,
         )
+    }
+
+    /// The same market, where calls of these models have something without
+    /// asking for it.
+    #[must_use]
+    pub fn with_defaults(mut self, defaults: Vec<(ModelIx, Defaults)>) -> Self {
+        self.defaults = defaults;
+        self
+    }
+
+    /// What calls of a model have that say nothing of it.
+    #[must_use]
+    pub fn defaults_of(&self, model: ModelIx) -> Defaults {
+        let mut all = self.defaults.iter();
+        all.find(|(of, _)| *of == model)
+            .map_or(Defaults::default(), |(_, defaults)| *defaults)
     }
 
     /// The targets of a model.

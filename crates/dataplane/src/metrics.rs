@@ -4,6 +4,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use bourse_routing::density::Density;
+use bourse_routing::health::Outcome;
 use bourse_routing::pace::Pace;
 use bourse_routing::trust::Trust;
 use bourse_vocab::Nanos;
@@ -91,6 +92,17 @@ impl TargetMetrics {
         ]
         .iter()
         .any(|count| count.load(Relaxed) > 0)
+    }
+
+    /// Counts an attempt that has ended.
+    pub fn count(&self, outcome: Outcome) {
+        let count = match outcome {
+            Outcome::Success { .. } => &self.succeeded,
+            Outcome::Failure { .. } if outcome.is_rate_limit() => &self.rate_limited,
+            Outcome::Failure { .. } => &self.failed,
+            Outcome::Neutral => &self.cancelled,
+        };
+        count.fetch_add(1, Relaxed);
     }
 
     /// Adds the bill of a finished call.

@@ -21,7 +21,7 @@ use crate::phases::admit::{Denied, Entered, enter};
 use crate::phases::exchange::Opened;
 use crate::phases::plan::{Decision, Plan, Wanted};
 use crate::phases::read::Read;
-use crate::phases::{attempt, hold, plan, read};
+use crate::phases::{attempt, hold, plan, read, resume};
 use crate::progress::{Progress, STREAMS_MAX};
 use crate::refusing::Refusing;
 use crate::relay::body::{Relay, Reply};
@@ -134,7 +134,7 @@ where
         .await
         .map_err(|failure| refusing.note(failure, "", ""))?;
     let Read {
-        ask,
+        mut ask,
         kept,
         private_url,
     } = read;
@@ -147,11 +147,13 @@ where
         ..Wanted::of(&ask, endpoint, private_url, lot, started_ms)
     };
     let app = &ask.attribution.title;
-    let mut decision = ask.wants_metadata.then(Box::<Decision>::default);
+    let mut decision = ask.options.metadata.then(Box::<Decision>::default);
     let mut plan = plan::plan(&market, &wanted, decision.as_deref_mut()).map_err(|failure| {
         let requested = ask.models.first().map_or("", String::as_str);
         refusing.note(failure, requested, app)
     })?;
+    let defaults = market.defaults_of(plan.first().model);
+    ask.options.default_to(defaults, ask.answers);
     // Boxed: it is handed from phase to phase, and is several hundred bytes.
     let call = Box::new(Call {
         gateway: Arc::clone(gateway),
@@ -225,13 +227,20 @@ async fn pursue<U: Upstream>(
     kept: Kept,
     mut plan: Plan,
 ) -> Result<Reply, Failure> {
+    let ask = &running.call.ask;
+    if ask.stream && ask.options.continues {
+        // Boxed: few callers ask for it, and every call would carry it.
+        return Box::pin(resume::pursue(client, running, kept, plan)).await;
+    }
     let attempted = attempt::attempt(&client, &mut running, &kept.request, &mut plan).await;
     // Nobody needs it any more: a stream of minutes should not keep its
     // prompt in memory.
     drop(kept);
     let opened = attempted.inspect_err(|failure| running.fail(failure))?;
     Ok(match opened {
-        Opened::Stream { body, feed, out } => Reply::Stream(Relay::live(body, feed, out, running)),
+        Opened::Stream { body, feed, out } => {
+            Reply::Stream(Relay::live((body, feed, out), running, None))
+        }
         Opened::Whole(whole, room) => {
             // It may have been read for its usage alone.
             let ending = if running.call.status.is_detached() {

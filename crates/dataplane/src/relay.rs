@@ -10,14 +10,19 @@
 //! usage with its price, once, when the call is settled.
 
 pub mod body;
+pub mod continued;
 pub mod forward;
 pub mod meter;
 pub mod pursuit;
 pub mod reading;
+pub mod resuming;
+pub mod told;
 pub mod translate;
 
 use bourse_vocab::{Bill, Failure, Usage, UsageReport};
 use bytes::Bytes;
+
+use told::Told;
 
 /// The longest frame of a provider's stream: a large picture in base64.
 pub const FRAME_BYTES_MAX: usize = 16 << 20;
@@ -94,6 +99,11 @@ pub trait Feed: Send {
 
     /// What was learned so far.
     fn report(&self) -> Report;
+
+    /// What tells it, if another target may have to go on with it.
+    fn told(&self) -> Option<Told> {
+        None
+    }
 
     /// Appends what is told once the call is settled, usage and price where
     /// the format has room for them, and the end of the stream.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use bourse_vocab::Failure;
 
 use crate::attempts::Attempt;
+use crate::begun::Begun;
 use crate::call::Call;
 use crate::ending::Ending;
 use crate::limit::{self, Limit};
@@ -25,8 +26,13 @@ pub struct Running {
     pub tab: Tab,
     /// Its attempts, in order; the last may still run.
     pub attempts: Vec<Attempt>,
+    /// One that runs beside the last.
+    pub rival: Option<Box<Attempt>>,
     /// How long the answer may be.
     pub limit: Limit,
+    /// What was there of the answer when its provider broke off, where others
+    /// go on with it.
+    pub begun: Option<Arc<Begun>>,
     is_ended: bool,
 }
 
@@ -38,7 +44,9 @@ impl Running {
             call,
             tab,
             attempts: Vec::new(),
+            rival: None,
             limit,
+            begun: None,
             is_ended: false,
         }
     }
@@ -52,6 +60,12 @@ impl Running {
     /// Notes that the call ends; `false` if it had ended before.
     pub(crate) const fn begin_end(&mut self) -> bool {
         !std::mem::replace(&mut self.is_ended, true)
+    }
+
+    /// Whether others go on with an answer that broke.
+    #[must_use]
+    pub const fn is_continued(&self) -> bool {
+        self.begun.is_some()
     }
 
     /// Ends a call that no attempt answered.

@@ -119,6 +119,16 @@ impl Tab {
         Ok(())
     }
 
+    /// Sets exactly so much more aside.
+    ///
+    /// # Errors
+    /// The account or the key has less; the hold stays as it was.
+    pub fn extend_by(&mut self, extra: Nanos) -> Result<(), Failure> {
+        let extended = self.till.extend(self.account, self.id, extra);
+        self.held = extended.map_err(|error| error.failure())?;
+        Ok(())
+    }
+
     /// Remembers how much was delivered, for the case that the server does
     /// not live to settle the call.
     pub fn checkpoint(&self, charge: Nanos, upstream: Nanos, prompt: u64, completion: u64) {

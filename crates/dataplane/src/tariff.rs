@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bourse_ledger::price::Charge;
 use bourse_vocab::{Served, Usage, UsageReport};
 
+use crate::begun::Begun;
 use crate::market::{Market, Target};
 use crate::relay::Delivered;
 
@@ -62,6 +63,8 @@ pub struct Tariff {
     pub completion_max: u64,
     /// The most output tokens that the provider may give.
     pub limit: u64,
+    /// What was there of the answer before.
+    pub begun: Option<Arc<Begun>>,
 }
 
 /// Output tokens of an answer that may have `limit`, by a count of ours. Texts
@@ -89,7 +92,10 @@ impl Tariff {
         };
         let basis = self.market.basis(&self.target, self.served);
         let charge = basis.charge(&usage, self.images, counted);
-        (usage, charge)
+        match &self.begun {
+            Some(begun) => begun.with(&usage, &charge),
+            None => (usage, charge),
+        }
     }
 }
 

@@ -181,6 +181,7 @@ pub fn close(open: &OpenHold, now_ms: u64) -> Closing<'_> {
             .collect(),
         last: Some(attempt(&open.provider, end)),
         held: open.amount,
+        begun: None,
         told: None,
     };
     let delivered = open
@@ -189,6 +190,7 @@ pub fn close(open: &OpenHold, now_ms: u64) -> Closing<'_> {
             // More than was set aside was never agreed to.
             charge: checkpoint.charge.min(open.amount),
             upstream: checkpoint.upstream,
+            repeated: Nanos::ZERO,
         });
     let verdict = ended.verdict(None, || delivered);
     let facts = facts(open);

@@ -30,6 +30,8 @@ pub enum End {
     NothingDelivered,
     /// The provider broke off after content had been delivered.
     BrokeMidway,
+    /// The same, and another attempt went on with the answer.
+    Continued,
     /// The hold could not be extended, so the provider was cancelled.
     MoneyRanOut,
     /// An attempt failed before any content; the provider answered with an
@@ -39,6 +41,8 @@ pub enum End {
     Unreached,
     /// An attempt came to nothing without an answer: it may have run.
     GivenUp,
+    /// Another attempt, which ran beside it, answered first.
+    HedgeLost,
     /// The caller left before the provider gave any sign; cancelling stops
     /// billing.
     LeftBeforeContent,
@@ -156,6 +160,13 @@ pub static TABLE: &[Row] = &[
         "the customer has that content and pays for it, not for what never came",
     ),
     row(
+        End::Continued,
+        C::Delivered,
+        P::Delivered,
+        "the provider broke off after content, and another one went on with the answer",
+        "the customer has that content; of the attempt that goes on it pays what that adds, and the house pays the input again",
+    ),
+    row(
         End::MoneyRanOut,
         C::Delivered,
         P::Delivered,
@@ -182,6 +193,13 @@ pub static TABLE: &[Row] = &[
         P::Unknown,
         "an attempt came to nothing without an answer",
         "it may have run: nobody pays yet, reconciliation finds out, the house bears it",
+    ),
+    row(
+        End::HedgeLost,
+        C::Nothing,
+        P::Unknown,
+        "another attempt that ran beside it answered first, and it was cancelled",
+        "a call has one answer and one bill; what the loser charges for its input is the house's",
     ),
     row(
         End::LeftBeforeContent,
@@ -277,13 +295,14 @@ impl End {
             Self::NotDispatched => VoidReason::NotDispatched,
             Self::NothingDelivered => VoidReason::NothingDelivered,
             Self::StoppedMidway | Self::StoppedBeforeContent => VoidReason::Restart,
-            Self::FailedBeforeContent | Self::Unreached | Self::GivenUp => {
+            Self::FailedBeforeContent | Self::Unreached | Self::GivenUp | Self::HedgeLost => {
                 VoidReason::AttemptsFailed
             }
             Self::Finished
             | Self::FinishedUncounted
             | Self::FinishedNonsense
             | Self::BrokeMidway
+            | Self::Continued
             | Self::MoneyRanOut
             | Self::LeftBeforeContent
             | Self::LeftBegun
@@ -303,17 +322,29 @@ pub struct Attempt<'a> {
     pub end: End,
 }
 
+/// What an attempt delivered before it broke, where others went on with its
+/// answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Begun<'a> {
+    /// Slug of the provider.
+    pub provider: &'a str,
+    /// What was delivered is worth.
+    pub delivered: Priced,
+}
+
 /// A call that ended, however it did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ended<'a> {
     /// The attempts before the last, in order. Each came to nothing for the
-    /// customer.
+    /// customer, but for the one that was continued.
     pub attempts: Vec<Attempt<'a>>,
     /// The attempt that the call ended with; none if nobody was called.
     pub last: Option<Attempt<'a>>,
     /// What was on hold in the end: the most that any attempt is believed
     /// to have been charged for.
     pub held: Nanos,
+    /// The part of the answer that was there before the last attempt.
+    pub begun: Option<Begun<'a>>,
     /// What the last provider says that it charges, if it is believed: booked
     /// where a cost is known, in place of the price of the usage.
     pub told: Option<Nanos>,
@@ -348,7 +379,8 @@ impl<'a> Ended<'a> {
     /// counted.
     ///
     /// The customer pays for the last attempt only, whatever the rows of
-    /// the others say: a call has one answer.
+    /// the others say: a call has one answer. If it was begun by an earlier
+    /// one, `reported` and `delivered` say what the last one adds.
     #[must_use]
     pub fn verdict(&self, reported: Option<Priced>, delivered: impl Fn() -> Priced) -> Verdict<'a> {
         let end = self.end();
@@ -366,6 +398,19 @@ impl<'a> Ended<'a> {
             possible: Vec::new(),
             served: row.customer != C::Nothing,
         };
+        if let Some(begun) = self.begun {
+            let Priced {
+                charge, upstream, ..
+            } = begun.delivered;
+            verdict.charge = verdict.charge.saturating_add(charge);
+            verdict.served = true;
+            push(
+                &mut verdict.costs,
+                begun.provider,
+                upstream,
+                Payer::Customer,
+            );
+        }
         for attempt in &self.attempts {
             // No report of an attempt that was not the last is known here.
             if attempt.end.row().provider == P::Unknown {
@@ -377,9 +422,21 @@ impl<'a> Ended<'a> {
                 );
             }
         }
-        let Some(last) = self.last else {
-            return verdict;
-        };
+        if let Some(last) = self.last {
+            self.add_last(&mut verdict, last.provider, &told, &delivered);
+        }
+        verdict
+    }
+
+    /// Adds what the last attempt costs, and who bears it.
+    fn add_last(
+        &self,
+        verdict: &mut Verdict<'a>,
+        provider: &'a str,
+        told: &dyn Fn() -> Priced,
+        delivered: &dyn Fn() -> Priced,
+    ) {
+        let row = verdict.end.row();
         let payer = match row.customer {
             C::Nothing => Payer::House,
             C::Reported | C::Delivered => Payer::Customer,
@@ -399,17 +456,24 @@ impl<'a> Ended<'a> {
             P::Unknown => (Nanos::ZERO, self.held),
             P::Nothing => (Nanos::ZERO, Nanos::ZERO),
         };
-        push(&mut verdict.costs, last.provider, cost, payer);
+        let repeated = match row.customer {
+            C::Nothing => Nanos::ZERO,
+            C::Reported => told().repeated,
+            C::Delivered => delivered().repeated,
+        };
+        let repeated = repeated.min(cost);
+        let paid = cost.saturating_sub(repeated);
+        push(&mut verdict.costs, provider, paid, payer);
+        push(&mut verdict.costs, provider, repeated, Payer::House);
         // A question stays one where nothing more is expected: an invoice that
         // has more of the call finds a row to be compared with.
         if row.provider == P::Unknown && self.held > Nanos::ZERO {
             verdict.possible.push(Cost {
-                provider: last.provider,
+                provider,
                 amount: possible.max(Nanos::ZERO),
                 payer: Payer::House,
             });
         }
-        verdict
     }
 }
 

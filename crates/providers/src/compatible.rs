@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use bourse_vocab::Format;
 use bourse_wire::Dialect;
-use bourse_wire::dialect::TierWords;
+use bourse_wire::dialect::{Prefill, TierWords};
 
 use crate::provider::{
     Address, Attempt, Begins, Disconnect, Interface, Provider, chat_completions,
@@ -91,6 +91,13 @@ impl Compatible {
     #[must_use]
     pub const fn dialect(mut self, dialect: Dialect) -> Self {
         self.dialect = dialect;
+        self
+    }
+
+    /// Goes on with an answer that has begun.
+    #[must_use]
+    pub const fn goes_on(mut self, how: Prefill) -> Self {
+        self.dialect.prefill = how;
         self
     }
 

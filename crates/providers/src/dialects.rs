@@ -7,8 +7,8 @@
 
 use bourse_wire::Dialect;
 use bourse_wire::dialect::{
-    Betas, CacheMarks, CallIds, MaxTokensName, ReasoningStyle, StreamUsage, Thoughts, TierWords,
-    betas,
+    Betas, CacheMarks, CallIds, MaxTokensName, Prefill, ReasoningStyle, StreamUsage, Thoughts,
+    TierWords, betas,
 };
 
 /// Plain, but told how hard to think by `reasoning_effort`.
@@ -92,7 +92,8 @@ pub const CEREBRAS: Dialect = Dialect {
 /// digits ("Tool call id was … but must be a-z, A-Z, 0-9, with a length of 9",
 /// langchain-ai/langchain issue 24668, 2024). Effort is for mistral-small,
 /// mistral-medium-3-5 and later
-/// (docs.mistral.ai/capabilities/reasoning/adjustable).
+/// (docs.mistral.ai/capabilities/reasoning/adjustable). An assistant's message
+/// with `prefix` is gone on with, see [`bourse_wire::dialect::prefill`].
 pub const MISTRAL: Dialect = Dialect {
     stream_usage: StreamUsage::Always,
     rejects: &[
@@ -117,6 +118,7 @@ pub const MISTRAL: Dialect = Dialect {
     thoughts: Thoughts::Refused,
     call_ids: CallIds::NineAlphanumerics,
     renames: &[("seed", "random_seed")],
+    prefill: Prefill::PrefixRepeated,
     ..EFFORT
 };
 

@@ -16,6 +16,7 @@ mod provider;
 mod secrets;
 mod xai;
 
+pub use bourse_wire::dialect::Prefill;
 pub use compatible::{COMPATIBLE, Compatible};
 pub use credential::{Credential, Headers, TokenFuture, TokenSource};
 pub use key::Key;

@@ -103,6 +103,60 @@ impl Demand {
     }
 }
 
+/// Calls that may be hedged for each hedge: 5 % more.
+const CALLS_FOR_ONE_HEDGE: u64 = 20;
+/// Hedges in ten seconds that need fewer calls, if the last ten minutes had
+/// enough: at a call a second there would never be one.
+const HEDGES_ALWAYS: u64 = 1;
+/// How many times longer than ten seconds the longer window is.
+const LONGER: u64 = 60;
+
+/// How many calls may have a second attempt beside their first: at most one
+/// in twenty of those that ask for it, in ten seconds and in ten minutes. The
+/// longer window is for servers with few calls, the shorter one keeps what
+/// was saved in minutes from being spent in a second.
+#[derive(Debug, Default)]
+pub struct Hedges {
+    short: Beside,
+    long: Beside,
+}
+
+#[derive(Debug, Default)]
+struct Beside {
+    calls: Window,
+    hedges: Window,
+}
+
+impl Beside {
+    fn has_room(&self, parts: u64, always: u64, now_ms: u64) -> bool {
+        let share = self.calls.sum(now_ms) / (CALLS_FOR_ONE_HEDGE * parts);
+        self.hedges.sum(now_ms) < share.max(always)
+    }
+}
+
+impl Hedges {
+    /// Notes a call that may be hedged.
+    pub fn begins(&self, now_ms: u64) {
+        self.short.calls.add(now_ms);
+        self.long.calls.add(now_ms / LONGER);
+    }
+
+    /// Whether there may be one more hedge. Counts it if so. Half of them are
+    /// for calls that are `very_late`: where nearly all take about as long,
+    /// those that are a little late would leave nothing for the others.
+    #[must_use]
+    pub fn allows(&self, very_late: bool, now_ms: u64) -> bool {
+        let parts = if very_late { 1 } else { 2 };
+        let has_room = self.short.has_room(parts, HEDGES_ALWAYS, now_ms)
+            && self.long.has_room(parts, 0, now_ms / LONGER);
+        if has_room {
+            self.short.hedges.add(now_ms);
+            self.long.hedges.add(now_ms / LONGER);
+        }
+        has_room
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,6 +192,40 @@ mod tests {
         assert_eq!(allowed(&well, false), 610, "one for each call");
         let elsewhere = Window::default();
         assert!(demand.allows(&elsewhere, false, T0), "by destination");
+    }
+
+    #[test]
+    fn one_call_in_twenty_is_hedged_and_what_was_saved_is_not_spent_at_once() {
+        let hedges = Hedges::default();
+        let allowed = |now_ms| {
+            let tries = (0..1_000).filter(|_| hedges.allows(true, now_ms));
+            tries.count()
+        };
+        assert_eq!(allowed(T0), 0, "nobody asked for any");
+        (0..19).for_each(|_| hedges.begins(T0));
+        assert_eq!(allowed(T0), 0);
+        (0..581).for_each(|_| hedges.begins(T0));
+        assert_eq!(allowed(T0), 30);
+        // Ten seconds later there is room for none, but in the long run.
+        assert_eq!(allowed(T0 + 10_000), 0);
+        let rare = Hedges::default();
+        let mut hedged = 0;
+        for second in 0..600 {
+            rare.begins(T0 + second * 1_000);
+            hedged += u64::from(rare.allows(true, T0 + second * 1_000));
+            assert!(hedged * 20 <= second + 1);
+        }
+        assert_eq!(hedged, 30);
+        // Minutes of calls do not pay for a second of hedges.
+        let saved = Hedges::default();
+        (0..540).for_each(|second| saved.begins(T0 + second * 1_000));
+        let burst = (0..1_000).filter(|_| saved.allows(true, T0 + 540_000));
+        assert_eq!(burst.count(), 1);
+        // Half is for those that are very late.
+        let both = Hedges::default();
+        (0..400).for_each(|_| both.begins(T0));
+        let of = |very_late| (0..100).filter(|_| both.allows(very_late, T0)).count();
+        assert_eq!([of(false), of(true), of(false)], [10, 10, 0]);
     }
 
     #[test]

@@ -224,6 +224,13 @@ impl Health {
         patience::deadline_ms(&self.patience, &self.model, bucket, most_ms)
     }
 
+    /// After how long another target may be asked beside it; `None` where
+    /// nothing is known.
+    #[must_use]
+    pub fn hedge_after_ms(&self, bucket: Bucket) -> Option<u64> {
+        patience::hedge_after_ms(&self.patience, &self.model, bucket)
+    }
+
     fn with<T>(&self, f: impl FnOnce(&mut Windows) -> T) -> T {
         let windows = self
             .windows

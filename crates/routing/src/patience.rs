@@ -12,12 +12,12 @@
 //! the last target of each call, which is given all the time there is, says so.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use crate::bucket::{BUCKETS, Bucket};
 use crate::quantiles::{ENOUGH, Quantiles};
 
-/// Times the 99th of a hundred: the deadline.
+/// Times the 99th of a hundred: the deadline. Times the usual: late.
 const FACTOR: u64 = 3;
 /// No deadline is shorter, in milliseconds: a network may hang for so long.
 pub const DEADLINE_MS_MIN: u64 = 1_000;
@@ -36,6 +36,14 @@ struct Cell {
     counted: Quantiles,
     /// The 99th of a hundred; zero until enough were counted.
     p99_ms: AtomicU64,
+    /// What is late: the 95th, of these and of those that were late and let go
+    /// of, or [`FACTOR`] times the usual if that is less. A moment in which
+    /// everything hangs must not make nothing late for thousands of answers.
+    late_ms: AtomicU64,
+    /// How many were, of late.
+    let_go: AtomicU32,
+    /// Answers that were counted when the shares were last computed.
+    seen: AtomicU32,
 }
 
 impl Default for Patience {
@@ -58,7 +66,32 @@ impl Patience {
             && let Some(p99) = cell.counted.at(99)
         {
             cell.p99_ms.store(p99, Relaxed);
+            let let_go = cell.let_go.load(Relaxed);
+            let p95 = cell.counted.at_with(95, let_go);
+            let usual = cell.counted.at(50).unwrap_or(p99);
+            let late = p95.unwrap_or(p99).min(usual.saturating_mul(FACTOR));
+            cell.late_ms.store(late, Relaxed);
+            // Older answers were halved meanwhile, and so are these.
+            if count < cell.seen.swap(count, Relaxed) {
+                cell.let_go.fetch_sub(let_go.div_ceil(2), Relaxed);
+            }
         }
+    }
+
+    /// Notes that one was let go of after so many milliseconds, because another
+    /// one had begun. If it was late, it counts as later than 95 of 100: if
+    /// late ones were left out, what is late would come down and down.
+    pub fn let_go(&self, bucket: Bucket, after_ms: u64) {
+        if self.late_ms(bucket).is_some_and(|late| after_ms >= late)
+            && let Some(cell) = self.cells.get(bucket.index()).and_then(OnceLock::get)
+        {
+            cell.let_go.fetch_add(1, Relaxed);
+        }
+    }
+
+    fn late_ms(&self, bucket: Bucket) -> Option<u64> {
+        let cell = self.cells.get(bucket.index())?.get()?;
+        Some(cell.late_ms.load(Relaxed)).filter(|ms| *ms > 0)
     }
 
     /// The time within which 99 of 100 answers have begun, in milliseconds,
@@ -68,6 +101,15 @@ impl Patience {
         let cell = self.cells.get(bucket.index())?.get()?;
         Some(cell.p99_ms.load(Relaxed)).filter(|ms| *ms > 0)
     }
+}
+
+/// After how many milliseconds another target may be asked beside one that
+/// has not begun to answer: when 95 of 100 answers have begun, or after three
+/// times the usual, by what is known of the endpoint, or else of the model.
+/// `None` where nothing is known.
+#[must_use]
+pub fn hedge_after_ms(endpoint: &Patience, model: &Patience, bucket: Bucket) -> Option<u64> {
+    endpoint.late_ms(bucket).or_else(|| model.late_ms(bucket))
 }
 
 /// For how many milliseconds the first content is waited for: by what is
@@ -131,6 +173,57 @@ mod tests {
         assert_eq!(of(&fast, 30_000), Some(DEADLINE_MS_MIN));
         assert_eq!(of(&slow, 30_000), Some(30_000));
         assert_eq!(of(&fast, 250), Some(250));
+    }
+
+    #[test]
+    fn another_may_be_asked_when_95_of_100_have_begun() {
+        let (endpoint, model) = (Patience::default(), Patience::default());
+        let after = || hedge_after_ms(&endpoint, &model, short());
+        assert_eq!(after(), None, "nothing is known");
+        (0..ENOUGH).for_each(|_| model.learn(short(), 1_000));
+        assert_eq!(after(), Some(1_023));
+        // Four of a hundred are late.
+        for n in 0..3_200 {
+            endpoint.learn(short(), if n % 25 == 0 { 5_000 } else { 300 });
+        }
+        assert_eq!(after(), Some(319));
+        // One in ten hangs for a while: late is what is late otherwise.
+        let hanging = Patience::default();
+        for n in 0..320 {
+            hanging.learn(short(), if n % 10 == 0 { 5_000 } else { 300 });
+        }
+        let after = hedge_after_ms(&hanging, &model, short());
+        assert_eq!(after, Some(3 * 319));
+    }
+
+    #[test]
+    fn what_is_late_does_not_come_down_because_the_late_are_let_go_of() {
+        let patience = Patience::default();
+        let after = || hedge_after_ms(&patience, &patience, short());
+        let mut late = 0;
+        // Four of a hundred take a little longer, two are very late. Whoever is
+        // later than is waited for is let go of, and not counted.
+        for n in 0..20_000_u64 {
+            let takes = match n % 100 {
+                0 | 1 => 5_000,
+                2..=5 => 70,
+                _ => 60,
+            };
+            match after() {
+                Some(wait) if takes > wait => {
+                    late += 1;
+                    patience.let_go(short(), wait + 60);
+                }
+                _ => patience.learn(short(), takes),
+            }
+        }
+        let in_time = Some(79);
+        assert_eq!(after(), in_time, "those that take a little longer are");
+        assert!(late <= 20_000 / 20, "{late}");
+        // Who was let go of early says nothing.
+        (0..200).for_each(|_| patience.let_go(short(), 10));
+        (0..EVERY).for_each(|_| patience.learn(short(), 60));
+        assert_eq!(after(), in_time);
     }
 
     #[test]

@@ -104,6 +104,27 @@ impl<T: Clone> Plan<T> {
         None
     }
 
+    /// Another target of the same model, to be tried beside `step` while that
+    /// is under way. The others keep their order.
+    pub fn beside(&mut self, step: &Step<T>, may_use: impl Fn(&T) -> bool) -> Option<Step<T>> {
+        if self.attempts >= ATTEMPTS_MAX {
+            return None;
+        }
+        let suits = |one: &(T, u16)| one.1 == step.model_rank && may_use(&one.0);
+        let at = self.steps.iter().skip(self.next).position(suits)?;
+        let one = self.steps.remove(self.next + at);
+        let target = T::clone(&one.0);
+        self.steps.insert(self.next, one);
+        self.next += 1;
+        self.attempts += 1;
+        let mut rest = self.steps.iter().skip(self.next);
+        Some(Step {
+            target,
+            model_rank: step.model_rank,
+            is_last: self.attempts >= ATTEMPTS_MAX || !rest.any(|(target, _)| may_use(target)),
+        })
+    }
+
     /// Takes back the attempt that was handed out last: it is not made,
     /// because another call is just finding out whether its target is back.
     pub const fn pass_over(&mut self) {

@@ -72,11 +72,19 @@ impl Quantiles {
     /// [`ENOUGH`] were counted.
     #[must_use]
     pub fn at(&self, of_hundred: u64) -> Option<u64> {
+        self.at_with(of_hundred, 0)
+    }
+
+    /// The same, where so many more were `beyond` all that can be asked for.
+    #[must_use]
+    pub fn at_with(&self, of_hundred: u64, beyond: u32) -> Option<u64> {
         let all = self.all.load(Relaxed);
         if all < ENOUGH {
             return None;
         }
-        let wanted = (u64::from(all) * of_hundred).div_ceil(100);
+        let wanted = (u64::from(all) + u64::from(beyond))
+            .saturating_mul(of_hundred)
+            .div_ceil(100);
         let mut seen = 0;
         let edge = (0..BUCKETS).find(|at| {
             let count = self.counts.get(*at).map_or(0, |count| count.load(Relaxed));

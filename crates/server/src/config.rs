@@ -76,6 +76,8 @@ pub struct ProviderConfig {
     pub http2: Option<bourse_net::Http2>,
     /// What to do upstream when the client has left.
     pub on_disconnect: Option<bourse_providers::Disconnect>,
+    /// How it is told to go on with an answer that has begun.
+    pub prefill: Option<bourse_providers::Prefill>,
     /// Whether it may be sent private addresses that callers wrote.
     pub private_urls: bool,
 }
@@ -147,6 +149,10 @@ pub struct Config {
     /// Keys of built-in providers from their own variables, such as
     /// `OPENAI_API_KEY`, by slug. A key in the file goes before.
     pub ambient_keys: BTreeMap<&'static str, bourse_providers::Key>,
+    /// Models whose streams are gone on with where they break.
+    pub continues: Vec<String>,
+    /// Models of which a second target is asked beside a late one.
+    pub hedges: Vec<String>,
     /// Models laid over the catalog.
     pub overlay: bourse_catalog::Overlay,
     /// `json` or `text`.

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use bourse_catalog::{Overlay, OverlayProvider, RawCatalog, Snapshot, embedded};
+use bourse_catalog::{ModelIx, Overlay, OverlayProvider, RawCatalog, Snapshot, embedded};
+use bourse_dataplane::ask::Defaults;
 use bourse_dataplane::market::{Market, Memory, ProviderSetup, SetupProblem, Weighted};
 use bourse_net::{EgressPolicy, Http2, Origin};
 use bourse_providers::{Compatible, Disconnect, Key, Provider};
@@ -123,6 +124,7 @@ fn join(problems: &[bourse_catalog::Problem]) -> String {
 /// Builds a market.
 pub fn build(config: &Config, providers: &Providers, memory: &Memory) -> Result<Built, Error> {
     let catalog = Arc::new(catalog(config)?);
+    let defaults = defaults(config, &catalog)?;
     let setups = match providers {
         Providers::Configured => configured(config),
         Providers::Simulated(address) => simulated(*address),
@@ -138,10 +140,33 @@ pub fn build(config: &Config, providers: &Providers, memory: &Memory) -> Result<
     }
     let (market, problems) = Market::build(catalog, setups, config.markup_ppm, memory);
     Ok(Built {
-        market,
+        market: market.with_defaults(defaults),
         egress,
         problems,
     })
+}
+
+/// What calls of some models have without asking for it.
+fn defaults(config: &Config, catalog: &Snapshot) -> Result<Vec<(ModelIx, Defaults)>, Error> {
+    let models = |key: &str, names: &[String]| -> Result<Vec<ModelIx>, Error> {
+        let model = |name: &String| {
+            let resolution = catalog.resolve(name);
+            resolution
+                .map(|resolution| resolution.model)
+                .ok_or_else(|| format!("options.{key}: there is no model `{name}`").into())
+        };
+        names.iter().map(model).collect()
+    };
+    let continues = models("continues", &config.continues)?;
+    let hedges = models("hedges", &config.hedges)?;
+    let mut all: Vec<_> = continues.iter().chain(&hedges).copied().collect();
+    all.sort_by_key(|model| model.0);
+    all.dedup();
+    let of = |model: ModelIx| Defaults {
+        continues: continues.contains(&model),
+        hedges: hedges.contains(&model),
+    };
+    Ok(all.into_iter().map(|model| (model, of(model))).collect())
 }
 
 /// Whether the operator wrote the address, so that it may be a private one.
@@ -174,7 +199,8 @@ fn configured(config: &Config) -> Vec<ProviderSetup> {
         }
         let base_url = given.base_url.as_deref()?;
         let format = given.format.unwrap_or(Format::OpenAiChat);
-        let provider = Compatible::operators_own(&given.slug, base_url, format);
+        let provider = Compatible::operators_own(&given.slug, base_url, format)
+            .goes_on(given.prefill.unwrap_or_default());
         Some(setup(Arc::new(provider), Some(given), given.keys.clone()))
     });
     built_in.chain(own).collect()

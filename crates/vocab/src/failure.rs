@@ -246,6 +246,10 @@ pub struct Details {
     pub availability: Option<serde_json::Value>,
 }
 
+/// The member of `error.metadata` in which the end of a stream says why nobody
+/// went on with an answer that broke, where the caller had asked for that.
+pub const CONTINUATION: &str = "continuation";
+
 impl Failure {
     /// A failure with its kind's usual blame and remedy.
     pub fn new(kind: FailureKind, message: impl Into<Cow<'static, str>>) -> Self {

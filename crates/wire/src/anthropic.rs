@@ -30,7 +30,7 @@ use bourse_vocab::{Failure, Format};
 
 use crate::codec::{Codec, ErrorReply, Stamp, StreamReader, StreamWriter, WriteTarget, Written};
 
-pub use model::{ThinkingStyle, thinking_style};
+pub use model::{ThinkingStyle, takes_prefill, thinking_style};
 
 /// Whose signatures these are, in OpenRouter's words.
 const SCHEME: &str = "anthropic-claude-v1";

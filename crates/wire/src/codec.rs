@@ -90,6 +90,10 @@ pub trait StreamReader: Send {
 pub trait StreamWriter: Send {
     /// Writes one event, appending to `out`.
     fn event(&mut self, event: &Event, out: &mut Vec<u8>);
+
+    /// Another target goes on with the answer. What is told at the end of the
+    /// stream is of that one; what each chunk is stamped with stays.
+    fn restamp(&mut self, _stamp: &Stamp<'_>) {}
 }
 
 /// One wire format, both ways.

@@ -12,6 +12,7 @@
 //! - [`calls`]: ids, numbers and arguments of tool calls;
 //! - [`messages`]: what becomes of members of messages that few vendors know;
 //! - [`parts`]: which sorts of parts there are;
+//! - [`prefill`]: who goes on with an answer that has begun;
 //! - [`media`]: how types of media are spelled;
 //! - [`schema`]: what strict readers want of a tool's schema;
 //! - [`tools`]: which sorts of tools there are;
@@ -33,6 +34,7 @@ pub mod members;
 pub mod messages;
 pub mod parameters;
 pub mod parts;
+pub mod prefill;
 pub mod schema;
 pub mod service;
 pub mod thinking;
@@ -41,6 +43,7 @@ pub mod tools;
 use crate::json::Features;
 
 pub use betas::Betas;
+pub use prefill::Prefill;
 pub use service::TierWords;
 
 /// What a vendor calls the limit on output tokens.
@@ -174,6 +177,8 @@ pub struct Dialect {
     pub strict_messages: bool,
     /// What tiers of service are called.
     pub tiers: TierWords,
+    /// How it is told to go on with an answer that has begun.
+    pub prefill: Prefill,
     /// Whether the vendor says in dollars what it charges for an answer, in a
     /// member that its document promises to be exact. Others use the same
     /// names for credits, estimates and other currencies.
@@ -201,6 +206,7 @@ impl Dialect {
         parts: parts::OF_OPEN_SERVERS,
         strict_messages: false,
         tiers: TierWords::OPENAI,
+        prefill: Prefill::None,
         tells_cost: false,
         betas: None,
     };

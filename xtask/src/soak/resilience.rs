@@ -7,10 +7,12 @@
 
 mod breaks;
 mod client;
+mod continuation;
 mod database;
 mod failover;
 mod flips;
 mod ground;
+mod hedging;
 mod leaks;
 mod overload;
 mod page;
@@ -44,7 +46,7 @@ Examples:
 
 The rows that were measured replace theirs in docs/reliability.md; the others stay.")]
 pub struct Arguments {
-    /// Only this figure: F12, F13, F14, F15, F16, F18, F20, F21, F22 or F24; may be repeated
+    /// Only this figure: F12, F13, F14, F15, F16, F18, F19, F20, F21, F22 or F24; may be repeated
     #[arg(long, value_name = "FIGURE")]
     only: Vec<String>,
     /// Seconds of load of one scenario
@@ -70,12 +72,14 @@ pub struct Arguments {
 type Scenario = fn(&Ground) -> Result<Vec<Row>, String>;
 
 /// Scenarios by the figures that they give.
-const SCENARIOS: [(&[&str], Scenario); 9] = [
+const SCENARIOS: [(&[&str], Scenario); 11] = [
     (&["F12", "F13"], three::measure),
     (&["F14"], failover::measure),
     (&["F15"], stalls::measure),
     (&["F16"], flips::measure),
     (&["F18"], breaks::measure),
+    (&["F18"], continuation::measure),
+    (&["F19"], hedging::measure),
     (&["F20"], overload::measure),
     (&["F21"], database::measure),
     (&["F22"], reloads::measure),

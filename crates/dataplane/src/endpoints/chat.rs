@@ -14,13 +14,13 @@ use bourse_vocab::{Failure, Format, Operation, TierWish};
 use bourse_wire::framing::Framing;
 use bourse_wire::json::Features;
 use bourse_wire::openai_chat::passthrough::{self, Envelope, Param};
-use bourse_wire::{Stamp, WriteTarget, codec};
+use bourse_wire::{Stamp, StreamWriter, WriteTarget, codec};
 use bytes::Bytes;
 use http::HeaderMap;
 use http::request::Parts;
 
 use super::translation::{self, OwnedStamp, Parsed};
-use super::{ClientRequest, Endpoint, Incoming, Prepared, Scanned, WholeReply};
+use super::{ClientRequest, Endpoint, Incoming, Prepared, PreparedRest, Rest, Scanned, WholeReply};
 use crate::ask::{self, Ask, Attribution, Labels, Thinking};
 use crate::identity::Caller;
 use crate::relay::{Feed, Report};
@@ -95,6 +95,15 @@ struct ChatRequest {
     hide_reasoning: bool,
 }
 
+impl ChatRequest {
+    fn parse(&self) -> Result<Request, Failure> {
+        let scanned = self.envelope.outline();
+        let mut request = codec(FORMAT).read_scanned(scanned, &self.segments)?;
+        tell(&self.envelope, &mut request);
+        Ok(request)
+    }
+}
+
 impl ClientRequest for ChatRequest {
     fn bytes(&self) -> usize {
         self.envelope.outline().len()
@@ -108,12 +117,7 @@ impl ClientRequest for ChatRequest {
 
     fn write(&self, way: &Way, target: &WriteTarget<'_>) -> Result<Prepared, Failure> {
         if self.translates(way) {
-            let parse = || {
-                let scanned = self.envelope.outline();
-                let mut request = codec(FORMAT).read_scanned(scanned, &self.segments)?;
-                tell(&self.envelope, &mut request);
-                Ok(request)
-            };
+            let parse = || self.parse();
             return self.parsed.write(&self.segments, parse, way, target);
         }
         let (body, losses) = passthrough::splice_request(&self.envelope, &self.segments, target);
@@ -129,6 +133,21 @@ impl ClientRequest for ChatRequest {
             return translation::feed(way, writer, self.hide_reasoning);
         }
         Box::new(pass_through::PassThrough::new(stamp, self.hide_reasoning))
+    }
+
+    fn writer(&self, stamp: &Stamp<'_>) -> Option<(Box<dyn StreamWriter>, bool)> {
+        Some((codec(FORMAT).stream_writer(stamp), self.hide_reasoning))
+    }
+
+    fn write_rest(
+        &self,
+        way: &Way,
+        target: &WriteTarget<'_>,
+        rest: &Rest<'_>,
+    ) -> Result<PreparedRest, Failure> {
+        let parse = || self.parse();
+        self.parsed
+            .write_rest(&self.segments, parse, (way, target), rest)
     }
 
     fn whole(&self, way: &Way, stamp: &Stamp<'_>, body: &Bytes) -> Result<WholeReply, Failure> {
@@ -209,7 +228,7 @@ fn read(
         thinking: Thinking::asked(envelope.reasoning.as_ref()),
         tier: tier.transpose()?.unwrap_or_default(),
         facts: std::mem::take(&mut envelope.facts),
-        wants_metadata: ask::wants_metadata(headers),
+        options: ask::Options::by_headers(headers, envelope.n)?,
         opener,
         attribution,
     }))

@@ -77,7 +77,7 @@ impl Endpoint for Speaks {
             thinking: Default::default(),
             tier: Default::default(),
             facts,
-            wants_metadata: ask::wants_metadata(&head.headers),
+            options: ask::Options::by_headers(&head.headers, 1)?,
             opener: None,
             attribution: Attribution::by_headers(&head.headers),
         };

@@ -10,19 +10,19 @@ use bourse_catalog::{Modalities, Modality, Parameter};
 use bourse_routing::filter::Needs;
 use bourse_routing::lengths::Form;
 use bourse_routing::preferences::Preferences;
-use bourse_vocab::chat::Event;
+use bourse_vocab::chat::{Event, Request};
 use bourse_vocab::{Failure, Format, Operation, PromptFacts, TierWish};
 use bourse_wire::dialect::members;
 use bourse_wire::json::{self, Kind, Member};
 use bourse_wire::openai_chat::completions;
 use bourse_wire::openai_chat::passthrough::Param;
-use bourse_wire::{Stamp, WriteTarget, codec};
+use bourse_wire::{Stamp, StreamWriter, WriteTarget, codec};
 use bytes::Bytes;
 use http::HeaderMap;
 use http::request::Parts;
 
 use super::translation::{self, OwnedStamp, Parsed};
-use super::{ClientRequest, Endpoint, Incoming, Prepared, Scanned, WholeReply};
+use super::{ClientRequest, Endpoint, Incoming, Prepared, PreparedRest, Rest, Scanned, WholeReply};
 use crate::ask::{self, Ask, Attribution, Labels, Thinking};
 use crate::identity::Caller;
 use crate::relay::Feed;
@@ -88,6 +88,19 @@ struct TextRequest {
     parsed: Parsed,
 }
 
+impl TextRequest {
+    fn parse(&self) -> Result<Request, Failure> {
+        let Scanned { outline, segments } = &self.body;
+        let mut request = completions::read_completion_request(outline, segments)?;
+        request.user.clone_from(&self.user);
+        let name = Param::SafetyIdentifier.name();
+        if let (Some(told), Some(value)) = (&self.safety, request.extras.members.get_mut(name)) {
+            *value = told.as_str().into();
+        }
+        Ok(request)
+    }
+}
+
 impl ClientRequest for TextRequest {
     fn bytes(&self) -> usize {
         self.body.outline.len()
@@ -98,18 +111,23 @@ impl ClientRequest for TextRequest {
     }
 
     fn write(&self, way: &Way, target: &WriteTarget<'_>) -> Result<Prepared, Failure> {
-        let Scanned { outline, segments } = &self.body;
-        let parse = || {
-            let mut request = completions::read_completion_request(outline, segments)?;
-            request.user.clone_from(&self.user);
-            let name = Param::SafetyIdentifier.name();
-            if let (Some(told), Some(value)) = (&self.safety, request.extras.members.get_mut(name))
-            {
-                *value = told.as_str().into();
-            }
-            Ok(request)
-        };
-        self.parsed.write(segments, parse, way, target)
+        let parse = || self.parse();
+        self.parsed.write(&self.body.segments, parse, way, target)
+    }
+
+    fn writer(&self, stamp: &Stamp<'_>) -> Option<(Box<dyn StreamWriter>, bool)> {
+        Some((completions::completion_stream_writer(stamp), false))
+    }
+
+    fn write_rest(
+        &self,
+        way: &Way,
+        target: &WriteTarget<'_>,
+        rest: &Rest<'_>,
+    ) -> Result<PreparedRest, Failure> {
+        let parse = || self.parse();
+        let segments = &self.body.segments;
+        self.parsed.write_rest(segments, parse, (way, target), rest)
     }
 
     fn feed(&self, way: &Way, stamp: &Stamp<'_>) -> Box<dyn Feed> {
@@ -198,6 +216,7 @@ fn read(headers: &HeaderMap, body: &Scanned) -> Result<Box<Ask>, Failure> {
     let tier = tier.as_deref().map(TierWish::read);
     let text = Modalities::of(&[Modality::Text]);
     let facts = facts(body);
+    let answers = members.count("n").unwrap_or(1);
     Ok(Box::new(Ask {
         needs: Needs {
             input: text,
@@ -214,13 +233,13 @@ fn read(headers: &HeaderMap, body: &Scanned) -> Result<Box<Ask>, Failure> {
         models: ask::models(members.text("model"), &more)?,
         wishes,
         stream: members.get("stream").is_some_and(|m| m.kind == Kind::True),
-        answers: members.count("n").unwrap_or(1),
+        answers,
         max_output,
         form: Form::Text,
         thinking: Thinking::default(),
         tier: tier.transpose()?.unwrap_or_default(),
         facts,
-        wants_metadata: ask::wants_metadata(headers),
+        options: ask::Options::by_headers(headers, answers)?,
         opener: None,
         attribution,
     }))

@@ -5,11 +5,12 @@ use std::sync::OnceLock;
 
 use bourse_vocab::chat::{Part, Reply, Request};
 use bourse_vocab::{Failure, FailureKind, Next};
+use bourse_wire::dialect::prefill::{self, Prefill};
 use bourse_wire::json::count_values;
 use bourse_wire::{StreamWriter, WriteTarget, codec};
 use bytes::Bytes;
 
-use super::{Prepared, WholeReply};
+use super::{Prepared, PreparedRest, Rest, WholeReply};
 use crate::relay::Feed;
 use crate::relay::meter::report_of;
 use crate::relay::translate::Translate;
@@ -42,20 +43,51 @@ impl Parsed {
         way: &Way,
         target: &WriteTarget<'_>,
     ) -> Result<Prepared, Failure> {
-        let request = match self.0.get() {
-            Some(request) => request,
-            None => {
-                check_size(segments)?;
-                let request = parse()?;
-                self.0.get_or_init(|| request)
-            }
-        };
-        let written = codec(way.format).write_request(request, target)?;
-        Ok(Prepared {
-            body: std::iter::once(Bytes::from(written.body)).collect(),
-            losses: written.losses,
+        let request = self.get(segments, parse)?;
+        prepare(request, way, target)
+    }
+
+    /// The same, for a target that goes on with an answer.
+    ///
+    /// # Errors
+    /// As above, or the target does not go on with answers.
+    pub fn write_rest(
+        &self,
+        segments: &[Bytes],
+        parse: impl FnOnce() -> Result<Request, Failure>,
+        (way, target): (&Way, &WriteTarget<'_>),
+        rest: &Rest<'_>,
+    ) -> Result<PreparedRest, Failure> {
+        let request = self.get(segments, parse)?;
+        let how = Prefill::of(way.format, &way.dialect, target.model);
+        let mut continued = prefill::go_on(request, (way.format, how), rest.said)?;
+        continued.request.max_tokens = rest.max_tokens.or(continued.request.max_tokens);
+        Ok(PreparedRest {
+            prepared: prepare(&continued.request, way, target)?,
+            repeats: continued.repeats,
         })
     }
+
+    fn get(
+        &self,
+        segments: &[Bytes],
+        parse: impl FnOnce() -> Result<Request, Failure>,
+    ) -> Result<&Request, Failure> {
+        if let Some(request) = self.0.get() {
+            return Ok(request);
+        }
+        check_size(segments)?;
+        let request = parse()?;
+        Ok(self.0.get_or_init(|| request))
+    }
+}
+
+fn prepare(request: &Request, way: &Way, target: &WriteTarget<'_>) -> Result<Prepared, Failure> {
+    let written = codec(way.format).write_request(request, target)?;
+    Ok(Prepared {
+        body: std::iter::once(Bytes::from(written.body)).collect(),
+        losses: written.losses,
+    })
 }
 
 /// Whether a request may be parsed at all. Another target may speak the

@@ -5,34 +5,22 @@
 //! see) is held back here. Once [`attempt`] returns, there is no second try.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
 
-use bourse_ledger::price;
-use bourse_ledger::who_pays::End;
 use bourse_net::Upstream;
-use bourse_providers::Disconnect;
 use bourse_routing::classes::{Class, Place};
-use bourse_routing::health::{Outcome, Ticket};
-use bourse_vocab::chat::Loss;
-use bourse_vocab::{Failure, FailureKind, Nanos};
-use serde_json::json;
+use bourse_routing::health::Ticket;
+use bourse_vocab::{Failure, FailureKind};
 
-use super::exchange::{Exchange, Opened, read_on};
-use super::first_content;
-use super::hold::prompt_estimate;
+use super::exchange::Opened;
+use super::hedge::Race;
+use super::one::{is_within_budget, one, redacted};
 use super::plan::{Plan, Step, bucket};
-use super::write::write;
 use crate::attempts::Attempt;
 use crate::call::Call;
-use crate::checkpoints::Checkpoints;
-use crate::endpoints::{ClientRequest, Prepared};
-use crate::gateway::Gateway;
-use crate::limit::Limit;
+use crate::endpoints::ClientRequest;
 use crate::market::Target;
 use crate::rest;
 use crate::running::Running;
-use crate::way::Way;
 
 /// Tries the plan's targets in order. Whatever was tried is noted in the
 /// running call, also when all of it failed.
@@ -52,12 +40,30 @@ pub async fn attempt<U: Upstream>(
     let Some((mut step, mut ticket)) = enter(&running.call, plan, next) else {
         return Err(all_cooling_down(&running.call, plan));
     };
-    let demand = &running.call.gateway.memory.demand;
-    demand.begins(clock.now_ms());
+    let memory = &running.call.gateway.memory;
+    memory.demand.begins(clock.now_ms());
+    let hedges = running.call.ask.stream && running.call.ask.options.hedges;
+    if hedges {
+        memory.hedges.begins(clock.now_ms());
+    }
     loop {
-        let mut failure = match one(upstream, running, request, &step, ticket, plan).await {
-            Ok(opened) => return Ok(opened),
-            Err(failure) => failure,
+        let mut failure = if hedges {
+            // Boxed: few callers ask for it, and every call would carry it.
+            let race = Race {
+                running,
+                request,
+                plan,
+                previous: &mut previous,
+            };
+            match race.run(upstream, &mut step, ticket).await {
+                Ok(opened) => return Ok(opened),
+                Err(failure) => failure,
+            }
+        } else {
+            match one(upstream, running, request, &step, ticket, plan).await {
+                Ok(opened) => return Ok(opened),
+                Err(failure) => failure,
+            }
         };
         previous.push(redacted(&step, &failure));
         if running.call.status.is_detached() {
@@ -99,16 +105,6 @@ fn enter(call: &Call, plan: &mut Plan, mut step: Option<Step>) -> Option<(Step, 
     }
 }
 
-/// Whether the call may have one more attempt, there.
-fn is_within_budget(gateway: &Gateway, step: &Step) -> bool {
-    let health = &step.target.health;
-    gateway.memory.demand.allows(
-        health.second_attempts(),
-        health.is_failing(),
-        gateway.clock.now_ms(),
-    )
-}
-
 /// How far the attempt that failed had come; one that was not even begun was
 /// not sent.
 fn place(running: &Running) -> Place {
@@ -116,275 +112,6 @@ fn place(running: &Running) -> Place {
         .attempts
         .last()
         .map_or(Place::Unsent, Attempt::place)
-}
-
-/// Writes the request for a target, and notes what it cannot be told.
-async fn prepare(
-    call: &mut Call,
-    request: &Arc<dyn ClientRequest>,
-    (target, way): (&Target, &Arc<Way>),
-    limit: Limit,
-) -> Result<Prepared, Failure> {
-    let endpoint = call.market.endpoint(target);
-    let wish = call.ask.tier;
-    let said = (limit.set_for(endpoint), target.told(wish));
-    let mut prepared = write(request, endpoint, said, way).await?;
-    prepared.losses.extend(target.loss_of(wish));
-    if let Some(betas) = way.dialect.betas {
-        let asked = &call.ask.attribution.betas;
-        prepared.losses.extend(betas.lost(asked));
-    }
-    if call.ask.wishes.require_parameters && !prepared.losses.is_empty() {
-        return Err(inexpressible(target, &prepared.losses));
-    }
-    call.losses.clone_from(&prepared.losses);
-    Ok(prepared)
-}
-
-/// Tells whoever watches the client what happens if it leaves now. Whoever does
-/// not stream is billed to the end, whether anybody waits for it or not
-/// (openrouter.ai/docs, streaming, stream cancellation, November 2026).
-fn say_what_leaving_costs(call: &Call, target: &Target) {
-    let drain = !call.ask.stream || target.provider.on_disconnect == Disconnect::Drain;
-    call.status.drain.store(drain, Relaxed);
-    call.status.is_at_stake(input_cost(call, target));
-}
-
-/// The way to a target that suits the client best.
-fn way_to<'a>(call: &Call, target: &'a Target) -> Result<&'a Arc<Way>, Failure> {
-    let way = target.way(|way| call.endpoint.rank(way));
-    way.ok_or_else(|| unfit(target))
-}
-
-/// One attempt, up to the first content that the client sees.
-async fn one<U: Upstream>(
-    upstream: &U,
-    running: &mut Running,
-    request: &Arc<dyn ClientRequest>,
-    step: &Step,
-    ticket: Ticket,
-    plan: &Plan,
-) -> Result<Opened, Failure> {
-    let Running {
-        call,
-        tab,
-        attempts,
-        limit,
-        ..
-    } = &mut *running;
-    let target = &step.target;
-    let way = way_to(call, target)?;
-    let prepared = prepare(call, request, (target, way), *limit).await?;
-    tab.dispatch(&call.market, target)?;
-    say_what_leaving_costs(call, target);
-    let call = &**call;
-    let clock = call.gateway.clock;
-    attempts.push(Attempt::begin(target, ticket, clock.now_ms()));
-    let metadata = call
-        .ask
-        .wants_metadata
-        .then(|| call.metadata(target, plan, attempts, *limit).to_string());
-    let trace = call.span_of_attempt(attempts.len());
-    let Some(tried) = attempts.last_mut() else {
-        return Err(Failure::server("an attempt that has just begun is gone"));
-    };
-    let limits = &call.gateway.limits;
-    let deadlines = &limits.deadlines;
-    let exchange = Exchange {
-        request: &**request,
-        stream: call.ask.stream,
-        target,
-        way,
-        stamp: &call.stamp(target, metadata.as_deref()),
-        deadlines: &deadlines.of_exchange(call.ask.stream, step.is_last),
-        reply_bytes_max: limits.reply_bytes_max,
-        replies: &call.gateway.replies,
-        clock,
-        trace,
-        betas: &call.ask.attribution.betas,
-    };
-    let begun = {
-        // Pinned here, because the time limit would move it: it is large.
-        let run = std::pin::pin!(exchange.run(upstream, prepared, tried));
-        let learned = || learned_deadline(call, step, plan);
-        first_content::wait(run, deadlines.whole, learned).await
-    };
-    let opened = match begun.unwrap_or_else(|| Err(too_late())) {
-        Ok(opened) => {
-            let at_ms = clock.now_ms();
-            tried.answered(at_ms);
-            if opened.has_answered() {
-                tried.stops_thinking(at_ms);
-            }
-            until_shown(running, opened, step.is_last).await
-        }
-        Err(failure) => Err(failure),
-    };
-    opened.map_err(|failure| {
-        let failure = step.target.secrets.clean(failure);
-        note_failure(running, &failure);
-        failure
-    })
-}
-
-/// How long the first content of a stream is waited for by what is learned of
-/// such calls. The last target has all the time there is, unless meanwhile
-/// one has been found well that was tried before it.
-fn learned_deadline(call: &Call, step: &Step, plan: &Plan) -> Option<Duration> {
-    if !call.ask.stream || (step.is_last && !can_go_back(call, step, plan)) {
-        return None;
-    }
-    let most = call.gateway.limits.deadlines.first_sign;
-    let most_ms = u64::try_from(most.as_millis()).unwrap_or(u64::MAX);
-    let bucket = bucket(&call.market, &step.target, &call.ask);
-    let ms = step.target.health.deadline_ms(bucket, most_ms)?;
-    Some(Duration::from_millis(ms))
-}
-
-fn can_go_back(call: &Call, step: &Step, plan: &Plan) -> bool {
-    let now_ms = call.gateway.clock.now_ms();
-    let may_use = |target: &Arc<Target>| {
-        !Arc::ptr_eq(target, &step.target) && target.health.cooldown_ms(now_ms).is_none()
-    };
-    let is_well = |target: &Arc<Target>| {
-        target
-            .health
-            .is_well(bucket(&call.market, target, &call.ask))
-    };
-    plan.can_go_back(may_use, is_well)
-}
-
-/// What a provider may charge for the input of a call, roughly: caches are
-/// left out.
-fn input_cost(call: &Call, target: &Target) -> Nanos {
-    let endpoint = call.market.endpoint(target);
-    let tokens = prompt_estimate(&call.ask, endpoint, None);
-    price::input_cost(call.market.prices(target), tokens)
-}
-
-/// Reads on until the client sees something. A model may think before that,
-/// out of the caller's sight and for as long as it likes: that is work which
-/// the caller ordered, so it is metered like any other, but there may still
-/// be another attempt.
-async fn until_shown(
-    running: &mut Running,
-    mut opened: Opened,
-    is_last: bool,
-) -> Result<Opened, Failure> {
-    let Opened::Stream { body, feed, out } = &mut opened else {
-        return Ok(opened);
-    };
-    let mut checkpoints = Checkpoints::begin();
-    let mut silent_bytes = 0;
-    while !feed.has_content() && !feed.is_complete() {
-        let checkpoint = checkpoints.extend_and_checkpoint(running, &**feed)?;
-        if let Some(tried) = running.attempts.last_mut() {
-            let before = tried.thought.take();
-            tried.thought = checkpoint.or(before).or_else(|| Some(feed.report()));
-        }
-        if !read_on(body, &mut **feed, out, &mut silent_bytes).await? {
-            break;
-        }
-    }
-    if let Some(tried) = running.attempts.last_mut() {
-        tried.thought = None;
-        if feed.has_answered() {
-            tried.stops_thinking(running.call.gateway.clock.now_ms());
-        }
-    }
-    if !is_last {
-        body.set_idle_timeout(running.call.gateway.limits.deadlines.idle);
-    }
-    Ok(opened)
-}
-
-fn too_late() -> Failure {
-    Failure::new(FailureKind::Timeout, "The provider did not answer in time")
-}
-
-/// Notes that the attempt under way failed.
-fn note_failure(running: &mut Running, failure: &Failure) {
-    let Some(tried) = running.attempts.last_mut() else {
-        return;
-    };
-    let at_ms = running.call.gateway.clock.now_ms();
-    let upstream = failure.upstream.as_deref();
-    let end = failed_end(tried, failure);
-    tried.end = Some(end);
-    tried.ended_ms = Some(at_ms);
-    tried.status = upstream.and_then(|upstream| upstream.status).unwrap_or(0);
-    tried.failure = Some(failure.kind);
-    tried.class = Some(Class::of(failure, tried.place()));
-    tried.rest_ms = failure
-        .retry_after
-        .map(|rest| u64::try_from(rest.as_millis()).unwrap_or(u64::MAX));
-    tried.request_id = upstream.and_then(|upstream| upstream.request_id.clone());
-    if end != End::MoneyRanOut {
-        // The client saw nothing of it, so it pays for nothing of it.
-        tried.thought = None;
-    }
-    let seen = Outcome::of(failure, tried.place());
-    let ticket = tried.take_ticket();
-    tried.note(ticket, at_ms, seen);
-    let metrics = &tried.target.metrics;
-    let count = if seen.is_rate_limit() {
-        &metrics.rate_limited
-    } else {
-        &metrics.failed
-    };
-    count.fetch_add(1, Relaxed);
-    tracing::debug!(
-        id = %running.call.id,
-        endpoint = %tried.target.id,
-        error = failure.kind.error_type(),
-        said = ?failure.message,
-        inside = failure.inside.as_deref().unwrap_or(""),
-        "an attempt failed"
-    );
-}
-
-/// The row of an attempt that failed.
-fn failed_end(tried: &Attempt, failure: &Failure) -> End {
-    let upstream = failure.upstream.as_deref();
-    let was_refused = upstream.is_some_and(|upstream| upstream.status.is_some());
-    if failure.kind == FailureKind::PaymentRequired && upstream.is_none() {
-        End::MoneyRanOut
-    } else if !tried.is_sent {
-        End::Unreached
-    } else if was_refused && tried.thought.is_none() {
-        // A provider that refused with a status has not generated; one that
-        // fell silent may have, and may charge for it.
-        End::FailedBeforeContent
-    } else {
-        End::GivenUp
-    }
-}
-
-/// A target that cannot be called for what the client asks. Plans have none.
-fn unfit(target: &Target) -> Failure {
-    Failure::new(
-        FailureKind::NotFound,
-        format!("{} does not offer this operation", target.provider.name),
-    )
-    .next(bourse_vocab::Next::TryAnother)
-}
-
-fn inexpressible(target: &Target, losses: &[Loss]) -> Failure {
-    let fields: Vec<_> = losses.iter().map(|loss| loss.field.as_str()).collect();
-    Failure::new(
-        FailureKind::NotFound,
-        format!(
-            "{} cannot express every parameter of the request: {}. Remove them, or provider.require_parameters.",
-            target.provider.name,
-            fields.join(", ")
-        ),
-    )
-    .next(bourse_vocab::Next::TryAnother)
-    .availability(json!({
-        "code": "constraint_filtered",
-        "retryable": false,
-        "excluded_by": ["require_parameters"],
-    }))
 }
 
 fn all_cooling_down(call: &Call, plan: &Plan) -> Failure {
@@ -399,16 +126,6 @@ fn all_cooling_down(call: &Call, plan: &Plan) -> Failure {
         &call.ask.models,
         rest_ms,
     )
-}
-
-/// One entry of `previous_errors`: never a provider's raw body.
-fn redacted(step: &Step, failure: &Failure) -> serde_json::Value {
-    let upstream = failure.upstream.as_deref();
-    json!({
-        "provider": &*step.target.provider.name,
-        "code": failure.kind.error_type(),
-        "status": upstream.and_then(|u| u.status).unwrap_or(failure.status()),
-    })
 }
 
 fn with_previous_errors(failure: Failure, mut previous: Vec<serde_json::Value>) -> Failure {

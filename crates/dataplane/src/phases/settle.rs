@@ -6,6 +6,7 @@
 //! `bourse_ledger::who_pays` says who pays; this file finds the row. What an
 //! answer is worth is in `price`, what is remembered of it in `record`.
 
+mod continued;
 mod leaving;
 mod price;
 mod record;
@@ -15,7 +16,7 @@ use std::cell::LazyCell;
 use std::sync::atomic::Ordering::Relaxed;
 
 use bourse_ledger::price::Charge;
-use bourse_ledger::who_pays::{self, CustomerPays, End, ProviderCharges};
+use bourse_ledger::who_pays::{self, CustomerPays, End, ProviderCharges, Verdict};
 use bourse_routing::health::{Outcome, Ticket};
 use bourse_vocab::{Bill, Blame, Failure, Nanos, Usage};
 
@@ -43,6 +44,9 @@ pub struct Ended<'a> {
     pub told: Option<Nanos>,
     /// The same, item by item.
     pub charge: Charge,
+    /// What the last attempt used, and what it charges: less than the answer,
+    /// where it went on with one.
+    pub own: (Usage, Nanos),
 }
 
 impl Running {
@@ -53,6 +57,9 @@ impl Running {
             return (Usage::default(), Bill::default());
         }
         let at_ms = self.call.gateway.clock.now_ms();
+        self.drop_rival(at_ms);
+        let alone = self.nobody_went_on();
+        let report = alone.as_ref().map_or(report, |begun| &begun.report);
         let contradicted = self.contradicted(report).map(|usage| Report {
             usage,
             ..report.clone()
@@ -73,7 +80,8 @@ impl Running {
         ended.told = self.told_cost(report, row, || {
             reported.as_ref().unwrap_or(&counted).upstream_total
         });
-        let verdict = ended.verdict(reported.as_ref().map(Charge::priced), || counted.priced());
+        let told = reported.as_ref().map(|told| self.priced(&usage, told));
+        let verdict = ended.verdict(told, || self.priced(&estimate, &counted));
         // Some providers report a beginning: an answer that is charged by
         // what was delivered is an estimate although there is a report.
         let by_report = reported.filter(|_| row.customer != CustomerPays::Delivered);
@@ -85,11 +93,13 @@ impl Running {
             None if is_free => (Usage::default(), Charge::default()),
             None => (estimate, LazyCell::force(&counted).clone()),
         };
+        let own = (usage, charge.upstream_total);
+        let (usage, charge) = self.with_what_was_there(row.customer, usage, charge);
         let bill = Bill {
             total: verdict.charge,
             upstream_prompt: charge.upstream_prompt,
             upstream_completion: charge.upstream_completion,
-            estimated,
+            estimated: estimated || self.is_continued(),
         };
         let ended = Ended {
             ending,
@@ -99,15 +109,12 @@ impl Running {
             bill,
             told: ended.told,
             charge,
+            own,
         };
         if was_running {
             self.remember(&ended, ticket);
         }
-        self.note(&ended, verdict.end);
-        if row.provider == ProviderCharges::Unknown {
-            let counted = (&estimate, counted.upstream_total);
-            self.note_unknown(&verdict, report, counted, at_ms);
-        }
+        self.note(&ended, &verdict, || (estimate, counted.upstream_total));
         // What was paid is what the caller is told that it cost.
         let total = self.record(ended, verdict).unwrap_or(bill.total);
         let loss = bill.total.saturating_sub(total);
@@ -118,14 +125,21 @@ impl Running {
         (usage, Bill { total, ..bill })
     }
 
-    /// Notes what the end says of the provider, the model and the conversation.
-    fn note(&self, ended: &Ended<'_>, end: End) {
-        if end == End::NothingDelivered {
+    /// Notes what is learned of an end. What was `counted` is asked for where
+    /// a provider may charge for more.
+    fn note(&self, ended: &Ended<'_>, verdict: &Verdict<'_>, counted: impl Fn() -> (Usage, Nanos)) {
+        if verdict.end == End::NothingDelivered {
             self.call.gateway.counters.fail(Blame::Upstream);
         }
         self.learn(ended);
-        self.stick(ended);
+        if !self.is_continued() {
+            self.stick(ended);
+        }
         self.note_tier(ended.report);
+        if verdict.end.row().provider == ProviderCharges::Unknown {
+            let (estimate, upstream) = counted();
+            self.note_unknown(verdict, ended.report, (&estimate, upstream), ended.at_ms);
+        }
     }
 
     /// Our own count of an answer, of one that is unfinished with what is not
@@ -237,6 +251,13 @@ impl Running {
             attempts: earlier.iter().map(for_the_table).collect(),
             last: last.map(for_the_table),
             held: self.tab.held(),
+            begun: self.begun.as_ref().and_then(|begun| {
+                let broke = self.attempts.get(begun.attempts.checked_sub(1)?)?;
+                Some(who_pays::Begun {
+                    provider: &broke.target.provider.slug,
+                    delivered: begun.charge.priced(),
+                })
+            }),
             told: None,
         }
     }
@@ -254,7 +275,7 @@ impl Running {
             }
             Ending::Complete | Ending::Drained => Outcome::Success {
                 first_token_ms: attempt.latency_ms(ended.at_ms),
-                tokens: ended.usage.completion,
+                tokens: ended.own.0.completion,
                 total_ms: ended.at_ms.saturating_sub(attempt.dispatched_ms).max(1),
             },
             Ending::Broke(failure) | Ending::Failed(failure) => {
@@ -265,19 +286,16 @@ impl Running {
             }
         };
         attempt.note(ticket, ended.at_ms, outcome);
+        attempt.target.metrics.count(outcome);
+        let (usage, upstream) = ended.own;
+        let before = self
+            .begun
+            .as_ref()
+            .map_or(Nanos::ZERO, |begun| begun.charge.total);
+        let total = ended.bill.total.saturating_sub(before);
         let metrics = &attempt.target.metrics;
-        let count = match outcome {
-            Outcome::Success { .. } => &metrics.succeeded,
-            Outcome::Failure { .. } if outcome.is_rate_limit() => &metrics.rate_limited,
-            Outcome::Failure { .. } => &metrics.failed,
-            Outcome::Neutral => &metrics.cancelled,
-        };
-        count.fetch_add(1, Relaxed);
-        let Usage {
-            prompt, completion, ..
-        } = ended.usage;
-        let cost = ended.told.unwrap_or_else(|| ended.bill.upstream());
-        metrics.bill(prompt, completion, cost, ended.bill.total);
+        let cost = ended.told.unwrap_or(upstream);
+        metrics.bill(usage.prompt, usage.completion, cost, total);
     }
 }
 

@@ -7,25 +7,28 @@
 //! read to its end for the true usage.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bourse_net::UpstreamBody;
 use bourse_providers::Disconnect;
 use bourse_vocab::Failure;
+use bourse_vocab::failure::CONTINUATION;
 use bourse_wire::Stamp;
 use bytes::Bytes;
 use futures_util::future::poll_fn;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use super::pursuit::{Pursuit, Unread};
+use super::resuming::{Found, Next, Resuming, Sequel};
 use super::{Feed, Report};
 use crate::bodies::Room;
 use crate::checkpoints::Watch;
 use crate::ending::Ending;
 use crate::endpoints::Endpoint;
 use crate::gateway::Gateway;
-use crate::phases::exchange::unreachable;
+use crate::phases::exchange::{Opened, unreachable};
 use crate::running::Running;
 use crate::unknown::error_of;
 
@@ -70,6 +73,8 @@ enum Stage {
     Pursuing(Box<Pursuing>),
     /// An answer is under way.
     Live(Box<Live>),
+    /// It broke, and somebody is looked for who goes on with it.
+    Resuming(Box<Resuming<Box<Live>>>),
     /// Nothing more comes.
     Over,
 }
@@ -98,6 +103,8 @@ struct Live {
     watch: Watch,
     /// The model has only thought so far.
     thinks: bool,
+    /// Who looks for somebody to go on with it if it breaks.
+    sequel: Option<Box<dyn Sequel>>,
 }
 
 /// What reading on brought.
@@ -202,6 +209,32 @@ impl Live {
         call.gateway.unknown.may_leave(who.into(), stake, at_ms)
     }
 
+    /// What is known of the part of the answer that is under way. Once it
+    /// broke, the call has that part, and nothing came after it.
+    fn report(&self) -> Report {
+        if self.upstream.is_none() && self.running.is_continued() {
+            return Report::default();
+        }
+        self.feed.report()
+    }
+
+    /// Goes on with what was found. A stream that nobody goes on with ends as
+    /// it broke.
+    fn resume(&mut self, failure: Failure, found: Found) -> Step {
+        let [yes, no] = &self.running.call.gateway.counters.continuations;
+        let count = if found.is_ok() { yes } else { no };
+        count.fetch_add(1, Relaxed);
+        match found {
+            Ok(Opened::Stream { body, feed, out }) => {
+                (self.upstream, self.feed, self.out) = (Some(body), feed, out);
+                self.watch = Watch::default();
+                Step::Going
+            }
+            Ok(Opened::Whole(..)) => Step::Broken(failure),
+            Err(why) => Step::Broken(failure.metadata(CONTINUATION, why)),
+        }
+    }
+
     /// Lets go of a provider that has said all, in a way that its connection
     /// can be used again.
     fn release(&mut self) {
@@ -216,10 +249,11 @@ impl Drop for Live {
         if self.running.is_ended() {
             return;
         }
+        let report = self.report();
         // Closed first: the provider should not wait for our books.
         self.upstream = None;
         let ending = self.running.ending_if_dropped();
-        self.running.end(&self.feed.report(), ending);
+        self.running.end(&report, ending);
     }
 }
 
@@ -248,13 +282,13 @@ impl Relay {
         Self { stage }
     }
 
-    /// Continues a stream whose first content is in `out`.
+    /// Continues a stream whose first content is in `out`. Should it break, a
+    /// `sequel` looks for somebody who goes on with it.
     #[must_use]
     pub fn live(
-        upstream: UpstreamBody,
-        feed: Box<dyn Feed>,
-        out: Vec<u8>,
+        (upstream, feed, out): (UpstreamBody, Box<dyn Feed>, Vec<u8>),
         running: Running,
+        sequel: Option<Box<dyn Sequel>>,
     ) -> Self {
         let tried = running.attempts.last();
         let thinks = tried.is_some_and(|tried| tried.answered_ms.is_none());
@@ -265,6 +299,7 @@ impl Relay {
             running,
             watch: Watch::default(),
             thinks,
+            sequel,
         }));
         Self { stage }
     }
@@ -311,13 +346,51 @@ impl Relay {
                         // What is there goes first; the next poll continues.
                         return Poll::Ready(Some(std::mem::take(&mut live.out).into()));
                     }
-                    let step = ready!(live.step(cx));
-                    if !matches!(step, Step::Going) {
-                        return Poll::Ready(self.end(step));
+                    match ready!(live.step(cx)) {
+                        Step::Going => {}
+                        Step::Broken(failure) if live.sequel.is_some() => {
+                            if let Some(out) = self.look_for_the_rest(failure) {
+                                return Poll::Ready(Some(out));
+                            }
+                        }
+                        step => return Poll::Ready(self.end(step)),
                     }
                 }
+                Stage::Resuming(resuming) => match ready!(resuming.poll(cx)) {
+                    Next::Alive(bytes) => return Poll::Ready(Some(Bytes::from_static(bytes))),
+                    Next::Found(given_back) => {
+                        let (mut live, failure, found) = *given_back;
+                        let step = live.resume(failure, found);
+                        self.stage = Stage::Live(live);
+                        if !matches!(step, Step::Going) {
+                            return Poll::Ready(self.end(step));
+                        }
+                    }
+                },
             }
         }
+    }
+
+    /// Looks for somebody who goes on with an answer that broke. Returns what
+    /// the client sees first.
+    fn look_for_the_rest(&mut self, failure: Failure) -> Option<Bytes> {
+        let Stage::Live(mut live) = std::mem::replace(&mut self.stage, Stage::Over) else {
+            return None;
+        };
+        let sequel = live.sequel.take()?;
+        live.upstream = None;
+        let out = std::mem::take(&mut live.out);
+        let call = &live.running.call;
+        let (every, endpoint) = (call.gateway.limits.deadlines.keep_alive, call.endpoint);
+        let search = async move {
+            let report = live.feed.report();
+            let failure = live.running.target().secrets.clean(failure);
+            let found = sequel.go_on(&mut live.running, &report, &failure).await;
+            (live, failure, found)
+        };
+        let resuming = Resuming::begin(search, every, endpoint);
+        self.stage = Stage::Resuming(Box::new(resuming));
+        (!out.is_empty()).then(|| out.into())
     }
 
     /// Settles a stream that has ended; returns what the client sees last.
@@ -325,7 +398,7 @@ impl Relay {
         let Stage::Live(mut live) = std::mem::replace(&mut self.stage, Stage::Over) else {
             return None;
         };
-        let report = live.feed.report();
+        let report = live.report();
         let Live {
             out, feed, running, ..
         } = &mut *live;

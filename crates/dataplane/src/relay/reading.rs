@@ -8,10 +8,24 @@ use bourse_wire::{StreamReader, codec};
 use bytes::Bytes;
 
 use super::meter::Meter;
+use super::told::Told;
 use super::{Delivered, FRAME_BYTES_MAX, Feed, Report};
 
 /// What becomes of a stream that is read.
 pub trait Telling: Send {
+    /// An event was read. What is left of it is metered and told.
+    ///
+    /// # Errors
+    /// It cannot be told.
+    fn admit(&mut self, _event: &mut Event) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    /// See [`Feed::told`].
+    fn told(&self) -> Option<Told> {
+        None
+    }
+
     /// An event was read and metered; returns whether the client sees it.
     fn event(&mut self, event: &Event, out: &mut Vec<u8>) -> bool;
 
@@ -81,7 +95,8 @@ impl<T: Telling> Inner<T> {
 
     /// Notes and tells what the last frame meant.
     fn drain(&mut self, out: &mut Vec<u8>) -> Result<(), Failure> {
-        for event in self.events.drain(..) {
+        for mut event in self.events.drain(..) {
+            self.telling.admit(&mut event)?;
             self.meter.note(&event)?;
             let is_seen = self.telling.event(&event, out);
             self.has_content |= is_seen && event.is_content();
@@ -128,6 +143,10 @@ impl<T: Telling> Feed for Reading<T> {
 
     fn report(&self) -> Report {
         self.inner.meter.report.clone()
+    }
+
+    fn told(&self) -> Option<Told> {
+        self.inner.telling.told()
     }
 
     fn finish(&mut self, usage: &Usage, bill: &Bill, out: &mut Vec<u8>) {

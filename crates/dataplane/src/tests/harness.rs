@@ -28,6 +28,7 @@ use bourse_spool::Options;
 use bourse_store::{Accounts, Grant, Keys, MemoryStore, NewKey, Till};
 use bourse_vocab::{AccountId, Failure, Format, Nanos, NodeId, RowId, StoreId};
 use bourse_wire::Dialect;
+use bourse_wire::dialect::Prefill;
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use http_body::Body;
@@ -39,6 +40,7 @@ use super::books::{Booked, PROMPT_NANOS, booked};
 use super::script::{Answer, Script};
 use crate::admission::Admission;
 use crate::admission::bounds::Limits;
+use crate::ask::Defaults;
 use crate::bodies::Bodies;
 use crate::clock::Clock;
 use crate::drains::Drains;
@@ -58,6 +60,7 @@ use crate::unknown::Unknown;
 /// 21 November 2026, 12:00 UTC.
 pub const NOW: u64 = 1_795_262_400_000;
 pub const MODEL: &str = "acme/chat";
+const CHAT: &str = "/v1/chat/completions";
 /// Far longer than any call of a test takes.
 const PATIENCE: Duration = Duration::from_secs(1_000_000);
 
@@ -76,7 +79,8 @@ pub struct Play {
     leaves: Option<Duration>,
     /// After so many bytes of the answer.
     leaves_at_byte: usize,
-    wants_metadata: bool,
+    headers: Vec<(&'static str, &'static str)>,
+    path: &'static str,
     /// Whether providers are tried in the order in which they are named.
     is_ordered: bool,
     setup: Setup,
@@ -92,6 +96,11 @@ pub struct Setup {
     pub tiers: bool,
     /// What providers speak.
     pub format: Format,
+    /// What those speak that speak something else, and how each goes on with
+    /// an answer.
+    pub others: Vec<(&'static str, Format, Prefill)>,
+    /// What calls have that say nothing of it.
+    pub defaults: Defaults,
     /// Whether they are known to tell what they charge.
     pub tells_cost: bool,
     /// Whether reading a prompt from their caches costs a tenth.
@@ -119,13 +128,16 @@ pub fn play() -> Play {
         }),
         leaves: None,
         leaves_at_byte: usize::MAX,
-        wants_metadata: false,
+        headers: Vec::new(),
+        path: CHAT,
         is_ordered: true,
         setup: Setup {
             drains: false,
             drains_max: 8,
             tiers: false,
             format: Format::OpenAiChat,
+            others: Vec::new(),
+            defaults: Defaults::default(),
             tells_cost: false,
             caches: false,
             bodies_bytes_max: 64 << 20,
@@ -202,9 +214,26 @@ impl Play {
     }
 
     /// Asks how the call was routed.
-    pub fn wants_metadata(mut self) -> Self {
-        self.wants_metadata = true;
+    pub fn wants_metadata(self) -> Self {
+        self.header("x-openrouter-metadata", "enabled")
+    }
+
+    pub fn header(mut self, name: &'static str, value: &'static str) -> Self {
+        self.headers.push((name, value));
         self
+    }
+
+    pub fn without_header(mut self, name: &str, value: &str) -> Self {
+        self.headers.retain(|header| *header != (name, value));
+        self
+    }
+
+    /// Asks for a text completion.
+    pub fn completes(mut self, prompt: &str) -> Self {
+        self.path = "/v1/completions";
+        let body = self.body.as_object_mut().unwrap();
+        body.remove("messages");
+        self.member("prompt", prompt)
     }
 
     /// `reasoning.exclude`: the client does not see thoughts.
@@ -283,7 +312,7 @@ pub struct Got {
 }
 
 impl Got {
-    fn events(&self) -> impl Iterator<Item = Value> {
+    pub fn events(&self) -> impl Iterator<Item = Value> {
         self.body
             .lines()
             .filter_map(|line| line.strip_prefix("data: "))
@@ -295,7 +324,8 @@ impl Got {
     pub fn text(&self) -> String {
         self.events()
             .filter_map(|event| {
-                let content = &event["choices"][0]["delta"]["content"];
+                let choice = &event["choices"][0];
+                let content = choice["delta"].get("content").unwrap_or(&choice["text"]);
                 content.as_str().map(str::to_owned)
             })
             .collect()
@@ -484,14 +514,12 @@ impl Harness {
 
     async fn read(&self, play: &Play, got: &mut Got) {
         let began = Instant::now();
-        let mut request = self.request("/v1/chat/completions", play.body());
-        if play.wants_metadata {
-            let enabled = http::HeaderValue::from_static("enabled");
-            request
-                .headers_mut()
-                .insert("x-openrouter-metadata", enabled);
+        let mut request = self.request(play.path, play.body());
+        for (name, value) in &play.headers {
+            let value = http::HeaderValue::from_static(value);
+            request.headers_mut().insert(*name, value);
         }
-        let endpoint = endpoints::at("/v1/chat/completions").unwrap();
+        let endpoint = endpoints::at(play.path).unwrap();
         let response = call(&self.worker, endpoint, request).await;
         got.status = response.status().as_u16();
         got.head_at = began.elapsed();
@@ -661,8 +689,12 @@ fn services(setup: &Setup, prompt: i64) -> BTreeMap<String, OverlayPrice> {
     .collect()
 }
 
-fn own_provider(setup: &Setup, slug: &'static str, base_url: &str) -> Compatible {
-    let own = Compatible::operators_own(slug, base_url, setup.format);
+fn own_provider(
+    setup: &Setup,
+    (slug, format): (&'static str, Format),
+    base_url: &str,
+) -> Compatible {
+    let own = Compatible::operators_own(slug, base_url, format);
     if !setup.tells_cost {
         return own;
     }
@@ -678,9 +710,12 @@ fn market(setup: &Setup, memory: &Memory) -> Market {
     let mut setups = Vec::new();
     for (slug, prompt) in PROMPT_NANOS {
         let base_url = format!("http://{slug}.test/v1");
+        let other = setup.others.iter().find(|(other, ..)| *other == slug);
+        let plain = (slug, setup.format, Prefill::None);
+        let (_, format, prefill) = *other.unwrap_or(&plain);
         let provider = OverlayProvider {
             base_url: Some(base_url.clone()),
-            format: Some(setup.format.slug().to_owned()),
+            format: Some(format.slug().to_owned()),
             ..OverlayProvider::default()
         };
         overlay.providers.insert(slug.to_owned(), provider);
@@ -697,7 +732,7 @@ fn market(setup: &Setup, memory: &Memory) -> Market {
             ..OverlayEndpoint::default()
         });
         setups.push(ProviderSetup {
-            provider: Arc::new(own_provider(setup, slug, &base_url)),
+            provider: Arc::new(own_provider(setup, (slug, format), &base_url).goes_on(prefill)),
             credentials: vec![Credential::None.into()],
             base_url,
             http2: Http2::Never,
@@ -721,7 +756,8 @@ fn market(setup: &Setup, memory: &Memory) -> Market {
     let catalog = Snapshot::build(RawCatalog::default(), &[overlay])
         .unwrap()
         .with_sort_suffixes(bourse_routing::strategies::suffixes());
+    let model = catalog.resolve(MODEL).unwrap().model;
     let (market, problems) = Market::build(Arc::new(catalog), setups, 0, memory);
     assert!(problems.is_empty(), "{problems:?}");
-    market
+    market.with_defaults(vec![(model, setup.defaults)])
 }

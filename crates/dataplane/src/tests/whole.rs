@@ -18,10 +18,14 @@ mod providers;
 
 use std::sync::Arc;
 
+use bourse_routing::bucket::Bucket;
+use bourse_routing::health::Outcome;
+use bourse_routing::lengths::Thought;
 use futures_util::future::join;
 use tokio::time::sleep;
 
-use super::harness::{NOW, ms, play, secs};
+use super::books::PROMPT_NANOS;
+use super::harness::{Harness, NOW, ms, play, secs};
 use crate::chance::seeded;
 use crate::phases::hold::goals::Dice;
 use callers::Callers;
@@ -35,26 +39,31 @@ const CREDITS: [i64; 4] = [100_000_000_000, 500_000_000, 3_000_000, 20_000];
 /// Longest that a scene may take, to the end of its last drain.
 const SCENE_MAX: std::time::Duration = secs(7_200);
 
-/// Plays a scene; says what broke a law.
-fn scene(seed: u64) -> Result<laws::Tally, String> {
+/// Plays a scene, in which late targets may have others asked beside them;
+/// says what broke a law.
+fn scene(seed: u64, hedges: bool) -> Result<laws::Tally, String> {
     seeded::seed(seed);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .start_paused(true)
         .build()
         .unwrap();
-    runtime.block_on(played(seed))
+    runtime.block_on(played(seed, hedges))
 }
 
-async fn played(seed: u64) -> Result<laws::Tally, String> {
+async fn played(seed: u64, hedges: bool) -> Result<laws::Tally, String> {
     let dice = &mut Dice(seed);
     let credit = CREDITS[usize::try_from(dice.upto(3)).unwrap()];
     let drains = dice.one_in(2);
     let setting = play().setup(|setup| {
         setup.credit = credit;
         setup.drains = drains;
+        setup.defaults.hedges = hedges;
     });
     let harness = setting.harness().await;
+    if hedges {
+        warm(&harness);
+    }
     let providers = Providers::open(&harness, dice);
     let callers = Callers::new(dice);
     let killed_at = dice.one_in(2).then(|| ms(1 + dice.upto(40_000)));
@@ -72,6 +81,7 @@ async fn played(seed: u64) -> Result<laws::Tally, String> {
     }
     let scene = laws::Scene {
         credit,
+        hedges,
         harness: &harness,
         seen: callers.seen(),
         dealt: providers.dealt(),
@@ -98,7 +108,7 @@ fn whatever_fails_calls_end_once_and_their_money_is_where_it_belongs() {
     };
     let mut all = laws::Tally::default();
     for seed in seeds.clone() {
-        match scene(seed) {
+        match scene(seed, false) {
             Ok(tally) => all += tally,
             Err(why) => panic!("seed {seed}: {why}\nBOURSE_WHOLE_SEED={seed} plays it again"),
         }
@@ -112,9 +122,43 @@ fn whatever_fails_calls_end_once_and_their_money_is_where_it_belongs() {
     }
 }
 
+/// Makes it known how soon answers begin, of calls enough for hedges.
+fn warm(harness: &Harness) {
+    for (slug, _) in PROMPT_NANOS {
+        let health = &harness.target(slug).health;
+        let sort = Bucket::of(10, Thought::of(None), true);
+        for _ in 0..64 {
+            let mut ticket = health.enter(sort, NOW, true).unwrap();
+            ticket.answered(NOW + 100);
+            ticket.end(NOW + 100, Outcome::Neutral, 0.5);
+            harness.gateway().memory.hedges.begins(NOW);
+        }
+    }
+}
+
+#[test]
+fn whatever_fails_in_a_race_calls_end_once_and_one_answer_is_paid() {
+    let seeds = match number("BOURSE_WHOLE_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..number("BOURSE_WHOLE_SEEDS").unwrap_or(SEEDS),
+    };
+    let mut all = laws::Tally::default();
+    for seed in seeds.clone() {
+        match scene(seed, true) {
+            Ok(tally) => all += tally,
+            Err(why) => panic!("seed {seed}: {why}\nBOURSE_WHOLE_SEED={seed} plays it again"),
+        }
+    }
+    println!("{} scenes: {all:?}", seeds.end - seeds.start);
+    if seeds.end - seeds.start >= SEEDS {
+        let [second, first, none] = all.hedged;
+        assert!(second > 50 && first > 50 && none > 10, "{all:?}");
+    }
+}
+
 #[test]
 fn a_seed_is_a_scene() {
-    let told = |seed| format!("{:?}", scene(seed).unwrap());
+    let told = |seed| format!("{:?}", scene(seed, false).unwrap());
     for seed in [1, 2, 3] {
         assert_eq!(told(seed), told(seed));
     }

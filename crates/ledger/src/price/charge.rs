@@ -16,6 +16,9 @@ pub struct Priced {
     pub charge: Nanos,
     /// What the provider charges.
     pub upstream: Nanos,
+    /// What of that no customer is charged: what was paid for before, where
+    /// an answer that broke is continued elsewhere.
+    pub repeated: Nanos,
 }
 
 /// Why a usage cannot be priced.
@@ -62,6 +65,19 @@ impl Item {
                     | PriceKey::Audio
                     | PriceKey::Image
                     | PriceKey::Request
+            )
+        )
+    }
+
+    /// Whether the line is for something that the model made.
+    const fn is_output(self) -> bool {
+        matches!(
+            self,
+            Self::Price(
+                PriceKey::Completion
+                    | PriceKey::Reasoning
+                    | PriceKey::AudioOutput
+                    | PriceKey::ImageOutput
             )
         )
     }
@@ -113,7 +129,27 @@ impl Charge {
         Priced {
             charge: self.total,
             upstream: self.upstream_total,
+            repeated: Nanos::ZERO,
         }
+    }
+
+    /// The charge of an answer that broke, and that another attempt continued
+    /// for `rest`: one input, which is the first one's, and the output of both.
+    ///
+    /// # Errors
+    /// Sums out of range.
+    pub fn continued(&self, rest: &Self) -> Result<Self, PriceError> {
+        let is_markup = |line: &&Line| line.item == Item::Markup;
+        let of_first = self.lines.iter().filter(|line| !is_markup(line));
+        let of_rest = rest.lines.iter().filter(|line| line.item.is_output());
+        // The last line of either, and of the sum: the market of a call has one.
+        let mut markups = self.lines.iter().chain(&rest.lines).filter(is_markup);
+        let lines: Vec<_> = of_first
+            .chain(of_rest)
+            .chain(markups.next())
+            .copied()
+            .collect();
+        Self::recompute(&lines)
     }
 
     pub(super) fn line(

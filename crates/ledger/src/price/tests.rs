@@ -88,6 +88,34 @@ fn a_bill_can_be_checked_with_a_pencil() {
 }
 
 #[test]
+fn an_answer_that_was_continued_has_one_input_and_both_outputs() {
+    let spoke = |prompt, completion, reasoning| Usage {
+        prompt,
+        completion,
+        reasoning,
+        ..Usage::default()
+    };
+    let markup = 50_000;
+    let first = price(&spoke(1_000, 30, 10), 0, &sonnet(), markup).unwrap();
+    let rest = price(&spoke(1_030, 70, 0), 0, &sonnet(), markup).unwrap();
+    let both = first.continued(&rest).unwrap();
+    let once = price(&spoke(1_000, 100, 10), 0, &sonnet(), markup).unwrap();
+    assert_eq!(both.total, once.total);
+    assert_eq!(both.upstream_prompt, once.upstream_prompt);
+    assert_eq!(both.upstream_completion, once.upstream_completion);
+    assert_eq!(
+        Charge::recompute(&both.lines).unwrap(),
+        both,
+        "one markup, last"
+    );
+    // Nothing was added, or nothing was there before.
+    let empty = price(&spoke(1_030, 0, 0), 0, &sonnet(), markup).unwrap();
+    assert_eq!(first.continued(&empty).unwrap(), first);
+    let free = Charge::default();
+    assert_eq!(free.continued(&rest).unwrap().upstream_prompt, Nanos::ZERO);
+}
+
+#[test]
 fn a_tier_applies_above_its_threshold_and_to_every_token() {
     let at = |prompt| {
         let usage = Usage {

@@ -3,10 +3,12 @@ use super::*;
 const REPORTED: Priced = Priced {
     charge: Nanos(110),
     upstream: Nanos(100),
+    repeated: Nanos::ZERO,
 };
 const DELIVERED: Priced = Priced {
     charge: Nanos(44),
     upstream: Nanos(40),
+    repeated: Nanos::ZERO,
 };
 const HELD: Nanos = Nanos(500);
 
@@ -16,6 +18,7 @@ fn ended<'a>(attempts: &[(&'a str, End)], last: Option<(&'a str, End)>) -> Ended
         attempts: attempts.iter().map(attempt).collect(),
         last: last.as_ref().map(attempt),
         held: HELD,
+        begun: None,
         told: None,
     }
 }
@@ -38,10 +41,12 @@ fn every_row_pays_as_written() {
         (End::FinishedNonsense, 44, customer(40), None),
         (End::NothingDelivered, 0, house(100), None),
         (End::BrokeMidway, 44, customer(40), None),
+        (End::Continued, 44, customer(40), None),
         (End::MoneyRanOut, 44, customer(40), None),
         (End::FailedBeforeContent, 0, None, None),
         (End::Unreached, 0, None, None),
         (End::GivenUp, 0, None, house(500)),
+        (End::HedgeLost, 0, None, house(500)),
         (End::LeftBeforeContent, 0, None, house(500)),
         (End::LeftBegun, 44, customer(40), house(460)),
         (End::LeftMidwayCancelled, 44, customer(40), house(460)),
@@ -113,6 +118,61 @@ fn a_call_whose_attempts_all_failed_is_a_question_to_each_that_may_have_run() {
 }
 
 #[test]
+fn an_answer_that_was_continued_is_paid_once_and_its_repeated_input_by_the_house() {
+    let begun = Begun {
+        provider: "a",
+        delivered: DELIVERED,
+    };
+    let rest = Priced {
+        charge: Nanos(22),
+        upstream: Nanos(90),
+        repeated: Nanos(70),
+    };
+    let paid = |end, reported| {
+        let ended = Ended {
+            begun: Some(begun),
+            ..ended(&[("a", End::Continued)], Some(("b", end)))
+        };
+        ended.verdict(reported, || rest)
+    };
+    let first = cost("a", 40, Payer::Customer);
+    let whole = paid(End::Finished, Some(rest));
+    assert_eq!((whole.charge, whole.served), (Nanos(66), true));
+    let costs = [
+        first,
+        cost("b", 20, Payer::Customer),
+        cost("b", 70, Payer::House),
+    ];
+    assert_eq!(whole.costs, costs);
+    assert_eq!(paid(End::BrokeMidway, None).costs, costs);
+    // Nobody went on with it, or only began to: what was delivered is paid.
+    for end in [
+        End::FailedBeforeContent,
+        End::GivenUp,
+        End::LeftBeforeContent,
+    ] {
+        let verdict = paid(end, None);
+        assert_eq!(
+            (verdict.charge, verdict.served),
+            (Nanos(44), true),
+            "{end:?}"
+        );
+        assert_eq!(verdict.costs, [first], "{end:?}");
+    }
+    let left = paid(End::GivenUp, None);
+    assert_eq!(left.possible, [cost("b", 500, Payer::House)]);
+}
+
+#[test]
+fn whoever_loses_a_race_costs_the_customer_nothing_and_stays_a_question() {
+    let verdict = ended(&[("slow", End::HedgeLost)], Some(("fast", End::Finished)))
+        .verdict(Some(REPORTED), || DELIVERED);
+    assert_eq!(verdict.charge, Nanos(110));
+    assert_eq!(verdict.costs, [cost("fast", 100, Payer::Customer)]);
+    assert_eq!(verdict.possible, [cost("slow", 500, Payer::House)]);
+}
+
+#[test]
 fn a_missing_report_is_never_a_free_call() {
     let verdict = ended(&[], Some(("p", End::Finished))).verdict(None, || DELIVERED);
     assert_eq!(verdict.charge, Nanos(44));
@@ -131,7 +191,9 @@ fn every_end_that_costs_nothing_says_why() {
     for row in TABLE.iter().filter(|row| row.customer == C::Nothing) {
         let reason = match row.end {
             End::NothingDelivered => VoidReason::NothingDelivered,
-            End::FailedBeforeContent | End::Unreached | End::GivenUp => VoidReason::AttemptsFailed,
+            End::FailedBeforeContent | End::Unreached | End::GivenUp | End::HedgeLost => {
+                VoidReason::AttemptsFailed
+            }
             End::LeftBeforeContent => VoidReason::CallerLeft,
             End::StoppedBeforeContent => VoidReason::Restart,
             End::NotDispatched => VoidReason::NotDispatched,

@@ -73,6 +73,14 @@ impl Ticket {
         changes
     }
 
+    /// Notes that it is let go of because another one, beside it, has begun to
+    /// answer.
+    pub fn let_go(&self, now_ms: u64) {
+        let after_ms = now_ms.saturating_sub(self.at_ms);
+        self.health.patience.let_go(self.bucket, after_ms);
+        self.health.model.let_go(self.bucket, after_ms);
+    }
+
     /// Notes what came of the attempt. `random` is uniform in [0, 1).
     pub fn end(mut self, now_ms: u64, outcome: Outcome, random: f64) -> Changes {
         let health = Arc::clone(&self.health);

@@ -39,6 +39,24 @@ fn a_failure_moves_on_and_the_last_target_gets_a_second_try() {
 }
 
 #[test]
+fn another_target_of_the_model_is_tried_beside_and_not_again() {
+    let mut plan = plan(&[(1, 0), (2, 1), (3, 0), (4, 0)]);
+    let first = plan.next(anyone).unwrap();
+    let beside = plan.beside(&first, |target| *target != 3).unwrap();
+    assert_eq!((beside.target, beside.is_last), (4, false));
+    assert_eq!(plan.attempts(), 2);
+    // The others follow in their order.
+    let next = plan.after(&first, Then::Next, anyone, nobody).unwrap();
+    assert_eq!(next.target, 2);
+    assert_eq!(plan.beside(&next, anyone), None, "of another model");
+    let last = plan.after(&next, Then::Next, anyone, nobody).unwrap();
+    assert_eq!((last.target, last.is_last), (3, true));
+    let mut alone = super::tests::plan(&[(1, 0)]);
+    let only = alone.next(anyone).unwrap();
+    assert_eq!(alone.beside(&only, anyone), None);
+}
+
+#[test]
 fn the_callers_own_mistake_ends_the_call() {
     let mut plan = plan(&[(1, 0), (2, 0)]);
     let first = plan.next(anyone).unwrap();

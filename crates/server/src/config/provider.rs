@@ -1,7 +1,7 @@
 //! What a provider's section means.
 
 use bourse_net::Http2;
-use bourse_providers::{Disconnect, Key};
+use bourse_providers::{Disconnect, Key, Prefill};
 use bourse_vocab::Format;
 
 use super::{Environment, ProviderConfig, ProviderKey, RawProvider};
@@ -34,6 +34,7 @@ pub(super) fn resolve(
         format: section.format(raw),
         http2: section.http2(raw),
         on_disconnect: section.on_disconnect(raw),
+        prefill: section.prefill(raw),
         private_urls: raw.private_urls.unwrap_or(false),
     })
 }
@@ -118,6 +119,22 @@ impl Section<'_> {
                 None
             }
         }
+    }
+
+    fn prefill(&mut self, raw: &RawProvider) -> Option<Prefill> {
+        let text = raw.prefill.as_deref()?;
+        if bourse_providers::by_slug(self.slug).is_some() {
+            let problem = "what a built-in provider takes is known; this is for others";
+            self.wrong("prefill", problem);
+            return None;
+        }
+        let known = Prefill::NAMED.iter().find(|(name, _)| *name == text);
+        if known.is_none() {
+            let names: Vec<_> = Prefill::NAMED.iter().map(|(name, _)| *name).collect();
+            let names = names.join(", ");
+            self.wrong("prefill", format_args!("`{text}` is not one of {names}"));
+        }
+        known.map(|(_, how)| *how)
     }
 
     fn on_disconnect(&mut self, raw: &RawProvider) -> Option<Disconnect> {

@@ -24,6 +24,8 @@ pub struct RawConfig {
     pub deadlines: RawDeadlines,
     /// `[routing]`: deadlines by their former names.
     pub routing: RawRouting,
+    /// `[options]`: what calls of some models have without asking for it.
+    pub options: RawOptions,
     /// `[log]`: what is said, and how.
     pub log: RawLog,
     /// `[telemetry]`: to whom finished calls are told as traces.
@@ -170,6 +172,18 @@ pub struct RawLog {
     pub level: Option<String>,
 }
 
+/// `[options]`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawOptions {
+    /// Models whose streams are gone on with elsewhere if they break, as if
+    /// each call had `X-Bourse-Continue: true`. Default none.
+    pub continues: Vec<String>,
+    /// Models of which a second target is asked beside a late one, as if each
+    /// call had `X-Bourse-Hedge: true`. Default none.
+    pub hedges: Vec<String>,
+}
+
 /// `[telemetry]`.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -204,6 +218,10 @@ pub struct RawProvider {
     pub http2: Option<String>,
     /// `cancel` or `drain` the answer when the client has left.
     pub on_disconnect: Option<String>,
+    /// How a provider that is not built in is told to go on with an answer that
+    /// broke elsewhere: `none` (default), `last-message`, `prefix`,
+    /// `prefix-repeated` or `continue-final-message`.
+    pub prefill: Option<String>,
     /// Hands addresses of this network, and of files, that callers put into
     /// prompts to the provider. Default: such a prompt is not sent to it.
     pub private_urls: Option<bool>,

@@ -102,6 +102,8 @@ pub(super) fn resolve(raw: &RawConfig, environment: &Environment) -> Result<Conf
             .iter()
             .filter_map(|(slug, raw)| provider::resolve(slug, raw, environment, &mut problems))
             .collect(),
+        continues: raw.options.continues.clone(),
+        hedges: raw.options.hedges.clone(),
         ambient_keys: ambient_keys(&disabled, environment, &mut problems),
         disabled,
         overlay: bourse_catalog::Overlay {

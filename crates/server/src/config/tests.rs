@@ -292,6 +292,7 @@ fn every_limit_is_refused_by_its_name_when_out_of_range() {
         "log.format = \"xml\"",
         "providers.openai.http2 = \"always\"",
         "providers.openai.on_disconnect = \"wait\"",
+        "providers.openai.prefill = \"prefix\"",
     ] {
         let problem = problems(line);
         let key = line.split(' ').next().unwrap();

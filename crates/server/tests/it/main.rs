@@ -18,6 +18,7 @@
 )]
 
 mod client;
+mod continuation;
 mod exchange;
 mod money_math;
 

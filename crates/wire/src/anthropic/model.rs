@@ -90,6 +90,14 @@ pub fn thinking_style(model: &str) -> ThinkingStyle {
     Model::named(model).thinking
 }
 
+/// Whether it is documented that `model` goes on with an assistant's message
+/// at the end of the conversation: of Anthropic's own models it is.
+#[must_use]
+pub fn takes_prefill(model: &str) -> bool {
+    let model = Model::named(model);
+    model.claude && model.prefill
+}
+
 impl Model {
     /// The format as first published, for vendors other than Anthropic.
     const FOREIGN: Self = Self {

@@ -1,5 +1,6 @@
 //! Error replies: from a provider, and to a client.
 
+use bourse_vocab::failure::CONTINUATION;
 use bourse_vocab::{Failure, FailureKind};
 use serde_json::{Map, Value};
 
@@ -89,6 +90,10 @@ pub fn write_late(error: &mut Object<'_>, failure: &Failure) {
                         metadata.put_some("provider_code", upstream.code.as_ref());
                     }
                 }
+                // Why nobody went on with the answer: ours to tell.
+                let details = failure.details.as_ref();
+                let told = details.and_then(|details| details.metadata.get(CONTINUATION));
+                metadata.put_some(CONTINUATION, told);
             });
         });
 }

@@ -9,16 +9,16 @@ use super::page::Row;
 use super::statistics::{count, share};
 
 /// Tokens of the whole answer; it breaks at each, and once not at all.
-const TOKENS: u64 = 60;
+pub const TOKENS: u64 = 60;
 /// Bytes that the longest answer does not reach.
 const BYTES: u64 = 16_000;
 /// Formats, by their names in the configuration.
 const FORMATS: [&str; 3] = ["openai-chat", "anthropic", "gemini"];
 
 /// How an answer breaks at a token.
-type Break = (&'static str, fn(u64) -> Script);
+pub type Break = (&'static str, fn(u64) -> Script);
 
-const BREAKS: [Break; 5] = [
+pub const BREAKS: [Break; 5] = [
     ("closed", |at| Script {
         cut_after_tokens: Some(at),
         ..Script::default()
@@ -57,6 +57,7 @@ pub fn measure(ground: &Ground) -> Result<Vec<Row>, String> {
     let provider = |format: &&'static str| Provider {
         name: (*format).replace('-', ""),
         format,
+        prefill: "none",
         script: Script::default(),
     };
     let at = Providers::start(FORMATS.iter().map(provider).collect())?;

@@ -24,22 +24,27 @@ pub struct Answer {
 impl Door {
     /// Sends one request on a connection of its own.
     pub fn ask(&self, body: &str) -> Result<Answer, String> {
+        self.ask_with(body, "")
+    }
+
+    /// The same, with more lines in its head.
+    pub fn ask_with(&self, body: &str, head: &str) -> Result<Answer, String> {
         let key = self.key.as_deref().unwrap_or_default();
-        self.send(&format!("POST {}", self.path), key, body)
+        self.send(&format!("POST {}", self.path), key, (head, body))
     }
 
     /// Reads a page.
     pub fn get(&self, path: &str, key: &str) -> Result<Answer, String> {
-        self.send(&format!("GET {path}"), key, "")
+        self.send(&format!("GET {path}"), key, ("", ""))
     }
 
-    fn send(&self, what: &str, key: &str, body: &str) -> Result<Answer, String> {
+    fn send(&self, what: &str, key: &str, (more, body): (&str, &str)) -> Result<Answer, String> {
         let say = |error: std::io::Error| error.to_string();
         let mut stream = TcpStream::connect(self.addr).map_err(say)?;
         stream.set_nodelay(true).map_err(say)?;
         stream.set_read_timeout(Some(PATIENCE)).map_err(say)?;
         let request = format!(
-            "{what} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {key}\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+            "{what} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {key}\r\ncontent-type: application/json\r\nconnection: close\r\n{more}content-length: {}\r\n\r\n{body}",
             body.len()
         );
         stream.write_all(request.as_bytes()).map_err(say)?;

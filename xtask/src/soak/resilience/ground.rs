@@ -50,6 +50,9 @@ pub struct Provider {
     pub name: String,
     /// The format it speaks, by its name in the configuration.
     pub format: &'static str,
+    /// How it goes on with an answer that has begun, by its name in the
+    /// configuration.
+    pub prefill: &'static str,
     pub script: Script,
 }
 
@@ -59,6 +62,7 @@ impl Provider {
         Self {
             name: name.to_owned(),
             format: "openai-chat",
+            prefill: "none",
             script,
         }
     }
@@ -129,7 +133,22 @@ pub struct Door {
 impl Door {
     /// A run of load in an open loop: arrivals do not wait for answers.
     pub fn load(&self, body: &str, rate: u64, seconds: u64) -> Result<LoadReport, String> {
-        run_on_thread(self.plan(body, rate, seconds)).map_err(|error| error.to_string())
+        self.load_with(body, rate, seconds, &[])
+    }
+
+    /// The same, with more headers.
+    pub fn load_with(
+        &self,
+        body: &str,
+        rate: u64,
+        seconds: u64,
+        headers: &[(&str, &str)],
+    ) -> Result<LoadReport, String> {
+        let mut plan = self.plan(body, rate, seconds);
+        let more = headers.iter();
+        plan.headers
+            .extend(more.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        run_on_thread(plan).map_err(|error| error.to_string())
     }
 
     pub fn plan(&self, body: &str, rate: u64, seconds: u64) -> LoadPlan {
@@ -294,12 +313,16 @@ fn configuration(addr: SocketAddr, data: &Path, at: &Providers, models: &[Model]
         data.display()
     );
     for (provider, sim) in &at.0 {
-        let (name, format) = (&provider.name, provider.format);
+        let (name, format, prefill) = (&provider.name, provider.format, provider.prefill);
         let version = if format == "gemini" { "v1beta" } else { "v1" };
         text.push_str(&format!(
             "\n[providers.{name}]\nformat = \"{format}\"\nbase_url = \"http://{}/{version}\"\napi_key = \"sk-simulated\"\n",
             sim.addr()
         ));
+        // What built-in ones take is known, and they bear no such line.
+        if prefill != "none" {
+            text.push_str(&format!("prefill = \"{prefill}\"\n"));
+        }
     }
     for (model, providers) in models {
         text.push_str(&format!(

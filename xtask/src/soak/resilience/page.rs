@@ -31,7 +31,7 @@ const TOP: &str = "\
 What a client sees while providers, disk and configuration fail: the release binary on loopback, with simulated providers (`bourse sim`)
 behind it and load in an open loop, so that arrivals do not wait for answers. *0 in n* comes with the rate that the true one does not exceed
 with 95 % confidence. *nginx* stands before the same providers with every reason in `proxy_next_upstream` and the same 30 s for a silent
-provider; it keeps no books. Scenarios for which the binary has no means yet (continuation of broken streams, hedging) have no row. Rows
+provider; it keeps no books. Rows
 that miss their goal are as measured. Load, providers and the server share the machine's cores, so each row says how many were busy with
 other work before: times above a few milliseconds and rates are that work's as much as ours.
 

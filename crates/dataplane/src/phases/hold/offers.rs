@@ -55,7 +55,11 @@ pub(super) struct Offers<'a> {
 }
 
 /// The most that a call can cost at a target.
-fn cost_at(call: &Call, target: &Target, limit: Limit) -> Result<Nanos, Failure> {
+pub(in crate::phases) fn cost_at(
+    call: &Call,
+    target: &Target,
+    limit: Limit,
+) -> Result<Nanos, Failure> {
     let (market, ask) = (&*call.market, &call.ask);
     let endpoint = market.endpoint(target);
     let bounds = price::Bounds {

@@ -75,7 +75,8 @@ impl Running {
         let Some(attempt) = self.attempts.last() else {
             return 0;
         };
-        if !self.has_begun() || self.sort().thought == Thought::None {
+        // Whoever goes on with an answer is told not to think.
+        if self.is_continued() || !self.has_begun() || self.sort().thought == Thought::None {
             return 0;
         }
         let pace = &attempt.target.metrics.pace;

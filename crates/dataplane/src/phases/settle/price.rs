@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use bourse_ledger::price::{self, Charge};
+use bourse_ledger::price::{self, Charge, Priced};
 use bourse_vocab::{Served, ServiceTier, TierWish, Usage, UsageReport};
 
 use crate::limit::OUTPUT_UNKNOWN;
@@ -142,6 +142,7 @@ impl Running {
             prompt: self.prompt_estimate(),
             completion_max: self.believable_max().1,
             limit: self.output_max(),
+            begun: self.begun.clone(),
         }
     }
 
@@ -151,7 +152,20 @@ impl Running {
     pub fn worth(&self, told: &Report, tokens: u64) -> (Usage, Charge) {
         let tokens = tariff::within(tokens, self.output_max());
         let usage = estimate(&told.usage, self.prompt_estimate(), tokens);
-        (usage, self.price(&usage, told))
+        let charge = self.price(&usage, told);
+        match &self.begun {
+            Some(begun) => begun.with(&usage, &charge),
+            None => (usage, charge),
+        }
+    }
+
+    /// A charge of the attempt that was under way as the table of who pays
+    /// takes it.
+    pub(super) fn priced(&self, usage: &Usage, charge: &Charge) -> Priced {
+        match &self.begun {
+            Some(begun) => begun.adds(usage, charge),
+            None => charge.priced(),
+        }
     }
 
     /// The usage without counts that cannot be true, if there are any: no

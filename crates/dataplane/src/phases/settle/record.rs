@@ -3,13 +3,15 @@
 //! were given up.
 
 use bourse_ledger::price;
-use bourse_ledger::record::{AttemptFact, Facts, Flags, Settlement, Voiding};
+use bourse_ledger::record::{AttemptFact, Cost, Facts, Flags, Settlement, Voiding};
 use bourse_ledger::who_pays::Verdict;
 use bourse_vocab::{Count, Counts, FailureKind, Nanos, Usage};
 
 use super::Ended;
 use crate::attempts::Attempt;
 use crate::ending::Ending;
+use crate::market::Target;
+use crate::relay::Report;
 use crate::running::Running;
 
 impl Running {
@@ -50,14 +52,15 @@ impl Running {
     fn facts<'a>(&'a self, ended: &Ended<'a>, verdict: &Verdict<'_>) -> Facts<'a> {
         let (call, report, bill) = (&*self.call, ended.report, &ended.bill);
         let market = &call.market;
-        let target = &**self.target();
+        let target = self.answered_by(ended);
         let who = &call.ask.attribution;
         let model: &str = &market.catalog.model(target.model).slug;
         let asked = call.ask.models.first().map_or("", String::as_str);
-        let first_dispatch = self.attempts.first().map(|first| first.dispatched_ms);
+        let first_dispatch = self.first_dispatch_ms();
         let (latency_ms, generation_ms) = self.spans(ended.at_ms);
         let media = call.ask.facts.media().into();
-        let limit = self.limit.set_for(market.endpoint(target));
+        let limit = self.begun.as_ref().map_or(self.limit, |begun| begun.limit);
+        let limit = limit.set_for(market.endpoint(target));
         let service_tier = self.told_tier(report).unwrap_or("");
         Facts {
             model,
@@ -89,7 +92,10 @@ impl Running {
             upstream_prompt: bill.upstream_prompt,
             upstream_completion: bill.upstream_completion,
             told_cost: ended.told.unwrap_or_default(),
-            cache_discount: self.cache_discount(ended),
+            cache_discount: match &self.begun {
+                Some(begun) => begun.cache_discount,
+                None => self.cache_discount(&ended.usage, ended.report),
+            },
             queue_ms: first_dispatch.map_or(0, |at_ms| span_ms(call.started_ms, at_ms)),
             latency_ms,
             generation_ms,
@@ -102,9 +108,10 @@ impl Running {
     /// Milliseconds from the first dispatch to the first content, and from
     /// there to the end.
     fn spans(&self, at_ms: u64) -> (u32, u32) {
-        let (Some(first), Some(last)) = (self.attempts.first(), self.attempts.last()) else {
+        let (Some(first_ms), Some(last)) = (self.first_dispatch_ms(), self.attempts.last()) else {
             return (0, 0);
         };
+        let last = self.broke().unwrap_or(last);
         let Some(content_ms) = last.first_content_ms else {
             return (0, 0);
         };
@@ -114,10 +121,29 @@ impl Running {
         } else {
             last.dispatched_ms
         };
-        (
-            span_ms(first.dispatched_ms, content_ms),
-            span_ms(began_ms, at_ms),
-        )
+        (span_ms(first_ms, content_ms), span_ms(began_ms, at_ms))
+    }
+
+    /// When the first attempt was sent: the list has the one that answered last,
+    /// and the one that ran beside it before it.
+    fn first_dispatch_ms(&self) -> Option<u64> {
+        let sent = self.attempts.iter().map(|attempt| attempt.dispatched_ms);
+        sent.min()
+    }
+
+    /// The attempt that broke, and that others went on with.
+    fn broke(&self) -> Option<&Attempt> {
+        let at = self.begun.as_ref()?.attempts.checked_sub(1)?;
+        self.attempts.get(at)
+    }
+
+    /// Whom the record is about: who answered last, or was asked last where
+    /// nobody did.
+    fn answered_by(&self, ended: &Ended<'_>) -> &Target {
+        match self.broke() {
+            Some(broke) if ended.own.0.completion == 0 => &broke.target,
+            _ => self.target(),
+        }
     }
 
     fn attempt_facts<'a>(
@@ -125,19 +151,37 @@ impl Running {
         ended: &Ended<'a>,
         verdict: &Verdict<'_>,
     ) -> Vec<AttemptFact<'a>> {
-        let first_ms = self.attempts.first().map_or(0, |first| first.dispatched_ms);
+        let first_ms = self.first_dispatch_ms().unwrap_or(0);
         let fact = |attempt: &'a Attempt| self.attempt_fact(attempt, first_ms, ended.at_ms);
         let mut facts: Vec<_> = self.attempts.iter().map(fact).collect();
         if let Some(last) = facts.last_mut() {
             last.upstream_id = ended.report.upstream_id.as_deref().unwrap_or("");
             last.failure = last.failure.or_else(|| failure_of(ended));
-            // The attempts before it came to nothing and were billed nothing.
-            if let Some(cost) = verdict.costs.last() {
-                last.billed = cost.amount;
-                last.payer = cost.payer;
+        }
+        self.bill_attempts(&mut facts, &verdict.costs);
+        facts
+    }
+
+    /// Notes what each attempt is charged for. All but the last came to nothing
+    /// and are charged nothing, and so is not the one that was continued.
+    fn bill_attempts<'a>(&'a self, facts: &mut [AttemptFact<'a>], costs: &[Cost<'_>]) {
+        let mut costs = costs;
+        if let Some(begun) = &self.begun
+            && let Some(broke) = facts.get_mut(begun.attempts.saturating_sub(1))
+        {
+            broke.upstream_id = begun.report.upstream_id.as_deref().unwrap_or("");
+            if let Some((first, rest)) = costs.split_first() {
+                (broke.billed, broke.payer) = (first.amount, first.payer);
+                costs = rest;
             }
         }
-        facts
+        // The customer's part comes first, if it has one.
+        let sum = costs
+            .iter()
+            .fold(Nanos::ZERO, |sum, cost| sum.saturating_add(cost.amount));
+        if let (Some(last), Some(cost)) = (facts.last_mut(), costs.first()) {
+            (last.billed, last.payer) = (sum, cost.payer);
+        }
     }
 
     fn attempt_fact<'a>(
@@ -165,12 +209,11 @@ impl Running {
     }
 
     /// What caching saved or cost.
-    fn cache_discount(&self, ended: &Ended<'_>) -> Nanos {
-        let usage = &ended.usage;
+    pub(super) fn cache_discount(&self, usage: &Usage, report: &Report) -> Nanos {
         if usage.cache_read == 0 && usage.cache_write() == 0 {
             return Nanos::ZERO;
         }
-        let prices = self.basis(ended.report).list();
+        let prices = self.basis(report).list();
         price::cache_discount(usage, prices).unwrap_or_default()
     }
 }

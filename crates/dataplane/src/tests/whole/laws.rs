@@ -4,6 +4,7 @@ use std::cell::Ref;
 use std::collections::BTreeMap;
 use std::ops::AddAssign;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use bourse_ledger::record::{self, Record};
 use bourse_spool::Position;
@@ -29,6 +30,8 @@ pub struct Tally {
     pub retried: u64,
     pub charged: i64,
     pub killed: u64,
+    /// Races by who answered: the second, the first, nobody.
+    pub hedged: [u64; 3],
 }
 
 impl AddAssign for Tally {
@@ -41,12 +44,17 @@ impl AddAssign for Tally {
         self.retried += other.retried;
         self.charged += other.charged;
         self.killed += other.killed;
+        for (sum, more) in self.hedged.iter_mut().zip(other.hedged) {
+            *sum += more;
+        }
     }
 }
 
 /// A scene that is over.
 pub struct Scene<'a> {
     pub credit: i64,
+    /// Whether late targets have others asked beside them.
+    pub hedges: bool,
     pub harness: &'a Harness,
     pub seen: Vec<Ref<'a, Seen>>,
     pub dealt: Vec<Dealt>,
@@ -124,7 +132,7 @@ pub async fn check(scene: &Scene<'_>) -> Result<Tally, String> {
             .filter(|(_, one)| one.call == number)
             .collect();
         let end = calls.get(&seen.id).copied();
-        answer(seen, &attempts)
+        answer(seen, &attempts, scene.hedges)
             .map_err(|why| format!("call {number}: {why}\n{seen:?}\n{attempts:?}"))?;
         money(seen, &attempts, end)
             .map_err(|why| format!("call {number}: {why}\n{end:?}\n{seen:?}\n{attempts:?}"))?;
@@ -133,6 +141,13 @@ pub async fn check(scene: &Scene<'_>) -> Result<Tally, String> {
     rests(scene)?;
     sums(scene, &calls)?;
     tally.charged = scene.harness.spent();
+    for (sum, count) in tally
+        .hedged
+        .iter_mut()
+        .zip(&scene.harness.gateway().counters.hedges)
+    {
+        *sum = count.load(Relaxed);
+    }
     Ok(tally)
 }
 
@@ -146,7 +161,7 @@ fn count(tally: &mut Tally, seen: &Seen, attempts: usize) {
 }
 
 /// One good answer, or one honest error.
-fn answer(seen: &Seen, attempts: &[(usize, &Dealt)]) -> Result<(), String> {
+fn answer(seen: &Seen, attempts: &[(usize, &Dealt)], hedges: bool) -> Result<(), String> {
     law(attempts.len() <= ATTEMPTS_MAX, || {
         "too many attempts".to_owned()
     })?;
@@ -162,7 +177,8 @@ fn answer(seen: &Seen, attempts: &[(usize, &Dealt)]) -> Result<(), String> {
     // Whoever has shown a word is not followed by somebody else.
     if let Some((request, _)) = source {
         let last = attempts.last().map(|(request, _)| request);
-        law(Some(request) == last, || {
+        // One that runs beside it was asked before.
+        law(hedges || Some(request) == last, || {
             "asked on after content".to_owned()
         })?;
     }
@@ -198,10 +214,11 @@ fn answer(seen: &Seen, attempts: &[(usize, &Dealt)]) -> Result<(), String> {
     law(is_late || told.is_empty(), || {
         "words before an error".to_owned()
     })?;
-    // Nobody is refused whose answer was there.
-    law(attempts.iter().all(|(_, one)| !one.is_good()), || {
-        "an answer was there".to_owned()
-    })
+    // Nobody is refused whose answer was there, unless another one was first.
+    law(
+        hedges || attempts.iter().all(|(_, one)| !one.is_good()),
+        || "an answer was there".to_owned(),
+    )
 }
 
 /// What is told is what is paid, and what fails is free.
@@ -216,7 +233,11 @@ fn money(seen: &Seen, attempts: &[(usize, &Dealt)], end: Option<End>) -> Result<
         });
     };
     if seen.is_done() {
-        let (_, one) = attempts.last().ok_or("done without an attempt")?;
+        let told = seen.text();
+        let (_, one) = attempts
+            .iter()
+            .find(|(request, one)| text(*request, one.words) == told)
+            .ok_or("done without an attempt")?;
         law(seen.cost() == Some(end.paid), || {
             format!("told {:?}, paid {}", seen.cost(), end.paid)
         })?;

@@ -6,7 +6,7 @@ use bourse_vocab::json::{Map, Value};
 
 use super::leftovers::Leftovers;
 use super::write_part::{Content, NO_CACHE, write_content, write_part};
-use crate::dialect::{CacheMarks, Dialect, Thoughts, messages, parts};
+use crate::dialect::{CacheMarks, Dialect, Thoughts, messages, parts, prefill};
 use crate::object::{self, Object, object};
 use crate::openai_chat::reasoning;
 
@@ -386,20 +386,30 @@ impl<'a> Writer<'a> {
             } if !members.contains_key("type") => {
                 if members.contains_key("tool_call") {
                     sorted.calls.push(part);
-                } else if self.dialect.strict_messages {
-                    self.lose_members(at, members);
                 } else {
-                    sorted.members.extend(self.known_members(at, members));
+                    sorted.members.extend(self.kept_members(at, members));
                 }
             }
             part => sorted.content.extend(self.content(at, origin, part)),
         }
     }
 
+    /// Members of a message that the vendor is sent.
+    fn kept_members(&mut self, at: &str, members: &'a Map) -> Vec<(&'a str, &'a Value)> {
+        if !self.dialect.strict_messages {
+            return self.known_members(at, members);
+        }
+        self.lose_members(at, members);
+        let known = |(name, _): &(&String, &Value)| prefill::knows(self.dialect, name);
+        let kept = members.iter().filter(known);
+        kept.map(|(name, value)| (name.as_str(), value)).collect()
+    }
+
     /// Members of a message that a strict vendor would refuse.
     fn lose_members(&mut self, at: &str, members: &Map) {
         let message = message_of(at);
-        for name in members.keys() {
+        let unknown = members.keys();
+        for name in unknown.filter(|name| !prefill::knows(self.dialect, name)) {
             let loss = messages::loss(self.dialect, message, name).unwrap_or_else(|| {
                 Loss::new(format!("{message}.{name}"), "the provider does not know it")
             });

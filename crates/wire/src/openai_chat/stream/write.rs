@@ -223,6 +223,10 @@ impl<B: Bits> StreamWriter for ChunkWriter<B> {
             Event::Done => self.done(out),
         }
     }
+
+    fn restamp(&mut self, stamp: &Stamp<'_>) {
+        self.metadata = stamp.metadata.map(Into::into);
+    }
 }
 
 /// Bits of chat completions: `delta` objects.
