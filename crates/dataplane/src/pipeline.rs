@@ -10,6 +10,7 @@ use http::{Request, Response};
 use http_body::Body;
 
 use crate::admission::Door;
+use crate::ask::Ask;
 use crate::bodies::{Kept, Room};
 use crate::call::{Call, Status};
 use crate::chance;
@@ -17,6 +18,7 @@ use crate::ending::Ending;
 use crate::endpoints::Endpoint;
 use crate::gateway::Gateway;
 use crate::identity::Caller;
+use crate::market::Market;
 use crate::phases::admit::{Denied, Entered, enter};
 use crate::phases::exchange::Opened;
 use crate::phases::plan::{Decision, Plan, Wanted};
@@ -139,21 +141,19 @@ where
         private_url,
     } = read;
     let market = gateway.market.load_full();
-    let mut lot = caller.draw(ask.attribution.conversation());
-    let stuck = gateway.stickiness.of(caller.account, &ask, started_ms);
-    lot.is_shared |= stuck.is_some();
-    let wanted = Wanted {
-        stuck: stuck.as_ref(),
-        ..Wanted::of(&ask, endpoint, private_url, lot, started_ms)
-    };
-    let app = &ask.attribution.title;
     let mut decision = ask.options.metadata.then(Box::<Decision>::default);
-    let mut plan = plan::plan(&market, &wanted, decision.as_deref_mut()).map_err(|failure| {
-        let requested = ask.models.first().map_or("", String::as_str);
-        refusing.note(failure, requested, app)
-    })?;
-    let defaults = market.defaults_of(plan.first().model);
-    ask.options.default_to(defaults, ask.answers);
+    let mut plan = {
+        let mut lot = caller.draw(ask.attribution.conversation());
+        let stuck = gateway.stickiness.of(caller.account, &ask, started_ms);
+        lot.is_shared |= stuck.is_some();
+        let wanted = Wanted {
+            stuck: stuck.as_ref(),
+            ..Wanted::of(&ask, endpoint, private_url, lot, started_ms)
+        };
+        planned(&market, &wanted, (&ask, decision.as_deref_mut()), &refusing)?
+    };
+    ask.options
+        .default_to(market.defaults_of(plan.first().model), ask.answers);
     // Boxed: it is handed from phase to phase, and is several hundred bytes.
     let call = Box::new(Call {
         gateway: Arc::clone(gateway),
@@ -172,14 +172,26 @@ where
     });
     let running = hold::hold(call, &mut plan).await?;
     let id = Arc::clone(&running.call.id_text);
-    let stream = running.call.ask.stream;
     let client = worker.client.clone();
-    let reply = if stream {
+    let reply = if running.call.ask.stream {
         Reply::Stream(streamed(client, running, kept, plan).await?)
     } else {
         whole(client, running, kept, plan).await?
     };
     Ok(respond::reply(reply, &id))
+}
+
+/// The targets in order; a call that has none is noted.
+fn planned(
+    market: &Market,
+    wanted: &Wanted<'_>,
+    (ask, decision): (&Ask, Option<&mut Decision>),
+    refusing: &Refusing<'_>,
+) -> Result<Plan, Failure> {
+    plan::plan(market, wanted, decision).map_err(|failure| {
+        let requested = ask.models.first().map_or("", String::as_str);
+        refusing.note(failure, requested, &ask.attribution.title)
+    })
 }
 
 /// Answers with a whole reply.

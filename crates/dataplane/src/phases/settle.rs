@@ -57,8 +57,7 @@ impl Running {
             return (Usage::default(), Bill::default());
         }
         let at_ms = self.call.gateway.clock.now_ms();
-        self.drop_rival(at_ms);
-        let alone = self.nobody_went_on();
+        let alone = self.close_others(at_ms);
         let report = alone.as_ref().map_or(report, |begun| &begun.report);
         let contradicted = self.contradicted(report).map(|usage| Report {
             usage,
@@ -117,9 +116,8 @@ impl Running {
         self.note(&ended, &verdict, || (estimate, counted.upstream_total));
         // What was paid is what the caller is told that it cost.
         let total = self.record(ended, verdict).unwrap_or(bill.total);
-        let loss = bill.total.saturating_sub(total);
         if !bill.estimated && usage.completion > 0 {
-            self.judge(usage.completion, loss);
+            self.judge(usage.completion, bill.total.saturating_sub(total));
         }
         self.call.gateway.waiting.freed(self.tab.account);
         (usage, Bill { total, ..bill })

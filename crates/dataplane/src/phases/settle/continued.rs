@@ -81,9 +81,16 @@ impl Running {
         }
     }
 
+    /// Ends what is beside and before the last attempt; gives back the part of
+    /// the answer that all of it remained.
+    pub(super) fn close_others(&mut self, at_ms: u64) -> Option<Arc<Begun>> {
+        self.drop_rival(at_ms);
+        self.nobody_went_on()
+    }
+
     /// The part of the answer that all of it remained, because nobody was
     /// asked to go on with it.
-    pub(super) fn nobody_went_on(&mut self) -> Option<Arc<Begun>> {
+    fn nobody_went_on(&mut self) -> Option<Arc<Begun>> {
         let attempts = self.attempts.len();
         let begun = self.begun.take_if(|begun| begun.attempts == attempts)?;
         self.limit = begun.limit;

@@ -40,7 +40,9 @@ impl Running {
         ours: impl FnOnce() -> Nanos,
     ) -> Option<Nanos> {
         let told = report.usage.cost;
-        if told == ToldCost::Unsaid || !row.provider.is_known() {
+        // Of an answer that others went on with, a part of what the last one
+        // charges is the house's, and our prices say which.
+        if told == ToldCost::Unsaid || !row.provider.is_known() || self.is_continued() {
             return None;
         }
         let endpoint = self.call.endpoint;
