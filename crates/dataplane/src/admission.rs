@@ -53,7 +53,7 @@ impl Admission {
     /// A door for one more worker.
     #[must_use]
     pub fn door(&self) -> Arc<Door> {
-        let door = Arc::new(Door::new(self.bounds.limits.batch_queue_max));
+        let door = Arc::new(Door::new(&self.bounds.limits));
         self.doors().push(Arc::clone(&door));
         door
     }

@@ -8,6 +8,7 @@ use bourse_policy::{KeyHash, Principal};
 use bourse_vocab::{AccountId, KeyId};
 
 use super::counts::{Counted, Counts};
+use super::overload::LATE;
 use super::priority::Priority;
 use super::shed::Shed;
 
@@ -23,6 +24,8 @@ pub const BATCH_WAIT: Duration = Duration::from_secs(20);
 /// What the operator sets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
+    /// Once a ready call waits for its worker for longer, others are refused.
+    pub late: Duration,
     /// Calls of one key at once, if there is a bound.
     pub key_calls_max: Option<u32>,
     /// Calls of one account at once, if there is a bound.
@@ -40,6 +43,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            late: LATE,
             key_calls_max: None,
             account_calls_max: None,
             batch_queue_max: BATCH_QUEUE_MAX,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::bounds::Part;
+use super::bounds::{Limits, Part};
 use super::line::Line;
 use super::overload::Overload;
 use super::priority::Priority;
@@ -26,14 +26,14 @@ pub struct Door {
 }
 
 impl Door {
-    /// A door before which so many batch calls may wait.
-    pub(super) fn new(batch_queue_max: usize) -> Self {
+    /// A door with what the operator set.
+    pub(super) fn new(limits: &Limits) -> Self {
         Self {
             began: Instant::now(),
-            overload: Overload::default(),
+            overload: Overload::new(limits.late),
             probe: Notify::new(),
             running: AtomicU32::new(0),
-            line: Line::new(batch_queue_max),
+            line: Line::new(limits.batch_queue_max),
         }
     }
 
@@ -155,7 +155,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_probe_that_waits_in_line_says_how_late_the_worker_is() {
-        let door = Arc::new(Door::new(1));
+        let door = Arc::new(Door::new(&Limits::default()));
         let probing = Arc::clone(&door);
         tokio::spawn(async move { probing.keep_probing().await });
         let ms = Duration::from_millis;

@@ -22,6 +22,7 @@
 //! are above zero. One thread writes; the atomics let metrics read.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
 use super::priority::Priority;
 
@@ -31,7 +32,8 @@ pub(super) const TARGET_US: u64 = 5_000;
 /// seen, clients may make the worker as busy as they like: they stand in line,
 /// and nobody is refused. Higher, more calls would be late before the first is
 /// refused: at four times the peak 25 ms make 1 % of the calls of ten seconds.
-pub(super) const LATE_US: u64 = 25_000;
+/// An operator may set another.
+pub(super) const LATE: Duration = Duration::from_millis(25);
 /// So long after the last refusal there is neither a limit nor strictness. It
 /// is also what a refused client is asked to wait.
 pub(super) const CALM_US: u64 = 1_000_000;
@@ -51,8 +53,10 @@ pub(super) const FEW_BATCH: u32 = 8;
 const LIMIT_DOUBLES_US: u64 = 50_000_000;
 
 /// What one worker knows of its own delay.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Overload {
+    /// Once a ready call waits for longer, others are refused.
+    late_us: u64,
     /// When the probe under way was sent; 0 if none is.
     sent_us: AtomicU64,
     /// What the last one measured, and when.
@@ -67,6 +71,19 @@ pub(super) struct Overload {
 }
 
 impl Overload {
+    /// A worker that nobody waited for yet.
+    pub(super) fn new(late: Duration) -> Self {
+        Self {
+            late_us: u64::try_from(late.as_micros()).unwrap_or(u64::MAX),
+            sent_us: AtomicU64::default(),
+            delay_us: AtomicU64::default(),
+            measured_us: AtomicU64::default(),
+            refused_us: AtomicU64::default(),
+            limit: AtomicU32::default(),
+            limited_us: AtomicU64::default(),
+        }
+    }
+
     /// How long a call that becomes ready now may have to wait.
     ///
     /// A queue that was measured is worked off as time goes by, and one that a
@@ -84,7 +101,7 @@ impl Overload {
     pub(super) fn admits(&self, priority: Priority, running: u32, now_us: u64) -> bool {
         let limit = self.limit(now_us);
         let (few, most_us) = match (priority, limit) {
-            (Priority::Interactive, None) => (FEW, LATE_US),
+            (Priority::Interactive, None) => (FEW, self.late_us),
             (Priority::Interactive, Some(_)) => (FEW_STRICT, TARGET_US),
             (Priority::Batch, None) => (FEW_BATCH, TARGET_US),
             // First to go, and last to come back.
@@ -151,7 +168,7 @@ mod tests {
 
     /// A worker whose last probe waited so long.
     fn late_by(delay_us: u64) -> Overload {
-        let overload = Overload::default();
+        let overload = Overload::new(LATE);
         assert!(overload.sends_probe(T0 - delay_us));
         overload.probed(T0);
         overload
@@ -159,7 +176,7 @@ mod tests {
 
     #[test]
     fn a_probe_is_sent_when_none_is_under_way_and_not_at_every_call() {
-        let overload = Overload::default();
+        let overload = Overload::new(LATE);
         assert!(overload.sends_probe(T0));
         assert!(!overload.sends_probe(T0 + 5_000), "one is under way");
         overload.probed(T0 + 6_000);

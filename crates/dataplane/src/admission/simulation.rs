@@ -5,7 +5,7 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
-use super::overload::Overload;
+use super::overload::{LATE, Overload};
 use super::priority::Priority;
 
 /// What a worker's work takes, in microseconds.
@@ -133,7 +133,7 @@ impl Worker {
             last_us: 0,
             later: BinaryHeap::new(),
             ready: VecDeque::new(),
-            overload: sheds.then(Overload::default),
+            overload: sheds.then(|| Overload::new(LATE)),
             running: 0,
             seen: Seen::default(),
         }

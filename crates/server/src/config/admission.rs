@@ -10,6 +10,8 @@ use super::raw::RawAdmission;
 
 /// Most calls that a bound may allow: more than a machine has descriptors.
 const CALLS_MAX: u32 = 1_000_000;
+/// Longest that may count as in time: a minute late is refusing nobody.
+const LATE_MS_MAX: u64 = 60_000;
 /// Longest queue: each place is a connection.
 const QUEUE_MAX: usize = 65_536;
 /// The same of one key.
@@ -46,6 +48,11 @@ pub(super) fn resolve(raw: &RawAdmission, problems: &mut Vec<String>) -> Limits 
             "admission.batch_queue_of_key_max: {batch_queue_of_key_max} is not between 1 and {QUEUE_OF_KEY_MAX}"
         ));
     }
+    if let Some(ms) = raw.late_ms.filter(|ms| *ms > LATE_MS_MAX) {
+        problems.push(format!(
+            "admission.late_ms: {ms} is not between 0 and {LATE_MS_MAX} ms"
+        ));
+    }
     let wait_ms = raw.batch_wait_ms;
     if let Some(ms) = wait_ms.filter(|ms| !(1..=WAIT_MS_MAX).contains(ms)) {
         problems.push(format!(
@@ -53,6 +60,7 @@ pub(super) fn resolve(raw: &RawAdmission, problems: &mut Vec<String>) -> Limits 
         ));
     }
     Limits {
+        late: raw.late_ms.map_or(usual.late, Duration::from_millis),
         key_calls_max,
         account_calls_max,
         batch_queue_max,
@@ -99,7 +107,7 @@ mod tests {
 
         let hash = "ab".repeat(32);
         let text = format!(
-            "[admission]\nkey_calls_max = 8\naccount_calls_max = 100\nbatch_queue_max = 0\n\
+            "[admission]\nlate_ms = 40\nkey_calls_max = 8\naccount_calls_max = 100\nbatch_queue_max = 0\n\
              batch_queue_of_key_max = 1\nbatch_wait_ms = 1500\nbatch_keys = [\"{hash}\"]\n"
         );
         let config = Config::parse("bourse.toml", &text, &Environment::default()).unwrap();
@@ -113,6 +121,7 @@ mod tests {
             (0, 1)
         );
         assert_eq!(given.batch_wait.as_millis(), 1_500);
+        assert_eq!(given.late.as_millis(), 40);
         assert!(given.batch_keys.contains(&hash.parse().unwrap()));
     }
 
@@ -138,6 +147,7 @@ mod tests {
                 "batch_queue_of_key_max = 0",
                 "admission.batch_queue_of_key_max: 0",
             ),
+            ("late_ms = 60001", "admission.late_ms: 60001 is not between"),
             (
                 "batch_wait_ms = 0",
                 "admission.batch_wait_ms: 0 is not between",

@@ -108,6 +108,9 @@ pub struct RawLedger {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RawAdmission {
+    /// How long a ready call waits for its worker until others are refused, in
+    /// milliseconds. Default 25.
+    pub late_ms: Option<u64>,
     /// Calls of one key that may be under way at once. Default: any number.
     pub key_calls_max: Option<u32>,
     /// The same for all keys of an account. Default: any number.

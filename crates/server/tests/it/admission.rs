@@ -6,8 +6,8 @@ use bourse_sim::Script;
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::client::Conn;
-use crate::exchange::{CHEAP, Exchange, MODEL, Provider, ask, eventually, script, streamed};
+use crate::client::{Conn, Got};
+use crate::exchange::{CHEAP, Exchange, Provider, ask, eventually, script, streamed};
 
 /// A server at which a key may have one call, and one that is under way.
 fn occupied() -> (Exchange, Conn) {
@@ -90,61 +90,65 @@ fn a_call_that_says_batch_is_answered_and_one_that_says_nonsense_is_refused() {
 
 /// Calls that may be under way at a worker before it refuses any.
 const FEW: usize = 256;
-/// Calls that come at once by each of the two roads, the second one last.
-const FLOODS: [usize; 2] = [400, 50];
+/// Calls that come at once: the first of them makes the others wait.
+const AT_ONCE: usize = 8;
 
-/// Enough work that so many of them make a worker late, and little enough to
-/// wait in the kernel.
-const PROMPT_BYTES: usize = 40_000;
+/// Whether anything of an answer is there to be read.
+fn has_answer(conn: &Conn) -> bool {
+    conn.stream.set_nonblocking(true).unwrap();
+    let seen = conn.stream.peek(&mut [0]);
+    conn.stream.set_nonblocking(false).unwrap();
+    seen.is_ok_and(|length| length > 0)
+}
 
-/// Calls that all come at once, to a provider that answers none: while the
-/// server stands still, so that it finds all of them.
-fn flood(exchange: &Exchange) -> [Vec<Conn>; 2] {
-    let prompt = "word ".repeat(PROMPT_BYTES / 5);
-    let messages = json!([{"role": "user", "content": prompt}]);
-    let body = streamed(json!({"messages": messages})).to_string();
+/// What a refused one is told of the calls that a stopped server finds all
+/// together when it goes on. `None` if all of them were let in.
+fn refused_at_once(exchange: &Exchange, by_hyper: bool) -> Option<Got> {
+    let body = streamed(json!({})).to_string();
     let headers = format!("authorization: Bearer {}\r\n", exchange.key);
-    let [ours, hypers] = FLOODS;
-    let mut roads = [(ours, false), (hypers, true)].map(|(count, by_hyper)| {
-        let conns = (0..count).map(|_| connect(exchange, by_hyper));
-        conns.collect::<Vec<_>>()
-    });
+    let in_flight = || exchange.sim.counters().in_flight;
+    let all = in_flight() + AT_ONCE as u64;
+    let mut conns: Vec<_> = (0..AT_ONCE).map(|_| connect(exchange, by_hyper)).collect();
     exchange.server.signal(Signal::STOP);
-    for conn in roads.iter_mut().flatten() {
+    for conn in &mut conns {
         conn.request("POST", "/v1/chat/completions", &headers, body.as_bytes());
     }
     exchange.server.signal(Signal::CONT);
-    roads
+    let answered = eventually("an answer, or every call to be sent", || {
+        let answered = conns.iter().position(has_answer);
+        (answered.is_some() || in_flight() >= all).then_some(answered)
+    });
+    let got = conns.get_mut(answered?)?.receive();
+    (got.status == 503).then_some(got)
 }
 
+/// Whatever waits at all is late here, so that no machine is too fast.
 #[test]
-fn a_worker_that_comes_late_refuses_some_calls_by_either_road_and_says_when_to_come_back() {
+fn a_worker_that_comes_late_refuses_calls_by_either_road_and_says_when_to_come_back() {
     let exchange = Exchange::start(|setup| {
-        let long = "context_length = 200000\nmax_output = 1000";
-        setup.models.insert(MODEL, long);
-        setup.deadlines("head_ms = 3000\nidle_ms = 3000\nfirst_sign_ms = 3000");
+        setup.toml = "[admission]\nlate_ms = 0\n".to_owned();
         let silent = script(json!({"never_answer": true}));
         setup.provider(Provider::new("cheap", CHEAP, silent));
     });
-    let roads = flood(&exchange);
+    // One after the other, so that none waits for another.
+    let running: Vec<_> = (1..=FEW)
+        .map(|count| {
+            let conn = exchange.open(&streamed(json!({})));
+            eventually("a call to be sent", || {
+                (exchange.sim.counters().in_flight >= count as u64).then_some(())
+            });
+            conn
+        })
+        .collect();
+    for by_hyper in [false, true] {
+        let got = eventually("a refusal", || refused_at_once(&exchange, by_hyper));
+        let told = got.error_message(503);
+        assert!(told.contains("more requests than it can serve"), "{told}");
+        assert_eq!(got.header("retry-after"), Some("1"));
+        assert!(got.header("x-generation-id").is_some());
+    }
     // Nobody has to be let in to see how the server is.
     assert_eq!(exchange.get("/readyz").status, 200);
-    let shed = roads.map(|conns| {
-        let mut shed = 0;
-        for mut conn in conns {
-            let got = conn.receive();
-            if got.status == 503 {
-                let told = got.error_message(503);
-                assert!(told.contains("more requests than it can serve"), "{told}");
-                assert_eq!(got.header("retry-after"), Some("1"));
-                assert!(got.header("x-generation-id").is_some());
-                shed += 1;
-            }
-        }
-        shed
-    });
-    assert!(shed.iter().all(|count| *count > 0), "{shed:?}");
-    let all: usize = FLOODS.iter().sum();
-    assert!(shed.iter().sum::<usize>() <= all - FEW, "{shed:?}");
+    drop(running);
     exchange.close();
 }
