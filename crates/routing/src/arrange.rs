@@ -61,6 +61,17 @@ pub fn arrange(
     let across_models = sort.is_some_and(|sort| sort.partition == Partition::None);
     let is_balanced = sort.is_none() && !lot.is_shared;
     let is_any_known = candidates.iter().any(|candidate| candidate.expected_ms > 0);
+    let standing = |candidate: &Candidate| match candidate.standing {
+        // Where the load is ours to balance, whoever may be back is asked first,
+        // or it would not be asked while others serve.
+        Standing::Probe if is_balanced => 0_u8,
+        Standing::Closed | Standing::Probe => {
+            let is_unproven = is_balanced && is_any_known && relief::is_unproven(candidate);
+            1 + u8::from(candidate.unstable || is_unproven)
+        }
+        Standing::Open(_) => 3,
+    };
+    // The last three in one number, which is compared at once.
     let group = |candidate: &Candidate| {
         (
             if across_models {
@@ -70,18 +81,9 @@ pub fn arrange(
             },
             candidate.order_rank.unwrap_or(u16::MAX),
             candidate.service_rank,
-            match candidate.standing {
-                // Where the load is ours to balance, whoever may be back is
-                // asked first, or it would not be asked while others serve.
-                Standing::Probe if is_balanced => 0_u8,
-                Standing::Closed | Standing::Probe => {
-                    let is_unproven = is_balanced && is_any_known && relief::is_unproven(candidate);
-                    1 + u8::from(candidate.unstable || is_unproven)
-                }
-                Standing::Open(_) => 3,
-            },
-            candidate.deprioritised,
-            !candidate.is_stuck,
+            standing(candidate) * 4
+                + u8::from(candidate.deprioritised) * 2
+                + u8::from(!candidate.is_stuck),
         )
     };
     candidates.sort_by_key(group);
