@@ -61,17 +61,6 @@ pub fn arrange(
     let across_models = sort.is_some_and(|sort| sort.partition == Partition::None);
     let is_balanced = sort.is_none() && !lot.is_shared;
     let is_any_known = candidates.iter().any(|candidate| candidate.expected_ms > 0);
-    let standing = |candidate: &Candidate| match candidate.standing {
-        // Where the load is ours to balance, whoever may be back is asked first,
-        // or it would not be asked while others serve.
-        Standing::Probe if is_balanced => 0_u8,
-        Standing::Closed | Standing::Probe => {
-            let is_unproven = is_balanced && is_any_known && relief::is_unproven(candidate);
-            1 + u8::from(candidate.unstable || is_unproven)
-        }
-        Standing::Open(_) => 3,
-    };
-    // The last three in one number, which is compared at once.
     let group = |candidate: &Candidate| {
         (
             if across_models {
@@ -81,17 +70,38 @@ pub fn arrange(
             },
             candidate.order_rank.unwrap_or(u16::MAX),
             candidate.service_rank,
-            standing(candidate) * 4
-                + u8::from(candidate.deprioritised) * 2
-                + u8::from(!candidate.is_stuck),
+            match candidate.standing {
+                // Where the load is ours to balance, whoever may be back is
+                // asked first, or it would not be asked while others serve.
+                Standing::Probe if is_balanced => 0_u8,
+                Standing::Closed | Standing::Probe => {
+                    let is_unproven = is_balanced && is_any_known && relief::is_unproven(candidate);
+                    1 + u8::from(candidate.unstable || is_unproven)
+                }
+                Standing::Open(_) => 3,
+            },
+            candidate.deprioritised,
         )
     };
     candidates.sort_by_key(group);
     let strategy = sort.map_or(BALANCED, |sort| sort.by);
-    for group in candidates.chunk_by_mut(|a, b| group(a) == group(b)) {
-        strategy.arrange(group, lot.random);
+    let is_any_stuck = candidates.iter().any(|candidate| candidate.is_stuck);
+    let order = |part: &mut [Candidate]| {
+        strategy.arrange(part, lot.random);
         if is_balanced {
-            relief::relieve(group, lot.random);
+            relief::relieve(part, lot.random);
+        }
+    };
+    for group in candidates.chunk_by_mut(|a, b| group(a) == group(b)) {
+        if is_any_stuck {
+            // Few calls have one: the others do not compare by it.
+            group.sort_by_key(|candidate| !candidate.is_stuck);
+            let count = group.partition_point(|candidate| candidate.is_stuck);
+            let (stuck, others) = group.split_at_mut(count);
+            order(stuck);
+            order(others);
+        } else {
+            order(group);
         }
     }
     if !preferences.allow_fallbacks {
