@@ -143,6 +143,12 @@ need_cargo_deny() {
 
 # --- What the tests drive ---------------------------------------------------
 
+# Where the live view of the command line is tried.
+need_tmux() {
+  want_package tmux tmux
+  install_packages
+}
+
 need_valgrind() {
   want_package valgrind valgrind
   install_packages

@@ -167,7 +167,10 @@ check_suite_names() { # name...
 # What a suite needs on the machine beyond the Rust toolchain.
 setup_suite() { # name
   case $1 in
-    rust) need_postgres ;;
+    rust)
+      need_postgres
+      need_tmux
+      ;;
     deny) need_cargo_deny ;;
     python)
       need_python_packages

@@ -12,6 +12,8 @@ use bourse_policy::key::RANDOM_BYTES;
 use bourse_store::Store;
 use bourse_vocab::{AccountId, Failure, KeyId};
 
+use crate::status::Status;
+
 /// What an asynchronous question returns: boxed, so that a backend is an
 /// object.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -82,6 +84,8 @@ pub trait Backend: Send + Sync + 'static {
         account: AccountId,
         request: String,
     ) -> BoxFuture<'_, Result<serde_json::Value, Failure>>;
+    /// How the server and its endpoints are doing. Calls do not notice it.
+    fn status(&self) -> Status;
     /// Whether an endpoint's provider is configured, so that it can be
     /// called now.
     fn callable(&self, endpoint_id: &str) -> bool;

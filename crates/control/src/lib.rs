@@ -36,6 +36,7 @@ mod route;
 mod routing;
 mod schema;
 mod state;
+pub mod status;
 mod table;
 mod time;
 

@@ -12,6 +12,7 @@ mod keys;
 mod models;
 mod routing;
 mod shapes;
+mod status;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};

@@ -201,6 +201,23 @@ impl Breaker {
         }
     }
 
+    /// Whether it may be sent to, as somebody sees who only looks on and is not
+    /// counted. [`Standing::Probe`] also stands for a probe that is under way.
+    #[must_use]
+    pub fn seen(&self, now_ms: u64) -> Standing {
+        let until = self.open_until.load(Relaxed);
+        if until == 0 {
+            return Standing::Closed;
+        }
+        let by = self.probe_by.load(Relaxed).max(until);
+        let is_due = now_ms >= by || (now_ms >= until && self.passes.load(Relaxed) >= PASSES_MIN);
+        if is_due || self.probing_until.load(Relaxed) > now_ms {
+            Standing::Probe
+        } else {
+            Standing::Open(by)
+        }
+    }
+
     /// Whether it is open, whatever is due.
     #[must_use]
     pub fn is_open(&self) -> bool {

@@ -172,6 +172,13 @@ impl Health {
         }
     }
 
+    /// The breakers of the endpoint, of its credential and of its provider, as
+    /// somebody sees who only looks on: no call would like to use it.
+    #[must_use]
+    pub fn seen(&self, now_ms: u64) -> [Standing; 3] {
+        self.breakers().map(|breaker| breaker.seen(now_ms))
+    }
+
     /// Whether it is failing, so that further attempts at it are the first to
     /// be left.
     #[must_use]

@@ -13,7 +13,9 @@ mod key;
 mod ledger;
 mod route;
 mod schema;
+mod server;
 mod sim;
+mod top;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -39,6 +41,7 @@ Start here:
   bourse key create --name laptop      make an API key
   bourse credit grant --usd 25         put money on the default account
   bourse doctor                        check disk, configuration and providers
+  bourse top                           look on while it serves
 
 Configuration is read from ./bourse.toml, or from --config FILE. Every key can be overridden
 by a variable: server.listen is BOURSE_SERVER__LISTEN."
@@ -118,6 +121,8 @@ not gone after all, it stops as soon as it reaches the database."
         #[command(flatten)]
         common: Common,
     },
+    /// Shows how a running server and its endpoints are doing, again and again
+    Top(top::Options),
     /// Shows and changes the version of the database's tables
     Schema {
         #[command(subcommand)]
@@ -149,6 +154,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Doctor(options) => doctor::run(&options),
         Command::Catalog { command, common } => catalog::run(command, &common),
         Command::Route { command, common } => route::run(&command, &common),
+        Command::Top(options) => top::run(&options),
         Command::Schema { command, common } => schema::run(&command, &common),
         Command::Ledger { command, common } => ledger::run(&command, &common),
     };

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::Router;
 use axum::http::HeaderMap;
 use bourse_catalog::Snapshot;
+use bourse_control::status::{Journal, Status};
 use bourse_control::{Backend, BoxFuture, EndpointStats, Percentiles};
 use bourse_dataplane::clock::now_ms;
 use bourse_dataplane::explain::{Asked, explain};
@@ -20,6 +21,7 @@ use bourse_spool::Trouble;
 use bourse_store::Store;
 use bourse_vocab::{AccountId, Failure, KeyId};
 
+use crate::status;
 use crate::store_watcher::StoreWatcher;
 
 /// Where the calls would be made whose routing is explained.
@@ -130,6 +132,18 @@ impl Backend for Live {
             };
             explain(&asked, request).await
         })
+    }
+
+    fn status(&self) -> Status {
+        let till = &self.gateway.till;
+        let journal = Journal {
+            unapplied_bytes: till.spool().unapplied_bytes(),
+            holds_open: till.books().open_holds() as u64,
+            database_away_s: self.database_away_s(),
+            database_behind_s: self.database_behind_s(),
+            trouble: self.ready().err(),
+        };
+        status::of(&self.gateway, journal, now_ms())
     }
 
     fn callable(&self, endpoint_id: &str) -> bool {

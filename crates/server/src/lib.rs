@@ -16,6 +16,7 @@ mod privacy;
 mod reload;
 mod serve;
 mod simulated;
+mod status;
 mod store_watcher;
 mod traces;
 mod worker;

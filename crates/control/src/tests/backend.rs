@@ -17,6 +17,7 @@ use bourse_spool::Position;
 use bourse_store::{Accounts, Batch, Grant, Journals, Keys, MemoryStore, NewKey, Store};
 use bourse_vocab::{AccountId, Failure, FailureKind, GenerationId, KeyId, Nanos, Usage};
 
+use crate::status::{Credential, Endpoint, Quantiles, Status};
 use crate::{Backend, BoxFuture, EndpointStats, Percentiles, router};
 
 /// 21 November 2026, 12:00 UTC.
@@ -348,6 +349,23 @@ impl Backend for FakeBackend {
             latency_last_30m: Some(spread(1_000.0 / speed)),
             ..EndpointStats::default()
         })
+    }
+
+    fn status(&self) -> Status {
+        Status {
+            at_ms: NOW,
+            simulated: true,
+            endpoints: vec![Endpoint {
+                endpoint: "acme/llama@backup".to_owned(),
+                cost: Nanos(1_000_000_001),
+                credentials: vec![Credential {
+                    first_content_ms: Some(Quantiles { p50: 7, p99: 9 }),
+                    ..Credential::default()
+                }],
+                ..Endpoint::default()
+            }],
+            ..Status::default()
+        }
     }
 
     fn callable(&self, endpoint_id: &str) -> bool {

@@ -244,6 +244,9 @@ fn the_named_schemas_are_these() {
         "Percentiles",
         "Pricing",
         "Provider",
+        "RoutingCredential",
+        "RoutingEndpoint",
+        "RoutingStatus",
         "TextCompletion",
         "TextRequest",
     ];

@@ -200,3 +200,28 @@ fn threads_that_fail_at_once_open_it_once_and_get_one_probe() {
         assert_eq!(probes.load(Relaxed), 1);
     }
 }
+
+#[test]
+fn whoever_only_looks_on_is_not_counted_and_sees_a_probe_while_it_is_due_or_under_way() {
+    let breaker = open();
+    for _ in 0..=PASSES_MIN {
+        assert_eq!(breaker.seen(T0 + 999), Standing::Open(T0 + 1_000));
+    }
+    // A probe that failed: the next is due once as many calls have passed as
+    // would make it so, and not because somebody looked.
+    assert!(breaker.takes_probe(T0 + 1_000));
+    assert_eq!(breaker.seen(T0 + 1_001), Standing::Probe, "under way");
+    breaker.failed(probe(T0 + 1_000), 1, T0 + 1_001, MIDDLE);
+    let between = T0 + 2_500;
+    for _ in 0..=PASSES_MIN {
+        assert_eq!(breaker.seen(between), Standing::Open(T0 + 3_001));
+    }
+    for _ in 0..PASSES_MIN {
+        let _ = breaker.standing(between);
+    }
+    assert_eq!(breaker.seen(between), Standing::Probe, "due");
+    assert_eq!(breaker.seen(T0 + 3_001), Standing::Probe);
+    let closing = breaker.succeeded(probe(between), between);
+    assert_eq!(closing, Change::Closed);
+    assert_eq!(breaker.seen(between), Standing::Closed);
+}

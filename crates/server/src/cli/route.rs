@@ -1,7 +1,7 @@
 //! `bourse route`: how a call would be routed, without making it.
 
 use std::io::Read as _;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -11,16 +11,12 @@ use bourse_dataplane::explain::{Asked, explain};
 use bourse_dataplane::gateway::CallLimits;
 use bourse_dataplane::identity::Identity;
 use bourse_dataplane::market::Memory;
-use bourse_net::{
-    Client, ClientConfig, Deadlines, EgressPolicy, HeadTemplate, NetErrorKind, Origin,
-    OutgoingRequest,
-};
 use bourse_vocab::{AccountId, StoreId};
 use clap::Subcommand;
-use http::header::{AUTHORIZATION, CONTENT_TYPE};
-use http::{HeaderMap, HeaderValue, Method};
+use http::Method;
 use serde_json::{Value, json};
 
+use super::server::{Asking, Server};
 use super::{Common, Error, block_on, say};
 use crate::config::Config;
 use crate::control::EXPLAINED;
@@ -28,8 +24,6 @@ use crate::market::{self, Providers};
 
 /// Where a running server is asked.
 const PATH: &str = "/api/v1/routing/explain";
-/// Longest answer of it: some hundred endpoints of 500 bytes.
-const ANSWER_BYTES_MAX: usize = 1 << 20;
 /// Longest request that is explained, as the server has it.
 const BODY_BYTES_MAX: u64 = 1 << 20;
 
@@ -76,12 +70,8 @@ pub(super) struct Explain {
     /// The `provider` object, in place of the one in the body
     #[arg(long, value_name = "JSON")]
     provider: Option<String>,
-    /// A management key, with which the running server is asked
-    #[arg(long, env = "BOURSE_MANAGEMENT_KEY", hide_env_values = true)]
-    key: Option<String>,
-    /// Where the server runs [default: where the configuration says that it listens]
-    #[arg(long, value_name = "URL")]
-    server: Option<String>,
+    #[command(flatten)]
+    asking: Asking,
     /// Prints JSON
     #[arg(long)]
     json: bool,
@@ -175,20 +165,18 @@ async fn answer(
     config: &Config,
     request: String,
 ) -> Result<(Value, Source), Error> {
-    let url = match &options.server {
-        Some(url) => url.trim_end_matches('/').to_owned(),
-        None => format!("http://{}", reachable(config.listen)),
-    };
-    let why = match &options.key {
-        None if options.server.is_some() => {
+    let asking = &options.asking;
+    let url = asking.url(config);
+    let why = match &asking.key {
+        None if asking.server.is_some() => {
             return Err(
                 "--server: needs a management key, as --key or in BOURSE_MANAGEMENT_KEY".into(),
             );
         }
         None => "a management key was not given".to_owned(),
-        Some(key) => match ask(&url, key, &request).await? {
+        Some(key) => match ask(&url, key, request.clone()).await? {
             Some(told) => return Ok((told, Source::Server(url))),
-            None if options.server.is_some() => {
+            None if asking.server.is_some() => {
                 return Err(format!("{url}: no server answers there").into());
             }
             None => format!("no server answers at {url}"),
@@ -198,59 +186,17 @@ async fn answer(
     Ok((told, Source::Configuration(why)))
 }
 
-/// Where a server that listens on every address is reached from here.
-fn reachable(listen: SocketAddr) -> SocketAddr {
-    let ip = match listen.ip() {
-        ip if !ip.is_unspecified() => ip,
-        IpAddr::V4(_) => IpAddr::from([127, 0, 0, 1]),
-        IpAddr::V6(_) => IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1]),
-    };
-    SocketAddr::new(ip, listen.port())
-}
-
 /// Asks a server; `None` if there is none.
-async fn ask(url: &str, key: &str, request: &str) -> Result<Option<Value>, Error> {
-    let (origin, path) = Origin::parse_operator(url).map_err(|error| format!("{url}: {error}"))?;
-    let mut egress = EgressPolicy::deny_private();
-    egress.allow_origin(&origin);
-    let client = Client::new(ClientConfig {
-        egress,
-        ..ClientConfig::default()
-    })?;
-    let mut headers = HeaderMap::new();
-    let mut bearer = HeaderValue::from_str(&format!("Bearer {key}"))
-        .map_err(|_| "--key: is no key of this server")?;
-    bearer.set_sensitive(true);
-    headers.insert(AUTHORIZATION, bearer);
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    let path = format!("{}{PATH}", path.trim_end_matches('/'));
-    let head = HeadTemplate::new(&origin, Method::POST, &path, headers)
-        .map_err(|error| format!("{url}: {error}"))?;
-    let body = [request.to_owned().into()].into_iter().collect();
-    let outgoing = OutgoingRequest::new(head, body);
-    let response = match client.send(&origin, &outgoing, &Deadlines::default()).await {
-        Ok(response) => response,
-        Err(error) if error.kind == NetErrorKind::Connect => return Ok(None),
-        Err(error) => return Err(format!("{url}: {error}").into()),
+async fn ask(url: &str, key: &str, request: String) -> Result<Option<Value>, Error> {
+    let asking = Server::new(url, key)?;
+    let Some(text) = asking.ask(Method::POST, PATH, request).await? else {
+        return Ok(None);
     };
-    let status = response.status;
-    let mut body = response.body;
-    let mut text = Vec::new();
-    while let Some(piece) = body.next().await {
-        text.extend_from_slice(&piece?);
-        if text.len() > ANSWER_BYTES_MAX {
-            return Err(format!("{url}: answers more than {ANSWER_BYTES_MAX} bytes").into());
-        }
-    }
     let mut reply: Value = serde_json::from_slice(&text)
-        .map_err(|error| format!("{url}: answered {status} without JSON: {error}"))?;
-    if !status.is_success() {
-        let message = text_at(&reply, "/error/message").unwrap_or("no reason");
-        return Err(format!("{url}: answered {status}: {message}").into());
-    }
+        .map_err(|error| format!("{url}: answered without JSON: {error}"))?;
     let told = reply.get_mut("data").map(Value::take);
     told.map(Some)
-        .ok_or_else(|| format!("{url}: answered {status} without `data`").into())
+        .ok_or_else(|| format!("{url}: answered without `data`").into())
 }
 
 /// Plans with what is configured, as if nothing had been called yet.

@@ -44,5 +44,6 @@ mod seeing;
 mod sent;
 mod sim_command;
 mod streams;
+mod top_command;
 mod traces;
 mod ways;
