@@ -331,7 +331,7 @@ impl Span<'_> {
             row.completion >= delivered_least(seen),
             "a client that left was charged for less than it received",
         )?;
-        at_most_sent(row, offers, attempts)
+        at_most_sent(row, offers, attempts, false)
     }
 
     /// A call that the server's end cut off.
@@ -369,7 +369,7 @@ impl Span<'_> {
             // Settled, and killed before the last bytes were out.
             Some(row) if row.estimated => {
                 report.lost_answers += 1;
-                at_most_sent(row, offers, attempts)
+                at_most_sent(row, offers, attempts, false)
             }
             Some(row) => {
                 report.lost_answers += 1;
@@ -422,7 +422,7 @@ fn complete(seen: &Seen, row: Option<&Row>, attempts: &[&Entry]) -> Result<(), &
                 row.completion >= seen.pieces.min(1),
                 "charged for no output",
             )?;
-            at_most_sent(row, seen.asked.model.offers, attempts)
+            at_most_sent(row, seen.asked.model.offers, attempts, false)
         }
         _ => by_truth(row, seen.asked.model.offers, attempts),
     }
@@ -471,8 +471,14 @@ fn by_estimate(seen: &Seen, row: &Row) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// The charge is at most the price of what the provider sent.
-fn at_most_sent(row: &Row, offers: &[Offer], attempts: &[&Entry]) -> Result<(), &'static str> {
+/// The charge is at most the price of what the provider sent, and the price of
+/// what was counted of it, unless it `is_bounded` by what was set aside.
+fn at_most_sent(
+    row: &Row,
+    offers: &[Offer],
+    attempts: &[&Entry],
+    is_bounded: bool,
+) -> Result<(), &'static str> {
     let offer = offer_of(row, offers)?;
     let sent: u64 = attempts
         .iter()
@@ -482,7 +488,8 @@ fn at_most_sent(row: &Row, offers: &[Offer], attempts: &[&Entry]) -> Result<(), 
     if row.completion > sent * WORD_BYTES_MAX / ESTIMATE_BYTES_PER_TOKEN {
         return Err("charged for more than the provider sent");
     }
-    if row.charge != offer.price(row.prompt, row.completion) {
+    let price = offer.price(row.prompt, row.completion);
+    if row.charge != price && !(is_bounded && row.charge < price) {
         return Err("the charge is not the price of the estimate");
     }
     Ok(())
@@ -496,7 +503,9 @@ fn stopped_midway(
     attempts: &[&Entry],
     report: &mut Report,
 ) -> Result<(), &'static str> {
-    at_most_sent(row, seen.asked.model.offers, attempts)?;
+    // A piece of an answer may bring more than whoever has little could set
+    // aside. A start charges no more than that (`ledger/src/recover.rs`).
+    at_most_sent(row, seen.asked.model.offers, attempts, seen.asked.poor)?;
     report.by_checkpoint += 1;
     // A client that left by itself did not read to the end.
     if seen.end == End::Cut || seen.asked.leave == Leave::Never {
