@@ -1,4 +1,5 @@
-//! `/routing/explain`: how a call would be routed now, without making it.
+//! `/routing/explain`: how a call would be routed now, without making it; and
+//! `/routing/status`: how the server and its endpoints are doing.
 
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use crate::reply::{Data, Json};
 use crate::route::{Input, Operation, Route};
 use crate::schema::Schemas;
 use crate::state::Shared;
+use crate::status::Status;
 
 /// Longest request that is explained: long prompts are routed by their length
 /// alone, and this is past the longest that targets are told apart by.
@@ -25,16 +27,37 @@ const BODY_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// The routes of this noun.
 pub(crate) fn routes() -> Vec<Route> {
-    vec![Route::new(
-        Method::POST,
-        "/routing/explain",
-        Operation::new("Routing", "Says how a chat request would be routed now").about(
-            "Nothing is sent and no money is set aside. The body is that of a chat request. Every \
-             endpoint of the models that it names is listed: those that would be tried in their \
-             order, the others with the reason.",
+    vec![
+        Route::new(
+            Method::POST,
+            "/routing/explain",
+            Operation::new("Routing", "Says how a chat request would be routed now").about(
+                "Nothing is sent and no money is set aside. The body is that of a chat request. \
+                 Every endpoint of the models that it names is listed: those that would be tried \
+                 in their order, the others with the reason.",
+            ),
+            explain,
         ),
-        explain,
-    )]
+        Route::get(
+            "/routing/status",
+            Operation::new(
+                "Routing",
+                "Shows how the server and its endpoints are doing now",
+            )
+            .about(
+                "Counters grow from the start of the server on. They tell what all accounts have \
+                 spent. Endpoints that were never asked are left out. To look leaves no trace: a \
+                 breaker does not count it as a call.",
+            ),
+            status,
+        ),
+    ]
+}
+
+async fn status(state: Shared, _: Manager) -> Result<Json<Data<Status>>> {
+    Ok(Json(Data {
+        data: state.backend.status(),
+    }))
 }
 
 /// How a call would be routed

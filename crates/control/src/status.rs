@@ -1,4 +1,4 @@
-//! `/routing/status`: how the server and its endpoints are doing now.
+//! How the server and its endpoints are doing now: what `/routing/status` tells.
 //!
 //! Counters only grow, from the start of the server on: whoever wants to know
 //! how much there is a second asks twice and divides. The server keeps no
@@ -10,35 +10,7 @@ use bourse_vocab::Nanos;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::access::Manager;
-use crate::error::Result;
-use crate::reply::{Data, Json};
-use crate::route::{Operation, Route};
 use crate::schema::Dollars;
-use crate::state::Shared;
-
-/// The routes of this noun.
-pub(crate) fn routes() -> Vec<Route> {
-    vec![Route::get(
-        "/routing/status",
-        Operation::new(
-            "Routing",
-            "Shows how the server and its endpoints are doing now",
-        )
-        .about(
-            "Counters grow from the start of the server on. They tell what all accounts have \
-             spent. Endpoints that were never asked are left out. To look leaves no trace: a \
-             breaker does not count it as a call.",
-        ),
-        show,
-    )]
-}
-
-async fn show(state: Shared, _: Manager) -> Result<Json<Data<Status>>> {
-    Ok(Json(Data {
-        data: state.backend.status(),
-    }))
-}
 
 /// How a server is doing.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

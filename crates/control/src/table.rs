@@ -14,7 +14,6 @@ pub(crate) fn routes() -> Vec<Route> {
         crate::generation::routes(),
         crate::activity::routes(),
         crate::routing::routes(),
-        crate::status::routes(),
         crate::health::routes(),
         crate::docs::routes(),
     ]

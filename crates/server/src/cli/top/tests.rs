@@ -37,6 +37,40 @@ fn status(at_ms: u64, endpoints: Vec<Endpoint>) -> Status {
     }
 }
 
+/// One that rests with one of two keys.
+fn limited(rate_limited: u64) -> Endpoint {
+    let attempts = Attempts {
+        rate_limited,
+        ..Attempts::default()
+    };
+    let rests = Credential {
+        credential: 1,
+        rest_ms: Some(7_100),
+        in_flight: 1,
+        ..Credential::default()
+    };
+    let credentials = vec![Credential::default(), rests];
+    endpoint("acme/chat@limited", attempts, credentials)
+}
+
+/// One whose provider is broken.
+fn broken(failed: u64) -> Endpoint {
+    let attempts = Attempts {
+        failed,
+        ..Attempts::default()
+    };
+    let breakers = Breakers {
+        provider: Breaker::Open,
+        ..CLOSED
+    };
+    let credential = Credential {
+        breakers,
+        probe_in_ms: Some(11_001),
+        ..Credential::default()
+    };
+    endpoint("acme/chat@broken", attempts, vec![credential])
+}
+
 /// Two seconds of a server with one endpoint that is well, one that rests with
 /// one of two keys, and one whose provider is broken.
 fn sample() -> View {
@@ -58,36 +92,6 @@ fn sample() -> View {
                 ..Credential::default()
             }],
         )
-    };
-    let limited = |rate_limited| {
-        let attempts = Attempts {
-            rate_limited,
-            ..Attempts::default()
-        };
-        let rests = Credential {
-            credential: 1,
-            rest_ms: Some(7_100),
-            in_flight: 1,
-            ..Credential::default()
-        };
-        let credentials = vec![Credential::default(), rests];
-        endpoint("acme/chat@limited", attempts, credentials)
-    };
-    let broken = |failed| {
-        let attempts = Attempts {
-            failed,
-            ..Attempts::default()
-        };
-        let breakers = Breakers {
-            provider: Breaker::Open,
-            ..CLOSED
-        };
-        let credential = Credential {
-            breakers,
-            probe_in_ms: Some(11_001),
-            ..Credential::default()
-        };
-        endpoint("acme/chat@broken", attempts, vec![credential])
     };
     let mut before = status(1_000, vec![broken(0), limited(5), well(10, 100, 1_000_000)]);
     let mut now = status(
