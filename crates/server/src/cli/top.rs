@@ -105,7 +105,7 @@ async fn once(
     let before = ask(server).await?;
     tokio::time::sleep(interval).await;
     let now = ask(server).await?;
-    let mut view = View::between(server.url(), &before, now);
+    let mut view = View::between(server.url(), &before, &now);
     order.apply(&mut view, &options.filter);
     if options.json {
         say(serde_json::to_string_pretty(&view)?);

@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::time::Duration;
 
 use crossterm::cursor::{Hide, MoveTo, Show};
-use crossterm::event::{Event, KeyEventKind, poll, read};
+use crossterm::event::{Event, KeyEvent, KeyEventKind, poll, read};
 use crossterm::style::{Attribute, Color, Print, ResetColor, SetAttribute, SetForegroundColor};
 use crossterm::terminal::{
     BeginSynchronizedUpdate, Clear, ClearType, DisableLineWrap, EnableLineWrap,
@@ -69,7 +69,7 @@ fn look(
             tokio::time::sleep(interval).await;
             let seen = match ask(server).await {
                 Ok(now) => {
-                    let view = View::between(server.url(), &before, now.clone());
+                    let view = View::between(server.url(), &before, &now);
                     before = now;
                     Ok(view)
                 }
@@ -98,10 +98,8 @@ fn show(out: &mut Terminal, screen: &mut Screen, told: &Receiver<Seen>) -> Resul
         }
         if poll(TICK)? {
             match read()? {
-                Event::Key(key) if key.kind != KeyEventKind::Release => {
-                    if screen.press(key) == Next::End {
-                        return Ok(());
-                    }
+                Event::Key(key) if is_pressed(&key) && screen.press(key) == Next::End => {
+                    return Ok(());
                 }
                 Event::Resize(width, height) => screen.resize(width, height),
                 _ => {}
@@ -174,4 +172,9 @@ impl Drop for Terminal {
         let _ = execute!(io::stdout(), Show, EnableLineWrap, LeaveAlternateScreen);
         let _ = disable_raw_mode();
     }
+}
+
+/// Some terminals also tell when a key is let go of.
+fn is_pressed(key: &KeyEvent) -> bool {
+    key.kind != KeyEventKind::Release
 }

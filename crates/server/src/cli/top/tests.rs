@@ -119,7 +119,7 @@ fn sample() -> View {
         database_behind_s: Some(9),
         ..Journal::default()
     };
-    View::between("http://127.0.0.1:8787", &before, now)
+    View::between("http://127.0.0.1:8787", &before, &now)
 }
 
 fn text(lines: &[Shown]) -> String {
@@ -209,7 +209,7 @@ fn an_endpoint_is_as_well_as_the_best_of_its_credentials() {
     };
     let of = |credentials: Vec<Credential>| {
         let now = status(1, vec![endpoint("a/b@c", Attempts::default(), credentials)]);
-        let view = View::between("", &Status::default(), now);
+        let view = View::between("", &Status::default(), &now);
         (
             view.endpoints[0].state,
             view.endpoints[0].state_text.clone(),
@@ -232,10 +232,7 @@ fn an_endpoint_is_as_well_as_the_best_of_its_credentials() {
         ..Credential::default()
     };
     let said = |state, text: &str| (state, text.to_owned());
-    assert_eq!(
-        of(vec![endpoint_open.clone()]),
-        said(State::Open, "open 2s")
-    );
+    assert_eq!(of(vec![endpoint_open]), said(State::Open, "open 2s"));
     assert_eq!(of(vec![key_open.clone()]), said(State::Open, "key open 2s"));
     assert_eq!(
         of(vec![key_open.clone(), probe]),
@@ -254,9 +251,9 @@ fn counters_that_went_back_and_looks_at_the_same_moment_make_no_rate() {
         };
         vec![endpoint("a/b@c", attempts, Vec::new())]
     };
-    let restarted = View::between("", &status(1_000, of(50)), status(2_000, of(3)));
+    let restarted = View::between("", &status(1_000, of(50)), &status(2_000, of(3)));
     assert_eq!(restarted.endpoints[0].requests_per_s, 0.0);
-    let same = View::between("", &status(1_000, of(3)), status(1_000, of(3)));
+    let same = View::between("", &status(1_000, of(3)), &status(1_000, of(3)));
     assert_eq!(same.endpoints[0].requests_per_s, 0.0);
 }
 

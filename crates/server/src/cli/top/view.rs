@@ -103,7 +103,7 @@ impl Rates {
 
 impl View {
     /// What happened at `server` from `before` until `now`.
-    pub(super) fn between(server: &str, before: &Status, now: Status) -> Self {
+    pub(super) fn between(server: &str, before: &Status, now: &Status) -> Self {
         let interval_ms = now.at_ms.saturating_sub(before.at_ms);
         let rates = Rates { interval_ms };
         let never = Endpoint::default();
@@ -118,7 +118,7 @@ impl View {
             at_ms: now.at_ms,
             interval_ms,
             simulated: now.simulated,
-            totals: Totals::between(&rates, before, &now, &lines),
+            totals: Totals::between(&rates, before, now, &lines),
             endpoints: lines,
         }
     }
