@@ -115,7 +115,10 @@ async fn run<B, U>(
     request: Request<B>,
     id: GenerationId,
     started_ms: u64,
-    entered: Entered,
+    Entered {
+        admitted,
+        in_flight,
+    }: Entered,
 ) -> Result<Response<ReplyBody>, Failure>
 where
     B: Body<Data = Bytes> + Unpin,
@@ -123,10 +126,6 @@ where
     U: Upstream,
 {
     let gateway = &worker.gateway;
-    let Entered {
-        admitted,
-        in_flight,
-    } = entered;
     let (head, body) = request.into_parts();
     gateway.counters.calls.fetch_add(1, Relaxed);
     let refusing = Refusing::new(gateway, id, &admitted);

@@ -105,18 +105,24 @@ pub fn arrange(
         }
     }
     if !preferences.allow_fallbacks {
-        let listed = !preferences.order.is_empty();
-        let mut last_model = None;
-        candidates.retain(|candidate| {
-            if listed {
-                return candidate.order_rank.is_some();
-            }
-            let first = last_model != Some(candidate.model_rank);
-            last_model = Some(candidate.model_rank);
-            first
-        });
+        keep_first(candidates, preferences);
     }
     rest
+}
+
+/// Without fallbacks: those that the caller listed, or else the first of each
+/// model.
+fn keep_first(candidates: &mut Vec<Candidate>, preferences: &Preferences) {
+    let listed = !preferences.order.is_empty();
+    let mut last_model = None;
+    candidates.retain(|candidate| {
+        if listed {
+            return candidate.order_rank.is_some();
+        }
+        let first = last_model != Some(candidate.model_rank);
+        last_model = Some(candidate.model_rank);
+        first
+    });
 }
 
 /// Drops what is broken, but no more than two thirds of the candidates of a
