@@ -151,7 +151,8 @@ impl Common {
         };
         let seed = self.seed.unwrap_or_else(|| {
             let now = SystemTime::now().duration_since(UNIX_EPOCH);
-            now.map_or(0, |now| now.as_secs())
+            // Two that are started together differ, and so do their directories.
+            now.map_or(0, |now| u64::try_from(now.as_micros()).unwrap_or(0))
         });
         let dir = root.join("target").join("soak").join(seed.to_string());
         // What an earlier run of this seed left behind.

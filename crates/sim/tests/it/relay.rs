@@ -110,7 +110,11 @@ fn a_partition_holds_everything_back_until_it_is_healed() {
         body().to_string().as_bytes(),
     );
     assert_eq!(receive(&mut stream).status, 200);
-    let before = relay.counts();
+    // Bytes are counted once they are given, and may be here before that.
+    let before = eventually(|| {
+        let counts = relay.counts();
+        (counts.given_bytes == counts.taken_bytes).then_some(counts)
+    });
 
     assert_eq!(
         post(control, "/__relay/partition", "", &json!({})).status,
