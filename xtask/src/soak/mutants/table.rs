@@ -40,7 +40,6 @@ const TICKET: &str = "crates/routing/src/health/ticket.rs";
 const PATIENCE: &str = "crates/routing/src/patience.rs";
 const ATTEMPT: &str = "crates/dataplane/src/phases/attempt.rs";
 const SETTLE: &str = "crates/dataplane/src/phases/settle.rs";
-const PURSUIT: &str = "crates/dataplane/src/relay/pursuit.rs";
 const RELAY: &str = "crates/wire/src/openai_chat/passthrough/relay.rs";
 
 /// All of them.
@@ -112,16 +111,16 @@ pub const MUTANTS: &[Mutant] = &[
         "let posted = self.books.post(account, id, charge)?;\n        let booked = Booked {\n            node: self.node,\n            key: posted.key,\n            held: posted.held,\n            paid: posted.paid,\n        };\n        self.spool.append_with(Kind::Note,",
     ),
     mutant(
-        "what is charged is not what was counted",
+        "an answer that nobody has counted is free",
         SETTLE,
-        "let bill = Bill {\n            total: verdict.charge,",
-        "let bill = Bill {\n            total: verdict.charge.saturating_add(verdict.charge),",
+        "Ending::Complete => End::FinishedUncounted,",
+        "Ending::Complete => End::NothingDelivered,",
     ),
     mutant(
         "a call whose client has left goes on asking",
-        PURSUIT,
-        "!self.status.outlasts_its_client(&self.gateway)",
-        "false",
+        ATTEMPT,
+        "if running.call.status.is_detached() {",
+        "if false {",
     ),
     mutant(
         "somebody is asked who said to wait",
@@ -142,10 +141,10 @@ pub const MUTANTS: &[Mutant] = &[
         ".checked_sub(now_ms.saturating_add(900))\n            .filter(|rest| *rest > 0)",
     ),
     mutant(
-        "a call asks on without end",
+        "the last target is asked again and again",
         PLAN,
-        "pub const ATTEMPTS_MAX: u32 = 8;",
-        "pub const ATTEMPTS_MAX: u32 = 800;",
+        "const TRIES_MAX: u32 = 3;",
+        "const TRIES_MAX: u32 = 30;",
     ),
     mutant(
         "nobody is ever left alone",

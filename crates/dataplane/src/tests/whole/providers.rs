@@ -15,6 +15,8 @@ use crate::phases::hold::goals::Dice;
 
 /// Tokens of a prompt, as every provider counts it.
 pub const PROMPT_TOKENS: u64 = 10;
+/// How many times as long the answers of an unruly provider are.
+const UNRULY: u64 = 20;
 /// The most words of an answer; each is a token.
 const WORDS_MAX: u64 = 30;
 
@@ -27,9 +29,11 @@ enum Temper {
     Silent,
     Throttled,
     Breaking,
+    /// Well, and keeps no limit.
+    Unruly,
 }
 
-const TEMPERS: [Temper; 8] = [
+const TEMPERS: [Temper; 9] = [
     Temper::Well,
     Temper::Well,
     Temper::Well,
@@ -38,6 +42,7 @@ const TEMPERS: [Temper; 8] = [
     Temper::Silent,
     Temper::Throttled,
     Temper::Breaking,
+    Temper::Unruly,
 ];
 
 /// What becomes of one request.
@@ -73,6 +78,8 @@ pub struct Dealt {
     pub doom: Doom,
     /// All words that the answer would have.
     pub words: u64,
+    /// Whether these are more than it was told.
+    pub overruns: bool,
     /// When it came.
     pub at: Duration,
     /// When its head was sent, if one was.
@@ -145,7 +152,7 @@ impl Providers {
 fn doom(temper: Temper, words: u64, dice: &mut Dice) -> Doom {
     let at = dice.upto(words);
     let fails = match temper {
-        Temper::Well => dice.one_in(25),
+        Temper::Well | Temper::Unruly => dice.one_in(25),
         Temper::Flaky => dice.one_in(2),
         Temper::Down | Temper::Silent | Temper::Throttled => true,
         Temper::Breaking => !dice.one_in(3),
@@ -185,10 +192,13 @@ fn broken(at: u64, dice: &mut Dice) -> Doom {
 fn deal(temper: Temper, body: &Value, request: usize, dice: &mut Dice) -> (Answer, Dealt) {
     let limit = body["max_tokens"].as_u64().unwrap_or(u64::MAX);
     let wants = 1 + dice.upto(WORDS_MAX - 1);
-    let words = wants.min(limit);
+    let (wants, words) = match temper {
+        Temper::Unruly => (wants * UNRULY, wants * UNRULY),
+        _ => (wants, wants.min(limit)),
+    };
     let doom = doom(temper, words, dice);
     let head = ms(dice.upto(3_000));
-    let reason = if wants > limit { "length" } else { "stop" };
+    let reason = if wants > words { "length" } else { "stop" };
     let answer = if body["stream"] == true {
         streamed(doom, request, words, reason, dice)
     } else {
@@ -199,6 +209,7 @@ fn deal(temper: Temper, body: &Value, request: usize, dice: &mut Dice) -> (Answe
         provider: String::new(),
         doom,
         words,
+        overruns: words > limit,
         at: Duration::ZERO,
         head_at: head,
     };
