@@ -189,10 +189,10 @@ pub const MUTANTS: &[Mutant] = &[
         "if named {",
     ),
     mutant(
-        "an answer is charged though nothing of it was delivered",
+        "what came before a break is free",
         SETTLE,
-        "Ending::Drained | Ending::DrainCapped | Ending::Failed(_) => End::GivenUp,",
-        "Ending::Drained | Ending::DrainCapped | Ending::Failed(_) => End::Finished,",
+        "Ending::Broke(_) => End::BrokeMidway,",
+        "Ending::Broke(_) => End::NothingDelivered,",
     ),
 ];
 

@@ -258,6 +258,10 @@ fn money(seen: &Seen, attempts: &[(usize, &Dealt)], end: Option<End>) -> Result<
     let is_refused = seen.left_at.is_none() && seen.got.status != 200;
     law(!is_refused || end.paid == 0, || {
         "an error was paid for".to_owned()
+    })?;
+    let is_broken = seen.left_at.is_none() && !seen.text().is_empty();
+    law(!is_broken || end.paid > 0, || {
+        "words that were free".to_owned()
     })
 }
 
