@@ -360,6 +360,19 @@ pub struct Harness {
     dir: tempfile::TempDir,
 }
 
+/// What comes next of an answer, over a connection that takes everything at
+/// once.
+pub async fn next_piece(body: &mut ReplyBody) -> Option<String> {
+    let frame = poll_fn(|cx| {
+        let next = Pin::new(&mut *body).poll_frame(cx);
+        body.written();
+        next
+    })
+    .await?;
+    let data = frame.unwrap().into_data().unwrap();
+    Some(String::from_utf8(data.to_vec()).unwrap())
+}
+
 /// Nobody beside the server changes anything.
 struct NoOffice;
 
@@ -526,18 +539,8 @@ impl Harness {
         let retry_after = response.headers().get("retry-after");
         got.retry_after = retry_after.map(|value| value.to_str().unwrap().to_owned());
         let mut body = response.into_body();
-        let mut next = async || {
-            poll_fn(|cx| {
-                let next = Pin::new(&mut body).poll_frame(cx);
-                // A connection that takes everything at once.
-                body.written();
-                next
-            })
-            .await
-        };
-        while let Some(frame) = next().await {
-            let data = frame.unwrap().into_data().unwrap();
-            got.body.push_str(std::str::from_utf8(&data).unwrap());
+        while let Some(piece) = next_piece(&mut body).await {
+            got.body.push_str(&piece);
             got.at = began.elapsed();
             if got.body.len() >= play.leaves_at_byte {
                 return;

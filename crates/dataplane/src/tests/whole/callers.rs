@@ -1,17 +1,13 @@
 //! Callers: when they call, what they see, and when they leave.
 
 use std::cell::RefCell;
-use std::future::poll_fn;
-use std::pin::Pin;
 use std::time::Duration;
 
-use bourse_net::h1_server::Answer as _;
 use futures_util::future::join_all;
-use http_body::Body;
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
-use super::super::harness::{Got, Harness, MODEL, ms, secs};
+use super::super::harness::{Got, Harness, MODEL, ms, next_piece, secs};
 use crate::endpoints;
 use crate::phases::hold::goals::Dice;
 use crate::pipeline::call;
@@ -180,19 +176,9 @@ async fn read(harness: &Harness, caller: &Caller, seen: &RefCell<Seen>) -> bool 
         seen.id = id.map_or_else(String::new, |id| id.to_str().unwrap().to_owned());
     }
     let mut body = response.into_body();
-    let mut next = async || {
-        poll_fn(|cx| {
-            let next = Pin::new(&mut body).poll_frame(cx);
-            // A connection that takes everything at once.
-            body.written();
-            next
-        })
-        .await
-    };
-    while let Some(frame) = next().await {
-        let data = frame.unwrap().into_data().unwrap();
+    while let Some(piece) = next_piece(&mut body).await {
         let mut seen = seen.borrow_mut();
-        seen.got.body.push_str(std::str::from_utf8(&data).unwrap());
+        seen.got.body.push_str(&piece);
         if seen.got.body.len() >= caller.leaves_at_byte {
             return false;
         }
