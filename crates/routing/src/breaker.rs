@@ -46,6 +46,10 @@ const DOUBLINGS_MAX: u32 = 6;
 /// Whoever opens this soon after it has closed was not well. Longer after
 /// longer rests.
 const PROBATION_MS: u64 = 3_000;
+/// But whoever has answered so often since it closed was well: at one failure
+/// in four it opens after a hundred attempts, and sooner at more. Otherwise one
+/// that goes down every few seconds would soon be left out while it is up.
+const PROBATION_ANSWERS: u32 = 200;
 /// A probe that has not ended after so long is given up for lost, in
 /// milliseconds: no call takes longer to its first content.
 const PROBE_MS_MAX: u64 = 600_000;
@@ -102,6 +106,8 @@ pub struct Breaker {
     failed_probes: AtomicU32,
     /// Times that it opened soon after it had closed.
     relapses: AtomicU32,
+    /// Answers since it closed; not counted beyond [`PROBATION_ANSWERS`].
+    answers: AtomicU32,
 }
 
 /// What a breaker counts while it is closed.
@@ -267,11 +273,16 @@ impl Breaker {
             let after = Tally::of(tally).succeeded().packed();
             let _ = self.tally.compare_exchange(tally, after, Relaxed, Relaxed);
         }
+        let answers = self.answers.load(Relaxed);
+        if answers < PROBATION_ANSWERS {
+            self.answers.store(answers + 1, Relaxed);
+        }
         Change::None
     }
 
     fn close(&self, now_ms: u64) -> Change {
         self.closed_at.store(now_ms, Relaxed);
+        self.answers.store(0, Relaxed);
         self.tally.store(0, Relaxed);
         self.failed_probes.store(0, Relaxed);
         self.probing_until.store(0, Relaxed);
@@ -324,10 +335,12 @@ impl Breaker {
         let before = self.relapses.load(Relaxed);
         let closed_for = now_ms.saturating_sub(self.closed_at.load(Relaxed));
         let probation_ms = PROBATION_MS.max(3 * doubled(before));
-        let relapses = match self.opened_at.load(Relaxed) {
-            0 => 0,
-            _ if closed_for < probation_ms => (before + 1).min(DOUBLINGS_MAX),
-            _ => 0,
+        let was_well =
+            closed_for >= probation_ms || self.answers.load(Relaxed) >= PROBATION_ANSWERS;
+        let has_opened = self.opened_at.load(Relaxed) != 0;
+        let relapses = match has_opened && !was_well {
+            true => (before + 1).min(DOUBLINGS_MAX),
+            false => 0,
         };
         self.relapses.store(relapses, Relaxed);
         relapses

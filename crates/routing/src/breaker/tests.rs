@@ -153,6 +153,35 @@ fn whoever_relapses_rests_for_longer_until_it_has_been_well_for_a_while() {
 }
 
 #[test]
+fn whoever_has_answered_many_calls_since_it_closed_has_not_relapsed() {
+    let rest_after = |answers| {
+        let breaker = open();
+        let mut now = T0 + 1_000;
+        let mut rest_ms = 0;
+        // Up for two seconds, again and again.
+        for _ in 0..4 {
+            assert!(breaker.takes_probe(now));
+            breaker.succeeded(probe(now), now);
+            for _ in 0..answers {
+                breaker.succeeded(sent(now + 1), now + 1_000);
+            }
+            now += 2_000;
+            for _ in 0..CONSECUTIVE_MAX {
+                breaker.failed(sent(now), 1, now, MIDDLE);
+            }
+            let Standing::Open(until) = breaker.standing(now) else {
+                unreachable!("it has just failed five times");
+            };
+            rest_ms = until - now;
+            now = until;
+        }
+        rest_ms
+    };
+    assert_eq!(rest_after(PROBATION_ANSWERS), REST_MS);
+    assert_eq!(rest_after(PROBATION_ANSWERS - 1), 16 * REST_MS);
+}
+
+#[test]
 fn a_probe_that_says_nothing_is_given_back_and_a_lost_one_is_not_missed() {
     let breaker = open();
     assert!(breaker.takes_probe(T0 + 1_000));
