@@ -16,6 +16,8 @@ NODE_MAJOR_MIN=18
 
 VENV="$ROOT/.cache/venv"
 PYTHON_LOCKED="$ROOT/tests/clients/locked.txt"
+LITELLM="$ROOT/.cache/litellm"
+LITELLM_LOCKED="$ROOT/tests/yardsticks/litellm.locked.txt"
 NODE_DIR="$ROOT/tests/clients/typescript"
 
 has() { command -v "$1" >/dev/null 2>&1; }
@@ -188,6 +190,28 @@ need_python_packages() {
   python3 -m venv "$VENV"
   "$VENV/bin/pip" install --quiet --disable-pip-version-check --no-input \
     --require-hashes -r "$PYTHON_LOCKED"
+  printf '%s\n' "$wanted" >"$stamp"
+}
+
+# A yardstick for ./dev soak resilience, apart from the clients: a hundred
+# packages that no test needs.
+need_litellm() {
+  local stamp="$LITELLM/.bourse-stamp" wanted
+  wanted=$(sha256sum <"$LITELLM_LOCKED")
+  if [ -x "$LITELLM/bin/litellm" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then
+    return 0
+  fi
+  if ! python_is_new_enough; then
+    packages+=(python3-venv)
+    install_packages
+    python_is_new_enough || die "Python 3.$PYTHON_MINOR_MIN or newer is needed for LiteLLM"
+  fi
+  say "installing LiteLLM into .cache/litellm"
+  rm -rf "$LITELLM"
+  mkdir -p "$(dirname "$LITELLM")"
+  python3 -m venv "$LITELLM"
+  "$LITELLM/bin/pip" install --quiet --disable-pip-version-check --no-input \
+    --require-hashes -r "$LITELLM_LOCKED"
   printf '%s\n' "$wanted" >"$stamp"
 }
 

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// How long a program may take until it serves.
-const READY_WAIT_MAX: Duration = Duration::from_secs(20);
+const READY_WAIT_MAX: Duration = Duration::from_secs(60);
 /// Between two looks at whether it does; the precision of a start's time.
 const READY_PAUSE: Duration = Duration::from_millis(1);
 /// Longest wait for one answer while looking.

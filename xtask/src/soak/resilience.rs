@@ -30,6 +30,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 use ground::Ground;
 use page::Row;
 
+/// Where `./dev soak resilience` installs LiteLLM; without it, it is not
+/// compared with.
+const LITELLM: &str = ".cache/litellm/bin/litellm";
 /// Most requests a second that are asked for: more than two cores carry.
 const RATE_MAX: u64 = 10_000;
 /// Longest load of one scenario, in seconds.
@@ -64,6 +67,9 @@ pub struct Arguments {
     /// Does not compare with nginx
     #[arg(long)]
     no_nginx: bool,
+    /// Does not compare with LiteLLM
+    #[arg(long)]
+    no_litellm: bool,
     /// Prints the table and writes no page
     #[arg(long)]
     dry: bool,
@@ -110,6 +116,10 @@ pub fn run(arguments: &Arguments) -> Result<(), String> {
         nginx: match arguments.no_nginx {
             true => None,
             false => Some(crate::bench::find_nginx()?),
+        },
+        litellm: match arguments.no_litellm {
+            true => None,
+            false => Some(root.join(LITELLM)).filter(|program| program.exists()),
         },
         dir: root.join("target").join("soak").join("resilience"),
         seconds: arguments.seconds,

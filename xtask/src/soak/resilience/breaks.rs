@@ -94,6 +94,7 @@ pub fn measure(ground: &Ground) -> Result<Vec<Row>, String> {
         ),
         met: tally.false_ends == 0 && tally.ragged == 0,
         nginx: None,
+        litellm: None,
     }])
 }
 

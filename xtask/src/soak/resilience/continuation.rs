@@ -77,6 +77,7 @@ pub fn measure(ground: &Ground) -> Result<Vec<Row>, String> {
         ),
         met: tally.wrong == 0 && tally.errors == 0 && tally.continued > 0,
         nginx: None,
+        litellm: None,
     }])
 }
 

@@ -89,6 +89,7 @@ pub fn measure(ground: &Ground) -> Result<Vec<Row>, String> {
         ),
         met: good >= requests && denied == 0,
         nginx: None,
+        litellm: None,
     }])
 }
 

@@ -47,6 +47,7 @@ pub fn measure(ground: &Ground) -> Result<Vec<Row>, String> {
             bourse: format!("p50 {}, p99 {} of {seen} failovers", time(p50), time(p99)),
             met: !gaps.is_empty() && p50 <= 500 && p99 <= 5_000,
             nginx: None,
+            litellm: None,
         });
     }
     Ok(rows)

@@ -76,6 +76,7 @@ pub fn measure(ground: &Ground) -> Result<Vec<Row>, String> {
         ),
         met: good >= requests && flips.late_outs == 0 && flips.backs_ms.len() == flips.outs.len(),
         nginx: None,
+        litellm: None,
     }])
 }
 

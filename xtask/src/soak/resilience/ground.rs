@@ -1,5 +1,5 @@
-//! A Bourse, the simulated providers behind it, and nginx before the same
-//! ones.
+//! A Bourse, the simulated providers behind it, and nginx and LiteLLM before
+//! the same ones.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -19,13 +19,24 @@ const LOG_ENTRIES: usize = 400_000;
 const ANSWER_MAX: Duration = Duration::from_secs(60);
 /// What nginx gives a silent provider: what Bourse gives it.
 const NGINX_READ_S: u64 = 30;
+/// As many more tries as there are other providers, and one.
+const LITELLM_RETRIES: u64 = 3;
 /// How long answers may still be on their way once the load has ended.
 const QUIET_MAX: Duration = Duration::from_secs(5);
 /// Path of the one endpoint that is used.
 pub const CHAT: &str = "/v1/chat/completions";
 
+/// Requests a second that LiteLLM gets at most: one process of it answers some
+/// more than that on a core, and it is its router that is compared, not its
+/// speed.
+const LITELLM_RATE_MAX: u64 = 20;
+
+/// It does not start without a key that looks like one. This one guards
+/// nothing.
+const LITELLM_KEY: &str = "sk-0f2b6c1d94e84a7783b5d6a1c09e5f3f7d21aa64";
+
 /// What scenarios are run with.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Ground {
     /// The `bourse` under test.
     pub bourse: PathBuf,
@@ -35,6 +46,8 @@ pub struct Ground {
     pub busy: f64,
     /// nginx, if it is compared with.
     pub nginx: Option<PathBuf>,
+    /// LiteLLM's program, if it is compared with.
+    pub litellm: Option<PathBuf>,
     /// Configurations, logs, data.
     pub dir: PathBuf,
     /// Seconds of load of one scenario.
@@ -240,6 +253,39 @@ impl Ground {
     }
 }
 
+impl Ground {
+    /// LiteLLM's proxy before the same providers as deployments of one model,
+    /// and the load that it gets; nothing if it is not compared with.
+    pub fn litellm(&self, name: &str, at: &Providers) -> Result<Option<(Self, Door)>, String> {
+        let Some(litellm) = &self.litellm else {
+            return Ok(None);
+        };
+        let dir = self.dir.join(name);
+        let _ = fs::remove_dir_all(&dir);
+        let addr = free_addr()?;
+        let config = dir.join("config.yaml");
+        write(&config, &litellm_config(at))?;
+        let (config, port) = (config.display().to_string(), addr.port().to_string());
+        let arguments = ["--config", &config, "--host", "127.0.0.1", "--port", &port];
+        let mut process = Process::start(litellm, &arguments, &dir.join("log"))?;
+        let alive = b"GET /health/liveliness HTTP/1.1\r\nhost: localhost\r\n\r\n";
+        process
+            .wait_until_ready(addr, alive)
+            .map_err(|why| format!("litellm: {why}; see {}", dir.join("log").display()))?;
+        let door = Door {
+            addr,
+            path: CHAT.to_owned(),
+            key: Some(LITELLM_KEY.to_owned()),
+            process,
+        };
+        let slower = Self {
+            rate: self.rate.min(LITELLM_RATE_MAX),
+            ..self.clone()
+        };
+        Ok(Some((slower, door)))
+    }
+}
+
 impl Bourse {
     /// Runs a command of it; says what it printed.
     pub fn command(&self, arguments: &[&str]) -> Result<String, String> {
@@ -372,5 +418,33 @@ fn nginx_conf(home: &str, addr: SocketAddr, at: &Providers) -> String {
          \x20   }}\n\
          \x20 }}\n\
          }}\n"
+    )
+}
+
+/// Three tries and the same time for a silent provider that Bourse gives it;
+/// the defaults for everything else, the choice among deployments and how long
+/// a failed one is left out included (docs.litellm.ai, "Configuration and
+/// defaults" of the router, November 2026).
+fn litellm_config(at: &Providers) -> String {
+    let deployment = |(_, sim): &(Provider, SimHandle)| {
+        format!(
+            "  - model_name: soak/chat\n\
+             \x20   litellm_params:\n\
+             \x20     model: openai/m\n\
+             \x20     api_base: http://{}/v1\n\
+             \x20     api_key: sk-simulated\n",
+            sim.addr()
+        )
+    };
+    let deployments: String = at.0.iter().map(deployment).collect();
+    format!(
+        "model_list:\n{deployments}\
+         router_settings:\n\
+         \x20 num_retries: {LITELLM_RETRIES}\n\
+         \x20 timeout: {NGINX_READ_S}\n\
+         litellm_settings:\n\
+         \x20 telemetry: false\n\
+         general_settings:\n\
+         \x20 master_key: {LITELLM_KEY}\n"
     )
 }

@@ -53,6 +53,7 @@ pub fn measure(ground: &Ground) -> Result<Vec<Row>, String> {
         ),
         met: down >= 0.6 && extra <= 0.05 && once && hedged.good == requests,
         nginx: None,
+        litellm: None,
     }])
 }
 

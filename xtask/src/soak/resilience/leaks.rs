@@ -62,6 +62,7 @@ pub fn measure(ground: &Ground) -> Result<Vec<Row>, String> {
             && metrics == 0
             && files_after <= files + 16,
         nginx: None,
+        litellm: None,
     }])
 }
 

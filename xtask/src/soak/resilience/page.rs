@@ -19,9 +19,11 @@ pub struct Row {
     pub met: bool,
     /// What was seen of nginx, where comparing makes sense.
     pub nginx: Option<String>,
+    /// What was seen of LiteLLM, where comparing makes sense.
+    pub litellm: Option<String>,
 }
 
-const HEADER: &str = "| F | scenario | goal | Bourse | | nginx | command, day, binary |";
+const HEADER: &str = "| F | scenario | goal | Bourse | | nginx | LiteLLM | command, day, binary |";
 
 const TOP: &str = "\
 # Reliability
@@ -31,7 +33,8 @@ const TOP: &str = "\
 What a client sees while providers, disk and configuration fail: the release binary on loopback, with simulated providers (`bourse sim`)
 behind it and load in an open loop, so that arrivals do not wait for answers. *0 in n* comes with the rate that the true one does not exceed
 with 95 % confidence. *nginx* stands before the same providers with every reason in `proxy_next_upstream` and the same 30 s for a silent
-provider; it keeps no books. Rows
+provider; it keeps no books. *LiteLLM* is its proxy with the router's defaults, three retries and the same 30 s, at a rate that one process
+of it carries. Rows
 that miss their goal are as measured. Load, providers and the server share the machine's cores, so each row says how many were busy with
 other work before: times above a few milliseconds and rates are that work's as much as ours.
 
@@ -41,9 +44,10 @@ other work before: times above a few milliseconds and rates are that work's as m
 fn lines(rows: &[Row], tail: &str) -> Vec<String> {
     let line = |row: &Row| {
         let nginx = row.nginx.as_deref().unwrap_or("–");
+        let litellm = row.litellm.as_deref().unwrap_or("–");
         let met = if row.met { "met" } else { "MISSED" };
         format!(
-            "| {} | {} | {} | {} | {met} | {nginx} | {} |",
+            "| {} | {} | {} | {} | {met} | {nginx} | {litellm} | {} |",
             row.figure,
             row.scenario,
             row.goal,
@@ -57,7 +61,7 @@ fn lines(rows: &[Row], tail: &str) -> Vec<String> {
 /// The rows for a terminal.
 pub fn table(rows: &[Row]) -> String {
     let mut table = comfy_table::Table::new();
-    table.set_header(["F", "scenario", "goal", "Bourse", "", "nginx"]);
+    table.set_header(["F", "scenario", "goal", "Bourse", "", "nginx", "LiteLLM"]);
     for row in rows {
         let met = if row.met { "met" } else { "MISSED" };
         table.add_row([
@@ -67,6 +71,7 @@ pub fn table(rows: &[Row]) -> String {
             &row.bourse,
             met,
             row.nginx.as_deref().unwrap_or("–"),
+            row.litellm.as_deref().unwrap_or("–"),
         ]);
     }
     table.to_string()
@@ -100,7 +105,7 @@ fn replaced(before: &str, rows: &[Row], tail: &str) -> String {
     // Stable: rows of one figure keep their order.
     all.sort_by_key(|line| figure(line));
     format!(
-        "{TOP}{HEADER}\n|---|---|---|---|---|---|---|\n{}\n",
+        "{TOP}{HEADER}\n|---|---|---|---|---|---|---|---|\n{}\n",
         all.join("\n")
     )
 }
@@ -133,6 +138,7 @@ mod tests {
             bourse: bourse.to_owned(),
             met: bourse == "0",
             nginx: None,
+            litellm: None,
         };
         let first = replaced(
             "",
@@ -147,8 +153,8 @@ mod tests {
         assert_eq!(
             rows,
             [
-                "| F12 | something | 0 | 0 | met | – | later |",
-                "| F20 | something | 0 | 7 | MISSED | – | how F20 |",
+                "| F12 | something | 0 | 0 | met | – | – | later |",
+                "| F20 | something | 0 | 7 | MISSED | – | – | how F20 |",
             ]
         );
         assert_eq!(again.matches(HEADER).count(), 1);

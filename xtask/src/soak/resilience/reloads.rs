@@ -66,6 +66,7 @@ pub fn measure(ground: &Ground) -> Result<Vec<Row>, String> {
         ),
         met: served >= requests && alive && last == 200,
         nginx: None,
+        litellm: None,
     }])
 }
 

@@ -47,6 +47,14 @@ pub fn measure(ground: &Ground) -> Result<Vec<Row>, String> {
         Some(door) => Some(Seen::of(ground, &door, &beside)?),
         None => None,
     };
+    let last = providers()?;
+    let litellm = match ground.litellm("stalls-litellm", &last)? {
+        Some((slower, door)) => {
+            let seen = Seen::of(&slower, &door, &last)?;
+            Some(format!("{}/s: {seen}", slower.rate))
+        }
+        None => None,
+    };
     Ok(vec![Row {
         figure: "F15",
         scenario: format!(
@@ -57,6 +65,7 @@ pub fn measure(ground: &Ground) -> Result<Vec<Row>, String> {
         bourse: seen.to_string(),
         met: seen.met * 500 <= seen.requests && seen.late == 0,
         nginx: nginx.map(|seen| seen.to_string()),
+        litellm,
     }])
 }
 

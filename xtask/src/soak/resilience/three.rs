@@ -23,11 +23,21 @@ pub fn measure(ground: &Ground) -> Result<Vec<Row>, String> {
         Some(door) => Some(Seen::of(ground, &door, &beside)?),
         None => None,
     };
+    let last = providers()?;
+    let litellm = match ground.litellm("three-litellm", &last)? {
+        Some((slower, door)) => Some((slower.rate, Seen::of(&slower, &door, &last)?)),
+        None => None,
+    };
     let load = format!(
         "{} requests/s for {} s, from a cold start",
         ground.rate, ground.seconds
     );
     let other = |what: &dyn Fn(&Seen) -> String| nginx.as_ref().map(what);
+    let slower = |what: &dyn Fn(&Seen) -> String| {
+        let said = |(rate, seen): &(u64, Seen)| format!("{rate}/s: {}", what(seen));
+        litellm.as_ref().map(said)
+    };
+    let in_outage = |seen: &Seen| format!("{:.2} attempts a request", seen.in_outage);
     Ok(vec![
         Row {
             figure: "F12",
@@ -38,6 +48,7 @@ pub fn measure(ground: &Ground) -> Result<Vec<Row>, String> {
             bourse: seen.failures(),
             met: super::statistics::rate_at_most(seen.failed, seen.requests) <= 0.0001,
             nginx: other(&Seen::failures),
+            litellm: slower(&Seen::failures),
         },
         Row {
             figure: "F13",
@@ -46,6 +57,7 @@ pub fn measure(ground: &Ground) -> Result<Vec<Row>, String> {
             bourse: seen.extra(),
             met: seen.extra_all <= 0.03 && seen.extra_10_s <= 0.20,
             nginx: other(&Seen::extra),
+            litellm: slower(&Seen::extra),
         },
         Row {
             figure: "F13",
@@ -54,9 +66,10 @@ pub fn measure(ground: &Ground) -> Result<Vec<Row>, String> {
                 outage_s(ground)
             ),
             goal: "at most 1.1 attempts a request",
-            bourse: format!("{:.2} attempts a request", seen.in_outage),
+            bourse: in_outage(&seen),
             met: seen.in_outage <= 1.1,
-            nginx: other(&|seen| format!("{:.2} attempts a request", seen.in_outage)),
+            nginx: other(&in_outage),
+            litellm: slower(&in_outage),
         },
     ])
 }
