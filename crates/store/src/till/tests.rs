@@ -1,5 +1,6 @@
 mod damage;
 mod foreign;
+mod power_cuts;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
