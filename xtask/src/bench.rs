@@ -50,9 +50,13 @@ pub struct Arguments {
     /// Measures this binary and does not build one.
     #[arg(long, value_name = "FILE")]
     bourse: Option<PathBuf>,
-    /// Measures this earlier binary in the same run, in a column of its own.
+    /// Measures this other binary in the same run, in a column of its own.
     #[arg(long, value_name = "FILE")]
     before: Option<PathBuf>,
+    /// A sentence for the page: what the binaries are, if they are not what
+    /// the columns are called.
+    #[arg(long, value_name = "SENTENCE")]
+    about: Option<String>,
     /// Runs the load on Bourse alone and stops it gently, so that an
     /// instrumented build writes its profile.
     #[arg(long, hide = true, requires = "bourse")]
@@ -140,17 +144,21 @@ pub fn run(arguments: &Arguments) -> Result<(), String> {
     if arguments.quick || !arguments.only.is_empty() {
         return Ok(());
     }
-    publish(&samples, size, busy, arguments.before.is_some())
+    publish(&samples, size, busy, arguments)
 }
 
 /// Writes the page of figures.
-fn publish(samples: &Samples, size: Size, busy: f64, has_before: bool) -> Result<(), String> {
+fn publish(samples: &Samples, size: Size, busy: f64, arguments: &Arguments) -> Result<(), String> {
+    let mut command = "./dev bench".to_owned();
+    if arguments.bourse.is_some() {
+        command.push_str(" --bourse FILE");
+    }
+    if arguments.before.is_some() {
+        command.push_str(" --before FILE");
+    }
     let about = report::About {
-        command: if has_before {
-            "./dev bench --before FILE".to_owned()
-        } else {
-            "./dev bench".to_owned()
-        },
+        command,
+        binaries: arguments.about.clone(),
         commit: commit(),
         size,
         busy,

@@ -27,6 +27,8 @@ const BEFORE: [usize; 2] = [5, 7];
 /// What was run, and where.
 pub struct About {
     pub command: String,
+    /// What the binaries are, as a sentence.
+    pub binaries: Option<String>,
     pub commit: String,
     pub size: Size,
     /// Cores that were busy before the measurement began.
@@ -153,6 +155,9 @@ pub fn page(samples: &Samples, about: &About) -> String {
         about.command,
         machine()
     ));
+    if let Some(binaries) = &about.binaries {
+        page.push_str(&format!("{binaries}\n\n"));
+    }
     if is_busy(about.busy) {
         page.push_str(&format!(
             "The machine was busy with other work ({:.1} cores), so figures are too high.\n\n",
@@ -204,7 +209,8 @@ const HOW_TO_READ: &str = "\n## How to read this\n\n\
          `crates/sim/examples/hyper_passthrough.rs`, a proxy as anybody would write it. *Bourse* \
          is the release binary with everything on: keys, routing, a hold before each call, \
          journal, settlement, metrics, with a catalog of thousands of endpoints loaded. *before* \
-         is an earlier release binary, where `--before FILE` gave one.\n\
+         is another release binary, an earlier one if nothing else is said above, where \
+         `--before FILE` gave one.\n\
          - A chunk's cost is what a stream of 200 chunks costs beyond a stream of one, divided by \
          199. Paced streams, 200 at once, start a millisecond apart.\n\
          - Added latency is a percentile through the gateway minus the same percentile without \
