@@ -200,8 +200,7 @@ struct GenerationBody<'a> {
     user_agent: Option<&'a str>,
     external_user: Option<&'a str>,
     workspace_id: &'static str,
-    #[schemars(with = "Null")]
-    response_cache_source_id: Option<()>,
+    response_cache_source_id: Option<String>,
     /// Whether some number was counted here, as the provider reported none
     is_estimated: bool,
     #[serde(flatten)]
@@ -288,7 +287,7 @@ fn body<'a>(row: &'a GenerationRow, facts: &'a Facts<'a>) -> GenerationBody<'a> 
         user_agent: stated(facts.user_agent),
         external_user: stated(facts.user),
         workspace_id: WORKSPACE,
-        response_cache_source_id: None,
+        response_cache_source_id: facts.cache_source.map(|source| source.to_string()),
         is_estimated: estimated,
         extra: serde_json::from_str(facts.extra).unwrap_or_default(),
     }

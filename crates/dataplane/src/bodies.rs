@@ -12,8 +12,6 @@ use std::time::Duration;
 
 use bourse_vocab::{Failure, FailureKind};
 
-use crate::endpoints::ClientRequest;
-
 /// Room for all bodies unless configuration says otherwise: seven of the
 /// longest beside the short ones, of which tens of thousands fit.
 pub const BODIES_BYTES_MAX: usize = 256 << 20;
@@ -106,14 +104,6 @@ impl Drop for Room {
     fn drop(&mut self) {
         self.bodies.used.fetch_sub(self.bytes, Relaxed);
     }
-}
-
-/// A request with the room that its body takes: both are let go of together.
-pub struct Kept {
-    /// How the request was said.
-    pub request: Arc<dyn ClientRequest>,
-    /// What it takes.
-    pub room: Room,
 }
 
 fn full() -> Failure {

@@ -13,7 +13,9 @@ use serde_json::json;
 use crate::admission::InFlight;
 use crate::ask::Ask;
 use crate::attempts::Attempt;
-use crate::endpoints::Endpoint;
+use crate::cache::Keeping;
+use crate::cache::recording::Recording;
+use crate::endpoints::{ClientRequest, Endpoint};
 use crate::gateway::Gateway;
 use crate::limit::Limit;
 use crate::market::{Market, Target};
@@ -102,6 +104,8 @@ pub struct Call {
     pub losses: Vec<Loss>,
     /// Why its targets were chosen, where the caller asks for that.
     pub decision: Option<Box<Decision>>,
+    /// How its answer is kept, where the caller asks for that.
+    pub keeping: Option<Box<Keeping>>,
     /// Counts it as under way.
     pub in_flight: InFlight,
 }
@@ -117,6 +121,17 @@ impl Call {
             created: self.started_ms / 1000,
             metadata,
         }
+    }
+
+    /// The request in a way that its answer is taken down, if that is to be
+    /// kept.
+    #[must_use]
+    pub fn recorded(&self, request: &Arc<dyn ClientRequest>) -> Option<Arc<dyn ClientRequest>> {
+        self.keeping.as_ref()?;
+        Some(Arc::new(Recording {
+            request: Arc::clone(request),
+            underway: Arc::clone(&self.gateway.cache.underway),
+        }))
     }
 
     /// The span that the attempt at this place, from 1, is in the trace of the

@@ -31,6 +31,8 @@ use http::HeaderMap;
 use http::request::Parts;
 
 use crate::ask::Ask;
+use crate::bodies::Room;
+use crate::cache::record::Record;
 use crate::identity::Caller;
 use crate::relay::{Feed, Report};
 use crate::way::Way;
@@ -68,6 +70,14 @@ pub struct Incoming {
     pub request: Arc<dyn ClientRequest>,
 }
 
+/// A request with the room that its body takes: both are let go of together.
+pub struct Kept {
+    /// How the request was said.
+    pub request: Arc<dyn ClientRequest>,
+    /// What it takes.
+    pub room: Room,
+}
+
 /// One client endpoint.
 pub trait Endpoint: Send + Sync {
     /// The path, without `/api`.
@@ -99,6 +109,12 @@ pub trait Endpoint: Send + Sync {
 
     /// Bytes that keep a waiting stream alive, and that clients skip.
     fn keep_alive(&self) -> &'static [u8];
+
+    /// Whether its answers may be kept and told once more: only where their
+    /// usage is told by us, so that it can be told to be none.
+    fn keeps_answers(&self) -> bool {
+        false
+    }
 }
 
 /// A client's request, able to say itself to a target and to have the answer
@@ -186,4 +202,6 @@ pub struct WholeReply {
     pub report: Report,
     /// Writes it.
     pub render: Render,
+    /// What the provider sent, where that is taken down.
+    pub record: Option<Record>,
 }

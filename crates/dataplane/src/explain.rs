@@ -53,7 +53,7 @@ pub async fn explain(asked: &Asked<'_>, request: String) -> Result<Value, Failur
         .into_parts();
     let room = Room::begin(asked.bodies);
     let caller = Caller::new(asked.identity, asked.account);
-    let read = read::read(endpoint, &head, body, asked.limits, room, caller).await?;
+    let read = read::read(endpoint, &head, body, asked.limits, room, caller, None).await?;
     let Read {
         ask, private_url, ..
     } = read;

@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::admission::{Admission, Shed};
+use crate::cache::Cache;
 use crate::clock::now_ms;
 use crate::gateway::Gateway;
 use crate::metrics::TargetMetrics;
@@ -71,6 +72,7 @@ pub fn render(gateway: &Gateway) -> String {
     let mut page = Page(String::with_capacity(4096));
     calls(&mut page, gateway);
     admission(&mut page, &gateway.admission);
+    cache(&mut page, &gateway.cache);
     money(&mut page, gateway);
     choices(&mut page, gateway);
     attempts(&mut page, gateway);
@@ -168,6 +170,48 @@ fn admission(page: &mut Page, admission: &Admission) {
         "gauge",
         "How long a ready call waits for its worker at present, of all workers the longest.",
         format_args!("{}.{:06}", delay_us / 1_000_000, delay_us % 1_000_000),
+    );
+}
+
+/// Answers that are kept, and what they are good for.
+fn cache(page: &mut Page, cache: &Cache) {
+    let by = ["yes", "no"];
+    page.family(
+        "bourse_cache_lookups_total",
+        "counter",
+        "Calls that asked for the cache, by whether an answer was found.",
+    );
+    for (found, count) in by.iter().zip(&cache.counters.found) {
+        let labels = [("found", *found)];
+        page.value("bourse_cache_lookups_total", &labels, count.load(Relaxed));
+    }
+    page.family(
+        "bourse_single_flights_total",
+        "counter",
+        "Calls that waited for another one that was the same, by whether its answer served.",
+    );
+    for (served, count) in by.iter().zip(&cache.counters.shared) {
+        let labels = [("served", *served)];
+        page.value("bourse_single_flights_total", &labels, count.load(Relaxed));
+    }
+    let stock = cache.shelf.stock();
+    page.single(
+        "bourse_cache_answers",
+        "gauge",
+        "Answers that are kept, and calls of which none may come back.",
+        stock.slots,
+    );
+    page.single(
+        "bourse_cache_bytes",
+        "gauge",
+        "What they take of memory.",
+        stock.bytes,
+    );
+    page.single(
+        "bourse_cache_evictions_total",
+        "counter",
+        "Answers that had to make room for others before their time.",
+        stock.evicted,
     );
 }
 

@@ -10,6 +10,7 @@ use bourse_vocab::Blame;
 
 use crate::admission::Admission;
 use crate::bodies::Bodies;
+use crate::cache::Cache;
 use crate::clock::Clock;
 use crate::deadlines::Deadlines;
 use crate::drains::Drains;
@@ -118,6 +119,8 @@ pub struct Gateway {
     pub counters: Counters,
     /// Where calls read the time.
     pub clock: Clock,
+    /// Answers that are kept.
+    pub cache: Cache,
     /// Room for request bodies.
     pub bodies: Arc<Bodies>,
     /// Room for whole replies.

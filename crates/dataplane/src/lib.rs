@@ -10,6 +10,7 @@ pub mod attempts;
 pub mod begun;
 pub mod bodies;
 pub mod boxed;
+pub mod cache;
 pub mod call;
 pub mod chance;
 pub mod checkpoints;

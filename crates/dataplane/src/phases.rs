@@ -1,7 +1,7 @@
 //! The life of a call, phase by phase: who and may they ([`admit`]), what do
-//! they ask ([`read`]), who can answer ([`plan`]), set money aside
-//! ([`hold`]), call until someone begins to answer ([`attempt`]), pass the
-//! answer on ([`crate::relay`]), pay ([`settle`]).
+//! they ask ([`read`]), is an answer kept ([`recall`]), who can answer
+//! ([`plan`]), set money aside ([`hold`]), call until someone begins to answer
+//! ([`attempt`]), pass the answer on ([`crate::relay`]), pay ([`settle`]).
 
 pub mod admit;
 pub mod attempt;
@@ -10,9 +10,11 @@ pub mod exchange;
 pub mod first_content;
 pub mod hedge;
 pub mod hold;
+mod keep;
 mod one;
 pub mod plan;
 pub mod read;
+pub mod recall;
 pub mod resume;
 pub mod settle;
 pub mod write;

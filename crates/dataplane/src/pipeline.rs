@@ -11,18 +11,18 @@ use http_body::Body;
 
 use crate::admission::Door;
 use crate::ask::Ask;
-use crate::bodies::{Kept, Room};
+use crate::bodies::Room;
+use crate::cache::told;
 use crate::call::{Call, Status};
 use crate::chance;
 use crate::ending::Ending;
-use crate::endpoints::Endpoint;
+use crate::endpoints::{Endpoint, Kept};
 use crate::gateway::Gateway;
 use crate::identity::Caller;
-use crate::market::Market;
 use crate::phases::admit::{Denied, Entered, enter};
 use crate::phases::exchange::Opened;
 use crate::phases::plan::{Decision, Plan, Wanted};
-use crate::phases::read::Read;
+use crate::phases::recall::{Asking, Recalled};
 use crate::phases::{attempt, hold, plan, read, resume};
 use crate::progress::{Progress, STREAMS_MAX};
 use crate::refusing::Refusing;
@@ -115,10 +115,7 @@ async fn run<B, U>(
     request: Request<B>,
     id: GenerationId,
     started_ms: u64,
-    Entered {
-        admitted,
-        in_flight,
-    }: Entered,
+    entered: Entered,
 ) -> Result<Response<ReplyBody>, Failure>
 where
     B: Body<Data = Bytes> + Unpin,
@@ -128,29 +125,38 @@ where
     let gateway = &worker.gateway;
     let (head, body) = request.into_parts();
     gateway.counters.calls.fetch_add(1, Relaxed);
-    let refusing = Refusing::new(gateway, id, &admitted);
-    let caller = Caller::new(&gateway.identity, admitted.key.principal().account);
+    let refusing = Refusing::new(gateway, id, &entered.admitted);
+    let caller = Caller::new(&gateway.identity, entered.admitted.key.principal().account);
     let room = Room::begin(&gateway.bodies);
-    let read = read::read(endpoint, &head, body, &gateway.limits, room, caller)
+    let mut asked = gateway.cache.asked(endpoint, &head.headers);
+    let print = asked.as_deref_mut().map(|asked| &mut asked.print);
+    let read = read::read(endpoint, &head, body, &gateway.limits, room, caller, print)
         .await
         .map_err(|failure| refusing.note(failure, "", ""))?;
-    let Read {
-        mut ask,
-        kept,
-        private_url,
-    } = read;
+    let (mut ask, kept) = (read.ask, read.kept);
     let market = gateway.market.load_full();
-    let mut decision = ask.options.metadata.then(Box::<Decision>::default);
-    let mut plan = {
-        let mut lot = caller.draw(ask.attribution.conversation());
-        let stuck = gateway.stickiness.of(caller.account, &ask, started_ms);
-        lot.is_shared |= stuck.is_some();
-        let wanted = Wanted {
-            stuck: stuck.as_ref(),
-            ..Wanted::of(&ask, endpoint, private_url, lot, started_ms)
-        };
-        planned(&market, &wanted, (&ask, decision.as_deref_mut()), &refusing)?
+    let asking = Asking {
+        gateway,
+        market: &market,
+        endpoint,
+        ask: &ask,
+        request: &*kept.request,
+        private_url: read.private_url,
+        admitted: &entered.admitted,
+        id,
+        started_ms,
     };
+    let keeping = match asked {
+        // Boxed: few calls ask for it, and every call would carry it.
+        Some(asked) => match Box::pin(asking.recall(&asked)).await {
+            Ok(Recalled::Hit(hit)) => return Ok(respond::hit(hit, entered.in_flight, id)),
+            Ok(Recalled::Miss(keeping)) => Some(keeping),
+            Err(failure) => return Err(noted(&refusing, &ask, failure)),
+        },
+        None => None,
+    };
+    let mut decision = ask.options.metadata.then(Box::<Decision>::default);
+    let mut plan = planned(&asking, caller, decision.as_deref_mut(), &refusing)?;
     ask.options
         .default_to(market.defaults_of(plan.first().model), ask.answers);
     // Boxed: it is handed from phase to phase, and is several hundred bytes.
@@ -160,37 +166,66 @@ where
         id,
         id_text: id.to_string().into(),
         started_ms,
-        status: Arc::new(Status::new(admitted.key.principal().into())),
-        admitted,
+        status: Arc::new(Status::new(entered.admitted.key.principal().into())),
+        admitted: entered.admitted,
         endpoint,
         ask,
         progress: Arc::clone(&worker.progress),
         losses: Vec::new(),
         decision,
-        in_flight,
+        keeping,
+        in_flight: entered.in_flight,
     });
     let running = hold::hold(call, &mut plan).await?;
-    let id = Arc::clone(&running.call.id_text);
-    let client = worker.client.clone();
-    let reply = if running.call.ask.stream {
+    answer(worker.client.clone(), running, kept, plan).await
+}
+
+/// From the first dispatch to a reply.
+async fn answer<U: Upstream>(
+    client: U,
+    running: Running,
+    kept: Kept,
+    plan: Plan,
+) -> Result<Response<ReplyBody>, Failure> {
+    let call = &running.call;
+    let id = Arc::clone(&call.id_text);
+    let ttl_s = call.keeping.as_ref().map(|keeping| keeping.ttl_s);
+    let reply = if call.ask.stream {
         Reply::Stream(streamed(client, running, kept, plan).await?)
     } else {
         whole(client, running, kept, plan).await?
     };
-    Ok(respond::reply(reply, &id))
+    let mut response = respond::reply(reply, &id);
+    if let Some(ttl_s) = ttl_s {
+        told::tell_miss(ttl_s, response.headers_mut());
+    }
+    Ok(response)
 }
 
 /// The targets in order; a call that has none is noted.
 fn planned(
-    market: &Market,
-    wanted: &Wanted<'_>,
-    (ask, decision): (&Ask, Option<&mut Decision>),
+    asking: &Asking<'_>,
+    caller: Caller<'_>,
+    decision: Option<&mut Decision>,
     refusing: &Refusing<'_>,
 ) -> Result<Plan, Failure> {
-    plan::plan(market, wanted, decision).map_err(|failure| {
-        let requested = ask.models.first().map_or("", String::as_str);
-        refusing.note(failure, requested, &ask.attribution.title)
-    })
+    let ask = asking.ask;
+    let mut lot = caller.draw(ask.attribution.conversation());
+    let stickiness = &asking.gateway.stickiness;
+    let stuck = stickiness.of(caller.account, ask, asking.started_ms);
+    lot.is_shared |= stuck.is_some();
+    let wanted = Wanted {
+        stuck: stuck.as_ref(),
+        ..asking.wanted(lot)
+    };
+    let planned = plan::plan(asking.market, &wanted, decision);
+    planned.map_err(|failure| noted(refusing, ask, failure))
+}
+
+/// Notes why a call was refused.
+fn noted(refusing: &Refusing<'_>, ask: &Ask, failure: Failure) -> Failure {
+    let requested = ask.models.first().map_or("", String::as_str);
+    refusing.note(failure, requested, &ask.attribution.title)
 }
 
 /// Answers with a whole reply.
@@ -243,10 +278,12 @@ async fn pursue<U: Upstream>(
         // Boxed: few callers ask for it, and every call would carry it.
         return Box::pin(resume::pursue(client, running, kept, plan)).await;
     }
-    let attempted = attempt::attempt(&client, &mut running, &kept.request, &mut plan).await;
+    let recorded = running.call.recorded(&kept.request);
+    let request = recorded.as_ref().unwrap_or(&kept.request);
+    let attempted = attempt::attempt(&client, &mut running, request, &mut plan).await;
     // Nobody needs it any more: a stream of minutes should not keep its
     // prompt in memory.
-    drop(kept);
+    drop((recorded, kept));
     let opened = attempted.inspect_err(|failure| running.fail(failure))?;
     Ok(match opened {
         Opened::Stream { body, feed, out } => {
@@ -260,6 +297,7 @@ async fn pursue<U: Upstream>(
                 Ending::Complete
             };
             let (usage, bill) = running.end(&whole.report, ending);
+            running.keep(whole.record, &whole.report, bill.total);
             Reply::Whole((whole.render)(&usage, &bill), room)
         }
     })

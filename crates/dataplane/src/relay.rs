@@ -15,6 +15,7 @@ pub mod forward;
 pub mod meter;
 pub mod pursuit;
 pub mod reading;
+pub mod replay;
 pub mod resuming;
 pub mod told;
 pub mod translate;
@@ -22,6 +23,7 @@ pub mod translate;
 use bourse_vocab::{Bill, Failure, Usage, UsageReport};
 use bytes::Bytes;
 
+use crate::cache::record::Record;
 use told::Told;
 
 /// The longest frame of a provider's stream: a large picture in base64.
@@ -102,6 +104,12 @@ pub trait Feed: Send {
 
     /// What tells it, if another target may have to go on with it.
     fn told(&self) -> Option<Told> {
+        None
+    }
+
+    /// What the provider sent so far, where that is taken down. It is asked
+    /// for once, at the end.
+    fn record(&mut self) -> Option<Record> {
         None
     }
 

@@ -4,15 +4,18 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bourse_net::h1_server::Answer;
-use bourse_vocab::Failure;
+use bourse_vocab::{Failure, GenerationId};
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 use http_body::{Frame, SizeHint};
 
+use crate::admission::InFlight;
 use crate::bodies::Room;
 use crate::endpoints::Endpoint;
+use crate::phases::recall::{Hit, Told};
 use crate::relay::body::{Relay, Reply};
+use crate::relay::replay::Replay;
 
 /// The id of the call, on every reply to one.
 pub const GENERATION_ID: HeaderName = HeaderName::from_static("x-generation-id");
@@ -90,6 +93,22 @@ pub fn reply(reply: Reply, id: &str) -> Response<ReplyBody> {
         Reply::Whole(body, room) => json(body, room, id),
         Reply::Stream(relay) => stream(relay, id),
     }
+}
+
+/// An answer that was kept, for a call that is under way until its client has
+/// it.
+#[must_use]
+pub fn hit(hit: Hit, in_flight: InFlight, id: GenerationId) -> Response<ReplyBody> {
+    let id = &id.to_string();
+    let mut response = match hit.answer {
+        Told::Whole(body) => json(body, hit.room, id),
+        Told::Stream(text, feed) => {
+            let replay = Replay::begin(text, feed, (hit.room, in_flight));
+            stream(Relay::replay(replay), id)
+        }
+    };
+    hit.head.tell(response.headers_mut());
+    response
 }
 
 fn json(body: Bytes, room: Room, id: &str) -> Response<ReplyBody> {

@@ -136,6 +136,8 @@ pub struct Config {
     pub limits: CallLimits,
     /// What keys and accounts may have at once, and how batch calls wait.
     pub admission: Limits,
+    /// What answers that are kept may take of memory, in bytes; 0 for no cache.
+    pub cache_bytes_max: usize,
     /// What is added to upstream prices, in parts per million.
     pub markup_ppm: u64,
     /// See [`Durability`].

@@ -85,6 +85,10 @@ impl Endpoint for Chat {
     fn keep_alive(&self) -> &'static [u8] {
         KEEP_ALIVE
     }
+
+    fn keeps_answers(&self) -> bool {
+        true
+    }
 }
 
 /// A chat request: its parameters are read, its messages are not.
@@ -170,6 +174,7 @@ impl ClientRequest for ChatRequest {
         Ok(WholeReply {
             report,
             render: Box::new(move |usage, bill| parts.render(usage, bill).into()),
+            record: None,
         })
     }
 }

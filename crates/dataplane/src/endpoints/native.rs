@@ -107,6 +107,7 @@ impl ClientRequest for Native {
         Ok(WholeReply {
             report,
             render: Box::new(move |_, _| body),
+            record: None,
         })
     }
 }

@@ -76,6 +76,10 @@ impl Endpoint for Text {
     fn keep_alive(&self) -> &'static [u8] {
         super::chat::KEEP_ALIVE
     }
+
+    fn keeps_answers(&self) -> bool {
+        true
+    }
 }
 
 /// A text completion request that was not parsed yet.

@@ -148,6 +148,7 @@ pub fn whole(
             reply.settled = Some((*usage, *bill));
             write(&reply).into()
         }),
+        record: None,
     })
 }
 

@@ -116,6 +116,26 @@ pub fn plan(
     })
 }
 
+/// The target at an endpoint, if it may serve a call that is like one that it
+/// served: who else would come first and how it is doing is no question.
+#[must_use]
+pub fn may_serve<'m>(
+    market: &'m Market,
+    wanted: &Wanted<'_>,
+    endpoint_id: &str,
+) -> Option<&'m Arc<Target>> {
+    let target = market.target_of(endpoint_id)?;
+    let mut may = false;
+    for name in wanted.models {
+        let resolution = market.catalog.resolve(name)?;
+        may |= resolution.model == target.model && {
+            let suffix = wanted.admitted_by(&resolution);
+            wanted.takes(market, target, suffix).is_ok()
+        };
+    }
+    may.then_some(target)
+}
+
 /// The caller's order, or that of the first name with a suffix, or that which
 /// goes with the tier of service. It holds for the endpoints of all models, so
 /// it is known before any is looked at.
@@ -180,6 +200,16 @@ struct Fit {
     is_asked_for: bool,
 }
 
+/// Why a target does not serve a call.
+enum Unfit {
+    /// The client's endpoint cannot be served by it.
+    NoWay,
+    /// It does not sell the tier of service that is asked for.
+    Unsold,
+    /// It may not.
+    Excluded(Excluded),
+}
+
 impl<'m> Ordering<'m, '_> {
     /// Takes those targets of a model that may serve. Among them, those that
     /// support most of the preferred parameters of this request keep the
@@ -192,31 +222,20 @@ impl<'m> Ordering<'m, '_> {
         let mut most = 0;
         let suffix = wanted.admitted_by(resolution);
         for target in self.market.targets_of(resolution.model) {
-            if target.way(|way| wanted.endpoint.rank(way)).is_none() {
-                continue;
-            }
-            let Some(fit) = wanted.fit(target, suffix) else {
-                self.unsold |= target.tier.is_none();
-                continue;
+            let (fit, offer) = match wanted.takes(self.market, target, suffix) {
+                Ok(taken) => taken,
+                Err(Unfit::NoWay) => continue,
+                Err(Unfit::Unsold) => {
+                    self.unsold |= target.tier.is_none();
+                    continue;
+                }
+                Err(Unfit::Excluded(reason)) => {
+                    self.excluded.push((reason, target));
+                    continue;
+                }
             };
-            if wanted.private_url && !target.provider.private_urls {
-                self.excluded.push((Excluded::PrivateUrl, target));
-                continue;
-            }
-            let endpoint = self.market.endpoint(target);
-            let offer = Offer {
-                endpoint,
-                provider: &target.provider.slug,
-                tag: &target.tag,
-                prices: &self.market.prices(target).base,
-                is_asked_for: fit.is_asked_for,
-            };
-            if let Err(reason) = filter::check(&offer, &wanted.needs, wanted.wishes) {
-                self.excluded.push((reason, target));
-                continue;
-            }
             self.unsold |= target.tier.is_none();
-            let supported = endpoint.parameters.intersection(preferred).len();
+            let supported = offer.endpoint.parameters.intersection(preferred).len();
             if supported < most {
                 continue;
             }
@@ -285,6 +304,32 @@ impl Wanted<'_> {
             matches!(self.tier, TierWish::None | TierWish::Auto) && self.wishes.order.is_empty();
         let suffix = resolution.routing.sort.filter(|_| is_free)?;
         strategies::by_suffix(suffix).ok()?.admits()
+    }
+
+    /// What a target offers for the call, and how its tier of service fits.
+    #[inline]
+    fn takes<'m>(
+        &self,
+        market: &'m Market,
+        target: &'m Target,
+        suffix: Option<ServiceTier>,
+    ) -> Result<(Fit, Offer<'m>), Unfit> {
+        if target.way(|way| self.endpoint.rank(way)).is_none() {
+            return Err(Unfit::NoWay);
+        }
+        let fit = self.fit(target, suffix).ok_or(Unfit::Unsold)?;
+        if self.private_url && !target.provider.private_urls {
+            return Err(Unfit::Excluded(Excluded::PrivateUrl));
+        }
+        let offer = Offer {
+            endpoint: market.endpoint(target),
+            provider: &target.provider.slug,
+            tag: &target.tag,
+            prices: &market.prices(target).base,
+            is_asked_for: fit.is_asked_for,
+        };
+        filter::check(&offer, &self.needs, self.wishes).map_err(Unfit::Excluded)?;
+        Ok((fit, offer))
     }
 
     /// How a target's tier of service fits; `None` if it does not. The cheaper

@@ -13,8 +13,9 @@ use http_body::Body;
 
 use super::body::{collect, too_large};
 use crate::ask::Ask;
-use crate::bodies::{Kept, Room};
-use crate::endpoints::{Endpoint, Incoming, Scanned};
+use crate::bodies::Room;
+use crate::cache::fingerprint::Fingerprint;
+use crate::endpoints::{Endpoint, Incoming, Kept, Scanned};
 use crate::gateway::CallLimits;
 use crate::identity::Caller;
 
@@ -32,7 +33,8 @@ pub struct Read {
     pub private_url: bool,
 }
 
-/// Reads a request, whose body takes `room`.
+/// Reads a request, whose body takes `room`. Whoever wants to know whether there
+/// was one like it gives a `print` to be made.
 ///
 /// # Errors
 /// What is wrong with it, that it did not come in time, or that there is no
@@ -44,6 +46,7 @@ pub async fn read<B>(
     limits: &CallLimits,
     mut room: Room,
     caller: Caller<'_>,
+    mut print: Option<&mut Fingerprint>,
 ) -> Result<Read, Failure>
 where
     B: Body<Data = Bytes> + Unpin,
@@ -68,6 +71,9 @@ where
     let mut scanner = Scanner::new();
     let segments = collect(body, limits, |piece| {
         room.grow(piece.len())?;
+        if let Some(print) = &mut print {
+            print.push(piece);
+        }
         scanner.push(piece).map_err(Failure::from)
     })
     .await?;

@@ -22,8 +22,7 @@ use super::exchange::Opened;
 use super::hold::prompt_estimate;
 use super::one::{is_within_budget, one};
 use super::plan::{Plan, Step, bucket};
-use crate::bodies::Kept;
-use crate::endpoints::{ClientRequest, Prepared, Rest, WholeReply};
+use crate::endpoints::{ClientRequest, Kept, Prepared, Rest, WholeReply};
 use crate::limit::{self, Limit};
 use crate::market::Target;
 use crate::relay::body::{Relay, Reply};
@@ -47,6 +46,7 @@ pub async fn pursue<U: Upstream>(
     mut plan: Plan,
 ) -> Result<Reply, Failure> {
     let request: Arc<dyn ClientRequest> = Arc::new(Followed(Arc::clone(&kept.request)));
+    let request = running.call.recorded(&request).unwrap_or(request);
     let attempted = attempt(&client, &mut running, &request, &mut plan).await;
     let opened = attempted.inspect_err(|failure| running.fail(failure))?;
     let Opened::Stream { body, feed, out } = opened else {

@@ -21,6 +21,7 @@ use futures_util::future::poll_fn;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use super::pursuit::{Pursuit, Unread};
+use super::replay::Replay;
 use super::resuming::{Found, Next, Resuming, Sequel};
 use super::{Feed, Report};
 use crate::bodies::Room;
@@ -75,6 +76,8 @@ enum Stage {
     Live(Box<Live>),
     /// It broke, and somebody is looked for who goes on with it.
     Resuming(Box<Resuming<Box<Live>>>),
+    /// An answer that was kept is told once more.
+    Replaying(Box<Replay>),
     /// Nothing more comes.
     Over,
 }
@@ -176,7 +179,12 @@ impl Live {
                 Step::Broken(_) | Step::OutOfMoney(_) => break Ending::DrainCapped,
             }
         };
-        self.running.end(&self.feed.report(), ending);
+        let report = self.feed.report();
+        let is_whole = matches!(ending, Ending::Drained);
+        let (_, bill) = self.running.end(&report, ending);
+        if is_whole {
+            self.running.keep(self.feed.record(), &report, bill.total);
+        }
         self.release();
     }
 
@@ -304,6 +312,13 @@ impl Relay {
         Self { stage }
     }
 
+    /// Tells an answer that was kept once more.
+    #[must_use]
+    pub fn replay(replay: Replay) -> Self {
+        let stage = Stage::Replaying(Box::new(replay));
+        Self { stage }
+    }
+
     /// Whether nothing more comes.
     #[must_use]
     pub const fn is_over(&self) -> bool {
@@ -356,6 +371,13 @@ impl Relay {
                         step => return Poll::Ready(self.end(step)),
                     }
                 }
+                Stage::Replaying(replay) => {
+                    let next = replay.next_bytes();
+                    if replay.is_over() {
+                        self.stage = Stage::Over;
+                    }
+                    return Poll::Ready(next);
+                }
                 Stage::Resuming(resuming) => match ready!(resuming.poll(cx)) {
                     Next::Alive(bytes) => return Poll::Ready(Some(Bytes::from_static(bytes))),
                     Next::Found(given_back) => {
@@ -406,6 +428,7 @@ impl Relay {
             Step::Going => {}
             Step::Complete => {
                 let (usage, bill) = running.end(&report, Ending::Complete);
+                running.keep(feed.record(), &report, bill.total);
                 feed.finish(&usage, &bill, out);
                 live.release();
             }

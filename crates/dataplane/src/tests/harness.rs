@@ -42,6 +42,7 @@ use crate::admission::Admission;
 use crate::admission::bounds::Limits;
 use crate::ask::Defaults;
 use crate::bodies::Bodies;
+use crate::cache::{CACHE_BYTES_MAX, Cache};
 use crate::clock::Clock;
 use crate::drains::Drains;
 use crate::endpoints;
@@ -83,7 +84,7 @@ pub struct Play {
     path: &'static str,
     /// Whether providers are tried in the order in which they are named.
     is_ordered: bool,
-    setup: Setup,
+    pub setup: Setup,
 }
 
 /// What differs from test to test.
@@ -91,6 +92,8 @@ pub struct Setup {
     /// Whether providers bill to the end, so that they are drained.
     pub drains: bool,
     pub drains_max: usize,
+    /// A provider that the operator does without.
+    pub without: Option<&'static str>,
     /// Whether providers sell the tiers `flex`, at half the price, and
     /// `priority`, at twice the price.
     pub tiers: bool,
@@ -106,6 +109,7 @@ pub struct Setup {
     /// Whether reading a prompt from their caches costs a tenth.
     pub caches: bool,
     pub bodies_bytes_max: usize,
+    pub cache_bytes_max: usize,
     pub replies_bytes_max: usize,
     /// Nano-dollars on the account.
     pub credit: i64,
@@ -134,6 +138,7 @@ pub fn play() -> Play {
         setup: Setup {
             drains: false,
             drains_max: 8,
+            without: None,
             tiers: false,
             format: Format::OpenAiChat,
             others: Vec::new(),
@@ -141,6 +146,7 @@ pub fn play() -> Play {
             tells_cost: false,
             caches: false,
             bodies_bytes_max: 64 << 20,
+            cache_bytes_max: CACHE_BYTES_MAX,
             replies_bytes_max: REPLIES_BYTES_MAX,
             credit: 10_000_000_000,
             limits: CallLimits::default(),
@@ -303,6 +309,7 @@ pub struct Got {
     /// 0 if it left before there was one.
     pub status: u16,
     pub retry_after: Option<String>,
+    pub headers: HeaderMap,
     pub body: String,
     /// When the head came.
     pub head_at: Duration,
@@ -441,6 +448,7 @@ impl Harness {
             identity: Identity::of(StoreId([7; 16])),
             counters: Counters::default(),
             clock: Clock::timer(NOW),
+            cache: Cache::new(setup.cache_bytes_max),
             bodies: Arc::new(Bodies::new(setup.bodies_bytes_max)),
             replies: Arc::new(Bodies::new(setup.replies_bytes_max)),
             drains: Arc::new(Drains::new(setup.drains_max)),
@@ -538,6 +546,7 @@ impl Harness {
         got.head_at = began.elapsed();
         let retry_after = response.headers().get("retry-after");
         got.retry_after = retry_after.map(|value| value.to_str().unwrap().to_owned());
+        got.headers = response.headers().clone();
         let mut body = response.into_body();
         while let Some(piece) = next_piece(&mut body).await {
             got.body.push_str(&piece);
@@ -707,7 +716,7 @@ fn own_provider(
     })
 }
 
-fn market(setup: &Setup, memory: &Memory) -> Market {
+pub fn market(setup: &Setup, memory: &Memory) -> Market {
     let mut overlay = Overlay::default();
     let mut endpoints = Vec::new();
     let mut setups = Vec::new();
@@ -734,6 +743,9 @@ fn market(setup: &Setup, memory: &Memory) -> Market {
             }),
             ..OverlayEndpoint::default()
         });
+        if setup.without == Some(slug) {
+            continue;
+        }
         setups.push(ProviderSetup {
             provider: Arc::new(own_provider(setup, (slug, format), &base_url).goes_on(prefill)),
             credentials: vec![Credential::None.into()],

@@ -1,6 +1,6 @@
 //! What there is to know of a call beside its money.
 
-use bourse_vocab::{Count, Counts, FailureKind, Nanos};
+use bourse_vocab::{Count, Counts, FailureKind, GenerationId, Nanos};
 
 use super::Payer;
 use crate::price::{Item, Line};
@@ -143,6 +143,9 @@ pub struct Facts<'a> {
     /// More members for the generation record, as a JSON object; empty for
     /// none.
     pub extra: &'a str,
+    /// The call whose answer this one was given once more, where no provider
+    /// was asked.
+    pub cache_source: Option<GenerationId>,
 }
 
 impl Facts<'_> {

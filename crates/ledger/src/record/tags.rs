@@ -145,6 +145,8 @@ pub(super) mod field {
         STREAM = 50, "stream";
         /// What the provider says that it charges, in nano-dollars, where that is booked in place of what its prices make.
         TOLD_COST = 51, "amount";
+        /// The id of the call whose answer was kept and given once more, 16 bytes, little-endian; no provider was asked.
+        CACHE_SOURCE = 52, "bytes";
     }
 }
 

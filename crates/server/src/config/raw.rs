@@ -20,6 +20,8 @@ pub struct RawConfig {
     pub ledger: RawLedger,
     /// `[admission]`: which calls may begin.
     pub admission: RawAdmission,
+    /// `[cache]`: answers that are kept.
+    pub cache: RawCache,
     /// `[deadlines]`: how long each stage of a call may take.
     pub deadlines: RawDeadlines,
     /// `[routing]`: deadlines by their former names.
@@ -123,6 +125,15 @@ pub struct RawAdmission {
     pub batch_wait_ms: Option<u64>,
     /// Hashes of keys whose calls are batch calls, whatever they say.
     pub batch_keys: Vec<String>,
+}
+
+/// `[cache]`.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawCache {
+    /// What answers that are kept may take of memory, in bytes; 0 for no
+    /// cache. Default 64 MiB.
+    pub bytes_max: Option<usize>,
 }
 
 /// `[deadlines]`: all in milliseconds.

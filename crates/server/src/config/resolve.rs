@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bourse_dataplane::bodies::BODIES_BYTES_MAX;
+use bourse_dataplane::cache::{CACHE_BYTES_MAX, CACHE_BYTES_MIN};
 use bourse_dataplane::drains::DRAINS_MAX;
 use bourse_store::DatabaseUrl;
 
@@ -71,6 +72,8 @@ const WRITE: TimeLimit = TimeLimit::new("server.write_timeout_ms", 60_000, 10 * 
 const STOP: TimeLimit = TimeLimit::new("server.stop_timeout_ms", MINUTE_MS, HOUR_MS);
 /// Beyond a second a power cut would cost more than any sync does.
 const SYNC: TimeLimit = TimeLimit::new("ledger.sync_interval_ms", 20, 1_000);
+/// Most that the cache may take: more than such a machine has to spare.
+const CACHE_ALLOWED_MAX: usize = 64 << 30;
 /// Most drains that may be allowed: each is a socket, like a connection.
 const DRAINS_ALLOWED_MAX: usize = 65_536;
 
@@ -91,6 +94,7 @@ pub(super) fn resolve(raw: &RawConfig, environment: &Environment) -> Result<Conf
         workers: workers(&raw.server, &mut problems),
         limits: limits(raw, &mut problems),
         admission: admission::resolve(&raw.admission, &mut problems),
+        cache_bytes_max: cache_bytes_max(raw.cache.bytes_max, &mut problems),
         markup_ppm: markup_ppm(raw.billing.markup_ppm, &mut problems),
         durability: durability(raw.ledger.durability.as_deref(), &mut problems),
         sync_interval: SYNC.read(raw.ledger.sync_interval_ms, &mut problems),
@@ -217,6 +221,16 @@ fn limits(raw: &RawConfig, problems: &mut Vec<String>) -> CallLimits {
         write_timeout: read(&WRITE, server.write_timeout_ms),
         stop_timeout: read(&STOP, server.stop_timeout_ms),
     }
+}
+
+fn cache_bytes_max(given: Option<usize>, problems: &mut Vec<String>) -> usize {
+    let bytes = given.unwrap_or(CACHE_BYTES_MAX);
+    if bytes != 0 && !(CACHE_BYTES_MIN..=CACHE_ALLOWED_MAX).contains(&bytes) {
+        problems.push(format!(
+            "cache.bytes_max: {bytes} is neither 0 nor between {CACHE_BYTES_MIN} and {CACHE_ALLOWED_MAX}"
+        ));
+    }
+    bytes
 }
 
 fn markup_ppm(given: Option<u64>, problems: &mut Vec<String>) -> u64 {

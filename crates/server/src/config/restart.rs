@@ -23,6 +23,10 @@ pub fn waiting(running: &Config, new: &Config) -> Vec<&'static str> {
         ("log.format", running.log_json != new.log_json),
         ("log.level", running.log_level != new.log_level),
         ("admission", running.admission != new.admission),
+        (
+            "cache.bytes_max",
+            running.cache_bytes_max != new.cache_bytes_max,
+        ),
         ("telemetry", running.telemetry != new.telemetry),
     ];
     rows.extend(limits(&running.limits, &new.limits));

@@ -209,6 +209,7 @@ fn the_sample_file_is_understood_and_states_the_defaults() {
     assert_eq!(config.durability, defaults.durability);
     assert_eq!(config.sync_interval, defaults.sync_interval);
     assert_eq!(config.log_level, defaults.log_level);
+    assert_eq!(config.cache_bytes_max, defaults.cache_bytes_max);
     assert_eq!(
         format!("{:?}", config.limits),
         format!("{:?}", defaults.limits)
@@ -278,6 +279,9 @@ fn every_limit_is_refused_by_its_name_when_out_of_range() {
         "routing.drain_timeout_ms = 0",
         "server.stop_timeout_ms = 0",
         "server.drains_max = 65537",
+        "cache.bytes_max = 1",
+        "cache.bytes_max = 8388607",
+        "cache.bytes_max = 68719476737",
         "deadlines.connect_ms = 60001",
         "deadlines.head_ms = 0",
         "deadlines.first_sign_ms = 3600001",
@@ -326,6 +330,7 @@ fn a_reload_names_what_only_a_restart_takes_over() {
         "server.write_timeout_ms = 1",
         "server.stop_timeout_ms = 1",
         "server.drains_max = 1",
+        "cache.bytes_max = 0",
         "deadlines.connect_ms = 1",
         "deadlines.head_ms = 1",
         "deadlines.first_sign_ms = 1",

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use bourse_dataplane::admission::Admission;
 use bourse_dataplane::bodies::Bodies;
+use bourse_dataplane::cache::Cache;
 use bourse_dataplane::clock::{Clock, now_ms};
 use bourse_dataplane::drains::Drains;
 use bourse_dataplane::gateway::{CallLimits, Counters, Gateway, Stopping};
@@ -161,6 +162,7 @@ impl Recovered {
             identity: self.identity.clone(),
             counters: Counters::default(),
             clock: Clock::System,
+            cache: Cache::new(config.cache_bytes_max),
             bodies: Arc::new(Bodies::new(config.limits.bodies_bytes_max)),
             replies: Arc::new(Bodies::new(REPLIES_BYTES_MAX)),
             drains: Arc::new(Drains::new(config.limits.drains_max)),
@@ -230,13 +232,11 @@ impl Ready {
             Applier::new(Arc::clone(&store), Arc::clone(&till)).spawn(applier_stopping)?;
         tokio::spawn(Arc::clone(&watcher).keep_reading(stopping.clone()));
         tokio::spawn(disk::tell(till.spool().trouble(), stopping.clone()));
+        tokio::spawn(keep_cache_clean(Arc::clone(&gateway), stopping.clone()));
         traces::start(&config, &store, &till, stopping.clone())?;
         let (say_taken_over, taken_over) = watch::channel(None);
-        tokio::spawn(presence::keep(
-            Arc::clone(&store),
-            stopping.clone(),
-            say_taken_over,
-        ));
+        let presence = presence::keep(Arc::clone(&store), stopping.clone(), say_taken_over);
+        tokio::spawn(presence);
         let clients = clients(config.workers, &built.egress)?;
         let control = crate::control::router(&gateway, &watcher, &store);
         let hosts = Hosts::new(config.hosts.as_deref(), config.listen.ip().is_loopback());
@@ -294,6 +294,14 @@ fn clients(workers: usize, egress: &EgressPolicy) -> Result<Vec<Client>, Error> 
         })
     };
     Ok((0..workers).map(client).collect::<Result<_, _>>()?)
+}
+
+/// Throws away what the cache need not keep any more, until the server stops.
+async fn keep_cache_clean(gateway: Arc<Gateway>, mut stop: watch::Receiver<bool>) {
+    tokio::select! {
+        () = gateway.cache.keep_clean(gateway.clock) => {}
+        () = worker::stopped(&mut stop) => {}
+    }
 }
 
 fn limits(config: &Config) -> CallLimits {

@@ -26,6 +26,7 @@ mod admission;
 mod bad_input;
 mod bodies;
 mod boot;
+mod caching;
 mod chaos;
 mod disconnect;
 mod disk;

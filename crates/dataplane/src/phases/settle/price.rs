@@ -94,7 +94,7 @@ impl Running {
     }
 
     /// The same in the provider's words: in the answer, or in its head.
-    pub(super) fn told_tier<'a>(&'a self, report: &'a Report) -> Option<&'a str> {
+    pub(in crate::phases) fn told_tier<'a>(&'a self, report: &'a Report) -> Option<&'a str> {
         let in_head = || self.attempts.last()?.tier.as_deref();
         report.service_tier.as_deref().or_else(in_head)
     }

@@ -226,6 +226,7 @@ impl<'a> Fields<'a> {
             }
             field::CACHE_DISCOUNT => facts.cache_discount = value.amount("cache discount")?,
             field::TOLD_COST => facts.told_cost = value.amount("told cost")?,
+            field::CACHE_SOURCE => facts.cache_source = Some(id(value, "cache source")?),
             field::QUEUE_MS => facts.queue_ms = value.narrow("queueing time")?,
             field::LATENCY_MS => facts.latency_ms = value.narrow("latency")?,
             field::GENERATION_MS => facts.generation_ms = value.narrow("generation time")?,
@@ -319,6 +320,13 @@ fn counts(value: Value<'_>) -> Result<Counts, DecodeError> {
     Ok(counts)
 }
 
+/// A call's id.
+fn id(value: Value<'_>, name: &'static str) -> Result<GenerationId, DecodeError> {
+    let bytes = value.bytes(name)?.try_into();
+    let bytes = bytes.map_err(|_| DecodeError::Field(name))?;
+    Ok(GenerationId::from_bits(u128::from_le_bytes(bytes)))
+}
+
 const fn payer_of(number: u64) -> Payer {
     if number == 0 {
         Payer::Customer
@@ -361,7 +369,7 @@ pub(super) fn one_cost(value: Value<'_>) -> Result<Cost<'_>, DecodeError> {
 }
 
 pub(super) fn one_stream(value: Value<'_>) -> Result<Checkpoint, DecodeError> {
-    let mut id = None;
+    let mut whose = None;
     let mut read = Checkpoint {
         id: GenerationId::from_bits(0),
         charge: Nanos::ZERO,
@@ -371,10 +379,7 @@ pub(super) fn one_stream(value: Value<'_>) -> Result<Checkpoint, DecodeError> {
     };
     each(value, "stream", |tag, value| {
         match tag {
-            stream::ID => {
-                let bytes = value.bytes("stream")?.try_into();
-                id = Some(bytes.map_err(|_| DecodeError::Field("stream"))?);
-            }
+            stream::ID => whose = Some(id(value, "stream")?),
             stream::CHARGE => read.charge = value.amount("stream")?,
             stream::UPSTREAM => read.upstream = value.amount("stream")?,
             stream::PROMPT => read.prompt = value.number("stream")?,
@@ -384,8 +389,7 @@ pub(super) fn one_stream(value: Value<'_>) -> Result<Checkpoint, DecodeError> {
         Ok(())
     })?;
     // Whose checkpoint it is cannot be guessed.
-    let id = id.ok_or(DecodeError::Field("stream"))?;
-    read.id = GenerationId::from_bits(u128::from_le_bytes(id));
+    read.id = whose.ok_or(DecodeError::Field("stream"))?;
     Ok(read)
 }
 

@@ -98,12 +98,12 @@ fn some_facts() -> impl Strategy<Value = Facts<'static>> {
         any::<[u32; 3]>(),
         amounts,
         any::<[bool; 6]>(),
-        (a_failure(), any::<u64>()),
+        (a_failure(), any::<u64>(), proptest::option::of(an_id())),
         attempts,
         some_lines(),
     )
         .prop_map(
-            |(t, counts, ms, a, b, (failure, price_book), attempts, lines)| Facts {
+            |(t, counts, ms, a, b, (failure, price_book, cache_source), attempts, lines)| Facts {
                 model: t[0],
                 provider: t[1],
                 provider_name: t[2],
@@ -144,6 +144,7 @@ fn some_facts() -> impl Strategy<Value = Facts<'static>> {
                 price_book,
                 lines,
                 extra: t[15],
+                cache_source,
             },
         )
 }

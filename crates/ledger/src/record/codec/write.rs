@@ -242,6 +242,9 @@ impl Writer<'_> {
         }
         self.whole_text(field::EXTRA, facts.extra, EXTRA_BYTES_MAX);
         self.amount(field::TOLD_COST, facts.told_cost);
+        if let Some(source) = facts.cache_source {
+            self.bytes(field::CACHE_SOURCE, &source.to_bits().to_le_bytes());
+        }
     }
 
     /// An attempt. What it has in common with the whole call is not said
