@@ -222,7 +222,7 @@ fn plan() -> Box<dyn FnMut()> {
                 service_rank: 0,
                 share: bourse_routing::candidate::WHOLE,
                 price: prices.prompt.unwrap().times(350) + prices.completion.unwrap().times(400),
-                unstable: health.is_unstable(now_ms),
+                unstable: health.is_full(now_ms) || health.is_unstable(now_ms),
                 standing: health.standing(now_ms),
                 in_flight: health.in_flight(),
                 expected_ms: health.expected_ms(bucket, now_ms),

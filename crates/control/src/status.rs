@@ -122,6 +122,8 @@ pub struct Credential {
     pub rest_ms: Option<u64>,
     /// Attempts under way
     pub in_flight: u64,
+    /// How many at once its provider is believed to carry, learned from what it refused; null while it refuses none
+    pub calls_max: Option<u64>,
     /// Milliseconds to the first content, over the last five to ten minutes
     pub first_content_ms: Option<Quantiles>,
     /// Output tokens a second of one answer, over the last five to ten minutes

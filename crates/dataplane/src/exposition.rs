@@ -4,6 +4,7 @@
 //! new series. Slugs of the catalog have no character that would have to be
 //! escaped; they are escaped all the same.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -76,6 +77,7 @@ pub fn render(gateway: &Gateway) -> String {
     money(&mut page, gateway);
     choices(&mut page, gateway);
     attempts(&mut page, gateway);
+    limits(&mut page, gateway);
     latencies(&mut page, gateway);
     page.0
 }
@@ -303,6 +305,33 @@ fn attempts(page: &mut Page, gateway: &Gateway) {
                 page.value(name, &labels, read(m));
             }
         });
+    }
+}
+
+/// What providers are believed to carry. Only those have a line that refuse.
+fn limits(page: &mut Page, gateway: &Gateway) {
+    page.family(
+        "bourse_endpoint_calls_limit",
+        "gauge",
+        "Calls at once that an endpoint is believed to carry, with all of its credentials, learned from what it refused; none while it refuses none.",
+    );
+    let now = gateway.clock.now_ms();
+    let market = gateway.market.load();
+    let mut known: BTreeMap<&str, (&TargetMetrics, u64)> = BTreeMap::new();
+    for target in market.targets() {
+        if let Some(calls) = target.health.calls_max(now) {
+            let metrics = &*target.metrics;
+            let sum = known.entry(&metrics.endpoint).or_insert((metrics, 0));
+            sum.1 = sum.1.saturating_add(calls);
+        }
+    }
+    for (metrics, calls) in known.into_values() {
+        let labels = [
+            ("model", &*metrics.model),
+            ("provider", &*metrics.provider),
+            ("endpoint", &*metrics.endpoint),
+        ];
+        page.value("bourse_endpoint_calls_limit", &labels, calls);
     }
 }
 

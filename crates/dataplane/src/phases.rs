@@ -17,4 +17,5 @@ pub mod read;
 pub mod recall;
 pub mod resume;
 pub mod settle;
+pub mod silence;
 pub mod write;

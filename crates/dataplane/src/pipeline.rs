@@ -26,8 +26,9 @@ use crate::phases::recall::{Asking, Recalled};
 use crate::phases::{attempt, hold, plan, read, resume};
 use crate::progress::{Progress, STREAMS_MAX};
 use crate::refusing::Refusing;
-use crate::relay::body::{Relay, Reply};
+use crate::relay::body::Relay;
 use crate::relay::pursuit::Pursuit;
+use crate::relay::reply::Reply;
 use crate::respond::{self, ReplyBody};
 use crate::running::Running;
 

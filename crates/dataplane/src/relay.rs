@@ -16,9 +16,11 @@ pub mod meter;
 pub mod pursuit;
 pub mod reading;
 pub mod replay;
+pub mod reply;
 pub mod resuming;
 pub mod told;
 pub mod translate;
+pub mod waits;
 
 use bourse_vocab::{Bill, Failure, Usage, UsageReport};
 use bytes::Bytes;

@@ -14,8 +14,9 @@ use crate::admission::InFlight;
 use crate::bodies::Room;
 use crate::endpoints::Endpoint;
 use crate::phases::recall::{Hit, Told};
-use crate::relay::body::{Relay, Reply};
+use crate::relay::body::Relay;
 use crate::relay::replay::Replay;
+use crate::relay::reply::Reply;
 
 /// The id of the call, on every reply to one.
 pub const GENERATION_ID: HeaderName = HeaderName::from_static("x-generation-id");

@@ -1,43 +1,90 @@
 //! How long a provider asks to be left alone, in every form that providers
-//! say it in.
+//! say it in, and what it says of its limits while it still serves.
 
 use std::time::Duration;
 
+use bourse_net::ResponseHeaders;
 use bourse_routing::health::COOLDOWN_MAX_MS;
 use bourse_vocab::Failure;
 
 use crate::attempts::Attempt;
 use crate::http_date;
 
-/// Limits that providers count, each with what is left of it and when it is
-/// whole again (developers.openai.com/api, rate limits in headers, June 2026;
-/// others follow it). Cerebras counts by the minute and the day
-/// (inference-docs.cerebras.ai, rate limits), DigitalOcean likewise
-/// (docs.digitalocean.com, quota-specific response headers, July 2026), and
-/// OpenRouter counts one limit (openrouter.ai/docs, limits, 2026).
-const LIMITS: [[&str; 2]; 7] = [
-    [
+/// A limit that a provider counts, by the headers that say of it what is left,
+/// when all of it is there again, and how much that is.
+struct Limit {
+    left: &'static str,
+    reset: &'static str,
+    all: &'static str,
+}
+
+const fn limit(left: &'static str, reset: &'static str, all: &'static str) -> Limit {
+    Limit { left, reset, all }
+}
+
+/// OpenAI's (developers.openai.com/api, rate limits in headers, June 2026;
+/// others follow it, Groq and Fireworks among them), Anthropic's
+/// (platform.claude.com/docs, rate limits, response headers, May 2026; docs.aws.amazon.com,
+/// Claude Platform on AWS, rate limits, November 2026), those that Cerebras counts by the
+/// minute and the day (inference-docs.cerebras.ai, rate limits), DigitalOcean
+/// likewise (docs.digitalocean.com, quota-specific response headers, July
+/// 2026), and OpenRouter's one (openrouter.ai/docs, limits, 2026).
+const LIMITS: [Limit; 11] = [
+    limit(
         "x-ratelimit-remaining-requests",
         "x-ratelimit-reset-requests",
-    ],
-    ["x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"],
-    [
+        "x-ratelimit-limit-requests",
+    ),
+    limit(
+        "x-ratelimit-remaining-tokens",
+        "x-ratelimit-reset-tokens",
+        "x-ratelimit-limit-tokens",
+    ),
+    limit(
+        "anthropic-ratelimit-requests-remaining",
+        "anthropic-ratelimit-requests-reset",
+        "anthropic-ratelimit-requests-limit",
+    ),
+    limit(
+        "anthropic-ratelimit-tokens-remaining",
+        "anthropic-ratelimit-tokens-reset",
+        "anthropic-ratelimit-tokens-limit",
+    ),
+    limit(
+        "anthropic-ratelimit-input-tokens-remaining",
+        "anthropic-ratelimit-input-tokens-reset",
+        "anthropic-ratelimit-input-tokens-limit",
+    ),
+    limit(
+        "anthropic-ratelimit-output-tokens-remaining",
+        "anthropic-ratelimit-output-tokens-reset",
+        "anthropic-ratelimit-output-tokens-limit",
+    ),
+    limit(
         "x-ratelimit-remaining-requests-day",
         "x-ratelimit-reset-requests-day",
-    ],
-    [
+        "x-ratelimit-limit-requests-day",
+    ),
+    limit(
         "x-ratelimit-remaining-tokens-minute",
         "x-ratelimit-reset-tokens-minute",
-    ],
-    [
+        "x-ratelimit-limit-tokens-minute",
+    ),
+    limit(
         "x-ratelimit-remaining-tokens-per-day",
         "x-ratelimit-reset-tokens-per-day",
-    ],
-    [
+        "x-ratelimit-limit-tokens-per-day",
+    ),
+    limit(
         "x-ratelimit-remaining-tokens-per-minute",
         "x-ratelimit-reset-tokens-per-minute",
-    ],
-    ["x-ratelimit-remaining", "x-ratelimit-reset"],
+        "x-ratelimit-limit-tokens-per-minute",
+    ),
+    limit(
+        "x-ratelimit-remaining",
+        "x-ratelimit-reset",
+        "x-ratelimit-limit",
+    ),
 ];
 
 /// Numbers from here on are moments and no durations: seconds since 1970, and
@@ -58,12 +105,58 @@ pub fn announced<'h>(header: impl Fn(&str) -> Option<&'h str>, now_ms: u64) -> O
         .or_else(|| {
             let exhausted = LIMITS
                 .iter()
-                .filter(|[remaining, _]| header(remaining).is_some_and(|text| text.trim() == "0"));
+                .filter(|limit| header(limit.left).is_some_and(|text| text.trim() == "0"));
             exhausted
-                .filter_map(|[_, reset]| reset_ms(header(reset)?.trim(), now_ms))
+                .filter_map(|limit| reset_ms(header(limit.reset)?.trim(), now_ms))
                 .max()
         })?;
     Some(Duration::from_millis(ms.min(COOLDOWN_MAX_MS)))
+}
+
+/// What a provider says, while it serves, of a limit of which nothing is left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UsedUp {
+    /// Until one more may be taken, in milliseconds. Before that none is.
+    pub first_ms: u64,
+    /// Until all of it is there again, in milliseconds.
+    pub whole_ms: u64,
+}
+
+/// Whether a response says that nothing is left of a limit, and until when.
+///
+/// A limit that refills evenly, as OpenAI's and Anthropic's do, is whole again
+/// when its reset says, and takes one more when the part of one of them has
+/// passed; one that counts by the clock takes none before its reset. Which of
+/// the two it is nobody says, so that only the shorter time is certain. Where
+/// the response does not say how large the limit is, its reset is all there is
+/// to go by. A limit of tokens thus makes no time certain: Anthropic rounds
+/// what is left to thousands, and nobody knows how many the next call needs.
+#[must_use]
+pub fn used_up(headers: &ResponseHeaders, now_ms: u64) -> Option<UsedUp> {
+    let mut longest: Option<UsedUp> = None;
+    headers.for_each_with(b"0", |name| {
+        let mut limits = LIMITS.iter();
+        let limit = limits.find(|limit| limit.left.eq_ignore_ascii_case(name));
+        if let Some(one) = limit.and_then(|limit| limit.used_up(headers, now_ms)) {
+            let before = longest.get_or_insert(one);
+            before.first_ms = before.first_ms.max(one.first_ms);
+            before.whole_ms = before.whole_ms.max(one.whole_ms);
+        }
+    });
+    longest
+}
+
+impl Limit {
+    #[cold]
+    fn used_up(&self, headers: &ResponseHeaders, now_ms: u64) -> Option<UsedUp> {
+        let whole_ms = reset_ms(headers.get_str(self.reset)?.trim(), now_ms)?;
+        let all = headers.get_str(self.all);
+        let all = all.and_then(|text| text.trim().parse::<u64>().ok());
+        Some(UsedUp {
+            first_ms: whole_ms.div_ceil(all.unwrap_or(1).max(1)),
+            whole_ms,
+        })
+    }
 }
 
 /// What a caller is told to wait whose call has failed: what the last provider
@@ -98,7 +191,10 @@ fn retry_after_ms(text: &str, now_ms: u64) -> Option<u64> {
 /// or at a moment.
 fn reset_ms(text: &str, now_ms: u64) -> Option<u64> {
     let Ok(number) = text.parse::<f64>() else {
-        return duration_ms(text);
+        return duration_ms(text).or_else(|| {
+            let at_ms = http_date::parse_rfc3339_ms(text)?;
+            Some(at_ms.saturating_sub(now_ms))
+        });
     };
     let unit_ms = match number {
         MOMENTS_MS.. => 1.0,
@@ -241,6 +337,71 @@ mod tests {
                 assert_eq!(rest(&headers), None, "{reset} {kind}");
             }
         }
+    }
+
+    fn answered(headers: &[(&'static str, &str)]) -> Option<[u64; 2]> {
+        let pairs = headers.iter().map(|(name, text)| {
+            let name = http::HeaderName::from_static(name);
+            (name, http::HeaderValue::from_str(text).unwrap())
+        });
+        let headers: http::HeaderMap = pairs.collect();
+        let used_up = used_up(&ResponseHeaders::from(headers), NOW)?;
+        Some([used_up.first_ms, used_up.whole_ms])
+    }
+
+    #[test]
+    fn an_answer_says_when_a_limit_takes_one_more_and_when_it_is_whole() {
+        let openai = |left, reset, all| {
+            answered(&[
+                ("content-length", "0"),
+                ("x-ratelimit-limit-requests", all),
+                ("x-ratelimit-remaining-requests", left),
+                ("x-ratelimit-reset-requests", reset),
+                ("x-ratelimit-remaining-tokens", "149984"),
+                ("x-ratelimit-reset-tokens", "6m0s"),
+            ])
+        };
+        assert_eq!(openai("1", "59s", "60"), None);
+        assert_eq!(openai("0", "1m0s", "60"), Some([1_000, 60_000]));
+        assert_eq!(
+            openai("0", "100ms", "7"),
+            Some([15, 100]),
+            "never too early"
+        );
+        assert_eq!(openai("0", "1m0s", "0"), Some([60_000, 60_000]));
+        assert_eq!(openai("0", "1m0s", "many"), Some([60_000, 60_000]));
+        assert_eq!(openai("0", "soon", "60"), None);
+        assert_eq!(openai("-1", "1m0s", "60"), None);
+        // A minute after NOW.
+        let anthropic = answered(&[
+            ("anthropic-ratelimit-requests-limit", "50"),
+            ("anthropic-ratelimit-requests-remaining", "0"),
+            ("anthropic-ratelimit-requests-reset", "2026-11-21T12:01:00Z"),
+            ("anthropic-ratelimit-output-tokens-limit", "8000"),
+            ("anthropic-ratelimit-output-tokens-remaining", "0"),
+            (
+                "anthropic-ratelimit-output-tokens-reset",
+                "2026-11-21T12:02:00Z",
+            ),
+        ]);
+        assert_eq!(anthropic, Some([1_195, 119_750]), "the longer of each");
+    }
+
+    #[test]
+    fn an_absurd_limit_is_capped_and_a_refusal_of_anthropics_says_its_moment() {
+        let absurd = answered(&[
+            ("x-ratelimit-remaining", "0"),
+            ("x-ratelimit-reset", "9999-12-31T23:59:59Z"),
+        ]);
+        let [first_ms, whole_ms] = absurd.unwrap();
+        let health = bourse_routing::health::Health::default();
+        health.note_used_up(NOW, first_ms, whole_ms);
+        assert_eq!(health.cooldown_ms(NOW), Some(COOLDOWN_MAX_MS));
+        let refused = rest(&[
+            ("anthropic-ratelimit-requests-remaining", "0"),
+            ("anthropic-ratelimit-requests-reset", "2026-11-21T12:00:30Z"),
+        ]);
+        assert_eq!(refused, Some(29_750));
     }
 
     #[test]

@@ -88,6 +88,31 @@ impl ResponseHeaders {
         }
     }
 
+    /// Calls `each` with the name of every header that has exactly this value,
+    /// in the order received. Names are in the upstream's case on HTTP/1.1.
+    pub fn for_each_with(&self, value: &[u8], mut each: impl FnMut(&str)) {
+        match &self.repr {
+            Repr::Raw { head, spans } => {
+                let length = value.len();
+                for span in spans
+                    .iter()
+                    .filter(|span| usize::from(span.value_len) == length)
+                {
+                    let name = slice(head, span.name_at, span.name_len);
+                    if slice(head, span.value_at, span.value_len) == Some(value)
+                        && let Some(Ok(name)) = name.map(std::str::from_utf8)
+                    {
+                        each(name);
+                    }
+                }
+            }
+            Repr::Map(map) => {
+                let with = map.iter().filter(|(_, have)| have.as_bytes() == value);
+                with.for_each(|(name, _)| each(name.as_str()));
+            }
+        }
+    }
+
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {

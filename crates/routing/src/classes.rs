@@ -264,6 +264,13 @@ impl Class {
         }
     }
 
+    /// Whether it was refused because the provider has as much to do as it
+    /// takes, of ours (429) or of everybody's (529).
+    #[must_use]
+    pub fn is_of_load(&self) -> bool {
+        self.endpoint == Sign::Rest || self.provider == Sign::Ejected
+    }
+
     /// Whether it says nothing of anybody's health.
     #[must_use]
     pub fn is_no_sign(&self) -> bool {

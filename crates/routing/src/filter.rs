@@ -151,6 +151,7 @@ pub fn check(offer: &Offer<'_>, needs: &Needs, wishes: &Preferences) -> Result<(
         (max.completion, prices.completion),
         (max.request, prices.request),
         (max.image, prices.image),
+        (max.audio, prices.audio),
     ] {
         if limit.is_some_and(|limit| price.is_some_and(|price| price > limit)) {
             return Err(Excluded::MaxPrice);
@@ -231,6 +232,31 @@ mod tests {
             tag: &endpoint.tag,
             prices: &endpoint.prices.base,
             is_asked_for: true,
+        }
+    }
+
+    #[test]
+    fn audio_that_costs_more_than_its_limit_leaves_an_endpoint_out() {
+        let snapshot = snapshot("");
+        let sold: Prices = serde_json::from_str(r#"{"prompt":"1","audio":"9"}"#).unwrap();
+        let unsold: Prices = serde_json::from_str(r#"{"prompt":"1"}"#).unwrap();
+        for (prices, wishes, expected) in [
+            // A limit is for a token, and these are prices of a million.
+            (
+                &sold,
+                r#"{"max_price":{"audio":0.0000089}}"#,
+                Err(Excluded::MaxPrice),
+            ),
+            (&sold, r#"{"max_price":{"audio":"0.000009"}}"#, Ok(())),
+            (&sold, r#"{"max_price":{"audio":null}}"#, Ok(())),
+            (&unsold, r#"{"max_price":{"audio":0}}"#, Ok(())),
+        ] {
+            let offer = Offer {
+                prices,
+                ..usual(&snapshot)
+            };
+            let wishes = Preferences::read(wishes).unwrap();
+            assert_eq!(check(&offer, &needs(), &wishes), expected, "{wishes:?}");
         }
     }
 

@@ -21,17 +21,16 @@ use crate::breaker::{Breaker, Standing};
 use crate::bucket::Bucket;
 use crate::budget::Window;
 use crate::classes::{Class, Place, Sign};
+use crate::gaps::Gaps;
 use crate::load::Load;
 use crate::patience::{self, Patience};
+use crate::quota::Quota;
 
 /// An endpoint that failed this recently, and often enough, is tried after
 /// those that did not (openrouter.ai/docs, provider selection, August 2026).
 pub const OUTAGE_WINDOW_MS: u64 = 30_000;
 /// No provider may bench a key for longer, whatever its Retry-After says.
 pub const COOLDOWN_MAX_MS: u64 = 300_000;
-/// How long a rate-limited key comes after the others where the provider names
-/// no time.
-pub const COOLDOWN_DEFAULT_MS: u64 = 1_000;
 
 /// What came of one attempt, as far as health is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,9 +109,13 @@ pub struct Health {
     provider: Arc<Destination>,
     model: Arc<Patience>,
     patience: Patience,
+    gaps: Gaps,
     load: Load,
+    quota: Quota,
     last_failure_ms: AtomicU64,
     cooldown_until_ms: AtomicU64,
+    /// Until when its provider has said that nothing is left of a limit.
+    used_up_until_ms: AtomicU64,
     /// Until when it comes last, because it is at its limit and did not say
     /// for how long.
     last_until_ms: AtomicU64,
@@ -261,6 +264,51 @@ impl Health {
             .load(Relaxed)
             .checked_sub(now_ms)
             .filter(|rest| *rest > 0)
+    }
+
+    /// Whether as many calls are under way as it is believed to carry.
+    #[inline]
+    #[must_use]
+    pub fn is_full(&self, now_ms: u64) -> bool {
+        self.quota.is_full(self.in_flight(), now_ms)
+    }
+
+    /// How many calls at once it is believed to carry; `None` while it has not
+    /// refused any of late.
+    #[must_use]
+    pub fn calls_max(&self, now_ms: u64) -> Option<u64> {
+        self.quota.calls(now_ms)
+    }
+
+    /// Notes that its provider has said that nothing is left of a limit: until
+    /// `first_ms` from now no request is taken for certain, and it is whole
+    /// again `whole_ms` from now. In between it may be either, so that others
+    /// come first.
+    pub fn note_used_up(&self, now_ms: u64, first_ms: u64, whole_ms: u64) {
+        let until = |ms: u64| now_ms.saturating_add(ms.min(COOLDOWN_MAX_MS));
+        self.cooldown_until_ms.fetch_max(until(first_ms), Relaxed);
+        self.used_up_until_ms.fetch_max(until(first_ms), Relaxed);
+        self.last_until_ms.fetch_max(until(whole_ms), Relaxed);
+    }
+
+    /// Whether it rests because its provider has said that nothing is left of
+    /// a limit, and not because it refused a call.
+    #[must_use]
+    pub fn rests_unrefused(&self, now_ms: u64) -> bool {
+        let until = self.used_up_until_ms.load(Relaxed);
+        now_ms < until && self.cooldown_until_ms.load(Relaxed) == until
+    }
+
+    /// Notes for how many milliseconds nothing came in the middle of a stream.
+    pub fn note_gap(&self, gap_ms: u64) {
+        self.gaps.learn(gap_ms);
+    }
+
+    /// After how many milliseconds of silence a stream that has begun is given
+    /// up, `most_ms` at most; `None` where too little is known.
+    #[must_use]
+    pub fn stall_ms(&self, most_ms: u64) -> Option<u64> {
+        self.gaps.stall_ms(most_ms)
     }
 
     /// Attempts under way.

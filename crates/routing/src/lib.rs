@@ -7,7 +7,8 @@
 //! and [`budget`] says how often they may. What a failure means is in
 //! [`classes`]. [`health`] remembers how endpoints have been doing: its
 //! [`breaker`] keeps calls away from what is broken, [`load`] and [`relief`]
-//! from what is slow, and [`patience`] from waiting for what says nothing.
+//! from what is slow, [`quota`] from what is full, and [`patience`] and [`gaps`]
+//! from waiting for what says nothing.
 //! [`lengths`] is how long their answers are, [`pace`] how fast they think out
 //! of sight, [`density`] how long their tokens are, and [`trust`] whether they
 //! keep the limits that they are told.
@@ -20,6 +21,7 @@ pub mod candidate;
 pub mod classes;
 pub mod density;
 pub mod filter;
+pub mod gaps;
 pub mod health;
 pub mod lengths;
 pub mod load;
@@ -28,6 +30,7 @@ pub mod patience;
 pub mod plan;
 pub mod preferences;
 pub mod quantiles;
+pub mod quota;
 pub mod relief;
 #[cfg(test)]
 mod simulation;

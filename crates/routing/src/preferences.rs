@@ -54,6 +54,9 @@ pub struct MaxPrice {
     pub request: Option<PicosPerUnit>,
     /// For one input image.
     pub image: Option<PicosPerUnit>,
+    /// For one input token that is audio: the unit of catalogs' `pricing.audio`
+    /// (openrouter.ai/docs, OpenAPI description, October 2026).
+    pub audio: Option<PicosPerUnit>,
 }
 
 /// The caller's wishes, checked.
@@ -267,11 +270,6 @@ fn read_max_price(raw: &RawMaxPrice<'_>) -> Result<MaxPrice, Failure> {
             .map(Some)
             .map_err(|error| Failure::invalid(format!("provider.max_price.{field}: {error}")))
     };
-    if raw.audio.is_some_and(|raw| raw.get() != "null") {
-        return Err(Failure::invalid(
-            "provider.max_price.audio: audio is priced by the token; limit `prompt` instead",
-        ));
-    }
     Ok(MaxPrice {
         prompt: amount("prompt", raw.prompt, PicosPerUnit::parse_usd_per_million)?,
         completion: amount(
@@ -281,6 +279,7 @@ fn read_max_price(raw: &RawMaxPrice<'_>) -> Result<MaxPrice, Failure> {
         )?,
         request: amount("request", raw.request, PicosPerUnit::parse_usd_per_unit)?,
         image: amount("image", raw.image, PicosPerUnit::parse_usd_per_unit)?,
+        audio: amount("audio", raw.audio, PicosPerUnit::parse_usd_per_unit)?,
     })
 }
 
@@ -353,7 +352,10 @@ mod tests {
                 r#"{"max_price":{"prompt":-1}}"#,
                 "provider.max_price.prompt",
             ),
-            (r#"{"max_price":{"audio":1}}"#, "provider.max_price.audio"),
+            (
+                r#"{"max_price":{"audio":"some"}}"#,
+                "provider.max_price.audio",
+            ),
             (r#"{"quantizations":["fp7"]}"#, "provider.quantizations"),
             (r#"{"data_collection":"maybe"}"#, "provider"),
             (

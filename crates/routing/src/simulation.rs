@@ -19,7 +19,9 @@ use crate::health::{Health, Outcome, Ticket};
 use crate::lengths::Thought;
 use crate::plan::{Plan, Step};
 use crate::preferences::Preferences;
+use crate::quota::PAUSE_MS;
 
+mod limits;
 mod tests;
 
 /// The configured deadlines, as the data plane has them by default.
@@ -42,6 +44,9 @@ enum Reply {
     Silent,
     /// It is at its limit, and may say for how long.
     Limited(Option<u64>),
+    /// It answers after so many milliseconds, and says that nothing is left of
+    /// its limit: when one request is taken again, and when it is whole.
+    AnswersTheLast(u64, [u64; 2]),
 }
 
 /// A small generator of numbers (splitmix64): the same everywhere.
@@ -79,6 +84,8 @@ enum Event {
     Answered(usize, u32),
     Failed(usize, u32),
     Limited(usize, u32, Option<u64>),
+    /// A provider says that nothing is left of its limit.
+    UsedUp(usize, [u64; 2]),
     /// Its deadline may have passed.
     Due(usize, u32),
     Ended(usize),
@@ -127,11 +134,16 @@ struct World {
     too_early: u64,
     /// Calls that found everybody resting.
     told_to_wait: u64,
+    /// Nobody looks at who is full, and whoever refuses without naming a time
+    /// comes last for a second: what there would be without learning.
+    is_blind: bool,
+    last_until: Vec<u64>,
 }
 
 impl World {
     fn new(seed: u64, scripts: Vec<Script>) -> Self {
         let model = Arc::default();
+        let count = scripts.len();
         let healths = scripts
             .iter()
             .map(|_| Arc::new(Health::of(&Arc::default(), &Arc::default(), &model)));
@@ -141,7 +153,7 @@ impl World {
             events: BinaryHeap::new(),
             count: 0,
             healths: healths.collect(),
-            rests: vec![0; scripts.len()],
+            rests: vec![0; count],
             scripts,
             demand: Demand::default(),
             calls: Vec::new(),
@@ -152,6 +164,8 @@ impl World {
             failures: Vec::new(),
             too_early: 0,
             told_to_wait: 0,
+            is_blind: false,
+            last_until: vec![0; count],
         }
     }
 
@@ -207,8 +221,15 @@ impl World {
                     let until = self.now + rest.min(crate::health::COOLDOWN_MAX_MS);
                     let rests = &mut self.rests[self.calls[call].step.target];
                     *rests = until.max(*rests);
+                } else {
+                    let target = self.calls[call].step.target;
+                    self.last_until[target] = self.now + PAUSE_MS;
                 }
                 self.fails(call, &limited);
+            }
+            Event::UsedUp(target, [first_ms, whole_ms]) if !self.is_blind => {
+                self.healths[target].note_used_up(T0 + self.now, first_ms, whole_ms);
+                self.rests[target] = self.rests[target].max(self.now + first_ms);
             }
             Event::Due(call, number) if self.is_current(call, number) => self.is_due(call),
             _ => {}
@@ -220,18 +241,26 @@ impl World {
         !call.is_over && call.number == number
     }
 
+    fn comes_last(&self, target: usize) -> bool {
+        if self.is_blind {
+            self.now < self.last_until[target]
+        } else {
+            self.healths[target].is_full(T0 + self.now)
+        }
+    }
+
     fn candidates(&self) -> Vec<Candidate> {
         let now_ms = T0 + self.now;
         let healths = (0..).zip(&self.healths);
         healths
             .map(|(target, health)| Candidate {
+                unstable: health.is_unstable(now_ms) || self.comes_last(target as usize),
                 target,
                 model_rank: 0,
                 order_rank: None,
                 service_rank: 0,
                 share: WHOLE,
                 price: 1_000,
-                unstable: health.is_unstable(now_ms),
                 standing: health.standing(now_ms),
                 in_flight: health.in_flight(),
                 expected_ms: health.expected_ms(Self::bucket(), now_ms),
@@ -315,6 +344,10 @@ impl World {
             Reply::Fails(ms) => self.at(now + ms, Event::Failed(call, number)),
             Reply::Limited(rest) => self.at(now + 20, Event::Limited(call, number, rest)),
             Reply::Silent => {}
+            Reply::AnswersTheLast(ms, left) => {
+                self.at(now + ms, Event::UsedUp(target, left));
+                self.at(now + ms, Event::Answered(call, number));
+            }
         }
         let first = self.deadline(call).min(ASKED_EVERY_MS);
         self.at(now + first, Event::Due(call, number));

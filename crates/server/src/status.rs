@@ -101,6 +101,7 @@ fn credential(target: &Target, now_ms: u64) -> Credential {
         probe_in_ms: due_ms.max(),
         rest_ms: health.cooldown_ms(now_ms),
         in_flight: health.in_flight(),
+        calls_max: health.calls_max(now_ms),
         first_content_ms: health.recent_latency_ms(now_ms).map(quantiles),
         tokens_per_s: health.recent_throughput(now_ms).map(quantiles),
     }

@@ -27,6 +27,7 @@ mod trouble;
 mod writer;
 
 pub use consumers::DATABASE;
+pub use disk::{Disk, RealDisk};
 pub use lock::DataDirLock;
 pub use reader::{Batch, Reader};
 pub use repair::{Repaired, repair};

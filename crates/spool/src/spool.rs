@@ -35,6 +35,8 @@ pub struct Options {
     pub lag_bytes_max: u64,
     /// The least time between two syncs.
     pub sync_interval: Duration,
+    /// What the files are on: another than the real one only in tests.
+    pub disk: Arc<dyn Disk>,
 }
 
 impl Default for Options {
@@ -50,6 +52,7 @@ impl Default for Options {
             // A sync costs some 90 to 200 µs of CPU besides its I/O, and a
             // power cut what came since the last one: 20 ms keep both small.
             sync_interval: Duration::from_millis(20),
+            disk: Arc::new(RealDisk),
         }
     }
 }
@@ -111,7 +114,7 @@ impl Spool {
         others: &[(&str, Position)],
         options: Options,
     ) -> Result<Opened, SpoolError> {
-        let disk = Arc::new(RealDisk);
+        let disk = Arc::clone(&options.disk);
         Self::open_on(disk, dir, owner, (applied, others), options)?.syncing()
     }
 
@@ -217,7 +220,7 @@ impl Spool {
     ///
     /// # Errors
     /// [`SpoolError::Stopped`]: it may not be there.
-    pub(crate) fn sync_now(&self) -> Result<(), SpoolError> {
+    pub fn sync_now(&self) -> Result<(), SpoolError> {
         let is_done = sync::bring(&self.writer, &self.queue) && !self.queue.is_stopped();
         if is_done {
             Ok(())

@@ -150,11 +150,16 @@ impl Exchange<'_> {
             tried.is_sent = error.wrote_request;
             unreachable(&error)
         })?;
-        tried.head_ms = Some(self.clock.now_ms());
+        let head_ms = self.clock.now_ms();
+        tried.head_ms = Some(head_ms);
         tried.status = response.status.as_u16();
         if !(200..300).contains(&tried.status) {
             // Boxed, as all that is cold here: every call would carry it.
             return Err(Box::pin(self.refused(response)).await);
+        }
+        if let Some(left) = rest::used_up(&response.headers, head_ms) {
+            let health = &self.target.health;
+            health.note_used_up(head_ms, left.first_ms, left.whole_ms);
         }
         if !self.target.tiers.is_empty() {
             let told = response.headers.get_str(TIER_HEADER);

@@ -19,6 +19,7 @@ use super::exchange::{Exchange, Opened, read_on};
 use super::first_content;
 use super::hold::prompt_estimate;
 use super::plan::{Plan, Step, bucket};
+use super::silence;
 use super::write::write;
 use crate::attempts::Attempt;
 use crate::call::Call;
@@ -258,8 +259,14 @@ async fn until_shown(
             tried.stops_thinking(running.call.gateway.clock.now_ms());
         }
     }
-    if !is_last {
-        body.set_idle_timeout(running.call.gateway.limits.deadlines.idle);
+    let idle = running.call.gateway.limits.deadlines.idle;
+    let silence = if feed.has_answered() {
+        silence::longest(&running.call, running.target())
+    } else {
+        idle
+    };
+    if !is_last || silence != idle {
+        body.set_idle_timeout(silence);
     }
     Ok(opened)
 }

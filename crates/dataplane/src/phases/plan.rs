@@ -406,7 +406,7 @@ fn candidate(
         service_rank: 0,
         order_rank,
         price,
-        unstable: target.health.is_unstable(wanted.now_ms),
+        unstable: target.health.is_full(wanted.now_ms) || target.health.is_unstable(wanted.now_ms),
         standing: target.health.standing(wanted.now_ms),
         in_flight: target.health.in_flight(),
         expected_ms: target.health.expected_ms(bucket, wanted.now_ms),

@@ -1,5 +1,4 @@
-//! What a call is answered with, and the streamed body of a reply: it pulls
-//! the upstream as the client reads.
+//! The streamed body of a reply: it pulls the upstream as the client reads.
 //!
 //! There is no channel and no second task between the two sides. A slow
 //! reader slows the provider down; a reader that leaves drops this body, and
@@ -23,13 +22,14 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 use super::pursuit::{Pursuit, Unread};
 use super::replay::Replay;
 use super::resuming::{Found, Next, Resuming, Sequel};
+use super::waits::Waits;
 use super::{Feed, Report};
-use crate::bodies::Room;
 use crate::checkpoints::Watch;
 use crate::ending::Ending;
 use crate::endpoints::Endpoint;
 use crate::gateway::Gateway;
 use crate::phases::exchange::{Opened, unreachable};
+use crate::phases::silence;
 use crate::running::Running;
 use crate::unknown::error_of;
 
@@ -40,27 +40,6 @@ const RESPONSE_END_WAIT: Duration = Duration::from_secs(1);
 /// How long the usage is waited for after the end of an answer whose client
 /// has left. It follows within milliseconds, and costs nothing to wait for.
 const USAGE_WAIT: Duration = Duration::from_secs(5);
-
-/// What a call is answered with.
-pub enum Reply {
-    /// The whole body, and the room that it takes.
-    Whole(Bytes, Room),
-    /// A stream.
-    Stream(Relay),
-}
-
-impl Reply {
-    /// The stream that a stream was asked for.
-    ///
-    /// # Errors
-    /// The answer is whole, which a request for a stream never gets.
-    pub fn into_stream(self) -> Result<Relay, Failure> {
-        match self {
-            Self::Stream(relay) => Ok(relay),
-            Self::Whole(..) => Err(Failure::server("a stream was answered as a whole")),
-        }
-    }
-}
 
 /// The body of a streamed reply. Dropped before its end, the client has left:
 /// the provider is closed, or read on for the true usage, as its policy is.
@@ -106,6 +85,7 @@ struct Live {
     watch: Watch,
     /// The model has only thought so far.
     thinks: bool,
+    waits: Waits,
     /// Who looks for somebody to go on with it if it breaks.
     sequel: Option<Box<dyn Sequel>>,
 }
@@ -147,13 +127,21 @@ impl Live {
         let Some(upstream) = &mut self.upstream else {
             return Poll::Ready(Step::Complete);
         };
-        let step = match ready!(upstream.poll_data(cx)) {
+        let polled = upstream.poll_data(cx);
+        if let Some(gap_ms) = self.waits.see(&polled)
+            && !self.thinks
+        {
+            self.running.target().health.note_gap(gap_ms);
+        }
+        let step = match ready!(polled) {
             Some(Ok(piece)) => {
                 out.reserve(piece.len().saturating_add(256));
                 let fed = self.feed.feed(&piece, out).map(|()| Step::Going);
                 if self.thinks && self.feed.has_answered() {
                     self.thinks = false;
                     self.running.stops_thinking();
+                    let call = &self.running.call;
+                    upstream.set_idle_timeout(silence::longest(call, self.running.target()));
                 }
                 fed
             }
@@ -307,6 +295,7 @@ impl Relay {
             running,
             watch: Watch::default(),
             thinks,
+            waits: Waits::default(),
             sequel,
         }));
         Self { stage }
@@ -464,15 +453,6 @@ impl Unread for Relay {
     async fn drain(mut self) {
         if let Stage::Live(live) = std::mem::replace(&mut self.stage, Stage::Over) {
             live.drain().await;
-        }
-    }
-}
-
-impl Unread for Reply {
-    async fn drain(self) {
-        // A whole answer is there, and settled.
-        if let Self::Stream(relay) = self {
-            relay.drain().await;
         }
     }
 }

@@ -114,6 +114,8 @@ pub struct Setup {
     /// Nano-dollars on the account.
     pub credit: i64,
     pub limits: CallLimits,
+    /// How the journal is kept.
+    pub journal: Options,
     /// What keys and accounts may have.
     pub admission: Limits,
     /// Whether the worker tells the journal how far streams have come, and of
@@ -150,6 +152,11 @@ pub fn play() -> Play {
             replies_bytes_max: REPLIES_BYTES_MAX,
             credit: 10_000_000_000,
             limits: CallLimits::default(),
+            journal: Options {
+                // Nothing here asks whether the disk has it.
+                sync_interval: Duration::from_secs(3_600),
+                ..Options::default()
+            },
             admission: Limits::default(),
             tells: true,
             streams_max: STREAMS_MAX,
@@ -424,12 +431,8 @@ impl Harness {
             expires_at_ms: None,
         };
         let key_row = store.create_key(new_key, NOW).await.unwrap();
-        let options = Options {
-            // Nothing here asks whether the disk has it.
-            sync_interval: Duration::from_secs(3_600),
-            ..Options::default()
-        };
-        let opened = Till::open(&store, dir.path(), options, NOW).await.unwrap();
+        let journal = setup.journal.clone();
+        let opened = Till::open(&store, dir.path(), journal, NOW).await.unwrap();
         let till = opened.till;
         let accounts = store.accounts_by_id(&[account]).await.unwrap();
         till.load(&accounts, std::slice::from_ref(&key_row));

@@ -4,6 +4,7 @@ use super::windows::SLOT_MS;
 use super::*;
 use crate::breaker::{Change, REFUSAL_REST_MS};
 use crate::load::FAILURE_MS;
+use crate::quota::PAUSE_MS;
 
 const T0: u64 = 1_763_683_200_000;
 
@@ -80,8 +81,8 @@ fn a_rest_that_is_only_guessed_puts_a_key_last_and_not_out() {
     let health = health();
     attempt(&health, T0, limited(None));
     assert_eq!(health.cooldown_ms(T0), None);
-    assert!(health.is_unstable(T0 + COOLDOWN_DEFAULT_MS - 1));
-    assert!(!health.is_unstable(T0 + COOLDOWN_DEFAULT_MS));
+    assert!(health.is_unstable(T0 + PAUSE_MS - 1));
+    assert!(!health.is_unstable(T0 + PAUSE_MS));
 }
 
 #[test]

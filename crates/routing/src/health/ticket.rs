@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::{COOLDOWN_DEFAULT_MS, COOLDOWN_MAX_MS, Health, Outcome};
+use super::{COOLDOWN_MAX_MS, Health, Outcome};
 use crate::breaker::{Breaker, Change, REFUSAL_REST_MS, REST_MS, Sent, Standing};
 use crate::bucket::Bucket;
 use crate::classes::{Class, Sign};
 use crate::load::FAILURE_MS;
+use crate::quota;
 
 /// What opened or closed because of an outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +37,8 @@ pub struct Ticket {
     health: Arc<Health>,
     bucket: Bucket,
     at_ms: u64,
+    /// How many others were under way when it was sent.
+    beside: u64,
     /// Whether it is the probe of the endpoint, the credential, the provider.
     probes: [bool; 3],
 }
@@ -56,12 +59,20 @@ impl Ticket {
         }
     }
 
+    const fn sent_beside(&self) -> quota::Sent {
+        quota::Sent {
+            at_ms: self.at_ms,
+            beside: self.beside,
+        }
+    }
+
     /// Notes that the answer has begun, or is there: that is when a provider
     /// has shown that it serves. The end of an answer may be minutes later.
     pub fn answered(&mut self, now_ms: u64) -> Changes {
         let health = &self.health;
         let first_ms = now_ms.saturating_sub(self.at_ms);
         health.load.learn(self.bucket, first_ms, now_ms);
+        health.quota.answered(self.sent_beside());
         health.patience.learn(self.bucket, first_ms);
         health.model.learn(self.bucket, first_ms);
         let changes = Changes {
@@ -109,9 +120,16 @@ impl Ticket {
         if let Some(rest_ms) = rest_ms {
             let until = now_ms.saturating_add(rest_ms);
             health.cooldown_until_ms.fetch_max(until, Relaxed);
-        } else if class.endpoint == Sign::Rest {
-            let until = now_ms.saturating_add(COOLDOWN_DEFAULT_MS);
-            health.last_until_ms.fetch_max(until, Relaxed);
+        }
+        if class.is_of_load() {
+            let pause_ms = health.quota.refused(self.sent_beside(), now_ms);
+            if let Some(pause_ms) = pause_ms
+                && rest_ms.is_none()
+                && class.endpoint == Sign::Rest
+            {
+                let until = now_ms.saturating_add(pause_ms);
+                health.last_until_ms.fetch_max(until, Relaxed);
+            }
         }
         if matches!(class.endpoint, Sign::Failure | Sign::Silence) {
             health.last_failure_ms.fetch_max(now_ms, Relaxed);
@@ -156,12 +174,13 @@ impl Health {
     /// Leave to send an attempt; `None` if somebody else is just finding out
     /// whether it is back. The last target of a call is sent to in any case.
     pub fn enter(self: &Arc<Self>, bucket: Bucket, now_ms: u64, is_last: bool) -> Option<Ticket> {
-        self.in_flight.fetch_add(1, Relaxed);
+        let beside = self.in_flight.fetch_add(1, Relaxed);
         // From here on it is given back if it is not handed out.
         let mut ticket = Ticket {
             health: Arc::clone(self),
             bucket,
             at_ms: now_ms,
+            beside,
             probes: [false; 3],
         };
         for (probe, breaker) in ticket.probes.iter_mut().zip(self.breakers()) {

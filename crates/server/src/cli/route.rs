@@ -254,12 +254,17 @@ fn print(told: &Value, from: &Source) {
             (Some(Value::String(why)), _) => why.clone(),
             _ => String::new(),
         };
+        // Of how many, where the provider has refused more.
+        let calls = match line.get("calls_max") {
+            Some(Value::Number(max)) => format!("{} of {max}", word("in_flight")),
+            _ => word("in_flight"),
+        };
         table.add_row([
             word("place"),
             word("endpoint"),
             word("credential"),
             word("price_usd"),
-            word("in_flight"),
+            calls,
             word("expected_ms"),
             word("standing"),
             left_out,

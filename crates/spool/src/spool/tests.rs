@@ -22,6 +22,7 @@ fn options() -> Options {
         unapplied_bytes_max: 1 << 20,
         lag_bytes_max: 1 << 20,
         sync_interval: Duration::from_millis(1),
+        ..Options::default()
     }
 }
 

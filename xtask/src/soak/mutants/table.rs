@@ -38,6 +38,7 @@ const BUDGET: &str = "crates/routing/src/budget.rs";
 const HEALTH: &str = "crates/routing/src/health.rs";
 const TICKET: &str = "crates/routing/src/health/ticket.rs";
 const PATIENCE: &str = "crates/routing/src/patience.rs";
+const WRITER: &str = "crates/spool/src/writer.rs";
 const ATTEMPT: &str = "crates/dataplane/src/phases/attempt.rs";
 const SETTLE: &str = "crates/dataplane/src/phases/settle.rs";
 const RELAY: &str = "crates/wire/src/openai_chat/passthrough/relay.rs";
@@ -193,6 +194,19 @@ pub const MUTANTS: &[Mutant] = &[
         SETTLE,
         "Ending::Broke(_) => End::BrokeMidway,",
         "Ending::Broke(_) => End::NothingDelivered,",
+    ),
+    // Only a disk that fails shows these.
+    mutant(
+        "an end that the disk refuses is forgotten",
+        WRITER,
+        "let keeps = tail.buffer.len() <= kind.owed_bytes_max();",
+        "let keeps = kind != Kind::End && tail.buffer.len() <= kind.owed_bytes_max();",
+    ),
+    mutant(
+        "what is left of a refused write stays in the journal",
+        WRITER,
+        "tail.is_ragged = true;\n            let error",
+        "let error",
     ),
 ];
 

@@ -40,6 +40,9 @@ struct Seen {
     /// filter left it out.
     is_unstable: Option<bool>,
     is_deprioritised: Option<bool>,
+    /// How many calls at once it is believed to carry, if that is known.
+    calls_max: Option<u64>,
+    is_full: bool,
 }
 
 /// One target, as those are told who ask.
@@ -60,6 +63,8 @@ struct Line<'a> {
     rest_ms: Option<u64>,
     is_unstable: Option<bool>,
     is_deprioritised: Option<bool>,
+    calls_max: Option<u64>,
+    is_full: bool,
 }
 
 /// What is told of a decision.
@@ -93,9 +98,10 @@ impl Decision {
         for candidate in before {
             let is_kept = |kept: &Candidate| kept.target == candidate.target;
             if !ordering.candidates.iter().any(is_kept) {
-                let why = dropped(candidate);
-                let target = considered(candidate);
-                seen.extend(target.map(|target| Seen::of(target, candidate, Some(why), now_ms)));
+                seen.extend(considered(candidate).map(|target| {
+                    let why = dropped(candidate, &target, now_ms);
+                    Seen::of(target, candidate, Some(why), now_ms)
+                }));
             }
         }
         for name in ordering.wanted.models {
@@ -146,8 +152,9 @@ impl Decision {
 }
 
 /// Why ordering dropped a candidate.
-const fn dropped(candidate: &Candidate) -> &'static str {
+fn dropped(candidate: &Candidate, target: &Target, now_ms: u64) -> &'static str {
     match candidate.standing {
+        _ if candidate.cooldown_ms.is_some() && target.health.rests_unrefused(now_ms) => "used_up",
         _ if candidate.cooldown_ms.is_some() => "resting",
         Standing::Open(_) => "broken",
         Standing::Closed | Standing::Probe => "allow_fallbacks",
@@ -187,6 +194,8 @@ impl Seen {
             Standing::Open(until) => (OPEN, Some(until.saturating_sub(now_ms))),
         };
         Self {
+            calls_max: target.health.calls_max(now_ms),
+            is_full: target.health.is_full(now_ms),
             target,
             left_out,
             price: candidate.price,
@@ -215,6 +224,8 @@ impl Seen {
             rest_ms: health.cooldown_ms(wanted.now_ms),
             is_unstable: None,
             is_deprioritised: None,
+            calls_max: health.calls_max(wanted.now_ms),
+            is_full: health.is_full(wanted.now_ms),
             target: Arc::clone(target),
         }
     }
@@ -240,6 +251,8 @@ impl Seen {
             rest_ms: self.rest_ms,
             is_unstable: self.is_unstable,
             is_deprioritised: self.is_deprioritised,
+            calls_max: self.calls_max,
+            is_full: self.is_full,
         }
     }
 }

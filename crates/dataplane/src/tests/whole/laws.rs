@@ -31,6 +31,12 @@ pub struct Tally {
     pub retried: u64,
     pub charged: i64,
     pub killed: u64,
+    /// Calls that the server did not begin, because it could not.
+    pub refused: u64,
+    /// Scenes in which ends of calls waited for the disk.
+    pub owed: u64,
+    /// Scenes in which the journal has stopped.
+    pub stopped: u64,
     /// Races by who answered: the second, the first, nobody.
     pub hedged: [u64; 3],
 }
@@ -45,6 +51,9 @@ impl AddAssign for Tally {
         self.retried += other.retried;
         self.charged += other.charged;
         self.killed += other.killed;
+        self.refused += other.refused;
+        self.owed += other.owed;
+        self.stopped += other.stopped;
         for (sum, more) in self.hedged.iter_mut().zip(other.hedged) {
             *sum += more;
         }
@@ -156,6 +165,7 @@ fn count(tally: &mut Tally, seen: &Seen, attempts: usize) {
     tally.whole += u64::from(seen.is_done());
     tally.left += u64::from(seen.left_at.is_some());
     tally.failed += u64::from(seen.left_at.is_none() && !seen.is_done());
+    tally.refused += u64::from(seen.got.status == 503 && attempts == 0);
     tally.unaffordable += u64::from(seen.got.status == 402);
     tally.attempts += attempts as u64;
     tally.retried += u64::from(attempts > 1);

@@ -261,7 +261,7 @@ pub(super) fn body(view: &View, width: Option<usize>) -> Vec<Shown> {
         let text = row(room.min(longest), |column| column.cell(line));
         let tone = match line.state {
             State::Ok => Tone::Plain,
-            State::Probe | State::Rest => Tone::Uneasy,
+            State::Full | State::Probe | State::Rest => Tone::Uneasy,
             State::Open => Tone::Bad,
         };
         Shown::new(text, tone)

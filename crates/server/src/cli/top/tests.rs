@@ -238,6 +238,18 @@ fn an_endpoint_is_as_well_as_the_best_of_its_credentials() {
         of(vec![key_open.clone(), probe]),
         said(State::Probe, "probe")
     );
+    let full = Credential {
+        in_flight: 9,
+        calls_max: Some(9),
+        ..Credential::default()
+    };
+    let room = Credential {
+        in_flight: 8,
+        ..full
+    };
+    let all_full = vec![key_open.clone(), full.clone()];
+    assert_eq!(of(all_full), said(State::Full, "full 9"));
+    assert_eq!(of(vec![full, room]), said(State::Ok, "ok 1/2"));
     let one_of_two = vec![key_open, Credential::default()];
     assert_eq!(of(one_of_two), said(State::Ok, "ok 1/2"));
 }

@@ -75,6 +75,7 @@ pub(super) struct Line {
 #[serde(rename_all = "lowercase")]
 pub(super) enum State {
     Ok,
+    Full,
     Probe,
     Rest,
     Open,
@@ -202,14 +203,15 @@ impl Line {
 /// take it.
 fn state(credentials: &[Credential]) -> (State, String) {
     let all = credentials.iter().map(state_of);
-    let Some((state, wait_ms, whose)) = all.clone().min() else {
+    let Some((state, much, whose)) = all.clone().min() else {
         return (State::Ok, "ok".to_owned());
     };
     let mut text = match state {
         State::Ok => "ok".to_owned(),
+        State::Full => format!("full {much}"),
         State::Probe => "probe".to_owned(),
-        State::Rest => format!("rest {}s", wait_ms.div_ceil(1_000)),
-        State::Open => format!("{whose}open {}s", wait_ms.div_ceil(1_000)),
+        State::Rest => format!("rest {}s", much.div_ceil(1_000)),
+        State::Open => format!("{whose}open {}s", much.div_ceil(1_000)),
     };
     let well = all.filter(|(state, ..)| *state == State::Ok).count();
     if well > 0 && well < credentials.len() {
@@ -218,7 +220,8 @@ fn state(credentials: &[Credential]) -> (State, String) {
     (state, text)
 }
 
-/// The state, how long it lasts, and what more than the endpoint is open.
+/// The state; how long it lasts, or of what is full how many calls that are; and
+/// what more than the endpoint is open.
 fn state_of(one: &Credential) -> (State, u64, &'static str) {
     let of = &one.breakers;
     let breakers = [of.provider, of.credential, of.endpoint];
@@ -233,6 +236,8 @@ fn state_of(one: &Credential) -> (State, u64, &'static str) {
         (State::Rest, rest_ms, "")
     } else if breakers.contains(&Breaker::Probe) {
         (State::Probe, 0, "")
+    } else if let Some(calls) = one.calls_max.filter(|max| one.in_flight >= *max) {
+        (State::Full, calls, "")
     } else {
         (State::Ok, 0, "")
     }
