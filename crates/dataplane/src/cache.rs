@@ -36,7 +36,7 @@ use shelf::{ANSWER_BYTES_MAX, Shelf};
 use wish::Wish;
 
 /// What the cache may take of memory unless configuration says otherwise: some
-/// 30,000 answers of a page.
+/// 10,000 answers of a page.
 pub const CACHE_BYTES_MAX: usize = 64 << 20;
 /// One part of so many is for answers that are under way; the rest is for those
 /// that are kept. An answer takes its room from the former while it is sent.

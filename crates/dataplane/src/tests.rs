@@ -9,6 +9,7 @@ mod aborts;
 mod admission;
 mod breakers;
 mod caching;
+mod caching_laws;
 mod continuation;
 mod deadlines;
 mod drains;

@@ -64,5 +64,7 @@ pub const APP: &str = "bourse.app";
 pub const CANCELLED: &str = "bourse.cancelled";
 /// Some number was counted here.
 pub const ESTIMATED: &str = "bourse.usage.estimated";
+/// The call whose answer was kept and given once more.
+pub const CACHE_SOURCE: &str = "bourse.cache.source_id";
 /// Milliseconds before the first dispatch.
 pub const QUEUE: &str = "bourse.queue_ms";

@@ -253,6 +253,9 @@ fn of_call(call: &Ended<'_>) -> Vec<KeyValue> {
     attributes.text(names::USER_AGENT, facts.user_agent);
     attributes.number(names::ATTEMPTS, facts.attempts.len() as u64);
     attributes.number(names::QUEUE, u64::from(facts.queue_ms));
+    if let Some(source) = facts.cache_source {
+        attributes.text(names::CACHE_SOURCE, &source.to_string());
+    }
     attributes.text(names::ERROR_TYPE, call.failure.unwrap_or_default());
     attributes.0
 }

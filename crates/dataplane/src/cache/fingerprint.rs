@@ -31,10 +31,17 @@ impl From<&Principal> for Owner {
     }
 }
 
+/// Parts below this are joined before they are hashed: between two blanks there
+/// may be a single byte, and a hash that is fed byte by byte takes many times as
+/// long.
+const JOINED_BYTES: usize = 4_096;
+
 /// Reads a body.
 #[derive(Debug, Default)]
 pub struct Fingerprint {
     hasher: blake3::Hasher,
+    /// What is to be hashed next.
+    joined: Vec<u8>,
     in_text: bool,
     is_escaped: bool,
     /// White space was left out since the last byte.
@@ -59,25 +66,32 @@ impl Fingerprint {
                 continue;
             }
             if matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
-                self.hash(piece, from, at);
+                self.add(piece.get(from..at).unwrap_or_default());
                 from = at.saturating_add(1);
                 self.has_gap = true;
                 continue;
             }
             // Without what is between them, two words would be one.
             if self.has_gap && is_of_a_word(self.last) && is_of_a_word(byte) {
-                self.hasher.update(b" ");
+                self.add(b" ");
             }
             self.has_gap = false;
             self.last = byte;
             self.in_text = byte == b'"';
         }
-        self.hash(piece, from, piece.len());
+        self.add(piece.get(from..).unwrap_or_default());
     }
 
-    fn hash(&mut self, piece: &[u8], from: usize, to: usize) {
-        let part = piece.get(from..to).unwrap_or_default();
-        self.hasher.update(part);
+    fn add(&mut self, part: &[u8]) {
+        if self.joined.len().saturating_add(part.len()) > JOINED_BYTES {
+            self.hasher.update(&self.joined);
+            self.joined.clear();
+        }
+        if part.len() > JOINED_BYTES {
+            self.hasher.update(part);
+        } else {
+            self.joined.extend_from_slice(part);
+        }
     }
 
     /// Names the call of `owner` at the endpoint of a path that asks for these
@@ -92,7 +106,9 @@ impl Fingerprint {
             hasher.update(&(text.len() as u64).to_le_bytes());
             hasher.update(text.as_bytes());
         }
-        hasher.update(self.hasher.finalize().as_bytes());
+        let mut body = self.hasher.clone();
+        body.update(&self.joined);
+        hasher.update(body.finalize().as_bytes());
         *hasher.finalize().as_bytes()
     }
 }
@@ -159,6 +175,17 @@ mod tests {
     #[test]
     fn it_makes_no_difference_in_which_pieces_a_body_comes() {
         let body = "{ \"a\" : \"\\\\\\\" \u{1F600}\" ,\n \"b\" : [ 1 , 2 ] }";
+        // With what is joined, and what is too long for that.
+        let long = format!("{}[\"{}\"]", "[1 , ".repeat(2_000), "x".repeat(9_000));
+        for length in [1, 7, 4_095, 4_096, 4_097, long.len()] {
+            let mut print = Fingerprint::default();
+            for piece in long.as_bytes().chunks(length) {
+                print.push(piece);
+            }
+            let print = print.finish(OWNER, "/v1/chat/completions", "");
+            let plain: String = long.split(' ').collect();
+            assert_eq!(print, of(&plain), "{length}");
+        }
         for length in 1..body.len() {
             let mut print = Fingerprint::default();
             for piece in body.as_bytes().chunks(length) {

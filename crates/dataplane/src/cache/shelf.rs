@@ -14,9 +14,10 @@ use super::holders::Holders;
 /// 200 bytes for each token, so 10,000 tokens; a whole answer of any length, and
 /// a picture or two.
 pub const ANSWER_BYTES_MAX: usize = 2 << 20;
-/// What an answer takes beside its texts: its place in four tables, which is
-/// below half of that, and what memory is rounded up to.
-const SLOT_BYTES: usize = 1_024;
+/// What an answer takes beside its texts: its place in the tables, which is some
+/// 600 bytes, and 1,600 where it is the only one of its account, whose tables
+/// have room for more; and what memory is rounded up to.
+const SLOT_BYTES: usize = 2_048;
 /// For how long it is remembered that a call was cleared: an answer that was
 /// under way then must not come back, and nearly none is for so long.
 const CLEARED_MS: u64 = 3_600_000;

@@ -26,16 +26,16 @@ fn cached(play: Play) -> Play {
     play.header("x-openrouter-cache", "true")
 }
 
-fn status(got: &Got) -> &str {
+pub fn status(got: &Got) -> &str {
     header(got, "x-openrouter-cache-status")
 }
 
-fn header<'a>(got: &'a Got, name: &str) -> &'a str {
+pub fn header<'a>(got: &'a Got, name: &str) -> &'a str {
     let value = got.headers.get(name);
     value.map_or("", |value| value.to_str().unwrap())
 }
 
-fn id(got: &Got) -> &str {
+pub fn id(got: &Got) -> &str {
     header(got, "x-generation-id")
 }
 
@@ -442,9 +442,9 @@ async fn a_request_of_a_megabyte_is_found_again() {
     assert!(harness.gateway().cache.shelf.stock().bytes < 10_000);
 }
 
-/// A second key of the same account, or of another one with as much credit.
-async fn another_key(harness: &Harness, account: AccountId) -> &'static str {
-    let text = KeyText::generate(KeyKind::Inference, &[9; RANDOM_BYTES]);
+/// Another key of an account, as a header says it: one for each `number`.
+pub async fn another_key(harness: &Harness, account: AccountId, number: u8) -> &'static str {
+    let text = KeyText::generate(KeyKind::Inference, &[number; RANDOM_BYTES]);
     let new_key = NewKey {
         account,
         hash: KeyHash::of(text.reveal()),
@@ -470,7 +470,7 @@ async fn no_key_is_given_what_another_one_asked() {
     let harness = play.harness().await;
     assert_eq!(status(&harness.ask(&play).await), "MISS");
     assert_eq!(status(&harness.ask(&play).await), "HIT");
-    let other = another_key(&harness, harness.account()).await;
+    let other = another_key(&harness, harness.account(), 9).await;
     let as_other = cached(super::harness::play())
         .one(Answer::good())
         .header("authorization", other);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::time::sleep;
 
+use super::caching::status;
 use super::harness::{Got, Harness, Play, ms, play, play_whole, secs};
 use super::script::Answer;
 use crate::cache::flights::WAIT;
@@ -16,11 +17,6 @@ const PRICE: i64 = 14_000;
 fn shared(play: Play) -> Play {
     play.header("x-openrouter-cache", "true")
         .header("x-bourse-single-flight", "true")
-}
-
-fn status(got: &Got) -> &str {
-    let value = got.headers.get("x-openrouter-cache-status");
-    value.map_or("", |value| value.to_str().unwrap())
 }
 
 /// The call is made so many times, each a millisecond after the one before.

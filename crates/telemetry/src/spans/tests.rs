@@ -125,6 +125,22 @@ fn a_call_is_a_span_with_one_for_each_attempt_below_it() {
 }
 
 #[test]
+fn a_call_that_was_answered_from_the_cache_says_whose_answer_it_is() {
+    let mut kept = settle("");
+    let source = GenerationId::at_ms(1_800_000_000_000, 7);
+    kept.settlement.facts.attempts = Vec::new();
+    kept.settlement.facts.cache_source = Some(source);
+    let spans = observer(1.0).spans(&Record::Settle(kept));
+    let [call] = spans.as_slice() else {
+        panic!("{} spans", spans.len())
+    };
+    let told = value(call, names::CACHE_SOURCE);
+    assert_eq!(told, Some(Value::StringValue(source.to_string())));
+    let asked = observer(1.0).spans(&Record::Settle(settle("")));
+    assert_eq!(value(&asked[0], names::CACHE_SOURCE), None);
+}
+
+#[test]
 fn the_same_record_gives_the_same_spans() {
     let record = Record::Settle(settle(""));
     assert_eq!(observer(1.0).spans(&record), observer(1.0).spans(&record));
