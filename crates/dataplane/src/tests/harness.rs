@@ -111,6 +111,8 @@ pub struct Setup {
     pub bodies_bytes_max: usize,
     pub cache_bytes_max: usize,
     pub replies_bytes_max: usize,
+    /// Beyond how many bytes that wait for the database nothing new begins.
+    pub journal_bytes_max: u64,
     /// Nano-dollars on the account.
     pub credit: i64,
     pub limits: CallLimits,
@@ -148,6 +150,7 @@ pub fn play() -> Play {
             bodies_bytes_max: 64 << 20,
             cache_bytes_max: CACHE_BYTES_MAX,
             replies_bytes_max: REPLIES_BYTES_MAX,
+            journal_bytes_max: Options::default().unapplied_bytes_max,
             credit: 10_000_000_000,
             limits: CallLimits::default(),
             admission: Limits::default(),
@@ -427,6 +430,7 @@ impl Harness {
         let options = Options {
             // Nothing here asks whether the disk has it.
             sync_interval: Duration::from_secs(3_600),
+            unapplied_bytes_max: setup.journal_bytes_max,
             ..Options::default()
         };
         let opened = Till::open(&store, dir.path(), options, NOW).await.unwrap();
@@ -438,6 +442,7 @@ impl Harness {
         keyring.put(key_row.principal(), key_row.change_seq);
         let gateway = Gateway {
             admission: Admission::new(setup.admission.clone()),
+            alarms: Arc::default(),
             market: arc_swap::ArcSwap::from_pointee(market(setup, &memory)),
             memory,
             keyring: Arc::new(keyring),

@@ -113,6 +113,14 @@ pub fn calls_of(bytes: &[u8]) -> Result<Calls, DecodeError> {
     })
 }
 
+/// Whether a record is the end of a call, a refusal included: a look at its
+/// kind, for those to whom the others are nothing.
+#[must_use]
+pub fn is_end(bytes: &[u8]) -> bool {
+    use super::tags::kind::{REFUSED, SETTLE, VOID};
+    open(bytes).is_ok_and(|(_, kind, ..)| matches!(u64::from(kind), SETTLE | VOID | REFUSED))
+}
+
 /// The node that wrote a record.
 ///
 /// # Errors
