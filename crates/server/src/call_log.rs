@@ -123,7 +123,7 @@ impl Log {
             // What a later version wrote is not known, and is left out.
             let records: Vec<_> = batch
                 .iter()
-                .filter(|bytes| record::is_end(bytes))
+                .filter(|bytes| self.which.reads(bytes))
                 .filter_map(|bytes| record::decode(bytes).ok())
                 .collect();
             self.note(&records);
@@ -176,6 +176,15 @@ impl Log {
 }
 
 impl Which {
+    /// Whether a record is worth reading: most are of calls in which nothing
+    /// failed.
+    fn reads(self, bytes: &[u8]) -> bool {
+        match self {
+            Self::None | Self::Failed => record::is_end_with_failure(bytes),
+            Self::All => record::is_end(bytes),
+        }
+    }
+
     fn wants(self, line: &Line<'_>) -> bool {
         match self {
             Self::None => false,
