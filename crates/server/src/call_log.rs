@@ -219,6 +219,7 @@ fn write(line: &Line<'_>, key_name: Option<&str>) {
         status = line.status,
         error = line.failure.map(FailureKind::error_type),
         finish = some(line.finish),
+        cached = some(line.is_cached),
         attempts = line.attempts,
         queue_ms = line.queue_ms,
         first_content_ms = some(line.first_content_ms),

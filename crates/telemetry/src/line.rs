@@ -29,6 +29,8 @@ pub struct Line<'r> {
     pub failure: Option<FailureKind>,
     /// Whether the caller left before the end.
     pub is_cancelled: bool,
+    /// Whether the answer was another call's, given once more.
+    pub is_cached: bool,
     /// Why the answer ended.
     pub finish: &'r str,
     /// How many targets were tried.
@@ -64,6 +66,7 @@ impl<'r> Line<'r> {
                 status: refused.failure.status(),
                 failure: Some(refused.failure),
                 is_cancelled: false,
+                is_cached: false,
                 finish: "",
                 attempts: 0,
                 queue_ms: 0,
@@ -87,6 +90,7 @@ impl<'r> Line<'r> {
             status: call.failure.map_or(200, FailureKind::status),
             failure: call.failure,
             is_cancelled: facts.flags.cancelled,
+            is_cached: facts.cache_source.is_some(),
             finish: facts.finish,
             attempts: facts.attempts.len(),
             queue_ms: facts.queue_ms,

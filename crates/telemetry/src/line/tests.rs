@@ -83,6 +83,17 @@ fn a_call_that_was_answered_has_its_times_tokens_and_cost() {
     assert_eq!(times, (10, 160, 410));
     assert_eq!((line.prompt_tokens, line.completion_tokens), (100, 20));
     assert_eq!(line.cost, Nanos(8_400));
+    assert!(!line.is_cached);
+}
+
+#[test]
+fn an_answer_that_was_kept_says_so() {
+    let facts = Facts {
+        cache_source: Some(GenerationId::at_ms(1_800_000_000_000, 3)),
+        ..facts(Vec::new())
+    };
+    let kept = voided(VoidReason::NothingDelivered, facts);
+    assert!(Line::of(&kept).unwrap().is_cached);
 }
 
 #[test]
