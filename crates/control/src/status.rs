@@ -50,6 +50,12 @@ pub struct Calls {
     pub delay_us: u64,
     /// Answers that are read on for clients that left
     pub drains: u64,
+    /// Targets that were asked beside a late one, by which of the two answered
+    #[serde(default)]
+    pub hedges: BTreeMap<String, u64>,
+    /// Streams that broke and were to be gone on with, by whether they were
+    #[serde(default)]
+    pub continuations: BTreeMap<String, u64>,
 }
 
 /// What is on its way into the database

@@ -10,6 +10,8 @@ use bourse_routing::health::{Changes, Outcome, Ticket};
 use bourse_vocab::FailureKind;
 use serde_json::json;
 
+use crate::alarms::kind::Kind;
+use crate::alarms::{Alarms, signs};
 use crate::chance;
 use crate::market::Target;
 use crate::relay::Report;
@@ -29,6 +31,8 @@ pub struct Attempt {
     pub failure: Option<FailureKind>,
     /// What that means, if anything did.
     pub class: Option<&'static Class>,
+    /// Whether our account at the provider is empty, capped or not paid.
+    pub is_unpaid: bool,
     /// For how long the provider wants to be left alone, where it said so.
     pub rest_ms: Option<u64>,
     /// The provider's id for the request, where it gave one with an error.
@@ -66,6 +70,7 @@ impl Attempt {
             is_sent: true,
             failure: None,
             class: None,
+            is_unpaid: false,
             rest_ms: None,
             request_id: None,
             tier: None,
@@ -89,11 +94,11 @@ impl Attempt {
     }
 
     /// Notes that the model has said something, or all that it has to say.
-    pub fn answered(&mut self, at_ms: u64) {
+    pub fn answered(&mut self, at_ms: u64, alarms: &Alarms) {
         self.first_content_ms = Some(at_ms);
         if let Some(ticket) = &mut self.ticket {
             let changes = ticket.answered(at_ms);
-            self.tell(changes, "it answers");
+            self.tell(changes, "it answers", at_ms, alarms);
         }
     }
 
@@ -103,7 +108,7 @@ impl Attempt {
     }
 
     /// Tells its target's health what came of it.
-    pub fn note(&self, ticket: Option<Ticket>, at_ms: u64, outcome: Outcome) {
+    pub fn note(&self, ticket: Option<Ticket>, at_ms: u64, outcome: Outcome, alarms: &Alarms) {
         let Some(ticket) = ticket else {
             return;
         };
@@ -112,11 +117,11 @@ impl Attempt {
             Outcome::Success { .. } | Outcome::Neutral => "",
         };
         let changes = ticket.end(at_ms, outcome, chance::random());
-        self.tell(changes, why);
+        self.tell(changes, why, at_ms, alarms);
     }
 
     /// Tells the operator who is not sent to any more, and who is again.
-    fn tell(&self, changes: Changes, why: &str) {
+    fn tell(&self, changes: Changes, why: &str, at_ms: u64, alarms: &Alarms) {
         if changes == Changes::NONE {
             return;
         }
@@ -130,13 +135,9 @@ impl Attempt {
             let (provider, credential) = (&*self.target.provider.slug, self.target.credential);
             match change {
                 Change::None => {}
-                Change::Opened(rest_ms) if scope == "credential" => tracing::error!(
-                    provider,
-                    credential,
-                    rest_ms,
-                    why,
-                    "a provider refuses our account: its key, its balance or its limit needs an operator; nothing is sent with it for a while"
-                ),
+                Change::Opened(rest_ms) if scope == "credential" => {
+                    self.tell_of_credential(rest_ms, at_ms, alarms);
+                }
                 Change::Opened(rest_ms) => tracing::warn!(
                     scope,
                     endpoint,
@@ -158,6 +159,26 @@ impl Attempt {
                 }
             }
         }
+    }
+
+    /// That it is over is seen from outside: it may also be used no more.
+    #[cold]
+    fn tell_of_credential(&self, rest_ms: u64, at_ms: u64, alarms: &Alarms) {
+        let (kind, what) = if self.is_unpaid {
+            (
+                Kind::AccountEmpty,
+                "its balance or a limit there is used up",
+            )
+        } else {
+            (Kind::CredentialRefused, "it does not take our key")
+        };
+        let provider = &*self.target.provider.slug;
+        let message = format!(
+            "a provider refuses our account: {what} (status {}); nothing is sent to {provider} with it for {rest_ms} ms, and then one call tries",
+            self.status
+        );
+        let subject = signs::credential(provider, self.target.credential);
+        alarms.raise(kind, &subject, &message, at_ms);
     }
 
     /// What those are told who ask how their call was routed. Times are

@@ -9,6 +9,8 @@ use std::fmt::Write as _;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::admission::{Admission, Shed};
+use crate::alarms::Alarms;
+use crate::alarms::kind::Kind;
 use crate::cache::Cache;
 use crate::clock::now_ms;
 use crate::gateway::Gateway;
@@ -74,6 +76,7 @@ pub fn render(gateway: &Gateway) -> String {
     calls(&mut page, gateway);
     admission(&mut page, &gateway.admission);
     cache(&mut page, &gateway.cache);
+    alarms(&mut page, &gateway.alarms);
     money(&mut page, gateway);
     choices(&mut page, gateway);
     attempts(&mut page, gateway);
@@ -215,6 +218,37 @@ fn cache(page: &mut Page, cache: &Cache) {
         "Answers that had to make room for others before their time.",
         stock.evicted,
     );
+}
+
+/// What the operator was told, and what is so now.
+fn alarms(page: &mut Page, alarms: &Alarms) {
+    page.family(
+        "bourse_alarms_total",
+        "counter",
+        "Alarms that were raised, by kind.",
+    );
+    for kind in Kind::ALL {
+        let labels = [("kind", kind.about().name)];
+        page.value("bourse_alarms_total", &labels, alarms.raised(kind));
+    }
+    page.family(
+        "bourse_alarms_active",
+        "gauge",
+        "Alarms that are not over, by kind.",
+    );
+    for kind in Kind::ALL {
+        let labels = [("kind", kind.about().name)];
+        page.value("bourse_alarms_active", &labels, alarms.active(kind));
+    }
+    page.family(
+        "bourse_alarm_events_total",
+        "counter",
+        "Events of alarms for the webhook, by whether it has them.",
+    );
+    for (delivered, count) in ["yes", "no"].iter().zip(alarms.told()) {
+        let labels = [("delivered", *delivered)];
+        page.value("bourse_alarm_events_total", &labels, count);
+    }
 }
 
 /// Holds, and how far the database is behind the journal.

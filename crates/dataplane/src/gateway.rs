@@ -9,6 +9,7 @@ use bourse_store::Till;
 use bourse_vocab::Blame;
 
 use crate::admission::Admission;
+use crate::alarms::Alarms;
 use crate::bodies::Bodies;
 use crate::cache::Cache;
 use crate::clock::Clock;
@@ -103,6 +104,8 @@ pub struct Gateway {
     pub memory: Memory,
     /// Which calls may begin.
     pub admission: Admission,
+    /// What the operator must know.
+    pub alarms: Arc<Alarms>,
     /// Who may call.
     pub keyring: Arc<Keyring>,
     /// Durable storage, for what memory does not know yet.

@@ -5,6 +5,7 @@
 //! name server, a log or a lock.
 
 pub mod admission;
+pub mod alarms;
 pub mod ask;
 pub mod attempts;
 pub mod begun;

@@ -41,10 +41,6 @@ pub struct TargetMetrics {
     pub trust: Trust,
     /// Whether an answer that nothing was asked of was served by a dearer tier.
     pub served_dearer: AtomicBool,
-    /// Whether an answer was served by a tier whose price is not known.
-    pub served_unknown: AtomicBool,
-    /// Whether an answer was said to cost what is not believed.
-    pub told_absurdly: AtomicBool,
     /// How fast it thinks out of sight.
     pub pace: Pace,
     /// How long its tokens are, of what it gets and of what it gives.
@@ -73,8 +69,6 @@ impl TargetMetrics {
             overruns: zero(),
             trust: Trust::default(),
             served_dearer: AtomicBool::new(false),
-            served_unknown: AtomicBool::new(false),
-            told_absurdly: AtomicBool::new(false),
             pace: Pace::default(),
             density_in: Density::default(),
             density_out: Density::default(),

@@ -7,6 +7,7 @@ mod script;
 
 mod aborts;
 mod admission;
+mod alarms;
 mod breakers;
 mod caching;
 mod caching_laws;

@@ -21,7 +21,7 @@ use bourse_vocab::{AccountId, FailureKind, GenerationId, KeyId, Nanos};
 pub use booking::{Booking, End, FailedAttempt, Tokens};
 pub use codec::{
     Booked, Calls, DecodeError, calls_of, decode, decode_booking, encode, encode_as,
-    encode_checkpoints, encode_settle, encode_void, node_of,
+    encode_checkpoints, encode_settle, encode_void, is_end, is_end_with_failure, node_of,
 };
 pub use facts::{ApiType, AttemptFact, Facts, Flags, checkpoint_line};
 

@@ -90,6 +90,7 @@ impl Secrets {
                 request_id,
                 raw,
                 refused_us: _,
+                is_unpaid: _,
             } = &mut **upstream;
             if let Some(code) = code {
                 *code = cut(&redact(code), CODE_BYTES_MAX).to_owned();
@@ -321,6 +322,7 @@ mod tests {
             request_id: Some(format!("req-{KEY}")),
             raw: Some(format!("{{\"key\":\"{}\"}}", encoded(KEY))),
             refused_us: false,
+            is_unpaid: false,
         };
         let failure = Failure::new(FailureKind::InvalidRequest, format!("wrong: {KEY}"))
             .inside(format!("sent {KEY}"))

@@ -234,6 +234,12 @@ impl Health {
         patience::deadline_ms(&self.patience, &self.model, bucket, most_ms)
     }
 
+    /// How many answers have taught that; `None` where nothing is known.
+    #[must_use]
+    pub fn deadline_answers(&self, bucket: Bucket) -> Option<u32> {
+        patience::deadline_answers(&self.patience, &self.model, bucket)
+    }
+
     /// After how long another target may be asked beside it; `None` where
     /// nothing is known.
     #[must_use]

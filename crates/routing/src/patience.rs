@@ -21,6 +21,9 @@ use crate::quantiles::{ENOUGH, Quantiles};
 const FACTOR: u64 = 3;
 /// No deadline is shorter, in milliseconds: a network may hang for so long.
 pub const DEADLINE_MS_MIN: u64 = 1_000;
+/// Answers by which the 99th of a hundred can be told: of fewer it is the
+/// slowest.
+pub const SURE: u32 = 100;
 /// Answers after which the share is computed anew.
 const EVERY: u32 = 16;
 
@@ -94,6 +97,12 @@ impl Patience {
         Some(cell.late_ms.load(Relaxed)).filter(|ms| *ms > 0)
     }
 
+    /// How many answers that time follows from; older ones count less.
+    fn answers(&self, bucket: Bucket) -> Option<u32> {
+        let cell = self.cells.get(bucket.index())?.get()?;
+        (cell.p99_ms.load(Relaxed) > 0).then(|| cell.seen.load(Relaxed))
+    }
+
     /// The time within which 99 of 100 answers have begun, in milliseconds,
     /// where enough is known.
     #[must_use]
@@ -127,6 +136,12 @@ pub fn deadline_ms(
     Some(deadline.min(most_ms))
 }
 
+/// How many answers have taught [`deadline_ms`]; `None` where nothing is known.
+#[must_use]
+pub fn deadline_answers(endpoint: &Patience, model: &Patience, bucket: Bucket) -> Option<u32> {
+    endpoint.answers(bucket).or_else(|| model.answers(bucket))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -146,6 +161,20 @@ mod tests {
         }
         endpoint.learn(short(), 500);
         assert_eq!(deadline(), Some(3 * 511));
+    }
+
+    #[test]
+    fn how_many_answers_a_deadline_follows_from_is_known() {
+        let (endpoint, model) = (Patience::default(), Patience::default());
+        let answers = || deadline_answers(&endpoint, &model, short());
+        assert_eq!(answers(), None);
+        (0..ENOUGH).for_each(|_| model.learn(short(), 500));
+        assert_eq!(answers(), Some(ENOUGH));
+        (0..100).for_each(|_| model.learn(short(), 500));
+        assert_eq!(answers(), Some(128), "the last time that it was computed");
+        // What the endpoint itself has taught goes before.
+        (0..ENOUGH).for_each(|_| endpoint.learn(short(), 500));
+        assert_eq!(answers(), Some(ENOUGH));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! command line is wrong). They all work beside a running server, but for
 //! `ledger repair`, which wants it stopped.
 
+mod alarms;
 mod catalog;
 mod check;
 mod credit;
@@ -107,6 +108,13 @@ not gone after all, it stops as soon as it reaches the database."
     },
     /// Checks this machine: disk, database, configuration, providers
     Doctor(doctor::Options),
+    /// Tells whether alarms arrive
+    Alarms {
+        #[command(subcommand)]
+        command: alarms::Command,
+        #[command(flatten)]
+        common: Common,
+    },
     /// Lists, compares and updates models and prices
     Catalog {
         #[command(subcommand)]
@@ -152,6 +160,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Sim(options) => sim::run(&options),
         Command::Check { common } => check::run(&common),
         Command::Doctor(options) => doctor::run(&options),
+        Command::Alarms { command, common } => alarms::run(&command, &common),
         Command::Catalog { command, common } => catalog::run(command, &common),
         Command::Route { command, common } => route::run(&command, &common),
         Command::Top(options) => top::run(&options),

@@ -5,6 +5,9 @@
 //! mistake reported at once. Secrets print as `***`.
 
 mod admission;
+mod alarms;
+mod calls;
+mod checked;
 mod deadlines;
 mod env;
 mod environment;
@@ -26,6 +29,9 @@ use bourse_net::h1_server::Waits;
 use bourse_store::DatabaseUrl;
 use bourse_vocab::Format;
 
+pub use alarms::{Alarms, Webhook};
+pub use calls::CallLines;
+pub use checked::Which;
 pub use environment::Environment;
 pub use raw::{RawConfig, RawProvider};
 pub use restart::waiting as waiting_for_restart;
@@ -161,6 +167,10 @@ pub struct Config {
     pub log_json: bool,
     /// Log filter, such as `info` or `bourse=debug`.
     pub log_level: String,
+    /// Which calls have a line of their own.
+    pub call_lines: CallLines,
+    /// Who is told what an operator must know.
+    pub alarms: Alarms,
     /// To whom traces are told, if to anybody.
     pub telemetry: Option<Telemetry>,
 }

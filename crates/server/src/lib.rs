@@ -3,6 +3,8 @@
 //! A library only so that the fuzzer reaches the reader of configuration
 //! files; nothing else is meant to be used from outside.
 
+mod alarms;
+mod call_log;
 mod cli;
 mod config;
 mod control;

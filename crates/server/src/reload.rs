@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bourse_dataplane::alarms::kind::Kind;
 use bourse_dataplane::gateway::Gateway;
 use bourse_net::Client;
 use notify::{RecursiveMode, Watcher};
@@ -16,6 +17,8 @@ use tokio::sync::{mpsc, watch};
 use crate::config::{self, Config, DEFAULT_PATH};
 use crate::market::{self, Providers};
 
+/// The subject of the alarm.
+const CONFIGURATION: &str = "configuration";
 /// Editors write a file in several steps; wait until it is quiet.
 const SETTLE: Duration = Duration::from_millis(150);
 
@@ -48,14 +51,10 @@ pub fn watch(
                 () = crate::worker::stopped(&mut stop) => return,
             }
             while changes.try_recv().is_ok() {}
-            match Config::load(given.as_deref()) {
-                Ok(new) => apply(&running, &new, &providers, &gateway, &clients),
-                Err(error) => {
-                    for problem in error.0 {
-                        tracing::error!("the configuration is not taken over: {problem}");
-                    }
-                }
-            }
+            let taken = Config::load(given.as_deref())
+                .map_err(|error| error.to_string())
+                .and_then(|new| apply(&running, &new, &providers, &gateway, &clients));
+            tell(&gateway, taken);
         }
     });
     Ok(watcher)
@@ -104,7 +103,7 @@ fn apply(
     providers: &Providers,
     gateway: &Gateway,
     clients: &[Client],
-) {
+) -> Result<(), String> {
     let waiting = config::waiting_for_restart(running, new);
     if !waiting.is_empty() {
         tracing::warn!(
@@ -112,18 +111,33 @@ fn apply(
             "changed, and in force only after a restart"
         );
     }
-    match market::build(new, providers, &gateway.memory) {
-        Ok(built) => {
-            for problem in &built.problems {
-                tracing::warn!(provider = problem.provider, "{}", problem.message);
+    let built =
+        market::build(new, providers, &gateway.memory).map_err(|error| error.to_string())?;
+    for problem in &built.problems {
+        tracing::warn!(provider = problem.provider, "{}", problem.message);
+    }
+    for client in clients {
+        client.set_egress(built.egress.clone());
+    }
+    let version = built.market.catalog.version();
+    gateway.market.store(Arc::new(built.market));
+    tracing::info!(version, "new configuration in force");
+    Ok(())
+}
+
+/// Tells the operator of a configuration that makes no sense, each time: it is
+/// somebody's who waits for an answer.
+fn tell(gateway: &Gateway, taken: Result<(), String>) {
+    let (alarms, now_ms) = (&gateway.alarms, gateway.clock.now_ms());
+    match taken {
+        Ok(()) => alarms.clear(Kind::ConfigurationRefused, CONFIGURATION, now_ms),
+        Err(problems) => {
+            let is_known = alarms.active(Kind::ConfigurationRefused) > 0;
+            let message = format!("the configuration is not taken over: {problems}");
+            alarms.raise(Kind::ConfigurationRefused, CONFIGURATION, &message, now_ms);
+            if is_known {
+                tracing::error!("{message}");
             }
-            for client in clients {
-                client.set_egress(built.egress.clone());
-            }
-            let version = built.market.catalog.version();
-            gateway.market.store(Arc::new(built.market));
-            tracing::info!(version, "new configuration in force");
         }
-        Err(error) => tracing::error!("the configuration is not taken over: {error}"),
     }
 }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
 use bourse_control::status::{
@@ -43,12 +44,9 @@ pub(crate) fn of(gateway: &Gateway, journal: Journal, now_ms: u64) -> Status {
 
 fn calls(gateway: &Gateway) -> Calls {
     let (counters, admission) = (&gateway.counters, &gateway.admission);
-    let by_blame = ["caller", "upstream", "us"].iter().zip(&counters.failures);
     Calls {
         admitted: counters.calls.load(Relaxed),
-        failed: by_blame
-            .map(|(blame, count)| ((*blame).to_owned(), count.load(Relaxed)))
-            .collect(),
+        failed: counts(&["caller", "upstream", "us"], &counters.failures),
         shed: Shed::ALL
             .into_iter()
             .map(|why| (why.name().to_owned(), admission.sheds(why)))
@@ -58,7 +56,16 @@ fn calls(gateway: &Gateway) -> Calls {
         waiting: admission.waiting() as u64,
         delay_us: admission.delay_us(),
         drains: gateway.drains.running() as u64,
+        hedges: counts(&["second", "first", "none"], &counters.hedges),
+        continuations: counts(&["yes", "no"], &counters.continuations),
     }
+}
+
+fn counts(names: &[&str], counters: &[AtomicU64]) -> BTreeMap<String, u64> {
+    let counts = names.iter().zip(counters);
+    counts
+        .map(|(name, count)| ((*name).to_owned(), count.load(Relaxed)))
+        .collect()
 }
 
 fn endpoint(targets: &[&Arc<Target>], now_ms: u64) -> Option<Endpoint> {

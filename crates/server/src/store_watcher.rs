@@ -101,7 +101,7 @@ impl StoreWatcher {
         feed.began = Some(Instant::now());
         loop {
             let changes = self.store.changes_since(feed.seq).await;
-            self.note(changes.is_err());
+            self.note(changes.as_ref().err());
             let changes = changes?;
             feed.seq = changes.seq.max(feed.seq);
             self.position.store(feed.seq, SeqCst);
@@ -140,15 +140,20 @@ impl StoreWatcher {
         Ok(None)
     }
 
-    fn note(&self, failed: bool) {
+    fn note(&self, error: Option<&StoreError>) {
         let mut since = self.lock_away();
-        if !failed {
-            if let Some(since) = since.take() {
-                let s = since.elapsed().as_secs();
-                tracing::info!(s, "the database answers again");
+        match error {
+            None => {
+                if let Some(since) = since.take() {
+                    let s = since.elapsed().as_secs();
+                    tracing::info!(s, "the database answers again");
+                }
             }
-        } else if since.is_none() {
-            *since = Some(Instant::now());
+            Some(error) if since.is_none() => {
+                *since = Some(Instant::now());
+                tracing::warn!(%error, "the database does not answer");
+            }
+            Some(_) => {}
         }
     }
 
@@ -178,7 +183,8 @@ impl StoreWatcher {
 
 fn warn(read: Result<(), StoreError>) {
     if let Err(error) = read {
-        tracing::warn!(%error, "changes could not be read from the database");
+        // Said once as it begins, and an alarm if it lasts.
+        tracing::debug!(%error, "changes could not be read from the database");
     }
 }
 

@@ -310,6 +310,12 @@ impl Spool {
         self.written().0.saturating_sub(self.applied().0)
     }
 
+    /// Beyond how many of these nothing new begins.
+    #[must_use]
+    pub const fn unapplied_bytes_max(&self) -> u64 {
+        self.options.unapplied_bytes_max
+    }
+
     /// A reader of the records from `from` on.
     #[must_use]
     pub fn reader(&self, from: Position) -> Reader {

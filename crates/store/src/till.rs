@@ -421,6 +421,12 @@ impl Till {
         self.lag.since()
     }
 
+    /// Why not, the last time that it was tried.
+    #[must_use]
+    pub fn why_behind(&self) -> Option<String> {
+        self.lag.why()
+    }
+
     /// Notes that the journal cannot be brought into the database.
     pub(crate) fn note_behind(&self, why: &TillError) {
         self.lag.begin(why);

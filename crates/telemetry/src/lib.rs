@@ -1,5 +1,5 @@
-//! What finished calls look like from outside: OpenTelemetry spans, built
-//! from the records that calls leave in the journal.
+//! What finished calls look like from outside: OpenTelemetry spans and lines of
+//! a log, built from the records that calls leave in the journal.
 //!
 //! Nothing here is on the way of a call. A record has everything that a span
 //! says, so a trace costs a call nothing, survives a restart as the record
@@ -8,6 +8,8 @@
 //!
 //! Pure: who reads the journal and sends the bytes is elsewhere.
 
+mod ended;
+pub mod line;
 pub mod names;
 mod sampling;
 mod spans;

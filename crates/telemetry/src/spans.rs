@@ -1,6 +1,6 @@
 //! From a record to spans: one for the call, one for each attempt.
 
-use bourse_ledger::record::{AttemptFact, Facts, Record, Refused, VoidReason};
+use bourse_ledger::record::{AttemptFact, Facts, Record, Refused};
 use bourse_vocab::trace::{Parent, span_id};
 use bourse_vocab::{Count, FailureKind, GenerationId, Nanos};
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -14,6 +14,7 @@ use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
 use prost::Message;
 
+use crate::ended::{Ended, operation};
 use crate::names;
 use crate::sampling::Sampling;
 
@@ -31,55 +32,14 @@ pub struct Observer {
     pub sampling: Sampling,
 }
 
-/// A call that has ended, whatever its record says of the money.
-struct Ended<'r> {
-    id: GenerationId,
-    account: u64,
-    key: u64,
-    at_ms: u64,
-    paid: Nanos,
-    upstream: Nanos,
-    failure: Option<&'static str>,
-    facts: &'r Facts<'r>,
-}
-
 impl Observer {
     /// The spans of a record: none if it is not the end of a call, or if the
     /// call is not sampled. The first is the call's own.
     #[must_use]
     pub fn spans(&self, record: &Record<'_>) -> Vec<Span> {
         match record {
-            Record::Settle(settle) => {
-                let settlement = &settle.settlement;
-                let facts = &settlement.facts;
-                self.ended(&Ended {
-                    id: settlement.id,
-                    account: settlement.account.0,
-                    key: settle.key.0,
-                    at_ms: settlement.at_ms,
-                    paid: settle.paid,
-                    upstream: sum(settlement.costs.iter().map(|cost| cost.amount)),
-                    failure: facts.failure.map(FailureKind::error_type),
-                    facts,
-                })
-            }
-            Record::Void(void) => {
-                let voiding = &void.voiding;
-                let facts = &voiding.facts;
-                let failure = facts.failure.map(FailureKind::error_type);
-                self.ended(&Ended {
-                    id: voiding.id,
-                    account: voiding.account.0,
-                    key: void.key.0,
-                    at_ms: voiding.at_ms,
-                    paid: Nanos::ZERO,
-                    upstream: sum(voiding.costs.iter().map(|cost| cost.amount)),
-                    failure: failure.or_else(|| without_failure(voiding.reason)),
-                    facts,
-                })
-            }
             Record::Refused(refused) => self.refused(refused),
-            _ => Vec::new(),
+            other => Ended::of(other).map_or_else(Vec::new, |call| self.ended(&call)),
         }
     }
 
@@ -89,18 +49,18 @@ impl Observer {
             return Vec::new();
         };
         let own = span_id(call.id, 0);
-        let start_ms = began_ms(call);
+        let start_ms = call.began_ms();
         let mut spans = Vec::with_capacity(facts.attempts.len().saturating_add(1));
         spans.push(Span {
             trace_id: trace.to_vec(),
             span_id: own.to_vec(),
             parent_span_id: parent.map_or_else(Vec::new, |span| span.to_vec()),
-            name: format!("{} {}", operation(facts), requested(facts)),
+            name: format!("{} {}", operation(facts), call.requested()),
             kind: SpanKind::Server.into(),
             start_time_unix_nano: start_ms.saturating_mul(NANOS),
             end_time_unix_nano: call.at_ms.max(start_ms).saturating_mul(NANOS),
             attributes: of_call(call),
-            status: status(call.failure),
+            status: status(call.failure.map(FailureKind::error_type)),
             ..Span::default()
         });
         let dispatched_ms = start_ms.saturating_add(u64::from(facts.queue_ms));
@@ -164,46 +124,6 @@ fn parent_in(extra: &str) -> Option<Parent> {
     Parent::read(labels.get("traceparent")?.as_str()?)
 }
 
-/// When the call began: its phases, counted back from its end, where the
-/// record has them, else the second that is in its id.
-fn began_ms(call: &Ended<'_>) -> u64 {
-    let facts = call.facts;
-    let tried = facts
-        .attempts
-        .iter()
-        .map(|attempt| u64::from(attempt.dispatch_ms).saturating_add(u64::from(attempt.end_ms)))
-        .max()
-        .unwrap_or(0);
-    let answered = u64::from(facts.latency_ms).saturating_add(u64::from(facts.generation_ms));
-    let took = u64::from(facts.queue_ms).saturating_add(tried.max(answered));
-    let by_phases = call.at_ms.saturating_sub(took);
-    by_phases.max(call.id.unix_seconds().saturating_mul(1000))
-}
-
-fn operation(facts: &Facts<'_>) -> &'static str {
-    match facts.api_type {
-        bourse_ledger::record::ApiType::Embeddings => "embeddings",
-        bourse_ledger::record::ApiType::Completions => "chat",
-    }
-}
-
-fn requested<'f>(facts: &'f Facts<'_>) -> &'f str {
-    if facts.requested.is_empty() {
-        facts.model
-    } else {
-        facts.requested
-    }
-}
-
-/// What a call failed with that has no failure of its own.
-fn without_failure(reason: VoidReason) -> Option<&'static str> {
-    match reason {
-        VoidReason::CallerLeft | VoidReason::NothingDelivered => None,
-        VoidReason::AttemptsFailed => Some(FailureKind::Unavailable.error_type()),
-        VoidReason::Restart | VoidReason::NotDispatched => Some(FailureKind::Server.error_type()),
-    }
-}
-
 fn status(failure: Option<&str>) -> Option<Status> {
     failure.map(|failure| Status {
         message: failure.to_owned(),
@@ -211,16 +131,12 @@ fn status(failure: Option<&str>) -> Option<Status> {
     })
 }
 
-fn sum(amounts: impl Iterator<Item = Nanos>) -> Nanos {
-    Nanos(amounts.fold(0_i64, |sum, amount| sum.saturating_add(amount.0)))
-}
-
 fn of_call(call: &Ended<'_>) -> Vec<KeyValue> {
     let facts = call.facts;
     let mut attributes = Attributes::default();
     attributes.text(names::OPERATION, operation(facts));
     attributes.text(names::PROVIDER, facts.provider);
-    attributes.text(names::REQUEST_MODEL, requested(facts));
+    attributes.text(names::REQUEST_MODEL, call.requested());
     attributes.flag(names::REQUEST_STREAM, facts.flags.streamed);
     attributes.text(names::RESPONSE_MODEL, facts.model);
     attributes.text(names::RESPONSE_ID, &call.id.to_string());
@@ -256,7 +172,8 @@ fn of_call(call: &Ended<'_>) -> Vec<KeyValue> {
     if let Some(source) = facts.cache_source {
         attributes.text(names::CACHE_SOURCE, &source.to_string());
     }
-    attributes.text(names::ERROR_TYPE, call.failure.unwrap_or_default());
+    let failure = call.failure.map(FailureKind::error_type);
+    attributes.text(names::ERROR_TYPE, failure.unwrap_or_default());
     attributes.0
 }
 

@@ -214,6 +214,9 @@ pub struct UpstreamError {
     /// Whether it refused us and not the request: our key, quota or payment
     /// there. Callers are not told.
     pub refused_us: bool,
+    /// Whether it did so because our account there is empty, capped or not
+    /// paid.
+    pub is_unpaid: bool,
 }
 
 /// Why a call ended without a (whole) answer.

@@ -220,6 +220,7 @@ pub fn failure(status: u16, said: &Said, raw: &str, retry_after: Option<Duration
         request_id: None,
         raw: None,
         refused_us: verdict.ours,
+        is_unpaid: verdict.ours && is_unpaid(status, &said.words, &message.to_ascii_lowercase()),
     };
     // Cut before and after: redacting a long text only to drop most of it is
     // wasted, and redacting may shorten it.
@@ -333,7 +334,7 @@ const RATE: &[&str] = &[
 ];
 
 /// Our account is empty, capped or not paid.
-const ACCOUNT: &[&str] = &[
+const UNPAID: &[&str] = &[
     "insufficient_quota",
     "exceeded your current quota",
     "credit balance",
@@ -352,6 +353,10 @@ const ACCOUNT: &[&str] = &[
     "account has been suspended",
     "payment required",
     "arrearage",
+];
+
+/// Our key is wrong.
+const KEY: &[&str] = &[
     "invalid_api_key",
     "invalid api key",
     "incorrect api key",
@@ -421,19 +426,27 @@ const IMAGE: &[&str] = &[
     "invalid_base64_image",
 ];
 
+/// Whether any of these is among the codes or in the sentence.
+fn is_said(needles: &[&str], words: &str, message: &str) -> bool {
+    let mut needles = needles.iter();
+    needles.any(|needle| words.contains(needle) || message.contains(needle))
+}
+
+/// Whether a refusal of our account is for want of money, or of leave to spend
+/// it, and not for a key that is wrong.
+fn is_unpaid(status: u16, words: &str, message: &str) -> bool {
+    status == 402 || is_said(UNPAID, words, message)
+}
+
 fn judge(status: u16, words: &str, message: &str) -> Verdict {
     use FailureKind as Kind;
-    let says = |needles: &[&str]| {
-        needles
-            .iter()
-            .any(|needle| words.contains(needle) || message.contains(needle))
-    };
+    let says = |needles: &[&str]| is_said(needles, words, message);
     let too_long = || says(CONTEXT) && !says(RATE);
     match status {
         401 | 402 => Verdict::ours(),
         403 if says(POLICY) => Verdict::usual(Kind::ContentPolicy),
         403 => Verdict::ours(),
-        429 | 400 | 404 | 413 | 422 if says(ACCOUNT) => Verdict::ours(),
+        429 | 400 | 404 | 413 | 422 if says(UNPAID) || says(KEY) => Verdict::ours(),
         429 => Verdict::usual(Kind::RateLimited),
         400 | 413 | 422 | 500 if too_long() => Verdict::usual(Kind::ContextLengthExceeded),
         404 | 410 => Verdict::upstream(Kind::NotFound),

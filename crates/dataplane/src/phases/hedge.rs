@@ -26,8 +26,8 @@ use super::exchange::{Exchange, Opened};
 use super::first_content;
 use super::hold::offers::cost_at;
 use super::one::{
-    conclude, input_cost, is_within_budget, learned_deadline, note_failed, one, prepare_beside,
-    redacted, say_what_leaving_costs, too_late, way_to,
+    conclude, given_up, input_cost, is_within_budget, learned_deadline, note_failed, one,
+    prepare_beside, redacted, say_what_leaving_costs, way_to,
 };
 use super::plan::{Plan, Step, bucket};
 use crate::attempts::Attempt;
@@ -341,7 +341,7 @@ impl Sending<'_> {
         let run = pin!(exchange.run(upstream, prepared, tried));
         let learned = || learned_deadline(call, step, self.plan);
         let begun = first_content::wait(run, deadlines.whole, learned).await;
-        begun.unwrap_or_else(|| Err(too_late()))
+        begun.unwrap_or_else(|| Err(given_up(call, step, self.plan)))
     }
 }
 
@@ -419,7 +419,7 @@ impl Attempt {
         if let Some(ticket) = &ticket {
             ticket.let_go(at_ms);
         }
-        self.note(ticket, at_ms, Outcome::Neutral);
+        drop(ticket);
         self.target.metrics.count(Outcome::Neutral);
     }
 }

@@ -11,6 +11,7 @@ use bourse_net::Upstream;
 use bourse_providers::Disconnect;
 use bourse_routing::classes::Class;
 use bourse_routing::health::{Outcome, Ticket};
+use bourse_routing::patience::SURE;
 use bourse_vocab::chat::Loss;
 use bourse_vocab::{Failure, FailureKind, Nanos};
 use serde_json::json;
@@ -21,6 +22,8 @@ use super::hold::prompt_estimate;
 use super::plan::{Plan, Step, bucket};
 use super::silence;
 use super::write::write;
+use crate::alarms::Alarms;
+use crate::alarms::kind::Kind;
 use crate::attempts::Attempt;
 use crate::call::Call;
 use crate::checkpoints::Checkpoints;
@@ -156,9 +159,9 @@ pub(super) async fn one<U: Upstream>(
         first_content::wait(run, deadlines.whole, learned).await
     };
     // As in `conclude`, which would keep the answer twice.
-    let opened = match begun.unwrap_or_else(|| Err(too_late())) {
+    let opened = match begun.unwrap_or_else(|| Err(given_up(call, step, plan))) {
         Ok(opened) => {
-            note_answer(tried, &opened, clock.now_ms());
+            note_answer(tried, &opened, clock.now_ms(), &call.gateway.alarms);
             until_shown(running, opened, step.is_last).await
         }
         Err(failure) => Err(failure),
@@ -175,9 +178,9 @@ pub(super) async fn conclude(
 ) -> Result<Opened, Failure> {
     let opened = match begun {
         Ok(opened) => {
-            let at_ms = running.call.gateway.clock.now_ms();
+            let gateway = &running.call.gateway;
             if let Some(tried) = running.attempts.last_mut() {
-                note_answer(tried, &opened, at_ms);
+                note_answer(tried, &opened, gateway.clock.now_ms(), &gateway.alarms);
             }
             until_shown(running, opened, step.is_last).await
         }
@@ -187,8 +190,8 @@ pub(super) async fn conclude(
 }
 
 /// Notes that an attempt begins to answer.
-fn note_answer(tried: &mut Attempt, opened: &Opened, at_ms: u64) {
-    tried.answered(at_ms);
+fn note_answer(tried: &mut Attempt, opened: &Opened, at_ms: u64, alarms: &Alarms) {
+    tried.answered(at_ms, alarms);
     if opened.has_answered() {
         tried.stops_thinking(at_ms);
     }
@@ -271,7 +274,24 @@ async fn until_shown(
     Ok(opened)
 }
 
-pub(super) fn too_late() -> Failure {
+/// What an attempt fails with whose time is up. A deadline that few answers
+/// have taught may be wrong, so the operator hears of it.
+pub(super) fn given_up(call: &Call, step: &Step, plan: &Plan) -> Failure {
+    if let Some(deadline) = learned_deadline(call, step, plan) {
+        let bucket = bucket(&call.market, &step.target, &call.ask);
+        let answers = step.target.health.deadline_answers(bucket);
+        if let Some(answers) = answers.filter(|answers| *answers < SURE) {
+            let message = format!(
+                "no content came within {} ms, and {} was given up: only {answers} answers of such calls have taught that deadline",
+                deadline.as_millis(),
+                step.target.id
+            );
+            let gateway = &call.gateway;
+            let now_ms = gateway.clock.now_ms();
+            let alarms = &gateway.alarms;
+            alarms.raise(Kind::DeadlineUnsure, &step.target.id, &message, now_ms);
+        }
+    }
     Failure::new(FailureKind::Timeout, "The provider did not answer in time")
 }
 
@@ -308,7 +328,8 @@ pub(super) fn note_failed(call: &Call, tried: &mut Attempt, failure: &Failure) {
     }
     let seen = Outcome::of(failure, tried.place());
     let ticket = tried.take_ticket();
-    tried.note(ticket, at_ms, seen);
+    tried.is_unpaid = upstream.is_some_and(|upstream| upstream.is_unpaid);
+    tried.note(ticket, at_ms, seen, &call.gateway.alarms);
     let metrics = &tried.target.metrics;
     let count = if seen.is_rate_limit() {
         &metrics.rate_limited

@@ -20,6 +20,7 @@ use bourse_ledger::who_pays::{self, CustomerPays, End, ProviderCharges, Verdict}
 use bourse_routing::health::{Outcome, Ticket};
 use bourse_vocab::{Bill, Blame, Failure, Nanos, Usage};
 
+use crate::alarms::kind::Kind;
 use crate::attempts::Attempt;
 use crate::ending::Ending;
 use crate::limit::{self, Limit};
@@ -177,14 +178,14 @@ impl Running {
         let limit = self.output_max();
         target.metrics.overruns.fetch_add(1, Relaxed);
         target.metrics.trust.lose();
-        tracing::warn!(
-            id = %self.call.id,
-            endpoint = %target.id,
-            tokens = told,
-            limit,
-            house_loss = %loss,
-            "a provider gave more output tokens than it was told; until enough answers keep their limits, all that the model may say is set aside for its answers"
+        let message = format!(
+            "a provider gave {told} output tokens where it was told to give {limit} at most; the house pays {loss} USD for that ({})",
+            self.call.id
         );
+        let gateway = &self.call.gateway;
+        let now_ms = gateway.clock.now_ms();
+        let alarms = &gateway.alarms;
+        alarms.raise(Kind::LimitNotKept, &target.id, &message, now_ms);
     }
 
     /// Notes how long the answer was, if that was the model's doing or ours.
@@ -283,7 +284,7 @@ impl Running {
                 Outcome::Neutral
             }
         };
-        attempt.note(ticket, ended.at_ms, outcome);
+        attempt.note(ticket, ended.at_ms, outcome, &self.call.gateway.alarms);
         attempt.target.metrics.count(outcome);
         let (usage, upstream) = ended.own;
         let before = self

@@ -441,6 +441,7 @@ impl Harness {
         keyring.put(key_row.principal(), key_row.change_seq);
         let gateway = Gateway {
             admission: Admission::new(setup.admission.clone()),
+            alarms: Arc::default(),
             market: arc_swap::ArcSwap::from_pointee(market(setup, &memory)),
             memory,
             keyring: Arc::new(keyring),

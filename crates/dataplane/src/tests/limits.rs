@@ -12,6 +12,7 @@ use tokio::time::sleep;
 
 use super::harness::{Got, Harness, Play, ms, play, play_whole, secs};
 use super::script::{Answer, WINDOW};
+use crate::alarms::kind::Kind;
 
 /// What a token of the output costs in nano-dollars.
 const OUTPUT_NANOS: i64 = 2_000;
@@ -247,6 +248,8 @@ async fn a_provider_that_does_not_keep_its_limit_costs_the_house_one_answer() {
     let once = books_of(&harness);
     assert!(once.loss > 0, "{once:?}");
     assert_eq!(harness.target("one").metrics.overruns.load(Relaxed), 1);
+    let told = harness.gateway().alarms.subjects(Kind::LimitNotKept);
+    assert_eq!(told, ["acme/chat@one"]);
     // Whoever has money for the limit, and not for all that the model may say,
     // is refused rather than paid for.
     harness.tops_up(100_000_000);

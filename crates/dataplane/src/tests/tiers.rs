@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::books::Remembered;
 use super::harness::{Play, Played, play, play_whole};
 use super::script::Answer;
+use crate::alarms::kind::Kind;
 
 /// A call that asks for a tier of providers that sell two.
 fn asks(play: Play, tier: &str) -> Play {
@@ -183,6 +184,8 @@ async fn a_provider_that_gives_dearer_tiers_unasked_is_believed_from_then_on() {
     let first = harness.spent();
     let target = harness.target("one");
     assert!(target.metrics.served_dearer.load(Relaxed));
+    let told = harness.gateway().alarms.subjects(Kind::TierNotAgreed);
+    assert_eq!(told, [&*target.id]);
     let market = harness.gateway().market.load();
     let lists = |wish| market.may_bill(&target, wish).count();
     assert_eq!(lists(TierWish::None), 3);
@@ -200,8 +203,8 @@ async fn a_tier_whose_price_nobody_knows_is_billed_by_the_dearest_and_told_to_th
         .check("settled 10/2; customer pays one")
         .await;
     assert_eq!(facts(&played).tier, "scale");
-    let target = played.harness.target("one");
-    assert!(target.metrics.served_unknown.load(Relaxed));
+    let alarms = &played.harness.gateway().alarms;
+    assert_eq!(alarms.subjects(Kind::TierNotAgreed), ["acme/chat@one"]);
 }
 
 #[tokio::test(start_paused = true)]

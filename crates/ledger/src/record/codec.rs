@@ -113,6 +113,46 @@ pub fn calls_of(bytes: &[u8]) -> Result<Calls, DecodeError> {
     })
 }
 
+/// Whether a record is the end of a call, a refusal included: a look at its
+/// kind, for those to whom the others are nothing.
+#[must_use]
+pub fn is_end(bytes: &[u8]) -> bool {
+    use super::tags::kind::{REFUSED, SETTLE, VOID};
+    open(bytes).is_ok_and(|(_, kind, ..)| matches!(u64::from(kind), SETTLE | VOID | REFUSED))
+}
+
+/// Whether a record is the end of a call in which something failed, the call
+/// itself or an attempt; or one that nobody paid for. Steps over all else, at
+/// a fraction of what it costs to read it.
+#[must_use]
+pub fn is_end_with_failure(bytes: &[u8]) -> bool {
+    use super::tags::{attempt, field};
+    if !is_end(bytes) {
+        return false;
+    }
+    let Ok((VERSION, kind, _, mut reader)) = open(bytes) else {
+        // Of the first release: whoever reads it sees.
+        return true;
+    };
+    if u64::from(kind) != super::tags::kind::SETTLE {
+        return true;
+    }
+    while let Ok(Some((tag, value))) = reader.field("fields") {
+        let has_failed = match tag {
+            field::FAILURE => true,
+            field::ATTEMPT => value.fields("attempt").is_ok_and(|mut within| {
+                let mut tags = std::iter::from_fn(|| within.field("attempt").ok().flatten());
+                tags.any(|(tag, _)| tag == attempt::FAILURE)
+            }),
+            _ => false,
+        };
+        if has_failed {
+            return true;
+        }
+    }
+    false
+}
+
 /// The node that wrote a record.
 ///
 /// # Errors

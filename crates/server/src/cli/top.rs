@@ -30,7 +30,8 @@ const PATH: &str = "/api/v1/routing/status";
 #[derive(Args)]
 #[command(after_help = "\
 It asks a running server every second, with a management key. Rates are those since the last
-look; an attempt, its tokens and its cost count when it ends. Times to the first content (p50,
+look; an attempt, its tokens and its cost count when it ends; what is told \"in all\" are counts
+since the server began. Times to the first content (p50,
 p99) and the tokens a second of one answer (each) are those of the last five to ten minutes.
 Endpoints that were never asked are not shown.
 
@@ -49,6 +50,7 @@ Keys:
   up, down, page up, page down, home
                      move through the list
   q, Ctrl-C          end
+A signal (TERM, INT, HUP) ends it as well, and the terminal is given back first.
 
 Colours are left out where NO_COLOR is set. `--once` prints text without any, also into a pipe;
 `--once --json` prints an object whose members stay what they are (docs/routing.md).

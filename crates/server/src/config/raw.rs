@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::checked::{self, Which};
 use super::{RawKey, RawSecret, RawUrls};
 
 /// The whole file. Unknown keys are refused.
@@ -30,6 +31,8 @@ pub struct RawConfig {
     pub options: RawOptions,
     /// `[log]`: what is said, and how.
     pub log: RawLog,
+    /// `[alarms]`: who is told what an operator must know.
+    pub alarms: RawAlarms,
     /// `[telemetry]`: to whom finished calls are told as traces.
     pub telemetry: RawTelemetry,
     /// `[providers.<slug>]`: whom to call.
@@ -184,6 +187,27 @@ pub struct RawLog {
     pub format: Option<String>,
     /// A filter such as `info` (default) or `bourse=debug`.
     pub level: Option<String>,
+    /// Which finished calls have a line: `none`, `failed` (default) or `all`.
+    pub calls: Option<Which>,
+    /// The most such lines in a second. Default 100.
+    #[serde(deserialize_with = "checked::per_s_max")]
+    pub calls_per_s_max: Option<u32>,
+}
+
+/// `[alarms]`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawAlarms {
+    /// The address that alarms are posted to. Default: they are in the log
+    /// alone.
+    #[serde(deserialize_with = "checked::webhook")]
+    pub webhook: Option<RawSecret>,
+    /// What they are signed with: `whsec_` and 24 to 64 bytes in base64.
+    #[serde(deserialize_with = "checked::secret")]
+    pub secret: Option<RawSecret>,
+    /// After how many minutes an alarm that lasts is told again. Default 60.
+    #[serde(deserialize_with = "checked::minutes")]
+    pub repeat_minutes: Option<u64>,
 }
 
 /// `[options]`.

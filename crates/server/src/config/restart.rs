@@ -22,6 +22,8 @@ pub fn waiting(running: &Config, new: &Config) -> Vec<&'static str> {
         ),
         ("log.format", running.log_json != new.log_json),
         ("log.level", running.log_level != new.log_level),
+        ("log.calls", running.call_lines != new.call_lines),
+        ("alarms", running.alarms != new.alarms),
         ("admission", running.admission != new.admission),
         (
             "cache.bytes_max",

@@ -5,8 +5,10 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bourse_dataplane::admission::Admission;
+use bourse_dataplane::alarms::Alarms;
 use bourse_dataplane::bodies::Bodies;
 use bourse_dataplane::cache::Cache;
 use bourse_dataplane::clock::{Clock, now_ms};
@@ -26,15 +28,17 @@ use bourse_store::applier::Applier;
 use bourse_store::{Server, Store, Till};
 use socket2::Socket;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use super::running::Running;
 use super::{Error, disk, workers};
+use crate::call_log::CallLog;
 use crate::config::{Config, Durability};
 use crate::first_start::{self, FirstKeys};
 use crate::market::{self, Providers};
 use crate::store_watcher::StoreWatcher;
 use crate::worker::{self, Hosts, Service, Stop};
-use crate::{presence, reload, simulated, traces};
+use crate::{alarms, presence, reload, simulated, traces};
 
 /// The server has its address, and refuses connections. A port that is
 /// taken fails here, before anything on the disk changes.
@@ -154,6 +158,7 @@ impl Recovered {
             market: arc_swap::ArcSwap::from_pointee(built.market),
             memory,
             admission: Admission::new(config.admission.clone()),
+            alarms: Arc::new(Alarms::new(millis(config.alarms.repeat))),
             keyring: Arc::clone(&self.keyring),
             office: self.watcher.clone(),
             till: Arc::clone(&self.till),
@@ -227,16 +232,16 @@ impl Ready {
         let (stop, stopping) = watch::channel(false);
         let (cut_off, cutting_off) = watch::channel(false);
         let (stop_applier, applier_stopping) = watch::channel(false);
+        let (say_taken_over, taken_over) = watch::channel(None);
+        let background = Background {
+            gateway: &gateway,
+            watcher: &watcher,
+            store: &store,
+        };
+        let (call_log, telling) = background.start(&config, &stopping, say_taken_over)?;
         // On a thread of its own: folding a batch takes milliseconds of CPU.
         let applying =
             Applier::new(Arc::clone(&store), Arc::clone(&till)).spawn(applier_stopping)?;
-        tokio::spawn(Arc::clone(&watcher).keep_reading(stopping.clone()));
-        tokio::spawn(disk::tell(till.spool().trouble(), stopping.clone()));
-        tokio::spawn(keep_cache_clean(Arc::clone(&gateway), stopping.clone()));
-        traces::start(&config, &store, &till, stopping.clone())?;
-        let (say_taken_over, taken_over) = watch::channel(None);
-        let presence = presence::keep(Arc::clone(&store), stopping.clone(), say_taken_over);
-        tokio::spawn(presence);
         let clients = clients(config.workers, &built.egress)?;
         let control = crate::control::router(&gateway, &watcher, &store);
         let hosts = Hosts::new(config.hosts.as_deref(), config.listen.ip().is_loopback());
@@ -278,9 +283,47 @@ impl Ready {
             cut_off,
             stop_applier,
             applying,
+            call_log,
+            telling,
             _file_watcher: file_watcher,
             _simulation: built.simulation,
         })
+    }
+}
+
+/// What runs beside calls, and tells of them.
+struct Background<'a> {
+    gateway: &'a Arc<Gateway>,
+    watcher: &'a Arc<StoreWatcher>,
+    store: &'a Arc<dyn Store>,
+}
+
+impl Background<'_> {
+    /// Starts it, until `stopping` says so. Returns those that have something
+    /// to say to the last.
+    fn start(
+        &self,
+        config: &Config,
+        stopping: &watch::Receiver<bool>,
+        say_taken_over: watch::Sender<Option<String>>,
+    ) -> Result<(CallLog, Option<JoinHandle<()>>), Error> {
+        let (gateway, store) = (self.gateway, self.store);
+        tokio::spawn(Arc::clone(self.watcher).keep_reading(stopping.clone()));
+        tokio::spawn(disk::tell(
+            gateway.till.spool().trouble(),
+            Arc::clone(&gateway.alarms),
+            stopping.clone(),
+        ));
+        let telling = alarms::start(config, gateway, self.watcher, stopping)?;
+        tokio::spawn(keep_cache_clean(Arc::clone(gateway), stopping.clone()));
+        let call_log = CallLog::start(config.call_lines, gateway, store)?;
+        traces::start(config, store, &gateway.till, stopping.clone())?;
+        tokio::spawn(presence::keep(
+            Arc::clone(store),
+            stopping.clone(),
+            say_taken_over,
+        ));
+        Ok((call_log, telling))
     }
 }
 
@@ -302,6 +345,10 @@ async fn keep_cache_clean(gateway: Arc<Gateway>, mut stop: watch::Receiver<bool>
         () = gateway.cache.keep_clean(gateway.clock) => {}
         () = worker::stopped(&mut stop) => {}
     }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn limits(config: &Config) -> CallLimits {

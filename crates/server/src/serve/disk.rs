@@ -1,8 +1,13 @@
 //! What an operator is told of the journal's disk, and how long an ending
 //! server waits for it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use bourse_dataplane::alarms::Alarms;
+use bourse_dataplane::alarms::kind::Kind;
+use bourse_dataplane::alarms::signs::JOURNAL;
+use bourse_dataplane::clock::now_ms;
 use bourse_spool::{Spool, Trouble};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -12,10 +17,13 @@ const WAIT_MAX: Duration = Duration::from_secs(10);
 /// How often it is asked meanwhile.
 const ASK_EVERY: Duration = Duration::from_millis(200);
 
-/// Says what is wrong with the journal's disk when it begins, when it becomes
-/// worse and when it is over, each once, until told to stop.
-pub(super) async fn tell(mut trouble: watch::Receiver<Trouble>, mut stop: watch::Receiver<bool>) {
-    let mut since = None;
+/// Says what is wrong with the journal's disk when it begins and when it is
+/// over, until told to stop.
+pub(super) async fn tell(
+    mut trouble: watch::Receiver<Trouble>,
+    alarms: Arc<Alarms>,
+    mut stop: watch::Receiver<bool>,
+) {
     loop {
         tokio::select! {
             changed = trouble.changed() => if changed.is_err() { return },
@@ -23,16 +31,10 @@ pub(super) async fn tell(mut trouble: watch::Receiver<Trouble>, mut stop: watch:
         }
         let now = trouble.borrow_and_update().clone();
         if now == Trouble::None {
-            let s = since
-                .take()
-                .map_or(0, |since: Instant| since.elapsed().as_secs());
-            tracing::info!(
-                s,
-                "the journal's disk takes records again, and new calls are served"
-            );
+            alarms.clear(Kind::JournalRefuses, JOURNAL, now_ms());
         } else {
-            since.get_or_insert_with(Instant::now);
-            tracing::error!("{now}; new calls are refused");
+            let message = format!("{now}; new calls are refused");
+            alarms.lasts(Kind::JournalRefuses, JOURNAL, &message, now_ms());
         }
     }
 }

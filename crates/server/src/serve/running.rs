@@ -8,9 +8,11 @@ use std::time::Duration;
 use bourse_sim::SimHandle;
 use bourse_store::{Store, Till};
 use tokio::sync::watch;
+use tokio::task::JoinHandle as JoinTask;
 
 use super::signals::StopSignals;
 use super::{Error, disk};
+use crate::call_log::CallLog;
 
 /// How long it may take to cut calls off and to settle them, once their time
 /// is up: a lock and a write for each.
@@ -18,6 +20,10 @@ const CUT_OFF_MAX: Duration = Duration::from_secs(10);
 
 /// How long the last records may take to reach the database.
 const APPLY_MAX: Duration = Duration::from_secs(10);
+
+/// How long an ending server waits for those who tell of it: a log or a webhook
+/// that takes nothing holds nobody up.
+const TELL_MAX: Duration = Duration::from_secs(4);
 
 /// Everything that must be ended, or kept to the end.
 pub(super) struct Running {
@@ -36,6 +42,10 @@ pub(super) struct Running {
     /// Ends the applier, after the last call has written its records.
     pub(super) stop_applier: watch::Sender<bool>,
     pub(super) applying: JoinHandle<()>,
+    /// Writes lines of calls, to the last.
+    pub(super) call_log: CallLog,
+    /// Tells the webhook of alarms, if there is one.
+    pub(super) telling: Option<JoinTask<()>>,
     /// Stops watching when it is dropped.
     pub(super) _file_watcher: Option<notify::RecommendedWatcher>,
     /// Simulated providers stop when it is dropped.
@@ -111,6 +121,8 @@ impl Running {
             applied = tokio::time::timeout(APPLY_MAX, applied) => matches!(applied, Ok(Ok(Ok(())))),
             () = signals.recv() => false,
         };
+        // The names of keys are in the store, so before it is left.
+        tell_the_rest(self.call_log, self.telling).await;
         if is_applied {
             leave(&self.till, &*self.store).await;
             tracing::info!("stopped");
@@ -127,6 +139,17 @@ impl Running {
         }
         Ok(())
     }
+}
+
+/// Lets those who tell of calls and alarms come to their end.
+async fn tell_the_rest(call_log: CallLog, telling: Option<JoinTask<()>>) {
+    let rest = async {
+        call_log.finish().await;
+        if let Some(telling) = telling {
+            let _ = telling.await;
+        }
+    };
+    let _ = tokio::time::timeout(TELL_MAX, rest).await;
 }
 
 /// Lets another server have the database, if nothing is left for it here.

@@ -23,6 +23,7 @@ mod exchange;
 mod money_math;
 
 mod admission;
+mod alarms;
 mod bad_input;
 mod bodies;
 mod boot;

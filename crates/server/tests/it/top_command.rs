@@ -3,6 +3,7 @@
 use std::process::{Command, Output};
 
 use bourse_sim::Script;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use crate::exchange::{DEAR, Exchange, bourse, eventually, script, succeed};
@@ -49,9 +50,14 @@ fn one_look_is_json_whose_members_are_these_or_a_table_without_colours() {
     assert_eq!(
         names(&told["totals"]),
         "asked broken calls_in_flight calls_limit calls_per_s calls_waiting charge_usd_per_min \
-         cost_usd_per_min database_away_s database_behind_s delay_us drains failed_per_s \
-         holds_open journal_bytes resting shed_per_s targets tokens_per_s trouble"
+         continuations cost_usd_per_min database_away_s database_behind_s delay_us drains \
+         failed_per_s hedges holds_open journal_bytes resting shed_per_s sheds targets \
+         tokens_per_s trouble"
     );
+    let counted = |name: &str| names(&told["totals"][name]);
+    assert_eq!(counted("sheds"), "account key overload queue wait");
+    assert_eq!(counted("hedges"), "first none second");
+    assert_eq!(counted("continuations"), "no yes");
     let [cheap, dear] = &told["endpoints"].as_array().unwrap()[..] else {
         panic!("{told}");
     };
@@ -201,6 +207,37 @@ fn the_live_view_on_a_terminal_obeys_keys_follows_its_size_and_gives_the_termina
     tmux.until("its end", |screen| {
         screen.contains("ended with 0") && !screen.contains("acme/chat")
     });
+    let paid = exchange.worth(DEAR);
+    exchange.finish(paid);
+}
+
+#[test]
+fn a_signal_ends_the_live_view_and_the_terminal_is_as_it_was() {
+    let (exchange, key) = asked_once();
+    let pid_file = exchange.dir.path().join("pid");
+    for (signal, status) in [(Signal::TERM, 143), (Signal::INT, 130)] {
+        let line = format!(
+            "sh -c 'echo $$ > {}; exec {} top --server {} --key {key} --config {}'; \
+             echo ended with $?; stty -a | tr ' ;' '\n\n' | grep -x -e icanon -e echo; cat",
+            pid_file.display(),
+            env!("CARGO_BIN_EXE_bourse"),
+            server(&exchange),
+            exchange.config.display()
+        );
+        let directory = tempfile::tempdir().unwrap();
+        let tmux = Tmux::start(directory.path(), &line);
+        tmux.until("the view", |screen| screen.contains("acme/chat@cheap"));
+        let pid = std::fs::read_to_string(&pid_file).unwrap();
+        let pid = Pid::from_raw(pid.trim().parse().unwrap()).unwrap();
+        kill_process(pid, signal).unwrap();
+        tmux.until("the terminal as it was", |screen| {
+            let has = |what: &str| screen.lines().any(|line| line == what);
+            has(&format!("ended with {status}"))
+                && has("icanon")
+                && has("echo")
+                && !screen.contains("acme/chat")
+        });
+    }
     let paid = exchange.worth(DEAR);
     exchange.finish(paid);
 }

@@ -74,7 +74,7 @@ impl Collector {
 }
 
 /// One request: its head in lower case, and its body.
-fn receive(stream: &mut TcpStream) -> Option<(String, Vec<u8>)> {
+pub fn receive(stream: &mut TcpStream) -> Option<(String, Vec<u8>)> {
     let mut bytes = Vec::new();
     let mut piece = [0; 4096];
     loop {

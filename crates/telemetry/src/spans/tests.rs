@@ -1,4 +1,4 @@
-use bourse_ledger::record::{Cost, Flags, Payer, Settle, Settlement, Void, Voiding};
+use bourse_ledger::record::{Cost, Flags, Payer, Settle, Settlement, Void, VoidReason, Voiding};
 use bourse_vocab::{AccountId, Counts, KeyId};
 
 use super::*;

@@ -65,6 +65,7 @@ fn understand(
             request_id: None,
             raw: Some(cut(&clean, RAW_BYTES_MAX).to_owned()),
             refused_us: false,
+            is_unpaid: false,
         })
     } else {
         failure_text::failure(meant, said, raw, None)

@@ -75,6 +75,7 @@ pub fn blocked(value: &Value) -> Option<Failure> {
             request_id: None,
             raw: None,
             refused_us: false,
+            is_unpaid: false,
         }),
     )
 }

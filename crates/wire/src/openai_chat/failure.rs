@@ -119,6 +119,7 @@ mod tests {
                 request_id: Some("req_1".into()),
                 raw: Some("{}".into()),
                 refused_us: false,
+                is_unpaid: false,
             })
             .metadata("previous_errors", json!([{"provider": "x", "code": 502}]))
             .availability(json!({"code": "capacity_exhausted"}))

@@ -46,7 +46,7 @@ impl Running {
             tried.class = Some(Class::of(failure, tried.place()));
             let outcome = Outcome::of(failure, tried.place());
             let ticket = tried.take_ticket();
-            tried.note(ticket, at_ms, outcome);
+            tried.note(ticket, at_ms, outcome, &self.call.gateway.alarms);
             let metrics = &tried.target.metrics;
             metrics.count(outcome);
             let (upstream, total) = (charge.upstream_total, charge.total);

@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use bourse_ledger::price::{self, Charge, Priced};
 use bourse_vocab::{Served, ServiceTier, TierWish, Usage, UsageReport};
 
+use crate::alarms::kind::Kind;
 use crate::limit::OUTPUT_UNKNOWN;
 use crate::phases::hold::prompt_estimate;
 use crate::relay::Report;
@@ -100,7 +101,7 @@ impl Running {
     }
 
     /// Tells the operator of an answer whose tier of service costs what nobody
-    /// knows, or more than was asked for: once for each endpoint.
+    /// knows, or more than was asked for.
     pub(super) fn note_tier(&self, report: &Report) {
         let Some(told) = self.told_tier(report) else {
             return;
@@ -108,27 +109,27 @@ impl Running {
         let (target, wish) = (self.target(), self.call.ask.tier);
         let metrics = &target.metrics;
         if !self.basis(report).is_known() {
-            if !metrics.served_unknown.swap(true, Relaxed) {
-                tracing::warn!(
-                    id = %self.call.id,
-                    endpoint = %target.id,
-                    tier = told,
-                    "a provider served by a tier of service whose price is not known; such answers are billed by the dearest price that is"
-                );
-            }
-            return;
+            return self.tell_of_tier(&format!(
+                "a provider serves by a tier of service whose price is not known, {told:?}; such answers are billed by the dearest price that is"
+            ));
         }
-        if is_dearer(Served::by_word(told))
-            && target.told(wish) == TierWish::None
-            && !metrics.served_dearer.swap(true, Relaxed)
-        {
-            tracing::warn!(
-                id = %self.call.id,
-                endpoint = %target.id,
-                tier = told,
-                "a provider serves by a dearer tier what no tier was asked for; this call is billed by the usual price, and from now on the dearer one is set aside and billed"
-            );
+        if is_dearer(Served::by_word(told)) && target.told(wish) == TierWish::None {
+            metrics.served_dearer.store(true, Relaxed);
+            self.tell_of_tier(&format!(
+                "a provider serves by a dearer tier, {told:?}, what no tier was asked for; the first such call was billed by the usual price, and from then on the dearer one is set aside and billed"
+            ));
         }
+    }
+
+    #[cold]
+    fn tell_of_tier(&self, message: &str) {
+        let gateway = &self.call.gateway;
+        let (alarms, now_ms) = (&gateway.alarms, gateway.clock.now_ms());
+        let target = self.target();
+        // The tier's name is the provider's word.
+        let hidden = target.secrets.hide(message);
+        let message = hidden.as_deref().unwrap_or(message);
+        alarms.raise(Kind::TierNotAgreed, &target.id, message, now_ms);
     }
 
     /// What the answer that is under way is priced with.

@@ -6,11 +6,10 @@
 //! tells is what it charges, that is booked as its charge. What the customer
 //! pays is by our prices all the same: those are what was agreed to.
 
-use std::sync::atomic::Ordering::Relaxed;
-
 use bourse_ledger::who_pays::Row;
 use bourse_vocab::{Nanos, ToldCost};
 
+use crate::alarms::kind::Kind;
 use crate::relay::Report;
 use crate::running::Running;
 
@@ -31,8 +30,7 @@ fn is_believable(told: Nanos, ours: Nanos) -> bool {
 impl Running {
     /// What the provider says that it charges, where it is one that says so,
     /// the cost of such an end is known, and it can be true beside what our
-    /// prices make. What cannot is told to the operator, once for each
-    /// endpoint.
+    /// prices make. What cannot is told to the operator.
     pub(super) fn told_cost(
         &self,
         report: &Report,
@@ -63,20 +61,18 @@ impl Running {
     #[cold]
     fn note_absurd(&self, told: ToldCost, ours: Nanos) {
         let target = self.target();
-        if target.metrics.told_absurdly.swap(true, Relaxed) {
-            return;
-        }
         let said = match told {
             ToldCost::Said(nanos) => nanos.to_string(),
             ToldCost::Nonsense | ToldCost::Unsaid => "no amount".to_owned(),
         };
-        tracing::warn!(
-            id = %self.call.id,
-            endpoint = %target.id,
-            told = said,
-            by_our_prices = %ours,
-            "a provider says that an answer costs what cannot be true beside its prices: such answers are booked by its prices; compare them with its invoice"
+        let message = format!(
+            "a provider says that an answer costs what cannot be true beside its prices: {said}, and {ours} by our prices ({})",
+            self.call.id
         );
+        let gateway = &self.call.gateway;
+        let now_ms = gateway.clock.now_ms();
+        let alarms = &gateway.alarms;
+        alarms.raise(Kind::CostNotBelieved, &target.id, &message, now_ms);
     }
 }
 

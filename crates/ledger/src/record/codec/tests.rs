@@ -308,6 +308,16 @@ proptest! {
             other => Calls::Continues(other.id()),
         };
         prop_assert_eq!(calls_of(&bytes).unwrap(), calls);
+        let ends = matches!(whole, Record::Settle(_) | Record::Void(_) | Record::Refused(_));
+        prop_assert_eq!(is_end(&bytes), ends);
+        let failed = match &whole {
+            Record::Settle(settle) => {
+                let facts = &settle.settlement.facts;
+                facts.failure.is_some() || facts.attempts.iter().any(|one| one.failure.is_some())
+            }
+            _ => ends,
+        };
+        prop_assert_eq!(is_end_with_failure(&bytes), failed);
         prop_assert_eq!(decode_booking(&bytes).unwrap(), Booking::from(whole));
     }
 
@@ -366,6 +376,7 @@ fn read_twice(bytes: &[u8]) {
         assert_eq!(booking, Ok(Booking::from(whole)));
     }
     let _ = calls_of(bytes);
+    let _ = is_end_with_failure(bytes);
 }
 
 /// A hold with a field made by `write` in the place of its last.

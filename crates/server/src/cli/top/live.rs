@@ -1,7 +1,9 @@
 //! The view on a terminal, until somebody ends it.
 
+use std::future::poll_fn;
 use std::io::{self, Write as _};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::task::Poll;
 use std::time::Duration;
 
 use crossterm::cursor::{Hide, MoveTo, Show};
@@ -13,6 +15,7 @@ use crossterm::terminal::{
     enable_raw_mode, size,
 };
 use crossterm::{execute, queue};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::super::{Error, block_on};
 use super::screen::{Next, Screen};
@@ -24,9 +27,25 @@ use super::{Server, ask};
 const TICK: Duration = Duration::from_millis(50);
 
 /// What one look came to.
-type Seen = Result<View, String>;
+type Seen = Result<Box<View>, String>;
 
-/// Shows a server until a key ends it.
+/// What is told to whoever draws.
+enum Told {
+    Seen(Seen),
+    /// The program is to end, by the signal of this number.
+    Signal(i32),
+}
+
+/// Signals that end a program, and that leave a terminal as the program had it.
+/// Ctrl-C is a key here, but somebody may send its signal.
+const ENDING: [SignalKind; 3] = [
+    SignalKind::terminate(),
+    SignalKind::interrupt(),
+    SignalKind::hangup(),
+];
+
+/// Shows a server until a key or a signal ends it. A signal ends the process with
+/// the status that shells know it by.
 ///
 /// # Errors
 /// The server cannot be asked at the start, or the terminal cannot be used.
@@ -46,7 +65,34 @@ pub(super) fn run(
     begun.recv().map_err(|_| "nobody asks the server")??;
     let mut out = Terminal::take()?;
     let mut screen = Screen::new(order, filter, size()?);
-    show(&mut out, &mut screen, &told)
+    let shown = show(&mut out, &mut screen, &told);
+    // Given back before anything is said of how it went.
+    drop(out);
+    match shown? {
+        None => Ok(()),
+        Some(signal) => std::process::exit(128 + signal),
+    }
+}
+
+/// From here on, [`ENDING`] are told and do not end the program by themselves.
+fn ending() -> io::Result<Vec<(i32, Signal)>> {
+    let kinds = ENDING.into_iter();
+    kinds
+        .map(|kind| Ok((kind.as_raw_value(), signal(kind)?)))
+        .collect()
+}
+
+/// Waits for any of [`ENDING`].
+async fn ended_by(mut signals: Vec<(i32, Signal)>) -> i32 {
+    poll_fn(|cx| {
+        for (number, signal) in &mut signals {
+            if signal.poll_recv(cx).is_ready() {
+                return Poll::Ready(*number);
+            }
+        }
+        Poll::Pending
+    })
+    .await
 }
 
 /// Asks again and again, until nobody wants to know or the program ends.
@@ -54,52 +100,82 @@ fn look(
     server: &Server,
     interval: Duration,
     began: &SyncSender<Result<(), Error>>,
-    tell: &SyncSender<Seen>,
+    tell: &SyncSender<Told>,
 ) {
     let looking = async {
-        let mut before = match ask(server).await {
-            Ok(status) => status,
+        let signals = match ending() {
+            Ok(signals) => signals,
             Err(error) => {
-                let _ = began.send(Err(error));
+                let _ = began.send(Err(error.into()));
                 return Ok(());
             }
         };
-        let _ = began.send(Ok(()));
-        loop {
-            tokio::time::sleep(interval).await;
-            let seen = match ask(server).await {
-                Ok(now) => {
-                    let view = View::between(server.url(), &before, &now);
-                    before = now;
-                    Ok(view)
-                }
-                Err(error) => Err(error.to_string()),
-            };
-            if tell.send(seen).is_err() {
-                return Ok(());
+        tokio::select! {
+            () = ask_again(server, interval, began, tell) => {}
+            number = ended_by(signals) => {
+                // Perhaps the server was still being asked for the first time.
+                let _ = began.try_send(Ok(()));
+                let _ = tell.send(Told::Signal(number));
             }
         }
+        Ok(())
     };
     // Only the runtime itself can fail, and then `began` is dropped.
     let _ = block_on(looking);
 }
 
-fn show(out: &mut Terminal, screen: &mut Screen, told: &Receiver<Seen>) -> Result<(), Error> {
+async fn ask_again(
+    server: &Server,
+    interval: Duration,
+    began: &SyncSender<Result<(), Error>>,
+    tell: &SyncSender<Told>,
+) {
+    let mut before = match ask(server).await {
+        Ok(status) => status,
+        Err(error) => {
+            let _ = began.send(Err(error));
+            return;
+        }
+    };
+    let _ = began.send(Ok(()));
+    loop {
+        tokio::time::sleep(interval).await;
+        let seen = match ask(server).await {
+            Ok(now) => {
+                let view = View::between(server.url(), &before, &now);
+                before = now;
+                Ok(Box::new(view))
+            }
+            Err(error) => Err(error.to_string()),
+        };
+        if tell.send(Told::Seen(seen)).is_err() {
+            return;
+        }
+    }
+}
+
+/// Returns the signal that ended it, if one did.
+fn show(
+    out: &mut Terminal,
+    screen: &mut Screen,
+    told: &Receiver<Told>,
+) -> Result<Option<i32>, Error> {
     out.draw(&screen.lines())?;
     loop {
         let mut has_changed = false;
         match told.try_recv() {
-            Ok(seen) => {
-                screen.see(seen);
+            Ok(Told::Seen(seen)) => {
+                screen.see(seen.map(|view| *view));
                 has_changed = true;
             }
+            Ok(Told::Signal(number)) => return Ok(Some(number)),
             Err(TryRecvError::Empty) => {}
             Err(TryRecvError::Disconnected) => return Err("nobody asks the server".into()),
         }
         if poll(TICK)? {
             match read()? {
                 Event::Key(key) if is_pressed(&key) && screen.press(key) == Next::End => {
-                    return Ok(());
+                    return Ok(None);
                 }
                 Event::Resize(width, height) => screen.resize(width, height),
                 _ => {}

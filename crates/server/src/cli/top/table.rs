@@ -1,11 +1,12 @@
 //! A view as lines of text: the same for a terminal and for a pipe.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 use bourse_vocab::Nanos;
 use clap::ValueEnum;
 
-use super::view::{Line, State, View};
+use super::view::{Line, State, Totals, View};
 
 /// A line, and what it says at a glance.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -210,6 +211,7 @@ pub(super) fn head(view: &View) -> Vec<Shown> {
             ),
             tone(of.shed_per_s == 0.0),
         ),
+        in_all(of),
         Shown::new(
             format!(
                 "money     cost {} $/min, charged {} $/min, {:.0} tokens/s, {} holds open",
@@ -292,6 +294,30 @@ pub(super) fn fitted(text: &str, width: usize) -> String {
     }
     let kept = text.chars().take(width.saturating_sub(1));
     kept.chain(std::iter::once('~')).take(width).collect()
+}
+
+/// What there was since the server began, and is not said by rates.
+fn in_all(of: &Totals) -> Shown {
+    let text = format!(
+        "in all    shed {}; hedges {}; continuations {}",
+        counts(&of.sheds),
+        counts(&of.hedges),
+        counts(&of.continuations),
+    );
+    Shown::new(text, Tone::Plain)
+}
+
+/// How many there were in all, and of what, where there were any.
+fn counts(of: &BTreeMap<String, u64>) -> String {
+    let sum: u64 = of.values().sum();
+    let some = of.iter().filter(|(_, count)| **count > 0);
+    let some: Vec<_> = some
+        .map(|(name, count)| format!("{name} {count}"))
+        .collect();
+    match &*some.join(", ") {
+        "" => "0".to_owned(),
+        parts => format!("{sum} ({parts})"),
+    }
 }
 
 /// Dollars to a hundredth of a cent.

@@ -112,6 +112,10 @@ fn sample() -> View {
         waiting: 2,
         delay_us: 1_250,
         drains: 1,
+        hedges: [("first", 2), ("none", 0), ("second", 3)]
+            .map(|(name, count)| (name.to_owned(), count))
+            .into(),
+        continuations: [("no".to_owned(), 0), ("yes".to_owned(), 0)].into(),
     };
     now.journal = Journal {
         unapplied_bytes: 4_096,
@@ -141,6 +145,7 @@ fn ids(view: &View) -> Vec<&str> {
 const HEAD: &str = "\
 bourse at http://127.0.0.1:8787, over 2s
 calls     12.5/s, failed 1.5/s, shed 2.5/s; 4 in flight (limit 256), 2 waiting, 1 drains, delay 1.250 ms
+in all    shed 6 (overload 6); hedges 5 (first 2, second 3); continuations 0
 money     cost 1.2000 $/min, charged 2.4000 $/min, 500 tokens/s, 4 holds open
 journal   4096 bytes behind, database behind 9s
 endpoints 3 asked of 12 targets: 1 broken, 0 resting";
@@ -163,7 +168,10 @@ fn what_needs_a_look_is_coloured_and_nothing_else() {
     let view = by(Column::Endpoint, "");
     let tones = |lines: Vec<Shown>| lines.iter().map(|line| line.tone).collect::<Vec<_>>();
     use Tone::{Bad, Heading, Plain, Uneasy};
-    assert_eq!(tones(head(&view)), [Plain, Uneasy, Plain, Uneasy, Uneasy]);
+    assert_eq!(
+        tones(head(&view)),
+        [Plain, Uneasy, Plain, Plain, Uneasy, Uneasy]
+    );
     assert_eq!(tones(body(&view, None)), [Heading, Bad, Plain, Plain]);
 }
 
@@ -338,7 +346,7 @@ fn no_line_is_longer_than_the_terminal_and_no_screen_higher_whatever_its_size() 
         told.contains("acme/chat@well"),
         "what was seen stays: {told}"
     );
-    for (width, height) in [(120, 9), (40, 30), (1, 1), (0, 0), (120, 2)] {
+    for (width, height) in [(120, 10), (40, 30), (1, 1), (0, 0), (120, 2)] {
         screen.resize(width, height);
         let lines = screen.lines();
         assert!(
@@ -350,7 +358,7 @@ fn no_line_is_longer_than_the_terminal_and_no_screen_higher_whatever_its_size() 
         }
     }
     // Of three endpoints one has room, and the last one is the furthest.
-    screen.resize(120, 9);
+    screen.resize(120, 10);
     press(&mut screen, "vvvvvv");
     assert!(text(&screen.lines()).contains("acme/chat@well"));
     assert!(!text(&screen.lines()).contains("acme/chat@broken"));

@@ -1,6 +1,8 @@
 //! What happened between two answers of a server. Its members are what
 //! `bourse top --once --json` prints, so they stay.
 
+use std::collections::BTreeMap;
+
 use bourse_control::status::{Breaker, Credential, Endpoint, Quantiles, Status};
 use bourse_vocab::Nanos;
 use serde::Serialize;
@@ -31,6 +33,12 @@ pub(super) struct Totals {
     pub(super) calls_waiting: u64,
     pub(super) delay_us: u64,
     pub(super) drains: u64,
+    /// By reason, since the server began.
+    pub(super) sheds: BTreeMap<String, u64>,
+    /// By who answered, since the server began.
+    pub(super) hedges: BTreeMap<String, u64>,
+    /// By whether there was one, since the server began.
+    pub(super) continuations: BTreeMap<String, u64>,
     pub(super) tokens_per_s: f64,
     pub(super) cost_usd_per_min: Nanos,
     pub(super) charge_usd_per_min: Nanos,
@@ -146,6 +154,9 @@ impl Totals {
             calls_waiting: now.calls.waiting,
             delay_us: now.calls.delay_us,
             drains: now.calls.drains,
+            sheds: now.calls.shed.clone(),
+            hedges: now.calls.hedges.clone(),
+            continuations: now.calls.continuations.clone(),
             tokens_per_s: rates.per_s(of(tokens, before), of(tokens, now)),
             cost_usd_per_min: rates.usd_per_min(money(cost, before), money(cost, now)),
             charge_usd_per_min: rates.usd_per_min(money(charge, before), money(charge, now)),

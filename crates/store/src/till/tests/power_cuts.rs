@@ -54,7 +54,7 @@ fn torn(old: &[u8], new: &[u8], draw: &mut TestRng) -> Vec<u8> {
             }
         }
     }
-    if new.len() > old.len() && draw.next_u32() % 2 == 0 {
+    if new.len() > old.len() && draw.next_u32().is_multiple_of(2) {
         let grown = new.len() - old.len();
         let lost = usize::try_from(draw.next_u64()).unwrap_or_default() % (grown + 1);
         left.truncate(new.len() - lost);
