@@ -36,7 +36,7 @@ pub use model::{
     Quantization, Reasoning,
 };
 pub use overlay::{Overlay, OverlayEndpoint, OverlayModel, OverlayPrice, OverlayProvider};
-pub use price::{PriceKey, PriceList, Prices, ServicePrices, Tier};
+pub use price::{Fee, PriceKey, PriceList, Prices, SearchFees, SearchSize, ServicePrices, Tier};
 pub use problem::Problem;
 pub use raw::{RawCatalog, RawEndpoint, RawModel, RawPrice, RawProvider};
 pub use resolve::{Resolution, RoutingVariants};

@@ -12,8 +12,10 @@ use serde::de::{self, MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+pub use search::{Fee, SearchFees, SearchSize};
 pub use service::ServicePrices;
 
+mod search;
 mod service;
 
 /// Tiers in one price list: the longest known has four.
@@ -240,6 +242,8 @@ pub struct PriceList {
     pub tiers: Vec<Tier>,
     /// Prices of other tiers of service, as far as they are stated.
     pub services: Vec<ServicePrices>,
+    /// What searching costs by how much is read, where that makes a difference.
+    pub searches: Option<SearchFees>,
     /// Who says so: `models.dev`, `litellm`, `operator`, …; `+rule` when a
     /// default of ours filled a gap.
     pub source: Box<str>,

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::data_policy::DataPolicy;
 use crate::interface::Interface;
 use crate::model::{ApiFamily, EndpointStatus, Modalities, Parameters, Quantization, Reasoning};
-use crate::price::ServicePrices;
 use crate::price::{PriceList, Prices, Tier};
+use crate::price::{SearchFees, ServicePrices};
 
 /// Everything that is known, unchecked.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -156,6 +156,8 @@ pub struct RawPrice {
     pub tiers: Vec<Tier>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub services: Vec<ServicePrices>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub searches: Option<SearchFees>,
     pub source: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub as_of: String,
@@ -169,6 +171,7 @@ impl From<RawPrice> for PriceList {
             base: raw.base,
             tiers,
             services: raw.services,
+            searches: raw.searches,
             source: raw.source.into(),
             as_of: raw.as_of.into(),
         }

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use bourse_catalog::Parameter;
+use bourse_catalog::{Parameter, SearchSize};
 use bourse_ledger::record::EXTRA_BYTES_MAX;
 use bourse_routing::filter::Needs;
 use bourse_routing::lengths::Form;
@@ -145,6 +145,8 @@ pub struct Ask {
     pub thinking: Thinking,
     /// Which tier of service is asked for.
     pub tier: TierWish,
+    /// How much searches are to read, where that is said.
+    pub search: Option<SearchSize>,
     /// What the prompt contains, in numbers.
     pub facts: PromptFacts,
     /// What the headers ask of the gateway.

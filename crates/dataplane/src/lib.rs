@@ -39,6 +39,7 @@ pub mod replies;
 pub mod respond;
 pub mod rest;
 pub mod running;
+mod search;
 pub mod service;
 pub mod stickiness;
 pub mod tab;

@@ -6,7 +6,7 @@
 //! price list. What an answer is billed by is what it says that it was served
 //! by; the vendor decides, and charges by that.
 
-use bourse_catalog::PriceList;
+use bourse_catalog::{PriceList, SearchSize};
 use bourse_ledger::price::{self, Charge};
 use bourse_vocab::chat::Loss;
 use bourse_vocab::{Served, ServiceTier, TierWish, Usage};
@@ -87,6 +87,7 @@ impl Market {
         Basis {
             usual: list.unwrap_or(usual),
             others: list.is_none().then_some(&target.tiers),
+            search: None,
             markup_ppm: self.markup_ppm,
         }
     }
@@ -98,10 +99,20 @@ impl Market {
 pub struct Basis<'a> {
     usual: &'a PriceList,
     others: Option<&'a Tiers>,
+    search: Option<SearchSize>,
     markup_ppm: u64,
 }
 
 impl<'a> Basis<'a> {
+    /// The same for a call whose searches are to read so much.
+    #[must_use]
+    pub const fn searching(self, size: Option<SearchSize>) -> Self {
+        Self {
+            search: size,
+            ..self
+        }
+    }
+
     /// Whether the price of what was served is known.
     #[must_use]
     pub const fn is_known(&self) -> bool {
@@ -140,6 +151,7 @@ impl<'a> Basis<'a> {
             web_searches: 0,
             ..*usage
         };
+        let list = &*list.searching(self.search);
         price::price(usage, images, list, self.markup_ppm)
             .or_else(|_| price::price(&without_searches, images, list, self.markup_ppm))
             .or_else(|_| price::price(&counted(), images, list, self.markup_ppm))

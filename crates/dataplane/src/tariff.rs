@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bourse_catalog::SearchSize;
 use bourse_ledger::price::Charge;
 use bourse_vocab::{Served, Usage, UsageReport};
 
@@ -57,6 +58,8 @@ pub struct Tariff {
     pub served: Option<Served>,
     /// Pictures in the input.
     pub images: u64,
+    /// How much searches are to read.
+    pub search: Option<SearchSize>,
     /// Input tokens, estimated.
     pub prompt: u64,
     /// The most output tokens that are believed.
@@ -91,6 +94,7 @@ impl Tariff {
             ..Usage::default()
         };
         let basis = self.market.basis(&self.target, self.served);
+        let basis = basis.searching(self.search);
         let charge = basis.charge(&usage, self.images, counted);
         match &self.begun {
             Some(begun) => begun.with(&usage, &charge),

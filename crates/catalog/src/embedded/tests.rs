@@ -1,12 +1,12 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use bourse_vocab::ServiceTier;
+use bourse_vocab::{PicosPerUnit, ServiceTier};
 
 use super::*;
 use crate::interface::Interface;
 use crate::model::{EndpointStatus, Modality};
-use crate::price::PriceKey;
+use crate::price::{PriceKey, SearchSize};
 use crate::slug::is_slug;
 use crate::snapshot::Snapshot;
 use crate::snapshot::tests::endpoint_with_id;
@@ -413,4 +413,19 @@ fn the_data_is_small_and_quick_to_read() {
     // The promise is 40 ms in a release build on an idle machine; this only
     // catches an accident of an order of magnitude.
     assert!(elapsed.as_secs() < 5, "{elapsed:?}");
+}
+
+#[test]
+fn who_asks_perplexity_to_read_much_pays_its_fee_for_that() {
+    let catalog = snapshot();
+    let sonar = catalog
+        .all_endpoints()
+        .find(|endpoint| &*endpoint.id == "perplexity/sonar@perplexity")
+        .unwrap();
+    let request = |size| sonar.prices.searching(size).at(100).request;
+    assert_eq!(request(None), request(Some(SearchSize::Low)));
+    let dollars = |milli: u64| Some(PicosPerUnit(milli * 1_000_000_000));
+    assert_eq!(request(Some(SearchSize::Low)), dollars(5));
+    assert_eq!(request(Some(SearchSize::Medium)), dollars(8));
+    assert_eq!(request(Some(SearchSize::High)), dollars(12));
 }

@@ -14,7 +14,7 @@ use super::naming::{Named, Names, Unknown};
 use super::{Imported, Note, Source, decimal, tiers_of_service};
 use crate::model::{EndpointStatus, Modalities, Modality, Parameters, Reasoning};
 use crate::price::ServicePrices;
-use crate::price::{PriceKey, Prices, Tier};
+use crate::price::{Fee, PriceKey, Prices, SearchFees, Tier};
 use crate::raw::{RawEndpoint, RawModel, RawPrice, RawProvider};
 
 /// Their names for our prices, without the ending of a tier.
@@ -283,14 +283,18 @@ impl Reader<'_> {
         if without_nonsense(&mut base) {
             self.note("price of zero beside others taken as not stated", subject);
         }
+        let mut searches = None;
         if let Some(search) = row.get("search_context_cost_per_query") {
+            searches = search_fees(search);
             base.web_search = web_search(search, "search_context_size_medium");
             // Perplexity charges its search as a fee for the request, by how
             // much is read (low unless asked); only deep research counts
             // searches (its pricing page, 2026).
             if key.starts_with("perplexity/") && !key.contains("deep-research") {
                 base.request = web_search(search, "search_context_size_low");
-                base.web_search = None;
+                // Whoever says how much is to be read pays that fee, and none
+                // for each search.
+                base.web_search = searches.map(|_| bourse_vocab::PicosPerUnit::FREE);
             }
         }
         if gives_answers_away(&base, output) {
@@ -318,6 +322,7 @@ impl Reader<'_> {
             base,
             tiers,
             services: self.services(row, subject),
+            searches,
             source: Source::LiteLlm.name().to_owned(),
             as_of: self.as_of.to_owned(),
         })
@@ -477,6 +482,17 @@ fn upstream_of<'a>(known: &Known, key: &'a str, row: &Row<'_>) -> Option<(&'a st
 fn web_search(raw: &RawValue, size: &str) -> Option<bourse_vocab::PicosPerUnit> {
     let sizes: BTreeMap<String, &RawValue> = serde_json::from_str(raw.get()).ok()?;
     decimal::read(sizes.get(size)?.get(), false)
+}
+
+/// What searches cost by how much they read, if that makes a difference.
+fn search_fees(raw: &RawValue) -> Option<SearchFees> {
+    let fee = |size| web_search(raw, size).map(Fee);
+    let fees = SearchFees {
+        low: fee("search_context_size_low")?,
+        medium: fee("search_context_size_medium")?,
+        high: fee("search_context_size_high")?,
+    };
+    (fees.low != fees.medium || fees.medium != fees.high).then_some(fees)
 }
 
 /// Whether `date` lies before the day, or the month, `as_of`.

@@ -147,6 +147,7 @@ fn merge_price(id: &str, old: &RawPrice, mut newer: RawPrice, notes: &mut Vec<No
         if newer.services.is_empty() {
             newer.services.clone_from(&old.services);
         }
+        newer.searches = newer.searches.or(old.searches);
     }
     newer
 }

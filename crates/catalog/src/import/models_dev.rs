@@ -449,6 +449,7 @@ impl Reader<'_> {
             base,
             tiers,
             services: Vec::new(),
+            searches: None,
             source: Source::ModelsDev.name().to_owned(),
             as_of: self.as_of.to_owned(),
         })

@@ -203,6 +203,7 @@ fn read_price(pricing: &BTreeMap<String, Value>, as_of: &str) -> Option<RawPrice
         base,
         tiers,
         services: Vec::new(),
+        searches: None,
         source: Source::OpenRouter.name().to_owned(),
         as_of: as_of.to_owned(),
     })

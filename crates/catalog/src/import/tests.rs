@@ -401,3 +401,18 @@ fn every_provider_is_known_once() {
         }
     }
 }
+
+#[test]
+fn a_fee_for_searching_is_read_with_its_sizes_where_they_differ() {
+    let list = r#"{ "perplexity/sonar": { "litellm_provider": "perplexity", "mode": "chat",
+      "max_tokens": 128000, "input_cost_per_token": 1e-06, "output_cost_per_token": 1e-06,
+      "search_context_cost_per_query": { "search_context_size_low": 0.005,
+        "search_context_size_medium": 0.008, "search_context_size_high": 0.012 } } }"#;
+    let imported = import_one(Source::LiteLlm, list, &RawCatalog::default());
+    let sonar = &imported.catalog.endpoints["perplexity/sonar@perplexity"];
+    let price = sonar.price.as_ref().unwrap();
+    assert_eq!(written(price, PriceKey::Request).as_deref(), Some("0.005"));
+    assert_eq!(written(price, PriceKey::WebSearch).as_deref(), Some("0"));
+    let fees = serde_json::to_string(&price.searches).unwrap();
+    assert_eq!(fees, r#"{"low":"0.005","medium":"0.008","high":"0.012"}"#);
+}

@@ -130,6 +130,7 @@ pub(super) fn price(price: &OverlayPrice, at: &mut Reader<'_>) -> RawPrice {
         services,
         base,
         tiers,
+        searches: None,
         source: OPERATOR.to_owned(),
         as_of: String::new(),
     }

@@ -65,6 +65,7 @@ impl PriceList {
             base,
             tiers,
             services: Vec::new(),
+            searches: self.searches,
             source: self.source.clone(),
             as_of: self.as_of.clone(),
         })

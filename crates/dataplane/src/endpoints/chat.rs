@@ -24,6 +24,7 @@ use super::{ClientRequest, Endpoint, Incoming, Prepared, PreparedRest, Rest, Sca
 use crate::ask::{self, Ask, Attribution, Labels, Thinking};
 use crate::identity::Caller;
 use crate::relay::{Feed, Report};
+use crate::search;
 use crate::way::Way;
 
 /// What clients of this endpoint speak.
@@ -215,6 +216,7 @@ fn read(
     };
     attribution.labels = labels.write(headers)?;
     let is_named = !attribution.conversation().is_empty() || !wishes.order.is_empty();
+    let search = envelope.raw(Param::WebSearchOptions, segments);
     let opener = (!is_named).then(|| envelope.opener(segments)).flatten();
     Ok(Box::new(Ask {
         needs: Needs {
@@ -232,6 +234,7 @@ fn read(
         form: form(envelope),
         thinking: Thinking::asked(envelope.reasoning.as_ref()),
         tier: tier.transpose()?.unwrap_or_default(),
+        search: search::read(search.as_deref())?,
         facts: std::mem::take(&mut envelope.facts),
         options: ask::Options::by_headers(headers, envelope.n)?,
         opener,

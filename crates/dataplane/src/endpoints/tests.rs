@@ -76,6 +76,7 @@ impl Endpoint for Speaks {
             form: Default::default(),
             thinking: Default::default(),
             tier: Default::default(),
+            search: None,
             facts,
             options: ask::Options::by_headers(&head.headers, 1)?,
             opener: None,

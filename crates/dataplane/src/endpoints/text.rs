@@ -26,6 +26,7 @@ use super::{ClientRequest, Endpoint, Incoming, Prepared, PreparedRest, Rest, Sca
 use crate::ask::{self, Ask, Attribution, Labels, Thinking};
 use crate::identity::Caller;
 use crate::relay::Feed;
+use crate::search;
 use crate::way::Way;
 
 /// Above this a float no longer says which whole number was meant.
@@ -242,6 +243,7 @@ fn read(headers: &HeaderMap, body: &Scanned) -> Result<Box<Ask>, Failure> {
         form: Form::Text,
         thinking: Thinking::default(),
         tier: tier.transpose()?.unwrap_or_default(),
+        search: search::read(raw(Param::WebSearchOptions.name()).as_deref())?,
         facts,
         options: ask::Options::by_headers(headers, answers)?,
         opener: None,

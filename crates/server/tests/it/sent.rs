@@ -6,7 +6,7 @@ use bourse_sim::Script;
 use serde_json::{Value, json};
 
 use crate::client::Got;
-use crate::exchange::{CHEAP, Exchange, Provider, ask};
+use crate::exchange::{CHEAP, Exchange, Provider, ask, script};
 
 /// Both roads of a request, by their paths.
 const ROADS: [(&str, &str); 2] = [
@@ -203,6 +203,30 @@ fn a_search_is_billed_where_the_provider_does_not_count_it() {
         searched["usage"]["server_tool_use"]["web_search_requests"],
         1
     );
+    exchange.close();
+}
+
+#[test]
+fn a_search_is_billed_by_how_much_it_is_asked_to_read() {
+    // The fee of the catalog for a request, low unless asked.
+    let exchange = Exchange::start(|setup| {
+        let mut provider = Provider::new("perplexity", CHEAP, script(json!({"tokens": 1})));
+        provider.price = None;
+        setup.provider(provider.model("perplexity/sonar"));
+    });
+    for (options, fee) in [
+        (json!({}), 0.005),
+        (json!({"search_context_size": "low"}), 0.005),
+        (json!({"search_context_size": "medium"}), 0.008),
+        (json!({"search_context_size": "high"}), 0.012),
+        (json!({"search_context_size": "enormous"}), 0.012),
+    ] {
+        let body = json!({"model": "perplexity/sonar", "web_search_options": options});
+        let cost = exchange.chat(body).answer()["usage"]["cost"]
+            .as_f64()
+            .unwrap();
+        assert!((fee..fee + 0.000_1).contains(&cost), "{options}: {cost}");
+    }
     exchange.close();
 }
 

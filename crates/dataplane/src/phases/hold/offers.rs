@@ -73,7 +73,8 @@ pub(in crate::phases) fn cost_at(
     };
     let mut most = Nanos::ZERO;
     for list in market.may_bill(target, ask.tier) {
-        let bound = price::upper_bound(&bounds, list, market.markup_ppm);
+        let list = list.searching(ask.search);
+        let bound = price::upper_bound(&bounds, &list, market.markup_ppm);
         most = most.max(bound.map_err(|_| unpriced(&target.id))?);
     }
     Ok(most)

@@ -73,7 +73,8 @@ impl Running {
 
     /// What the answer is billed by.
     pub(super) fn basis(&self, report: &Report) -> Basis<'_> {
-        self.call.market.basis(self.target(), self.served(report))
+        let basis = self.call.market.basis(self.target(), self.served(report));
+        basis.searching(self.call.ask.search)
     }
 
     /// By which tier of service the answer is billed, if it names one.
@@ -140,6 +141,7 @@ impl Running {
             target: Arc::clone(self.target()),
             served: self.served(report),
             images: u64::from(self.call.ask.facts.images.count()),
+            search: self.call.ask.search,
             prompt: self.prompt_estimate(),
             completion_max: self.believable_max().1,
             limit: self.output_max(),
