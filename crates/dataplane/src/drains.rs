@@ -45,6 +45,12 @@ impl Drains {
             .map(|_| Drain(Arc::clone(self)))
     }
 
+    /// Whether no place is left.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.running() >= self.most
+    }
+
     /// How many run.
     #[must_use]
     pub fn running(&self) -> usize {

@@ -16,7 +16,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bourse_policy::{Principal, day_of};
-use bourse_store::{Left, Store, StoreError};
+use bourse_store::{Left, Store, Till, TillError};
 use bourse_vocab::{AccountId, KeyId, Nanos};
 
 /// What a key may leave in a day: some hundred answers that somebody stops
@@ -83,14 +83,21 @@ impl Unknown {
 
     /// Finds the sums of the day of `now_ms` again. A call that was settled
     /// counts with what its count may be off by, one that was left before any
-    /// content with all that it may have cost. What was left in the moment
-    /// before a crash, and is not in the database yet, is not found.
+    /// content with all that it may have cost. What the database has not taken
+    /// over yet, because it was left right before a crash, is in the journal;
+    /// so it is asked before the database goes on with that.
     ///
     /// # Errors
-    /// The database cannot be read.
-    pub async fn recall(&self, store: &dyn Store, now_ms: u64) -> Result<(), StoreError> {
+    /// The database or the journal cannot be read.
+    pub async fn recall(
+        &self,
+        store: &dyn Store,
+        till: &Till,
+        now_ms: u64,
+    ) -> Result<(), TillError> {
         let since_ms = day_of(now_ms).saturating_mul(DAY_MS);
-        for left in store.left_since(since_ms, RECALLED_MAX).await? {
+        let applied = store.left_since(since_ms, RECALLED_MAX).await?;
+        for left in applied.into_iter().chain(till.left_unapplied(since_ms)?) {
             let Left { key, account, .. } = left;
             let stake = left.counted.map_or(left.at_most, error_of);
             self.add(Who { key, account }, stake.min(left.at_most), now_ms);
@@ -135,7 +142,7 @@ mod tests {
     };
     use bourse_policy::{KeyHash, KeyKind};
     use bourse_spool::Position;
-    use bourse_store::{Accounts, Batch, Grant, Journals, Keys, MemoryStore, NewKey};
+    use bourse_store::{Accounts, Batch, Generations, Grant, Journals, Keys, MemoryStore, NewKey};
     use bourse_vocab::GenerationId;
 
     use super::*;
@@ -200,7 +207,7 @@ mod tests {
     }
 
     /// A call that was left before any content.
-    async fn leave(store: &MemoryStore, who: Who, amount: Nanos) {
+    fn left_call(who: Who, amount: Nanos) -> [Record<'static>; 2] {
         let id = GenerationId::new(NOON_MS / 1_000, 1);
         let Who { key, account } = who;
         let hold = Record::Hold(Hold {
@@ -227,10 +234,19 @@ mod tests {
                     amount,
                     payer: Payer::House,
                 }],
-                facts: Facts::default(),
+                facts: Facts {
+                    model: "a/m",
+                    provider: "p",
+                    endpoint: "e",
+                    ..Facts::default()
+                },
             },
         });
-        let written = [hold, void].map(|record| {
+        [hold, void]
+    }
+
+    async fn leave(store: &MemoryStore, who: Who, amount: Nanos) {
+        let written = left_call(who, amount).map(|record| {
             let mut out = Vec::new();
             encode(&record, &mut out);
             out
@@ -245,16 +261,48 @@ mod tests {
         store.apply(batch).await.unwrap();
     }
 
+    /// What is found of the day of a moment, by database and journal.
+    async fn found(store: &MemoryStore, dir: &std::path::Path, at_ms: u64) -> Unknown {
+        let options = bourse_spool::Options::default();
+        let opened = Till::open(store, dir, options, at_ms).await.unwrap();
+        let started = Unknown::default();
+        started.recall(store, &opened.till, at_ms).await.unwrap();
+        started
+    }
+
     #[tokio::test]
     async fn what_was_left_in_the_day_is_found_again_at_a_start() {
+        let dir = tempfile::tempdir().unwrap();
         let (store, who) = database().await;
         leave(&store, who, OF_KEY_MAX).await;
-        let started = Unknown::default();
-        started.recall(&store, NOON_MS + 1).await.unwrap();
+        let started = found(&store, dir.path(), NOON_MS + 1).await;
         assert!(!started.may_leave(who, Nanos(1), NOON_MS + 1));
         // The next day is a new one.
-        let started = Unknown::default();
-        started.recall(&store, NOON_MS + DAY_MS).await.unwrap();
+        let started = found(&store, dir.path(), NOON_MS + DAY_MS).await;
+        assert!(started.may_leave(who, OF_KEY_MAX, NOON_MS + DAY_MS));
+    }
+
+    #[tokio::test]
+    async fn what_was_left_right_before_a_crash_is_found_too() {
+        let dir = tempfile::tempdir().unwrap();
+        let (store, who) = database().await;
+        let options = bourse_spool::Options::default();
+        let opened = Till::open(&store, dir.path(), options, NOON_MS).await;
+        let till = opened.unwrap().till;
+        let rows = store.accounts_by_id(&[who.account]).await.unwrap();
+        till.load(&rows, &store.keys_by_id(&[who.key]).await.unwrap());
+        let [hold, void] = left_call(who, OF_KEY_MAX);
+        let (Record::Hold(hold), Record::Void(void)) = (hold, void) else {
+            unreachable!("it is held and let go of")
+        };
+        till.hold(&hold).unwrap();
+        till.void(&void.voiding).unwrap();
+        // Killed: nothing of it is in the database.
+        std::mem::forget(till);
+        assert!(store.left_since(0, 9).await.unwrap().is_empty());
+        let started = found(&store, dir.path(), NOON_MS + 1).await;
+        assert!(!started.may_leave(who, Nanos(1), NOON_MS + 1));
+        let started = found(&store, dir.path(), NOON_MS + DAY_MS).await;
         assert!(started.may_leave(who, OF_KEY_MAX, NOON_MS + DAY_MS));
     }
 }

@@ -15,6 +15,7 @@
 //! left out, and only a purse in memory gets new records.
 
 mod lag;
+mod left;
 mod refusals;
 mod start;
 

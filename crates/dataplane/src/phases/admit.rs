@@ -1,10 +1,11 @@
 //! Who is calling, may they, and is there room for it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bourse_policy::key::check;
 use bourse_policy::{InferenceKey, KeyHash, Principal};
-use bourse_vocab::{Failure, FailureKind};
+use bourse_vocab::{Failure, FailureKind, Nanos};
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 
@@ -12,6 +13,10 @@ use crate::admission::priority::Priority;
 use crate::admission::{Door, InFlight, Shed};
 use crate::gateway::Gateway;
 use crate::keyring::recent;
+
+/// When whoever waits for a place of a drain should ask again: most answers
+/// have ended by then.
+const DRAIN_AWAITED: Duration = Duration::from_secs(10);
 
 /// A caller who may call models.
 #[derive(Debug, Clone)]
@@ -112,6 +117,22 @@ pub async fn admit(
     Ok(Admitted { key })
 }
 
+/// Refuses who has left as much as may be left in a day, while there is no
+/// place to read an answer of theirs to its end: what they leave now would
+/// cost them nothing.
+fn refuse_who_leaves(gateway: &Gateway, who: &Principal, now_ms: u64) -> Result<(), Failure> {
+    if !gateway.drains.is_full() || gateway.unknown.may_leave(who.into(), Nanos(1), now_ms) {
+        return Ok(());
+    }
+    let mut failure = Failure::new(
+        FailureKind::RateLimited,
+        "Too many answers to this key or account were left before their end today, and no more of \
+         them can be read to the end now. Read answers to their end, or try again later.",
+    );
+    failure.retry_after = Some(DRAIN_AWAITED);
+    Err(failure)
+}
+
 /// Lets a call in at a worker's door, or says why not.
 ///
 /// # Errors
@@ -129,6 +150,7 @@ pub async fn enter(
     }
     let admitted = admit(gateway, headers, now_ms).await?;
     let who = admitted.key.principal();
+    refuse_who_leaves(gateway, who, now_ms)?;
     if bounds.priority(who, said) == Priority::Batch && !door.admits_batch() {
         let _place = bounds.wait(who)?;
         // Boxed: seldom, and the call's future should not have the room for it.

@@ -1,8 +1,11 @@
 //! Answers that are read on after their client has left: bounded in number
 //! and in time.
 
+use bourse_vocab::Nanos;
+
 use super::harness::{ms, play, play_whole, secs};
 use super::script::{Answer, Fate};
+use crate::unknown::OF_KEY_MAX;
 
 /// As `Deadlines::default()` has it.
 const DRAIN: std::time::Duration = secs(120);
@@ -109,6 +112,28 @@ async fn beyond_the_bound_a_search_is_cancelled_and_voided() {
             .check("void CallerLeft; possible one")
             .await;
         assert_eq!(played.harness.script.fate(), Fate::Dropped);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn beyond_the_bound_whoever_has_left_too_much_calls_nobody() {
+    for (left, drains_max, status) in [
+        (OF_KEY_MAX, 0, 429),
+        (Nanos(OF_KEY_MAX.0 - 1), 0, 200),
+        (OF_KEY_MAX, 1, 200),
+    ] {
+        let play = play()
+            .setup(|setup| setup.drains_max = drains_max)
+            .one(Answer::good());
+        let harness = play.harness().await;
+        harness.has_left(left);
+        let got = harness.ask(&play).await;
+        assert_eq!(got.status, status, "{left:?}, {drains_max}: {}", got.body);
+        let asked: u64 = harness.attempts("one").iter().sum();
+        assert_eq!(asked, u64::from(status == 200), "{left:?}, {drains_max}");
+        if status == 429 {
+            assert!(got.body.contains("left before their end"), "{}", got.body);
+        }
     }
 }
 

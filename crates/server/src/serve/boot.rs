@@ -115,7 +115,7 @@ impl Opened {
             recovery.change_seq,
         ));
         let unknown = Unknown::default();
-        unknown.recall(&*store, now_ms()).await?;
+        unknown.recall(&*store, &till, now_ms()).await?;
         Ok(Recovered {
             reserved,
             store,
