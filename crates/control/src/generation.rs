@@ -77,9 +77,21 @@ async fn show(
             &voided
         }
     };
-    Written::of(&Data {
-        data: body(&row, facts),
-    })
+    let mut data = body(&row, facts);
+    let of_key = match data.external_user {
+        Some(_) => None,
+        None => external_user(&state, &row).await?,
+    };
+    data.external_user = data.external_user.or(of_key.as_deref());
+    Written::of(&Data { data })
+}
+
+/// Whose the key is that made the call, for whoever made that key; asked where
+/// the call named no user of its own.
+async fn external_user(state: &ControlState, row: &GenerationRow) -> Result<Option<String>> {
+    let keys = state.backend.store().keys_by_id(&[row.key]).await?;
+    let external = keys.into_iter().next().and_then(|key| key.key.external);
+    Ok(external.map(|external| external.user))
 }
 
 /// Finds a call of the account. One of another account is waited for like

@@ -3,9 +3,11 @@
 //! Keys are named by the SHA-256 of their text. A key of another account is
 //! answered exactly like one that does not exist.
 
+mod settings;
+
 use axum::http::Method;
 use bourse_policy::{KeyHash, KeyKind, KeyText, Period};
-use bourse_store::{KeyPatch, KeyRow, NewKey};
+use bourse_store::{External, KeyPatch, KeyRow, NewKey};
 use bourse_vocab::{Failure, FailureKind, Nanos};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -19,13 +21,14 @@ use crate::route::{Operation, Route};
 use crate::schema::{Dollars, Interval, Null, inline};
 use crate::state::{ControlState, Shared};
 use crate::time::{iso, moment};
+use settings::{ExternalWanted, OwnChanges, OwnSettings};
 
 /// Keys on a page, as at OpenRouter (API document, October 2026).
 const PAGE_KEYS: u64 = 100;
 /// Longest name of a key, in characters.
 const NAME_CHARS_MAX: usize = 200;
 /// What a key can belong to at OpenRouter and not here.
-const UNSUPPORTED: &[&str] = &["creator_user_id", "external", "external_user", "user_id"];
+const UNSUPPORTED: &[&str] = &["creator_user_id", "external_user", "user_id"];
 const WHY_UNSUPPORTED: &str = "keys belong to an account, not to a user";
 
 /// The routes of this noun.
@@ -91,10 +94,10 @@ struct KeyBody {
     last_used_at: Option<String>,
     #[schemars(with = "Null")]
     creator_user_id: Option<()>,
-    #[schemars(with = "Null")]
-    external_user: Option<()>,
+    external_user: Option<String>,
     workspace_id: &'static str,
     is_management_key: bool,
+    bourse: OwnSettings,
 }
 
 impl KeyBody {
@@ -110,7 +113,8 @@ impl KeyBody {
             updated_at: row.updated_at_ms.map(iso),
             last_used_at: row.last_used_at_ms.map(iso),
             creator_user_id: None,
-            external_user: None,
+            external_user: row.key.external.map(|external| external.user),
+            bourse: row.key.calls.into(),
             workspace_id: WORKSPACE,
         }
     }
@@ -187,6 +191,8 @@ struct Settings {
     /// Only "default" exists
     #[expect(dead_code, reason = "checked, and the same for every key")]
     workspace_id: Option<Workspace>,
+    #[schemars(with = "Option<OwnSettings>", extend("nullable" = true))]
+    bourse: OwnChanges,
 }
 
 /// The workspace that there is.
@@ -210,6 +216,7 @@ impl Settings {
                 .take("include_byok_in_limit", "true or false")?
                 .flatten(),
             workspace_id: workspace.map(|_| Workspace::Default),
+            bourse: OwnChanges::take(fields)?,
         })
     }
 }
@@ -225,6 +232,8 @@ struct Wanted {
     /// RFC 3339
     #[schemars(extend("nullable" = true))]
     expires_at: Option<String>,
+    #[schemars(with = "Option<ExternalWanted>", extend("nullable" = true))]
+    external: Option<External>,
 }
 
 impl FromFields for Wanted {
@@ -237,6 +246,7 @@ impl FromFields for Wanted {
             expires_at: fields
                 .take::<String>("expires_at", "a moment in RFC 3339, or null")?
                 .flatten(),
+            external: settings::external(fields)?,
             name: name.ok_or_else(|| invalid("name: must be given"))?,
         })
     }
@@ -253,7 +263,8 @@ struct Change {
     disabled: Option<bool>,
 }
 
-/// What a change may say (OpenRouter's `UpdateKeysRequestBody`).
+/// What a change may say (OpenRouter's `UpdateKeysRequestBody`, and what is
+/// ours).
 const CHANGES: &[&str] = &[
     "name",
     "disabled",
@@ -261,6 +272,7 @@ const CHANGES: &[&str] = &[
     "limit_reset",
     "include_byok_in_limit",
     "workspace_id",
+    "bourse",
 ];
 
 impl FromFields for Change {
@@ -329,6 +341,8 @@ async fn create(state: Shared, manager: Manager, sent: Sent<Wanted>) -> Result<C
         limit_reset: settings.limit_reset.flatten(),
         include_byok_in_limit: settings.include_byok_in_limit.unwrap_or(false),
         expires_at_ms,
+        external: wanted.external,
+        calls: settings.bourse.of_new(),
     };
     let row = state.backend.store().create_key(new, now_ms).await?;
     state.backend.refresh().await;
@@ -368,6 +382,8 @@ async fn change(
         limit: change.settings.limit,
         limit_reset: change.settings.limit_reset,
         include_byok_in_limit: change.settings.include_byok_in_limit,
+        continues: change.settings.bourse.continues,
+        hedges: change.settings.bourse.hedges,
     };
     let now_ms = state.backend.now_ms();
     let store = state.backend.store();

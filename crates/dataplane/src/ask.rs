@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use bourse_catalog::{Parameter, SearchSize};
 use bourse_ledger::record::EXTRA_BYTES_MAX;
+use bourse_policy::CallDefaults;
 use bourse_routing::filter::Needs;
 use bourse_routing::lengths::Form;
 use bourse_routing::preferences::Preferences;
@@ -274,11 +275,13 @@ pub struct Options {
     /// `X-Bourse-Hedge`: where the first content of a stream is late, another
     /// target is asked beside the first.
     pub hedges: bool,
-    /// Which of the last two a header decides, so that the model does not.
+    /// Which of the last two a header decides, so that neither key nor model
+    /// does.
     decided: [bool; 2],
 }
 
-/// What calls of a model have that say nothing of it.
+/// What calls have that say nothing of it: by their key, or else by their
+/// model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Defaults {
     /// See [`Options::continues`]; only for calls with one answer.
@@ -287,8 +290,20 @@ pub struct Defaults {
     pub hedges: bool,
 }
 
+impl Defaults {
+    /// With what a key says of its calls, which stands above what their model
+    /// says.
+    #[must_use]
+    pub fn below(self, key: CallDefaults) -> Self {
+        Self {
+            continues: key.continues.unwrap_or(self.continues),
+            hedges: key.hedges.unwrap_or(self.hedges),
+        }
+    }
+}
+
 impl Options {
-    /// Takes what the model's calls have where no header decides.
+    /// Takes what calls have by themselves, where no header decides.
     pub const fn default_to(&mut self, defaults: Defaults, answers: u64) {
         let [continues, hedges] = self.decided;
         self.continues |= !continues && defaults.continues && answers <= 1;

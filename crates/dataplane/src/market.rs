@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bourse_catalog::{Endpoint, EndpointIx, Model, ModelIx, Snapshot};
 use bourse_net::{Http2, Origin};
+use bourse_policy::Principal;
 use bourse_providers::{Credential, Disconnect, Provider, Secrets};
 use bourse_routing::breaker::Breaker;
 use bourse_routing::budget::{Demand, Hedges};
@@ -309,12 +310,13 @@ impl Market {
         self
     }
 
-    /// What calls of a model have that say nothing of it.
+    /// What calls of a model with a key have that say nothing of it.
     #[must_use]
-    pub fn defaults_of(&self, model: ModelIx) -> Defaults {
+    pub fn defaults_of(&self, model: ModelIx, principal: &Principal) -> Defaults {
         let mut all = self.defaults.iter();
-        all.find(|(of, _)| *of == model)
-            .map_or(Defaults::default(), |(_, defaults)| *defaults)
+        let found = all.find(|(of, _)| *of == model);
+        let of_model = found.map_or(Defaults::default(), |(_, defaults)| *defaults);
+        of_model.below(principal.calls)
     }
 
     /// The targets of a model.

@@ -158,8 +158,8 @@ where
     };
     let mut decision = ask.options.metadata.then(Box::<Decision>::default);
     let mut plan = planned(&asking, caller, decision.as_deref_mut(), &refusing)?;
-    ask.options
-        .default_to(market.defaults_of(plan.first().model), ask.answers);
+    let defaults = market.defaults_of(plan.first().model, entered.admitted.key.principal());
+    ask.options.default_to(defaults, ask.answers);
     // Boxed: it is handed from phase to phase, and is several hundred bytes.
     let call = Box::new(Call {
         gateway: Arc::clone(gateway),

@@ -201,6 +201,8 @@ mod tests {
             limit_reset: None,
             include_byok_in_limit: false,
             expires_at_ms: None,
+            external: None,
+            calls: bourse_policy::CallDefaults::default(),
         };
         let key = store.create_key(key, NOON_MS).await.unwrap().id;
         (store, Who { key, account })

@@ -10,4 +10,4 @@ pub mod principal;
 
 pub use key::{KeyError, KeyHash, KeyKind, KeyText, RecalledKey, label};
 pub use limit::{Calendar, Limit, Period, Spent, SpentByDay, day_of};
-pub use principal::{InferenceKey, ManagementKey, NotPermitted, Principal};
+pub use principal::{CallDefaults, InferenceKey, ManagementKey, NotPermitted, Principal};

@@ -9,6 +9,16 @@ use bourse_vocab::{AccountId, Failure, FailureKind, KeyId};
 
 use crate::key::{KeyHash, KeyKind};
 
+/// What calls with a key have that say nothing of it themselves. What is
+/// absent here as well is their model's to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CallDefaults {
+    /// A stream that breaks is gone on with elsewhere.
+    pub continues: Option<bool>,
+    /// Another target is asked beside a late one.
+    pub hedges: Option<bool>,
+}
+
 /// What is known of a key once it has been found by its hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Principal {
@@ -24,6 +34,8 @@ pub struct Principal {
     pub disabled: bool,
     /// Milliseconds since 1970 after which it no longer works.
     pub expires_at_ms: Option<u64>,
+    /// What its calls have by themselves.
+    pub calls: CallDefaults,
 }
 
 /// Why a key that we know may not do this.
@@ -138,6 +150,7 @@ mod tests {
             kind,
             disabled: false,
             expires_at_ms: Some(1_000),
+            calls: CallDefaults::default(),
         }
     }
 

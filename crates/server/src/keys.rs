@@ -72,6 +72,8 @@ pub async fn create(
                 limit_reset: None,
                 include_byok_in_limit: false,
                 expires_at_ms: None,
+                external: None,
+                calls: bourse_policy::CallDefaults::default(),
             },
             at_ms,
         )

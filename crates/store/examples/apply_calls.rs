@@ -84,6 +84,8 @@ async fn customer(store: &dyn Store) -> (AccountId, KeyId) {
         limit_reset: None,
         include_byok_in_limit: false,
         expires_at_ms: None,
+        external: None,
+        calls: bourse_policy::CallDefaults::default(),
     };
     let key = store.create_key(key, NOW_MS).await.unwrap().id;
     let grant = Grant {

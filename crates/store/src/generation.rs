@@ -13,8 +13,8 @@ pub struct SettledPage {
     pub from_ms: u64,
     /// Settled before.
     pub before_ms: u64,
-    /// Ids beyond this one only.
-    pub after: Option<GenerationId>,
+    /// Beyond this moment and this id only: the last row of the page before.
+    pub after: Option<(u64, GenerationId)>,
     /// How many at most.
     pub count_max: u64,
 }
@@ -42,8 +42,8 @@ pub trait Generations {
     /// An account's finished calls, newest first.
     fn generations(&self, account: AccountId, count_max: u64) -> Reply<'_, Vec<GenerationRow>>;
     /// Finished calls of all accounts that were settled within a span, in the
-    /// order of their ids: a page of them. Later pages begin `after` the last
-    /// id of the one before.
+    /// order of their settlement: a page of them. Later pages begin `after` the
+    /// last row of the one before. No more rows are read than there are.
     fn generations_settled(&self, page: SettledPage) -> Reply<'_, Vec<GenerationRow>>;
     /// Questions for reconciliation, oldest first.
     fn unreconciled(&self, count_max: u64) -> Reply<'_, Vec<Unreconciled>>;

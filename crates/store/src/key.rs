@@ -1,10 +1,19 @@
 //! API keys.
 
 use bourse_ledger::KeyState;
-use bourse_policy::{KeyHash, KeyKind, Limit, Period, Principal, SpentByDay};
+use bourse_policy::{CallDefaults, KeyHash, KeyKind, Limit, Period, Principal, SpentByDay};
 use bourse_vocab::{AccountId, KeyId, Nanos};
 
 use crate::Reply;
+
+/// Whose a key is in the eyes of whoever made it. It gives nobody any right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct External {
+    /// What they call their user.
+    pub user: String,
+    /// The hash of their own key for that user.
+    pub key_hash: Option<KeyHash>,
+}
 
 /// A key to be created. The secret itself is never stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +36,10 @@ pub struct NewKey {
     pub include_byok_in_limit: bool,
     /// Milliseconds since 1970 after which it no longer works.
     pub expires_at_ms: Option<u64>,
+    /// Whose it is for whoever made it.
+    pub external: Option<External>,
+    /// What its calls have that say nothing of it themselves.
+    pub calls: CallDefaults,
 }
 
 /// A key as it is stored.
@@ -63,6 +76,7 @@ impl KeyRow {
             kind: self.key.kind,
             disabled: self.disabled || self.deleted_at_ms.is_some(),
             expires_at_ms: self.key.expires_at_ms,
+            calls: self.key.calls,
         }
     }
 
@@ -98,6 +112,10 @@ pub struct KeyPatch {
     pub limit_reset: Option<Option<Period>>,
     /// See [`NewKey::include_byok_in_limit`].
     pub include_byok_in_limit: Option<bool>,
+    /// See [`CallDefaults::continues`]; or none.
+    pub continues: Option<Option<bool>>,
+    /// See [`CallDefaults::hedges`]; or none.
+    pub hedges: Option<Option<bool>>,
 }
 
 impl KeyPatch {
@@ -116,6 +134,8 @@ impl KeyPatch {
             &mut row.key.include_byok_in_limit,
             self.include_byok_in_limit,
         );
+        set(&mut row.key.calls.continues, self.continues);
+        set(&mut row.key.calls.hedges, self.hedges);
         row.updated_at_ms = Some(at_ms);
     }
 }

@@ -37,7 +37,7 @@ pub use audit::{AuditReport, AuditView, Difference, RowReport};
 pub use error::StoreError;
 pub use generation::{Generations, Left, SettledPage};
 pub use journal::{Applied, Batch, History, Journals};
-pub use key::{KeyPatch, KeyRow, Keys, NewKey};
+pub use key::{External, KeyPatch, KeyRow, Keys, NewKey};
 pub use memory::MemoryStore;
 pub use open::{DatabaseUrl, connect, open};
 pub use postgres::PostgresStore;

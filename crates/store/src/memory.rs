@@ -584,14 +584,18 @@ impl Generations for MemoryStore {
 
     fn generations_settled(&self, page: SettledPage) -> Reply<'_, Vec<GenerationRow>> {
         self.with(move |state| {
+            let place = |row: &&GenerationRow| (row.settled_at_ms, row.id);
             let rows = state.generations.values().filter(|row| {
-                page.after.is_none_or(|after| row.id > after)
-                    && (page.from_ms..page.before_ms).contains(&row.settled_at_ms)
+                let is_after = match page.after {
+                    Some(after) => place(row) > after,
+                    None => row.settled_at_ms >= page.from_ms,
+                };
+                is_after && row.settled_at_ms < page.before_ms
             });
-            Ok(rows
-                .take(usize::try_from(page.count_max).unwrap_or(usize::MAX))
-                .cloned()
-                .collect())
+            let mut rows: Vec<&GenerationRow> = rows.collect();
+            rows.sort_unstable_by_key(place);
+            rows.truncate(usize::try_from(page.count_max).unwrap_or(usize::MAX));
+            Ok(rows.into_iter().cloned().collect())
         })
     }
 

@@ -49,6 +49,8 @@ pub fn new_key(account: AccountId, name: &str) -> NewKey {
         limit_reset: None,
         include_byok_in_limit: false,
         expires_at_ms: None,
+        external: None,
+        calls: bourse_policy::CallDefaults::default(),
     }
 }
 
@@ -309,7 +311,7 @@ macro_rules! store_suite {
                 finished_calls_are_found_with_their_whole_record,
                 pages_of_every_size_hold_every_settled_call_once,
                 a_span_has_its_first_moment_and_not_its_last,
-                a_page_begins_after_an_id_that_need_not_exist,
+                a_page_begins_after_a_row_that_need_not_exist,
                 an_account_has_its_own_calls_newest_first,
                 ids_sort_as_numbers_over_their_whole_range,
                 slugs_of_all_letters_come_back_as_they_were,

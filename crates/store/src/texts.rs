@@ -50,5 +50,8 @@ pub(crate) fn check_grant(grant: &crate::Grant) -> Result<(), StoreError> {
 /// [`StoreError::Unstorable`].
 pub(crate) fn check_key(key: &crate::NewKey) -> Result<(), StoreError> {
     check("label", &key.label)?;
+    if let Some(external) = &key.external {
+        check("external user", &external.user)?;
+    }
     check("name", &key.name)
 }

@@ -76,6 +76,8 @@ impl FakeBackend {
                     limit_reset: None,
                     include_byok_in_limit: false,
                     expires_at_ms: None,
+                    external: None,
+                    calls: bourse_policy::CallDefaults::default(),
                 };
                 store.create_key(new, NOW).await.unwrap();
                 keys.push(key.reveal().to_owned());
@@ -112,8 +114,13 @@ impl FakeBackend {
 
     /// Lets account 1's inference key make a call that ends at `at_ms`.
     pub(crate) async fn call(&self, n: u64, at_ms: u64) -> GenerationId {
+        self.call_with(self.inference(), n, at_ms).await
+    }
+
+    /// The same with some key.
+    pub(crate) async fn call_with(&self, key: &str, n: u64, at_ms: u64) -> GenerationId {
         let id = GenerationId::new(at_ms / 1000, n.into());
-        let row = self.store.key_by_hash(KeyHash::of(self.inference())).await;
+        let row = self.store.key_by_hash(KeyHash::of(key)).await;
         let row = row.unwrap().unwrap();
         let (account, key) = (row.key.account, row.id);
         let hold = Record::Hold(Hold {

@@ -45,6 +45,19 @@ async fn a_call_is_shown_with_what_it_was_and_what_it_cost() {
 }
 
 #[tokio::test]
+async fn a_call_that_names_no_user_is_that_of_its_keys_user() {
+    let (backend, router) = FakeBackend::with_router().await;
+    let body = r#"{"name":"x","external":{"user":"Ann 7"}}"#;
+    let made = ask(&router, "POST /v1/keys", backend.management(), body).await;
+    let made = made.json();
+    let id = backend
+        .call_with(made["key"].as_str().unwrap(), 1, OLD)
+        .await;
+    let data = look_up(&router, backend.inference(), id).await.json()["data"].take();
+    assert_eq!(data["external_user"], "Ann 7");
+}
+
+#[tokio::test]
 async fn tokens_are_those_that_the_provider_counted() {
     let (backend, router) = FakeBackend::with_router().await;
     let id = backend.call(1, OLD).await;

@@ -108,7 +108,33 @@ async fn what_a_key_cannot_be_is_refused_by_name() {
             r#"{"name":"x","creator_user_id":"user_1"}"#,
             "creator_user_id",
         ),
-        (r#"{"name":"x","external":{"user":"u"}}"#, "external"),
+        (r#"{"name":"x","external":"u"}"#, "external: "),
+        (r#"{"name":"x","external":{}}"#, "external.user"),
+        (r#"{"name":"x","external":{"user":""}}"#, "external.user"),
+        (r#"{"name":"x","external":{"user":" u"}}"#, "external.user"),
+        (
+            r#"{"name":"x","external":{"user":"a\u0000b"}}"#,
+            "external.user",
+        ),
+        (r#"{"name":"x","external":{"user":7}}"#, "external.user"),
+        (
+            r#"{"name":"x","external":{"user":"u","usr":1}}"#,
+            "external.usr",
+        ),
+        (
+            r#"{"name":"x","external":{"user":"u","api_key":"short"}}"#,
+            "external.api_key",
+        ),
+        (
+            r#"{"name":"x","external":{"user":"u","api_key":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"}}"#,
+            "external.api_key",
+        ),
+        (
+            r#"{"name":"x","bourse":{"hedging":"yes"}}"#,
+            "bourse.hedging",
+        ),
+        (r#"{"name":"x","bourse":{"hedge":true}}"#, "bourse.hedge"),
+        (r#"{"name":"x","bourse":true}"#, "bourse: "),
         (r#"{"name":"x","limt":5}"#, "limt"),
         (r#"{"name":"x","disabled":true}"#, "disabled"),
     ] {
@@ -121,6 +147,74 @@ async fn what_a_key_cannot_be_is_refused_by_name() {
         backend.store.keys(None, true, 0, 100).await.unwrap().len(),
         4
     );
+}
+
+#[tokio::test]
+async fn a_key_says_whose_it_is_for_its_maker_and_never_shows_their_key() {
+    let (backend, router) = FakeBackend::with_router().await;
+    let theirs = "partner-0123456789abcdef0123456789";
+    let body = format!(r#"{{"name":"x","external":{{"user":"Ann 7","api_key":"{theirs}"}}}}"#);
+    let made = ask(&router, "POST /v1/keys", backend.management(), &body).await;
+    assert_eq!(made.status, 201, "{}", made.text);
+    assert!(!made.text.contains(theirs), "{}", made.text);
+    let made = made.json();
+    assert_eq!(made["data"]["external_user"], "Ann 7");
+    let hash: KeyHash = made["data"]["hash"].as_str().unwrap().parse().unwrap();
+    let row = backend.store.key_by_hash(hash).await.unwrap().unwrap();
+    let external = row.key.external.unwrap();
+    assert_eq!(external.key_hash, Some(KeyHash::of(theirs)));
+    // It names somebody, and opens nothing.
+    ask(&router, "GET /v1/key", theirs, "").await.failure(401);
+    let listed = ask(&router, "GET /v1/keys", backend.management(), "").await;
+    assert!(!listed.text.contains(theirs));
+    let listed = listed.json();
+    assert_eq!(listed["data"][0]["external_user"], "Ann 7");
+    assert!(listed["data"][1]["external_user"].is_null());
+}
+
+#[tokio::test]
+async fn what_a_keys_calls_have_by_themselves_is_kept_changed_and_forgotten() {
+    let (backend, router) = FakeBackend::with_router().await;
+    let key = backend.management();
+    let body = r#"{"name":"x","bourse":{"continuation":true}}"#;
+    let made = ask(&router, "POST /v1/keys", key, body).await.json();
+    assert_eq!(
+        made["data"]["bourse"].to_string(),
+        r#"{"continuation":true,"hedging":null}"#
+    );
+    let path = format!("/v1/keys/{}", made["data"]["hash"].as_str().unwrap());
+    for (body, expected) in [
+        (
+            r#"{"bourse":{"hedging":false}}"#,
+            r#"{"continuation":true,"hedging":false}"#,
+        ),
+        (
+            r#"{"bourse":{}}"#,
+            r#"{"continuation":true,"hedging":false}"#,
+        ),
+        (
+            r#"{"name":"y"}"#,
+            r#"{"continuation":true,"hedging":false}"#,
+        ),
+        (
+            r#"{"bourse":{"continuation":null,"hedging":true}}"#,
+            r#"{"continuation":null,"hedging":true}"#,
+        ),
+        (
+            r#"{"bourse":null}"#,
+            r#"{"continuation":null,"hedging":null}"#,
+        ),
+    ] {
+        let reply = ask(&router, &format!("PATCH {path}"), key, body).await;
+        assert_eq!(reply.status, 200, "{}", reply.text);
+        assert_eq!(
+            reply.json()["data"]["bourse"].to_string(),
+            expected,
+            "{body}"
+        );
+        let shown = ask(&router, &format!("GET {path}"), key, "").await.json();
+        assert_eq!(shown["data"]["bourse"].to_string(), expected, "{body}");
+    }
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bourse_policy::KeyKind;
+use bourse_policy::{CallDefaults, KeyKind};
 use bourse_vocab::{AccountId, KeyId};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -21,6 +21,7 @@ fn principal(n: usize) -> Principal {
         kind: KeyKind::Inference,
         disabled: false,
         expires_at_ms: None,
+        calls: CallDefaults::default(),
     }
 }
 

@@ -455,6 +455,8 @@ pub async fn another_key(harness: &Harness, account: AccountId, number: u8) -> &
         limit_reset: None,
         include_byok_in_limit: false,
         expires_at_ms: None,
+        external: None,
+        calls: bourse_policy::CallDefaults::default(),
     };
     let row = harness.store.create_key(new_key, NOW).await.unwrap();
     let accounts = harness.store.accounts_by_id(&[account]).await.unwrap();

@@ -564,6 +564,33 @@ async fn calls_of_a_model_may_have_it_without_asking_and_the_header_decides() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_key_says_it_for_its_calls_below_the_header_and_above_the_model() {
+    let way = (Format::OpenAiChat, Prefill::Prefix);
+    for (header, key, model, continues) in [
+        (None, Some(true), false, true),
+        (None, Some(false), true, false),
+        (None, None, true, true),
+        (Some("false"), Some(true), true, false),
+        (Some("true"), Some(false), false, true),
+    ] {
+        let first = saying(Format::OpenAiChat, &TOKENS[..3]).cut();
+        let play = continued(first, rest(way.0, way.1, 3, true), way)
+            .without_header("x-bourse-continue", "true")
+            .setup(|setup| {
+                setup.defaults.continues = model;
+                setup.key_calls.continues = key;
+            });
+        let play = match header {
+            Some(value) => play.header("x-bourse-continue", value),
+            None => play,
+        };
+        let played = play.play().await;
+        let case = (header, key, model);
+        assert_eq!(played.got.is_done(), continues, "{case:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn absurd_values_of_the_header_are_refused_by_its_name() {
     for value in ["yes", "1", "", "TRUE", "true, true"] {
         let play = play()

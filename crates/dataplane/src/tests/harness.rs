@@ -22,7 +22,7 @@ use bourse_ledger::books::Credit;
 use bourse_net::Http2;
 use bourse_net::h1_server::Answer as _;
 use bourse_policy::key::{KeyText, RANDOM_BYTES};
-use bourse_policy::{KeyHash, KeyKind, Principal};
+use bourse_policy::{CallDefaults, KeyHash, KeyKind, Principal};
 use bourse_providers::{Compatible, Credential, Disconnect};
 use bourse_spool::Options;
 use bourse_store::{Accounts, Grant, Keys, MemoryStore, NewKey, Till};
@@ -104,6 +104,8 @@ pub struct Setup {
     pub others: Vec<(&'static str, Format, Prefill)>,
     /// What calls have that say nothing of it.
     pub defaults: Defaults,
+    /// What calls of the key have that say nothing of it.
+    pub key_calls: CallDefaults,
     /// Whether they are known to tell what they charge.
     pub tells_cost: bool,
     /// Whether reading a prompt from their caches costs a tenth.
@@ -145,6 +147,7 @@ pub fn play() -> Play {
             format: Format::OpenAiChat,
             others: Vec::new(),
             defaults: Defaults::default(),
+            key_calls: CallDefaults::default(),
             tells_cost: false,
             caches: false,
             bodies_bytes_max: 64 << 20,
@@ -429,6 +432,8 @@ impl Harness {
             limit_reset: None,
             include_byok_in_limit: false,
             expires_at_ms: None,
+            external: None,
+            calls: setup.key_calls,
         };
         let key_row = store.create_key(new_key, NOW).await.unwrap();
         let journal = setup.journal.clone();

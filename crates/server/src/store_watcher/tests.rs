@@ -61,6 +61,8 @@ impl Fixture {
             limit_reset: None,
             include_byok_in_limit: false,
             expires_at_ms: None,
+            external: None,
+            calls: bourse_policy::CallDefaults::default(),
         };
         self.store.create_key(key, NOW).await.unwrap();
         text.hash()

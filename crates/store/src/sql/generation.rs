@@ -29,7 +29,8 @@ texts! {
     BY_ID = select!("WHERE id = $1");
     OF_ACCOUNT = select!("WHERE account_id = $1 ORDER BY id DESC LIMIT $2");
     SETTLED = select!(
-        "WHERE id > $1 AND settled_at_ms >= $2 AND settled_at_ms < $3 ORDER BY id LIMIT $4"
+        "WHERE (settled_at_ms, id) > ($1, $2) AND settled_at_ms < $3 \
+         ORDER BY settled_at_ms, id LIMIT $4"
     );
     AFTER = select!("WHERE id > $1 ORDER BY id LIMIT $2");
     UNRECONCILED = "SELECT generation_id, provider, at_most, at_ms FROM reconcile \
@@ -221,10 +222,15 @@ impl<B: Backend> Generations for SqlStore<B> {
 
     fn generations_settled(&self, page: SettledPage) -> Reply<'_, Vec<GenerationRow>> {
         Box::pin(async move {
+            // No id is empty, so nothing of a moment is before the first.
+            let (at_ms, id) = page
+                .after
+                .map_or((page.from_ms, Value::Bytes(&[])), |(at_ms, id)| {
+                    (at_ms, id.into())
+                });
             let values = [
-                // No id is empty, so nothing is before the first.
-                page.after.map_or(Value::Bytes(&[]), Value::from),
-                page.from_ms.into(),
+                at_ms.into(),
+                id,
                 page.before_ms.into(),
                 page.count_max.into(),
             ];

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, HashMap};
 
 use bourse_ledger::fold::KeyUse;
-use bourse_policy::{KeyHash, KeyKind, Period, SpentByDay};
+use bourse_policy::{CallDefaults, KeyHash, KeyKind, Period, SpentByDay};
 use bourse_vocab::{AccountId, KeyId, Nanos, NodeId};
 
 use super::text::{Many, texts};
 use super::value::{Row, Value, damaged};
 use super::{Backend, Session, SqlStore, Writer, in_transaction, next_change};
-use crate::key::{KeyPatch, KeyRow, Keys, NewKey};
+use crate::key::{External, KeyPatch, KeyRow, Keys, NewKey};
 use crate::texts::{check, check_key};
 use crate::{Reply, StoreError};
 
@@ -22,7 +22,8 @@ macro_rules! select {
              (SELECT MAX(last_used_at_ms) FROM key_sums WHERE key_id = api_keys.id), \
              deleted_at_ms, \
              CAST((SELECT COALESCE(SUM(spent), 0) FROM key_sums WHERE key_id = api_keys.id) \
-             AS BIGINT), change_seq FROM api_keys ",
+             AS BIGINT), change_seq, external_user, external_key_hash, continues, hedges \
+             FROM api_keys ",
             $tail
         )
     };
@@ -42,13 +43,13 @@ texts! {
     ACCOUNT = "SELECT id FROM accounts WHERE id = $1";
     CREATE = "INSERT INTO api_keys (id, account_id, hash, label, name, is_management, \
         is_disabled, limit_nanos, limit_reset, include_byok_in_limit, expires_at_ms, \
-        created_at_ms, change_seq) \
-        VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8, $9, $10, $11, $12) \
+        created_at_ms, change_seq, external_user, external_key_hash, continues, hedges) \
+        VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) \
         ON CONFLICT DO NOTHING RETURNING id";
     HASHED = "SELECT id FROM api_keys WHERE hash = $1";
     UPDATE = "UPDATE api_keys SET name = $1, is_disabled = $2, limit_nanos = $3, \
-        limit_reset = $4, include_byok_in_limit = $5, updated_at_ms = $6, change_seq = $7 \
-        WHERE id = $8";
+        limit_reset = $4, include_byok_in_limit = $5, updated_at_ms = $6, change_seq = $7, \
+        continues = $8, hedges = $9 WHERE id = $10";
     DELETE = "UPDATE api_keys SET deleted_at_ms = $1, change_seq = $2 \
         WHERE hash = $3 AND deleted_at_ms IS NULL";
 }
@@ -106,7 +107,7 @@ pub(super) fn key_row(mut row: Row) -> Result<KeyRow, StoreError> {
     };
     let include_byok_in_limit = row.flag()?;
     let expires_at_ms = row.maybe_unsigned()?;
-    Ok(KeyRow {
+    let mut row_of = KeyRow {
         id,
         key: NewKey {
             account,
@@ -118,6 +119,8 @@ pub(super) fn key_row(mut row: Row) -> Result<KeyRow, StoreError> {
             limit_reset,
             include_byok_in_limit,
             expires_at_ms,
+            external: None,
+            calls: CallDefaults::default(),
         },
         disabled,
         created_at_ms: row.unsigned()?,
@@ -129,7 +132,20 @@ pub(super) fn key_row(mut row: Row) -> Result<KeyRow, StoreError> {
             days: Vec::new(),
         },
         change_seq: row.unsigned()?,
-    })
+    };
+    let user = row.maybe_string()?;
+    let key_hash = row.maybe_string()?;
+    let key_hash = key_hash.map(|text| {
+        text.parse()
+            .map_err(|_| damaged("hash of an external key", text))
+    });
+    let key_hash = key_hash.transpose()?;
+    row_of.key.external = user.map(|user| External { user, key_hash });
+    row_of.key.calls = CallDefaults {
+        continues: row.maybe_int()?.map(|flag| flag != 0),
+        hedges: row.maybe_int()?.map(|flag| flag != 0),
+    };
+    Ok(row_of)
 }
 
 /// Reads what keys spent on each day of late.
@@ -216,6 +232,9 @@ async fn insert(
     at_ms: u64,
 ) -> Result<(), StoreError> {
     let seq = next_change(session).await?;
+    let external = key.external.as_ref();
+    let external_hash = external.and_then(|external| external.key_hash);
+    let external_hash = external_hash.map(|hash| hash.to_string());
     for id in writer.fresh_ids(at_ms) {
         let values = [
             id.into(),
@@ -230,6 +249,10 @@ async fn insert(
             key.expires_at_ms.into(),
             at_ms.into(),
             seq.into(),
+            external.map(|external| external.user.as_str()).into(),
+            external_hash.as_deref().into(),
+            key.calls.continues.map(i64::from).into(),
+            key.calls.hedges.map(i64::from).into(),
         ];
         if session.maybe(CREATE, &values).await?.is_some() {
             return Ok(());
@@ -278,6 +301,8 @@ async fn update(
         row.key.include_byok_in_limit.into(),
         at_ms.into(),
         seq.into(),
+        row.key.calls.continues.map(i64::from).into(),
+        row.key.calls.hedges.map(i64::from).into(),
         row.id.into(),
     ];
     session.change(UPDATE, &values).await?;

@@ -55,6 +55,13 @@ pub static MIGRATIONS: &[Migration] = &[
         down: include_str!("../../migrations/0003_purses.down.sql"),
         loses: "",
     },
+    Migration {
+        version: 4,
+        name: "settings",
+        up: include_str!("../../migrations/0004_settings.sql"),
+        down: include_str!("../../migrations/0004_settings.down.sql"),
+        loses: "whose users keys belong to, and what calls with a key have by themselves",
+    },
 ];
 
 /// The step that gives the installation its number.

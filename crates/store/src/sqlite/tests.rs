@@ -414,3 +414,26 @@ async fn a_database_that_sqlx_migrated_is_taken_over_as_it_is() {
     set_up(&store, 10).await;
     assert_balanced(&store).await;
 }
+
+#[tokio::test]
+async fn an_export_of_an_hour_reads_an_hour() {
+    let (store, _dir) = fresh().await;
+    let plan: Vec<(i64, i64, i64, String)> = sqlx::query_as(
+        "EXPLAIN QUERY PLAN SELECT record FROM generations \
+         WHERE (settled_at_ms, id) > ($1, $2) AND settled_at_ms < $3 \
+         ORDER BY settled_at_ms, id LIMIT $4",
+    )
+    .bind(1_i64)
+    .bind(Vec::<u8>::new())
+    .bind(2_i64)
+    .bind(3_i64)
+    .fetch_all(&store.backend.writer)
+    .await
+    .unwrap();
+    let steps: Vec<&str> = plan.iter().map(|(.., step)| step.as_str()).collect();
+    assert_eq!(steps.len(), 1, "{steps:?}");
+    assert!(
+        steps[0].contains("USING INDEX generations_by_time"),
+        "{steps:?}"
+    );
+}

@@ -42,11 +42,13 @@ pub async fn finished_calls_are_found_with_their_whole_record(store: &dyn Store)
         let rows = store.generations_settled(page).await.unwrap();
         rows.iter().map(|row| row.id).collect()
     };
+    let rows = store.generations_settled(all).await.unwrap();
+    let places: Vec<_> = rows.iter().map(|row| (row.settled_at_ms, row.id)).collect();
     let ids = settled(all).await;
-    assert!(ids.contains(&id(2)) && ids.is_sorted(), "{ids:?}");
+    assert!(ids.contains(&id(2)) && places.is_sorted(), "{places:?}");
     for (at, one) in ids.iter().enumerate() {
         let page = SettledPage {
-            after: at.checked_sub(1).map(|before| ids[before]),
+            after: at.checked_sub(1).map(|before| places[before]),
             count_max: 1,
             ..all
         };
@@ -106,7 +108,7 @@ pub async fn pages_of_every_size_hold_every_settled_call_once(store: &dyn Store)
             let rows = store.generations_settled(page).await.unwrap();
             assert!(rows.len() as u64 <= size);
             let Some(last) = rows.last() else { break };
-            page.after = Some(last.id);
+            page.after = Some((last.settled_at_ms, last.id));
             found.extend(ids(&rows));
         }
         assert_eq!(found, expected, "pages of {size}");
@@ -133,20 +135,25 @@ pub async fn a_span_has_its_first_moment_and_not_its_last(store: &dyn Store) {
     assert_eq!(within(NOW + 3, u64::MAX).await, of(0..0));
 }
 
-pub async fn a_page_begins_after_an_id_that_need_not_exist(store: &dyn Store) {
+pub async fn a_page_begins_after_a_row_that_need_not_exist(store: &dyn Store) {
     nine(store).await;
-    let after = async |id| {
+    let after = async |at_ms, id| {
         let page = SettledPage {
-            after: Some(id),
+            after: Some((at_ms, id)),
             ..ALL
         };
         store.generations_settled(page).await.unwrap().len()
     };
-    assert_eq!(after(GenerationId::from_bits(0)).await, 9);
-    assert_eq!(after(GenerationId::from_bits(u128::MAX)).await, 0);
-    assert_eq!(after(id(8)).await, 0);
+    let (first, last) = (
+        GenerationId::from_bits(0),
+        GenerationId::from_bits(u128::MAX),
+    );
+    assert_eq!(after(0, last).await, 9);
+    assert_eq!(after(NOW, first).await, 9);
+    assert_eq!(after(NOW, last).await, 6);
+    assert_eq!(after(NOW + 2, id(8)).await, 0);
     let between = GenerationId::from_bits(id(4).to_bits() - 1);
-    assert_eq!(after(between).await, 5);
+    assert_eq!(after(NOW + 1, between).await, 5);
     let none = SettledPage {
         count_max: 0,
         ..ALL

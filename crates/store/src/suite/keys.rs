@@ -1,10 +1,10 @@
 //! API keys.
 
-use bourse_policy::{KeyHash, KeyKind, Period};
+use bourse_policy::{CallDefaults, KeyHash, KeyKind, Period};
 use bourse_vocab::{AccountId, Nanos};
 
 use super::{Caller, NOW, apply, assert_balanced, new_key, set_up};
-use crate::{KeyPatch, KeyRow, Store, StoreError};
+use crate::{External, KeyPatch, KeyRow, Store, StoreError};
 
 pub async fn keys_are_created_found_changed_and_deleted(store: &dyn Store) {
     let account = store.create_account("default", NOW).await.unwrap().id;
@@ -13,6 +13,11 @@ pub async fn keys_are_created_found_changed_and_deleted(store: &dyn Store) {
     wanted.limit = Some(Nanos(7));
     wanted.limit_reset = Some(Period::Weekly);
     wanted.expires_at_ms = Some(NOW + 1);
+    wanted.external = Some(External {
+        user: "Zoë".to_owned(),
+        key_hash: Some(KeyHash::of("theirs")),
+    });
+    wanted.calls.continues = Some(true);
     let row = store.create_key(wanted.clone(), NOW).await.unwrap();
     assert_eq!((row.key.clone(), row.created_at_ms), (wanted.clone(), NOW));
     assert_eq!(
@@ -37,6 +42,8 @@ pub async fn keys_are_created_found_changed_and_deleted(store: &dyn Store) {
         limit: Some(None),
         limit_reset: Some(None),
         include_byok_in_limit: Some(true),
+        continues: Some(None),
+        hedges: Some(Some(false)),
     };
     let changed = store
         .update_key(wanted.hash, patch, NOW + 5)
@@ -44,6 +51,14 @@ pub async fn keys_are_created_found_changed_and_deleted(store: &dyn Store) {
         .unwrap()
         .unwrap();
     assert_eq!(changed.limit(), None);
+    assert_eq!(changed.key.external, wanted.external);
+    assert_eq!(
+        changed.principal().calls,
+        CallDefaults {
+            continues: None,
+            hedges: Some(false),
+        }
+    );
     assert_eq!(
         (changed.disabled, changed.updated_at_ms),
         (true, Some(NOW + 5))

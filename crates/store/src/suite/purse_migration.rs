@@ -87,12 +87,18 @@ const TABLES: &[&str] = &[
 const PURSES: i64 = 3;
 
 async fn back<B: Backend>(store: &SqlStore<B>) {
-    let is_there = |steps: Vec<crate::Step>| {
-        let mut steps = steps.into_iter();
-        steps.any(|step| step.version >= PURSES && step.applied)
+    let last = |steps: Vec<crate::Step>| {
+        let taken = steps.into_iter().rfind(|step| step.applied);
+        taken.map_or(0, |step| step.version)
     };
-    while is_there(store.steps(MIGRATIONS).await.unwrap()) {
-        store.unmigrate(MIGRATIONS, false).await.unwrap();
+    loop {
+        let version = last(store.steps(MIGRATIONS).await.unwrap());
+        if version < PURSES {
+            return;
+        }
+        // This one loses nothing, so nobody has to agree to it.
+        let may_lose = version > PURSES;
+        store.unmigrate(MIGRATIONS, may_lose).await.unwrap();
     }
 }
 

@@ -101,7 +101,9 @@ pub(super) fn run(options: &Options, common: &Common) -> Result<(), Error> {
                     }
                 }
                 match rows.last() {
-                    Some(last) if rows.len() as u64 >= PAGE => page.after = Some(last.id),
+                    Some(last) if rows.len() as u64 >= PAGE => {
+                        page.after = Some((last.settled_at_ms, last.id));
+                    }
                     _ => break,
                 }
             }
