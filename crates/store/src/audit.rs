@@ -4,6 +4,8 @@
 //! and once from where it is kept for use. [`AuditView::check`] compares
 //! them; it is pure, so that every store is held to the same rules.
 
+pub mod columns;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use bourse_ledger::fold::{ActivityKey, ActivitySums, Unreconciled};
-use bourse_ledger::record::{self, Record};
+use bourse_ledger::record::{self, Cost, Record};
 use bourse_ledger::{GenerationRow, GrantKind, journal};
 use bourse_policy::day_of;
 use bourse_vocab::{AccountId, GenerationId, KeyId, Nanos};
@@ -35,6 +35,67 @@ const COLUMNS: [&str; 7] = [
 /// What a question asks: of which call, whom, for how much, since when.
 type Question = (GenerationId, Arc<str>, i64, u64);
 
+/// What a finished call adds to the sums beside the calls.
+#[derive(Debug, Default)]
+pub(crate) struct Adds {
+    /// To the costs of providers.
+    pub costs: Vec<(Arc<str>, Nanos)>,
+    /// To the questions for reconciliation.
+    pub questions: Vec<(Arc<str>, Nanos)>,
+    /// To a day, if it was settled.
+    pub day: Option<(ActivityKey, ActivitySums)>,
+}
+
+/// What a call adds, by its record; `None` if that cannot be read.
+pub(crate) fn adds(row: &GenerationRow) -> Option<Adds> {
+    let named = |costs: &[Cost<'_>]| -> Vec<(Arc<str>, Nanos)> {
+        let named = costs.iter();
+        named
+            .map(|cost| (cost.provider.into(), cost.amount))
+            .collect()
+    };
+    let settle = match record::decode(&row.record) {
+        Ok(Record::Settle(settle)) => settle,
+        Ok(Record::Void(void)) => {
+            return Some(Adds {
+                costs: named(&void.voiding.costs),
+                questions: named(&void.voiding.possible),
+                day: None,
+            });
+        }
+        _ => return None,
+    };
+    let end = &settle.settlement;
+    let usage = end.facts.counts.usage();
+    let byok = end.facts.flags.byok;
+    let upstream = end.facts.upstream_prompt;
+    let upstream = upstream.saturating_add(end.facts.upstream_completion);
+    let sums = ActivitySums {
+        requests: 1,
+        paid: settle.paid,
+        byok: if byok { upstream } else { Nanos::ZERO },
+        prompt: usage.prompt,
+        completion: usage.completion,
+        reasoning: usage.reasoning,
+        cached: usage.cache_read,
+    };
+    let of = ActivityKey {
+        // Rows from before there were links counted on the day of their
+        // settlement.
+        day: day_of(row.link.map_or(end.at_ms, |_| row.created_at_ms)),
+        account: row.account,
+        key: row.key,
+        model: Arc::clone(&row.model),
+        endpoint: Arc::clone(&row.endpoint),
+        provider: Arc::clone(&row.provider),
+    };
+    Some(Adds {
+        costs: named(&end.costs),
+        questions: named(&end.possible),
+        day: Some((of, sums)),
+    })
+}
+
 /// Counts records, then takes away what is stored: nothing should be left.
 #[derive(Debug, Default)]
 pub struct Recount {
@@ -44,6 +105,11 @@ pub struct Recount {
     questions: BTreeMap<Question, i128>,
     /// By the grant's number and the ledger account.
     grants: BTreeMap<(String, String), i128>,
+    /// When a key was last used, by its settled calls; the stored moment is
+    /// taken away from it.
+    last_used: BTreeMap<KeyId, i128>,
+    /// Keys of which that is not known.
+    used_otherwise: HashSet<KeyId>,
     /// Calls whose record was seen.
     calls: HashSet<GenerationId>,
 }
@@ -52,60 +118,45 @@ impl Recount {
     /// Counts one finished call. A record that cannot be read is told by
     /// whoever checks the row.
     pub fn see(&mut self, row: &GenerationRow) {
-        let (costs, possible, settled) = match record::decode(&row.record) {
-            Ok(Record::Settle(settle)) => {
-                let end = settle.settlement;
-                let sums = ActivitySums {
-                    requests: 1,
-                    paid: settle.paid,
-                    byok: if end.facts.flags.byok {
-                        let prompt = end.facts.upstream_prompt;
-                        prompt.saturating_add(end.facts.upstream_completion)
-                    } else {
-                        Nanos::ZERO
-                    },
-                    prompt: end.facts.counts.usage().prompt,
-                    completion: end.facts.counts.usage().completion,
-                    reasoning: end.facts.counts.usage().reasoning,
-                    cached: end.facts.counts.usage().cache_read,
-                };
-                (end.costs, end.possible, Some((end.at_ms, sums)))
-            }
-            Ok(Record::Void(void)) => (void.voiding.costs, void.voiding.possible, None),
-            _ => return,
-        };
-        for cost in &costs {
-            add(&mut self.costs, cost.provider.into(), cost.amount.0.into());
-        }
+        let Some(adds) = adds(row) else { return };
         self.calls.insert(row.id);
-        for cost in &possible {
-            let question = (
-                row.id,
-                cost.provider.into(),
-                cost.amount.0,
-                row.settled_at_ms,
-            );
+        for (provider, amount) in adds.costs {
+            add(&mut self.costs, provider, amount.0.into());
+        }
+        for (provider, at_most) in adds.questions {
+            let question = (row.id, provider, at_most.0, row.settled_at_ms);
             add(&mut self.questions, question, 1);
         }
-        let Some((at_ms, sums)) = settled else {
-            return;
-        };
-        // Rows from before there were links counted on the day of their
-        // settlement.
-        let day = day_of(row.link.map_or(at_ms, |_| row.created_at_ms));
-        let key = ActivityKey {
-            day,
-            account: row.account,
-            key: row.key,
-            model: Arc::clone(&row.model),
-            endpoint: Arc::clone(&row.endpoint),
-            provider: Arc::clone(&row.provider),
-        };
-        let paid = i128::from(sums.paid.0);
-        self.day(key, &sums, 1);
-        if paid != 0 {
-            add(&mut self.key_days, (row.key, day), paid);
+        if let Some((of, sums)) = adds.day {
+            match row.link {
+                Some(_) => self.retired_use(row.key, row.settled_at_ms),
+                // The first release noted another moment.
+                None => drop(self.used_otherwise.insert(row.key)),
+            }
+            self.retired_day(of, &sums);
         }
+    }
+
+    /// Counts calls of a day that are not kept.
+    pub fn retired_day(&mut self, of: ActivityKey, sums: &ActivitySums) {
+        let (key, day, paid) = (of.key, of.day, i128::from(sums.paid.0));
+        self.day(of, sums, 1);
+        if paid != 0 {
+            add(&mut self.key_days, (key, day), paid);
+        }
+    }
+
+    /// Counts when a key was last used, by calls that are not kept.
+    pub fn retired_use(&mut self, key: KeyId, at_ms: u64) {
+        if at_ms > 0 {
+            let used = self.last_used.entry(key).or_default();
+            *used = (*used).max(at_ms.into());
+        }
+    }
+
+    /// Counts what a provider charges for calls that are not kept.
+    pub fn retired_cost(&mut self, provider: Arc<str>, amount: Nanos) {
+        add(&mut self.costs, provider, amount.0.into());
     }
 
     fn day(&mut self, key: ActivityKey, sums: &ActivitySums, sign: i128) {
@@ -156,6 +207,13 @@ impl Recount {
         add(&mut self.key_days, (key, day), spent.saturating_neg());
     }
 
+    /// Takes away when a key was last used, if that is known.
+    pub fn stored_use(&mut self, key: KeyId, last_used_at_ms: i128) {
+        if let Some(used) = self.last_used.get_mut(&key) {
+            *used = used.saturating_sub(last_used_at_ms);
+        }
+    }
+
     /// Takes away what was posted as the cost of a provider.
     pub fn stored_cost(&mut self, provider: &str, amount: i128) {
         add(&mut self.costs, provider.into(), amount.saturating_neg());
@@ -203,6 +261,16 @@ impl Recount {
         }
         for ((key, day), left) in &self.key_days {
             let what = || format!("spent by key {} on day {day}, beyond what is stored", key.0);
+            tell(&what, *left);
+        }
+        let known = self.last_used.iter();
+        for (key, left) in known.filter(|(key, _)| !self.used_otherwise.contains(key)) {
+            let what = || {
+                format!(
+                    "milliseconds until key {} was last used, beyond what is stored",
+                    key.0
+                )
+            };
             tell(&what, *left);
         }
         for (provider, left) in &self.costs {

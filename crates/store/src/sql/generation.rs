@@ -78,10 +78,17 @@ fn generation_row(mut row: Row) -> Result<GenerationRow, StoreError> {
         reasoning: row.unsigned()?,
         cached: row.unsigned()?,
         voided: row.maybe_unsigned()?.map(reason).transpose()?,
-        failure: FailureKind::by_number(row.unsigned()?),
+        failure: failure(row.unsigned()?),
         record: row.bytes()?,
         link: row.maybe_array("hash of a row")?.map(Link),
     })
+}
+
+/// What a record's failure is read as: a kind that only a later version knows
+/// is still a failure.
+fn failure(number: u64) -> Option<FailureKind> {
+    let known = FailureKind::by_number(number);
+    known.or((number != 0).then_some(FailureKind::Unmapped))
 }
 
 fn reason(number: u64) -> Result<VoidReason, StoreError> {

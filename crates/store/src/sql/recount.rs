@@ -14,6 +14,7 @@ texts! {
     DAYS = "SELECT day, account_id, key_id, model, endpoint, provider, requests, paid, byok, \
         prompt, completion, reasoning, cached FROM activity";
     KEY_DAYS = "SELECT key_id, day, spent FROM key_days";
+    KEY_USES = "SELECT key_id, MAX(last_used_at_ms) FROM key_sums GROUP BY key_id";
     COSTS = "SELECT account, CAST(SUM(amount) AS BIGINT) FROM postings GROUP BY account";
     GRANTS = "SELECT id, kind, account_id, amount FROM grants";
     /// Their journals are named `grant:` and their number.
@@ -58,6 +59,10 @@ pub(super) async fn subtract(
     for mut row in session.rows(KEY_DAYS, &[]).await? {
         let (key, day) = (KeyId(row.unsigned()?), row.unsigned()?);
         recount.stored_key_day(key, day, row.int()?.into());
+    }
+    for mut row in session.rows(KEY_USES, &[]).await? {
+        let key = KeyId(row.unsigned()?);
+        recount.stored_use(key, row.int()?.into());
     }
     for mut row in session.rows(COSTS, &[]).await? {
         let account = row.string()?;

@@ -1,6 +1,7 @@
 //! Rows that somebody has edited: `ledger verify` finds every one.
 
 use super::*;
+use crate::audit::columns::TABLES;
 use crate::key::Keys as _;
 use crate::suite::{Caller, NOW, new_key, void};
 
@@ -8,75 +9,53 @@ use crate::suite::{Caller, NOW, new_key, void};
 const EDITS: u64 = 1_000;
 const DAY_MS: u64 = 86_400_000;
 
-/// The cells that money is in, or that say whose it is; by what they hold:
-/// (n)umbers, (t)exts, (b)ytes.
-const CELLS: &[(&str, &[(&str, char)])] = &[
-    ("accounts", &[("granted", 'n')]),
-    (
-        "grants",
-        &[("account_id", 'n'), ("kind", 't'), ("amount", 'n')],
-    ),
-    ("purses", &[("cap", 'n'), ("lent", 'n')]),
-    (
-        "leases",
-        &[("lent", 'n'), ("returned", 'n'), ("spent", 'n')],
-    ),
-    ("postings", &[("account", 't'), ("amount", 'n')]),
-    ("balances", &[("account", 't'), ("amount", 'n')]),
-    ("holds", &[("account_id", 'n'), ("amount", 'n')]),
-    (
-        "generations",
-        &[
-            ("account_id", 'n'),
-            ("key_id", 'n'),
-            ("created_at_ms", 'n'),
-            ("settled_at_ms", 'n'),
-            ("model", 't'),
-            ("provider", 't'),
-            ("endpoint", 't'),
-            ("charge", 'n'),
-            ("paid", 'n'),
-            ("house_loss", 'n'),
-            ("upstream", 'n'),
-            ("prompt", 'n'),
-            ("completion", 'n'),
-            ("reasoning", 'n'),
-            ("cached", 'n'),
-            ("record", 'b'),
-            ("link", 'b'),
-        ],
-    ),
-    (
-        "activity",
-        &[
-            ("day", 'n'),
-            ("account_id", 'n'),
-            ("key_id", 'n'),
-            ("model", 't'),
-            ("endpoint", 't'),
-            ("provider", 't'),
-            ("requests", 'n'),
-            ("paid", 'n'),
-            ("byok", 'n'),
-            ("prompt", 'n'),
-            ("completion", 'n'),
-            ("reasoning", 'n'),
-            ("cached", 'n'),
-        ],
-    ),
-    (
-        "reconcile",
-        &[
-            ("generation_id", 'b'),
-            ("provider", 't'),
-            ("at_most", 'n'),
-            ("at_ms", 'n'),
-        ],
-    ),
-    ("key_sums", &[("key_id", 'n'), ("spent", 'n')]),
-    ("key_days", &[("key_id", 'n'), ("day", 'n'), ("spent", 'n')]),
-    ("node_spools", &[("rows_sum", 'b')]),
-];
+/// A column that is compared, and what it holds.
+#[derive(Debug, Clone, Copy)]
+struct Cell {
+    table: &'static str,
+    column: &'static str,
+    kind: Holds,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Holds {
+    Numbers,
+    Texts,
+    Bytes,
+}
+
+/// Each column of a table, with its type.
+async fn columns_of(store: &SqliteStore, table: &str) -> Vec<(String, String)> {
+    sqlx::query_as("SELECT name, type FROM pragma_table_info($1)")
+        .bind(table)
+        .fetch_all(&store.backend.writer)
+        .await
+        .unwrap()
+}
+
+/// The columns that are compared, table by table.
+async fn cells(store: &SqliteStore) -> Vec<Vec<Cell>> {
+    let mut cells = Vec::new();
+    for table in TABLES.iter().filter(|table| !table.compared.is_empty()) {
+        let types = columns_of(store, table.name).await;
+        let compared = table.compared.iter().map(|column| {
+            let (_, found) = types.iter().find(|(name, _)| name == column).unwrap();
+            let kind = match found.as_str() {
+                "BIGINT" => Holds::Numbers,
+                "TEXT" => Holds::Texts,
+                "BLOB" => Holds::Bytes,
+                other => panic!("{}.{column}: {other}", table.name),
+            };
+            Cell {
+                table: table.name,
+                column,
+                kind,
+            }
+        });
+        cells.push(compared.collect());
+    }
+    cells
+}
 
 /// Numbers that are as good as random, and the same each time (splitmix64).
 struct Dice(u64);
@@ -153,8 +132,9 @@ async fn find(store: &SqliteStore) -> Vec<String> {
 
 /// Keeps a copy of every table, and puts it back.
 async fn keep(store: &SqliteStore) {
-    for (table, _) in CELLS {
-        let copy = format!("CREATE TABLE kept_{table} AS SELECT * FROM {table}");
+    for table in TABLES {
+        let name = table.name;
+        let copy = format!("CREATE TABLE kept_{name} AS SELECT * FROM {name}");
         edit(store, &copy).await.unwrap();
     }
 }
@@ -174,29 +154,89 @@ async fn put_back(store: &SqliteStore, table: &str) {
     edit(store, &back).await.unwrap();
 }
 
+fn pick<'a, T>(dice: &mut Dice, among: &'a [T]) -> &'a T {
+    &among[usize::try_from(dice.below(among.len() as u64)).unwrap()]
+}
+
 /// A statement that changes one cell of one row at random.
-fn random_edit(dice: &mut Dice) -> (&'static str, String) {
-    let pick = |dice: &mut Dice, count: usize| usize::try_from(dice.below(count as u64)).unwrap();
-    let (table, columns) = CELLS[pick(dice, CELLS.len())];
-    let (column, kind) = columns[pick(dice, columns.len())];
+fn random_edit(dice: &mut Dice, cell: Cell) -> String {
+    let Cell {
+        table,
+        column,
+        kind,
+    } = cell;
     let by = 1 + dice.below(1_000);
     let value = match (kind, dice.below(4)) {
-        ('n', 0) => format!("{column} - {by}"),
-        ('n', 1) => "0".to_owned(),
-        ('n', _) => format!("{column} + {by}"),
+        (Holds::Numbers, 0) => format!("{column} - {by}"),
+        (Holds::Numbers, 1) => "0".to_owned(),
+        (Holds::Numbers, _) => format!("{column} + {by}"),
         // Mostly what is in another row, as somebody would who moves it.
-        ('t', 0) => format!("'x{by}'"),
+        (Holds::Texts, 0) => format!("'x{by}'"),
         (_, 1..) => format!(
             "(SELECT {column} FROM {table} LIMIT 1 OFFSET {by} % (SELECT COUNT(*) FROM {table}))"
         ),
         _ => format!("zeroblob(16 + {by} % 3)"),
     };
     let row = dice.below(30);
-    let sql = format!(
+    format!(
         "UPDATE {table} SET {column} = {value} WHERE {column} IS NOT ({value}) AND \
          {column} IS (SELECT {column} FROM {table} LIMIT 1 OFFSET {row} % (SELECT COUNT(*) FROM {table}))"
-    );
-    (table, sql)
+    )
+}
+
+/// Edits a cell and looks whether that is found; `false` if nothing changed,
+/// or a rule of the table itself forbids it.
+async fn is_found(store: &SqliteStore, dice: &mut Dice, cell: Cell) -> bool {
+    let sql = random_edit(dice, cell);
+    if edit(store, &sql).await.is_err() || !is_changed(store, cell.table).await {
+        return false;
+    }
+    assert!(!find(store).await.is_empty(), "not found: {sql}");
+    put_back(store, cell.table).await;
+    true
+}
+
+#[tokio::test]
+async fn every_column_is_compared_or_says_why_it_is_not() {
+    let (store, _dir) = fresh().await;
+    let tables: Vec<String> = sqlx::query_scalar(
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%' \
+         AND name NOT LIKE '_sqlx%' ORDER BY name",
+    )
+    .fetch_all(&store.backend.writer)
+    .await
+    .unwrap();
+    let mut listed: Vec<&str> = TABLES.iter().map(|table| table.name).collect();
+    listed.sort_unstable();
+    assert_eq!(tables, listed);
+    for table in TABLES {
+        let mut found: Vec<_> = columns_of(&store, table.name).await;
+        let mut named: Vec<&str> = table.compared.to_vec();
+        named.extend(table.left.iter().map(|(name, _)| *name));
+        found.sort_unstable();
+        named.sort_unstable();
+        let found: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(found, named, "{}", table.name);
+        let reasons = table.left.iter().map(|(_, why)| why);
+        assert!(reasons.into_iter().all(|why| why.len() > 20));
+    }
+}
+
+#[tokio::test]
+async fn each_column_that_is_compared_is_found_when_it_is_edited() {
+    let (store, _dir) = fresh().await;
+    history(&store).await;
+    let cells = cells(&store).await.concat();
+    keep(&store).await;
+    let mut dice = Dice(2_027);
+    for cell in cells {
+        let mut tries = 0;
+        while !is_found(&store, &mut dice, cell).await {
+            tries += 1;
+            assert!(tries < 100, "{cell:?} cannot be edited");
+        }
+    }
+    assert_eq!(find(&store).await, Vec::<String>::new(), "all is put back");
 }
 
 #[tokio::test]
@@ -204,21 +244,16 @@ async fn each_of_a_thousand_cells_that_were_edited_at_random_is_found() {
     let (store, _dir) = fresh().await;
     history(&store).await;
     assert_eq!(find(&store).await, Vec::<String>::new());
+    let cells = cells(&store).await;
     keep(&store).await;
     let mut dice = Dice(2_026);
     let (mut edits, mut tried) = (0, 0);
     while edits < EDITS {
         tried += 1;
         assert!(tried < EDITS * 20, "{edits} edits");
-        let (table, sql) = random_edit(&mut dice);
-        // Some break a rule of the table itself, or change nothing.
-        if edit(&store, &sql).await.is_err() || !is_changed(&store, table).await {
-            continue;
-        }
-        edits += 1;
-        let found = find(&store).await;
-        assert!(!found.is_empty(), "not found: {sql}");
-        put_back(&store, table).await;
+        let columns = pick(&mut dice, &cells);
+        let cell = *pick(&mut dice, columns);
+        edits += u64::from(is_found(&store, &mut dice, cell).await);
     }
     assert_eq!(find(&store).await, Vec::<String>::new(), "all is put back");
 }
