@@ -9,7 +9,7 @@ use bourse_catalog::Snapshot;
 use bourse_ledger::{Balance, KeyBalance};
 use bourse_policy::Principal;
 use bourse_policy::key::RANDOM_BYTES;
-use bourse_store::Store;
+use bourse_store::{LiveReport, Store};
 use bourse_vocab::{AccountId, Failure, KeyId};
 
 use crate::status::Status;
@@ -84,6 +84,13 @@ pub trait Backend: Send + Sync + 'static {
         account: AccountId,
         request: String,
     ) -> BoxFuture<'_, Result<serde_json::Value, Failure>>;
+    /// Compares the books in memory with journal and database, at one
+    /// position of the journal for each account.
+    ///
+    /// # Errors
+    /// The database or the journal cannot be read, the journal's disk takes
+    /// nothing now, or another comparison runs.
+    fn compare_books(&self) -> BoxFuture<'_, Result<LiveReport, Failure>>;
     /// How the server and its endpoints are doing. Calls do not notice it.
     fn status(&self) -> Status;
     /// Whether an endpoint's provider is configured, so that it can be

@@ -27,6 +27,7 @@ mod health;
 mod kept;
 mod key;
 mod keys;
+pub mod ledger;
 mod models;
 mod page;
 mod pricing;

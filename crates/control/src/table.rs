@@ -14,6 +14,7 @@ pub(crate) fn routes() -> Vec<Route> {
         crate::generation::routes(),
         crate::activity::routes(),
         crate::routing::routes(),
+        crate::ledger::routes(),
         crate::health::routes(),
         crate::docs::routes(),
     ]

@@ -9,6 +9,7 @@ mod document;
 mod generations;
 mod headline;
 mod keys;
+mod ledger;
 mod models;
 mod routing;
 mod shapes;

@@ -21,6 +21,7 @@
 //! ([`Lease`]). A single node is lent everything.
 #![deny(clippy::float_arithmetic, clippy::arithmetic_side_effects)]
 
+mod look;
 mod purse;
 mod refusal;
 mod tree;
@@ -34,6 +35,7 @@ use bourse_policy::{Limit, Spent, SpentByDay};
 use bourse_vocab::{AccountId, GenerationId, KeyId, Nanos};
 
 use crate::open_hold::OpenHold;
+pub use look::{AccountPurse, KeyPurse, PeriodSums, RunningCall};
 pub use purse::{Credit, Lease};
 pub use refusal::{Exhausted, Refusal, Subject};
 use tree::Tree;
@@ -320,6 +322,31 @@ impl Books {
             spent: tree.spent_at(key, at_ms)?,
             held: purse.held(),
         })
+    }
+
+    /// The accounts that are in memory, by their ids.
+    #[must_use]
+    pub fn accounts(&self) -> Vec<AccountId> {
+        let accounts = self.accounts.read().unwrap_or_else(PoisonError::into_inner);
+        let mut ids: Vec<AccountId> = accounts.keys().copied().collect();
+        ids.sort_unstable();
+        ids
+    }
+
+    /// The keys of an account whose purses are in memory.
+    #[must_use]
+    pub fn keys(&self, account: AccountId) -> Vec<KeyId> {
+        let found = self.find(account);
+        found.map_or_else(Vec::new, |tree| lock(&tree).keys().collect())
+    }
+
+    /// All purses and running calls of an account at one moment, which `at`
+    /// names: while it is asked, none of them changes.
+    #[must_use]
+    pub fn look<T>(&self, account: AccountId, at: impl FnOnce() -> T) -> Option<AccountPurse<T>> {
+        let tree = self.find(account)?;
+        let tree = lock(&tree);
+        tree.look(account, at())
     }
 
     /// How many holds are open, over all accounts.

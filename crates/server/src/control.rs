@@ -18,8 +18,8 @@ use bourse_policy::Principal;
 use bourse_policy::key::RANDOM_BYTES;
 use bourse_routing::health;
 use bourse_spool::Trouble;
-use bourse_store::Store;
-use bourse_vocab::{AccountId, Failure, KeyId};
+use bourse_store::{LiveReport, Store, live};
+use bourse_vocab::{AccountId, Failure, FailureKind, KeyId};
 
 use crate::status;
 use crate::store_watcher::StoreWatcher;
@@ -34,6 +34,9 @@ struct Live {
     store: Arc<dyn Store>,
     /// The market that lists were last made of, and how many there were.
     seen: Mutex<(Arc<Market>, u64)>,
+    /// Held while the books are compared: it reads all purses, and once at a
+    /// time is enough.
+    comparing: tokio::sync::Mutex<()>,
 }
 
 /// The control plane of a running server.
@@ -47,6 +50,7 @@ pub fn router(
         watcher: Arc::clone(watcher),
         store: Arc::clone(store),
         seen: Mutex::new((gateway.market.load_full(), 0)),
+        comparing: tokio::sync::Mutex::new(()),
     }))
 }
 
@@ -131,6 +135,25 @@ impl Backend for Live {
                 now_ms: now_ms(),
             };
             explain(&asked, request).await
+        })
+    }
+
+    fn compare_books(&self) -> BoxFuture<'_, Result<LiveReport, Failure>> {
+        let busy = |why: &'static str| Failure::new(FailureKind::Overloaded, why);
+        Box::pin(async move {
+            let Ok(_one) = self.comparing.try_lock() else {
+                return Err(busy("The books are just being compared"));
+            };
+            let till = &self.gateway.till;
+            if !matches!(&*till.spool().trouble().borrow(), Trouble::None) {
+                return Err(busy(
+                    "The journal's disk takes nothing now, so memory is ahead of it",
+                ));
+            }
+            // What administrators changed is taken over first.
+            self.watcher.read_changes_or_warn().await;
+            let compared = live::compare(till, &*self.store).await;
+            compared.map_err(|error| Failure::server(error.to_string()))
         })
     }
 

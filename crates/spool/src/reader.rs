@@ -33,6 +33,22 @@ impl Batch {
             .filter_map(|&(start, end)| self.bytes.get(start..end))
     }
 
+    /// The records, each with the position after it.
+    pub fn iter_with_ends(&self) -> impl Iterator<Item = (Position, &[u8])> {
+        let size = |&(start, end): &(usize, usize)| {
+            let record = end.saturating_sub(start);
+            record.saturating_add(HEADER_BYTES) as u64
+        };
+        let sizes = self.records.iter().map(size);
+        let all = sizes.clone().fold(0, u64::saturating_add);
+        let mut at = self.end.0.saturating_sub(all);
+        let ends = sizes.map(move |size| {
+            at = at.saturating_add(size);
+            Position(at)
+        });
+        ends.zip(self.iter())
+    }
+
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {

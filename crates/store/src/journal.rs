@@ -2,9 +2,11 @@
 
 use bourse_ledger::{Link, OpenHold, RowSum};
 use bourse_spool::{Owner, Position};
-use bourse_vocab::{NodeId, StoreId};
+use bourse_vocab::{AccountId, KeyId, NodeId, StoreId};
 
+use crate::account::AccountRow;
 use crate::audit::{AuditView, RowReport};
+use crate::key::KeyRow;
 use crate::{Reply, StoreError};
 
 /// Most records in one batch: one transaction of a few milliseconds.
@@ -96,6 +98,19 @@ impl History {
     }
 }
 
+/// What a database says of some purses, at one moment.
+#[derive(Debug, Clone, Default)]
+pub struct StoredPurses {
+    /// How far the journal had been applied.
+    pub applied: Position,
+    /// Those of the accounts that there are.
+    pub accounts: Vec<AccountRow>,
+    /// Those of the keys that there are.
+    pub keys: Vec<KeyRow>,
+    /// All calls that ran.
+    pub open: Vec<OpenHold>,
+}
+
 /// What the local journal becomes.
 pub trait Journals {
     /// How far this node's journal has been applied, and what it was.
@@ -107,6 +122,13 @@ pub trait Journals {
     }
     /// Holds that are neither posted nor voided, as far as applied.
     fn open_holds(&self) -> Reply<'_, Vec<OpenHold>>;
+    /// Some accounts and keys, and all open holds, at one moment together with
+    /// how far the journal had been applied.
+    fn stored_purses<'a>(
+        &'a self,
+        accounts: &'a [AccountId],
+        keys: &'a [KeyId],
+    ) -> Reply<'a, StoredPurses>;
     /// Applies a batch in one transaction, together with its end position. A
     /// batch that has been applied already changes nothing, and one of
     /// another history is refused.

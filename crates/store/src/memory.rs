@@ -17,7 +17,7 @@ use crate::account::{AccountRow, Accounts, CHANGES_MAX, Changes, Grant};
 use crate::activity::{Activity, ActivityQuery, ActivityRow, FailureRow};
 use crate::audit::{AuditView, CallSums, KeySpending, LeaseSums, PurseSums, RowReport};
 use crate::generation::{Generations, Left, SettledPage};
-use crate::journal::{Applied, Batch, History, Journals};
+use crate::journal::{Applied, Batch, History, Journals, StoredPurses};
 use crate::key::{KeyPatch, KeyRow, Keys, NewKey};
 use crate::texts::{check, check_grant, check_key, check_unique};
 use crate::upkeep::{About, Server, Step, Upkeep};
@@ -412,6 +412,23 @@ impl Journals for MemoryStore {
             let mut holds: Vec<_> = state.open.values().cloned().collect();
             holds.sort_by_key(|hold| hold.id);
             Ok(holds)
+        })
+    }
+
+    fn stored_purses<'a>(
+        &'a self,
+        accounts: &'a [AccountId],
+        keys: &'a [KeyId],
+    ) -> Reply<'a, StoredPurses> {
+        self.with(move |state| {
+            let accounts = accounts.iter().filter_map(|id| state.accounts.get(id));
+            let keys = keys.iter().filter_map(|id| state.keys.get(id));
+            Ok(StoredPurses {
+                applied: state.history.applied,
+                accounts: accounts.cloned().collect(),
+                keys: keys.cloned().collect(),
+                open: state.open.values().cloned().collect(),
+            })
         })
     }
 

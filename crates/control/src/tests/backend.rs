@@ -14,7 +14,9 @@ use bourse_ledger::record::{
 use bourse_ledger::{Balance, GrantKind, KeyBalance, Record};
 use bourse_policy::{KeyHash, KeyKind, KeyText, Principal};
 use bourse_spool::Position;
-use bourse_store::{Accounts, Batch, Grant, Journals, Keys, MemoryStore, NewKey, Store};
+use bourse_store::{
+    Accounts, Batch, Grant, Journals, Keys, LiveReport, MemoryStore, NewKey, Store,
+};
 use bourse_vocab::{AccountId, Failure, FailureKind, GenerationId, KeyId, Nanos, Usage};
 
 use crate::status::{Credential, Endpoint, Quantiles, Status};
@@ -32,6 +34,7 @@ pub(crate) struct FakeBackend {
     pub(crate) database_away_s: AtomicU64,
     pub(crate) database_behind_s: AtomicU64,
     pub(crate) live: Mutex<Option<(Balance, KeyBalance)>>,
+    pub(crate) books: Mutex<LiveReport>,
     pub(crate) epoch: AtomicU64,
     /// The providers that are configured.
     pub(crate) configured: Mutex<Vec<&'static str>>,
@@ -91,6 +94,7 @@ impl FakeBackend {
             database_away_s: AtomicU64::new(0),
             database_behind_s: AtomicU64::new(0),
             live: Mutex::default(),
+            books: Mutex::default(),
             epoch: AtomicU64::new(0),
             configured: Mutex::new(vec!["openai"]),
             drawn: AtomicU64::new(100),
@@ -356,6 +360,10 @@ impl Backend for FakeBackend {
             latency_last_30m: Some(spread(1_000.0 / speed)),
             ..EndpointStats::default()
         })
+    }
+
+    fn compare_books(&self) -> BoxFuture<'_, Result<LiveReport, Failure>> {
+        Box::pin(async { Ok(self.books.lock().unwrap().clone()) })
     }
 
     fn status(&self) -> Status {

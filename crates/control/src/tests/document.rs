@@ -229,6 +229,7 @@ fn the_named_schemas_are_these() {
     let expected = [
         "ActivityItem",
         "Architecture",
+        "BooksCompared",
         "CallDefaults",
         "ChatCompletion",
         "ChatRequest",

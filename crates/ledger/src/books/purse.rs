@@ -4,6 +4,7 @@ use bourse_policy::{Calendar, Limit, Spent, SpentByDay};
 use bourse_vocab::Nanos;
 
 use super::Room;
+use super::look::PeriodSums;
 use super::refusal::{Exhausted, Subject};
 use super::windows::AllWindows;
 
@@ -142,6 +143,22 @@ impl Purse {
     /// The limit that is not lent in parts; a purse has at most one so far.
     pub(super) fn limit(&self) -> Option<Limit> {
         self.bounds.first().map(|bound| bound.limit)
+    }
+
+    /// What was lent of it to this node, if it is lent in parts.
+    pub(super) fn lease(&self) -> Option<Lease> {
+        self.bounds.first().and_then(|bound| bound.lease)
+    }
+
+    pub(super) const fn change_seq(&self) -> u64 {
+        self.change_seq
+    }
+
+    /// The periods that are remembered.
+    pub(super) fn periods(&self) -> Vec<PeriodSums> {
+        self.windows
+            .as_ref()
+            .map_or_else(Vec::new, |windows| windows.all())
     }
 
     /// What was spent in the periods that contain a day.

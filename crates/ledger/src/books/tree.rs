@@ -11,6 +11,7 @@ use bourse_policy::{Calendar, Limit, Spent, SpentByDay, day_of};
 use bourse_vocab::{AccountId, GenerationId, KeyId, Nanos};
 
 use super::Room;
+use super::look::{AccountPurse, KeyPurse, RunningCall};
 use super::purse::{Credit, Purse};
 use super::refusal::{Exhausted, Refusal, Subject};
 
@@ -99,6 +100,58 @@ impl Tree {
     /// What a key has spent in the periods that contain a moment.
     pub(super) fn spent_at(&self, key: KeyId, at_ms: u64) -> Option<Spent> {
         Some(self.key(key)?.spent_on(&Calendar::at(at_ms)))
+    }
+
+    /// The keys whose purses there are.
+    pub(super) fn keys(&self) -> impl Iterator<Item = KeyId> {
+        self.keys.keys().copied()
+    }
+
+    /// The calls that hold money.
+    pub(super) fn calls(&self) -> Vec<RunningCall> {
+        let running = self.running.iter();
+        let calls = running.map(|(id, call)| RunningCall {
+            id: *id,
+            key: call.key,
+            is_of_key: call.purse != ROOT,
+            amount: call.amount,
+            day: call.day,
+        });
+        calls.collect()
+    }
+
+    /// The purses now.
+    pub(super) fn look<T>(&self, id: AccountId, at: T) -> Option<AccountPurse<T>> {
+        let root = self.root()?;
+        let lease = root.lease().unwrap_or_default();
+        let mut keys: Vec<KeyPurse> = self.keys().filter_map(|id| self.look_key(id)).collect();
+        keys.sort_unstable_by_key(|key| key.id);
+        let mut running = self.calls();
+        running.sort_unstable_by_key(|call| call.id);
+        Some(AccountPurse {
+            id,
+            granted: root.limit().map_or(Nanos::ZERO, |limit| limit.amount),
+            lent: lease.lent,
+            returned: lease.returned,
+            spent: root.spent(),
+            held: root.held(),
+            change_seq: root.change_seq(),
+            keys,
+            running,
+            at,
+        })
+    }
+
+    fn look_key(&self, id: KeyId) -> Option<KeyPurse> {
+        let purse = self.key(id)?;
+        Some(KeyPurse {
+            id,
+            limit: purse.limit(),
+            spent: purse.spent(),
+            held: purse.held(),
+            periods: purse.periods(),
+            change_seq: purse.change_seq(),
+        })
     }
 
     pub(super) fn running(&self) -> usize {

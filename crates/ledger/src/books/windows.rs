@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 use bourse_policy::{Calendar, Period, Spent, SpentByDay};
 use bourse_vocab::Nanos;
 
+use super::look::PeriodSums;
+
 /// Periods of one length without money on hold that a purse remembers beside
 /// the one begun last: enough for a clock that is set forward and back.
 const CLOSED_MAX: usize = 3;
@@ -65,6 +67,16 @@ impl Windows {
         })
     }
 
+    fn all(&self, period: Period) -> impl Iterator<Item = PeriodSums> {
+        let windows = std::iter::once(&self.latest).chain(&self.others);
+        windows.map(move |window| PeriodSums {
+            period,
+            index: window.index,
+            spent: window.spent,
+            held: window.held,
+        })
+    }
+
     fn get_mut(&mut self, index: u64) -> &mut Window {
         if self.latest.index != index {
             match self.others.iter().position(|window| window.index == index) {
@@ -109,6 +121,14 @@ pub(super) struct AllWindows {
 }
 
 impl AllWindows {
+    /// All that are remembered.
+    pub(super) fn all(&self) -> Vec<PeriodSums> {
+        let days = self.daily.all(Period::Daily);
+        let weeks = self.weekly.all(Period::Weekly);
+        let months = self.monthly.all(Period::Monthly);
+        days.chain(weeks).chain(months).collect()
+    }
+
     /// Reads stored sums.
     pub(super) fn new(spent: &SpentByDay) -> Self {
         Self {

@@ -1,9 +1,9 @@
 //! `bourse ledger`: checking the books, and handing them out.
 
 mod export;
+mod verify;
 
-use bourse_store::verify;
-use bourse_vocab::Nanos;
+use bourse_store::verify as books;
 use clap::Subcommand;
 use serde_json::json;
 
@@ -13,12 +13,17 @@ use super::{Common, Error, block_on, say};
 pub(super) enum Command {
     /// Recomputes every balance from the journal and reports any difference, to the nano-dollar
     #[command(after_help = "\
-Works on a stopped server and beside a running one. Exits with 1 if anything differs.")]
-    Verify {
-        /// Prints JSON
-        #[arg(long)]
-        json: bool,
-    },
+Works on a stopped server and beside a running one. Exits with 1 if anything differs.
+
+A running server has the newest balances in memory. If a management key is given, and a server
+answers where the configuration says that it listens, it compares every balance, limit, loan and
+hold in its memory with the journal and the database, at one position of the journal for each
+account, while calls go on. Without one only the files are compared, and the output says so.
+
+Examples:
+  bourse ledger verify
+  BOURSE_MANAGEMENT_KEY=sk-... bourse ledger verify --json")]
+    Verify(verify::Options),
     /// Makes a damaged journal usable again, and says what was lost
     #[command(after_help = "\
 For a server that refuses to start because of its journal; it must be stopped. Every record that
@@ -35,77 +40,17 @@ printed: a better copy from a backup is worth more than a repair.")]
 
 pub(super) fn run(command: &Command, common: &Common) -> Result<(), Error> {
     match command {
-        Command::Verify { json } => verify(*json, common),
+        Command::Verify(options) => verify::run(options, common),
         Command::Repair { json } => repair(*json, common),
         Command::Export(options) => export::run(options, common),
     }
-}
-
-fn verify(json: bool, common: &Common) -> Result<(), Error> {
-    let config = common.load()?;
-    block_on(async {
-        let store = super::open_store(&config).await?;
-        let (report, unapplied) = verify::verify(&*store, &config.data_dir).await?;
-        let open = store.open_holds().await?;
-        store.close().await;
-        let held = open
-            .iter()
-            .fold(Nanos::ZERO, |sum, hold| sum.saturating_add(hold.amount));
-        let findings = report.findings();
-        if json {
-            say(json!({
-                "balanced": report.is_balanced(),
-                "compared": report.compared,
-                "generations": report.generations,
-                "accounts": report.accounts,
-                "open_holds": open.len(),
-                "held": held.to_string(),
-                "differences": findings,
-                "rows": report.rows.rows,
-                "rows_with_hash": report.rows.linked,
-                "unapplied": unapplied.as_ref().map(|unapplied| format!("{unapplied:?}")),
-            }));
-        } else {
-            say(format_args!(
-                "{} sums compared over {} accounts and {} calls; {held} USD on hold for {} running calls.",
-                report.compared,
-                report.accounts,
-                report.generations,
-                open.len()
-            ));
-            say(format_args!(
-                "{} rows of ended calls held to their records, {} of them by a hash.",
-                report.rows.rows, report.rows.linked
-            ));
-            if let Some(unapplied) = &unapplied {
-                say(format_args!("Not in the database yet: {unapplied:?}"));
-                for damage in &unapplied.harmless {
-                    say(format_args!(
-                        "{damage}: the database has those records, so nothing is lost"
-                    ));
-                }
-                if unapplied.is_missing {
-                    say(
-                        "The journal is missing: what it held beyond the database, if anything, is lost.",
-                    );
-                }
-            }
-        }
-        if report.is_balanced() {
-            if !json {
-                say("The books balance to the nano-dollar.");
-            }
-            return Ok(());
-        }
-        Err(format!("the books do not balance:\n  {}", findings.join("\n  ")).into())
-    })
 }
 
 fn repair(json: bool, common: &Common) -> Result<(), Error> {
     let config = common.load()?;
     block_on(async {
         let store = super::open_store(&config).await?;
-        let mended = verify::repair(&*store, &config.data_dir).await?;
+        let mended = books::repair(&*store, &config.data_dir).await?;
         store.close().await;
         let Some(mended) = mended else {
             if json {

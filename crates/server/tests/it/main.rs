@@ -48,4 +48,5 @@ mod sim_command;
 mod streams;
 mod top_command;
 mod traces;
+mod verify_command;
 mod ways;

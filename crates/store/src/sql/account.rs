@@ -97,6 +97,25 @@ async fn find(
     row.map(account).transpose()
 }
 
+/// Those of the given accounts that exist, as a node has them.
+pub(super) async fn by_ids(
+    session: &mut dyn Session,
+    node: NodeId,
+    ids: &[AccountId],
+) -> Result<Vec<AccountRow>, StoreError> {
+    let wanted: Vec<Value<'_>> = ids.iter().copied().map(Value::from).collect();
+    let mut found = Vec::with_capacity(ids.len());
+    for (text, ids) in BY_IDS.pieces(&wanted) {
+        for row in session.rows(text, ids).await? {
+            let (of, account) = account_row(row)?;
+            if of == node {
+                found.push(account);
+            }
+        }
+    }
+    Ok(found)
+}
+
 async fn insert(
     session: &mut dyn Session,
     writer: Writer<'_>,
@@ -279,17 +298,8 @@ impl<B: Backend> Accounts for SqlStore<B> {
 
     fn accounts_by_id<'a>(&'a self, ids: &'a [AccountId]) -> Reply<'a, Vec<AccountRow>> {
         Box::pin(async move {
-            let wanted: Vec<Value<'_>> = ids.iter().copied().map(Value::from).collect();
-            let mut found = Vec::with_capacity(ids.len());
             let mut session = self.lookup().await?;
-            for (text, ids) in BY_IDS.pieces(&wanted) {
-                for row in session.rows(text, ids).await? {
-                    let (node, account) = account_row(row)?;
-                    if node == self.node {
-                        found.push(account);
-                    }
-                }
-            }
+            let found = by_ids(&mut *session, self.node, ids).await?;
             session.rollback().await?;
             Ok(found)
         })

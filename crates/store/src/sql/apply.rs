@@ -3,14 +3,14 @@
 use bourse_ledger::journal::JournalError;
 use bourse_ledger::{Effects, Fold, GenerationRow, Link, OpenHold, RowSum};
 use bourse_spool::Position;
-use bourse_vocab::{NodeId, StoreId};
+use bourse_vocab::{AccountId, KeyId, NodeId, StoreId};
 
 use super::text::texts;
 use super::value::Value;
 use super::{Backend, Session, SqlStore, Writer, account, activity, audit, book};
 use super::{generation, hold, in_transaction, key};
 use crate::audit::{AuditView, RowReport};
-use crate::journal::{Applied, Batch, History, Journals};
+use crate::journal::{Applied, Batch, History, Journals, StoredPurses};
 use crate::{Reply, StoreError};
 
 texts! {
@@ -159,6 +159,24 @@ impl<B: Backend> Journals for SqlStore<B> {
 
     fn open_holds(&self) -> Reply<'_, Vec<OpenHold>> {
         Box::pin(async move { hold::of_node(&mut *self.read().await?, self.node).await })
+    }
+
+    fn stored_purses<'a>(
+        &'a self,
+        accounts: &'a [AccountId],
+        keys: &'a [KeyId],
+    ) -> Reply<'a, StoredPurses> {
+        Box::pin(async move {
+            let mut session = self.snapshot().await?;
+            let purses = StoredPurses {
+                applied: history(&mut *session, self.node).await?.applied,
+                accounts: account::by_ids(&mut *session, self.node, accounts).await?,
+                keys: key::by_ids(&mut *session, keys).await?,
+                open: hold::of_node(&mut *session, self.node).await?,
+            };
+            session.rollback().await?;
+            Ok(purses)
+        })
     }
 
     fn apply<'a>(&'a self, batch: Batch<'a>) -> Reply<'a, Applied> {

@@ -315,6 +315,27 @@ async fn delete(session: &mut dyn Session, hash: KeyHash, at_ms: u64) -> Result<
     Ok(session.change(DELETE, &values).await? > 0)
 }
 
+async fn among(
+    session: &mut dyn Session,
+    names: &[Value<'_>],
+    texts: &'static Many,
+) -> Result<Vec<KeyRow>, StoreError> {
+    let mut rows = Vec::with_capacity(names.len());
+    for (text, names) in texts.pieces(names) {
+        rows.extend(session.rows(text, names).await?);
+    }
+    keys(session, rows).await
+}
+
+/// Those of the given keys that exist, deleted ones included.
+pub(super) async fn by_ids(
+    session: &mut dyn Session,
+    ids: &[KeyId],
+) -> Result<Vec<KeyRow>, StoreError> {
+    let names: Vec<Value<'_>> = ids.iter().copied().map(Value::from).collect();
+    among(session, &names, &BY_IDS).await
+}
+
 impl<B: Backend> SqlStore<B> {
     /// Keys by what names them.
     async fn keys_among(
@@ -323,11 +344,7 @@ impl<B: Backend> SqlStore<B> {
         texts: &'static Many,
     ) -> Result<Vec<KeyRow>, StoreError> {
         let mut session = self.lookup().await?;
-        let mut rows = Vec::with_capacity(names.len());
-        for (text, names) in texts.pieces(names) {
-            rows.extend(session.rows(text, names).await?);
-        }
-        let keys = keys(&mut *session, rows).await?;
+        let keys = among(&mut *session, names, texts).await?;
         session.rollback().await?;
         Ok(keys)
     }

@@ -1,5 +1,6 @@
 mod damage;
 mod foreign;
+mod live;
 mod power_cuts;
 
 use std::sync::Arc;
