@@ -79,6 +79,12 @@ impl RowSum {
         Self(self.0.wrapping_add(u128::from_le_bytes(row.0)))
     }
 
+    /// With one row less.
+    #[must_use]
+    pub const fn without(self, row: Link) -> Self {
+        Self(self.0.wrapping_sub(u128::from_le_bytes(row.0)))
+    }
+
     /// With the rows of another sum.
     #[must_use]
     pub const fn plus(self, other: Self) -> Self {

@@ -150,6 +150,8 @@ pub struct Config {
     pub durability: Durability,
     /// The least time between two syncs of the journal.
     pub sync_interval: Duration,
+    /// Days for which finished calls are kept; for ever, if absent.
+    pub calls_days: Option<u64>,
     /// Providers that have a section and are not switched off.
     pub providers: Vec<ProviderConfig>,
     /// Slugs of those that are: their variables count for nothing either.

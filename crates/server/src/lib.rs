@@ -16,6 +16,7 @@ mod place;
 mod presence;
 mod privacy;
 mod reload;
+mod retention;
 mod serve;
 mod simulated;
 mod status;

@@ -7,6 +7,7 @@ use bourse_vocab::{AccountId, KeyId, NodeId, StoreId};
 use crate::account::AccountRow;
 use crate::audit::{AuditView, RowReport};
 use crate::key::KeyRow;
+use crate::retired::Dropped;
 use crate::{Reply, StoreError};
 
 /// Most records in one batch: one transaction of a few milliseconds.
@@ -137,6 +138,14 @@ pub trait Journals {
     fn consumers(&self) -> Reply<'_, Vec<(String, Position)>>;
     /// Notes how far a consumer has come; `None` forgets it.
     fn note_consumer<'a>(&'a self, name: &'a str, position: Option<Position>) -> Reply<'a, ()>;
+    /// Drops the oldest finished calls that were settled before a moment, at
+    /// most so many, with their questions for reconciliation, and keeps what
+    /// they add up to, so that all sums still agree. Fewer than so many: there
+    /// are no more.
+    ///
+    /// Limits, balances and daily sums do not need the calls, and who else
+    /// reads the journal reads the journal.
+    fn drop_calls(&self, before_ms: u64, count_max: u64) -> Reply<'_, Dropped>;
     /// Everything that must agree, at one moment.
     fn audit(&self) -> Reply<'_, AuditView>;
     /// Holds every row of a finished call to its record, at one moment.

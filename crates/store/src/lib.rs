@@ -20,6 +20,7 @@ pub mod memory;
 pub mod open;
 pub mod postgres;
 pub mod recount;
+pub mod retired;
 pub mod sql;
 pub mod sqlite;
 #[cfg(test)]
@@ -43,6 +44,7 @@ pub use live::LiveReport;
 pub use memory::MemoryStore;
 pub use open::{DatabaseUrl, connect, open};
 pub use postgres::PostgresStore;
+pub use retired::{Dropped, RETIRED_AT_ONCE};
 pub use sqlite::SqliteStore;
 pub use till::{Opened, Recovery, Till, TillError};
 pub use upkeep::{About, Server, Step, Upkeep};

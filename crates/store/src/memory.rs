@@ -1,7 +1,7 @@
 //! A store in memory: for tests, and as the plainest statement of what a
 //! store does.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -19,6 +19,7 @@ use crate::audit::{AuditView, CallSums, KeySpending, LeaseSums, PurseSums, RowRe
 use crate::generation::{Generations, Left, SettledPage};
 use crate::journal::{Applied, Batch, History, Journals, StoredPurses};
 use crate::key::{KeyPatch, KeyRow, Keys, NewKey};
+use crate::retired::{Dropped, Retired, add};
 use crate::texts::{check, check_grant, check_key, check_unique};
 use crate::upkeep::{About, Server, Step, Upkeep};
 use crate::{Reply, StoreError};
@@ -57,6 +58,7 @@ struct State {
     activity: BTreeMap<ActivityKey, ActivitySums>,
     failures: BTreeMap<FailureOf, FailureSums>,
     unreconciled: Vec<Unreconciled>,
+    retired: Retired,
 }
 
 impl Default for State {
@@ -79,6 +81,7 @@ impl Default for State {
             activity: BTreeMap::new(),
             failures: BTreeMap::new(),
             unreconciled: Vec::new(),
+            retired: Retired::default(),
         }
     }
 }
@@ -103,6 +106,34 @@ impl MemoryStore {
 }
 
 impl State {
+    fn drop_calls(&mut self, before_ms: u64, count_max: u64) -> Result<Dropped, StoreError> {
+        let old = self.generations.values();
+        let old = old.filter(|row| row.settled_at_ms < before_ms);
+        let mut places: Vec<_> = old.map(|row| (row.settled_at_ms, row.id)).collect();
+        places.sort_unstable();
+        places.truncate(usize::try_from(count_max).unwrap_or(usize::MAX));
+        let mut retired = Retired::default();
+        let mut hashes = self.history.rows;
+        for (_, id) in &places {
+            if let Some(row) = self.generations.get(id) {
+                hashes = retired.take(row, hashes)?;
+            }
+        }
+        let gone: BTreeSet<_> = places.iter().map(|(_, id)| *id).collect();
+        self.generations.retain(|id, _| !gone.contains(id));
+        self.unreconciled.retain(|asked| !gone.contains(&asked.id));
+        self.retired.add(retired);
+        self.history.rows = hashes;
+        let calls = places.len() as u64;
+        let mut questions = 0;
+        if calls < count_max {
+            let before = self.unreconciled.len();
+            self.unreconciled.retain(|asked| asked.at_ms >= before_ms);
+            questions = before.saturating_sub(self.unreconciled.len()) as u64;
+        }
+        Ok(Dropped { calls, questions })
+    }
+
     fn next_seq(&mut self) -> u64 {
         self.seq = self.seq.saturating_add(1);
         self.seq
@@ -192,16 +223,6 @@ impl State {
 
 fn out_of_range() -> StoreError {
     StoreError::Journal(bourse_ledger::journal::JournalError::OutOfRange)
-}
-
-fn add(sum: &mut ActivitySums, one: &ActivitySums) {
-    sum.requests = sum.requests.saturating_add(one.requests);
-    sum.paid = sum.paid.saturating_add(one.paid);
-    sum.byok = sum.byok.saturating_add(one.byok);
-    sum.prompt = sum.prompt.saturating_add(one.prompt);
-    sum.completion = sum.completion.saturating_add(one.completion);
-    sum.reasoning = sum.reasoning.saturating_add(one.reasoning);
-    sum.cached = sum.cached.saturating_add(one.cached);
 }
 
 impl Accounts for MemoryStore {
@@ -495,6 +516,10 @@ impl Journals for MemoryStore {
         })
     }
 
+    fn drop_calls(&self, before_ms: u64, count_max: u64) -> Reply<'_, Dropped> {
+        self.with(move |state| state.drop_calls(before_ms, count_max))
+    }
+
     fn audit(&self) -> Reply<'_, AuditView> {
         self.with(|state| Ok(view(state)))
     }
@@ -549,12 +574,7 @@ fn view(state: &State) -> AuditView {
     for hold in state.open.values() {
         *view.held.entry(hold.account).or_default() += i128::from(hold.amount.0);
     }
-    for row in state.generations.values() {
-        let sums: &mut CallSums = view.calls.entry(row.account).or_default();
-        sums.paid += i128::from(row.paid.0);
-        sums.house_loss += i128::from(row.house_loss.0);
-        sums.upstream += i128::from(row.upstream.0);
-    }
+    add_calls(state, &mut view);
     for (key, sums) in &state.activity {
         *view.activity.entry(key.account).or_default() += i128::from(sums.paid.0);
     }
@@ -563,8 +583,11 @@ fn view(state: &State) -> AuditView {
             *view.keys.entry(row.key.account).or_default() += i128::from(row.spent.total.0);
         }
         let calls = state.generations.values().filter(|call| call.key == row.id);
+        let retired = state.retired.calls.get(&(row.key.account, row.id));
+        let retired = retired.map_or(0, |retired| i128::from(retired.paid.0));
+        let kept: i128 = calls.map(|call| i128::from(call.paid.0)).sum();
         let spending = KeySpending {
-            calls: calls.map(|call| i128::from(call.paid.0)).sum(),
+            calls: kept + retired,
             sum: row.spent.total.0.into(),
             days: row
                 .spent
@@ -578,6 +601,23 @@ fn view(state: &State) -> AuditView {
         }
     }
     view
+}
+
+/// The sums of calls, kept or not.
+fn add_calls(state: &State, view: &mut AuditView) {
+    for row in state.generations.values() {
+        let sums: &mut CallSums = view.calls.entry(row.account).or_default();
+        sums.paid += i128::from(row.paid.0);
+        sums.house_loss += i128::from(row.house_loss.0);
+        sums.upstream += i128::from(row.upstream.0);
+    }
+    for ((account, _), retired) in &state.retired.calls {
+        let sums: &mut CallSums = view.calls.entry(*account).or_default();
+        sums.paid += i128::from(retired.paid.0);
+        sums.house_loss += i128::from(retired.house_loss.0);
+        sums.upstream += i128::from(retired.upstream.0);
+        view.generations += retired.calls;
+    }
 }
 
 impl Generations for MemoryStore {

@@ -15,6 +15,7 @@ pub(crate) mod key;
 #[cfg(test)]
 mod portable;
 mod recount;
+mod retired;
 pub mod schema;
 pub(crate) mod text;
 mod upkeep;

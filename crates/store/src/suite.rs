@@ -312,6 +312,7 @@ macro_rules! store_suite {
                 pages_of_every_size_hold_every_settled_call_once,
                 a_span_has_its_first_moment_and_not_its_last,
                 a_page_begins_after_a_row_that_need_not_exist,
+                what_is_not_kept_still_counts,
                 an_account_has_its_own_calls_newest_first,
                 ids_sort_as_numbers_over_their_whole_range,
                 slugs_of_all_letters_come_back_as_they_were,

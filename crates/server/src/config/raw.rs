@@ -19,6 +19,8 @@ pub struct RawConfig {
     pub billing: RawBilling,
     /// `[ledger]`: how durable money is.
     pub ledger: RawLedger,
+    /// `[retention]`: how long finished calls are kept.
+    pub retention: RawRetention,
     /// `[admission]`: which calls may begin.
     pub admission: RawAdmission,
     /// `[cache]`: answers that are kept.
@@ -107,6 +109,15 @@ pub struct RawLedger {
     /// The least time between two syncs of the journal, in milliseconds.
     /// Default 20.
     pub sync_interval_ms: Option<u64>,
+}
+
+/// `[retention]`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawRetention {
+    /// Days for which finished calls are kept, with their questions for
+    /// reconciliation. Default: for ever.
+    pub calls_days: Option<u64>,
 }
 
 /// `[admission]`.

@@ -98,6 +98,7 @@ pub(super) fn resolve(raw: &RawConfig, environment: &Environment) -> Result<Conf
         markup_ppm: markup_ppm(raw.billing.markup_ppm, &mut problems),
         durability: durability(raw.ledger.durability.as_deref(), &mut problems),
         sync_interval: SYNC.read(raw.ledger.sync_interval_ms, &mut problems),
+        calls_days: calls_days(raw.retention.calls_days, &mut problems),
         log_json: log_json(raw.log.format.as_deref(), &mut problems),
         log_level: raw.log.level.clone().unwrap_or_else(|| "info".to_owned()),
         call_lines: calls::resolve(&raw.log),
@@ -122,6 +123,23 @@ pub(super) fn resolve(raw: &RawConfig, environment: &Environment) -> Result<Conf
     } else {
         Err(ConfigErrors(problems))
     }
+}
+
+/// Days that finished calls are kept at least: whoever asks what a call cost
+/// today or yesterday, in any time zone, finds it, and so does a start what was
+/// left today.
+const CALLS_DAYS_MIN: u64 = 2;
+/// And at most; more is for ever.
+const CALLS_DAYS_MAX: u64 = 36_500;
+
+fn calls_days(days: Option<u64>, problems: &mut Vec<String>) -> Option<u64> {
+    let is_sane = |days: &u64| (CALLS_DAYS_MIN..=CALLS_DAYS_MAX).contains(days);
+    if let Some(days) = days.filter(|days| !is_sane(days)) {
+        problems.push(format!(
+            "retention.calls_days: {days} is not between {CALLS_DAYS_MIN} and {CALLS_DAYS_MAX}"
+        ));
+    }
+    days
 }
 
 fn database(

@@ -293,6 +293,8 @@ fn every_limit_is_refused_by_its_name_when_out_of_range() {
         "ledger.durability = \"never\"",
         "ledger.sync_interval_ms = 0",
         "ledger.sync_interval_ms = 1001",
+        "retention.calls_days = 1",
+        "retention.calls_days = 36501",
         "log.format = \"xml\"",
         "providers.openai.http2 = \"always\"",
         "providers.openai.on_disconnect = \"wait\"",
@@ -340,6 +342,7 @@ fn a_reload_names_what_only_a_restart_takes_over() {
         "deadlines.drain_ms = 1",
         "ledger.durability = \"always\"",
         "ledger.sync_interval_ms = 100",
+        "retention.calls_days = 90",
         "log.format = \"json\"",
         "log.level = \"debug\"",
     ] {

@@ -38,7 +38,7 @@ use crate::first_start::{self, FirstKeys};
 use crate::market::{self, Providers};
 use crate::store_watcher::StoreWatcher;
 use crate::worker::{self, Hosts, Service, Stop};
-use crate::{alarms, presence, reload, simulated, traces};
+use crate::{alarms, presence, reload, retention, simulated, traces};
 
 /// The server has its address, and refuses connections. A port that is
 /// taken fails here, before anything on the disk changes.
@@ -318,6 +318,7 @@ impl Background<'_> {
         tokio::spawn(keep_cache_clean(Arc::clone(gateway), stopping.clone()));
         let call_log = CallLog::start(config.call_lines, gateway, store)?;
         traces::start(config, store, &gateway.till, stopping.clone())?;
+        retention::start(config.calls_days, self.store, stopping);
         tokio::spawn(presence::keep(
             Arc::clone(store),
             stopping.clone(),

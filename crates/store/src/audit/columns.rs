@@ -25,6 +25,8 @@ const RUNNING: &str = "its record is in the journal until the call ends; a runni
                        the call with its memory";
 const UNKEPT: &str = "counts calls too whose records are not kept: refused ones, and free ones \
                       beyond the first of a batch";
+const COUNTED: &str = "is told in reports, and no sum beside it counts calls that cost nothing";
+const LATER: &str = "counts where no later call of the key is kept, and mostly one is";
 const WHERE: &str =
     "is compared with the journal's own bytes, at every start and on a stopped server";
 const TOLD: &str = "is what somebody else said of itself, and moves no money";
@@ -195,6 +197,35 @@ pub const TABLES: &[Table] = &[
             ("calls", UNKEPT),
             ("attempts", UNKEPT),
         ],
+    },
+    Table {
+        name: "retired_calls",
+        compared: &["account_id", "key_id", "paid", "house_loss", "upstream"],
+        left: &[("calls", COUNTED), ("last_used_at_ms", LATER)],
+    },
+    Table {
+        name: "retired_days",
+        compared: &[
+            "day",
+            "account_id",
+            "key_id",
+            "model",
+            "endpoint",
+            "provider",
+            "requests",
+            "paid",
+            "byok",
+            "prompt",
+            "completion",
+            "reasoning",
+            "cached",
+        ],
+        left: &[],
+    },
+    Table {
+        name: "retired_costs",
+        compared: &["provider", "amount"],
+        left: &[],
     },
     Table {
         name: "reconcile",

@@ -8,10 +8,10 @@ use bourse_vocab::{AccountId, KeyId, NodeId, StoreId};
 use super::text::texts;
 use super::value::Value;
 use super::{Backend, Session, SqlStore, Writer, account, activity, audit, book};
-use super::{generation, hold, in_transaction, key};
+use super::{generation, hold, in_transaction, key, retired};
 use crate::audit::{AuditView, RowReport};
 use crate::journal::{Applied, Batch, History, Journals, StoredPurses};
-use crate::{Reply, StoreError};
+use crate::{Dropped, Reply, StoreError};
 
 texts! {
     HISTORY = "SELECT store_id, applied, chain, batch_from, chain_before, rows_sum \
@@ -57,6 +57,29 @@ async fn sum_rows(
             .await?;
     }
     Ok(())
+}
+
+/// Drops calls, and takes their hashes out of the sum of all.
+async fn drop_calls(
+    session: &mut dyn Session,
+    node: NodeId,
+    (before_ms, count_max): (u64, u64),
+) -> Result<Dropped, StoreError> {
+    let before = history(session, node).await?.rows;
+    let rows = generation::oldest(session, before_ms, count_max).await?;
+    let after = retired::drop_calls(session, &rows, before).await?;
+    let calls = rows.len() as u64;
+    let mut questions = 0;
+    if calls < count_max {
+        questions = retired::drop_questions(session, before_ms, count_max).await?;
+    }
+    if after != before {
+        let sum = after.0.to_be_bytes();
+        session
+            .change(SUM_ROWS, &[Value::Bytes(&sum), node.into()])
+            .await?;
+    }
+    Ok(Dropped { calls, questions })
 }
 
 async fn write(
@@ -183,6 +206,13 @@ impl<B: Backend> Journals for SqlStore<B> {
         Box::pin(async move {
             let writer = self.writer();
             in_transaction!(self, session => apply(session, writer, &batch))
+        })
+    }
+
+    fn drop_calls(&self, before_ms: u64, count_max: u64) -> Reply<'_, Dropped> {
+        Box::pin(async move {
+            let which = (before_ms, count_max);
+            in_transaction!(self, session => drop_calls(session, self.node, which))
         })
     }
 

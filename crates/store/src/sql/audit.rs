@@ -18,8 +18,11 @@ texts! {
         WHERE purse_id = accounts.id) AS BIGINT) FROM accounts";
     CALLS = "SELECT account_id, CAST(SUM(paid) AS BIGINT), CAST(SUM(house_loss) AS BIGINT), \
         CAST(SUM(upstream) AS BIGINT), \
-        CAST(SUM(CASE WHEN voided IS NULL OR upstream <> 0 THEN 1 ELSE 0 END) AS BIGINT) \
-        FROM generations GROUP BY account_id";
+        CAST(SUM(calls) AS BIGINT) FROM (\
+        SELECT account_id, paid, house_loss, upstream, \
+        CASE WHEN voided IS NULL OR upstream <> 0 THEN 1 ELSE 0 END AS calls FROM generations \
+        UNION ALL SELECT account_id, paid, house_loss, upstream, calls FROM retired_calls) \
+        AS every GROUP BY account_id";
     POSTED = "SELECT account, node_id, CAST(SUM(amount) AS BIGINT) FROM postings \
         GROUP BY account, node_id";
     STORED = "SELECT account, node_id, amount FROM balances";
@@ -35,6 +38,7 @@ texts! {
     KEYS_APART = "SELECT key_id, CAST(SUM(calls) AS BIGINT), CAST(SUM(total) AS BIGINT), \
         CAST(SUM(days) AS BIGINT) FROM (\
         SELECT key_id, paid AS calls, 0 AS total, 0 AS days FROM generations UNION ALL \
+        SELECT key_id, paid, 0, 0 FROM retired_calls UNION ALL \
         SELECT key_id, 0, spent, 0 FROM key_sums UNION ALL \
         SELECT key_id, 0, 0, spent FROM key_days) AS every GROUP BY key_id \
         HAVING SUM(calls) <> SUM(total) OR SUM(total) <> SUM(days) ORDER BY key_id LIMIT 100";

@@ -32,6 +32,7 @@ texts! {
         "WHERE (settled_at_ms, id) > ($1, $2) AND settled_at_ms < $3 \
          ORDER BY settled_at_ms, id LIMIT $4"
     );
+    OLDEST = select!("WHERE settled_at_ms < $1 ORDER BY settled_at_ms, id LIMIT $2");
     AFTER = select!("WHERE id > $1 ORDER BY id LIMIT $2");
     UNRECONCILED = "SELECT generation_id, provider, at_most, at_ms FROM reconcile \
         ORDER BY id LIMIT $1";
@@ -127,6 +128,17 @@ pub(super) async fn check_rows(
             last = Some(row.id);
         }
     }
+}
+
+/// The calls that were settled first, before a moment.
+pub(super) async fn oldest(
+    session: &mut dyn Session,
+    before_ms: u64,
+    count_max: u64,
+) -> Result<Vec<GenerationRow>, StoreError> {
+    let values = [before_ms.into(), count_max.into()];
+    let rows = session.rows(OLDEST, &values).await?;
+    rows.into_iter().map(generation_row).collect()
 }
 
 /// Writes calls that have ended.

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::schema::{BOOKKEEPING, MIGRATIONS};
-use super::{account, activity, apply, audit, generation, hold, key, recount, schema};
+use super::{account, activity, apply, audit, generation, hold, key, recount, retired, schema};
 
 /// Words that a statement may have: the same in both products, and neither
 /// sequences, triggers, JSON, clocks, `COPY`, `UNNEST`, advisory locks, `SKIP
@@ -203,6 +203,7 @@ fn shared() -> Vec<(String, String)> {
         ("hold", hold::TEXTS),
         ("key", key::TEXTS),
         ("recount", recount::TEXTS),
+        ("retired", retired::TEXTS),
         ("schema", schema::TEXTS),
     ] {
         all.extend(
@@ -217,6 +218,7 @@ fn shared() -> Vec<(String, String)> {
         ("generation", generation::LISTS),
         ("hold", hold::LISTS),
         ("key", key::LISTS),
+        ("retired", retired::LISTS),
     ] {
         all.extend(
             lists

@@ -36,6 +36,7 @@ pub(super) async fn subtract(
     session: &mut dyn Session,
     recount: &mut Recount,
 ) -> Result<(), StoreError> {
+    super::retired::count(session, recount).await?;
     for mut row in session.rows(DAYS, &[]).await? {
         let key = ActivityKey {
             day: row.unsigned()?,

@@ -62,6 +62,13 @@ pub static MIGRATIONS: &[Migration] = &[
         down: include_str!("../../migrations/0004_settings.down.sql"),
         loses: "whose users keys belong to, and what calls with a key have by themselves",
     },
+    Migration {
+        version: 5,
+        name: "retention",
+        up: include_str!("../../migrations/0005_retention.sql"),
+        down: include_str!("../../migrations/0005_retention.down.sql"),
+        loses: "what calls add up to that are not kept, without which the books do not balance",
+    },
 ];
 
 /// The step that gives the installation its number.

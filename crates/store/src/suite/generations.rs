@@ -5,7 +5,7 @@ use bourse_ledger::record::{Cost, Payer, Record, VoidReason};
 use bourse_vocab::{AccountId, GenerationId, Nanos};
 
 use super::{ACCOUNT, Caller, KEY, NOW, apply, assert_balanced, hold, id, set_up, settle, void};
-use crate::{Left, SettledPage, Store};
+use crate::{ActivityQuery, Dropped, Left, SettledPage, Store};
 
 pub async fn finished_calls_are_found_with_their_whole_record(store: &dyn Store) {
     set_up(store, 1_000).await;
@@ -309,4 +309,57 @@ pub async fn what_callers_left_since_a_moment_is_told_newest_first(store: &dyn S
     assert_eq!(store.left_since(NOW + 2, 9).await.unwrap(), all[..1]);
     assert_eq!(store.left_since(NOW, 1).await.unwrap(), all[..1]);
     assert!(store.left_since(NOW + 4, 9).await.unwrap().is_empty());
+}
+
+pub async fn what_is_not_kept_still_counts(store: &dyn Store) {
+    set_up(store, 10_000).await;
+    let other = Caller::new(store, "other", 1_000).await;
+    let mut batch = Vec::new();
+    for n in 0..6_u64 {
+        batch.extend([hold(n, 50), settle(n, 50, 20, NOW + n)]);
+        batch.extend(other.call(10 + n, 5, NOW + n));
+    }
+    batch.extend([hold(20, 9), void(20, 0), hold(21, 9), void(21, 3)]);
+    apply(store, 0, &batch).await.unwrap();
+    let before = store.audit().await.unwrap();
+    let asked = store.unreconciled(99).await.unwrap().len();
+    let query = ActivityQuery {
+        account: ACCOUNT,
+        key: None,
+        first_day: 0,
+        last_day: u64::MAX >> 1,
+    };
+    let days = store.activity(query).await.unwrap();
+    let none = store.drop_calls(NOW, 100).await.unwrap();
+    assert_eq!(none, Dropped::default());
+    // Of fourteen, eight were settled before that; in pieces.
+    let mut pieces = Vec::new();
+    loop {
+        let dropped = store.drop_calls(NOW + 3, 3).await.unwrap();
+        pieces.push(dropped.calls);
+        assert_balanced(store).await;
+        if dropped.calls < 3 {
+            break;
+        }
+    }
+    assert_eq!(pieces, [3, 3, 2]);
+    let kept = store.generations_settled(ALL).await.unwrap();
+    assert_eq!(kept.len(), 6);
+    assert!(kept.iter().all(|row| row.settled_at_ms >= NOW + 3));
+    assert_eq!(store.generation(id(0)).await.unwrap(), None);
+    let questions = store.unreconciled(99).await.unwrap();
+    assert_eq!(2 * questions.len(), asked);
+    assert_eq!(store.activity(query).await.unwrap(), days);
+    let after = store.audit().await.unwrap();
+    assert_eq!(
+        (after.calls, after.generations),
+        (before.calls, before.generations)
+    );
+    // More calls, and those go as well, into the same sums.
+    let more = [hold(30, 50), settle(30, 50, 7, NOW + 9)];
+    apply(store, 28, &more).await.unwrap();
+    store.drop_calls(u64::MAX >> 1, 100).await.unwrap();
+    assert!(store.generations_settled(ALL).await.unwrap().is_empty());
+    assert!(store.unreconciled(99).await.unwrap().is_empty());
+    assert_balanced(store).await;
 }

@@ -104,6 +104,8 @@ async fn history(store: &SqliteStore) {
     records.extend([hold(31, 50), void(31, 7), hold(32, 9), void(32, 0)]);
     records.push(hold(40, 60));
     apply(store, 0, &records).await.unwrap();
+    let dropped = store.drop_calls(NOW + 1, 3).await.unwrap();
+    assert_eq!(dropped.calls, 3);
 }
 
 /// An editor without this program: SQLite's own, which checks no references.
