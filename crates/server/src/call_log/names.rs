@@ -77,7 +77,7 @@ impl Names {
 
 #[cfg(test)]
 mod tests {
-    use bourse_policy::{KeyHash, KeyKind};
+    use bourse_policy::{CallDefaults, KeyHash, KeyKind};
     use bourse_store::{Accounts as _, Keys as _, MemoryStore, NewKey};
 
     use super::*;
@@ -102,6 +102,8 @@ mod tests {
                 limit_reset: None,
                 include_byok_in_limit: false,
                 expires_at_ms: None,
+                external: None,
+                calls: CallDefaults::default(),
             };
             store.create_key(new, 0).await.unwrap().id
         });
