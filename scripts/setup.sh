@@ -171,6 +171,15 @@ need_libpython() {
   fi
 }
 
+# A folder with Python packages of its own: exactly the files of a list.
+install_python() { # folder list
+  rm -rf "$1"
+  mkdir -p "$(dirname "$1")"
+  python3 -m venv "$1"
+  "$1/bin/pip" install --quiet --disable-pip-version-check --no-input \
+    --require-hashes -r "$2"
+}
+
 need_python_packages() {
   local stamp="$VENV/.bourse-stamp" wanted
   ! python_is_new_enough || need_libpython
@@ -185,11 +194,7 @@ need_python_packages() {
   fi
   need_libpython
   say "installing the Python clients into .cache/venv"
-  rm -rf "$VENV"
-  mkdir -p "$(dirname "$VENV")"
-  python3 -m venv "$VENV"
-  "$VENV/bin/pip" install --quiet --disable-pip-version-check --no-input \
-    --require-hashes -r "$PYTHON_LOCKED"
+  install_python "$VENV" "$PYTHON_LOCKED"
   printf '%s\n' "$wanted" >"$stamp"
 }
 
@@ -207,11 +212,7 @@ need_litellm() {
     python_is_new_enough || die "Python 3.$PYTHON_MINOR_MIN or newer is needed for LiteLLM"
   fi
   say "installing LiteLLM into .cache/litellm"
-  rm -rf "$LITELLM"
-  mkdir -p "$(dirname "$LITELLM")"
-  python3 -m venv "$LITELLM"
-  "$LITELLM/bin/pip" install --quiet --disable-pip-version-check --no-input \
-    --require-hashes -r "$LITELLM_LOCKED"
+  install_python "$LITELLM" "$LITELLM_LOCKED"
   printf '%s\n' "$wanted" >"$stamp"
 }
 
