@@ -11,6 +11,8 @@ use super::subject::Subject;
 const FIRST_CHUNK_TIMEOUT: Duration = Duration::from_secs(20);
 /// Opened before their first chunks are waited for.
 const WAVE: usize = 100;
+/// Most bytes looked at for the first chunk.
+const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
 /// Opens so many streams and waits for the first chunk of each.
 pub fn open(subject: &Subject, count: usize) -> Result<Vec<TcpStream>, String> {
@@ -45,7 +47,11 @@ fn wait_for_chunk(stream: &mut TcpStream) -> std::io::Result<()> {
         if text.contains("data: {") {
             return Ok(());
         }
-        if read == 0 || have.len() > 64 * 1024 {
+        // An answer that is no stream keeps its connection: no chunk would
+        // come, and nobody would say why.
+        let head = text.split_once("\r\n\r\n").map(|(head, _)| head);
+        let is_refused = head.is_some_and(|head| !head.starts_with("HTTP/1.1 200 "));
+        if is_refused || read == 0 || have.len() > ANSWER_BYTES_MAX {
             let first = text.lines().next().unwrap_or_default().to_owned();
             return Err(std::io::Error::other(format!("no chunk came: {first}")));
         }
