@@ -294,10 +294,11 @@ fn on_both_roads(body: &[u8], chance: &mut Chance, sign: &mut Sign) -> Result<()
 }
 
 fn same(spliced: &[u8], losses: &[Loss], written: &bourse_wire::Written) -> Result<(), String> {
-    let (Some(bytes), Some(words)) = (
-        canonical_request(spliced).map(filled),
-        canonical_request(&written.body).map(filled),
-    ) else {
+    let canonical = |body: &[u8]| {
+        let body = filled(json::parse(body).ok()?);
+        canonical_request(body.to_string().as_bytes()).map(filled)
+    };
+    let (Some(bytes), Some(words)) = (canonical(spliced), canonical(&written.body)) else {
         return Err(format!(
             "a request is no object\nbytes {}\nwords {}",
             String::from_utf8_lossy(spliced),
@@ -325,9 +326,26 @@ fn same(spliced: &[u8], losses: &[Loss], written: &bourse_wire::Written) -> Resu
     Ok(())
 }
 
+/// Counts, for which `-0` and `3.0` are other spellings of 0 and 3.
+const COUNTS: [&str; 4] = ["n", "seed", "top_k", "top_logprobs"];
+
 /// With what the format requires and the caller left out, as the vocabulary
-/// fills it in: members, and the object around a picture's address. Where bytes pass, the provider is asked to refuse it.
+/// fills it in: members, and the objects around a picture's address and a bare
+/// text. Where bytes pass, the provider is asked to refuse it.
 fn filled(mut body: Value) -> Value {
+    for name in COUNTS {
+        let number = body.get(name).and_then(Value::as_number);
+        let whole = number.and_then(|number| i64::try_from(number.as_whole()?).ok());
+        if let (Some(whole), Some(members)) = (whole, body.as_object_mut()) {
+            members.insert(name.to_owned(), whole.into());
+        }
+    }
+    // To speak in no way at all is asked by mistake.
+    if let Some(members) = body.as_object_mut() {
+        members.retain(|name, value| {
+            name != "modalities" || value.as_array().is_none_or(|all| !all.is_empty())
+        });
+    }
     if let Some(format) = body.get_mut("response_format")
         && let Some(Value::Object(schema)) = format.get_mut("json_schema")
     {
@@ -350,6 +368,9 @@ fn filled(mut body: Value) -> Value {
         }
         let parts = message.get_mut("content").and_then(Value::as_array_mut);
         for part in parts.into_iter().flatten() {
+            if let Value::String(_) = part {
+                *part = bourse_vocab::json!({"type": "text", "text": part.clone()});
+            }
             if let Some(url @ Value::String(_)) = part.get_mut("image_url") {
                 *url = bourse_vocab::json!({"url": url.clone()});
             }

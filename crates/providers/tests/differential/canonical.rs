@@ -16,6 +16,16 @@ pub fn canonical_request(body: &[u8]) -> Option<Value> {
         drop_null(members, name);
     }
     members.retain(|_, value| !value.is_null());
+    // What is the default says nothing.
+    if members.get("stream") == Some(&Value::Bool(false)) {
+        members.remove("stream");
+    }
+    if let Some(Value::Object(format)) = members.get_mut("response_format") {
+        format.retain(|_, value| !value.is_null());
+        if let Some(Value::Object(schema)) = format.get_mut("json_schema") {
+            schema.retain(|_, value| !value.is_null());
+        }
+    }
     if let Some(stop @ Value::String(_)) = members.get_mut("stop") {
         *stop = Value::Array(vec![stop.clone()]);
     }

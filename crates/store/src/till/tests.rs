@@ -1,3 +1,4 @@
+mod bad_disk;
 mod damage;
 mod foreign;
 mod live;

@@ -11,6 +11,7 @@ use crate::dialect::parameters::{
     disposal_of, loss,
 };
 use crate::dialect::{Dialect, StreamUsage, needs_vocabulary, thinking, tools};
+use crate::fields::Path;
 use crate::json::splice::Splice;
 use crate::json::text::write_string;
 use crate::json::{Features, Kind, Member, walk};
@@ -209,10 +210,8 @@ impl<'a> Request<'a> {
             .iter()
             .filter(|(name, value)| name.as_str() != "include_usage" && !value.is_null());
         self.losses.extend(unknown.map(|(name, _)| {
-            loss(
-                &format!("{}.{name}", param.name()),
-                "no provider is told it",
-            )
+            let field = Path::Member(&Path::Member(&Path::Root, param.name()), name);
+            loss(&field.to_string(), "no provider is told it")
         }));
     }
 

@@ -81,6 +81,11 @@ impl Reader {
             None if matches!(role, Role::System | Role::Developer) => Vec::new(),
             None => return Err(fields.invalid("content", "is required")),
         };
+        if let Some(calls) = fields.take("tool_calls")
+            && calls != Value::Array(Vec::new())
+        {
+            return Err(fields.invalid("tool_calls", "are for messages of an assistant"));
+        }
         parts.extend(rest(fields));
         Ok(Message { role, name, parts })
     }
@@ -151,9 +156,18 @@ impl Reader {
         let pieces: Vec<Part> = pieces
             .into_iter()
             .enumerate()
-            .map(|(index, piece)| match piece {
-                Value::Object(_) => Ok(reasoning::read_replayed(piece)),
-                other => Err(Path::Item(&path, index).expected("an object", &other)),
+            .map(|(index, piece)| {
+                let path = Path::Item(&path, index);
+                match piece {
+                    Value::Object(_) if reasoning::is_detail(&piece) => {
+                        Ok(reasoning::read_replayed(piece))
+                    }
+                    Value::Object(_) => Err(Path::Member(&path, "type").invalid(
+                        "must be one of \
+                            reasoning.text, reasoning.summary, reasoning.encrypted",
+                    )),
+                    other => Err(path.expected("an object", &other)),
+                }
             })
             .collect::<Result<_, _>>()?;
         // A text that says what the pieces say is told with them.

@@ -49,6 +49,14 @@ fn mistakes_are_named_with_their_place() {
             "messages[0].tool_calls[0].function.name: expected a string, got a number",
         ),
         (
+            json!({"messages": [{"role": "user", "content": "", "tool_calls": [{"id": "a"}]}]}),
+            "messages[0].tool_calls: are for messages of an assistant",
+        ),
+        (
+            json!({"messages": [{"role": "assistant", "reasoning_details": [{"type": 7}]}]}),
+            "messages[0].reasoning_details[0].type: must be one of reasoning.text, reasoning.summary, reasoning.encrypted",
+        ),
+        (
             json!({"temperature": 3}),
             "temperature: must be from 0 to 2, got 3",
         ),

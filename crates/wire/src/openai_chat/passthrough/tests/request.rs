@@ -199,6 +199,16 @@ fn usage_is_asked_for_where_a_stream_does_not_report_it_unasked() {
 }
 
 #[test]
+fn what_is_left_out_of_the_options_of_a_stream_is_named_as_on_the_other_road() {
+    check(
+        r#"{"model":"x","messages":[1],"stream_options":{"a.b":true,"c":1,"d":null}}"#,
+        &Dialect::PLAIN,
+        r#"{"model":"m-1","messages":[1]}"#,
+        &["stream_options[\"a.b\"]", "stream_options.c"],
+    );
+}
+
+#[test]
 fn the_larger_of_both_limits_is_sent_once_and_by_its_name() {
     let newer = Dialect {
         max_tokens: MaxTokensName::MaxCompletionTokens,
