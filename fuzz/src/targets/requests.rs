@@ -315,7 +315,12 @@ fn same(spliced: &[u8], losses: &[Loss], written: &bourse_wire::Written) -> Resu
         ));
     }
     let fields = |losses: &[Loss]| -> BTreeSet<String> {
-        losses.iter().map(|loss| loss.field.to_string()).collect()
+        // The two names of a mark in the cache.
+        let named = |field: &str| match field {
+            "prompt_cache_breakpoint" => "cache_control".to_owned(),
+            other => other.to_owned(),
+        };
+        losses.iter().map(|loss| named(&loss.field)).collect()
     };
     if fields(losses) != fields(&written.losses) {
         return Err(format!(
@@ -366,13 +371,21 @@ fn filled(mut body: Value) -> Value {
         {
             fill(message, "content", "".into());
         }
+        let calls = message.get_mut("tool_calls").and_then(Value::as_array_mut);
+        for call in calls.into_iter().flatten() {
+            if let Some(Value::Object(function)) = call.get_mut("function") {
+                fill(function, "arguments", "{}".into());
+            }
+        }
         let parts = message.get_mut("content").and_then(Value::as_array_mut);
         for part in parts.into_iter().flatten() {
             if let Value::String(_) = part {
                 *part = bourse_vocab::json!({"type": "text", "text": part.clone()});
             }
-            if let Some(url @ Value::String(_)) = part.get_mut("image_url") {
-                *url = bourse_vocab::json!({"url": url.clone()});
+            for name in ["image_url", "video_url"] {
+                if let Some(url @ Value::String(_)) = part.get_mut(name) {
+                    *url = bourse_vocab::json!({"url": url.clone()});
+                }
             }
         }
     }

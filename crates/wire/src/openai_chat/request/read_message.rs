@@ -86,7 +86,7 @@ impl Reader {
         {
             return Err(fields.invalid("tool_calls", "are for messages of an assistant"));
         }
-        parts.extend(rest(fields));
+        parts.extend(rest(fields)?);
         Ok(Message { role, name, parts })
     }
 
@@ -132,7 +132,7 @@ impl Reader {
         {
             fields.put_back("annotations", value);
         }
-        parts.extend(rest(fields));
+        parts.extend(rest(fields)?);
         Ok(Message {
             role: Role::Assistant,
             name,
@@ -238,7 +238,7 @@ impl Reader {
         let Some(mut parts) = self.content(&mut fields)? else {
             return Err(fields.invalid("content", "is required"));
         };
-        parts.extend(rest(fields));
+        parts.extend(rest(fields)?);
         Ok(Message {
             role: Role::Tool,
             name: None,
@@ -380,12 +380,21 @@ impl Reader {
 /// The members of a message that the reader does not know, as one opaque
 /// part without a `type`: they ride along with their message, whatever
 /// happens to its neighbours.
-fn rest(fields: Fields<'_>) -> Option<Part> {
+///
+/// # Errors
+/// One of them is called what a call is called here, see [`opaque`]: no API has
+/// it, so it is a misspelling.
+fn rest(fields: Fields<'_>) -> Result<Option<Part>, Failure> {
+    let path = fields.path();
     let members = fields.rest();
-    (!members.is_empty()).then_some(Part::Opaque {
+    if members.contains_key("tool_call") {
+        let path = Path::Member(path, "tool_call");
+        return Err(path.invalid("is no member of a message; `tool_calls` is"));
+    }
+    Ok((!members.is_empty()).then_some(Part::Opaque {
         format: Format::OpenAiChat,
         value: Value::Object(members),
-    })
+    }))
 }
 
 /// A list item of a message, kept whole: a member named by what it is in.

@@ -53,6 +53,10 @@ fn mistakes_are_named_with_their_place() {
             "messages[0].tool_calls: are for messages of an assistant",
         ),
         (
+            json!({"messages": [{"role": "assistant", "content": "", "tool_call": [{"id": "a"}]}]}),
+            "messages[0].tool_call: is no member of a message; `tool_calls` is",
+        ),
+        (
             json!({"messages": [{"role": "assistant", "reasoning_details": [{"type": 7}]}]}),
             "messages[0].reasoning_details[0].type: must be one of reasoning.text, reasoning.summary, reasoning.encrypted",
         ),
