@@ -226,6 +226,7 @@ fn plan() -> Box<dyn FnMut()> {
                 standing: health.standing(now_ms),
                 in_flight: health.in_flight(),
                 expected_ms: health.expected_ms(bucket, now_ms),
+                has_finished: health.has_finished(),
                 cooldown_ms: health.cooldown_ms(now_ms),
                 latency_ms: None,
                 throughput: None,

@@ -8,7 +8,7 @@
 use crate::breaker::Standing;
 use crate::candidate::Candidate;
 use crate::preferences::{Partition, Preferences, Sort};
-use crate::relief;
+use crate::relief::{self, Known};
 use crate::strategies::BALANCED;
 
 /// The lot of a call.
@@ -60,7 +60,7 @@ pub fn arrange(
     }
     let across_models = sort.is_some_and(|sort| sort.partition == Partition::None);
     let is_balanced = sort.is_none() && !lot.is_shared;
-    let is_any_known = candidates.iter().any(|candidate| candidate.expected_ms > 0);
+    let known = Known::of(candidates);
     let group = |candidate: &Candidate| {
         (
             if across_models {
@@ -75,7 +75,7 @@ pub fn arrange(
                 // asked first, or it would not be asked while others serve.
                 Standing::Probe if is_balanced => 0_u8,
                 Standing::Closed | Standing::Probe => {
-                    let is_unproven = is_balanced && is_any_known && relief::is_unproven(candidate);
+                    let is_unproven = is_balanced && relief::is_unproven(candidate, known);
                     1 + u8::from(candidate.unstable || is_unproven)
                 }
                 Standing::Open(_) => 3,

@@ -10,6 +10,10 @@
 //! doubles with each probe that failed, for those with little traffic. What
 //! opens again as soon as it has closed rests for longer each time.
 //!
+//! Somebody who has failed too seldom to open, but so often that others come
+//! first, is passed over as well, and nobody would learn that it is back. After
+//! as many calls it opens for a probe.
+//!
 //! Everything is atomic: whoever makes a plan reads one number of a closed
 //! breaker. Two at once may count one failure too few, which the next makes
 //! up for; that only one of them opens it or gets the probe is certain.
@@ -38,9 +42,14 @@ pub const REST_MS: u64 = 1_000;
 pub const REST_MS_MAX: u64 = 60_000;
 /// How long somebody who says itself that it cannot serve our account rests.
 pub const REFUSAL_REST_MS: u64 = 30_000;
-/// Calls that pass somebody over until a probe is due: a seventh of a per cent
-/// of them meets it.
-pub const PASSES_MIN: u32 = 700;
+/// Calls that pass somebody over until a probe is due: at 175 a second and more
+/// it is asked again within two seconds. A probe that fails at once costs its
+/// caller next to nothing, and 0.3 % more attempts.
+pub const PASSES_MIN: u32 = 350;
+/// A probe that is not answered in time costs its caller that time, so with each
+/// of them in a row it takes twice as many calls, so many times at most: 0.04 % of
+/// them meet it then.
+const SILENT_DOUBLINGS_MAX: u32 = 3;
 /// Doublings after which a rest does not grow any more.
 const DOUBLINGS_MAX: u32 = 6;
 /// Whoever opens this soon after it has closed was not well. Longer after
@@ -104,6 +113,8 @@ pub struct Breaker {
     passes: AtomicU32,
     /// Probes in a row that failed.
     failed_probes: AtomicU32,
+    /// Those of them in a row, up to the last, that were not answered in time.
+    silent_probes: AtomicU32,
     /// Times that it opened soon after it had closed.
     relapses: AtomicU32,
     /// Answers since it closed; not counted beyond [`PROBATION_ANSWERS`].
@@ -199,7 +210,7 @@ impl Breaker {
     fn standing_of_open(&self, until: u64, now_ms: u64) -> Standing {
         let passes = self.passes.fetch_add(1, Relaxed).saturating_add(1);
         let by = self.probe_by.load(Relaxed).max(until);
-        let is_due = now_ms >= by || (now_ms >= until && passes >= PASSES_MIN);
+        let is_due = now_ms >= by || (now_ms >= until && passes >= self.passes_min());
         if is_due && self.probing_until.load(Relaxed) <= now_ms {
             Standing::Probe
         } else {
@@ -216,12 +227,17 @@ impl Breaker {
             return Standing::Closed;
         }
         let by = self.probe_by.load(Relaxed).max(until);
-        let is_due = now_ms >= by || (now_ms >= until && self.passes.load(Relaxed) >= PASSES_MIN);
+        let are_enough = || self.passes.load(Relaxed) >= self.passes_min();
+        let is_due = now_ms >= by || (now_ms >= until && are_enough());
         if is_due || self.probing_until.load(Relaxed) > now_ms {
             Standing::Probe
         } else {
             Standing::Open(by)
         }
+    }
+
+    fn passes_min(&self) -> u32 {
+        PASSES_MIN << self.silent_probes.load(Relaxed).min(SILENT_DOUBLINGS_MAX)
     }
 
     /// Whether it is open, whatever is due.
@@ -231,13 +247,30 @@ impl Breaker {
     }
 
     /// Whether it has failed so much of late that others come first, as a call
-    /// sees that would like to use it. Where calls are many, it is asked again
-    /// after as many of them as make a probe due, or it would not be known for
-    /// long that it is back.
+    /// sees that would like to use it. Where calls are many, it opens for a
+    /// probe after as many of them as make one due: one of them finds out whether
+    /// it is back, and has all of its traffic come back.
     #[must_use]
-    pub fn is_in_debt(&self) -> bool {
-        Tally::of(self.tally.load(Relaxed)).debt > 0
-            && self.passes.fetch_add(1, Relaxed) < PASSES_MIN
+    pub fn is_in_debt(&self, now_ms: u64) -> bool {
+        if Tally::of(self.tally.load(Relaxed)).debt == 0 {
+            return false;
+        }
+        if !self.is_open() && self.passes.fetch_add(1, Relaxed) >= PASSES_MIN {
+            let rest_ms = match self.relapses_at(now_ms) {
+                0 => 0,
+                relapses => doubled(relapses),
+            };
+            self.open(rest_ms, now_ms);
+        }
+        true
+    }
+
+    /// Notes that a call that was counted has not passed it over.
+    pub fn note_used(&self) {
+        if self.tally.load(Relaxed) != 0 {
+            let less = |passes: u32| passes.checked_sub(1);
+            let _ = self.passes.fetch_update(Relaxed, Relaxed, less);
+        }
     }
 
     /// Takes the probe that is due; `false` if somebody else has it.
@@ -285,6 +318,7 @@ impl Breaker {
         self.answers.store(0, Relaxed);
         self.tally.store(0, Relaxed);
         self.failed_probes.store(0, Relaxed);
+        self.silent_probes.store(0, Relaxed);
         self.probing_until.store(0, Relaxed);
         match self.open_until.swap(0, Relaxed) {
             0 => Change::None,
@@ -295,7 +329,7 @@ impl Breaker {
     /// Notes that an attempt failed, which counts for `weight` failures.
     pub fn failed(&self, sent: Sent, weight: u64, now_ms: u64, random: f64) -> Change {
         if sent.is_probe {
-            return self.probe_failed(now_ms, random);
+            return self.probe_failed(weight, now_ms, random);
         }
         // What was sent before it closed, or opened, was known then.
         if self.is_open() || sent.at_ms < self.closed_at.load(Relaxed) {
@@ -361,7 +395,12 @@ impl Breaker {
         Change::Opened(rest_ms)
     }
 
-    fn probe_failed(&self, now_ms: u64, random: f64) -> Change {
+    fn probe_failed(&self, weight: u64, now_ms: u64, random: f64) -> Change {
+        if weight > 1 {
+            self.silent_probes.fetch_add(1, Relaxed);
+        } else {
+            self.silent_probes.store(0, Relaxed);
+        }
         let failed = self.failed_probes.fetch_add(1, Relaxed).saturating_add(1);
         let relapses = self.relapses.load(Relaxed);
         let least = jittered(doubled(relapses), random);

@@ -34,6 +34,8 @@ pub struct Candidate {
     /// Milliseconds to the first content that must be expected; zero if
     /// nothing is known of late.
     pub expected_ms: u64,
+    /// Whether its answers come to an end, as far as is known.
+    pub has_finished: bool,
     /// Milliseconds for which its key must rest.
     pub cooldown_ms: Option<u64>,
     /// Median time to the first token, in milliseconds.

@@ -6,6 +6,7 @@
 //! they are allocated on first use, so that the thousands of endpoints that
 //! nobody calls cost nothing.
 
+mod ends;
 mod ticket;
 mod windows;
 
@@ -14,6 +15,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bourse_vocab::Failure;
 
+use ends::Ends;
 pub use ticket::{Changes, Ticket};
 use windows::{MINUTE_ATTEMPTS_MIN, SLOT_MS, SLOTS, Slot, Windows};
 
@@ -120,6 +122,7 @@ pub struct Health {
     /// for how long.
     last_until_ms: AtomicU64,
     in_flight: AtomicU64,
+    ends: Ends,
     windows: OnceLock<Box<Mutex<Windows>>>,
 }
 
@@ -260,7 +263,7 @@ impl Health {
     pub fn is_unstable(&self, now_ms: u64) -> bool {
         let last = self.last_failure_ms.load(Relaxed);
         let has_failed = last != 0 && now_ms < last.saturating_add(OUTAGE_WINDOW_MS);
-        (has_failed && self.breaker.is_in_debt()) || now_ms < self.last_until_ms.load(Relaxed)
+        (has_failed && self.breaker.is_in_debt(now_ms)) || now_ms < self.last_until_ms.load(Relaxed)
     }
 
     /// Milliseconds for which this key must still rest, if any.
@@ -315,6 +318,13 @@ impl Health {
     #[must_use]
     pub fn stall_ms(&self, most_ms: u64) -> Option<u64> {
         self.gaps.stall_ms(most_ms)
+    }
+
+    /// Whether its answers come to an end, as far as is known.
+    #[inline]
+    #[must_use]
+    pub fn has_finished(&self) -> bool {
+        self.ends.has_finished()
     }
 
     /// Attempts under way.

@@ -2,16 +2,16 @@
 //!
 //! A moving average of the time to the first content that jumps to whatever
 //! was longer than it and comes down slowly (peak EWMA, as Finagle and Linkerd
-//! have it). A failure counts as a long time, because it is one for whoever
-//! has to go elsewhere: measured by its own speed, an endpoint that refuses at
-//! once would look like the fastest of all.
+//! have it). Only answers count. A failure is no time: measured by its own
+//! speed, an endpoint that refuses at once would look like the fastest of all, and
+//! measured by any other (Linkerd has 5 s) one that answers within milliseconds
+//! would get nothing for minutes after a single one. Who fails is kept out by its
+//! [`crate::breaker`], and who is at its limit by [`crate::quota`].
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::bucket::{BUCKETS, Bucket};
 
-/// What a failure counts as, in milliseconds (linkerd.io, load biaser, 2026).
-pub const FAILURE_MS: u64 = 5_000;
 /// The time in which an average that nobody adds to halves.
 const HALF_LIFE_MS: u64 = 10_000;
 /// How much a shorter time counts, as a divisor.
@@ -51,7 +51,7 @@ fn decayed(packed: u64, now_ms: u64) -> u64 {
 }
 
 impl Load {
-    /// Notes a time to the first content, or what a failure counts as.
+    /// Notes a time to the first content.
     pub fn learn(&self, bucket: Bucket, ms: u64, now_ms: u64) {
         let Some(cell) = self.0.get(bucket.index()) else {
             return;
@@ -66,6 +66,11 @@ impl Load {
         };
         // Two at once count as one.
         cell.store(packed(after.max(1), now_ms), Relaxed);
+    }
+
+    /// Forgets everything: what was before an outage says nothing of now.
+    pub fn forget(&self) {
+        self.0.iter().for_each(|cell| cell.store(0, Relaxed));
     }
 
     /// The time that a call of this sort would wait, in milliseconds; zero if
@@ -96,8 +101,8 @@ mod tests {
         assert_eq!(load.expected_ms(any(), T0), 0);
         load.learn(any(), 300, T0);
         assert_eq!(load.expected_ms(any(), T0), 300);
-        load.learn(any(), FAILURE_MS, T0);
-        assert_eq!(load.expected_ms(any(), T0), FAILURE_MS);
+        load.learn(any(), 5_000, T0);
+        assert_eq!(load.expected_ms(any(), T0), 5_000);
         load.learn(any(), 300, T0);
         assert_eq!(load.expected_ms(any(), T0), (5_000 * 15 + 300) / 16);
     }
@@ -117,6 +122,14 @@ mod tests {
         load.learn(any(), 4_000, late);
         assert_eq!(load.expected_ms(any(), late + HALF_LIFE_MS), 2_000);
         assert_eq!(load.expected_ms(any(), late - 5), 4_000);
+    }
+
+    #[test]
+    fn what_is_forgotten_is_not_known() {
+        let load = Load::default();
+        load.learn(any(), 4_000, T0);
+        load.forget();
+        assert_eq!(load.expected_ms(any(), T0), 0);
     }
 
     #[test]

@@ -19,11 +19,32 @@ const SLACK: f64 = 2.0;
 /// another has: it is given more once it has shown that it answers.
 const UNPROVEN_MAX: u64 = 4;
 
-/// Whether calls wait for an endpoint that has not answered any of late: it
-/// has not failed yet, but is no better than what has.
+/// What is known of at least one of the candidates.
+#[derive(Debug, Clone, Copy)]
+pub struct Known {
+    has_answered: bool,
+    has_finished: bool,
+}
+
+impl Known {
+    /// Looks at all of them.
+    #[must_use]
+    pub fn of(candidates: &[Candidate]) -> Self {
+        Self {
+            has_answered: candidates.iter().any(|one| one.expected_ms > 0),
+            has_finished: candidates.iter().any(|one| one.has_finished),
+        }
+    }
+}
+
+/// Whether calls wait for an endpoint that has not answered any of late, or
+/// has not come to the end of any, while another has: it has not failed yet, but
+/// is no better than what has.
 #[must_use]
-pub const fn is_unproven(candidate: &Candidate) -> bool {
-    candidate.expected_ms == 0 && candidate.in_flight >= UNPROVEN_MAX
+pub const fn is_unproven(candidate: &Candidate, known: Known) -> bool {
+    let is_behind = (known.has_answered && candidate.expected_ms == 0)
+        || (known.has_finished && !candidate.has_finished);
+    is_behind && candidate.in_flight >= UNPROVEN_MAX
 }
 
 /// Puts another endpoint of a group first if the first one is loaded much
@@ -109,6 +130,7 @@ mod tests {
             standing: Standing::Closed,
             in_flight,
             expected_ms,
+            has_finished: true,
             cooldown_ms: None,
             latency_ms: None,
             throughput: None,

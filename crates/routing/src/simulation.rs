@@ -21,15 +21,17 @@ use crate::plan::{Plan, Step};
 use crate::preferences::Preferences;
 use crate::quota::PAUSE_MS;
 
+mod healing;
 mod limits;
 mod tests;
 
 /// The configured deadlines, as the data plane has them by default.
 const FIRST_SIGN_MS: u64 = 30_000;
 const LAST_MS: u64 = 300_000;
+const IDLE_MS: u64 = 120_000;
 /// How often a deadline that is not learned yet is asked for again.
 const ASKED_EVERY_MS: u64 = 1_000;
-/// How long an answer takes after its first content.
+/// How long an answer takes after its first content, unless a world says so.
 const ANSWER_MS: u64 = 300;
 const T0: u64 = 1_763_683_200_000;
 
@@ -42,6 +44,8 @@ enum Reply {
     Fails(u64),
     /// It accepts and says nothing.
     Silent,
+    /// It begins to answer after so many milliseconds, and then says nothing.
+    Stalls(u64),
     /// It is at its limit, and may say for how long.
     Limited(Option<u64>),
     /// It answers after so many milliseconds, and says that nothing is left of
@@ -82,6 +86,8 @@ enum Event {
     Arrives,
     /// The attempt of this number of a call is answered, or fails.
     Answered(usize, u32),
+    /// It begins to be, and comes to no end.
+    Begun(usize, u32),
     Failed(usize, u32),
     Limited(usize, u32, Option<u64>),
     /// A provider says that nothing is left of its limit.
@@ -89,6 +95,8 @@ enum Event {
     /// Its deadline may have passed.
     Due(usize, u32),
     Ended(usize),
+    /// An answer that has begun is given up.
+    Stalled(usize),
 }
 
 struct Call {
@@ -138,6 +146,10 @@ struct World {
     /// comes last for a second: what there would be without learning.
     is_blind: bool,
     last_until: Vec<u64>,
+    /// How long an answer takes after its first content.
+    answer_ms: u64,
+    /// After how long an answer that says nothing more is given up.
+    stall_ms: u64,
 }
 
 impl World {
@@ -166,6 +178,8 @@ impl World {
             told_to_wait: 0,
             is_blind: false,
             last_until: vec![0; count],
+            answer_ms: ANSWER_MS,
+            stall_ms: IDLE_MS,
         }
     }
 
@@ -193,20 +207,25 @@ impl World {
         match event {
             Event::Arrives => self.arrives(),
             Event::Answered(call, number) if self.is_current(call, number) => {
-                let now = self.now;
-                let call_now = &mut self.calls[call];
-                call_now.is_over = true;
-                self.answered += 1;
-                self.longest = self.longest.max(now - call_now.begun_at);
-                call_now.ticket.as_mut().unwrap().answered(T0 + now);
-                self.at(now + ANSWER_MS, Event::Ended(call));
+                self.begins_to_answer(call);
+                self.at(self.now + self.answer_ms, Event::Ended(call));
+            }
+            Event::Begun(call, number) if self.is_current(call, number) => {
+                self.begins_to_answer(call);
+                self.at(self.now + self.stall_ms, Event::Stalled(call));
+            }
+            Event::Stalled(call) => {
+                let silence = Failure::new(FailureKind::Timeout, "it stopped");
+                let ticket = self.calls[call].ticket.take().unwrap();
+                let outcome = Outcome::of(&silence, Place::Sent);
+                ticket.end(T0 + self.now, outcome, self.random.next());
             }
             Event::Ended(call) => {
                 let first_token_ms = 300;
                 let success = Outcome::Success {
                     first_token_ms,
                     tokens: 100,
-                    total_ms: first_token_ms + ANSWER_MS,
+                    total_ms: first_token_ms + self.answer_ms,
                 };
                 let ticket = self.calls[call].ticket.take().unwrap();
                 ticket.end(T0 + self.now, success, 0.5);
@@ -234,6 +253,15 @@ impl World {
             Event::Due(call, number) if self.is_current(call, number) => self.is_due(call),
             _ => {}
         }
+    }
+
+    fn begins_to_answer(&mut self, call: usize) {
+        let now = self.now;
+        let call = &mut self.calls[call];
+        call.is_over = true;
+        self.answered += 1;
+        self.longest = self.longest.max(now - call.begun_at);
+        call.ticket.as_mut().unwrap().answered(T0 + now);
     }
 
     fn is_current(&self, call: usize, number: u32) -> bool {
@@ -264,6 +292,7 @@ impl World {
                 standing: health.standing(now_ms),
                 in_flight: health.in_flight(),
                 expected_ms: health.expected_ms(Self::bucket(), now_ms),
+                has_finished: health.has_finished(),
                 cooldown_ms: health.cooldown_ms(now_ms),
                 latency_ms: None,
                 throughput: None,
@@ -344,6 +373,7 @@ impl World {
             Reply::Fails(ms) => self.at(now + ms, Event::Failed(call, number)),
             Reply::Limited(rest) => self.at(now + 20, Event::Limited(call, number, rest)),
             Reply::Silent => {}
+            Reply::Stalls(ms) => self.at(now + ms, Event::Begun(call, number)),
             Reply::AnswersTheLast(ms, left) => {
                 self.at(now + ms, Event::UsedUp(target, left));
                 self.at(now + ms, Event::Answered(call, number));

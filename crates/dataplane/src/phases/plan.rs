@@ -410,6 +410,7 @@ fn candidate(
         standing: target.health.standing(wanted.now_ms),
         in_flight: target.health.in_flight(),
         expected_ms: target.health.expected_ms(bucket, wanted.now_ms),
+        has_finished: target.health.has_finished(),
         cooldown_ms: target.health.cooldown_ms(wanted.now_ms),
         latency_ms: latency.map(|latency| latency.p50),
         throughput: throughput.map(|throughput| throughput.p50),

@@ -14,6 +14,7 @@ fn candidate(target: u32, price: u128) -> Candidate {
         standing: Standing::Closed,
         in_flight: 0,
         expected_ms: 0,
+        has_finished: false,
         cooldown_ms: None,
         latency_ms: None,
         throughput: None,
@@ -271,4 +272,19 @@ fn a_loaded_endpoint_gives_way_but_not_for_a_conversation() {
     };
     arrange(&mut conversation, &Preferences::default(), None, lot);
     assert_eq!(conversation[0].target, 0);
+}
+
+/// One begins its answers at once and comes to the end of none.
+#[test]
+fn one_that_has_not_finished_gets_a_few_calls_once_another_has() {
+    let first = |in_flight: u64, has_another_finished: bool| {
+        let mut begins = candidate(0, 1);
+        (begins.in_flight, begins.expected_ms) = (in_flight, 20);
+        let mut other = candidate(1, 1);
+        (other.in_flight, other.expected_ms) = (3, 20);
+        other.has_finished = has_another_finished;
+        order(vec![begins, other], &Preferences::default(), 0.1)[0]
+    };
+    assert_eq!([first(3, true), first(4, true)], [0, 1]);
+    assert_eq!(first(4, false), 0, "nobody knows better");
 }

@@ -39,7 +39,7 @@ fn five_failures_in_a_row_open_and_one_probe_closes() {
     let change = breaker.succeeded(probe(T0 + 1_000), T0 + 1_300);
     assert_eq!(change, Change::Closed);
     assert_eq!(breaker.standing(T0 + 1_300), Standing::Closed);
-    assert!(!breaker.is_in_debt(), "the probe has proved it");
+    assert!(!breaker.is_in_debt(T0 + 1_300), "the probe has proved it");
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn a_success_between_failures_counts() {
             breaker.succeeded(sent(T0), T0);
         }
         assert_eq!(breaker.failed(sent(T0), 1, T0, MIDDLE), Change::None);
-        assert!(breaker.is_in_debt(), "one of ten is no good service");
+        assert!(breaker.is_in_debt(T0), "one of ten is no good service");
     }
     assert_eq!(breaker.standing(T0), Standing::Closed);
 }
@@ -73,7 +73,8 @@ fn half_of_all_attempts_open_it_and_one_of_a_hundred_is_no_debt() {
         } else {
             good.succeeded(sent(T0), T0);
         }
-        in_debt += u32::from(good.is_in_debt());
+        in_debt += u32::from(good.is_in_debt(T0));
+        good.note_used();
     }
     assert_eq!(good.standing(T0), Standing::Closed);
     assert_eq!(in_debt, 2_000, "20 successes make up for a failure");
@@ -253,4 +254,79 @@ fn whoever_only_looks_on_is_not_counted_and_sees_a_probe_while_it_is_due_or_unde
     let closing = breaker.succeeded(probe(between), between);
     assert_eq!(closing, Change::Closed);
     assert_eq!(breaker.seen(between), Standing::Closed);
+}
+
+/// A call that would like to use it, and goes elsewhere.
+fn passes(breaker: &Breaker, now_ms: u64) -> bool {
+    breaker.is_in_debt(now_ms)
+}
+
+#[test]
+fn one_failure_and_as_many_calls_as_make_a_probe_due_open_it_for_one() {
+    let breaker = Breaker::default();
+    breaker.failed(sent(T0), 1, T0, MIDDLE);
+    for _ in 0..PASSES_MIN {
+        assert!(passes(&breaker, T0 + 1_000));
+        assert_eq!(breaker.standing(T0 + 1_000), Standing::Closed);
+    }
+    assert!(passes(&breaker, T0 + 1_000));
+    assert_eq!(breaker.standing(T0 + 1_000), Standing::Probe);
+    assert!(breaker.takes_probe(T0 + 1_000));
+    assert!(matches!(breaker.standing(T0 + 1_000), Standing::Open(_)));
+    let back = breaker.succeeded(probe(T0 + 1_000), T0 + 1_001);
+    assert_eq!(back, Change::Closed);
+    assert!(!passes(&breaker, T0 + 1_001), "it has all of its traffic");
+}
+
+#[test]
+fn calls_that_are_sent_to_it_do_not_pass_it_over() {
+    let breaker = Breaker::default();
+    breaker.failed(sent(T0), 1, T0, MIDDLE);
+    for _ in 0..10 * PASSES_MIN {
+        assert!(breaker.is_in_debt(T0));
+        breaker.note_used();
+    }
+    assert!(!breaker.is_open());
+}
+
+/// Otherwise one that fails every other time would be asked by half of all
+/// calls after each probe that went well.
+#[test]
+fn whoever_fails_soon_after_such_a_probe_rests_for_longer_each_time() {
+    let breaker = Breaker::default();
+    let mut now = T0;
+    let mut rests = Vec::new();
+    for _ in 0..5 {
+        breaker.failed(sent(now), 1, now, MIDDLE);
+        now += 500;
+        (0..=PASSES_MIN).for_each(|_| assert!(passes(&breaker, now)));
+        let rest = match breaker.standing(now) {
+            Standing::Open(until) => until - now,
+            Standing::Probe | Standing::Closed => 0,
+        };
+        rests.push(rest);
+        now += rest;
+        assert_eq!(breaker.standing(now), Standing::Probe);
+        assert!(breaker.takes_probe(now));
+        breaker.succeeded(probe(now), now);
+    }
+    assert_eq!(rests, [0, 2_000, 4_000, 8_000, 16_000]);
+}
+
+/// Each costs its caller a deadline.
+#[test]
+fn probes_that_are_not_answered_in_time_take_twice_as_many_calls_each() {
+    let breaker = open();
+    let mut now = T0 + 1_000;
+    let mut due = Vec::new();
+    for weight in [2, 2, 2, 2, 2, 1] {
+        assert!(breaker.takes_probe(now));
+        breaker.failed(probe(now), weight, now, MIDDLE);
+        // Any rest that is chosen is over by then, and the probe not due by time.
+        now = breaker.open_until.load(Relaxed);
+        breaker.probe_by.store(now + 1, Relaxed);
+        due.push((1..).find(|_| breaker.standing(now) == Standing::Probe));
+    }
+    let times = [2, 4, 8, 8, 8, 1].map(|times| Some(times * PASSES_MIN));
+    assert_eq!(due, times);
 }

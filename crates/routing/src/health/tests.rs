@@ -3,7 +3,6 @@ use bourse_vocab::FailureKind;
 use super::windows::SLOT_MS;
 use super::*;
 use crate::breaker::{Change, REFUSAL_REST_MS};
-use crate::load::FAILURE_MS;
 use crate::quota::PAUSE_MS;
 
 const T0: u64 = 1_763_683_200_000;
@@ -109,19 +108,20 @@ fn a_rate_limit_is_not_an_outage_and_a_bad_request_is_nothing() {
     assert_eq!(health.uptime_percent(T0, 5), None);
 }
 
-/// Whatever answers at once that it does not serve is not fast.
+/// Whatever answers at once that it does not serve is not fast, and one failure
+/// does not make whoever is fast slow for minutes.
 #[test]
-fn failures_and_rate_limits_count_as_slow() {
-    for (outcome, expected) in [
-        (down(), FAILURE_MS),
-        (limited(None), FAILURE_MS),
-        (limited(Some(60_000)), 60_000),
-        (success(10), 1),
-    ] {
-        let health = health();
+fn only_answers_say_how_long_one_waits() {
+    let (bucket, health) = (Bucket::default(), health());
+    for outcome in [down(), limited(None), limited(Some(60_000))] {
         attempt(&health, T0, outcome);
-        assert_eq!(health.expected_ms(Bucket::default(), T0), expected);
+        assert_eq!(health.expected_ms(bucket, T0), 0);
     }
+    let mut ticket = health.enter(bucket, T0, true).unwrap();
+    ticket.answered(T0 + 20);
+    ticket.end(T0 + 30, success(20), 0.5);
+    attempt(&health, T0 + 40, down());
+    assert_eq!(health.expected_ms(bucket, T0 + 40), 20);
 }
 
 #[test]
@@ -188,6 +188,49 @@ fn a_probe_whose_client_leaves_leaves_it_to_the_next() {
     let probe = health.enter(Bucket::default(), at, false).unwrap();
     drop(probe);
     assert!(health.enter(Bucket::default(), at, false).is_some());
+}
+
+/// Its first content is there at once, so that any probe would bring it back.
+#[test]
+fn of_one_that_stopped_in_the_middle_only_an_end_shows_that_it_is_back() {
+    let (bucket, health) = (Bucket::default(), health());
+    let silence = of(&Failure::new(FailureKind::Timeout, "it stopped"));
+    let begun = |at_ms| {
+        let mut ticket = health.enter(bucket, at_ms, true).unwrap();
+        assert_eq!(ticket.answered(at_ms + 20), Changes::NONE);
+        ticket
+    };
+    for _ in 0..3 {
+        begun(T0).end(T0 + 10_000, silence, 0.5);
+    }
+    let at = T0 + 11_000;
+    assert_eq!(health.standing(at), Standing::Probe);
+    begun(at).end(at + 10_000, silence, 0.5);
+    let at = at + 12_000;
+    assert_eq!(health.standing(at), Standing::Probe);
+    let probe = begun(at);
+    assert_ne!(health.standing(at), Standing::Closed, "it has only begun");
+    assert!(!health.has_finished());
+    let changes = probe.end(at + 500, success(20), 0.5);
+    assert_eq!(changes.endpoint, Change::Closed);
+    assert!(health.has_finished());
+    assert_eq!(health.expected_ms(bucket, at + 500), 20);
+}
+
+#[test]
+fn what_was_slow_before_an_outage_is_not_known_to_be_slow_after_it() {
+    let (bucket, health) = (Bucket::default(), health());
+    let mut ticket = health.enter(bucket, T0, true).unwrap();
+    ticket.answered(T0 + 20_000);
+    ticket.end(T0 + 20_000, success(20_000), 0.5);
+    for _ in 0..5 {
+        attempt(&health, T0 + 20_000, down());
+    }
+    let at = T0 + 21_000;
+    let mut probe = health.enter(bucket, at, false).unwrap();
+    assert!(probe.is_probe());
+    probe.answered(at + 30);
+    assert_eq!(health.expected_ms(bucket, at + 30), 30);
 }
 
 #[test]

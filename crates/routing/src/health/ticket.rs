@@ -7,7 +7,6 @@ use super::{COOLDOWN_MAX_MS, Health, Outcome};
 use crate::breaker::{Breaker, Change, REFUSAL_REST_MS, REST_MS, Sent, Standing};
 use crate::bucket::Bucket;
 use crate::classes::{Class, Sign};
-use crate::load::FAILURE_MS;
 use crate::quota;
 
 /// What opened or closed because of an outcome.
@@ -41,6 +40,8 @@ pub struct Ticket {
     beside: u64,
     /// Whether it is the probe of the endpoint, the credential, the provider.
     probes: [bool; 3],
+    /// Whether the answer has begun.
+    has_begun: bool,
 }
 
 // === impl Ticket ===
@@ -67,19 +68,34 @@ impl Ticket {
     }
 
     /// Notes that the answer has begun, or is there: that is when a provider
-    /// has shown that it serves. The end of an answer may be minutes later.
+    /// has shown that it serves. The end of an answer may be minutes later. Of
+    /// one that stopped in the middle of its answers, the end is waited for.
     pub fn answered(&mut self, now_ms: u64) -> Changes {
         let health = &self.health;
         let first_ms = now_ms.saturating_sub(self.at_ms);
+        self.has_begun = true;
+        let changes = match health.ends.stalls() {
+            true => Changes::NONE,
+            false => self.succeeded(now_ms),
+        };
+        let health = &self.health;
         health.load.learn(self.bucket, first_ms, now_ms);
         health.quota.answered(self.sent_beside());
         health.patience.learn(self.bucket, first_ms);
         health.model.learn(self.bucket, first_ms);
+        changes
+    }
+
+    fn succeeded(&mut self, now_ms: u64) -> Changes {
+        let health = &self.health;
         let changes = Changes {
             endpoint: health.breaker.succeeded(self.sent(0), now_ms),
             credential: health.credential.succeeded(self.sent(1), now_ms),
             provider: health.provider.breaker.succeeded(self.sent(2), now_ms),
         };
+        if changes.endpoint == Change::Closed {
+            health.load.forget();
+        }
         self.probes = [false; 3];
         changes
     }
@@ -100,7 +116,17 @@ impl Ticket {
                 first_token_ms,
                 tokens,
                 total_ms,
-            } => health.succeeded(now_ms, first_token_ms, tokens, total_ms),
+            } => {
+                health.succeeded(now_ms, first_token_ms, tokens, total_ms);
+                if !health.ends.stalls() {
+                    health.ends.finished();
+                    return Changes::NONE;
+                }
+                health.ends.finished();
+                let changes = self.succeeded(now_ms);
+                health.load.learn(self.bucket, first_token_ms, now_ms);
+                return changes;
+            }
             Outcome::Failure { class, rest_ms } => {
                 let changes = self.failed(class, rest_ms, now_ms, random);
                 self.probes = [false; 3];
@@ -114,9 +140,9 @@ impl Ticket {
     fn failed(&self, class: &Class, rest_ms: Option<u64>, now_ms: u64, random: f64) -> Changes {
         let health = &self.health;
         let rest_ms = rest_ms.map(|rest| rest.min(COOLDOWN_MAX_MS));
-        health
-            .load
-            .learn(self.bucket, rest_ms.unwrap_or(0).max(FAILURE_MS), now_ms);
+        if self.has_begun && class.endpoint == Sign::Silence {
+            health.ends.stalled();
+        }
         if let Some(rest_ms) = rest_ms {
             let until = now_ms.saturating_add(rest_ms);
             health.cooldown_until_ms.fetch_max(until, Relaxed);
@@ -175,6 +201,7 @@ impl Health {
     /// whether it is back. The last target of a call is sent to in any case.
     pub fn enter(self: &Arc<Self>, bucket: Bucket, now_ms: u64, is_last: bool) -> Option<Ticket> {
         let beside = self.in_flight.fetch_add(1, Relaxed);
+        self.breaker.note_used();
         // From here on it is given back if it is not handed out.
         let mut ticket = Ticket {
             health: Arc::clone(self),
@@ -182,6 +209,7 @@ impl Health {
             at_ms: now_ms,
             beside,
             probes: [false; 3],
+            has_begun: false,
         };
         for (probe, breaker) in ticket.probes.iter_mut().zip(self.breakers()) {
             *probe = match breaker.standing(now_ms) {
