@@ -317,7 +317,7 @@ fn listed<T: serde::de::DeserializeOwned>(
     field: &str,
     json: Option<&[u8]>,
 ) -> Result<Vec<T>, Failure> {
-    let list = json.map(|json| serde_json::from_slice::<Option<Vec<T>>>(json));
+    let list = json.map(serde_json::from_slice::<Option<Vec<T>>>);
     let list = list.transpose().map_err(|error| {
         Failure::invalid(format!("{field}: not a list as it is documented ({error})"))
     })?;

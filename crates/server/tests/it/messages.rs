@@ -502,3 +502,37 @@ fn a_message_is_answered_by_whoever_is_left_in_whatever_format() {
     assert_eq!(cost(&told["usage"]), paid);
     exchange.finish(paid);
 }
+
+/// Whoever begins, in whatever format, another goes on in the client's events.
+#[test]
+fn a_stream_that_breaks_is_gone_on_with_in_one_message() {
+    for formats in [["anthropic", "openai-chat"], ["openai-chat", "anthropic"]] {
+        let exchange = Exchange::start(|setup| {
+            for (slug, format) in ["first", "second"].into_iter().zip(formats) {
+                let whole = script(json!({"prefill": true, "seed": 7, "tokens": 8}));
+                let mut provider = Provider::new(slug, CHEAP, whole).format(format);
+                provider
+                    .provider_toml
+                    .push_str("prefill = \"last-message\"\n");
+                setup.provider(provider);
+            }
+        });
+        let over = json!({"stream": true, "provider": {"order": ["first", "second"]}});
+        let ask = |header: &str| {
+            let body = body(over.clone()).to_string();
+            events(&open(&exchange, PATH, header, body.as_bytes()).receive())
+        };
+        let whole = text_of(&ask(""));
+        let broken =
+            script(json!({"prefill": true, "seed": 7, "tokens": 8, "cut_after_tokens": 3}));
+        exchange.sim.set_provider_script("first", broken);
+        let events = ask("x-bourse-continue: true\r\n");
+        assert_eq!(text_of(&events), whole, "{formats:?}");
+        let of = |kind: &str| events.iter().filter(|event| event["type"] == kind).count();
+        for once in ["message_start", "message_delta", "message_stop"] {
+            assert_eq!(of(once), 1, "{once}: {events:?}");
+        }
+        assert_eq!(of("error"), 0);
+        exchange.close();
+    }
+}

@@ -149,6 +149,15 @@ const KNOWN: &[Known] = &[
         "makes the provider call tools, which have no price here; remove it, and offer functions",
     ),
     refused(
+        "compaction",
+        "makes the provider write a summary in place of an answer, which no price here covers; \
+         remove it",
+    ),
+    refused(
+        "billing_policy",
+        "would have the provider bill somebody else; remove it",
+    ),
+    refused(
         "thread",
         "message threads are not kept here; send the whole conversation in messages",
     ),

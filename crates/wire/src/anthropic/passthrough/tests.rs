@@ -137,6 +137,11 @@ fn what_costs_money_unseen_is_refused_with_the_members_path() {
         ),
         (r#""thread":{"id":"t"}"#, "thread: "),
         (r#""deferred_tools":{"version":1}"#, "deferred_tools: "),
+        (r#""compaction":{"type":"enabled"}"#, "compaction: "),
+        (
+            r#""billing_policy":{"type":"billing_policy","bill_to":"user_profile"}"#,
+            "billing_policy: ",
+        ),
         (r#""safeguards":[{"type":"a"}]"#, "safeguards: "),
         (r#""best_of":2"#, "best_of: "),
         (r#""api_base":"https://x.example""#, "api_base: "),
@@ -425,4 +430,102 @@ fn what_was_held_back_and_is_not_the_last_goes_on_as_it_was() {
         out,
         format!("{told}event: content_block_stop\ndata: {block}\n\n{told}")
     );
+}
+
+/// The files of one name in every case of the fixtures, with their cases.
+fn fixtures(name: &str) -> Vec<(String, String)> {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/chat");
+    let cases = std::fs::read_dir(folder).unwrap();
+    let found = cases.filter_map(|case| {
+        let case = case.unwrap().path();
+        let text = std::fs::read_to_string(case.join(name)).ok()?;
+        Some((case.file_name()?.to_str()?.to_owned(), text))
+    });
+    found.collect()
+}
+
+#[test]
+fn the_conversation_of_every_case_passes_byte_for_byte_or_the_request_is_refused() {
+    let mut refused = Vec::new();
+    let mut passed = 0;
+    for (case, body) in fixtures("anthropic.request.json") {
+        let Ok((envelope, segments)) = envelope(&body) else {
+            refused.push(case);
+            continue;
+        };
+        passed += 1;
+        let (pieces, _) = splice_request(&envelope, &segments, &target(&OWN));
+        let out = pieces.concat();
+        let sent = scan(&out).unwrap();
+        let asked = scan(body.as_bytes()).unwrap();
+        for name in ["messages", "system", "tools", "tool_choice", "thinking"] {
+            let value = |outline: &crate::json::Outline, text: &[u8]| {
+                let member = outline.get(name)?;
+                Some(text[member.value.clone()].to_vec())
+            };
+            assert_eq!(
+                value(&sent, &out),
+                value(&asked, body.as_bytes()),
+                "{case}: {name}"
+            );
+        }
+    }
+    refused.sort();
+    assert_eq!(refused, ["bad-server-tool", "message-threads"]);
+    assert!(passed > 10, "{passed}");
+}
+
+#[test]
+fn every_event_of_every_case_passes_but_for_what_the_call_adds() {
+    let mut events = 0;
+    for (case, stream) in fixtures("anthropic.stream.txt") {
+        let read = |stream: &str| {
+            let mut all = Vec::new();
+            let mut decoder = Decoder::new();
+            decoder
+                .feed(&Bytes::copy_from_slice(stream.as_bytes()), |frame| {
+                    let event = serde_json::from_slice::<serde_json::Value>(frame.data);
+                    all.extend(event);
+                    Ok::<(), Failure>(())
+                })
+                .unwrap();
+            all
+        };
+        // What cannot be read never comes here.
+        let before: Vec<_> = read(&stream)
+            .into_iter()
+            .filter(|event| event["type"] != "error")
+            .collect();
+        let stream: String = before
+            .iter()
+            .map(|event| format!("data: {event}\n\n"))
+            .collect();
+        let mut after = read(&passed(&stream, true));
+        for event in &mut after {
+            for path in ["/message", "/usage", ""] {
+                if let Some(serde_json::Value::Object(of)) = event.pointer_mut(path) {
+                    for added in ["provider", "cost", "cost_details", "openrouter_metadata"] {
+                        of.remove(added);
+                    }
+                }
+            }
+        }
+        let plain = |events: &[serde_json::Value]| -> Vec<serde_json::Value> {
+            let events = events
+                .iter()
+                .filter(|event| event["type"] != "message_stop")
+                .cloned();
+            let same = events.map(|mut event| {
+                if let Some(serde_json::Value::Object(message)) = event.get_mut("message") {
+                    message.remove("id");
+                    message.remove("model");
+                }
+                event
+            });
+            same.collect()
+        };
+        assert_eq!(plain(&after), plain(&before), "{case}");
+        events += before.len();
+    }
+    assert!(events > 100, "{events}");
 }
