@@ -43,7 +43,7 @@ COMPLETION_PRICE = Decimal("1.93")
 
 # Faults that make the gateway avoid an endpoint for a while are given to
 # each client in a copy of its own, so that no client sees another's.
-CLIENTS = ("openai", "openai-async", "openrouter")
+CLIENTS = ("openai", "openai-async", "openrouter", "anthropic")
 
 RETRY_AFTER_SECONDS = 7
 SLOW_TOKENS = 400
@@ -154,6 +154,7 @@ slug = "{slug}"
 name = "Acme {slug.removeprefix("acme/")}"
 context_length = {CONTEXT_LENGTH}
 max_output = {MAX_OUTPUT}
+input_modalities = ["text", "image"]
 reasoning = true
 supported_parameters = {json.dumps(SUPPORTED_PARAMETERS)}
 [[models.endpoints]]
@@ -338,6 +339,7 @@ def simulated(directory: Path):
 def main() -> None:
     with tempfile.TemporaryDirectory() as directory, simulated(Path(directory)) as bourse:
         facts = {
+            "root": bourse.root,
             "baseUrl": bourse.base_url,
             "key": bourse.key,
             "managementKey": bourse.management_key,

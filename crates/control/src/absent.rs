@@ -50,7 +50,6 @@ pub(crate) const ABSENT: &[(&str, &str)] = &[
     ("/images", "POST"),
     ("/images/models", "GET"),
     ("/images/models/{}/{}/endpoints", "GET"),
-    ("/messages", "POST"),
     ("/oauth/jwks", "GET"),
     ("/oauth/token", "POST"),
     ("/observability/destinations", "GET POST"),

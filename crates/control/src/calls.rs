@@ -18,7 +18,7 @@ pub(crate) struct Call {
 }
 
 /// Every kind of call.
-pub(crate) fn operations() -> [Call; 2] {
+pub(crate) fn operations() -> Vec<Call> {
     let operation = |summary| {
         Operation::new("Calls", summary).about(
             "With stream, the answer is a stream of server-sent events, each a chunk of the same \
@@ -26,7 +26,7 @@ pub(crate) fn operations() -> [Call; 2] {
              listed here go to the provider as they are.",
         )
     };
-    [
+    vec![
         Call {
             path: "/chat/completions",
             operation: operation("Asks a model to continue a conversation"),
@@ -36,6 +36,27 @@ pub(crate) fn operations() -> [Call; 2] {
             path: "/completions",
             operation: operation("Asks a model to continue a text"),
             content: content::<TextRequest, TextCompletion>,
+        },
+        Call {
+            path: "/messages",
+            operation: Operation::new(
+                "Calls",
+                "Asks a model for a message, as Anthropic's API does",
+            )
+            .about(
+                "With stream, the answer is a stream of Anthropic's events, and errors have \
+                     Anthropic's shape. The key may be in x-api-key. Members that are not listed \
+                     here and that Anthropic's API has go to its models as they are.",
+            ),
+            content: content::<MessagesRequest, MessagesReply>,
+        },
+        Call {
+            path: "/messages/count_tokens",
+            operation: Operation::new("Calls", "Estimates the tokens of a message's prompt").about(
+                "No provider is asked and nothing is charged. It is an estimate, which for most \
+                 texts is up to a quarter less than what the model's tokenizer counts.",
+            ),
+            content: content::<MessagesRequest, TokenCount>,
         },
     ]
 }
@@ -170,3 +191,72 @@ struct TextChoice {
 /// A continued text.
 #[derive(JsonSchema)]
 struct TextCompletion(Completion<TextObject, TextChoice>);
+
+/// A conversation to answer with a message.
+#[derive(JsonSchema)]
+struct MessagesRequest {
+    /// An id of /models
+    model: Option<String>,
+    models: Option<Vec<String>>,
+    messages: Vec<Message>,
+    max_tokens: Option<i64>,
+    /// A text, or a list of blocks
+    system: Option<Value>,
+    stream: Option<bool>,
+    temperature: Option<f64>,
+    top_p: Option<f64>,
+    top_k: Option<i64>,
+    stop_sequences: Option<Vec<String>>,
+    tools: Option<Vec<Anything>>,
+    tool_choice: Option<Anything>,
+    thinking: Option<Anything>,
+    output_config: Option<Anything>,
+    metadata: Option<Anything>,
+    provider: Option<Anything>,
+    session_id: Option<String>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(inline)]
+enum MessageKind {
+    #[schemars(rename = "message")]
+    Message,
+}
+
+#[derive(JsonSchema)]
+#[schemars(inline)]
+enum AssistantRole {
+    #[schemars(rename = "assistant")]
+    Assistant,
+}
+
+/// What a message used.
+#[derive(JsonSchema)]
+#[schemars(inline)]
+struct MessageUsage {
+    input_tokens: u64,
+    output_tokens: u64,
+    #[schemars(with = "Dollars")]
+    cost: (),
+}
+
+/// A message.
+#[derive(JsonSchema)]
+struct MessagesReply {
+    id: String,
+    #[schemars(rename = "type")]
+    kind: MessageKind,
+    role: AssistantRole,
+    model: String,
+    provider: String,
+    content: Vec<Anything>,
+    stop_reason: Option<String>,
+    stop_sequence: Option<String>,
+    usage: MessageUsage,
+}
+
+/// How many tokens a prompt has.
+#[derive(JsonSchema)]
+struct TokenCount {
+    input_tokens: u64,
+}

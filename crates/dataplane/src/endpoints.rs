@@ -12,6 +12,7 @@
 //! the vocabulary ([`translation`]).
 
 pub mod chat;
+pub mod messages;
 pub mod native;
 pub mod text;
 pub mod translation;
@@ -38,7 +39,10 @@ use crate::relay::{Feed, Report};
 use crate::way::Way;
 
 /// Every client endpoint.
-pub static ENDPOINTS: &[&dyn Endpoint] = &[&chat::Chat, &text::Text];
+pub static ENDPOINTS: &[&dyn Endpoint] = &[&chat::Chat, &text::Text, &messages::Messages];
+
+/// Every path that only counts what an endpoint would be sent.
+pub static COUNTERS: &[&dyn Counter] = &[&messages::counting::CountTokens];
 
 /// The endpoint that serves a path, which is given without `/api`.
 #[must_use]
@@ -47,6 +51,15 @@ pub fn at(path: &str) -> Option<&'static dyn Endpoint> {
         .iter()
         .copied()
         .find(|endpoint| endpoint.serves(path))
+}
+
+/// The counter at a path, which is given without `/api`.
+#[must_use]
+pub fn counter_at(path: &str) -> Option<&'static dyn Counter> {
+    COUNTERS
+        .iter()
+        .copied()
+        .find(|counter| counter.serves(path))
 }
 
 /// A request body that was scanned as it came: its members were found, its
@@ -110,11 +123,20 @@ pub trait Endpoint: Send + Sync {
     /// Bytes that keep a waiting stream alive, and that clients skip.
     fn keep_alive(&self) -> &'static [u8];
 
+    /// Adds to an answer, good or bad, the headers that its clients look for.
+    fn head(&self, _headers: &mut HeaderMap) {}
+
     /// Whether its answers may be kept and told once more: only where their
     /// usage is told by us, so that it can be told to be none.
     fn keeps_answers(&self) -> bool {
         false
     }
+}
+
+/// A path that reads what an endpoint reads and tells how many tokens that is.
+pub trait Counter: Endpoint {
+    /// The body of an answer.
+    fn tell(&self, tokens: u64) -> Bytes;
 }
 
 /// A client's request, able to say itself to a target and to have the answer

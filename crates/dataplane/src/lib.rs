@@ -16,6 +16,7 @@ pub mod call;
 pub mod chance;
 pub mod checkpoints;
 pub mod clock;
+pub mod counting;
 pub mod deadlines;
 pub mod drains;
 pub mod ending;

@@ -76,7 +76,7 @@ where
     let id = GenerationId::at_ms(started_ms, chance::random());
     let simulated = gateway.market.load().is_simulated();
     let began = begin(worker, endpoint, request, id, started_ms).await;
-    let response = began.unwrap_or_else(|denied| {
+    let mut response = began.unwrap_or_else(|denied| {
         let failure = match denied {
             Denied::Failed(failure) => {
                 gateway.counters.fail(failure.blame);
@@ -90,6 +90,7 @@ where
         };
         respond::failure(endpoint, &failure, Some(&id.to_string()))
     });
+    endpoint.head(response.headers_mut());
     respond::with_simulated(response, simulated)
 }
 

@@ -36,7 +36,7 @@ pub fn refuse<U: Upstream>(
     let id = GenerationId::at_ms(gateway.clock.now_ms(), chance::random()).to_string();
     gateway.admission.count(Shed::Overload);
     let all = WORDS.get_or_init(|| ENDPOINTS.iter().map(|at| words(*at)).collect());
-    let response = match all.iter().find(|words| words.path == endpoint.path()) {
+    let mut response = match all.iter().find(|words| words.path == endpoint.path()) {
         Some(words) => {
             let mut response = Response::new(ReplyBody::Whole(Some(words.body.clone()), None));
             *response.status_mut() = words.status;
@@ -46,6 +46,7 @@ pub fn refuse<U: Upstream>(
         }
         None => respond::failure(endpoint, &Shed::Overload.failure(), Some(&id)),
     };
+    endpoint.head(response.headers_mut());
     respond::with_simulated(response, gateway.market.load().is_simulated())
 }
 

@@ -19,14 +19,21 @@ pub(crate) static DIALECT: Dialect = Dialect {
     ..Dialect::PLAIN
 };
 
-/// What OpenRouter hands on (openrouter.ai/docs, provider selection, October
-/// 2026). Neither costs more than the tokens that it makes; a longer context
-/// does (`context-1m-2025-08-07`), and so do tools that Anthropic runs.
-pub(crate) const BETAS: Betas = Betas {
+/// What costs no more than the tokens that it makes: the two that OpenRouter
+/// hands on (openrouter.ai/docs, provider selection, October 2026), edits of the
+/// context before the model reads it (platform.claude.com, context editing,
+/// November 2026; which edits, the client's endpoint decides), and the tool for
+/// a screen, which the client runs (computer use tool, November 2026). A longer
+/// context costs more (`context-1m-2025-08-07`), and so do tools that Anthropic
+/// runs.
+const BETAS: Betas = Betas {
     header: "anthropic-beta",
     names: &[
         "interleaved-thinking-2025-05-14",
         "structured-outputs-2025-11-13",
+        "context-management-2025-06-27",
+        "computer-use-2025-01-24",
+        "computer-use-2025-11-24",
     ],
 };
 

@@ -189,7 +189,10 @@ pub const OPENROUTER: Dialect = Dialect {
     // "Provider selection" (October 2026): for the models of Anthropic.
     betas: Some(Betas {
         header: betas::ASKED_IN,
-        ..crate::anthropic::BETAS
+        names: &[
+            "interleaved-thinking-2025-05-14",
+            "structured-outputs-2025-11-13",
+        ],
     }),
     // "Usage accounting" (October 2026): `cost` is what the account is charged.
     tells_cost: true,

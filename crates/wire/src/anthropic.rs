@@ -16,6 +16,7 @@
 
 mod failure;
 mod model;
+pub mod passthrough;
 mod reply;
 mod request;
 mod seal;
@@ -30,6 +31,7 @@ use bourse_vocab::{Failure, Format};
 
 use crate::codec::{Codec, ErrorReply, Stamp, StreamReader, StreamWriter, WriteTarget, Written};
 
+pub use failure::write_with_id;
 pub use model::{ThinkingStyle, takes_prefill, thinking_style};
 
 /// Whose signatures these are, in OpenRouter's words.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import anthropic
 import openai
 import openrouter
 import pytest
@@ -59,6 +60,22 @@ def openrouter_client(bourse, key=None):
         retry_config=None,
         timeout_ms=TIMEOUT_SECONDS * 1000,
     )
+
+
+def anthropic_client(bourse, key=None, base="/api", kind=anthropic.Anthropic):
+    # This SDK adds /v1 itself.
+    return kind(
+        base_url=bourse.root + base,
+        api_key=key or bourse.key,
+        max_retries=0,
+        timeout=TIMEOUT_SECONDS,
+    )
+
+
+@pytest.fixture(scope="session")
+def claude(bourse):
+    with anthropic_client(bourse) as it:
+        yield it
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ import { existsSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
+import Anthropic from "@anthropic-ai/sdk";
 import { OpenRouter } from "@openrouter/sdk";
 import OpenAI from "openai";
 
@@ -55,6 +56,16 @@ export async function start() {
 /** openai-node, without retries: a test wants to see the first answer. */
 export function openaiClient(bourse, apiKey = bourse.key) {
   return new OpenAI({ baseURL: bourse.baseUrl, apiKey, maxRetries: 0, timeout: TIMEOUT_MS });
+}
+
+/** Anthropic's SDK, likewise; it adds /v1 itself. */
+export function anthropicClient(bourse, apiKey = bourse.key, base = "/api") {
+  return new Anthropic({
+    baseURL: bourse.root + base,
+    apiKey,
+    maxRetries: 0,
+    timeout: TIMEOUT_MS,
+  });
 }
 
 /** OpenRouter's SDK, likewise. */

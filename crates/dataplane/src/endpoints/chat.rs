@@ -249,25 +249,41 @@ fn refuse_what_is_not_offered(envelope: &Envelope, segments: &[Bytes]) -> Result
         refuse_debug(&debug)?;
     }
     if let Some(preset) = &envelope.preset {
-        return Err(Failure::invalid(format!(
-            "preset: there is no preset `{preset}` on this server; send its parameters instead"
-        )));
+        refuse_preset(preset)?;
     }
-    let plugins: Vec<Plugin> = listed("plugins", envelope.plugins.as_ref())?;
-    if let Some(plugin) = plugins.iter().find(|plugin| plugin.enabled != Some(false)) {
-        return Err(Failure::invalid(format!(
+    refuse_plugins(envelope.plugins.as_deref())?;
+    refuse_transforms(envelope.transforms.as_deref())
+}
+
+/// Refuses a preset, whatever its name.
+pub(super) fn refuse_preset(preset: &str) -> Result<(), Failure> {
+    Err(Failure::invalid(format!(
+        "preset: there is no preset `{preset}` on this server; send its parameters instead"
+    )))
+}
+
+/// Refuses plugins that are not switched off, of a list as JSON text.
+pub(super) fn refuse_plugins(plugins: Option<&[u8]>) -> Result<(), Failure> {
+    let plugins: Vec<Plugin> = listed("plugins", plugins)?;
+    match plugins.iter().find(|plugin| plugin.enabled != Some(false)) {
+        Some(plugin) => Err(Failure::invalid(format!(
             "plugins: this server runs no plugin `{}`; remove it, or say `\"enabled\": false`",
             plugin.id
-        )));
+        ))),
+        None => Ok(()),
     }
+}
+
+/// Refuses transforms that are not known, of a list as JSON text.
+pub(super) fn refuse_transforms(transforms: Option<&[u8]>) -> Result<(), Failure> {
     // What `middle-out` cuts is what does not fit, and that is refused.
-    let transforms: Vec<String> = listed("transforms", envelope.transforms.as_ref())?;
-    if let Some(other) = transforms.iter().find(|name| *name != "middle-out") {
-        return Err(Failure::invalid(format!(
+    let transforms: Vec<String> = listed("transforms", transforms)?;
+    match transforms.iter().find(|name| *name != "middle-out") {
+        Some(other) => Err(Failure::invalid(format!(
             "transforms: `{other}` is not one that this server knows; remove it"
-        )));
+        ))),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// Refuses to show what a provider was sent, if that is asked for.
@@ -299,9 +315,9 @@ struct Plugin {
 /// What is in a list that the scanner left as it came.
 fn listed<T: serde::de::DeserializeOwned>(
     field: &str,
-    json: Option<&Bytes>,
+    json: Option<&[u8]>,
 ) -> Result<Vec<T>, Failure> {
-    let list = json.map(|json| serde_json::from_slice::<Option<Vec<T>>>(json));
+    let list = json.map(serde_json::from_slice::<Option<Vec<T>>>);
     let list = list.transpose().map_err(|error| {
         Failure::invalid(format!("{field}: not a list as it is documented ({error})"))
     })?;

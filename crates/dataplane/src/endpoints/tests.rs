@@ -1,5 +1,6 @@
 //! What holds for every endpoint, and endpoints that exist in tests only.
 
+mod messages;
 mod pass_through;
 
 use std::path::Path;
@@ -241,8 +242,13 @@ fn paths_are_found_and_belong_to_one_endpoint_each() {
         assert_eq!(at(endpoint.path()).unwrap().path(), endpoint.path());
         assert!(!endpoint.keep_alive().is_empty());
     }
+    for counter in COUNTERS {
+        assert!(at(counter.path()).is_none(), "{}", counter.path());
+        assert_eq!(counter_at(counter.path()).unwrap().path(), counter.path());
+    }
     for path in ["", "/", "/v1", "/v1/models", "/v1/chat/completions/"] {
         assert!(at(path).is_none(), "{path}");
+        assert!(counter_at(path).is_none(), "{path}");
     }
 }
 
@@ -267,12 +273,14 @@ fn no_other_file_names_an_endpoint_or_a_clients_format() {
         .iter()
         .map(|format| format!("Format::{format:?}"))
         .chain(ENDPOINTS.iter().map(|endpoint| endpoint.path().to_owned()))
+        .chain(COUNTERS.iter().map(|counter| counter.path().to_owned()))
         .chain(
             [
                 "openai_chat",
                 "anthropic::",
                 "gemini::",
                 "endpoints::chat",
+                "endpoints::messages",
                 "endpoints::text",
             ]
             .map(str::to_owned),

@@ -18,6 +18,7 @@ use bourse_routing::strategies::{self, Measurements};
 use bourse_vocab::{Failure, PromptFacts, ServiceTier, TierWish};
 
 pub use decision::Decision;
+pub(crate) use refusal::unknown_model;
 pub(super) use refusal::{at_capacity, no_capacity};
 
 use crate::ask::{Ask, Thinking};

@@ -16,7 +16,8 @@ use std::task::{Context, Poll};
 use bourse_control::cors;
 use bourse_dataplane::admission::priority::PRIORITY;
 use bourse_dataplane::boxed::boxed;
-use bourse_dataplane::endpoints::{self, Endpoint};
+use bourse_dataplane::counting::count;
+use bourse_dataplane::endpoints::{self, Counter, Endpoint};
 use bourse_dataplane::pipeline::call;
 use bourse_dataplane::refusal::refuse;
 use bourse_dataplane::respond::{self, ReplyBody};
@@ -178,7 +179,7 @@ async fn answer(
     let Err(failure) = checked else {
         return route(service, request).await;
     };
-    closing(match endpoint_at(request.uri().path()) {
+    closing(match words_at(request.uri().path()) {
         Some(endpoint) => respond::failure(endpoint, &failure, None),
         None => bourse_control::failure_response(failure)
             .map(|body| ReplyBody::Other(Box::pin(Boxed(body)))),
@@ -197,15 +198,32 @@ fn endpoint_at(path: &str) -> Option<&'static dyn Endpoint> {
     endpoints::at(path.strip_prefix("/api").unwrap_or(path))
 }
 
+/// The counter of a path, likewise.
+fn counter_at(path: &str) -> Option<&'static dyn Counter> {
+    endpoints::counter_at(path.strip_prefix("/api").unwrap_or(path))
+}
+
+/// Whoever words what is told at a path of the data plane.
+fn words_at(path: &str) -> Option<&'static dyn Endpoint> {
+    let counter = || counter_at(path).map(|counter| counter as &dyn Endpoint);
+    endpoint_at(path).or_else(counter)
+}
+
 /// Model calls go straight to the data plane, everything else to the router.
 /// Both see the same path, and the same bytes of it.
 async fn route(service: &Service, request: Request<Incoming>) -> Response<ReplyBody> {
     let path = request.uri().path();
-    let Some(endpoint) = endpoint_at(path).filter(|_| request.method() != Method::OPTIONS) else {
+    let Some(endpoint) = words_at(path).filter(|_| request.method() != Method::OPTIONS) else {
         return control(service, request).await;
     };
     if request.method() == Method::POST {
-        return model_call(service, endpoint, request).await;
+        return match counter_at(path) {
+            Some(counter) => {
+                let is_page = is_page(&request);
+                for_page(is_page, count(&service.worker, counter, request).await)
+            }
+            None => model_call(service, endpoint, request).await,
+        };
     }
     let failure = Failure::new(
         FailureKind::NotFound,

@@ -35,6 +35,7 @@ mod failover;
 mod good_input;
 mod heads;
 mod media;
+mod messages;
 mod money;
 mod postgres;
 mod records;

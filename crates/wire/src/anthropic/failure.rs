@@ -55,6 +55,12 @@ fn status(value: &Value) -> Option<u16> {
 /// Writes the body of an error reply (openrouter.ai/docs, errors and
 /// debugging, August 2026).
 pub(super) fn write(failure: &Failure) -> Vec<u8> {
+    write_with_id(failure, None)
+}
+
+/// The same with the id of the call, where it has one.
+#[must_use]
+pub fn write_with_id(failure: &Failure, id: Option<&str>) -> Vec<u8> {
     let mut error = serde_json::json!({
         "type": word(failure.kind),
         "message": failure.message,
@@ -68,7 +74,7 @@ pub(super) fn write(failure: &Failure) -> Vec<u8> {
     if let (Some(details), serde_json::Value::Object(members)) = (details, &mut error) {
         members.insert("details".to_owned(), details.clone());
     }
-    serde_json::json!({"type": "error", "error": error, "request_id": null})
+    serde_json::json!({"type": "error", "error": error, "request_id": id})
         .to_string()
         .into_bytes()
 }

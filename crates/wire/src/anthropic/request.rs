@@ -6,5 +6,6 @@ mod sampling;
 mod thinking;
 mod write;
 
-pub(super) use read::{read, sealed, thought};
+pub(super) use read::{read, read_thinking, read_tool_choice, sealed, thought};
+pub(super) use thinking::OUTPUT_DEFAULT;
 pub(super) use write::write;

@@ -136,16 +136,21 @@ pub(super) fn write(usage: &Usage, bill: Option<&Bill>, service_tier: Option<&st
     };
     let _ = write!(text, ",\"inference_geo\":null,\"service_tier\":{tier}");
     if let Some(bill) = bill {
-        let _ = write!(
-            text,
-            ",\"cost\":{},\"cost_details\":{{\"upstream_inference_cost\":{},\
-             \"upstream_inference_prompt_cost\":{},\"upstream_inference_completions_cost\":{}}}",
-            bill.total,
-            bill.upstream(),
-            bill.upstream_prompt,
-            bill.upstream_completion,
-        );
+        let [(cost, total), (cost_details, details)] = costs(bill);
+        let _ = write!(text, ",\"{cost}\":{total},\"{cost_details}\":{details}");
     }
     text.push('}');
     text
+}
+
+/// What OpenRouter adds to a `usage` object: names and JSON texts.
+pub(super) fn costs(bill: &Bill) -> [(&'static str, String); 2] {
+    let details = format!(
+        "{{\"upstream_inference_cost\":{},\"upstream_inference_prompt_cost\":{},\
+         \"upstream_inference_completions_cost\":{}}}",
+        bill.upstream(),
+        bill.upstream_prompt,
+        bill.upstream_completion,
+    );
+    [("cost", bill.total.to_string()), ("cost_details", details)]
 }

@@ -23,7 +23,7 @@ mod chunk;
 mod envelope;
 mod faults;
 mod form;
-mod opener;
+pub(crate) mod opener;
 mod output;
 mod relay;
 mod reply;

@@ -8,7 +8,7 @@ const ASKED: &str = r#"{"model":"claude","max_tokens":1000,"provider":{"only":["
  "messages":[{"role":"user","content":"2+2?"},{"role":"assistant","content":[{"type":"thinking",
  "thinking":"four","signature":"c2ln"},{"type":"text","text":"4","from_the_future":[1.50,{}]}]},
  {"role":"user","content":[{"type":"text","text":"sure?","cache_control":{"type":"ephemeral"}}]}],
- "session_id":"s","stream":true,"container":{"id":"c"},"tomorrow":{"z":1,"a":1e400}}"#;
+ "session_id":"s","stream":true,"tomorrow":{"z":1,"a":1e400}}"#;
 
 #[test]
 fn an_anthropic_request_passes_to_anthropic_but_for_its_model_and_our_members() {

@@ -7,45 +7,23 @@ use bourse_vocab::chat::{
 use bourse_vocab::json::{Map, Number, Value};
 use bourse_vocab::{Failure, Format};
 
+use super::super::passthrough::{self, members::Fate};
 use super::super::seal;
-
-/// Members that are the gateway's own: read from the envelope, and never
-/// sent to a provider (openrouter.ai/docs, Anthropic Messages, 2026).
-const GATEWAY_MEMBERS: &[&str] = &[
-    "models",
-    "fallbacks",
-    "provider",
-    "plugins",
-    "session_id",
-    "trace",
-    "route",
-    "transforms",
-    "usage",
-    "preset",
-    "stop_server_tools_when",
-    "deferred_tools",
-    "safeguards",
-    "debug",
-];
 
 /// Reads a request.
 pub fn read(body: Value) -> Result<Request, Failure> {
     let Value::Object(mut members) = body else {
         return Err(Failure::invalid("The body must be a JSON object"));
     };
-    refuse_thread(&members)?;
-    for name in GATEWAY_MEMBERS {
-        members.remove(name);
-    }
+    take_gateways_own(&mut members)?;
     let model = string(&mut members, "model")?.unwrap_or_default();
-    let Some(max_tokens) = count(&mut members, "max_tokens")? else {
-        return Err(Failure::invalid("max_tokens: field required"));
-    };
+    // Anthropic insists on it; OpenRouter's document does not.
+    let max_tokens = count(&mut members, "max_tokens")?;
     let mut messages = system(members.remove("system"))?;
     conversation(members.remove("messages"), &mut messages)?;
 
     let mut request = Request::new(Format::Anthropic, model, messages);
-    request.max_tokens = Some(max_tokens);
+    request.max_tokens = max_tokens;
     request.stream = boolean(&mut members, "stream")?.unwrap_or(false);
     request.sampling = Sampling {
         temperature: number(&mut members, "temperature")?,
@@ -69,24 +47,18 @@ pub fn read(body: Value) -> Result<Request, Failure> {
     Ok(request)
 }
 
-/// Refuses conversations that the server should remember. To ignore the
-/// member would lose the history; the SDKs' tool runners fall back to
-/// sending it whole when they are told in these words (anthropic-sdk 2.x,
-/// October 2026).
-fn refuse_thread(members: &Map) -> Result<(), Failure> {
-    if members.get("thread").is_none_or(Value::is_null) {
-        return Ok(());
+/// Takes out what was for the gateway, and refuses what nobody here does.
+fn take_gateways_own(members: &mut Map) -> Result<(), Failure> {
+    for (name, value) in &*members {
+        if let Some(known) = passthrough::members::known(name) {
+            known.refuse_by_value(value)?;
+        }
     }
-    Err(Failure::invalid(
-        "thread: message threads are not kept here; send the whole conversation in messages",
-    )
-    .metadata(
-        "details",
-        serde_json::json!({
-            "error_code": "thread_unsupported_request",
-            "unsupported": ["thread"],
-        }),
-    ))
+    members.retain(|name, _| {
+        let fate = passthrough::members::known(name).map(|known| known.fate);
+        !matches!(fate, Some(Fate::Ours | Fate::Refused(_))) || name == "user"
+    });
+    Ok(())
 }
 
 fn wrong(field: &str, expected: &str) -> Failure {
@@ -403,7 +375,17 @@ fn tool_choice(value: Option<Value>, request: &mut Request) -> Result<(), Failur
     let Some(value) = value.filter(|value| !value.is_null()) else {
         return Ok(());
     };
-    request.tool_choice = Some(match value.get("type").and_then(Value::as_str) {
+    request.tool_choice = Some(read_tool_choice(&value)?);
+    request.parallel_tool_calls = value
+        .get("disable_parallel_tool_use")
+        .and_then(Value::as_bool)
+        .map(|disabled| !disabled);
+    Ok(())
+}
+
+/// Reads `tool_choice`.
+pub fn read_tool_choice(value: &Value) -> Result<ToolChoice, Failure> {
+    Ok(match value.get("type").and_then(Value::as_str) {
         Some("auto") => ToolChoice::Auto,
         Some("any") => ToolChoice::Required,
         Some("none") => ToolChoice::None,
@@ -417,12 +399,7 @@ fn tool_choice(value: Option<Value>, request: &mut Request) -> Result<(), Failur
                 "must be 'auto', 'any', 'tool' or 'none'",
             ));
         }
-    });
-    request.parallel_tool_calls = value
-        .get("disable_parallel_tool_use")
-        .and_then(Value::as_bool)
-        .map(|disabled| !disabled);
-    Ok(())
+    })
 }
 
 fn user(members: &mut Map) -> Result<Option<String>, Failure> {
@@ -450,10 +427,14 @@ fn drop_if_empty(members: &mut Map, name: &str) {
 }
 
 fn thinking(members: &mut Map, request: &mut Request) -> Result<(), Failure> {
-    let Some(thinking) = members.get("thinking").filter(|value| !value.is_null()) else {
-        members.remove("thinking");
-        return Ok(());
-    };
+    if let Some(thinking) = members.remove("thinking").filter(|value| !value.is_null()) {
+        request.reasoning = Some(read_thinking(&thinking)?);
+    }
+    Ok(())
+}
+
+/// Reads `thinking`.
+pub fn read_thinking(thinking: &Value) -> Result<ReasoningRequest, Failure> {
     let mut reasoning = ReasoningRequest {
         exclude: thinking.get("display").and_then(Value::as_str) == Some("omitted"),
         ..ReasoningRequest::default()
@@ -477,9 +458,7 @@ fn thinking(members: &mut Map, request: &mut Request) -> Result<(), Failure> {
             ));
         }
     }
-    members.remove("thinking");
-    request.reasoning = Some(reasoning);
-    Ok(())
+    Ok(reasoning)
 }
 
 /// Takes what the vocabulary has words for out of `output_config`; the rest
@@ -499,24 +478,29 @@ fn output_config(members: &mut Map, request: &mut Request) {
             }
             config.remove("effort");
         }
-        let is_schema = config
-            .get("format")
-            .and_then(|format| format.get("type"))
-            .and_then(Value::as_str)
-            == Some("json_schema");
-        if is_schema {
-            let mut format = config.remove("format").unwrap_or_default();
-            request.response_format = Some(ResponseFormat::JsonSchema {
-                // Anthropic's schemas have no name and OpenAI's must.
-                name: "response".to_owned(),
-                description: None,
-                schema: format
-                    .get_mut("schema")
-                    .map(Value::take)
-                    .unwrap_or_default(),
-                strict: Some(true),
-            });
+        if let Some(format) = config.get("format").and_then(schema_of) {
+            request.response_format = Some(format);
+            config.remove("format");
         }
     }
+    // What it was called in the beta (structured outputs, 2025).
+    if let Some(format) = members.get("output_format").and_then(schema_of) {
+        request.response_format.get_or_insert(format);
+        members.remove("output_format");
+    }
     drop_if_empty(members, "output_config");
+}
+
+/// An answer's format by a schema.
+fn schema_of(format: &Value) -> Option<ResponseFormat> {
+    if format.get("type").and_then(Value::as_str) != Some("json_schema") {
+        return None;
+    }
+    Some(ResponseFormat::JsonSchema {
+        // Anthropic's schemas have no name and OpenAI's must.
+        name: "response".to_owned(),
+        description: None,
+        schema: format.get("schema").cloned().unwrap_or_default(),
+        strict: Some(true),
+    })
 }

@@ -343,7 +343,8 @@ impl Writer<'_> {
         if turns.is_empty() {
             return Err(Failure::invalid(
                 "messages: nothing is left to send; Anthropic needs at least one message with content",
-            ));
+            )
+            .next(Next::TryAnother));
         }
         self.prefill(&mut turns)?;
         let unthought = is_unthought(&turns);

@@ -413,7 +413,7 @@ impl Writer {
 
     fn error(&mut self, failure: &Failure, out: &mut Vec<u8>) {
         self.over = true;
-        let body = failure::write(failure);
+        let body = failure::write_with_id(failure, Some(&self.id));
         emit("error", &String::from_utf8_lossy(&body), out);
     }
 

@@ -184,7 +184,7 @@ fn thinking_and_output_config_are_read() {
 #[test]
 fn mistakes_are_named_with_their_field() {
     for (body, field) in [
-        (json!({"model": "m", "messages": []}), "max_tokens"),
+        (json!({"model": "m", "messages": []}), "messages"),
         (
             json!({"model": "m", "max_tokens": -1, "messages": []}),
             "max_tokens",

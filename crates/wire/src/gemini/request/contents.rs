@@ -132,7 +132,8 @@ impl Writer<'_> {
         if self.turns.is_empty() {
             return Err(Failure::invalid(
                 "messages: nothing is left to send; Gemini needs at least one message with content",
-            ));
+            )
+            .next(Next::TryAnother));
         }
         let ends_with_model = self.turns.last().is_some_and(|turn| turn.role == "model");
         // From 3.6 Flash on ("What's new", October 2026).

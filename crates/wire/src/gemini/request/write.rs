@@ -133,7 +133,7 @@ fn tools(request: &Request, body: &mut Map, tool_config: &mut Map, losses: &mut 
                 format: Format::Gemini,
                 value,
             } => tools.push(value.clone()),
-            Tool::Opaque { format, .. } => losses.push(Loss::new(
+            Tool::Opaque { format, .. } => losses.push(Loss::content(
                 format!("tools[{index}]"),
                 format!("only {format} has this tool"),
             )),

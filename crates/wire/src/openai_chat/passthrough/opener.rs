@@ -17,7 +17,7 @@ use crate::json::{self, Kind, walk};
 
 /// How far into the messages is looked: both are there, or they are so long
 /// that the beginning of the first one says enough.
-const WINDOW_BYTES: usize = 32 * 1024;
+pub(crate) const WINDOW_BYTES: usize = 32 * 1024;
 /// How many messages are looked at: of a conversation that begins with more
 /// instructions than these, the first is all that is known.
 const MESSAGES_MAX: usize = 8;
@@ -46,7 +46,7 @@ impl Envelope {
 }
 
 /// The same of the JSON text of the messages, or of its beginning.
-fn opener(messages: &[u8]) -> u64 {
+pub(crate) fn opener(messages: &[u8]) -> u64 {
     let mut hasher = DefaultHasher::new();
     let mut has_instructions = false;
     let mut is_empty = true;
@@ -70,7 +70,7 @@ fn opener(messages: &[u8]) -> u64 {
     hasher.finish()
 }
 
-fn add(hasher: &mut DefaultHasher, text: &[u8]) {
+pub(crate) fn add(hasher: &mut DefaultHasher, text: &[u8]) {
     let head = text.get(..HEAD_BYTES).unwrap_or(text);
     let rest = text.get(head.len()..).unwrap_or_default();
     let tail = rest.len().saturating_sub(TAIL_BYTES);

@@ -1,0 +1,297 @@
+//! `POST /messages`: Anthropic's Messages, with OpenRouter's additions.
+//!
+//! Any model answers here. To targets that speak Anthropic's format the bytes
+//! pass, but for what the gateway has to say itself; for all others request and
+//! answer are translated. Either way the answer carries the call's id, the
+//! model that gave it, the provider, and what it cost.
+
+pub mod counting;
+mod pass_through;
+
+use std::sync::Arc;
+
+use bourse_catalog::{Modalities, Modality, Parameter, Parameters};
+use bourse_routing::filter::Needs;
+use bourse_routing::lengths::Form;
+use bourse_routing::preferences::Preferences;
+use bourse_vocab::chat::{Event, Request};
+use bourse_vocab::{Failure, Format, Operation, PromptFacts, TierWish};
+use bourse_wire::anthropic::passthrough::{self, Envelope};
+use bourse_wire::anthropic::write_with_id;
+use bourse_wire::{Stamp, StreamWriter, WriteTarget, codec};
+use bytes::Bytes;
+use http::header::HeaderName;
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue};
+
+use super::chat::{refuse_debug, refuse_plugins, refuse_preset, refuse_transforms};
+use super::translation::{self, OwnedStamp, Parsed};
+use super::{ClientRequest, Endpoint, Incoming, Prepared, PreparedRest, Rest, Scanned, WholeReply};
+use crate::ask::{self, Ask, Attribution, Labels, Thinking};
+use crate::identity::Caller;
+use crate::relay::Feed;
+use crate::relay::meter::report_of;
+use crate::respond::GENERATION_ID;
+use crate::way::Way;
+
+/// What clients of this endpoint speak.
+const FORMAT: Format = Format::Anthropic;
+/// The event that keeps a waiting stream alive; clients skip it.
+const KEEP_ALIVE: &[u8] = b"event: ping\ndata: {\"type\": \"ping\"}\n\n";
+/// Where SDKs of this format look for the id of a call.
+const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
+/// Where they name the features in beta that they ask for.
+const BETAS: HeaderName = HeaderName::from_static("anthropic-beta");
+/// How much of that is looked at: coding agents name a dozen, of some 30
+/// letters each.
+const BETAS_BYTES_MAX: usize = 1_024;
+
+/// Messages.
+pub struct Messages;
+
+impl Endpoint for Messages {
+    fn path(&self) -> &'static str {
+        "/v1/messages"
+    }
+
+    fn rank(&self, way: &Way) -> Option<u8> {
+        (way.operation == Operation::Chat).then_some(u8::from(way.format != FORMAT))
+    }
+
+    fn read(&self, head: &Parts, body: Scanned, caller: Caller<'_>) -> Result<Incoming, Failure> {
+        let Scanned { outline, segments } = body;
+        let mut envelope = Envelope::read(outline, &segments)?;
+        refuse_what_is_not_offered(&envelope, &segments)?;
+        let ask = read(&head.headers, &mut envelope, &segments)?;
+        envelope.told_user = caller.user(envelope.user.as_deref());
+        Ok(Incoming {
+            ask,
+            request: Arc::new(MessagesRequest {
+                envelope,
+                segments,
+                parsed: Parsed::default(),
+            }),
+        })
+    }
+
+    fn failure(&self, failure: &Failure, headers: &mut HeaderMap) -> Bytes {
+        let id = headers.get(GENERATION_ID).and_then(|id| id.to_str().ok());
+        write_with_id(failure, id).into()
+    }
+
+    fn late_failure(&self, failure: &Failure, stamp: &Stamp<'_>) -> Bytes {
+        let mut out = Vec::new();
+        let event = Event::Error(Box::new(failure.clone()));
+        codec(FORMAT).stream_writer(stamp).event(&event, &mut out);
+        out.into()
+    }
+
+    fn keep_alive(&self) -> &'static [u8] {
+        KEEP_ALIVE
+    }
+
+    fn head(&self, headers: &mut HeaderMap) {
+        if let Some(id) = headers.get(GENERATION_ID).cloned() {
+            headers.insert(REQUEST_ID, id);
+        }
+    }
+}
+
+/// A request whose members are read and whose conversation is not.
+struct MessagesRequest {
+    envelope: Envelope,
+    segments: Vec<Bytes>,
+    parsed: Parsed,
+}
+
+impl MessagesRequest {
+    fn parse(&self) -> Result<Request, Failure> {
+        let mut request = codec(FORMAT).read_scanned(self.envelope.outline(), &self.segments)?;
+        request.user.clone_from(&self.envelope.told_user);
+        // It went where it was meant to go.
+        request.extras.members.remove("metadata");
+        Ok(request)
+    }
+}
+
+impl ClientRequest for MessagesRequest {
+    fn bytes(&self) -> usize {
+        self.envelope.outline().len()
+    }
+
+    fn translates(&self, way: &Way) -> bool {
+        way.format != FORMAT
+    }
+
+    fn write(&self, way: &Way, target: &WriteTarget<'_>) -> Result<Prepared, Failure> {
+        if self.translates(way) {
+            let parse = || self.parse();
+            return self.parsed.write(&self.segments, parse, way, target);
+        }
+        let (body, losses) = passthrough::splice_request(&self.envelope, &self.segments, target);
+        Ok(Prepared {
+            body: body.into_iter().collect(),
+            losses,
+        })
+    }
+
+    fn feed(&self, way: &Way, stamp: &Stamp<'_>) -> Box<dyn Feed> {
+        if self.translates(way) {
+            return translation::feed(way, codec(FORMAT).stream_writer(stamp), false);
+        }
+        Box::new(pass_through::begin(way, stamp))
+    }
+
+    fn writer(&self, stamp: &Stamp<'_>) -> Option<(Box<dyn StreamWriter>, bool)> {
+        Some((codec(FORMAT).stream_writer(stamp), false))
+    }
+
+    fn write_rest(
+        &self,
+        way: &Way,
+        target: &WriteTarget<'_>,
+        rest: &Rest<'_>,
+    ) -> Result<PreparedRest, Failure> {
+        let parse = || self.parse();
+        self.parsed
+            .write_rest(&self.segments, parse, (way, target), rest)
+    }
+
+    fn whole(&self, way: &Way, stamp: &Stamp<'_>, body: &Bytes) -> Result<WholeReply, Failure> {
+        if self.translates(way) {
+            let stamp = OwnedStamp::of(stamp);
+            let write = move |reply: &_| codec(FORMAT).write_reply(reply, &stamp.get());
+            return translation::whole(way, body, false, write);
+        }
+        let report = report_of(&codec(FORMAT).read_reply(body)?);
+        let edits = passthrough::splice_reply(body, stamp)?;
+        Ok(WholeReply {
+            report,
+            render: Box::new(move |usage, bill| edits.render(usage, bill).into()),
+            record: None,
+        })
+    }
+}
+
+fn read(
+    headers: &HeaderMap,
+    envelope: &mut Envelope,
+    segments: &[Bytes],
+) -> Result<Box<Ask>, Failure> {
+    let wishes = match envelope.raw("provider", segments) {
+        Some(json) => Preferences::read(std::str::from_utf8(&json).unwrap_or(""))?,
+        None => Preferences::default(),
+    };
+    let tier = envelope.text("service_tier", segments);
+    let tier = tier.as_deref().map(TierWish::read);
+    let attribution = attribution(headers, envelope, segments)?;
+    let is_named = !attribution.conversation().is_empty() || !wishes.order.is_empty();
+    let opener = (!is_named).then(|| envelope.opener(segments)).flatten();
+    Ok(Box::new(Ask {
+        needs: Needs {
+            input: input_modalities(&envelope.facts),
+            output: Modalities::of(&[Modality::Text]),
+            parameters: parameters(envelope, segments),
+            text_bytes: envelope.facts.text_bytes,
+            max_output: envelope.max_tokens,
+        },
+        models: ask::models(envelope.model.clone(), &envelope.models)?,
+        wishes,
+        stream: envelope.stream,
+        answers: 1,
+        max_output: envelope.max_tokens,
+        form: form(envelope, segments),
+        thinking: Thinking::asked(envelope.reasoning.as_ref()),
+        tier: tier.transpose()?.unwrap_or_default(),
+        search: None,
+        facts: std::mem::take(&mut envelope.facts),
+        options: ask::Options::by_headers(headers, 1)?,
+        opener,
+        attribution,
+    }))
+}
+
+fn attribution(
+    headers: &HeaderMap,
+    envelope: &Envelope,
+    segments: &[Bytes],
+) -> Result<Attribution, Failure> {
+    let mut attribution = Attribution::by_headers(headers);
+    if let Some(session) = envelope.text("session_id", segments) {
+        attribution.session_id = session;
+    }
+    attribution.user = envelope.user.clone().unwrap_or_default();
+    let labels = Labels {
+        metadata: envelope.other_metadata(segments),
+        trace: envelope.raw("trace", segments),
+    };
+    attribution.labels = labels.write(headers)?;
+    // Clients of this format name them where the vendor reads them.
+    for asked in headers.get_all(BETAS).iter().map(HeaderValue::to_str) {
+        let asked = asked.unwrap_or_default();
+        let room = BETAS_BYTES_MAX.saturating_sub(attribution.betas.len());
+        if asked.len() < room {
+            attribution.betas.push(',');
+            attribution.betas.push_str(asked);
+        }
+    }
+    Ok(attribution)
+}
+
+/// What OpenRouter offers beside models and this server does not. It is
+/// refused, because an answer without it would look like one with it.
+fn refuse_what_is_not_offered(envelope: &Envelope, segments: &[Bytes]) -> Result<(), Failure> {
+    if let Some(debug) = envelope.raw("debug", segments) {
+        refuse_debug(&debug)?;
+    }
+    if let Some(preset) = envelope.text("preset", segments) {
+        refuse_preset(&preset)?;
+    }
+    refuse_plugins(envelope.raw("plugins", segments).as_deref())?;
+    refuse_transforms(envelope.raw("transforms", segments).as_deref())
+}
+
+fn form(envelope: &Envelope, segments: &[Bytes]) -> Form {
+    if envelope.has("tools") {
+        Form::Tools
+    } else if envelope.asks_for_schema(segments) {
+        Form::Structured
+    } else {
+        Form::Text
+    }
+}
+
+fn input_modalities(facts: &PromptFacts) -> Modalities {
+    [
+        (true, Modality::Text),
+        (facts.images.count() > 0, Modality::Image),
+        (facts.files.any(), Modality::File),
+        (facts.audio.media.any(), Modality::Audio),
+        (facts.video.any(), Modality::Video),
+    ]
+    .into_iter()
+    .filter_map(|(present, modality)| present.then_some(modality))
+    .collect()
+}
+
+/// What an endpoint of the catalogue must take, in the words in which it says
+/// what it takes.
+fn parameters(envelope: &Envelope, segments: &[Bytes]) -> Parameters {
+    const SAME: [(&str, Parameter); 8] = [
+        ("max_tokens", Parameter::MaxTokens),
+        ("temperature", Parameter::Temperature),
+        ("top_p", Parameter::TopP),
+        ("top_k", Parameter::TopK),
+        ("stop_sequences", Parameter::Stop),
+        ("tools", Parameter::Tools),
+        ("tool_choice", Parameter::ToolChoice),
+        ("thinking", Parameter::Reasoning),
+    ];
+    let sent = SAME
+        .into_iter()
+        .filter_map(|(name, parameter)| envelope.has(name).then_some(parameter));
+    let schema = envelope
+        .asks_for_schema(segments)
+        .then_some(Parameter::StructuredOutputs);
+    sent.chain(schema).collect()
+}
