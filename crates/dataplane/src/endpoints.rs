@@ -13,6 +13,7 @@
 
 pub mod chat;
 pub mod native;
+pub mod responses;
 pub mod text;
 pub mod translation;
 
@@ -38,7 +39,7 @@ use crate::relay::{Feed, Report};
 use crate::way::Way;
 
 /// Every client endpoint.
-pub static ENDPOINTS: &[&dyn Endpoint] = &[&chat::Chat, &text::Text];
+pub static ENDPOINTS: &[&dyn Endpoint] = &[&chat::Chat, &text::Text, &responses::Responses];
 
 /// The endpoint that serves a path, which is given without `/api`.
 #[must_use]

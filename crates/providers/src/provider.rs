@@ -179,6 +179,14 @@ pub(crate) fn chat_completions(attempt: &Attempt<'_>) -> Address {
     }
 }
 
+/// Where OpenAI's Responses are.
+pub(crate) fn responses(attempt: &Attempt<'_>) -> Address {
+    Address {
+        path: format!("{}/responses", attempt.base_path),
+        headers: Headers::new(),
+    }
+}
+
 /// A base path with its version. Vendors whose SDKs add the version by
 /// themselves are known by addresses without it, so where a base path ends in
 /// none, the `usual` one is added.

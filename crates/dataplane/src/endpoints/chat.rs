@@ -249,25 +249,39 @@ fn refuse_what_is_not_offered(envelope: &Envelope, segments: &[Bytes]) -> Result
         refuse_debug(&debug)?;
     }
     if let Some(preset) = &envelope.preset {
-        return Err(Failure::invalid(format!(
-            "preset: there is no preset `{preset}` on this server; send its parameters instead"
-        )));
+        return Err(no_preset(preset));
     }
-    let plugins: Vec<Plugin> = listed("plugins", envelope.plugins.as_ref())?;
-    if let Some(plugin) = plugins.iter().find(|plugin| plugin.enabled != Some(false)) {
-        return Err(Failure::invalid(format!(
+    refuse_plugins(&listed("plugins", envelope.plugins.as_ref())?)?;
+    refuse_transforms(&listed("transforms", envelope.transforms.as_ref())?)
+}
+
+/// The refusal of a preset.
+pub(super) fn no_preset(preset: &str) -> Failure {
+    Failure::invalid(format!(
+        "preset: there is no preset `{preset}` on this server; send its parameters instead"
+    ))
+}
+
+/// Refuses plugins that are not switched off.
+pub(super) fn refuse_plugins(plugins: &[Plugin]) -> Result<(), Failure> {
+    match plugins.iter().find(|plugin| plugin.enabled != Some(false)) {
+        None => Ok(()),
+        Some(plugin) => Err(Failure::invalid(format!(
             "plugins: this server runs no plugin `{}`; remove it, or say `\"enabled\": false`",
             plugin.id
-        )));
+        ))),
     }
-    // What `middle-out` cuts is what does not fit, and that is refused.
-    let transforms: Vec<String> = listed("transforms", envelope.transforms.as_ref())?;
-    if let Some(other) = transforms.iter().find(|name| *name != "middle-out") {
-        return Err(Failure::invalid(format!(
+}
+
+/// Refuses transforms, but for `middle-out`: what that cuts is what does not
+/// fit, and that is refused.
+pub(super) fn refuse_transforms(transforms: &[String]) -> Result<(), Failure> {
+    match transforms.iter().find(|name| *name != "middle-out") {
+        None => Ok(()),
+        Some(other) => Err(Failure::invalid(format!(
             "transforms: `{other}` is not one that this server knows; remove it"
-        )));
+        ))),
     }
-    Ok(())
 }
 
 /// Refuses to show what a provider was sent, if that is asked for.
@@ -291,7 +305,7 @@ pub(super) fn refuse_debug(debug: &[u8]) -> Result<(), Failure> {
 
 /// An entry of `plugins`; its settings do not matter where none is run.
 #[derive(serde::Deserialize)]
-struct Plugin {
+pub(super) struct Plugin {
     id: String,
     enabled: Option<bool>,
 }
