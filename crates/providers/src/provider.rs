@@ -30,6 +30,12 @@ impl Interface {
             framing: Framing::Sse,
         }
     }
+
+    /// Whether it is OpenAI's Responses, over which alone some models are sold.
+    #[must_use]
+    pub fn is_responses(&self) -> bool {
+        self.format == Format::OpenAiResponses
+    }
 }
 
 /// What the address of one attempt depends on.

@@ -88,7 +88,7 @@ fn requests_keep_the_order_of_schemas_and_the_digits_of_arguments() {
                 efforts: bourse_vocab::chat::Efforts::default(),
                 tier: bourse_vocab::TierWish::None,
                 dialect: &Dialect {
-                    accepts: &["zz_unknown", "aa_unknown"],
+                    accepts: &["zz_unknown", "aa_unknown", "prompt_cache_options"],
                     ..Dialect::PLAIN
                 },
             };

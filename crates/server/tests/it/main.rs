@@ -39,6 +39,7 @@ mod money;
 mod postgres;
 mod records;
 mod reload;
+mod responses;
 mod route_command;
 mod routing;
 mod secrets;

@@ -10,7 +10,7 @@ use bourse_vocab::{Failure, Format};
 use super::write_items;
 use crate::codec::{WriteTarget, Written};
 use crate::dialect::calls::fit_ids;
-use crate::dialect::parameters::choice_of_nothing;
+use crate::dialect::parameters::{Disposal, Param, choice_of_nothing, disposal};
 use crate::dialect::{Dialect, ReasoningStyle, thinking};
 use crate::object::{self, Object, object};
 use crate::openai_responses::members::is_shared_with_chat;
@@ -233,14 +233,20 @@ impl Body<'_> {
     fn extras(&mut self, request: &Request) {
         let from = request.extras.format;
         for (name, value) in &request.extras.members {
-            let is_shared = is_shared_with_chat(name)
-                && matches!(from, Format::OpenAiChat | Format::OpenAiResponses);
-            if name == "service_tier" {
+            if name == Param::ServiceTier.name() {
                 // Written in the target's words, if it is told at all.
-            } else if is_shared && name != "image_config" {
-                self.put(name, |out| object::write(out, value));
-            } else {
-                self.lose(name, format!("a member of {from} that is not passed on"));
+                continue;
+            }
+            let is_shared = is_shared_with_chat(name)
+                && matches!(from, Format::OpenAiChat | Format::OpenAiResponses)
+                && name != Param::ImageConfig.name();
+            match disposal(self.dialect, name) {
+                Disposal::Send(theirs) if is_shared => {
+                    self.object.put(theirs.unwrap_or(name), value);
+                }
+                Disposal::Lose(reason) if is_shared => self.lose(name, reason),
+                Disposal::Leave => {}
+                _ => self.lose(name, format!("a member of {from} that is not passed on")),
             }
         }
     }
