@@ -203,7 +203,7 @@ fn another_provider_answers_where_the_first_fails() {
 fn a_stream_that_breaks_ends_in_a_response_that_failed() {
     for format in ["openai-chat", "openai-responses"] {
         let exchange = Exchange::start(|setup| {
-            let sim = script(json!({"tokens": 20, "error_after_tokens": 3}));
+            let sim = script(json!({"tokens": 20, "error_after_tokens": 3, "token_ms": 20}));
             let mut provider = Provider::new("cheap", CHEAP, sim);
             provider = provider.format(format);
             setup.provider(provider);
