@@ -55,7 +55,10 @@ impl Heard {
                 let at = at.unwrap();
                 assert_eq!(at, self.items.len() as u64, "{event}");
                 let id = event["item"]["id"].as_str().unwrap().to_owned();
-                assert!(!self.items.values().any(|(other, _)| *other == id), "{event}");
+                assert!(
+                    !self.items.values().any(|(other, _)| *other == id),
+                    "{event}"
+                );
                 self.items.insert(at, (id, true));
             }
             "response.output_item.done" => {
@@ -101,7 +104,9 @@ fn meaning(outcome: &Outcome) -> Vec<String> {
     let mut add = |what: String, text: &str| said.entry(what).or_default().push_str(text);
     for event in &outcome.events {
         match event {
-            Event::Text { choice: 0, text, .. } => add("text".into(), text),
+            Event::Text {
+                choice: 0, text, ..
+            } => add("text".into(), text),
             Event::Refusal { choice: 0, text } => add("refusal".into(), text),
             Event::Reasoning { choice: 0, delta } => match &delta.kind {
                 ReasoningKind::Text { text, signature } => {
@@ -111,13 +116,24 @@ fn meaning(outcome: &Outcome) -> Vec<String> {
                 ReasoningKind::Summary(text) => add("summary".into(), text),
                 ReasoningKind::Encrypted(data) => add("sealed".into(), data),
             },
-            Event::ToolStart { choice: 0, index, id, name } => {
+            Event::ToolStart {
+                choice: 0,
+                index,
+                id,
+                name,
+            } => {
                 add(format!("call {index}"), &format!("{id} {name} "));
             }
-            Event::ToolArguments { choice: 0, index, fragment } => {
+            Event::ToolArguments {
+                choice: 0,
+                index,
+                fragment,
+            } => {
                 add(format!("call {index}"), fragment);
             }
-            Event::Finish { choice: 0, reason, .. } => add("finish".into(), reason.name()),
+            Event::Finish {
+                choice: 0, reason, ..
+            } => add("finish".into(), reason.name()),
             _ => {}
         }
     }

@@ -1,7 +1,7 @@
 //! Requests: what a client says, and what a provider is told.
 
 use bourse_vocab::chat::{Loss, Part, Request, Role, Tool, ToolChoice};
-use bourse_vocab::{Format, TierWish, json};
+use bourse_vocab::{Format, TierWish};
 use serde_json::{Value, json};
 
 use crate::dialect::{CallIds, Dialect, ReasoningStyle};
@@ -42,7 +42,10 @@ fn write(request: &Request, dialect: &Dialect) -> (Value, Vec<Loss>) {
     let written = codec(Format::OpenAiResponses)
         .write_request(request, &target)
         .unwrap();
-    (serde_json::from_slice(&written.body).unwrap(), written.losses)
+    (
+        serde_json::from_slice(&written.body).unwrap(),
+        written.losses,
+    )
 }
 
 #[test]
@@ -80,7 +83,10 @@ fn what_is_wrong_is_refused_with_its_path() {
         (json!({}), "input: is required"),
         (json!({"input": []}), "input: at least one"),
         (json!({"input": [7]}), "input[0]: expected an object"),
-        (json!({"input": [{"role": "user"}]}), "input[0].content: is required"),
+        (
+            json!({"input": [{"role": "user"}]}),
+            "input[0].content: is required",
+        ),
         (
             json!({"input": [{"role": "user", "content": [{"text": "x"}]}]}),
             "input[0].content[0].type: is required",
@@ -111,9 +117,18 @@ fn what_is_wrong_is_refused_with_its_path() {
             "tools[0].type: `code_interpreter`",
         ),
         (json!({"input": "x", "store": true}), "store: "),
-        (json!({"input": "x", "max_output_tokens": 0}), "max_output_tokens: "),
-        (json!({"input": "x", "text": {"format": {}}}), "text.format.type: "),
-        (json!({"input": "x", "reasoning": {"effort": "huge"}}), "reasoning.effort: "),
+        (
+            json!({"input": "x", "max_output_tokens": 0}),
+            "max_output_tokens: ",
+        ),
+        (
+            json!({"input": "x", "text": {"format": {}}}),
+            "text.format.type: ",
+        ),
+        (
+            json!({"input": "x", "reasoning": {"effort": "huge"}}),
+            "reasoning.effort: ",
+        ),
     ] {
         let said = refusal(&over);
         assert!(said.starts_with(place), "{over}: {said}");
@@ -130,7 +145,10 @@ fn nothing_is_stored_at_a_provider_and_only_who_thinks_is_asked_for_seals() {
     assert_eq!(sent["stream"], true);
     assert_eq!(sent["max_output_tokens"], 500);
     assert_eq!(sent["include"], json!(["reasoning.encrypted_content"]));
-    assert_eq!(sent["reasoning"], json!({"effort": "low", "summary": "auto"}));
+    assert_eq!(
+        sent["reasoning"],
+        json!({"effort": "low", "summary": "auto"})
+    );
     let (sent, losses) = write(&request, &Dialect::PLAIN);
     assert_eq!(sent.get("include"), None);
     assert_eq!(sent.get("reasoning"), None);
@@ -139,14 +157,22 @@ fn nothing_is_stored_at_a_provider_and_only_who_thinks_is_asked_for_seals() {
 
 #[test]
 fn what_a_provider_does_not_take_is_reported() {
-    let request = read(&json!({"input": "x", "temperature": 0.5, "top_k": 3, "stop": ["a"],
+    let request = read(
+        &json!({"input": "x", "temperature": 0.5, "top_k": 3, "stop": ["a"],
         "prompt_cache_key": "k", "prompt_cache_options": {"mode": "explicit"},
-        "max_tool_calls": 3}));
+        "max_tool_calls": 3}),
+    );
     let (sent, losses) = write(&request, &THINKS);
     let lost: Vec<_> = losses.iter().map(|loss| loss.field.as_str()).collect();
     assert_eq!(
         lost,
-        ["temperature", "top_k", "stop", "prompt_cache_options", "max_tool_calls"]
+        [
+            "temperature",
+            "top_k",
+            "stop",
+            "max_tool_calls",
+            "prompt_cache_options"
+        ]
     );
     assert_eq!(sent["prompt_cache_key"], "k");
     let newer = Dialect {
@@ -193,7 +219,7 @@ fn a_custom_tool_is_offered_as_a_function_and_its_grammar_is_reported() {
     let Part::ToolCall { arguments, .. } = &request.messages[1].parts[0] else {
         panic!("{:?}", request.messages);
     };
-    let arguments = json::parse(arguments.as_bytes()).unwrap();
+    let arguments = bourse_vocab::json::parse(arguments.as_bytes()).unwrap();
     assert_eq!(arguments["input"].as_str(), Some("*** \"x\""));
     let (_, losses) = write(&request, &THINKS);
     assert_eq!(losses[0].field, "tools[0].format");

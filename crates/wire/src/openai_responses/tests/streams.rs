@@ -39,23 +39,35 @@ fn completed() -> Value {
 #[test]
 fn what_comes_only_with_the_end_of_an_item_is_told() {
     let outcome = read(&[
-        item("done", 0, &json!({"type": "message",
-            "content": [{"type": "output_text", "text": "all"}]})),
-        item("done", 1, &json!({"type": "function_call", "call_id": "c", "name": "f"})),
+        item(
+            "done",
+            0,
+            &json!({"type": "message",
+            "content": [{"type": "output_text", "text": "all"}]}),
+        ),
+        item(
+            "done",
+            1,
+            &json!({"type": "function_call", "call_id": "c", "name": "f"}),
+        ),
         completed(),
     ]);
     assert!(outcome.failure.is_none());
-    let said = outcome.events.iter().any(|event| {
-        matches!(event, Event::Text { text, .. } if text == "all")
-    });
-    let called = outcome.events.iter().any(|event| {
-        matches!(event, Event::ToolArguments { fragment, .. } if fragment == "{}")
-    });
+    let said = outcome
+        .events
+        .iter()
+        .any(|event| matches!(event, Event::Text { text, .. } if text == "all"));
+    let called = outcome
+        .events
+        .iter()
+        .any(|event| matches!(event, Event::ToolArguments { fragment, .. } if fragment == "{}"));
     assert!(said && called, "{:?}", outcome.events);
     let finish = Some(Finish::ToolCalls);
-    assert!(outcome.events.iter().any(|event| {
-        matches!(event, Event::Finish { reason, .. } if Some(*reason) == finish)
-    }));
+    assert!(
+        outcome.events.iter().any(|event| {
+            matches!(event, Event::Finish { reason, .. } if Some(*reason) == finish)
+        })
+    );
 }
 
 #[test]
@@ -67,7 +79,11 @@ fn a_stream_that_contradicts_itself_is_a_failure() {
         vec![delta.clone()],
         vec![item("added", 0, &call), completed()],
         vec![item("done", 0, &call), delta],
-        vec![item("added", 0, &json!({"type": "function_call", "call_id": "c"}))],
+        vec![item(
+            "added",
+            0,
+            &json!({"type": "function_call", "call_id": "c"}),
+        )],
         vec![json!({"type": "response.output_text.delta", "delta": "x"})],
         vec![json!({"type": "response.created", "response": {}})],
     ] {
@@ -84,7 +100,7 @@ fn errors_in_a_stream_are_errors_whatever_they_are_called() {
         json!({"type": "response.completed", "response": {"status": "failed",
             "error": {"code": "rate_limit_exceeded", "message": "Slow down"}}}),
     ] {
-        let outcome = read(&[event.clone()]);
+        let outcome = read(std::slice::from_ref(&event));
         let Some(Event::Error(failure)) = outcome.events.last() else {
             panic!("{event}: {:?}", outcome.events);
         };
@@ -164,7 +180,11 @@ fn calls_that_are_told_side_by_side_are_items_of_their_own() {
 fn the_input_of_a_custom_tool_is_told_when_it_is_whole() {
     let body = r#"{"tools":[{"type":"custom","name":"patch"}]}"#;
     let echo = Echo::of(&json::scan(body.as_bytes()).unwrap(), &[body.into()]);
-    let mut events = vec![start(0, "patch"), more(0, "{\"input\":\"*"), more(0, "**\"}")];
+    let mut events = vec![
+        start(0, "patch"),
+        more(0, "{\"input\":\"*"),
+        more(0, "**\"}"),
+    ];
     events.extend(end(Finish::ToolCalls));
     let told = written(&events, echo);
     let kinds: Vec<_> = told.iter().map(|e| e["type"].as_str().unwrap()).collect();
@@ -198,7 +218,10 @@ fn a_stream_without_an_end_is_never_dressed_up_as_a_whole_one() {
             .collect()
     };
     let cut = kinds(&[text.clone(), Event::Done]);
-    assert!(!cut.iter().any(|kind| kind == "response.completed"), "{cut:?}");
+    assert!(
+        !cut.iter().any(|kind| kind == "response.completed"),
+        "{cut:?}"
+    );
     let broken = Event::Error(Box::new(Failure::unavailable("it broke")));
     let failed = kinds(&[text.clone(), broken]);
     assert_eq!(failed.last().unwrap(), "response.failed");
