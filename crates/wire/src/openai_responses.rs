@@ -23,6 +23,7 @@ mod response;
 mod stream;
 #[cfg(test)]
 mod tests;
+pub mod tools;
 mod usage;
 
 use std::sync::Arc;

@@ -5,11 +5,11 @@
 //! document, `OpenResponsesResult`, October 2026). They are kept as JSON text,
 //! from the request as it came.
 
-use std::borrow::Cow;
-
 use bytes::Bytes;
 
-use crate::json::{self, Kind, Outline, text, walk};
+use super::item::Call;
+use super::tools::{self, Own};
+use crate::json::{self, Kind, Outline};
 use crate::object::Object;
 
 /// The most that is kept of one request. It stays in memory for as long as the
@@ -47,8 +47,8 @@ const REPEATED: &[(&str, &str)] = &[
 #[derive(Debug, Clone, Default)]
 pub struct Echo {
     said: Vec<(&'static str, String)>,
-    /// Names of custom tools, whose calls are told in their own words.
-    customs: Vec<String>,
+    /// Tools whose calls are told in their own words.
+    own: Vec<Own>,
 }
 
 impl Echo {
@@ -63,7 +63,7 @@ impl Echo {
             };
             let raw = json::raw(segments, &member.value);
             if *name == "tools" {
-                echo.customs = customs(&raw);
+                echo.own = tools::own(&raw);
             }
             let fits = room.checked_sub(raw.len());
             if let (Some(left), Ok(text)) = (fits, std::str::from_utf8(&raw)) {
@@ -74,10 +74,17 @@ impl Echo {
         echo
     }
 
-    /// Whether a tool is a custom one.
-    #[must_use]
-    pub fn is_custom(&self, tool: &str) -> bool {
-        self.customs.iter().any(|name| name == tool)
+    /// The call of a tool, as the client knows the tool, before it is given
+    /// anything.
+    pub(super) fn call(&self, id: &str, flat: &str) -> Call {
+        let own = self.own.iter().find(|own| own.flat == flat);
+        Call {
+            call_id: id.to_owned(),
+            name: own.map_or(flat, |own| own.name.as_str()).to_owned(),
+            namespace: own.and_then(|own| own.namespace.clone()),
+            given: String::new(),
+            is_custom: own.is_some_and(|own| own.is_custom),
+        }
     }
 
     /// Writes the members.
@@ -90,15 +97,4 @@ impl Echo {
             }
         }
     }
-}
-
-fn customs(tools: &[u8]) -> Vec<String> {
-    let text_of = |tool: &[u8], wanted: &[u8]| {
-        let member = walk::members(tool).find(|member| member.name == wanted)?;
-        text::string(member.value).map(Cow::into_owned)
-    };
-    walk::elements(tools)
-        .filter(|tool| text_of(tool.value, b"type").as_deref() == Some("custom"))
-        .filter_map(|tool| text_of(tool.value, b"name"))
-        .collect()
 }

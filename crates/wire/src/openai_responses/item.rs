@@ -129,6 +129,8 @@ pub struct Call {
     pub call_id: String,
     /// Which tool.
     pub name: String,
+    /// The group that the tool stands in.
+    pub namespace: Option<String>,
     /// What it is given: JSON text, or any text if the tool is a custom one.
     pub given: String,
     /// Whether the tool is a custom one.
@@ -148,6 +150,7 @@ impl Call {
                 .put("id", id)
                 .put("call_id", &self.call_id)
                 .put("name", &self.name)
+                .put_some("namespace", self.namespace.as_ref())
                 .put(given, &self.given)
                 .put("status", status.word());
         });

@@ -280,7 +280,7 @@ fn items(choice: &Choice, head: &Head, echo: &Echo, status: Status) -> Vec<Vec<u
                 id,
                 name,
                 arguments,
-            } => items.call(id, name, arguments, echo.is_custom(name)),
+            } => items.call(echo.call(id, name), arguments),
             Part::Image { media, .. } => {
                 items.push("ig", |out, id| item::picture(out, id, media));
             }
@@ -323,16 +323,11 @@ impl Items<'_> {
         self.add(prefix, write);
     }
 
-    fn call(&mut self, id: &str, name: &str, arguments: &str, is_custom: bool) {
-        let call = Call {
-            call_id: id.to_owned(),
-            name: name.to_owned(),
-            given: if is_custom {
-                custom::input(arguments)
-            } else {
-                arguments.to_owned()
-            },
-            is_custom,
+    fn call(&mut self, mut call: Call, arguments: &str) {
+        call.given = if call.is_custom {
+            custom::input(arguments)
+        } else {
+            arguments.to_owned()
         };
         let status = self.status;
         self.push(call.prefix(), |out, id| call.write(out, id, status));

@@ -13,5 +13,3 @@ pub use write::write;
 const ITEMS_MAX: usize = 10_000;
 /// The most parts of one item.
 const PARTS_MAX: usize = 10_000;
-/// The most tools of one request, as in chat completions.
-const TOOLS_MAX: usize = 512;

@@ -11,7 +11,7 @@ use bourse_vocab::json::Value;
 use bourse_vocab::{Failure, PromptFacts, TierWish};
 use bourse_wire::dialect::tools;
 use bourse_wire::json::{self, Kind, Member};
-use bourse_wire::openai_responses::members;
+use bourse_wire::openai_responses::{members, tools as responses};
 use http::HeaderMap;
 
 use super::super::Scanned;
@@ -133,7 +133,7 @@ fn check_tools(members: &Members<'_>) -> Result<(), Failure> {
     if members.0.outline.has_other_tools()
         && let Some(list) = members.raw("tools")
     {
-        tools::check_list(&list)?;
+        responses::check_list(&list)?;
     }
     if let Some(choice) = members.value("tool_choice") {
         tools::read_choice("tool_choice", &choice)?;

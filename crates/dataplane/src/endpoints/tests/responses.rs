@@ -8,6 +8,13 @@ use serde_json::{Value, json};
 use super::*;
 use crate::endpoints::responses::Responses;
 
+const NOTHING: Bill = Bill {
+    total: Nanos(0),
+    upstream_prompt: Nanos(0),
+    upstream_completion: Nanos(0),
+    estimated: false,
+};
+
 /// Reads a request, whatever becomes of it.
 fn incoming(body: &Value) -> Result<Incoming, Failure> {
     let (head, ()) = http::Request::builder()
@@ -28,11 +35,13 @@ fn incoming(body: &Value) -> Result<Incoming, Failure> {
     Responses.read(&head, body, caller)
 }
 
-fn asked(over: Value) -> Value {
-    let mut body = json!({"model": "acme/model", "input": "hi"});
-    let more = over.as_object().unwrap().clone();
-    body.as_object_mut().unwrap().extend(more);
-    body
+fn asked(mut over: Value) -> Value {
+    let members = over.as_object_mut().unwrap();
+    members
+        .entry("model")
+        .or_insert_with(|| "acme/model".into());
+    members.entry("input").or_insert_with(|| "hi".into());
+    over
 }
 
 fn ask_of(over: Value) -> Box<Ask> {
@@ -147,6 +156,36 @@ fn providers_are_told_of_users_under_names_that_say_nothing() {
     assert!(sent["user"].as_str().unwrap().len() > 16, "{text}");
 }
 
+#[test]
+fn a_tool_of_a_namespace_is_called_by_the_name_that_the_client_gave_it() {
+    let way = way_to(Interface::chat(Format::OpenAiChat));
+    let group = json!({"type": "namespace", "name": "mcp__a", "description": "d",
+        "tools": [{"type": "function", "name": "f", "parameters": {"type": "object"}}]});
+    let body = asked(json!({"tools": [group], "input": [
+        {"role": "user", "content": "q"},
+        {"type": "function_call", "call_id": "c", "namespace": "mcp__a", "name": "f",
+            "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "c", "output": "r"},
+    ]}));
+    let request = incoming(&body).unwrap().request;
+    let sent: Value = serde_json::from_str(&written(&*request, &way).unwrap()).unwrap();
+    assert_eq!(sent["tools"][0]["function"]["name"], "mcp__a__f");
+    assert_eq!(
+        sent["messages"][1]["tool_calls"][0]["function"]["name"],
+        "mcp__a__f"
+    );
+    let reply = json!({"id": "up", "choices": [{"index": 0, "finish_reason": "tool_calls",
+        "message": {"role": "assistant", "content": null, "tool_calls": [{"id": "call_1",
+            "type": "function", "function": {"name": "mcp__a__f", "arguments": "{}"}}]}}]});
+    let whole = request
+        .whole(&way, &STAMP, &reply.to_string().into_bytes().into())
+        .unwrap();
+    let body = (whole.render)(&Usage::default(), &NOTHING);
+    let body: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(body["output"][0]["namespace"], "mcp__a");
+    assert_eq!(body["output"][0]["name"], "f");
+}
+
 const CHUNKS: &str = concat!(
     "data: {\"id\":\"up\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"Os\"}}]}\n\n",
     "data: {\"id\":\"up\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\"lo\"}}]}\n\n",
@@ -253,13 +292,7 @@ fn calls_of_a_custom_tool_are_told_in_its_own_words() {
     let whole = request
         .whole(&way, &STAMP, &reply.to_string().into_bytes().into())
         .unwrap();
-    let bill = Bill {
-        total: Nanos(0),
-        upstream_prompt: Nanos(0),
-        upstream_completion: Nanos(0),
-        estimated: false,
-    };
-    let body = (whole.render)(&Usage::default(), &bill);
+    let body = (whole.render)(&Usage::default(), &NOTHING);
     let body: Value = serde_json::from_slice(&body).unwrap();
     assert_eq!(body["status"], "completed");
     assert_eq!(body["output"][0]["type"], "custom_tool_call");

@@ -9,7 +9,7 @@ use bourse_vocab::{Failure, Format};
 
 use super::parts;
 use crate::fields::{Fields, Path};
-use crate::openai_responses::{custom, reply};
+use crate::openai_responses::{custom, reply, tools};
 
 /// A conversation while it is read.
 #[derive(Debug, Default)]
@@ -98,10 +98,9 @@ impl Conversation {
         for name in ["type", "id", "status"] {
             fields.take(name);
         }
-        let (id, name) = (
-            fields.required_text("call_id")?,
-            fields.required_text("name")?,
-        );
+        let id = fields.required_text("call_id")?;
+        let namespace = fields.text("namespace")?;
+        let name = tools::flat(namespace.as_deref(), &fields.required_text("name")?);
         let text = fields.text(given)?.unwrap_or_default();
         self.answer([Part::ToolCall {
             id,

@@ -1,18 +1,17 @@
 //! Reading a client's request.
 
-use bourse_vocab::chat::{
-    CacheControl, Extras, Part, Request, ResponseFormat, Role, Sampling, Tool, ToolChoice,
-};
+use bourse_vocab::chat::{CacheControl, Extras, Part, Request, ResponseFormat, Role, Sampling};
 use bourse_vocab::json::{Map, Value};
 use bourse_vocab::{Failure, Format};
 
+use super::ITEMS_MAX;
 use super::items::Conversation;
-use super::{ITEMS_MAX, TOOLS_MAX};
 use crate::dialect::parameters::{STOPS_MAX, TOKENS_MAX};
-use crate::dialect::{thinking, tools};
+use crate::dialect::thinking;
 use crate::fields::{Fields, Path};
+use crate::openai_responses::members::fate;
 use crate::openai_responses::members::{self, Fate};
-use crate::openai_responses::{custom, members::fate};
+use crate::openai_responses::tools;
 
 /// What can be asked for beside the answer, as far as it has a meaning here
 /// (platform.openai.com/docs, Responses, `include`, November 2026).
@@ -33,8 +32,8 @@ pub fn read(body: Value) -> Result<Request, Failure> {
     } = conversation;
     let model = fields.text("model")?.unwrap_or_default();
     let mut request = Request::new(Format::OpenAiResponses, model, messages);
-    request.tools = read_tools(&mut fields, &mut extras)?;
-    request.tool_choice = tool_choice(&mut fields)?;
+    request.tools = tools::read(&mut fields, &mut extras)?;
+    request.tool_choice = tools::read_choice(&mut fields)?;
     request.parallel_tool_calls = fields.flag("parallel_tool_calls")?;
     text(&mut fields, &mut request, &mut extras)?;
     request.sampling = sampling(&mut fields)?;
@@ -85,74 +84,6 @@ fn input(fields: &mut Fields<'_>, conversation: &mut Conversation) -> Result<(),
         }
         Some(other) => Err(path.expected("a string or an array of items", &other)),
     }
-}
-
-fn read_tools(fields: &mut Fields<'_>, extras: &mut Map) -> Result<Vec<Tool>, Failure> {
-    let path = Path::Member(&Path::Root, "tools");
-    fields
-        .array("tools", TOOLS_MAX)?
-        .unwrap_or_default()
-        .into_iter()
-        .enumerate()
-        .map(|(index, item)| tool(item, &Path::Item(&path, index), extras))
-        .collect()
-}
-
-fn tool(item: Value, path: &Path<'_>, extras: &mut Map) -> Result<Tool, Failure> {
-    let mut tool = Fields::of(item, path)?;
-    let kind = tool.required_text("type")?;
-    if !tools::is_run_by_client(&kind) {
-        return Err(tools::refusal(&format!("{path}.type"), &kind));
-    }
-    let name = tool.required_text("name")?;
-    if name.is_empty() {
-        return Err(tool.invalid("name", "must not be empty"));
-    }
-    let description = tool.text("description")?;
-    let read = if kind == "custom" {
-        // Any text is what a function with one text takes as well.
-        if let Some(format) = tool.take("format")
-            && format.get("type").and_then(Value::as_str) != Some("text")
-        {
-            tool.put_back("format", format);
-        }
-        Tool::Function {
-            name,
-            description,
-            parameters: Some(custom::schema()),
-            strict: None,
-            cache: None,
-        }
-    } else {
-        Tool::Function {
-            name,
-            description,
-            parameters: tool.object("parameters")?.map(Value::Object),
-            strict: tool.flag("strict")?,
-            cache: None,
-        }
-    };
-    tool.rest_into(extras);
-    Ok(read)
-}
-
-/// A custom tool is a function to everybody else, and so is the choice of one.
-/// A choice among several has no equal in the vocabulary.
-fn tool_choice(fields: &mut Fields<'_>) -> Result<Option<ToolChoice>, Failure> {
-    let Some(value) = fields.take("tool_choice") else {
-        return Ok(None);
-    };
-    let choice = tools::read_choice("tool_choice", &value)?;
-    if choice.is_some() {
-        return Ok(choice);
-    }
-    if value.get("type").and_then(Value::as_str) == Some("custom")
-        && let Some(name) = value.get("name").and_then(Value::as_str)
-    {
-        return Ok(Some(ToolChoice::Named(name.to_owned())));
-    }
-    fields.put_back("tool_choice", value);
-    Ok(None)
 }
 
 /// Reads `text`: the shape of the answer, and how much to say.

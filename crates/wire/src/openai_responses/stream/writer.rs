@@ -245,12 +245,7 @@ impl Writer {
             self.close_call(call, Status::Completed, out);
         }
         let at = self.next(out);
-        let call = Call {
-            call_id: id.to_owned(),
-            name: name.to_owned(),
-            given: String::new(),
-            is_custom: self.echo.is_custom(name),
-        };
+        let call = self.echo.call(id, name);
         let id = self.head.item_id(call.prefix(), at);
         self.frames
             .item("response.output_item.added", at, out, |out| {
