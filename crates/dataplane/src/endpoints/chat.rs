@@ -19,6 +19,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http::request::Parts;
 
+use super::not_offered::NotOffered;
 use super::translation::{self, OwnedStamp, Parsed};
 use super::{ClientRequest, Endpoint, Incoming, Prepared, PreparedRest, Rest, Scanned, WholeReply};
 use crate::ask::{self, Ask, Attribution, Labels, Thinking};
@@ -52,7 +53,13 @@ impl Endpoint for Chat {
                 "prompt: send it to /api/v1/completions, or send messages here",
             ));
         }
-        refuse_what_is_not_offered(&envelope, &segments)?;
+        NotOffered {
+            debug: envelope.raw(Param::Debug, &segments).as_deref(),
+            preset: envelope.preset.as_deref(),
+            plugins: envelope.plugins.as_deref(),
+            transforms: envelope.transforms.as_deref(),
+        }
+        .refuse()?;
         let ask = read(&head.headers, &mut envelope, &segments)?;
         envelope.tell(Param::User, caller.user(envelope.user.as_deref()));
         let safety = envelope.text(Param::SafetyIdentifier, &segments);
@@ -240,88 +247,6 @@ fn read(
         opener,
         attribution,
     }))
-}
-
-/// What OpenRouter offers beside models and this server does not. It is
-/// refused, because an answer without it would look like one with it.
-fn refuse_what_is_not_offered(envelope: &Envelope, segments: &[Bytes]) -> Result<(), Failure> {
-    if let Some(debug) = envelope.raw(Param::Debug, segments) {
-        refuse_debug(&debug)?;
-    }
-    if let Some(preset) = &envelope.preset {
-        refuse_preset(preset)?;
-    }
-    refuse_plugins(envelope.plugins.as_deref())?;
-    refuse_transforms(envelope.transforms.as_deref())
-}
-
-/// Refuses a preset, whatever its name.
-pub(super) fn refuse_preset(preset: &str) -> Result<(), Failure> {
-    Err(Failure::invalid(format!(
-        "preset: there is no preset `{preset}` on this server; send its parameters instead"
-    )))
-}
-
-/// Refuses plugins that are not switched off, of a list as JSON text.
-pub(super) fn refuse_plugins(plugins: Option<&[u8]>) -> Result<(), Failure> {
-    let plugins: Vec<Plugin> = listed("plugins", plugins)?;
-    match plugins.iter().find(|plugin| plugin.enabled != Some(false)) {
-        Some(plugin) => Err(Failure::invalid(format!(
-            "plugins: this server runs no plugin `{}`; remove it, or say `\"enabled\": false`",
-            plugin.id
-        ))),
-        None => Ok(()),
-    }
-}
-
-/// Refuses transforms that are not known, of a list as JSON text.
-pub(super) fn refuse_transforms(transforms: Option<&[u8]>) -> Result<(), Failure> {
-    // What `middle-out` cuts is what does not fit, and that is refused.
-    let transforms: Vec<String> = listed("transforms", transforms)?;
-    match transforms.iter().find(|name| *name != "middle-out") {
-        Some(other) => Err(Failure::invalid(format!(
-            "transforms: `{other}` is not one that this server knows; remove it"
-        ))),
-        None => Ok(()),
-    }
-}
-
-/// Refuses to show what a provider was sent, if that is asked for.
-pub(super) fn refuse_debug(debug: &[u8]) -> Result<(), Failure> {
-    #[derive(serde::Deserialize)]
-    struct Debug {
-        echo_upstream_body: Option<bool>,
-    }
-    let asked = serde_json::from_slice(debug)
-        .map_err(|error| Failure::invalid(format!("debug: not as it is documented ({error})")))?;
-    match asked {
-        Debug {
-            echo_upstream_body: Some(true),
-        } => Err(Failure::invalid(
-            "debug.echo_upstream_body: this server does not show what a provider was sent; \
-             remove it, and ask for X-OpenRouter-Metadata instead",
-        )),
-        Debug { .. } => Ok(()),
-    }
-}
-
-/// An entry of `plugins`; its settings do not matter where none is run.
-#[derive(serde::Deserialize)]
-struct Plugin {
-    id: String,
-    enabled: Option<bool>,
-}
-
-/// What is in a list that the scanner left as it came.
-fn listed<T: serde::de::DeserializeOwned>(
-    field: &str,
-    json: Option<&[u8]>,
-) -> Result<Vec<T>, Failure> {
-    let list = json.map(serde_json::from_slice::<Option<Vec<T>>>);
-    let list = list.transpose().map_err(|error| {
-        Failure::invalid(format!("{field}: not a list as it is documented ({error})"))
-    })?;
-    Ok(list.flatten().unwrap_or_default())
 }
 
 /// What the answer is in, as far as its length depends on it.

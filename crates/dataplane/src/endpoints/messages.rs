@@ -24,7 +24,7 @@ use http::header::HeaderName;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 
-use super::chat::{refuse_debug, refuse_plugins, refuse_preset, refuse_transforms};
+use super::not_offered::NotOffered;
 use super::translation::{self, OwnedStamp, Parsed};
 use super::{ClientRequest, Endpoint, Incoming, Prepared, PreparedRest, Rest, Scanned, WholeReply};
 use crate::ask::{self, Ask, Attribution, Labels, Thinking};
@@ -61,7 +61,13 @@ impl Endpoint for Messages {
     fn read(&self, head: &Parts, body: Scanned, caller: Caller<'_>) -> Result<Incoming, Failure> {
         let Scanned { outline, segments } = body;
         let mut envelope = Envelope::read(outline, &segments)?;
-        refuse_what_is_not_offered(&envelope, &segments)?;
+        NotOffered {
+            debug: envelope.raw("debug", &segments).as_deref(),
+            preset: envelope.text("preset", &segments).as_deref(),
+            plugins: envelope.raw("plugins", &segments).as_deref(),
+            transforms: envelope.raw("transforms", &segments).as_deref(),
+        }
+        .refuse()?;
         let ask = read(&head.headers, &mut envelope, &segments)?;
         envelope.told_user = caller.user(envelope.user.as_deref());
         Ok(Incoming {
@@ -236,19 +242,6 @@ fn attribution(
         }
     }
     Ok(attribution)
-}
-
-/// What OpenRouter offers beside models and this server does not. It is
-/// refused, because an answer without it would look like one with it.
-fn refuse_what_is_not_offered(envelope: &Envelope, segments: &[Bytes]) -> Result<(), Failure> {
-    if let Some(debug) = envelope.raw("debug", segments) {
-        refuse_debug(&debug)?;
-    }
-    if let Some(preset) = envelope.text("preset", segments) {
-        refuse_preset(&preset)?;
-    }
-    refuse_plugins(envelope.raw("plugins", segments).as_deref())?;
-    refuse_transforms(envelope.raw("transforms", segments).as_deref())
 }
 
 fn form(envelope: &Envelope, segments: &[Bytes]) -> Form {

@@ -21,6 +21,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http::request::Parts;
 
+use super::not_offered::NotOffered;
 use super::translation::{self, OwnedStamp, Parsed};
 use super::{ClientRequest, Endpoint, Incoming, Prepared, PreparedRest, Rest, Scanned, WholeReply};
 use crate::ask::{self, Ask, Attribution, Labels, Thinking};
@@ -180,12 +181,20 @@ impl Members<'_> {
     }
 }
 
+fn refuse_debug(members: &Members<'_>) -> Result<(), Failure> {
+    let debug = members.get("debug");
+    let debug = debug.map(|member| json::raw(&members.0.segments, &member.value));
+    let asked = NotOffered {
+        debug: debug.as_deref(),
+        ..NotOffered::default()
+    };
+    asked.refuse()
+}
+
 fn read(headers: &HeaderMap, body: &Scanned) -> Result<Box<Ask>, Failure> {
     let members = Members(body);
     refuse_unknown(body)?;
-    if let Some(debug) = members.get("debug") {
-        super::chat::refuse_debug(&json::raw(&body.segments, &debug.value))?;
-    }
+    refuse_debug(&members)?;
     match members.get("prompt").map(|member| member.kind) {
         Some(Kind::String | Kind::Array) => {}
         Some(_) => return Err(Failure::invalid("prompt: must be a string")),
