@@ -2,12 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The kind of request that an endpoint answers at its provider. Only chat is
-/// called here; the others are listed, so that a caller learns why not.
+/// The kind of request that an endpoint answers at its provider. Only chat and
+/// Responses are called here; the others are listed, so that a caller learns
+/// why not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Interface {
-    /// Chat, and what is translated to it.
+    /// Chat, and what is translated to it; Responses too where the provider has
+    /// them.
     #[default]
     Chat,
     /// OpenAI's Responses, and nothing else.

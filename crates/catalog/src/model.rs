@@ -297,6 +297,8 @@ pub enum ApiFamily {
     /// OpenAI's chat completions, at some address.
     #[default]
     OpenaiChat,
+    /// OpenAI's Responses, at some address.
+    OpenaiResponses,
     /// Anthropic's messages.
     Anthropic,
     /// Google's Gemini API.
@@ -317,6 +319,7 @@ impl ApiFamily {
     pub const fn name(self) -> &'static str {
         match self {
             Self::OpenaiChat => "openai-chat",
+            Self::OpenaiResponses => "openai-responses",
             Self::Anthropic => "anthropic",
             Self::Gemini => "gemini",
             Self::Vertex => "vertex",
@@ -331,6 +334,7 @@ impl ApiFamily {
     pub fn by_name(name: &str) -> Option<Self> {
         [
             Self::OpenaiChat,
+            Self::OpenaiResponses,
             Self::Anthropic,
             Self::Gemini,
             Self::Vertex,
@@ -457,7 +461,8 @@ impl Endpoint {
     /// Whether it may be called: listed, and over an interface that we speak.
     #[must_use]
     pub fn is_callable(&self) -> bool {
-        self.is_listed() && self.interface == Interface::Chat
+        let is_spoken = matches!(self.interface, Interface::Chat | Interface::Responses);
+        self.is_listed() && is_spoken
     }
 }
 

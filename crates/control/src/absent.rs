@@ -71,7 +71,6 @@ pub(crate) const ABSENT: &[(&str, &str)] = &[
     ("/private-endpoints/{}/pricing", "PUT"),
     ("/private-endpoints/{}/validate", "POST"),
     ("/rerank", "POST"),
-    ("/responses", "POST"),
     ("/scim/group-mappings", "GET POST"),
     ("/scim/group-mappings/{}", "DELETE GET PATCH"),
     ("/scim/groups", "GET"),

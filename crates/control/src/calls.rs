@@ -58,6 +58,16 @@ pub(crate) fn operations() -> Vec<Call> {
             ),
             content: content::<MessagesRequest, TokenCount>,
         },
+        Call {
+            path: "/responses",
+            operation: Operation::new("Calls", "Creates a response").about(
+                "OpenAI's Responses, without anything that is stored: input is the whole \
+                 conversation. With stream, the answer is a stream of server-sent events, each \
+                 with its type and sequence_number; response.completed, response.incomplete or \
+                 response.failed is the last before [DONE].",
+            ),
+            content: content::<ResponseRequest, Response>,
+        },
     ]
 }
 
@@ -259,4 +269,65 @@ struct MessagesReply {
 #[derive(JsonSchema)]
 struct TokenCount {
     input_tokens: u64,
+}
+
+/// What is to be answered.
+#[derive(JsonSchema)]
+struct ResponseRequest {
+    /// A text, or a list of items
+    input: Value,
+    instructions: Option<String>,
+    /// An id of /models
+    model: Option<String>,
+    models: Option<Vec<String>>,
+    provider: Option<Anything>,
+    stream: Option<bool>,
+    max_output_tokens: Option<i64>,
+    temperature: Option<f64>,
+    top_p: Option<f64>,
+    tools: Option<Vec<Anything>>,
+    tool_choice: Option<Value>,
+    parallel_tool_calls: Option<bool>,
+    /// The form of the answer, and how much is said
+    text: Option<Anything>,
+    reasoning: Option<Anything>,
+    include: Option<Vec<String>>,
+    metadata: Option<Anything>,
+    /// Only false
+    store: Option<bool>,
+    user: Option<String>,
+}
+
+/// What a response used.
+#[derive(JsonSchema)]
+#[schemars(inline)]
+struct ResponseUsage {
+    input_tokens: u64,
+    output_tokens: u64,
+    total_tokens: u64,
+    #[schemars(with = "Dollars")]
+    cost: (),
+}
+
+#[derive(JsonSchema)]
+#[schemars(inline)]
+enum ResponseObject {
+    #[schemars(rename = "response")]
+    Response,
+}
+
+/// An answer in items.
+#[derive(JsonSchema)]
+struct Response {
+    id: String,
+    object: ResponseObject,
+    created_at: u64,
+    /// completed, incomplete or failed
+    status: String,
+    model: String,
+    provider: String,
+    error: Option<Anything>,
+    incomplete_details: Option<Anything>,
+    output: Vec<Anything>,
+    usage: Option<ResponseUsage>,
 }

@@ -14,6 +14,7 @@
 pub mod chat;
 pub mod messages;
 pub mod native;
+pub mod responses;
 pub mod text;
 pub mod translation;
 
@@ -39,7 +40,12 @@ use crate::relay::{Feed, Report};
 use crate::way::Way;
 
 /// Every client endpoint.
-pub static ENDPOINTS: &[&dyn Endpoint] = &[&chat::Chat, &text::Text, &messages::Messages];
+pub static ENDPOINTS: &[&dyn Endpoint] = &[
+    &chat::Chat,
+    &text::Text,
+    &messages::Messages,
+    &responses::Responses,
+];
 
 /// Every path that only counts what an endpoint would be sent.
 pub static COUNTERS: &[&dyn Counter] = &[&messages::counting::CountTokens];

@@ -430,7 +430,10 @@ fn endpoint_targets(
     let count = u16::try_from(credentials.len()).unwrap_or(u16::MAX);
     let mut targets = Vec::with_capacity(credentials.len());
     for (number, secured) in (0..count).zip(credentials) {
+        // A provider that does not speak what the offer is sold over has no way.
+        let only = endpoint.interface == bourse_catalog::Interface::Responses;
         let interfaces = handle.provider.interfaces(upstream).iter();
+        let interfaces = interfaces.filter(|interface| !only || interface.is_responses());
         let place = (&handle.origin, &*handle.base_path);
         let ways = interfaces
             .map(|interface| {
@@ -444,6 +447,9 @@ fn endpoint_targets(
                 .map(|way| Arc::new(way.with_efforts(efforts)))
             })
             .collect::<Result<Box<[_]>, _>>()?;
+        if ways.is_empty() && only {
+            return Ok(targets);
+        }
         if ways.is_empty() {
             return Err("the provider speaks no format that we know".to_owned());
         }

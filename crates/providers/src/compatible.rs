@@ -11,7 +11,7 @@ use bourse_wire::Dialect;
 use bourse_wire::dialect::{Prefill, TierWords};
 
 use crate::provider::{
-    Address, Attempt, Begins, Disconnect, Interface, Provider, chat_completions,
+    Address, Attempt, Begins, Disconnect, Interface, Provider, chat_completions, responses,
 };
 use crate::{Credential, Key, anthropic, dialects, google_ai_studio};
 
@@ -77,7 +77,7 @@ impl Compatible {
             base_url: Some(Cow::Owned(base_url.to_owned())),
             interface: Interface::chat(format),
             dialect: match format {
-                Format::OpenAiChat => dialects::TEMPLATE,
+                Format::OpenAiChat | Format::OpenAiResponses => dialects::TEMPLATE,
                 Format::Anthropic => anthropic::DIALECT.clone(),
                 Format::Gemini => google_ai_studio::DIALECT.clone(),
             },
@@ -160,6 +160,7 @@ impl Provider for Compatible {
     fn address(&self, attempt: &Attempt<'_>) -> Address {
         match attempt.interface.format {
             Format::OpenAiChat => chat_completions(attempt),
+            Format::OpenAiResponses => responses(attempt),
             Format::Anthropic => anthropic::address(attempt),
             Format::Gemini => google_ai_studio::address(attempt),
         }
@@ -167,7 +168,7 @@ impl Provider for Compatible {
 
     fn credential(&self, key: Key) -> Credential {
         match self.interface.format {
-            Format::OpenAiChat => Credential::bearer(key),
+            Format::OpenAiChat | Format::OpenAiResponses => Credential::bearer(key),
             Format::Anthropic => anthropic::credential(key),
             Format::Gemini => google_ai_studio::credential(key),
         }

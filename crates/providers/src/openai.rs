@@ -1,11 +1,16 @@
-//! OpenAI: chat completions (platform.openai.com/docs/api-reference/chat,
-//! November 2026).
+//! OpenAI: chat completions and Responses (platform.openai.com/docs/
+//! api-reference/chat and /responses, November 2026).
+//!
+//! Models that think are spoken to in Responses by clients of that format, for
+//! only there their thoughts come back sealed and can be replayed; some are
+//! sold in no other way. The chat models are the same in both, and some of
+//! them (search, audio) are in chat completions alone.
 
 use bourse_vocab::Format;
 use bourse_wire::Dialect;
 use bourse_wire::dialect::{CacheMarks, CallIds, MaxTokensName, ReasoningStyle, Thoughts};
 
-use crate::provider::{Address, Attempt, Interface, Provider, chat_completions};
+use crate::provider::{Address, Attempt, Interface, Provider, chat_completions, responses};
 
 /// OpenAI.
 pub struct OpenAi;
@@ -107,8 +112,13 @@ impl Provider for OpenAi {
         Some("https://api.openai.com/v1")
     }
 
-    fn interfaces(&self, _model: &str) -> &[Interface] {
-        const { &[Interface::chat(Format::OpenAiChat)] }
+    fn interfaces(&self, model: &str) -> &[Interface] {
+        const BOTH: &[Interface] = &[
+            Interface::chat(Format::OpenAiChat),
+            Interface::chat(Format::OpenAiResponses),
+        ];
+        const CHAT: &[Interface] = &[Interface::chat(Format::OpenAiChat)];
+        if thinks(model) { BOTH } else { CHAT }
     }
 
     fn dialect(&self, _format: Format, model: &str) -> &Dialect {
@@ -124,7 +134,10 @@ impl Provider for OpenAi {
     }
 
     fn address(&self, attempt: &Attempt<'_>) -> Address {
-        chat_completions(attempt)
+        match attempt.interface.format {
+            Format::OpenAiResponses => responses(attempt),
+            _ => chat_completions(attempt),
+        }
     }
 }
 

@@ -30,6 +30,12 @@ impl Interface {
             framing: Framing::Sse,
         }
     }
+
+    /// Whether it is OpenAI's Responses, over which alone some models are sold.
+    #[must_use]
+    pub fn is_responses(&self) -> bool {
+        self.format == Format::OpenAiResponses
+    }
 }
 
 /// What the address of one attempt depends on.
@@ -175,6 +181,14 @@ pub trait Provider: Send + Sync {
 pub(crate) fn chat_completions(attempt: &Attempt<'_>) -> Address {
     Address {
         path: format!("{}/chat/completions", attempt.base_path),
+        headers: Headers::new(),
+    }
+}
+
+/// Where OpenAI's Responses are.
+pub(crate) fn responses(attempt: &Attempt<'_>) -> Address {
+    Address {
+        path: format!("{}/responses", attempt.base_path),
         headers: Headers::new(),
     }
 }

@@ -21,6 +21,8 @@ pub enum Format {
     OpenaiChat,
     /// OpenAI's legacy `completions`.
     OpenaiText,
+    /// OpenAI `responses`.
+    OpenaiResponses,
     /// Anthropic `messages`.
     Anthropic,
     /// Gemini `generateContent`.
@@ -145,6 +147,8 @@ impl Format {
             Some(Self::OpenaiChat)
         } else if path.ends_with("/completions") {
             Some(Self::OpenaiText)
+        } else if path.ends_with("/responses") {
+            Some(Self::OpenaiResponses)
         } else if path.ends_with("/messages") {
             Some(Self::Anthropic)
         } else if path.ends_with(":generateContent") || path.ends_with(":streamGenerateContent") {

@@ -45,6 +45,7 @@ pub struct Prepared {
 #[derive(Debug)]
 pub struct Fast {
     chat: Prepared,
+    responses: Prepared,
     anthropic: Prepared,
     gemini: Prepared,
     chunks: u64,
@@ -63,6 +64,7 @@ impl Fast {
         let prepared = |format| prepare(format, chunks, coalesce);
         Self {
             chat: prepared(Format::OpenaiChat),
+            responses: prepared(Format::OpenaiResponses),
             anthropic: prepared(Format::Anthropic),
             gemini: prepared(Format::Gemini),
             chunks,
@@ -95,6 +97,7 @@ impl Fast {
     ) -> Result<(), Gone> {
         let prepared = match format {
             Format::OpenaiChat | Format::OpenaiText => &self.chat,
+            Format::OpenaiResponses => &self.responses,
             Format::Anthropic => &self.anthropic,
             Format::Gemini => &self.gemini,
         };

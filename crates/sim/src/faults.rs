@@ -248,7 +248,8 @@ impl<'a> BodyWriter<'a> {
         }
         if reached(script.error_after_tokens) {
             let body = stream_error(format, script);
-            let name = (format == Format::Anthropic).then_some("error");
+            let is_named = matches!(format, Format::Anthropic | Format::OpenaiResponses);
+            let name = is_named.then_some("error");
             let bytes = frame(script, framing, begun, name, &body.to_string());
             self.put(&bytes).await?;
             self.finish().await?;
@@ -265,9 +266,13 @@ pub fn stream_error(format: Format, script: &Script) -> serde_json::Value {
         // The documented in-stream example is an overload.
         Format::Anthropic => 529,
         Format::Gemini => 503,
-        Format::OpenaiChat | Format::OpenaiText => 500,
+        Format::OpenaiChat | Format::OpenaiText | Format::OpenaiResponses => 500,
     });
-    error_body(format, status, script, 0)
+    let body = error_body(format, status, script, 0);
+    match format {
+        Format::OpenaiResponses => crate::openai_responses::stream_error(&body),
+        _ => body,
+    }
 }
 
 /// A vendor's error body.
@@ -278,7 +283,7 @@ pub fn error_body(format: Format, status: u16, script: &Script, id: u64) -> serd
         script.error_message.as_deref(),
     );
     match format {
-        Format::OpenaiChat | Format::OpenaiText => {
+        Format::OpenaiChat | Format::OpenaiText | Format::OpenaiResponses => {
             crate::openai_chat::error_body(status, code, message)
         }
         Format::Anthropic => crate::anthropic::error_body(status, code, message, id),

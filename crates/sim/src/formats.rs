@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::ask::{Format, Refusal, Request};
 use crate::reply::{Events, Reply};
-use crate::{anthropic, gemini, openai_chat, openai_text, prefill};
+use crate::{anthropic, gemini, openai_chat, openai_responses, openai_text, prefill};
 
 impl Format {
     /// Reads a request body.
@@ -19,6 +19,7 @@ impl Format {
         let ask = match self {
             Self::OpenaiChat => openai_chat::read(&value),
             Self::OpenaiText => openai_text::read(&value),
+            Self::OpenaiResponses => openai_responses::read(&value),
             Self::Anthropic => anthropic::read(&value),
             Self::Gemini => gemini::read(path, &value),
         }?;
@@ -36,6 +37,7 @@ impl Reply {
         match format {
             Format::OpenaiChat => openai_chat::reply(self),
             Format::OpenaiText => openai_text::reply(self),
+            Format::OpenaiResponses => openai_responses::reply(self),
             Format::Anthropic => anthropic::reply(self),
             Format::Gemini => gemini::reply(self),
         }
@@ -47,6 +49,7 @@ impl Reply {
         match format {
             Format::OpenaiChat => openai_chat::stream(&self),
             Format::OpenaiText => openai_text::stream(&self),
+            Format::OpenaiResponses => openai_responses::stream(&self),
             Format::Anthropic => anthropic::stream(&self),
             Format::Gemini => gemini::stream(&self),
         }

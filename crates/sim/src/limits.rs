@@ -195,7 +195,7 @@ impl Standing {
             .filter_map(|(what, level)| Some((what, level?)));
         known
             .map(|(what, level)| match format {
-                Format::OpenaiChat | Format::OpenaiText => format!(
+                Format::OpenaiChat | Format::OpenaiText | Format::OpenaiResponses => format!(
                     "x-ratelimit-limit-{what}: {}\r\nx-ratelimit-remaining-{what}: {}\r\nx-ratelimit-reset-{what}: {}\r\n",
                     level.limit,
                     level.remaining,

@@ -37,6 +37,13 @@ pub fn read(format: Format, body: &Value) -> Conversation {
                 .and_then(|system| system.get("parts"));
             with_system(system, turns_of(body.get("contents"), "parts"))
         }
+        Format::OpenaiResponses => {
+            let said = match body.get("input") {
+                text @ Some(Value::String(_)) => vec![("user", texts(text))],
+                items => turns_of(items, "content"),
+            };
+            with_system(body.get("instructions"), said)
+        }
         Format::OpenaiText => vec![("user", texts(body.get("prompt")))],
     };
     let prefill = match turns.last() {

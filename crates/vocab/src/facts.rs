@@ -199,6 +199,17 @@ impl Detail {
             _ => Self::Auto,
         }
     }
+
+    /// The closer look of two. The provider may decide for any but the picture
+    /// as it is.
+    #[must_use]
+    pub const fn closer(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Original, _) | (_, Self::Original) => Self::Original,
+            (Self::High, _) | (_, Self::High) => Self::High,
+            _ => Self::Auto,
+        }
+    }
 }
 
 /// One picture.
@@ -268,6 +279,15 @@ impl Images {
         }
         self.seen.push(image);
         self.seen.len().checked_sub(1)
+    }
+
+    /// Notes that some picture may be looked at as closely as this.
+    pub fn look(&mut self, detail: Detail) {
+        if detail != Detail::Auto {
+            for image in &mut self.seen {
+                image.detail = image.detail.closer(detail);
+            }
+        }
     }
 
     /// Notes the size of a remembered picture.

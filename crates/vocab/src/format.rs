@@ -10,6 +10,8 @@ use std::fmt;
 pub enum Format {
     /// OpenAI's `POST /chat/completions`, with OpenRouter's additions.
     OpenAiChat,
+    /// OpenAI's `POST /responses`, with OpenRouter's additions.
+    OpenAiResponses,
     /// Anthropic's `POST /v1/messages`.
     Anthropic,
     /// Google's `models/*:generateContent`.
@@ -18,13 +20,19 @@ pub enum Format {
 
 impl Format {
     /// Every format, in the order in which documents list them.
-    pub const ALL: [Self; 3] = [Self::OpenAiChat, Self::Anthropic, Self::Gemini];
+    pub const ALL: [Self; 4] = [
+        Self::OpenAiChat,
+        Self::OpenAiResponses,
+        Self::Anthropic,
+        Self::Gemini,
+    ];
 
     /// The name used in configuration and fixtures.
     #[must_use]
     pub const fn slug(self) -> &'static str {
         match self {
             Self::OpenAiChat => "openai-chat",
+            Self::OpenAiResponses => "openai-responses",
             Self::Anthropic => "anthropic",
             Self::Gemini => "gemini",
         }

@@ -28,6 +28,7 @@ pub mod laws;
 mod lossy;
 mod object;
 pub mod openai_chat;
+pub mod openai_responses;
 pub mod sse;
 
 pub use codec::{Codec, ErrorReply, Stamp, StreamReader, StreamWriter, WriteTarget, Written};

@@ -1,7 +1,7 @@
 //! OpenAI's chat completions, with OpenRouter's additions.
 
 pub mod completions;
-mod failure;
+pub(crate) mod failure;
 pub mod passthrough;
 pub(crate) mod reasoning;
 mod reply;

@@ -20,7 +20,12 @@ use bourse_wire::laws::{self, Outcome};
 use bourse_wire::{Codec, ErrorReply, Stamp, WriteTarget, codec};
 
 /// Formats whose codec is complete.
-const READY: &[Format] = &[Format::OpenAiChat, Format::Anthropic, Format::Gemini];
+const READY: &[Format] = &[
+    Format::OpenAiChat,
+    Format::OpenAiResponses,
+    Format::Anthropic,
+    Format::Gemini,
+];
 
 /// A vendor that understands everything that its format can say.
 const RICH: Dialect = Dialect {

@@ -36,6 +36,14 @@ fn request(format: Format) -> String {
             "response_format":{{"type":"json_schema","json_schema":{{"name":"n","schema":{SCHEMA}}}}},
             "zz_unknown":{ODD},"aa_unknown":1.0,"temperature":0.70}}"#
         ),
+        Format::OpenAiResponses => format!(
+            r#"{{"model":"m","input":[{{"role":"user","content":"q"}},
+            {{"type":"function_call","call_id":"call_1","name":"f","arguments":"{escaped}"}},
+            {{"type":"function_call_output","call_id":"call_1","output":"r"}}],
+            "tools":[{{"type":"function","name":"f","parameters":{SCHEMA}}}],
+            "text":{{"format":{{"type":"json_schema","name":"n","schema":{SCHEMA}}}}},
+            "prompt_cache_options":{{"zz":{ODD},"aa":1.0}},"temperature":0.70}}"#
+        ),
         Format::Anthropic => format!(
             r#"{{"model":"m","max_tokens":9,"messages":[{{"role":"user","content":"q"}},
             {{"role":"assistant","content":[{{"type":"tool_use","id":"toolu_1","name":"f","input":{ODD}}}]}},
@@ -80,7 +88,7 @@ fn requests_keep_the_order_of_schemas_and_the_digits_of_arguments() {
                 efforts: bourse_vocab::chat::Efforts::default(),
                 tier: bourse_vocab::TierWish::None,
                 dialect: &Dialect {
-                    accepts: &["zz_unknown", "aa_unknown"],
+                    accepts: &["zz_unknown", "aa_unknown", "prompt_cache_options"],
                     ..Dialect::PLAIN
                 },
             };
@@ -106,6 +114,10 @@ fn reply(format: Format) -> String {
         // Some vendors forget to print the arguments.
         Format::OpenAiChat => format!(
             r#"{{"id":"r","choices":[{{"index":0,"message":{{"role":"assistant","content":null,"tool_calls":[{{"id":"call_1","type":"function","function":{{"name":"f","arguments":{ODD}}}}}]}},"finish_reason":"tool_calls"}}]}}"#
+        ),
+        Format::OpenAiResponses => format!(
+            r#"{{"id":"r","object":"response","status":"completed","output":[{{"type":"function_call","id":"fc_1","call_id":"call_1","name":"f","arguments":"{}"}}]}}"#,
+            ODD.replace('"', "\\\"")
         ),
         Format::Anthropic => format!(
             r#"{{"id":"r","type":"message","role":"assistant","content":[{{"type":"tool_use","id":"toolu_1","name":"f","input":{ODD}}}],"stop_reason":"tool_use"}}"#
@@ -134,6 +146,15 @@ fn stream(format: Format) -> String {
             "data: {{\"id\":\"r\",\"choices\":[{{\"index\":0,\"delta\":{{\"tool_calls\":[{{\"index\":0,\"id\":\"c\",\"function\":{{\"name\":\"f\",\"arguments\":{ODD}}}}}]}}}}]}}\n\n\
              data: {{\"id\":\"r\",\"choices\":[{{\"index\":0,\"delta\":{{}},\"finish_reason\":\"tool_calls\"}}]}}\n\ndata: [DONE]\n\n"
         ),
+        Format::OpenAiResponses => {
+            let escaped = ODD.replace('"', "\\\"");
+            format!(
+                "data: {{\"type\":\"response.output_item.added\",\"output_index\":0,\"item\":{{\"type\":\"function_call\",\"call_id\":\"c\",\"name\":\"f\",\"arguments\":\"\"}}}}\n\n\
+                 data: {{\"type\":\"response.function_call_arguments.delta\",\"output_index\":0,\"delta\":\"{escaped}\"}}\n\n\
+                 data: {{\"type\":\"response.output_item.done\",\"output_index\":0,\"item\":{{\"type\":\"function_call\",\"call_id\":\"c\",\"name\":\"f\",\"arguments\":\"\"}}}}\n\n\
+                 data: {{\"type\":\"response.completed\",\"response\":{{\"status\":\"completed\"}}}}\n\n"
+            )
+        }
         Format::Anthropic => format!(
             "event: message_start\ndata: {{\"type\":\"message_start\",\"message\":{{\"id\":\"r\"}}}}\n\n\
              event: content_block_start\ndata: {{\"type\":\"content_block_start\",\"index\":0,\"content_block\":{{\"type\":\"tool_use\",\"id\":\"t\",\"name\":\"f\",\"input\":{ODD}}}}}\n\n\

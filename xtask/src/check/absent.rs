@@ -55,7 +55,12 @@ const ABSENCES: [Absence; 3] = [
     },
     Absence {
         rule: "client-formats",
-        paths: &["Format::OpenAiChat", "Format::Anthropic", "Format::Gemini"],
+        paths: &[
+            "Format::OpenAiChat",
+            "Format::OpenAiResponses",
+            "Format::Anthropic",
+            "Format::Gemini",
+        ],
         message: "names what a client speaks, which only `dataplane/src/endpoints/` knows",
         is_in_scope: |path| {
             path.starts_with("crates/dataplane/src/")

@@ -249,6 +249,8 @@ fn the_named_schemas_are_these() {
         "Percentiles",
         "Pricing",
         "Provider",
+        "Response",
+        "ResponseRequest",
         "RoutingCredential",
         "RoutingEndpoint",
         "RoutingStatus",

@@ -2,6 +2,7 @@
 
 mod messages;
 mod pass_through;
+mod responses;
 
 use std::path::Path;
 
@@ -186,6 +187,9 @@ fn errors_are_in_the_clients_format() {
     };
     let (body, id) = told(&chat::Chat);
     assert_eq!((&body["error"]["code"], id), (&429.into(), None));
+    let (body, _) = told(&super::responses::Responses);
+    assert_eq!(body["error"]["code"], 429);
+    assert_eq!(body["error_type"], "rate_limit_exceeded");
     let (body, id) = told(&MESSAGES);
     assert_eq!(body["error"]["type"], "rate_limit_error");
     assert_eq!(id, Some(HeaderValue::from_static("gen-1")));
@@ -214,6 +218,9 @@ fn a_late_failure_has_the_shape_of_its_stream() {
             "{told}"
         );
     }
+    let response = late(&super::responses::Responses);
+    assert!(response.contains("event: response.failed\n"), "{response}");
+    assert!(response.ends_with("data: [DONE]\n\n"), "{response}");
     assert!(late(&MESSAGES).starts_with("event: error\n"));
 }
 
@@ -277,11 +284,13 @@ fn no_other_file_names_an_endpoint_or_a_clients_format() {
         .chain(
             [
                 "openai_chat",
+                "openai_responses",
                 "anthropic::",
                 "gemini::",
                 "endpoints::chat",
                 "endpoints::messages",
                 "endpoints::text",
+                "endpoints::responses",
             ]
             .map(str::to_owned),
         )

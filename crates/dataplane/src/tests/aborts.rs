@@ -150,6 +150,11 @@ async fn whoever_leaves_is_charged_what_a_message_cost() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whoever_leaves_is_charged_what_a_response_cost() {
+    charged_as_it_cost(Format::OpenAiResponses, 26).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn whoever_leaves_is_charged_what_geminis_content_cost() {
     charged_as_it_cost(Format::Gemini, 25).await;
 }

@@ -81,14 +81,35 @@ impl Answer {
         let asked: serde_json::Value = serde_json::from_slice(body).unwrap();
         let limit = match self.format {
             Format::OpenAiChat | Format::Anthropic => &asked["max_tokens"],
+            Format::OpenAiResponses => &asked["max_output_tokens"],
             Format::Gemini => &asked["generationConfig"]["maxOutputTokens"],
         };
         let tokens = wants.min(limit.as_u64().unwrap_or(WINDOW));
         match self.format {
             Format::OpenAiChat => self.chat_for(&asked, wants, tokens),
             Format::Anthropic => self.messages_of(wants, tokens),
+            Format::OpenAiResponses => self.response_of(wants, tokens),
             Format::Gemini => self.gemini_of(wants, tokens),
         }
+    }
+
+    fn response_of(self, wants: u64, tokens: u64) -> Self {
+        let end = if wants > tokens {
+            "incomplete"
+        } else {
+            "completed"
+        };
+        let events = [
+            json!({"type": "response.created", "response": {"id": "resp_1", "model": "m"}}),
+            json!({"type": "response.output_item.added", "output_index": 0,
+                "item": {"type": "message", "id": "msg_1"}}),
+            json!({"type": "response.output_text.delta", "output_index": 0, "content_index": 0,
+                "delta": "hi"}),
+            json!({"type": format!("response.{end}"), "response": {"id": "resp_1", "status": end,
+                "usage": {"input_tokens": 20, "output_tokens": tokens,
+                    "output_tokens_details": {"reasoning_tokens": tokens - 1}}}}),
+        ];
+        events.iter().fold(self, Self::event)
     }
 
     fn messages_of(self, wants: u64, tokens: u64) -> Self {

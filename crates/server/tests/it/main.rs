@@ -40,6 +40,7 @@ mod money;
 mod postgres;
 mod records;
 mod reload;
+mod responses;
 mod route_command;
 mod routing;
 mod secrets;

@@ -55,7 +55,10 @@ impl Exchange<'_> {
         let status = script.error_status.unwrap_or(429);
         let mut body = error_body(format, status, &script, self.open.ordinal);
         if let Some(kind) = body.pointer_mut("/error/type")
-            && matches!(format, Format::OpenaiChat | Format::OpenaiText)
+            && matches!(
+                format,
+                Format::OpenaiChat | Format::OpenaiText | Format::OpenaiResponses
+            )
         {
             *kind = json!(away.openai_type());
         }

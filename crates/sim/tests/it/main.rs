@@ -11,5 +11,6 @@ mod faults;
 mod limits;
 mod load;
 mod relay;
+mod responses;
 mod shapes;
 mod watching;

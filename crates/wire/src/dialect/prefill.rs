@@ -59,7 +59,7 @@ impl Prefill {
         match format {
             Format::Anthropic if anthropic::takes_prefill(model) => Self::Last,
             Format::Anthropic | Format::OpenAiChat => dialect.prefill,
-            Format::Gemini => Self::None,
+            Format::OpenAiResponses | Format::Gemini => Self::None,
         }
     }
 }

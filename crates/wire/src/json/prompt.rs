@@ -9,7 +9,7 @@
 use std::ops::Range;
 
 use bourse_vocab::PromptFacts;
-use bourse_vocab::facts::{Kind as MediumKind, Medium, PixelSize, Slot};
+use bourse_vocab::facts::{Detail, Kind as MediumKind, Medium, PixelSize, Slot};
 use bytes::Bytes;
 
 use super::features::Marker;
@@ -100,6 +100,9 @@ pub(super) struct Prompt {
     said_depth: u32,
     /// Tools that say that they are functions, or custom.
     plain_tools: u32,
+    /// The closest look that some part asks for beside its picture, as parts of
+    /// Responses do: which picture it is of is not kept, so it counts for all.
+    loose_detail: Detail,
     /// A tool says that it is something else, or has a member that is spelled in
     /// a way that readers may fold.
     odd_tool: bool,
@@ -262,7 +265,17 @@ impl Prompt {
             }
             Slot::Data if inside => self.address(head, range),
             Slot::Upload if inside => self.medium.upload(),
+            // A part that has no more of its medium than this.
+            Slot::Upload => {
+                self.flush();
+                self.medium = Medium::new(Some(MediumKind::File));
+                self.medium.upload();
+                self.count();
+            }
             Slot::Detail if inside => self.medium.detail(head),
+            Slot::Detail => {
+                self.loose_detail = self.loose_detail.closer(Detail::by_name(head));
+            }
             Slot::Mime if inside => self.medium.mime(head),
             _ => {}
         }
@@ -329,6 +342,7 @@ impl Prompt {
             let size = PixelSize::of_base64(cursor.pieces(data));
             facts.images.measure(*place, size);
         }
+        facts.images.look(self.loose_detail);
         facts
     }
 }

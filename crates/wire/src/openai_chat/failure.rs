@@ -66,18 +66,7 @@ fn metadata(failure: &Failure) -> Map<String, Value> {
 pub fn write_late(error: &mut Object<'_>, failure: &Failure) {
     let status = failure.status();
     let theirs = status < 500;
-    let message = if theirs {
-        failure.message.as_ref()
-    } else {
-        match failure.kind {
-            FailureKind::Timeout => "The provider took too long to answer",
-            FailureKind::Overloaded => "The provider is overloaded",
-            FailureKind::Unavailable | FailureKind::Unmapped => {
-                "The provider failed before the answer was complete"
-            }
-            _ => "Internal Server Error",
-        }
-    };
+    let message = late_message(failure);
     error
         .put("code", &status)
         .put("message", message)
@@ -96,6 +85,21 @@ pub fn write_late(error: &mut Object<'_>, failure: &Failure) {
                 metadata.put_some(CONTINUATION, told);
             });
         });
+}
+
+/// What the caller learns of a failure when the answer has begun.
+pub fn late_message(failure: &Failure) -> &str {
+    if failure.status() < 500 {
+        return failure.message.as_ref();
+    }
+    match failure.kind {
+        FailureKind::Timeout => "The provider took too long to answer",
+        FailureKind::Overloaded => "The provider is overloaded",
+        FailureKind::Unavailable | FailureKind::Unmapped => {
+            "The provider failed before the answer was complete"
+        }
+        _ => "Internal Server Error",
+    }
 }
 
 #[cfg(test)]

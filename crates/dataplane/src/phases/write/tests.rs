@@ -74,7 +74,7 @@ fn endpoint() -> Endpoint {
     catalog.all_endpoints().next().unwrap().clone()
 }
 
-fn ways() -> [Arc<Way>; 3] {
+fn ways() -> [Arc<Way>; 4] {
     Format::ALL.map(|format| Arc::new(way_to(Interface::chat(format))))
 }
 
@@ -175,7 +175,10 @@ async fn who_cannot_be_told_the_form_of_the_answer_is_not_asked() {
     let grammar = Opaque(bourse_vocab::json!({"type": "grammar", "grammar": "g"}));
     for (form, refused) in [
         (JsonObject, vec![Format::Anthropic]),
-        (grammar, vec![Format::Anthropic, Format::Gemini]),
+        (
+            grammar,
+            vec![Format::OpenAiResponses, Format::Anthropic, Format::Gemini],
+        ),
     ] {
         for format in Format::ALL {
             let way = Arc::new(way_to(Interface::chat(format)));

@@ -113,6 +113,7 @@ impl Case {
         }
         match self.sort.format {
             Format::OpenAiChat => self.chat(),
+            Format::OpenAiResponses => self.response(),
             Format::Anthropic => self.messages(),
             Format::Gemini => self.gemini(),
         }
@@ -146,6 +147,29 @@ impl Case {
         json!({"prompt_tokens": self.prompt_tokens,
             "completion_tokens": self.thought.1 + self.said(),
             "completion_tokens_details": {"reasoning_tokens": self.thought.1}})
+    }
+
+    /// Tells everything at the end.
+    fn response(&self) -> Answer {
+        let begun = json!({"type": "response.created", "response": {"id": "resp_1"}});
+        let shown = |answer: Answer, text: &str| {
+            answer.event(&json!({"type": "response.reasoning_summary_text.delta",
+                "output_index": 0, "summary_index": 0, "delta": text}))
+        };
+        let mut answer = self.thinking(Answer::stream().event(&begun), shown);
+        for (text, _) in &self.pieces {
+            let delta = json!({"type": "response.output_text.delta", "output_index": 1,
+                "content_index": 0, "delta": text});
+            answer = answer.event(&delta).wait(ms(self.piece_ms));
+        }
+        answer.event(&json!({"type": "response.completed",
+            "response": {"status": "completed", "usage": self.response_usage()}}))
+    }
+
+    fn response_usage(&self) -> Value {
+        json!({"input_tokens": self.prompt_tokens,
+            "output_tokens": self.thought.1 + self.said(),
+            "output_tokens_details": {"reasoning_tokens": self.thought.1}})
     }
 
     /// Tells the input at once.
@@ -216,6 +240,10 @@ impl Case {
             Format::OpenAiChat => json!({"id": "up-1", "usage": self.chat_usage(),
                 "choices": [{"index": 0, "finish_reason": "stop",
                     "message": {"role": "assistant", "content": text}}]}),
+            Format::OpenAiResponses => json!({"id": "resp_1", "status": "completed",
+                "output": [{"type": "message",
+                    "content": [{"type": "output_text", "text": text}]}],
+                "usage": self.response_usage()}),
             Format::Anthropic => json!({"id": "msg_1", "type": "message",
                 "role": "assistant", "model": "m", "stop_reason": "end_turn",
                 "content": [{"type": "text", "text": text}],

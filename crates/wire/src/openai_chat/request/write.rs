@@ -17,6 +17,7 @@ use crate::dialect::parameters::{
 };
 use crate::dialect::{CacheMarks, Dialect, StreamUsage, thinking, tools};
 use crate::object::{self, Object, object};
+use crate::openai_responses::is_shared_with_chat;
 
 /// Writes a chat request.
 pub fn write(request: &Request, target: &WriteTarget<'_>) -> Result<Written, Failure> {
@@ -235,10 +236,11 @@ impl<'a> Body<'a> {
     fn extras(&mut self, request: &'a Request) {
         let ours = self.extras.is_some();
         for (name, value) in &request.extras.members {
+            let from = request.extras.format;
+            let is_shared = from == Format::OpenAiResponses && is_shared_with_chat(name);
             if name == Param::ServiceTier.name() {
                 // Written in the target's words, if it is told at all.
-            } else if !ours {
-                let from = request.extras.format;
+            } else if !ours && !is_shared {
                 self.lose(name, format!("a member of {from} without an equal here"));
             } else if is_path(name) {
                 // A leftover below the top level, named by its path.
