@@ -135,24 +135,17 @@ def test_a_thought_of_another_vendor_is_replayed_and_harms_nobody(client):
         assert client.responses.create(model=model, input=replay).output_text
 
 
-def test_a_picture_is_shown(bourse, client):
-    answer = client.responses.create(
-        model="acme/echo",
-        input=[
-            {
-                "role": "user",
-                "content": [
-                    {"type": "input_text", "text": ASK},
-                    {
-                        "type": "input_image",
-                        "detail": "auto",
-                        "image_url": "data:image/png;base64,iVBORw0KGgo=",
-                    },
-                ],
-            }
-        ],
-    )
-    assert answer.output_text
+def test_a_picture_is_noticed_before_a_model_that_sees_none_is_asked(client):
+    picture = {
+        "type": "input_image",
+        "detail": "auto",
+        "image_url": "data:image/png;base64,iVBORw0KGgo=",
+    }
+    with pytest.raises(openai.NotFoundError) as refused:
+        client.responses.create(
+            model="acme/echo", input=[{"role": "user", "content": [picture]}]
+        )
+    assert "image" in refused.value.message
 
 
 def test_the_token_limit_is_obeyed_and_named(client):
