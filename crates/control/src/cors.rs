@@ -16,7 +16,7 @@ const SIMULATED: HeaderName = HeaderName::from_static("x-bourse-simulated");
 const HEADERS_BYTES_MAX: usize = 4_096;
 /// Allowed when a preflight does not say what it wants.
 const HEADERS: &str = "authorization, content-type, x-api-key, http-referer, x-title";
-const EXPOSED: &str = "x-generation-id, x-bourse-simulated, retry-after, etag";
+const EXPOSED: &str = "x-generation-id, request-id, x-bourse-simulated, retry-after, etag";
 
 fn is_api(path: &str) -> bool {
     PREFIXES.iter().any(|prefix| {

@@ -42,6 +42,7 @@ const TARGETS_EACH: usize = 3;
 /// The first byte of an input: which endpoint it is for.
 const CHAT: u8 = b'0';
 const TEXT: u8 = b'1';
+const MESSAGES: u8 = b'2';
 
 const TEXTS: [&str; 3] = [
     r#"{"model":"acme/m","prompt":"Say hi","max_tokens":5,"stream":true,"stop":["x"],"logprobs":2,"echo":false}"#,
@@ -71,9 +72,12 @@ impl Target for Requests {
             .collect();
         seeds.extend(CHATS.iter().map(|text| [&[CHAT], text.as_bytes()].concat()));
         for (format, body) in fixtures(".request.json")? {
-            if format == Format::OpenAiChat {
-                seeds.push([&[CHAT], named(&body).as_slice()].concat());
-            }
+            let first = match format {
+                Format::OpenAiChat => CHAT,
+                Format::Anthropic => MESSAGES,
+                _ => continue,
+            };
+            seeds.push([&[first], named(&body).as_slice()].concat());
         }
         Ok(seeds)
     }

@@ -132,7 +132,9 @@ impl ClientRequest for MessagesRequest {
     fn write(&self, way: &Way, target: &WriteTarget<'_>) -> Result<Prepared, Failure> {
         if self.translates(way) {
             let parse = || self.parse();
-            return self.parsed.write(&self.segments, parse, way, target);
+            let mut prepared = self.parsed.write(&self.segments, parse, way, target)?;
+            self.envelope.locate(&mut prepared.losses, &self.segments);
+            return Ok(prepared);
         }
         let (body, losses) = passthrough::splice_request(&self.envelope, &self.segments, target);
         Ok(Prepared {
@@ -205,7 +207,7 @@ fn read(
         wishes,
         stream: envelope.stream,
         answers: 1,
-        max_output: envelope.max_tokens,
+        max_output: paid_output(envelope),
         form: form(envelope, segments),
         thinking: Thinking::asked(envelope.reasoning.as_ref()),
         tier: tier.transpose()?.unwrap_or_default(),
@@ -215,6 +217,18 @@ fn read(
         opener,
         attribution,
     }))
+}
+
+/// The most output that is paid for. Thoughts between calls of tools may take
+/// their budget beyond the limit (platform.claude.com, extended thinking,
+/// interleaved thinking, November 2026).
+fn paid_output(envelope: &Envelope) -> Option<u64> {
+    let budget = envelope
+        .reasoning
+        .as_ref()
+        .and_then(|asked| asked.max_tokens);
+    let limit = envelope.max_tokens?;
+    Some(limit.max(budget.unwrap_or(0)))
 }
 
 fn attribution(

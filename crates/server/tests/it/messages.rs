@@ -4,7 +4,7 @@ use bourse_sim::Script;
 use serde_json::{Value, json};
 
 use crate::client::{Conn, Got};
-use crate::exchange::{CHEAP, Exchange, Provider, script, worth};
+use crate::exchange::{CHEAP, Exchange, Provider, eventually, script, worth};
 use crate::money_math::cost;
 
 const PATH: &str = "/v1/messages";
@@ -323,7 +323,7 @@ fn every_refusal_has_anthropics_shape_and_the_members_path() {
 #[test]
 fn a_translation_refuses_by_path_what_it_cannot_read_or_say() {
     let exchange = in_front_of("openai-chat", Script::default());
-    let said = |content: Value| json!({"messages": [{"role": "user", "content": content}]});
+    let said = |content: Value| json!({"system": "Be brief.", "messages": [{"role": "user", "content": content}]});
     for (over, path) in [
         (said(json!(7)), "messages.0.content"),
         (
@@ -340,7 +340,7 @@ fn a_translation_refuses_by_path_what_it_cannot_read_or_say() {
         ),
         (
             said(json!([{"type": "search_result", "source": "s"}])),
-            "messages[0].content[0]",
+            "messages.0.content.0: ",
         ),
         (
             json!({"messages": [{"role": "tool", "content": "a"}]}),
@@ -348,7 +348,7 @@ fn a_translation_refuses_by_path_what_it_cannot_read_or_say() {
         ),
         (
             json!({"tools": [{"type": "bash_20250124", "name": "bash"}]}),
-            "tools[0]",
+            "tools.0: ",
         ),
     ] {
         let told = error(&send(&exchange, over.clone()), 400, "invalid_request_error");
@@ -534,5 +534,76 @@ fn a_stream_that_breaks_is_gone_on_with_in_one_message() {
         }
         assert_eq!(of("error"), 0);
         exchange.close();
+    }
+}
+
+/// Whoever leaves a provider that goes on to the end pays for all of it, and
+/// exactly: the answer is read for its usage.
+#[test]
+fn an_answer_that_its_client_left_is_read_to_its_end_and_paid_exactly() {
+    for format in FORMATS {
+        let exchange = Exchange::start(|setup| {
+            let slow = script(json!({"tokens": 40, "token_ms": 10}));
+            setup.provider(Provider::new("cheap", CHEAP, slow).format(format).drains());
+        });
+        let body = body(json!({"stream": true})).to_string();
+        let mut conn = open(&exchange, PATH, "", body.as_bytes());
+        let mut got = conn.head();
+        while !got.text().contains("text_delta") {
+            conn.chunk(&mut got).unwrap();
+        }
+        drop(conn);
+        let (_, spent) = eventually("the answer to be booked", || {
+            let balance = exchange.balance();
+            (balance.1 > 0).then_some(balance)
+        });
+        assert_eq!(spent, exchange.worth(CHEAP), "{format}");
+        exchange.finish(spent);
+    }
+}
+
+/// What a coding agent sends after a working day: a megabyte of calls and
+/// results, tools with schemas, breakpoints, a picture in a result.
+#[test]
+fn a_megabyte_of_calls_and_results_is_answered_by_every_format() {
+    for format in FORMATS {
+        let exchange = Exchange::start(|setup| {
+            setup.models.insert(
+                "acme/chat",
+                "context_length = 2000000\nmax_output = 32000\ninput_modalities = [\"text\", \"image\"]",
+            );
+            let answer = script(json!({"tokens": 5}));
+            setup.provider(Provider::new("cheap", CHEAP, answer).format(format));
+        });
+        let file = "let answer = compute(&question)?; // as agreed\n".repeat(100);
+        let mut messages = vec![json!({"role": "user", "content": "Mend it."})];
+        for round in 0..100 {
+            let (a, b) = (format!("toolu_{round}a"), format!("toolu_{round}b"));
+            let call = |id: &str| json!({"type": "tool_use", "id": id, "name": "read", "input": {"path": "src/a.rs"}});
+            messages.push(json!({"role": "assistant", "content": [
+                {"type": "text", "text": "I look."}, call(&a), call(&b)]}));
+            messages.push(json!({"role": "user", "content": [
+                {"type": "tool_result", "tool_use_id": a, "content": file},
+                {"type": "tool_result", "tool_use_id": b, "is_error": true, "content": [
+                    {"type": "text", "text": file}]}]}));
+        }
+        let picture = json!({"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "QUJD"}});
+        messages.push(json!({"role": "user", "content": [picture], }));
+        let tools: Vec<Value> = (0..20)
+            .map(|n| json!({"name": format!("tool_{n}"), "input_schema": {"type": "object", "properties": {"path": {"type": "string"}}}}))
+            .collect();
+        let over = json!({"messages": messages, "tools": tools, "stream": true, "max_tokens": 32_000,
+            "system": [{"type": "text", "text": "You mend code.", "cache_control": {"type": "ephemeral"}}]});
+        let length = over.to_string().len();
+        assert!(length > 950_000, "{length}");
+        let events = events(&send(&exchange, over));
+        assert_eq!(
+            events.last().unwrap()["type"],
+            "message_stop",
+            "{format}: {events:?}"
+        );
+        let paid = exchange.worth(CHEAP);
+        assert_eq!(cost(&events[events.len() - 2]["usage"]), paid, "{format}");
+        exchange.finish(paid);
     }
 }

@@ -16,6 +16,7 @@
 mod envelope;
 pub mod members;
 mod opener;
+mod paths;
 mod reply;
 mod request;
 mod stream;

@@ -79,6 +79,20 @@ fn what_the_call_must_know_is_read_from_members_and_headers() {
 }
 
 #[test]
+fn a_budget_for_thoughts_beyond_the_limit_is_paid_for_too() {
+    for (max_tokens, budget, paid) in [(1000, 500, 1000), (10, 90_000, 90_000)] {
+        let thinking = format!(
+            r#""max_tokens":{max_tokens},"thinking":{{"type":"enabled","budget_tokens":{budget}}}"#
+        );
+        let ask = read(&with(&thinking), &[]).unwrap().ask;
+        assert_eq!(ask.max_output, Some(paid));
+        assert_eq!(ask.needs.max_output, Some(max_tokens));
+    }
+    let unlimited = with(r#""thinking":{"type":"enabled","budget_tokens":2000}"#);
+    assert_eq!(read(&unlimited, &[]).unwrap().ask.max_output, None);
+}
+
+#[test]
 fn what_openrouter_has_and_this_server_has_not_is_refused() {
     for (members, path) in [
         (r#""plugins":[{"id":"web"}]"#, "plugins: "),

@@ -471,7 +471,8 @@ fn the_conversation_of_every_case_passes_byte_for_byte_or_the_request_is_refused
         }
     }
     refused.sort();
-    assert_eq!(refused, ["bad-server-tool", "message-threads"]);
+    // The latter offers a search.
+    assert_eq!(refused, ["message-threads", "tools"]);
     assert!(passed > 10, "{passed}");
 }
 
@@ -527,5 +528,5 @@ fn every_event_of_every_case_passes_but_for_what_the_call_adds() {
         assert_eq!(plain(&after), plain(&before), "{case}");
         events += before.len();
     }
-    assert!(events > 100, "{events}");
+    assert!(events > 80, "{events}");
 }
