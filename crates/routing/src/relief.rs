@@ -42,9 +42,9 @@ impl Known {
 /// is no better than what has.
 #[must_use]
 pub const fn is_unproven(candidate: &Candidate, known: Known) -> bool {
-    let is_behind = (known.has_answered && candidate.expected_ms == 0)
-        || (known.has_finished && !candidate.has_finished);
-    is_behind && candidate.in_flight >= UNPROVEN_MAX
+    candidate.in_flight >= UNPROVEN_MAX
+        && ((known.has_answered && candidate.expected_ms == 0)
+            || (known.has_finished && !candidate.has_finished))
 }
 
 /// Puts another endpoint of a group first if the first one is loaded much

@@ -119,6 +119,11 @@ struct Worker {
     overload: Option<Overload>,
     running: u32,
     seen: Seen,
+    /// How long the worker has its core, until others have it, and how long they
+    /// do, on average.
+    turns_us: Option<(u64, u64)>,
+    /// What is left of its turn, in microseconds.
+    left_us: u64,
 }
 
 impl Worker {
@@ -136,6 +141,33 @@ impl Worker {
             overload: sheds.then(|| Overload::new(LATE)),
             running: 0,
             seen: Seen::default(),
+            turns_us: None,
+            left_us: 0,
+        }
+    }
+
+    /// The same worker on a core that it shares with others, as busy as it is.
+    fn sharing(self, turn_us: u64, away_us: u64) -> Self {
+        Self {
+            turns_us: Some((turn_us, away_us)),
+            left_us: turn_us,
+            ..self
+        }
+    }
+
+    /// Works for so long.
+    fn works(&mut self, us: u64) {
+        self.now_us += us;
+        let Some((turn_us, away_us)) = self.turns_us else {
+            return;
+        };
+        if us >= self.left_us {
+            #[allow(clippy::cast_precision_loss)] // Some milliseconds.
+            let [away, turn] = [away_us, turn_us].map(|us| us as f64);
+            self.now_us += self.exponential_us(away);
+            self.left_us = self.exponential_us(turn);
+        } else {
+            self.left_us -= us;
         }
     }
 
@@ -226,7 +258,7 @@ impl Worker {
                 overload.probed(self.now_us);
             }
             Task::Piece { arrived_us, left } => {
-                self.now_us += self.work.piece;
+                self.works(self.work.piece);
                 if left == 1 {
                     self.running -= 1;
                     self.seen
@@ -254,12 +286,12 @@ impl Worker {
             overload.admits(Priority::Interactive, self.running, now)
         });
         if !admits {
-            self.now_us += self.work.refuse;
+            self.works(self.work.refuse);
             self.seen.refused += 1;
             return false;
         }
         self.running += 1;
-        self.now_us += self.work.begin;
+        self.works(self.work.begin);
         #[allow(clippy::cast_precision_loss)]
         let thinks = self.exponential_us(self.work.thinks as f64);
         let piece = Task::Piece {
@@ -369,5 +401,40 @@ fn two_seconds_after_an_overload_nobody_is_refused_at_half_of_the_peak() {
         assert_eq!(worker.seen.refused, refused);
         let p99 = worker.seen.percentile_us(99, 8 * S);
         assert!(p99 <= 2 * usual_p99_us(work), "{p99} µs");
+    }
+}
+
+/// Load, provider and worker share two cores, as in `./dev soak resilience`: a
+/// ready call is late because others have the core, and an answer because its
+/// provider waits for one. Then it takes more calls at once to be as busy as at the
+/// peak.
+#[test]
+fn on_a_core_that_it_shares_a_worker_is_kept_busy_beyond_its_peak() {
+    let stream = Work {
+        begin: 60,
+        piece: 20,
+        pieces: 20,
+        refuse: 12,
+        thinks: 25_000,
+        gap: 300,
+    };
+    let shared = |seed| Worker::new(stream, seed, true).sharing(3_000, 3_000);
+    let mut usual = shared(1);
+    usual.run(6 * S, 64);
+    let peak = usual.seen.goodput(S, 6 * S);
+    let usual_p99 = usual.seen.percentile_us(99, S);
+    for (times, least_percent) in [(2, 85), (4, 85), (10, 70)] {
+        let shares = (2..7).map(|seed| {
+            let mut worker = shared(seed);
+            worker.arrive(times * peak, 6 * S);
+            worker.run(6 * S, 0);
+            let p99 = worker.seen.percentile_us(99, 2 * S);
+            assert!(p99 <= 2 * usual_p99, "{times} times, seed {seed}: {p99} µs");
+            worker.seen.goodput(S, 6 * S) * 100 / peak
+        });
+        let shares: Vec<u64> = shares.collect();
+        println!("{times} times the peak of {peak}/s: {shares:?} %");
+        let mean = shares.iter().sum::<u64>() / shares.len() as u64;
+        assert!(mean >= least_percent, "{times} times: {shares:?} %");
     }
 }
