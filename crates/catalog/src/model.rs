@@ -457,7 +457,7 @@ impl Endpoint {
     /// Whether it may be called: listed, and over an interface that we speak.
     #[must_use]
     pub fn is_callable(&self) -> bool {
-        self.is_listed() && self.interface == Interface::Chat
+        self.is_listed() && self.interface.is_spoken()
     }
 }
 

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bourse_catalog::{Endpoint, EndpointIx, Model, ModelIx, Snapshot};
+use bourse_catalog::{Endpoint, EndpointIx, Interface, Model, ModelIx, Snapshot};
 use bourse_net::{Http2, Origin};
 use bourse_policy::Principal;
 use bourse_providers::{Credential, Disconnect, Provider, Secrets};
@@ -19,7 +19,7 @@ use bourse_routing::health::{Destination, Health};
 use bourse_routing::lengths::Lengths;
 use bourse_routing::patience::Patience;
 use bourse_vocab::chat::{Effort, Efforts};
-use bourse_vocab::{ServiceTier, TierWish};
+use bourse_vocab::{Operation, ServiceTier, TierWish};
 
 use crate::ask::Defaults;
 use crate::metrics::TargetMetrics;
@@ -433,6 +433,7 @@ fn endpoint_targets(
         let interfaces = handle.provider.interfaces(upstream).iter();
         let place = (&handle.origin, &*handle.base_path);
         let ways = interfaces
+            .filter(|interface| answers(endpoint, interface.operation))
             .map(|interface| {
                 Way::new(
                     &handle.provider,
@@ -444,7 +445,7 @@ fn endpoint_targets(
                 .map(|way| Arc::new(way.with_efforts(efforts)))
             })
             .collect::<Result<Box<[_]>, _>>()?;
-        if ways.is_empty() {
+        if ways.is_empty() && endpoint.interface == Interface::Chat {
             return Err("the provider speaks no format that we know".to_owned());
         }
         let sold = std::iter::once(None).chain(tiers.names().map(Some));
@@ -477,6 +478,16 @@ fn endpoint_targets(
         }
     }
     Ok(targets)
+}
+
+/// Whether an endpoint is sold for an operation: what makes vectors does not
+/// chat. Where its provider is not known to do it here, nobody calls it.
+fn answers(endpoint: &Endpoint, operation: Operation) -> bool {
+    let sold = match operation {
+        Operation::Chat | Operation::Text => Interface::Chat,
+        Operation::Embeddings(_) => Interface::Embeddings,
+    };
+    endpoint.interface == sold
 }
 
 /// Whether a tier can be asked for in this way.

@@ -1,11 +1,12 @@
-//! OpenAI: chat completions (platform.openai.com/docs/api-reference/chat,
-//! November 2026).
+//! OpenAI: chat completions and embeddings
+//! (platform.openai.com/docs/api-reference, November 2026).
 
 use bourse_vocab::Format;
+use bourse_vocab::embeddings::Shape;
 use bourse_wire::Dialect;
 use bourse_wire::dialect::{CacheMarks, CallIds, MaxTokensName, ReasoningStyle, Thoughts};
 
-use crate::provider::{Address, Attempt, Interface, Provider, chat_completions};
+use crate::provider::{Address, Attempt, Interface, Provider, like_openai};
 
 /// OpenAI.
 pub struct OpenAi;
@@ -108,7 +109,12 @@ impl Provider for OpenAi {
     }
 
     fn interfaces(&self, _model: &str) -> &[Interface] {
-        const { &[Interface::chat(Format::OpenAiChat)] }
+        const {
+            &[
+                Interface::chat(Format::OpenAiChat),
+                Interface::embeddings(Shape::OpenAi, Format::OpenAiChat),
+            ]
+        }
     }
 
     fn dialect(&self, _format: Format, model: &str) -> &Dialect {
@@ -124,7 +130,7 @@ impl Provider for OpenAi {
     }
 
     fn address(&self, attempt: &Attempt<'_>) -> Address {
-        chat_completions(attempt)
+        like_openai(attempt)
     }
 }
 
