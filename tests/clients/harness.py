@@ -164,6 +164,27 @@ price = {{ prompt = "{PROMPT_PRICE}", completion = "{COMPLETION_PRICE}" }}
 """
 
 
+# What makes vectors, by who is asked: a server like OpenAI's, and Google's.
+EMBEDDING_MODELS = {
+    "acme/embed": ("sim-echo", "upstream-embed"),
+    "acme/embed-via-google": ("google-ai-studio", "gemini-embedding-001"),
+}
+
+
+def embedding_table(slug: str, provider: str, upstream_model: str) -> str:
+    return f"""
+[[models]]
+slug = "{slug}"
+name = "Acme {slug.removeprefix("acme/")}"
+context_length = {CONTEXT_LENGTH}
+output_modalities = ["embeddings"]
+[[models.endpoints]]
+provider = "{provider}"
+upstream_model = "{upstream_model}"
+price = {{ prompt = "{PROMPT_PRICE}", completion = "0" }}
+"""
+
+
 def config_text(port: int, data_dir: Path, sim_url: str) -> str:
     parts = [
         f"""
@@ -191,6 +212,8 @@ base_url = "{sim_url}{path}"
 """
         )
         parts.append(model_table(f"acme/via-{name}", name, UPSTREAM_MODELS[name]))
+    for slug, (provider, upstream_model) in EMBEDDING_MODELS.items():
+        parts.append(embedding_table(slug, provider, upstream_model))
     return "".join(parts)
 
 

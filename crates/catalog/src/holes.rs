@@ -83,7 +83,10 @@ fn of_model(catalog: &Snapshot, model: &Model, holes: &mut Holes) {
             model.reasoning.is_some() && !has_efforts,
         ),
         ("models that only other gateways offer", is_of_gateways),
-        ("models that nobody offers in chat", is_elsewhere),
+        (
+            "models that nobody offers over an interface that is spoken here",
+            is_elsewhere,
+        ),
     ];
     note(holes, kinds, &model.slug);
 }

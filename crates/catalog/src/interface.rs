@@ -2,9 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The kind of request that an endpoint answers at its provider. Only chat and
-/// Responses are called here; the others are listed, so that a caller learns
-/// why not.
+/// The kind of request that an endpoint answers at its provider. Those that
+/// are not called here are listed, so that a caller learns why not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Interface {
@@ -21,6 +20,12 @@ pub enum Interface {
 }
 
 impl Interface {
+    /// Whether requests of this kind are made here.
+    #[must_use]
+    pub const fn is_spoken(self) -> bool {
+        matches!(self, Self::Chat | Self::Responses | Self::Embeddings)
+    }
+
     /// The name in data files.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -461,8 +461,7 @@ impl Endpoint {
     /// Whether it may be called: listed, and over an interface that we speak.
     #[must_use]
     pub fn is_callable(&self) -> bool {
-        let is_spoken = matches!(self.interface, Interface::Chat | Interface::Responses);
-        self.is_listed() && is_spoken
+        self.is_listed() && self.interface.is_spoken()
     }
 }
 

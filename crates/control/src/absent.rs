@@ -30,8 +30,6 @@ pub(crate) const ABSENT: &[(&str, &str)] = &[
     ("/datasets/app-rankings", "GET"),
     ("/datasets/rankings-daily", "GET"),
     ("/datasets/session-cost", "GET"),
-    ("/embeddings", "POST"),
-    ("/embeddings/models", "GET"),
     ("/external-users", "GET POST"),
     ("/external-users/{}", "DELETE GET PATCH"),
     ("/files", "GET POST"),

@@ -52,6 +52,14 @@ impl Args {
         Ok(Self(owned.collect()))
     }
 
+    /// The same, where an argument has this value whatever was asked.
+    pub(crate) fn with(&self, name: &str, value: &str) -> Self {
+        let others = self.iter().filter(|(other, _)| *other != name);
+        let owned = others.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let fixed = (name.to_owned(), value.to_owned());
+        Self(owned.chain(std::iter::once(fixed)).collect())
+    }
+
     /// Whether there are none.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -38,6 +38,14 @@ pub(crate) fn operations() -> Vec<Call> {
             content: content::<TextRequest, TextCompletion>,
         },
         Call {
+            path: "/embeddings",
+            operation: Operation::new("Calls", "Turns texts into vectors").about(
+                "One vector for each input, in their order, all at once. Members that are not \
+                 listed here are not sent on.",
+            ),
+            content: content::<EmbeddingsRequest, EmbeddingsReply>,
+        },
+        Call {
             path: "/messages",
             operation: Operation::new(
                 "Calls",
@@ -330,4 +338,75 @@ struct Response {
     incomplete_details: Option<Anything>,
     output: Vec<Anything>,
     usage: Option<ResponseUsage>,
+}
+
+/// How vectors are written.
+#[derive(JsonSchema)]
+#[schemars(inline, rename_all = "lowercase")]
+enum Encoding {
+    Float,
+    Base64,
+}
+
+/// Texts to turn into vectors.
+#[derive(JsonSchema)]
+struct EmbeddingsRequest {
+    /// An id of /embeddings/models
+    model: String,
+    /// A text, texts, the numbers of a text's tokens, several of these, or
+    /// objects with content as in messages; at most 2048 inputs
+    input: Value,
+    /// How long the vectors are to be, where the model leaves a choice
+    #[schemars(range(min = 1))]
+    dimensions: Option<u32>,
+    /// Numbers unless stated; base64 is that of 32-bit floats, lowest byte first
+    encoding_format: Option<Encoding>,
+    /// What the texts are for, such as search_query or search_document
+    input_type: Option<String>,
+    provider: Option<Anything>,
+    user: Option<String>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(inline)]
+enum ListObject {
+    #[schemars(rename = "list")]
+    List,
+}
+
+#[derive(JsonSchema)]
+#[schemars(inline)]
+enum EmbeddingObject {
+    #[schemars(rename = "embedding")]
+    Embedding,
+}
+
+#[derive(JsonSchema)]
+#[schemars(inline)]
+struct Embedding {
+    object: EmbeddingObject,
+    index: u64,
+    /// An array of numbers, or base64
+    embedding: Value,
+}
+
+/// What a call for vectors used.
+#[derive(JsonSchema)]
+#[schemars(inline)]
+struct EmbeddingsUsage {
+    prompt_tokens: u64,
+    total_tokens: u64,
+    #[schemars(with = "Dollars")]
+    cost: (),
+}
+
+/// Vectors.
+#[derive(JsonSchema)]
+struct EmbeddingsReply {
+    object: ListObject,
+    data: Vec<Embedding>,
+    model: String,
+    id: String,
+    provider: String,
+    usage: EmbeddingsUsage,
 }

@@ -44,6 +44,14 @@ pub(crate) fn routes() -> Vec<Route> {
             ),
             all,
         ),
+        Route::get(
+            "/embeddings/models",
+            filters(operation("Lists models that make vectors")).about(
+                "The same list as /models, of models that /embeddings takes. They are in no other \
+                 list unless output_modalities asks for them.",
+            ),
+            embedding,
+        ),
         Route::get("/models/count", filters(operation("Counts models")), count),
         Route::get(
             "/models/user",
@@ -121,6 +129,12 @@ async fn all(state: Shared, _: Public, uri: Uri, args: Args) -> Result<Written<M
         return Ok(rendered.usual.clone());
     }
     page(&state, &rendered, &uri, &args, |_| true)
+}
+
+async fn embedding(state: Shared, _: Public, uri: Uri, args: Args) -> Result<Written<ModelList>> {
+    let rendered = state.listing.of(&*state.backend)?;
+    let asked = args.with("output_modalities", Modality::Embeddings.name());
+    page(&state, &rendered, &uri, &asked, |_| true)
 }
 
 async fn callable(state: Shared, _: Caller, uri: Uri, args: Args) -> Result<Written<ModelList>> {

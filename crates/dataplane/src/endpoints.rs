@@ -12,6 +12,7 @@
 //! the vocabulary ([`translation`]).
 
 pub mod chat;
+pub mod embeddings;
 pub mod messages;
 pub mod native;
 mod not_offered;
@@ -37,6 +38,7 @@ use crate::ask::Ask;
 use crate::bodies::Room;
 use crate::cache::record::Record;
 use crate::identity::Caller;
+use crate::relay::unstreamed::Unstreamed;
 use crate::relay::{Feed, Report};
 use crate::way::Way;
 
@@ -46,6 +48,7 @@ pub static ENDPOINTS: &[&dyn Endpoint] = &[
     &text::Text,
     &messages::Messages,
     &responses::Responses,
+    &embeddings::Embeddings,
 ];
 
 /// Every path that only counts what an endpoint would be sent.
@@ -108,6 +111,11 @@ pub trait Endpoint: Send + Sync {
         path == self.path()
     }
 
+    /// Over which interface the models are sold that it asks.
+    fn interface(&self) -> bourse_catalog::Interface {
+        bourse_catalog::Interface::Chat
+    }
+
     /// How well a way suits what the client speaks: the lowest is taken, and
     /// its own format comes first, because there the bytes pass. `None` if
     /// the endpoint cannot be served by it.
@@ -125,10 +133,16 @@ pub trait Endpoint: Send + Sync {
     fn failure(&self, failure: &Failure, headers: &mut HeaderMap) -> Bytes;
 
     /// An error after the status has been sent, with the end of the stream.
-    fn late_failure(&self, failure: &Failure, stamp: &Stamp<'_>) -> Bytes;
+    /// An endpoint whose answers all come whole has no such moment.
+    fn late_failure(&self, failure: &Failure, _stamp: &Stamp<'_>) -> Bytes {
+        self.failure(failure, &mut HeaderMap::new())
+    }
 
-    /// Bytes that keep a waiting stream alive, and that clients skip.
-    fn keep_alive(&self) -> &'static [u8];
+    /// Bytes that keep a waiting stream alive, and that clients skip. Nothing
+    /// keeps an answer alive that comes whole.
+    fn keep_alive(&self) -> &'static [u8] {
+        b""
+    }
 
     /// Adds to an answer, good or bad, the headers that its clients look for.
     fn head(&self, _headers: &mut HeaderMap) {}
@@ -163,8 +177,11 @@ pub trait ClientRequest: Send + Sync {
     /// The request cannot be understood, or not be written for this target.
     fn write(&self, way: &Way, target: &WriteTarget<'_>) -> Result<Prepared, Failure>;
 
-    /// Begins to tell a stream.
-    fn feed(&self, way: &Way, stamp: &Stamp<'_>) -> Box<dyn Feed>;
+    /// Begins to tell a stream. An operation whose answers all come whole is
+    /// never asked: its endpoint reads no wish for a stream.
+    fn feed(&self, _way: &Way, _stamp: &Stamp<'_>) -> Box<dyn Feed> {
+        Box::new(Unstreamed)
+    }
 
     /// What tells a stream that another target may have to go on with, and
     /// whether the client is not shown what the model thought. `None` where

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bourse_catalog::{Endpoint, EndpointIx, Model, ModelIx, Snapshot};
+use bourse_catalog::{Endpoint, EndpointIx, Interface, Model, ModelIx, Snapshot};
 use bourse_net::{Http2, Origin};
 use bourse_policy::Principal;
 use bourse_providers::{Credential, Disconnect, Provider, Secrets};
@@ -19,7 +19,7 @@ use bourse_routing::health::{Destination, Health};
 use bourse_routing::lengths::Lengths;
 use bourse_routing::patience::Patience;
 use bourse_vocab::chat::{Effort, Efforts};
-use bourse_vocab::{ServiceTier, TierWish};
+use bourse_vocab::{Operation, ServiceTier, TierWish};
 
 use crate::ask::Defaults;
 use crate::metrics::TargetMetrics;
@@ -430,12 +430,10 @@ fn endpoint_targets(
     let count = u16::try_from(credentials.len()).unwrap_or(u16::MAX);
     let mut targets = Vec::with_capacity(credentials.len());
     for (number, secured) in (0..count).zip(credentials) {
-        // A provider that does not speak what the offer is sold over has no way.
-        let only = endpoint.interface == bourse_catalog::Interface::Responses;
         let interfaces = handle.provider.interfaces(upstream).iter();
-        let interfaces = interfaces.filter(|interface| !only || interface.is_responses());
         let place = (&handle.origin, &*handle.base_path);
         let ways = interfaces
+            .filter(|interface| is_sold(endpoint, interface))
             .map(|interface| {
                 Way::new(
                     &handle.provider,
@@ -447,10 +445,7 @@ fn endpoint_targets(
                 .map(|way| Arc::new(way.with_efforts(efforts)))
             })
             .collect::<Result<Box<[_]>, _>>()?;
-        if ways.is_empty() && only {
-            return Ok(targets);
-        }
-        if ways.is_empty() {
+        if ways.is_empty() && endpoint.interface == Interface::Chat {
             return Err("the provider speaks no format that we know".to_owned());
         }
         let sold = std::iter::once(None).chain(tiers.names().map(Some));
@@ -483,6 +478,18 @@ fn endpoint_targets(
         }
     }
     Ok(targets)
+}
+
+/// Whether an endpoint is sold over what its provider speaks: what makes vectors
+/// does not chat. Where its provider is not known to do it here, nobody calls it.
+fn is_sold(endpoint: &Endpoint, over: &bourse_providers::Interface) -> bool {
+    let is_chat = matches!(over.operation, Operation::Chat | Operation::Text);
+    match endpoint.interface {
+        Interface::Chat => is_chat,
+        Interface::Responses => is_chat && over.is_responses(),
+        Interface::Embeddings => matches!(over.operation, Operation::Embeddings(_)),
+        Interface::Images => false,
+    }
 }
 
 /// Whether a tier can be asked for in this way.

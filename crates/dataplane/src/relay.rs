@@ -20,6 +20,7 @@ pub mod reply;
 pub mod resuming;
 pub mod told;
 pub mod translate;
+pub mod unstreamed;
 pub mod waits;
 
 use bourse_vocab::{Bill, Failure, Usage, UsageReport};

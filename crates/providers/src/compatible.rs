@@ -1,17 +1,19 @@
 //! Vendors that speak a known format and take a bearer token, one row each.
 
+mod cohere;
 mod gateways;
 mod hosts;
 mod makers;
 
 use std::borrow::Cow;
 
-use bourse_vocab::Format;
+use bourse_vocab::embeddings::Shape;
+use bourse_vocab::{Format, Operation};
 use bourse_wire::Dialect;
 use bourse_wire::dialect::{Prefill, TierWords};
 
 use crate::provider::{
-    Address, Attempt, Begins, Disconnect, Interface, Provider, chat_completions, responses,
+    Address, Attempt, Begins, Disconnect, Interface, Provider, like_openai, responses,
 };
 use crate::{Credential, Key, anthropic, dialects, google_ai_studio};
 
@@ -23,12 +25,22 @@ pub struct Compatible {
     name: Cow<'static, str>,
     env: &'static [&'static str],
     base_url: Option<Cow<'static, str>>,
-    interface: Interface,
+    format: Format,
+    interfaces: &'static [Interface],
     dialect: Dialect,
     models: &'static [(&'static str, Dialect)],
     on_disconnect: Disconnect,
     begins: Begins,
 }
+
+const COHERE_EMBEDS: Operation = Operation::Embeddings(Shape::Cohere);
+const CHAT: &[Interface] = &[Interface::chat(Format::OpenAiChat)];
+const RESPONSES: &[Interface] = &[Interface::chat(Format::OpenAiResponses)];
+const MESSAGES: &[Interface] = &[Interface::chat(Format::Anthropic)];
+const CHAT_AND_EMBEDDINGS: &[Interface] = &[
+    Interface::chat(Format::OpenAiChat),
+    Interface::embeddings(Shape::OpenAi, Format::OpenAiChat),
+];
 
 impl Compatible {
     /// A vendor that speaks the plain format and stops billing on close.
@@ -44,7 +56,8 @@ impl Compatible {
             name: Cow::Borrowed(name),
             env,
             base_url: Some(Cow::Borrowed(base_url)),
-            interface: Interface::chat(Format::OpenAiChat),
+            format: Format::OpenAiChat,
+            interfaces: CHAT,
             dialect: Dialect::PLAIN,
             models: &[],
             on_disconnect: Disconnect::Cancel,
@@ -61,7 +74,8 @@ impl Compatible {
         base_url: &'static str,
     ) -> Self {
         let mut row = Self::chat(slug, name, env, base_url);
-        row.interface = Interface::chat(Format::Anthropic);
+        row.format = Format::Anthropic;
+        row.interfaces = MESSAGES;
         row.dialect.tiers = TierWords::NONE;
         row
     }
@@ -75,7 +89,13 @@ impl Compatible {
             name: Cow::Owned(slug.to_owned()),
             env: &[],
             base_url: Some(Cow::Owned(base_url.to_owned())),
-            interface: Interface::chat(format),
+            format,
+            interfaces: match format {
+                Format::OpenAiChat => CHAT_AND_EMBEDDINGS,
+                Format::OpenAiResponses => RESPONSES,
+                Format::Anthropic => MESSAGES,
+                Format::Gemini => google_ai_studio::INTERFACES,
+            },
             dialect: match format {
                 Format::OpenAiChat | Format::OpenAiResponses => dialects::TEMPLATE,
                 Format::Anthropic => anthropic::DIALECT.clone(),
@@ -85,6 +105,20 @@ impl Compatible {
             on_disconnect: Disconnect::Cancel,
             begins: Begins::WithTheHead,
         }
+    }
+
+    /// Makes vectors too, as OpenAI does.
+    #[must_use]
+    pub const fn embeds(mut self) -> Self {
+        self.interfaces = CHAT_AND_EMBEDDINGS;
+        self
+    }
+
+    /// Makes vectors too, in a way of its own.
+    #[must_use]
+    pub const fn embeds_by(mut self, interfaces: &'static [Interface]) -> Self {
+        self.interfaces = interfaces;
+        self
     }
 
     /// Strays from the plain format.
@@ -142,7 +176,7 @@ impl Provider for Compatible {
     }
 
     fn interfaces(&self, _model: &str) -> &[Interface] {
-        std::slice::from_ref(&self.interface)
+        self.interfaces
     }
 
     fn dialect(&self, _format: Format, model: &str) -> &Dialect {
@@ -159,7 +193,8 @@ impl Provider for Compatible {
 
     fn address(&self, attempt: &Attempt<'_>) -> Address {
         match attempt.interface.format {
-            Format::OpenAiChat => chat_completions(attempt),
+            _ if attempt.interface.operation == COHERE_EMBEDS => cohere::address(attempt),
+            Format::OpenAiChat => like_openai(attempt),
             Format::OpenAiResponses => responses(attempt),
             Format::Anthropic => anthropic::address(attempt),
             Format::Gemini => google_ai_studio::address(attempt),
@@ -167,7 +202,7 @@ impl Provider for Compatible {
     }
 
     fn credential(&self, key: Key) -> Credential {
-        match self.interface.format {
+        match self.format {
             Format::OpenAiChat | Format::OpenAiResponses => Credential::bearer(key),
             Format::Anthropic => anthropic::credential(key),
             Format::Gemini => google_ai_studio::credential(key),

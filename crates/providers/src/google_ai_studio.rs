@@ -1,7 +1,8 @@
-//! Google AI Studio: the Gemini API (ai.google.dev/api/generate-content,
-//! November 2026).
+//! Google AI Studio: the Gemini API (ai.google.dev/api/generate-content and
+//! /embeddings, November 2026).
 
-use bourse_vocab::Format;
+use bourse_vocab::embeddings::Shape;
+use bourse_vocab::{Format, Operation};
 use bourse_wire::Dialect;
 use bourse_wire::dialect::TierWords;
 use http::HeaderName;
@@ -17,6 +18,12 @@ pub(crate) static DIALECT: Dialect = Dialect {
     tiers: TierWords::GOOGLE,
     ..Dialect::PLAIN
 };
+
+/// What whoever speaks Google's format can be asked.
+pub(crate) const INTERFACES: &[Interface] = &[
+    Interface::chat(Format::Gemini),
+    Interface::embeddings(Shape::Gemini, Format::Gemini),
+];
 
 impl Provider for GoogleAiStudio {
     fn slug(&self) -> &str {
@@ -40,7 +47,7 @@ impl Provider for GoogleAiStudio {
     }
 
     fn interfaces(&self, _model: &str) -> &[Interface] {
-        const { &[Interface::chat(Format::Gemini)] }
+        INTERFACES
     }
 
     fn dialect(&self, _format: Format, _model: &str) -> &Dialect {
@@ -63,10 +70,10 @@ impl Provider for GoogleAiStudio {
 /// The model and whether to stream are part of the path. Google's own SDKs
 /// take a base address without the version and add it.
 pub(crate) fn address(attempt: &Attempt<'_>) -> Address {
-    let verb = if attempt.stream {
-        "streamGenerateContent?alt=sse"
-    } else {
-        "generateContent"
+    let verb = match attempt.interface.operation {
+        Operation::Embeddings(_) => "batchEmbedContents",
+        Operation::Chat | Operation::Text if attempt.stream => "streamGenerateContent?alt=sse",
+        Operation::Chat | Operation::Text => "generateContent",
     };
     let model = attempt
         .model

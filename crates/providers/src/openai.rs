@@ -1,5 +1,5 @@
-//! OpenAI: chat completions and Responses (platform.openai.com/docs/
-//! api-reference/chat and /responses, November 2026).
+//! OpenAI: chat completions, Responses and embeddings
+//! (platform.openai.com/docs/api-reference, November 2026).
 //!
 //! Models that think are spoken to in Responses by clients of that format, for
 //! only there their thoughts come back sealed and can be replayed; some are
@@ -7,10 +7,11 @@
 //! them (search, audio) are in chat completions alone.
 
 use bourse_vocab::Format;
+use bourse_vocab::embeddings::Shape;
 use bourse_wire::Dialect;
 use bourse_wire::dialect::{CacheMarks, CallIds, MaxTokensName, ReasoningStyle, Thoughts};
 
-use crate::provider::{Address, Attempt, Interface, Provider, chat_completions, responses};
+use crate::provider::{Address, Attempt, Interface, Provider, like_openai, responses};
 
 /// OpenAI.
 pub struct OpenAi;
@@ -113,12 +114,15 @@ impl Provider for OpenAi {
     }
 
     fn interfaces(&self, model: &str) -> &[Interface] {
-        const BOTH: &[Interface] = &[
+        const THINKING: &[Interface] = &[
             Interface::chat(Format::OpenAiChat),
             Interface::chat(Format::OpenAiResponses),
         ];
-        const CHAT: &[Interface] = &[Interface::chat(Format::OpenAiChat)];
-        if thinks(model) { BOTH } else { CHAT }
+        const OTHERS: &[Interface] = &[
+            Interface::chat(Format::OpenAiChat),
+            Interface::embeddings(Shape::OpenAi, Format::OpenAiChat),
+        ];
+        if thinks(model) { THINKING } else { OTHERS }
     }
 
     fn dialect(&self, _format: Format, model: &str) -> &Dialect {
@@ -136,7 +140,7 @@ impl Provider for OpenAi {
     fn address(&self, attempt: &Attempt<'_>) -> Address {
         match attempt.interface.format {
             Format::OpenAiResponses => responses(attempt),
-            _ => chat_completions(attempt),
+            _ => like_openai(attempt),
         }
     }
 }

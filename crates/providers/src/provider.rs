@@ -1,5 +1,6 @@
 //! What the gateway must know to call one vendor.
 
+use bourse_vocab::embeddings::Shape;
 use bourse_vocab::{Failure, Format, Operation};
 use bourse_wire::framing::Framing;
 use bourse_wire::{Dialect, ErrorReply, codec};
@@ -14,9 +15,10 @@ use crate::key::Key;
 pub struct Interface {
     /// What it is for.
     pub operation: Operation,
-    /// The wire shape of requests and replies.
+    /// The wire shape of requests and replies, and of errors; of errors only
+    /// where the operation has a shape of its own.
     pub format: Format,
-    /// How its streams are cut into frames.
+    /// How its streams are cut into frames, where it has any.
     pub framing: Framing,
 }
 
@@ -35,6 +37,16 @@ impl Interface {
     #[must_use]
     pub fn is_responses(&self) -> bool {
         self.format == Format::OpenAiResponses
+    }
+
+    /// Vectors in a shape; errors are those of a vendor of `format`.
+    #[must_use]
+    pub const fn embeddings(shape: Shape, format: Format) -> Self {
+        Self {
+            operation: Operation::Embeddings(shape),
+            format,
+            framing: Framing::Sse,
+        }
     }
 }
 
@@ -176,11 +188,14 @@ pub trait Provider: Send + Sync {
     }
 }
 
-/// Where OpenAI's chat completions are, at OpenAI and at those who imitate
-/// them.
-pub(crate) fn chat_completions(attempt: &Attempt<'_>) -> Address {
+/// Where OpenAI's operations are, at OpenAI and at those who imitate it.
+pub(crate) fn like_openai(attempt: &Attempt<'_>) -> Address {
+    let operation = match attempt.interface.operation {
+        Operation::Chat | Operation::Text => "chat/completions",
+        Operation::Embeddings(_) => "embeddings",
+    };
     Address {
-        path: format!("{}/chat/completions", attempt.base_path),
+        path: format!("{}/{operation}", attempt.base_path),
         headers: Headers::new(),
     }
 }

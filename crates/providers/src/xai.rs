@@ -9,7 +9,7 @@ use bourse_vocab::Format;
 use bourse_wire::Dialect;
 use bourse_wire::dialect::ReasoningStyle;
 
-use crate::provider::{Address, Attempt, Interface, Provider, chat_completions};
+use crate::provider::{Address, Attempt, Interface, Provider, like_openai};
 
 /// xAI.
 pub struct Xai;
@@ -100,7 +100,7 @@ impl Provider for Xai {
     }
 
     fn address(&self, attempt: &Attempt<'_>) -> Address {
-        chat_completions(attempt)
+        like_openai(attempt)
     }
 }
 

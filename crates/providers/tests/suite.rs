@@ -34,12 +34,14 @@ const NOT_IN_CATALOG: &[(&str, &str)] = &[
     ("crusoe", "no price list has it"),
     ("featherless", "sold at a flat rate"),
     ("github-models", "sold at a flat rate"),
+    ("jina", "no price list has what it sells for vectors"),
     ("nscale", "no price list has it"),
     ("parasail", "no price list has it"),
     (
         "volcengine",
         "models are addressed by endpoints of one's own",
     ),
+    ("voyage", "makes vectors, and is not imported"),
 ];
 
 /// In the catalogue, and not built in.
@@ -301,7 +303,7 @@ fn a_base_address_counts_with_its_version_and_without() {
         let found = provider.address(&place).path;
         let rest = found.strip_prefix(base_path).unwrap();
         assert!(
-            ["/messages", "/models/", "/chat/completions"]
+            ["/messages", "/models/", "/chat/completions", "/embeddings"]
                 .iter()
                 .any(|known| rest.starts_with(known)),
             "{}: {found}",
@@ -454,4 +456,36 @@ fn a_bad_request_is_the_callers() {
         );
         assert_eq!(failure.blame, Blame::Caller, "{}", provider.slug());
     });
+}
+
+/// Where each sort of vendor is asked for vectors.
+#[test]
+fn vectors_are_asked_for_where_the_vendor_makes_them() {
+    let path = |slug: &str| {
+        let provider = by_slug(slug).unwrap();
+        let uri: http::Uri = provider.base_url().unwrap().parse().unwrap();
+        let interfaces = provider.interfaces("m").iter();
+        let mut makes = interfaces.filter(|interface| interface.operation.name() == "embeddings");
+        let place = Attempt {
+            base_path: uri.path().trim_end_matches('/'),
+            ..attempt(*makes.next()?, "m", false)
+        };
+        Some(provider.address(&place).path)
+    };
+    for (slug, expected) in [
+        ("openai", "/v1/embeddings"),
+        ("mistral", "/v1/embeddings"),
+        ("fireworks", "/inference/v1/embeddings"),
+        ("openrouter", "/api/v1/embeddings"),
+        ("cohere", "/v2/embed"),
+        ("voyage", "/v1/embeddings"),
+        ("jina", "/v1/embeddings"),
+        ("google-ai-studio", "/v1beta/models/m:batchEmbedContents"),
+    ] {
+        assert_eq!(path(slug).as_deref(), Some(expected), "{slug}");
+    }
+    // Those who are not known to make them are not asked.
+    for slug in ["anthropic", "groq", "minimax"] {
+        assert_eq!(path(slug), None, "{slug}");
+    }
 }

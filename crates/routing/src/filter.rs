@@ -13,7 +13,8 @@ pub struct Needs {
     pub output: Modalities,
     /// Parameters that were sent.
     pub parameters: Parameters,
-    /// Bytes of text in the prompt: media are not measured in bytes.
+    /// Bytes of text in the prompt: media are not measured in bytes. Of texts
+    /// that are read each by itself those of the longest.
     pub text_bytes: u64,
     /// The most output tokens that the caller asked for.
     pub max_output: Option<u64>,
@@ -22,7 +23,7 @@ pub struct Needs {
 /// No tokenizer packs ordinary text more than this many bytes into a token;
 /// a prompt that is too long even so cannot fit. Its pictures are left to
 /// the provider: their rules are too loose to refuse a call by.
-const BYTES_PER_TOKEN_MAX: u64 = 16;
+pub const BYTES_PER_TOKEN_MAX: u64 = 16;
 
 /// Parameters that an endpoint is preferred for, and that are sent even if
 /// no endpoint is known to support them (openrouter.ai/docs, provider

@@ -27,6 +27,10 @@ pub enum Format {
     Anthropic,
     /// Gemini `generateContent`.
     Gemini,
+    /// OpenAI `embeddings`.
+    OpenaiEmbeddings,
+    /// Gemini `batchEmbedContents`.
+    GeminiEmbeddings,
 }
 
 /// A request, read.
@@ -74,6 +78,19 @@ pub struct Request {
     pub array_stream: bool,
     /// The turns before the answer, and its beginning if one is given.
     pub conversation: Conversation,
+    /// What vectors are wanted of.
+    pub embed: Embed,
+}
+
+/// Vectors that are wanted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Embed {
+    /// For each input a number that its vector derives from.
+    pub keys: Vec<u64>,
+    /// How long they are to be.
+    pub dimensions: Option<u64>,
+    /// Whether they are wanted in base64.
+    pub is_base64: bool,
 }
 
 /// What a request says of the answer that it wants continued.
@@ -138,6 +155,21 @@ impl Refusal {
 }
 
 impl Format {
+    /// Whether it makes vectors, which no token is said of and no stream has.
+    #[must_use]
+    pub const fn embeds(self) -> bool {
+        matches!(self, Self::OpenaiEmbeddings | Self::GeminiEmbeddings)
+    }
+
+    /// Whether errors and limits are told as OpenAI does.
+    #[must_use]
+    pub const fn is_openais(self) -> bool {
+        matches!(
+            self,
+            Self::OpenaiChat | Self::OpenaiText | Self::OpenaiEmbeddings
+        )
+    }
+
     /// The format of a POST path, matched at its end so that any prefix
     /// (`/openai/v1`, `/api/v1`, `/p/<name>/v1`) works. The query is ignored.
     #[must_use]
@@ -149,6 +181,10 @@ impl Format {
             Some(Self::OpenaiText)
         } else if path.ends_with("/responses") {
             Some(Self::OpenaiResponses)
+        } else if path.ends_with("/embeddings") {
+            Some(Self::OpenaiEmbeddings)
+        } else if path.ends_with(":batchEmbedContents") {
+            Some(Self::GeminiEmbeddings)
         } else if path.ends_with("/messages") {
             Some(Self::Anthropic)
         } else if path.ends_with(":generateContent") || path.ends_with(":streamGenerateContent") {

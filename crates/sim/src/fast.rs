@@ -96,10 +96,10 @@ impl Fast {
         counters: &Counters,
     ) -> Result<(), Gone> {
         let prepared = match format {
-            Format::OpenaiChat | Format::OpenaiText => &self.chat,
+            Format::OpenaiChat | Format::OpenaiText | Format::OpenaiEmbeddings => &self.chat,
             Format::OpenaiResponses => &self.responses,
             Format::Anthropic => &self.anthropic,
-            Format::Gemini => &self.gemini,
+            Format::Gemini | Format::GeminiEmbeddings => &self.gemini,
         };
         if !self.latency.is_zero() {
             conn.wait(self.latency).await?;

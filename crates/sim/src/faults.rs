@@ -265,8 +265,8 @@ pub fn stream_error(format: Format, script: &Script) -> serde_json::Value {
     let status = script.error_status.unwrap_or(match format {
         // The documented in-stream example is an overload.
         Format::Anthropic => 529,
-        Format::Gemini => 503,
-        Format::OpenaiChat | Format::OpenaiText | Format::OpenaiResponses => 500,
+        Format::Gemini | Format::GeminiEmbeddings => 503,
+        _ => 500,
     });
     let body = error_body(format, status, script, 0);
     match format {
@@ -283,11 +283,12 @@ pub fn error_body(format: Format, status: u16, script: &Script, id: u64) -> serd
         script.error_message.as_deref(),
     );
     match format {
-        Format::OpenaiChat | Format::OpenaiText | Format::OpenaiResponses => {
-            crate::openai_chat::error_body(status, code, message)
-        }
+        Format::OpenaiChat
+        | Format::OpenaiText
+        | Format::OpenaiResponses
+        | Format::OpenaiEmbeddings => crate::openai_chat::error_body(status, code, message),
         Format::Anthropic => crate::anthropic::error_body(status, code, message, id),
-        Format::Gemini => {
+        Format::Gemini | Format::GeminiEmbeddings => {
             let retry_s = script.retry_after.map(|after| match after {
                 crate::script::RetryAfter::Seconds(s)
                 | crate::script::RetryAfter::HttpDateIn(s) => s,

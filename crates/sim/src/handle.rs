@@ -39,7 +39,9 @@ pub(crate) async fn request(
     let _busy = Level::raise(shared, |counters| &counters.in_flight);
     let provider = provider_of(path);
 
-    if let (Some(fast), Some(format)) = (fast_for(shared, provider, path), Format::of_path(path)) {
+    // Vectors depend on what is asked, so none are prepared.
+    let spoken = Format::of_path(path).filter(|format| !format.embeds());
+    if let (Some(fast), Some(format)) = (fast_for(shared, provider, path), spoken) {
         return fast_request(shared, conn, head, format, &fast).await;
     }
 

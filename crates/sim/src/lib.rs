@@ -14,6 +14,7 @@ pub mod ask;
 mod conn;
 mod control;
 pub mod crash;
+pub mod embeddings;
 mod fast;
 mod faults;
 mod formats;
@@ -40,7 +41,7 @@ pub use fast::{FAST_CHUNK_BYTES, FAST_PROMPT_TOKENS, FAST_REPLY_TOKENS};
 pub use log::{CountersNow, Entry, Outcome};
 pub use script::{
     Down, Limits, Phase, Ramp, RetryAfter, Script, ScriptError, ScriptSet, ShowReasoning,
-    TOKENS_MAX, UsageFault,
+    TOKENS_MAX, UsageFault, VectorFault,
 };
 pub use server::{Sim, SimBuilder, SimConfig, SimHandle, serve};
 pub use truth::{Truth, truth};

@@ -195,7 +195,10 @@ impl Standing {
             .filter_map(|(what, level)| Some((what, level?)));
         known
             .map(|(what, level)| match format {
-                Format::OpenaiChat | Format::OpenaiText | Format::OpenaiResponses => format!(
+                Format::OpenaiChat
+                | Format::OpenaiText
+                | Format::OpenaiResponses
+                | Format::OpenaiEmbeddings => format!(
                     "x-ratelimit-limit-{what}: {}\r\nx-ratelimit-remaining-{what}: {}\r\nx-ratelimit-reset-{what}: {}\r\n",
                     level.limit,
                     level.remaining,
@@ -207,7 +210,7 @@ impl Standing {
                     level.remaining,
                     moment(now, level.reset_ms),
                 ),
-                Format::Gemini => String::new(),
+                Format::Gemini | Format::GeminiEmbeddings => String::new(),
             })
             .collect()
     }
@@ -258,7 +261,7 @@ impl TurnedAway {
 
     /// What differs from the vendor's usual sentence for the status.
     fn sentence(&self, format: Format, limits: &Limits) -> Option<String> {
-        let openai = matches!(format, Format::OpenaiChat | Format::OpenaiText);
+        let openai = format.is_openais();
         let (what, limit) = match self.why {
             Full::Requests => ("requests per min (RPM)", limits.requests_per_minute),
             Full::Tokens => ("tokens per min (TPM)", limits.tokens_per_minute),

@@ -45,6 +45,7 @@ pub fn read(format: Format, body: &Value) -> Conversation {
             with_system(body.get("instructions"), said)
         }
         Format::OpenaiText => vec![("user", texts(body.get("prompt")))],
+        Format::OpenaiEmbeddings | Format::GeminiEmbeddings => Vec::new(),
     };
     let prefill = match turns.last() {
         Some(("assistant", _)) => turns.pop().map(|(_, text)| text),

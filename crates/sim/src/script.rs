@@ -112,6 +112,8 @@ pub struct Script {
     pub error_after_tokens: Option<u64>,
     /// How the reported usage strays from the truth.
     pub usage: UsageFault,
+    /// How vectors stray from what was asked.
+    pub vectors: VectorFault,
     /// Leaves out `[DONE]`, `message_stop` or the final Gemini chunk's finish reason.
     pub no_done: bool,
     /// Writes the body in pieces of so many bytes, each its own HTTP chunk.
@@ -183,6 +185,7 @@ impl Default for Script {
             malformed_after_tokens: None,
             error_after_tokens: None,
             usage: UsageFault::Honest,
+            vectors: VectorFault::Honest,
             no_done: false,
             slice_bytes: None,
             crlf: false,
@@ -228,6 +231,24 @@ pub enum UsageFault {
     Huge,
     /// More thought than output.
     ReasoningOverCompletion,
+}
+
+/// How vectors stray from what was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VectorFault {
+    /// They do not.
+    Honest,
+    /// The last is missing.
+    Fewer,
+    /// There is one too many.
+    More,
+    /// They are numbered from the end.
+    Reordered,
+    /// The last is one number longer.
+    Uneven,
+    /// A number is none.
+    NotANumber,
 }
 
 /// When a failure says to come back.

@@ -30,6 +30,11 @@ pub struct PromptFacts {
     /// tools and schemas with the names in them, without the data of media.
     /// No tokenizer makes more tokens of it than it has bytes.
     pub text_bytes: u64,
+    /// Tokens that the caller counted, and sends as numbers.
+    pub token_ids: u64,
+    /// How many texts there are beside the first that the model reads each by
+    /// itself, with all of its context for each. None in a conversation.
+    pub more_windows: u32,
     /// Where the texts of the conversation are.
     pub texts: Texts,
     /// Pictures.
@@ -52,6 +57,8 @@ pub struct PromptFacts {
 /// A prompt with nothing in it.
 pub static NO_FACTS: PromptFacts = PromptFacts {
     text_bytes: 0,
+    token_ids: 0,
+    more_windows: 0,
     texts: Texts {
         ranges: [(0, 0); TEXTS_MAX],
         count: 0,
@@ -74,6 +81,19 @@ pub static NO_FACTS: PromptFacts = PromptFacts {
 };
 
 impl PromptFacts {
+    /// Whether it is something else than one text for one context.
+    #[must_use]
+    pub const fn is_apart(&self) -> bool {
+        self.more_windows as u64 | self.token_ids != 0
+    }
+
+    /// In how many contexts the model reads the prompt: one, unless there are
+    /// several texts that have nothing to do with each other.
+    #[must_use]
+    pub const fn windows(&self) -> u64 {
+        (self.more_windows as u64).saturating_add(1)
+    }
+
     /// How many media of any kind there are.
     #[must_use]
     pub const fn media(&self) -> u32 {

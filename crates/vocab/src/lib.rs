@@ -7,6 +7,7 @@
 //! are arguments.
 
 pub mod chat;
+pub mod embeddings;
 pub mod facts;
 pub mod failure;
 pub mod format;

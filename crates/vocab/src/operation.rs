@@ -2,16 +2,23 @@
 
 use std::fmt;
 
-/// What a model is asked to do, whatever the wire shape of the question.
+use crate::embeddings;
+
+/// What a model is asked to do.
 ///
 /// A vendor's interface is for one operation; a client's endpoint may be
-/// served by several (text completions by chat models, for example).
+/// served by several (text completions by chat models, for example). Chat has
+/// its [`crate::Format`]s. Any other operation has wire shapes of its own and
+/// says here which: the format beside it is then that of the vendor's errors
+/// (decision 42).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Operation {
     /// Go on with a conversation.
     Chat,
     /// Go on with a text: the interface before chat.
     Text,
+    /// Turn texts into vectors.
+    Embeddings(embeddings::Shape),
 }
 
 impl Operation {
@@ -21,6 +28,7 @@ impl Operation {
         match self {
             Self::Chat => "chat",
             Self::Text => "text",
+            Self::Embeddings(_) => "embeddings",
         }
     }
 }

@@ -7,6 +7,8 @@
 //!   is the commonest sort;
 //! - formats: one folder each, reading requests, replies, streams and
 //!   errors into `vocab` and writing them out of it ([`Codec`]);
+//! - operations that are no chat ([`embeddings`]): one folder each, with a
+//!   codec of its own for each shape;
 //! - pass-through: [`openai_chat::passthrough`] edits a request, a reply or a
 //!   stream in place where both sides speak the same format, so that nothing
 //!   is lost and almost nothing is spent.
@@ -17,6 +19,7 @@
 pub mod anthropic;
 pub mod codec;
 pub mod dialect;
+pub mod embeddings;
 pub mod failure_text;
 mod fields;
 mod formats;

@@ -261,10 +261,6 @@ fn what_is_not_sold_in_a_conversation_is_not_called() {
         ("openai/gpt-5.3-codex-spark@openai", Interface::Responses),
         ("openai/o3-pro@openai", Interface::Responses),
         ("openai/gpt-image-1.5@openai", Interface::Images),
-        (
-            "openai/text-embedding-3-small@openai",
-            Interface::Embeddings,
-        ),
     ] {
         let endpoint = endpoint_with_id(&snapshot, id).unwrap();
         assert_eq!(endpoint.interface, interface, "{id}");
@@ -274,6 +270,9 @@ fn what_is_not_sold_in_a_conversation_is_not_called() {
     }
     let chat = endpoint_with_id(&snapshot, "openai/gpt-5-mini@openai").unwrap();
     assert!(chat.is_callable());
+    let vectors = endpoint_with_id(&snapshot, "openai/text-embedding-3-small@openai").unwrap();
+    assert_eq!(vectors.interface, Interface::Embeddings);
+    assert!(vectors.is_callable());
 }
 
 #[test]

@@ -6,7 +6,7 @@
 //! and without a key for the gateway they stand for nothing, since they are
 //! their price for what someone else runs.
 
-use bourse_catalog::{Endpoint, Interface, Model, Parameters, Snapshot};
+use bourse_catalog::{Endpoint, Model, Parameters, Snapshot};
 use bourse_vocab::PicosPerUnit;
 
 /// What may be asked of a model, whoever of those that count serves it.
@@ -44,15 +44,17 @@ fn standing(
     is_here: bool,
 ) -> Option<Standing> {
     let is_gateway = catalog.provider(endpoint.provider).is_gateway;
-    Some(match (endpoint.interface, is_here, is_gateway) {
-        _ if !endpoint.is_listed() => return None,
-        (Interface::Chat, true, false) => Standing::Here,
-        (Interface::Chat, true, true) => Standing::HereByGateway,
-        (_, false, true) => return None,
-        (Interface::Chat, false, false) if is_maker(catalog, model, endpoint) => Standing::Makers,
-        (Interface::Chat, false, false) => Standing::Hosted,
-        _ => Standing::Elsewhere,
-    })
+    Some(
+        match (endpoint.interface.is_spoken(), is_here, is_gateway) {
+            _ if !endpoint.is_listed() => return None,
+            (true, true, false) => Standing::Here,
+            (true, true, true) => Standing::HereByGateway,
+            (_, false, true) => return None,
+            (true, false, false) if is_maker(catalog, model, endpoint) => Standing::Makers,
+            (true, false, false) => Standing::Hosted,
+            (false, true, _) | (false, false, false) => Standing::Elsewhere,
+        },
+    )
 }
 
 /// Dollars for an input and an output token together.

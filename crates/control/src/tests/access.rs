@@ -83,6 +83,7 @@ fn the_open_routes_are_these_and_no_others() {
     open.sort_unstable();
     let expected = [
         "/docs",
+        "/embeddings/models",
         "/endpoints/zdr",
         "/healthz",
         "/model/{author}/{slug}",

@@ -235,6 +235,8 @@ fn the_named_schemas_are_these() {
         "ChatRequest",
         "Credits",
         "CurrentKey",
+        "EmbeddingsReply",
+        "EmbeddingsRequest",
         "Endpoint",
         "Error",
         "ExternalIdentity",

@@ -3,6 +3,7 @@
 mod messages;
 mod pass_through;
 mod responses;
+mod vectors;
 
 use std::path::Path;
 
@@ -247,7 +248,9 @@ fn paths_are_found_and_belong_to_one_endpoint_each() {
             .collect();
         assert_eq!(serve.len(), 1, "{}", endpoint.path());
         assert_eq!(at(endpoint.path()).unwrap().path(), endpoint.path());
-        assert!(!endpoint.keep_alive().is_empty());
+        // What comes whole is not kept alive.
+        let is_streamed = endpoint.interface() == bourse_catalog::Interface::Chat;
+        assert_eq!(!endpoint.keep_alive().is_empty(), is_streamed);
     }
     for counter in COUNTERS {
         assert!(at(counter.path()).is_none(), "{}", counter.path());

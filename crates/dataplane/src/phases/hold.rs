@@ -241,10 +241,26 @@ impl<'a> Opening<'a> {
         }
     }
 
+    /// The same where nothing but the input costs anything.
+    fn afford_input(&self, failure: Failure, available: Nanos) -> Failure {
+        let most = self.offers().cost(Limit::Asked(0)).unwrap_or_default();
+        let message = format!(
+            "This request requires more credits, or a shorter input. It may cost up to {most} USD, and there is {available} USD. To increase, add credits with `bourse credit grant`.",
+        );
+        Failure {
+            message: message.into(),
+            ..failure
+        }
+        .metadata("provider_name", serde_json::Value::Null)
+    }
+
     /// OpenRouter's sentence about what would be affordable; clients match on
     /// it. Whoever sets no limit asks for all that the model may say.
     fn afford(&self, failure: Failure, available: Nanos) -> Failure {
         let offers = self.offers();
+        if self.call.ask.max_output == Some(0) {
+            return self.afford_input(failure, available);
+        }
         let asked = self.call.ask.max_output.unwrap_or_else(|| offers.whole());
         let affordable = offers.affordable(available).min(asked);
         let message = format!(

@@ -54,6 +54,10 @@ pub fn prompt_tokens_max(
         .text_bytes
         .saturating_add(TEMPLATE_TOKENS)
         .saturating_add(tools);
+    let mut context_length = context_length;
+    if facts.is_apart() {
+        (tokens, context_length) = apart(facts, tokens, context_length);
+    }
     let mut is_bounded = !facts.is_unbounded();
     if facts.images.count() > 0 {
         let (images, are_bounded) = images_max(facts, image_tokens);
@@ -71,6 +75,18 @@ pub fn prompt_tokens_max(
         tokens = tokens.saturating_add(context_length.unwrap_or(CONTEXT_UNKNOWN));
     }
     tokens.min(context_length.unwrap_or(u64::MAX))
+}
+
+/// Tokens and context of texts that are read each by itself: each has the
+/// model's whole context, and what is added to a text is added to each.
+#[cold]
+fn apart(facts: &PromptFacts, tokens: u64, context_length: Option<u64>) -> (u64, Option<u64>) {
+    let templates = TEMPLATE_TOKENS.saturating_mul(facts.more_windows.into());
+    let tokens = tokens
+        .saturating_add(facts.token_ids)
+        .saturating_add(templates);
+    let contexts = context_length.map(|tokens| tokens.saturating_mul(facts.windows()));
+    (tokens, contexts)
 }
 
 /// The most tokens of all pictures that something bounds, and whether that
@@ -114,6 +130,7 @@ pub fn prompt_tokens_estimate_of(
     context_length: Option<u64>,
 ) -> u64 {
     let mut tokens = text.unwrap_or_else(|| facts.text_bytes.div_ceil(TEXT_BYTES_TYPICAL));
+    tokens = tokens.saturating_add(facts.token_ids);
     if facts.media() > 0 {
         let mut add = |count: u32, each: u64| {
             tokens = tokens.saturating_add(u64::from(count).saturating_mul(each));

@@ -111,6 +111,8 @@ pub static ROWS: &[Compatible] = &[
         &["OPENROUTER_API_KEY"],
         "https://openrouter.ai/api/v1",
     )
+    // openrouter.ai/docs, API reference of embeddings, October 2026.
+    .embeds()
     .dialect(OPENROUTER)
     // openrouter.ai/docs, streaming, 2026: comments are sent until a provider
     // answers.
@@ -145,6 +147,8 @@ pub static ROWS: &[Compatible] = &[
         &["AI_GATEWAY_API_KEY"],
         "https://ai-gateway.vercel.sh/v1",
     )
+    // vercel.com/docs/ai-gateway, openai-chat-completions/embeddings, September 2026.
+    .embeds()
     .dialect(VERCEL),
     // models.dev.
     Compatible::chat(

@@ -83,6 +83,8 @@ pub static ROWS: &[Compatible] = &[
         &["DEEPINFRA_API_KEY"],
         "https://api.deepinfra.com/v1/openai",
     )
+    // deepinfra.com/Qwen/Qwen3-Embedding-0.6B/api, 2026.
+    .embeds()
     .dialect(TEMPLATE),
     // models.dev. DIGITALOCEAN_ACCESS_TOKEN is not for inference alone.
     Compatible::chat(
@@ -127,6 +129,8 @@ pub static ROWS: &[Compatible] = &[
         &["FIREWORKS_API_KEY"],
         "https://api.fireworks.ai/inference/v1",
     )
+    // docs.fireworks.ai/guides/querying-embeddings-models, 2026.
+    .embeds()
     .dialect(Dialect {
         tiers: TierWords::FIREWORKS,
         ..EFFORT
@@ -220,6 +224,8 @@ pub static ROWS: &[Compatible] = &[
         &["NEBIUS_API_KEY"],
         "https://api.tokenfactory.nebius.com/v1",
     )
+    // docs.langchain.com, text_embedding/nebius, 2026: OpenAI's interface.
+    .embeds()
     .bills_after_close(),
     // models.dev.
     Compatible::chat(
@@ -295,7 +301,9 @@ pub static ROWS: &[Compatible] = &[
         "Scaleway",
         &["SCALEWAY_API_KEY"],
         "https://api.scaleway.ai/v1",
-    ),
+    )
+    // scaleway.com/en/docs/generative-apis, using the embeddings API, September 2025.
+    .embeds(),
     // docs.siliconflow.com, chat completions, 2026: a switch and a budget.
     Compatible::chat(
         "siliconflow",

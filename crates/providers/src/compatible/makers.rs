@@ -4,12 +4,25 @@
 //! models.dev (November 2026). Billing after a disconnect is
 //! openrouter.ai/docs, streaming (August 2026).
 
+use bourse_vocab::Format;
+use bourse_vocab::embeddings::Shape;
 use bourse_wire::Dialect;
 
 use super::Compatible;
 use crate::dialects::{
     ALIBABA, EFFORT, KIMI, KIMI_K3, MISTRAL, MOONSHOT, THINKING, THINKING_EFFORT,
 };
+use crate::provider::Interface;
+
+/// Chat and vectors as Mistral does them (docs.mistral.ai/api, 2026).
+const MISTRAL_INTERFACES: &[Interface] = &[
+    Interface::chat(Format::OpenAiChat),
+    Interface::embeddings(Shape::Mistral, Format::OpenAiChat),
+];
+
+/// Vectors alone.
+const JINA_INTERFACES: &[Interface] = &[Interface::embeddings(Shape::Jina, Format::OpenAiChat)];
+const VOYAGE_INTERFACES: &[Interface] = &[Interface::embeddings(Shape::Voyage, Format::OpenAiChat)];
 
 /// One row each, by slug.
 pub static ROWS: &[Compatible] = &[
@@ -62,6 +75,7 @@ pub static ROWS: &[Compatible] = &[
         &["COHERE_API_KEY"],
         "https://api.cohere.ai/compatibility/v1",
     )
+    .embeds_by(super::cohere::INTERFACES)
     .dialect(EFFORT),
     // api-docs.deepseek.com/guides/thinking_mode, 2026.
     Compatible::chat(
@@ -81,6 +95,14 @@ pub static ROWS: &[Compatible] = &[
         &["INCEPTION_API_KEY"],
         "https://api.inceptionlabs.ai/v1",
     ),
+    // jina.ai/embeddings, API reference, 2026.
+    Compatible::chat(
+        "jina",
+        "Jina AI",
+        &["JINA_API_KEY"],
+        "https://api.jina.ai/v1",
+    )
+    .embeds_by(JINA_INTERFACES),
     // models.dev.
     Compatible::chat(
         "meta-llama-api",
@@ -112,6 +134,7 @@ pub static ROWS: &[Compatible] = &[
         &["MISTRAL_API_KEY"],
         "https://api.mistral.ai/v1",
     )
+    .embeds_by(MISTRAL_INTERFACES)
     .dialect(MISTRAL)
     .bills_after_close(),
     // platform.kimi.ai/docs/api, 2026.
@@ -192,6 +215,15 @@ pub static ROWS: &[Compatible] = &[
         "https://ark.cn-beijing.volces.com/api/v3",
     )
     .dialect(THINKING),
+    // mongodb.com/docs/api, Embedding and Reranking API, 2026: the same interface;
+    // keys of the vendor's own go to this address.
+    Compatible::chat(
+        "voyage",
+        "Voyage AI",
+        &["VOYAGE_API_KEY"],
+        "https://api.voyageai.com/v1",
+    )
+    .embeds_by(VOYAGE_INTERFACES),
     // docs.agno.com, Xiaomi MiMo, 2026: a switch; both variables are in use.
     Compatible::chat(
         "xiaomi",

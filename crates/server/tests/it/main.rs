@@ -31,6 +31,7 @@ mod caching;
 mod chaos;
 mod disconnect;
 mod disk;
+mod embeddings;
 mod failover;
 mod good_input;
 mod heads;

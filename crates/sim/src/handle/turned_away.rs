@@ -55,15 +55,14 @@ impl Exchange<'_> {
         let status = script.error_status.unwrap_or(429);
         let mut body = error_body(format, status, &script, self.open.ordinal);
         if let Some(kind) = body.pointer_mut("/error/type")
-            && matches!(
-                format,
-                Format::OpenaiChat | Format::OpenaiText | Format::OpenaiResponses
-            )
+            && format.is_openais()
         {
             *kind = json!(away.openai_type());
         }
         // Gemini says it in the body alone.
-        let header = script.retry_after.filter(|_| format != Format::Gemini);
+        let header = script
+            .retry_after
+            .filter(|_| !matches!(format, Format::Gemini | Format::GeminiEmbeddings));
         self.fail_with(&script, format, header, &body).await
     }
 

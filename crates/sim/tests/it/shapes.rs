@@ -551,3 +551,54 @@ fn the_same_bytes_get_the_same_answer_and_another_seed_another() {
     assert_eq!(ask(KEY), ask(""));
     assert_ne!(ask(KEY), ask("x-sim-script: {\"seed\": 9}\r\n"));
 }
+
+#[test]
+fn the_same_text_has_the_same_vector_in_every_batch_shape_and_encoding() {
+    let sim = sim(Script::default());
+    let path = "/p/any/v1/embeddings";
+    let ask = |more: Value| {
+        let mut body = json!({ "model": "m", "input": ["one two", "three"], "dimensions": 4 });
+        body.as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        post(sim.addr(), path, KEY, &body)
+    };
+    let reply = ask(json!({})).json();
+    assert_eq!(reply["object"], "list");
+    assert_eq!(reply["data"][1]["index"], 1);
+    assert_eq!(
+        reply["usage"],
+        json!({ "prompt_tokens": 3, "total_tokens": 3 })
+    );
+    let alone = ask(json!({ "input": "three" })).json();
+    assert_eq!(alone["data"][0]["embedding"], reply["data"][1]["embedding"]);
+    let encoded = ask(json!({ "encoding_format": "base64" })).json();
+    // Four floats in base64.
+    assert_eq!(encoded["data"][0]["embedding"].as_str().unwrap().len(), 24);
+    let one = |text: &str| json!({ "content": { "parts": [{ "text": text }] }, "outputDimensionality": 4 });
+    let google = "/p/any/v1beta/models/gem-1:batchEmbedContents";
+    let batch = json!({ "requests": [one("one two"), one("three")] });
+    let batch = post(sim.addr(), google, KEY, &batch).json();
+    assert_eq!(
+        batch["embeddings"][1]["values"],
+        alone["data"][0]["embedding"]
+    );
+    assert_eq!(batch["usageMetadata"]["promptTokenCount"], 3);
+    for wrong in [
+        json!({ "input": "" }),
+        json!({ "input": [] }),
+        json!({ "input": ["a", 1] }),
+        json!({ "input": vec!["a"; 2_049] }),
+        json!({ "dimensions": 0 }),
+    ] {
+        assert_eq!(ask(wrong).status, 400);
+    }
+    let many = json!({ "requests": vec![one("a"); 101] });
+    let refused = post(sim.addr(), google, KEY, &many);
+    assert_eq!(refused.status, 400);
+    assert!(
+        refused.text().contains("at most 100 requests"),
+        "{}",
+        refused.text()
+    );
+}

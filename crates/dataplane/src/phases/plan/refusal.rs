@@ -7,6 +7,7 @@ use bourse_vocab::{Failure, FailureKind, ServiceTier};
 use serde_json::json;
 
 use super::Wanted;
+use crate::endpoints::{ENDPOINTS, Endpoint as Client};
 use crate::market::{Market, Target};
 
 /// Characters of a model's name that an error repeats.
@@ -105,13 +106,17 @@ pub fn no_candidates(
     }
     let missing = FailureKind::NotFound;
     let (kind, code, message) = match reasons.as_slice() {
-        // It is there, and not for chat: the caller's mistake.
-        [] if another_interface(market, listed(market, model)).is_some() => (
+        // It is there, and not for this: the caller's mistake.
+        [] if another_interface(market, listed(market, model), wanted.endpoint).is_some() => (
             FailureKind::InvalidRequest,
             "wrong_endpoint",
-            no_endpoints(market, model),
+            no_endpoints(market, model, wanted.endpoint),
         ),
-        [] => (missing, "no_endpoints", no_endpoints(market, model)),
+        [] => (
+            missing,
+            "no_endpoints",
+            no_endpoints(market, model, wanted.endpoint),
+        ),
         [Excluded::Training | Excluded::Retention, ..] => (
             missing,
             "privacy_restricted",
@@ -191,11 +196,11 @@ fn listed<'m>(market: &'m Market, model: &str) -> &'m [Endpoint] {
 }
 
 /// Nothing was excluded, so there was nothing.
-fn no_endpoints(market: &Market, model: &str) -> String {
+fn no_endpoints(market: &Market, model: &str, client: &dyn Client) -> String {
     let listed = listed(market, model);
     let why = if listed.is_empty() {
         "the catalog lists no endpoint for it".to_owned()
-    } else if let Some(why) = another_interface(market, listed) {
+    } else if let Some(why) = another_interface(market, listed, client) {
         why
     } else {
         let providers: Vec<_> = listed
@@ -211,25 +216,36 @@ fn no_endpoints(market: &Market, model: &str) -> String {
     format!("No endpoints found for {model}: {why}.")
 }
 
-/// That who serves it here does so only through an interface that is not
-/// spoken here, if that is so.
-fn another_interface(market: &Market, listed: &[Endpoint]) -> Option<String> {
+/// That who serves it here does so only through another interface than the
+/// client's, if that is so, and where that is asked for.
+fn another_interface(market: &Market, listed: &[Endpoint], client: &dyn Client) -> Option<String> {
     let other = listed.iter().find(|endpoint| {
         let slug = &*market.catalog.provider(endpoint.provider).slug;
         let mut configured = market.providers().iter();
         endpoint.is_listed()
-            && endpoint.interface != Interface::Chat
+            && endpoint.interface != client.interface()
             && configured.any(|provider| *provider.slug == *slug)
     })?;
     let provider = &market.catalog.provider(other.provider).name;
-    let (api, remedy) = match other.interface {
-        Interface::Responses => ("Responses", "choose a model that is served in chat"),
-        Interface::Images => ("Images", "choose a model that draws in chat"),
-        Interface::Embeddings => ("Embeddings", "choose a model that answers with text"),
-        Interface::Chat => return None,
+    let api = match other.interface {
+        Interface::Responses => "Responses",
+        Interface::Images => "Images",
+        Interface::Embeddings => "Embeddings",
+        Interface::Chat => "Chat",
+    };
+    let mut clients = ENDPOINTS.iter();
+    let asked_at = clients.find(|client| client.interface() == other.interface);
+    let remedy = match (asked_at, client.interface()) {
+        (Some(other), _) => format!("so send it to /api{}", other.path()),
+        (None, Interface::Embeddings) => {
+            "which cannot be called here; choose a model that makes vectors".to_owned()
+        }
+        (None, _) => {
+            "which cannot be called here; choose a model that is served in chat".to_owned()
+        }
     };
     Some(format!(
-        "{provider} serves it through its {api} API only, which cannot be called here; {remedy}"
+        "{provider} serves it through its {api} API only, {remedy}"
     ))
 }
 
@@ -282,7 +298,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::endpoints::chat;
+    use crate::endpoints::{chat, embeddings};
     use crate::market::{Memory, ProviderSetup};
 
     const BASE_URL: &str = "http://127.0.0.1:1/v1";
@@ -361,7 +377,7 @@ mod tests {
         let other = market(Interface::Responses, true);
         assert!(other.targets().is_empty(), "it cannot be called");
         assert_eq!(
-            no_endpoints(&other, "acme/echo"),
+            no_endpoints(&other, "acme/echo", &chat::Chat),
             "No endpoints found for acme/echo: Acme serves it through its Responses API only, \
              which cannot be called here; choose a model that is served in chat."
         );
@@ -372,17 +388,54 @@ mod tests {
             pictures.targets().is_empty(),
             "it draws for another interface"
         );
-        assert!(no_endpoints(&pictures, "acme/echo").contains("Acme serves it through its Images"));
+        assert!(
+            no_endpoints(&pictures, "acme/echo", &chat::Chat)
+                .contains("Acme serves it through its Images")
+        );
         // Of providers without a key the sentence is the usual one.
         let elsewhere = market(Interface::Responses, false);
-        assert!(no_endpoints(&elsewhere, "acme/echo").contains("no provider that serves it"));
+        assert!(
+            no_endpoints(&elsewhere, "acme/echo", &chat::Chat)
+                .contains("no provider that serves it")
+        );
+    }
+
+    #[test]
+    fn what_makes_vectors_and_what_chats_is_sent_to_where_it_is_asked() {
+        let vectors = market(Interface::Embeddings, true);
+        assert_eq!(
+            no_endpoints(&vectors, "acme/echo", &chat::Chat),
+            "No endpoints found for acme/echo: Acme serves it through its Embeddings API only, \
+             so send it to /api/v1/embeddings."
+        );
+        assert_eq!(vectors.targets().len(), 1);
+        let chats = market(Interface::Chat, true);
+        assert_eq!(
+            no_endpoints(&chats, "acme/echo", &embeddings::Embeddings),
+            "No endpoints found for acme/echo: Acme serves it through its Chat API only, \
+             so send it to /api/v1/chat/completions."
+        );
+        let (status, error) = refused_at(&chats, &embeddings::Embeddings);
+        assert_eq!(status, 400, "{error}");
+        assert_eq!(error["availability"]["code"], "wrong_endpoint");
+        // What is sold over neither says what to choose.
+        let pictures = market(Interface::Images, true);
+        assert!(
+            no_endpoints(&pictures, "acme/echo", &embeddings::Embeddings)
+                .contains("choose a model that makes vectors")
+        );
     }
 
     /// The error that a call of the model gets, with its status.
     fn refused(market: &Market) -> (u16, Value) {
+        refused_at(market, &chat::Chat)
+    }
+
+    /// The same of a call to another endpoint.
+    fn refused_at(market: &Market, client: &dyn Client) -> (u16, Value) {
         let text = Modalities::of(&[Modality::Text]);
         let wanted = Wanted {
-            endpoint: &chat::Chat,
+            endpoint: client,
             models: &["acme/echo".to_owned()],
             wishes: &Preferences::default(),
             needs: Needs {

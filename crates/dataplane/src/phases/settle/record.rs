@@ -2,14 +2,16 @@
 //! `GET /generation` tells. The same for calls that were answered, failed, or
 //! were given up.
 
+use bourse_catalog::Interface;
 use bourse_ledger::price;
-use bourse_ledger::record::{AttemptFact, Cost, Facts, Flags, Settlement, Voiding};
+use bourse_ledger::record::{ApiType, AttemptFact, Cost, Facts, Flags, Settlement, Voiding};
 use bourse_ledger::who_pays::Verdict;
 use bourse_vocab::{Count, Counts, FailureKind, Nanos, Usage};
 
 use super::Ended;
 use crate::attempts::Attempt;
 use crate::ending::Ending;
+use crate::endpoints::Endpoint;
 use crate::market::Target;
 use crate::relay::Report;
 use crate::running::Running;
@@ -63,6 +65,7 @@ impl Running {
         let limit = limit.set_for(market.endpoint(target));
         let service_tier = self.told_tier(report).unwrap_or("");
         Facts {
+            api_type: api_type(call.endpoint),
             model,
             provider: &target.provider.slug,
             provider_name: &target.provider.name,
@@ -215,6 +218,14 @@ impl Running {
         }
         let prices = self.basis(report).list();
         price::cache_discount(usage, prices).unwrap_or_default()
+    }
+}
+
+/// What the call was for, as records name it.
+fn api_type(endpoint: &dyn Endpoint) -> ApiType {
+    match endpoint.interface() {
+        Interface::Embeddings => ApiType::Embeddings,
+        Interface::Chat | Interface::Responses | Interface::Images => ApiType::Completions,
     }
 }
 

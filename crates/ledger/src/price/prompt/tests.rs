@@ -134,3 +134,29 @@ fn a_prompt_that_hides_what_is_in_it_is_held_at_the_context() {
     let (most, estimate) = most_and_estimate(&facts, "acme/any");
     assert_eq!((most, estimate), (200_000, 100));
 }
+
+#[test]
+fn texts_that_are_read_each_by_itself_have_the_context_each() {
+    let facts = PromptFacts {
+        text_bytes: 2_000_000,
+        more_windows: 9,
+        ..PromptFacts::default()
+    };
+    // Ten times 200,000 are the context, and what templates add counts ten
+    // times.
+    assert_eq!(most_and_estimate(&facts, "acme/any"), (2_000_000, 500_000),);
+    let short = PromptFacts {
+        text_bytes: 100,
+        ..facts
+    };
+    assert_eq!(most_and_estimate(&short, "acme/any"), (100 + 640, 25));
+}
+
+#[test]
+fn tokens_that_the_caller_counted_are_not_guessed() {
+    let facts = PromptFacts {
+        token_ids: 1_000,
+        ..PromptFacts::default()
+    };
+    assert_eq!(most_and_estimate(&facts, "acme/any"), (1_064, 1_000));
+}
