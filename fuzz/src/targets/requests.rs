@@ -13,7 +13,9 @@ use bourse_providers::{Credential, Key};
 use bourse_routing::arrange::Lot;
 use bourse_vocab::chat::{Efforts, Loss};
 use bourse_vocab::json::{self, Map, Value};
-use bourse_vocab::{AccountId, Failure, FailureKind, Format, ServiceTier, StoreId, TierWish};
+use bourse_vocab::{
+    AccountId, Failure, FailureKind, Format, Operation, ServiceTier, StoreId, TierWish,
+};
 use bourse_wire::json::Scanner;
 use bourse_wire::openai_chat::passthrough::{Envelope, needs_rewrite, splice_request};
 use bourse_wire::{Dialect, WriteTarget, codec};
@@ -124,7 +126,7 @@ static MARKET: LazyLock<Result<Market, String>> = LazyLock::new(market);
 fn market() -> Result<Market, String> {
     let mut endpoints = Vec::new();
     let mut listed = BTreeMap::new();
-    for provider in bourse_providers::all() {
+    for provider in chatting() {
         let slug = provider.slug();
         listed.insert(
             slug,
@@ -143,7 +145,7 @@ fn market() -> Result<Market, String> {
     let catalog = Snapshot::build(RawCatalog::default(), &[overlay])
         .map_err(|problems| format!("{problems:?}"))?
         .with_sort_suffixes(bourse_routing::strategies::suffixes());
-    let setups = bourse_providers::all().map(|provider| ProviderSetup {
+    let setups = chatting().map(|provider| ProviderSetup {
         on_disconnect: provider.on_disconnect(),
         provider: Arc::new(provider),
         credentials: vec![Credential::bearer(Key::new("sk")).into()],
@@ -158,6 +160,14 @@ fn market() -> Result<Market, String> {
         true => Ok(market),
         false => Err(format!("{problems:?}")),
     }
+}
+
+/// The providers that chat: some make vectors and nothing else.
+fn chatting() -> impl Iterator<Item = &'static dyn bourse_providers::Provider> {
+    bourse_providers::all().filter(|provider| {
+        let mut interfaces = provider.interfaces("").iter();
+        interfaces.any(|one| one.operation == Operation::Chat)
+    })
 }
 
 static IDENTITY: LazyLock<Identity> = LazyLock::new(|| Identity::of(StoreId([1; 16])));

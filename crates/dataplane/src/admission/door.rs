@@ -162,15 +162,18 @@ mod tests {
         advance(ms(1_000)).await;
         let mut calls: Vec<_> = (0..FEW).map(|_| door.begin_one()).collect();
         assert!(door.admits(Priority::Interactive));
-        // Time goes by before it is the probe's turn.
+        // Time goes by before it is the probe's turn: a moment, and then more.
         advance(ms(30)).await;
         assert_eq!(door.delay_us(), 30_000);
+        assert!(door.admits(Priority::Interactive));
+        advance(ms(80)).await;
+        assert_eq!(door.delay_us(), 110_000);
         assert!(!door.admits(Priority::Interactive));
         assert_eq!(door.limit(), Some(FEW));
 
         // The next one has its turn at once, and the line is worked off.
         yield_now().await;
-        advance(ms(31)).await;
+        advance(ms(111)).await;
         assert!(!door.admits(Priority::Interactive), "as many as then run");
         yield_now().await;
         calls.pop();

@@ -8,11 +8,16 @@
 //! "Fail at Scale", ACM Queue 13(8), 2015). How long providers think is no
 //! part of it: thousands of calls that wait for them are no overload.
 //!
-//! Two things follow. A call that comes while others are late is refused at
-//! once: nothing that runs is touched. And the number that ran then becomes a
-//! limit, which grows again slowly. Without it, a worker that has time now
+//! Two things follow. A call that comes while others are late, and have been for
+//! a while, is refused at once: nothing that runs is touched. And the number that
+//! ran then becomes a limit, which grows again: slowly as long as anybody is late
+//! now and then, and fast once nobody is. Without it, a worker that has time now
 //! would take in more calls than it has time for when their providers begin to
 //! answer, seconds later.
+//!
+//! A moment is no overload: a worker that did not have its core for one, or that
+//! thousands of calls came to at once, is late and needs no help. With thousands
+//! of streams that wait for their providers, it would turn everybody away.
 //!
 //! The measure: a call that arrives sends a *probe* to the end of the worker's
 //! queue of ready tasks, unless one is under way. The time until it runs is
@@ -34,6 +39,11 @@ pub(super) const TARGET_US: u64 = 5_000;
 /// refused: at four times the peak 25 ms make 1 % of the calls of ten seconds.
 /// An operator may set another.
 pub(super) const LATE: Duration = Duration::from_millis(25);
+/// So many times what makes somebody late a wait must have lasted until it is more
+/// than a moment: 100 ms then (RFC 8289, section 4.3). At four times the peak it
+/// costs those calls some 400 ms that come in it. Where a call waits for as long as
+/// that already, once is enough.
+const STANDING_TIMES: u64 = 4;
 /// So long after the last refusal there is neither a limit nor strictness. It
 /// is also what a refused client is asked to wait.
 pub(super) const CALM_US: u64 = 1_000_000;
@@ -53,6 +63,14 @@ pub(super) const FEW_BATCH: u32 = 8;
 /// The limit doubles in so long, if nobody is late: 2 % a second. The work of a
 /// call comes seconds after it was let in, so faster growth would overshoot.
 const LIMIT_DOUBLES_US: u64 = 50_000_000;
+/// The same where nobody was late for [`CALM_US`] and a ready call waits for next
+/// to nothing, [`IDLE_US`]: then it was no overload that lasts. Where more streams
+/// wait for their providers than ran at the time, it must not keep others out.
+const LIMIT_DOUBLES_IDLE_US: u64 = 2_000_000;
+/// A ready call of a worker that has little to do waits for no longer. By
+/// simulation, with twice as much short calls come to more than twice their usual
+/// p99 in an overload that lasts.
+const IDLE_US: u64 = TARGET_US / 4;
 
 /// What one worker knows of its own delay.
 #[derive(Debug)]
@@ -64,6 +82,10 @@ pub(super) struct Overload {
     /// What the last one measured, and when.
     delay_us: AtomicU64,
     measured_us: AtomicU64,
+    /// Since when a ready call has waited longer than it should at every look, and
+    /// when the last look was; the latter is 0 if none has since.
+    standing_since_us: AtomicU64,
+    standing_seen_us: AtomicU64,
     /// When somebody was last refused who could not wait; 0 if nobody was.
     refused_us: AtomicU64,
     /// How many calls ran when one was last refused because of the delay, and
@@ -80,6 +102,8 @@ impl Overload {
             sent_us: AtomicU64::default(),
             delay_us: AtomicU64::default(),
             measured_us: AtomicU64::default(),
+            standing_since_us: AtomicU64::default(),
+            standing_seen_us: AtomicU64::default(),
             refused_us: AtomicU64::default(),
             limit: AtomicU32::default(),
             limited_us: AtomicU64::default(),
@@ -109,10 +133,12 @@ impl Overload {
             // First to go, and last to come back.
             (Priority::Batch, Some(_)) => return running < FEW_BATCH,
         };
+        let delay_us = self.delay_us(now_us);
+        let stands = self.stands(delay_us, now_us);
         if running < few {
             return true;
         }
-        let is_late = self.delay_us(now_us) > most_us;
+        let is_late = delay_us > most_us && (stands || limit.is_some());
         let admits = !is_late && limit.is_none_or(|limit| running < limit);
         if !admits && priority == Priority::Interactive {
             if is_late {
@@ -122,6 +148,32 @@ impl Overload {
             self.refused_us.store(now_us, Relaxed);
         }
         admits
+    }
+
+    /// Whether ready calls have had to wait too long for more than a moment, as seen
+    /// by one that has to wait so long now.
+    fn stands(&self, delay_us: u64, now_us: u64) -> bool {
+        let seen = self.standing_seen_us.load(Relaxed);
+        if delay_us <= self.short_us() {
+            if seen != 0 {
+                self.standing_seen_us.store(0, Relaxed);
+            }
+            return false;
+        }
+        self.standing_seen_us.store(now_us, Relaxed);
+        let standing_us = self.late_us.saturating_mul(STANDING_TIMES);
+        // If nobody looked in between, it may have been gone.
+        if seen == 0 || now_us.saturating_sub(seen) >= standing_us {
+            self.standing_since_us.store(now_us, Relaxed);
+        }
+        let stands_us = now_us.saturating_sub(self.standing_since_us.load(Relaxed));
+        let is_long = delay_us > standing_us;
+        stands_us >= if is_long { self.late_us } else { standing_us }
+    }
+
+    /// What no call minds that it waits for.
+    fn short_us(&self) -> u64 {
+        self.late_us.min(TARGET_US)
     }
 
     /// Whether anybody was ever refused: without a look at the clock.
@@ -143,7 +195,11 @@ impl Overload {
     /// The probe that was under way has run.
     pub(super) fn probed(&self, now_us: u64) {
         let sent = self.sent_us.load(Relaxed);
-        self.delay_us.store(now_us.saturating_sub(sent), Relaxed);
+        let delay_us = now_us.saturating_sub(sent);
+        self.delay_us.store(delay_us, Relaxed);
+        if delay_us <= self.short_us() {
+            self.standing_seen_us.store(0, Relaxed);
+        }
         self.measured_us.store(now_us, Relaxed);
         self.sent_us.store(0, Relaxed);
     }
@@ -157,7 +213,13 @@ impl Overload {
         }
         let limit = u64::from(self.limit.load(Relaxed));
         let since = now_us.saturating_sub(self.limited_us.load(Relaxed));
-        let grown = limit.saturating_add(limit.saturating_mul(since) / LIMIT_DOUBLES_US);
+        let idle = match self.delay_us(now_us) > IDLE_US {
+            true => 0,
+            false => since.saturating_sub(CALM_US),
+        };
+        let grown = limit
+            .saturating_add(limit.saturating_mul(since) / LIMIT_DOUBLES_US)
+            .saturating_add(limit.saturating_mul(idle) / LIMIT_DOUBLES_IDLE_US);
         Some(u32::try_from(grown).unwrap_or(u32::MAX))
     }
 }
@@ -167,13 +229,52 @@ mod tests {
     use super::*;
 
     const T0: u64 = 10_000_000;
+    const LATE_US: u64 = 25_000;
+    const STANDING_US: u64 = STANDING_TIMES * LATE_US;
 
-    /// A worker whose last probe waited so long.
+    /// A worker whose last probe waited so long, as others did before it.
     fn late_by(delay_us: u64) -> Overload {
+        let overload = late_at_last_by(delay_us);
+        overload.standing_since_us.store(T0 - STANDING_US, Relaxed);
+        overload.standing_seen_us.store(T0, Relaxed);
+        overload
+    }
+
+    /// The same, but the others did not wait.
+    fn late_at_last_by(delay_us: u64) -> Overload {
         let overload = Overload::new(LATE);
         assert!(overload.sends_probe(T0 - delay_us));
         overload.probed(T0);
         overload
+    }
+
+    #[test]
+    fn who_is_late_for_a_moment_refuses_nobody() {
+        let interactive = Priority::Interactive;
+        let overload = late_at_last_by(90_000);
+        for ms in (0..84).step_by(12) {
+            assert!(
+                overload.admits(interactive, 5_000, T0 + ms * 1_000),
+                "{ms} ms"
+            );
+        }
+        // Late at every look for as long as makes it more than a moment.
+        let overload = late_at_last_by(300_000);
+        assert!(overload.admits(interactive, 5_000, T0));
+        assert!(overload.admits(interactive, 5_000, T0 + LATE_US - 1));
+        assert!(!overload.admits(interactive, 5_000, T0 + LATE_US));
+        // Late at two looks, and nobody knows what was in between.
+        let overload = late_at_last_by(300_000);
+        assert!(overload.admits(interactive, 5_000, T0));
+        assert!(overload.admits(interactive, 5_000, T0 + STANDING_US));
+        // Late, well, and late.
+        let overload = late_at_last_by(40_000);
+        assert!(overload.admits(interactive, 5_000, T0));
+        assert!(overload.sends_probe(T0 + 30_000));
+        overload.probed(T0 + 31_000);
+        assert!(overload.sends_probe(T0 + 60_000));
+        assert!(overload.admits(interactive, 5_000, T0 + 90_000));
+        assert!(overload.admits(interactive, 5_000, T0 + 110_000));
     }
 
     #[test]
@@ -214,6 +315,12 @@ mod tests {
         assert!(overload.admits(interactive, 5_000, later), "twenty again");
     }
 
+    /// A ready call waits for so long just now.
+    fn waits(overload: &Overload, delay_us: u64, now_us: u64) {
+        assert!(overload.sends_probe(now_us - delay_us));
+        overload.probed(now_us);
+    }
+
     #[test]
     fn what_ran_when_somebody_was_late_is_a_limit_that_grows_and_ends_when_nobody_is_refused() {
         let interactive = Priority::Interactive;
@@ -222,6 +329,7 @@ mod tests {
         let mut now = T0;
         for second in 1..=10 {
             now = T0 + second * 900_000;
+            waits(&overload, 2 * IDLE_US, now);
             let limit = 1_000 + 18 * u32::try_from(second).unwrap();
             assert_eq!(overload.limit(now), Some(limit));
             assert!(overload.admits(interactive, limit - 1, now));
@@ -229,6 +337,21 @@ mod tests {
         }
         assert_eq!(overload.limit(now + CALM_US), None);
         assert!(overload.admits(interactive, 50_000, now + CALM_US));
+    }
+
+    #[test]
+    fn the_limit_of_a_worker_with_little_to_do_grows_fast() {
+        let interactive = Priority::Interactive;
+        let overload = late_by(60_000);
+        assert!(!overload.admits(interactive, 1_000, T0));
+        for (ms, limit) in [(900, 1_018), (1_800, 1_436), (2_700, 1_904)] {
+            let now = T0 + ms * 1_000;
+            assert_eq!(overload.limit(now), Some(limit));
+            assert!(!overload.admits(interactive, limit, now));
+        }
+        // It has more to do again.
+        waits(&overload, 2 * IDLE_US, T0 + 3_600_000);
+        assert_eq!(overload.limit(T0 + 3_600_000), Some(1_072));
     }
 
     #[test]
