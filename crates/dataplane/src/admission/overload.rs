@@ -138,7 +138,9 @@ impl Overload {
         if running < few {
             return true;
         }
-        let is_late = delay_us > most_us && (stands || limit.is_some());
+        // Who may wait does so at the first sign.
+        let counts = stands || limit.is_some() || priority == Priority::Batch;
+        let is_late = delay_us > most_us && counts;
         let admits = !is_late && limit.is_none_or(|limit| running < limit);
         if !admits && priority == Priority::Interactive {
             if is_late {
@@ -162,13 +164,30 @@ impl Overload {
         }
         self.standing_seen_us.store(now_us, Relaxed);
         let standing_us = self.late_us.saturating_mul(STANDING_TIMES);
-        // If nobody looked in between, it may have been gone.
-        if seen == 0 || now_us.saturating_sub(seen) >= standing_us {
+        if seen == 0 || self.unseen_us(seen, now_us) >= standing_us {
             self.standing_since_us.store(now_us, Relaxed);
         }
         let stands_us = now_us.saturating_sub(self.standing_since_us.load(Relaxed));
         let is_long = delay_us > standing_us;
         stands_us >= if is_long { self.late_us } else { standing_us }
+    }
+
+    /// For how long nobody knows whether calls had to wait: since the last look,
+    /// or since the end of a wait that had begun before it.
+    fn unseen_us(&self, seen_us: u64, now_us: u64) -> u64 {
+        let measured = self.measured_us.load(Relaxed);
+        let (began, ended) = match self.sent_us.load(Relaxed) {
+            0 => (
+                measured.saturating_sub(self.delay_us.load(Relaxed)),
+                measured,
+            ),
+            sent => (sent, now_us),
+        };
+        let since = match began <= seen_us {
+            true => ended.max(seen_us),
+            false => seen_us,
+        };
+        now_us.saturating_sub(since)
     }
 
     /// What no call minds that it waits for.
@@ -266,7 +285,7 @@ mod tests {
         // Late at two looks, and nobody knows what was in between.
         let overload = late_at_last_by(300_000);
         assert!(overload.admits(interactive, 5_000, T0));
-        assert!(overload.admits(interactive, 5_000, T0 + STANDING_US));
+        assert!(overload.admits(interactive, 5_000, T0 + 150_000));
         // Late, well, and late.
         let overload = late_at_last_by(40_000);
         assert!(overload.admits(interactive, 5_000, T0));
