@@ -135,17 +135,22 @@ def test_a_thought_of_another_vendor_is_replayed_and_harms_nobody(client):
         assert client.responses.create(model=model, input=replay).output_text
 
 
-def test_a_picture_is_noticed_before_a_model_that_sees_none_is_asked(client):
+def test_a_picture_is_shown(client):
     picture = {
         "type": "input_image",
         "detail": "auto",
         "image_url": "data:image/png;base64,iVBORw0KGgo=",
     }
-    with pytest.raises(openai.NotFoundError) as refused:
-        client.responses.create(
-            model="acme/echo", input=[{"role": "user", "content": [picture]}]
+    said = {"type": "input_text", "text": ASK}
+    for content in ([said], [said, picture]):
+        answer = client.responses.create(
+            model="acme/echo", input=[{"role": "user", "content": content}]
         )
-    assert "image" in refused.value.message
+        assert answer.output_text
+    refused = [{"role": "user", "content": [dict(picture, image_url="ftp://x.example/cat.png")]}]
+    with pytest.raises(openai.BadRequestError) as told:
+        client.responses.create(model="acme/echo", input=refused)
+    assert "address that no provider is sent" in told.value.message
 
 
 def test_the_token_limit_is_obeyed_and_named(client):
