@@ -8,7 +8,7 @@
 use crate::breaker::Standing;
 use crate::candidate::Candidate;
 use crate::preferences::{Partition, Preferences, Sort};
-use crate::relief::{self, Known};
+use crate::relief;
 use crate::strategies::BALANCED;
 
 /// The lot of a call.
@@ -60,7 +60,9 @@ pub fn arrange(
     }
     let across_models = sort.is_some_and(|sort| sort.partition == Partition::None);
     let is_balanced = sort.is_none() && !lot.is_shared;
-    let known = Known::of(candidates);
+    if is_balanced {
+        relief::defer_unproven(candidates);
+    }
     let group = |candidate: &Candidate| {
         (
             if across_models {
@@ -74,10 +76,7 @@ pub fn arrange(
                 // Where the load is ours to balance, whoever may be back is
                 // asked first, or it would not be asked while others serve.
                 Standing::Probe if is_balanced => 0_u8,
-                Standing::Closed | Standing::Probe => {
-                    let is_unproven = is_balanced && relief::is_unproven(candidate, known);
-                    1 + u8::from(candidate.unstable || is_unproven)
-                }
+                Standing::Closed | Standing::Probe => 1 + u8::from(candidate.unstable),
                 Standing::Open(_) => 3,
             },
             candidate.deprioritised,

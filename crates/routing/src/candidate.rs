@@ -25,7 +25,8 @@ pub struct Candidate {
     /// Expected price in pico-dollars of a typical exchange.
     pub price: u128,
     /// Whether others come first: it failed within the outage window and has
-    /// not been well since, or it is at its limit, or full.
+    /// not been well since, or it is at its limit, or full, or calls wait for it and
+    /// it has not shown that it answers.
     pub unstable: bool,
     /// Whether it may be sent to.
     pub standing: Standing,

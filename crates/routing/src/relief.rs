@@ -19,32 +19,20 @@ const SLACK: f64 = 2.0;
 /// another has: it is given more once it has shown that it answers.
 const UNPROVEN_MAX: u64 = 4;
 
-/// What is known of at least one of the candidates.
-#[derive(Debug, Clone, Copy)]
-pub struct Known {
-    has_answered: bool,
-    has_finished: bool,
-}
-
-impl Known {
-    /// Looks at all of them.
-    #[must_use]
-    pub fn of(candidates: &[Candidate]) -> Self {
-        Self {
-            has_answered: candidates.iter().any(|one| one.expected_ms > 0),
-            has_finished: candidates.iter().any(|one| one.has_finished),
-        }
+/// Has others come before an endpoint that calls wait for and that has not
+/// answered any of late, or has not come to the end of any, while another has: it
+/// has not failed yet, but is no better than what has.
+pub fn defer_unproven(candidates: &mut [Candidate]) {
+    let is_waited_for = |one: &Candidate| one.in_flight >= UNPROVEN_MAX;
+    if !candidates.iter().any(is_waited_for) {
+        return;
     }
-}
-
-/// Whether calls wait for an endpoint that has not answered any of late, or
-/// has not come to the end of any, while another has: it has not failed yet, but
-/// is no better than what has.
-#[must_use]
-pub const fn is_unproven(candidate: &Candidate, known: Known) -> bool {
-    candidate.in_flight >= UNPROVEN_MAX
-        && ((known.has_answered && candidate.expected_ms == 0)
-            || (known.has_finished && !candidate.has_finished))
+    let has_answered = candidates.iter().any(|one| one.expected_ms > 0);
+    let has_finished = candidates.iter().any(|one| one.has_finished);
+    for one in candidates.iter_mut().filter(|one| is_waited_for(one)) {
+        one.unstable |=
+            (has_answered && one.expected_ms == 0) || (has_finished && !one.has_finished);
+    }
 }
 
 /// Puts another endpoint of a group first if the first one is loaded much
