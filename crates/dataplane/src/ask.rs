@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use bourse_catalog::{Parameter, SearchSize};
+use bourse_catalog::{Modalities, Modality, Parameter, SearchSize};
 use bourse_ledger::record::EXTRA_BYTES_MAX;
 use bourse_policy::CallDefaults;
 use bourse_routing::filter::Needs;
@@ -366,4 +366,19 @@ fn texts<'a, const N: usize>(headers: &'a HeaderMap, names: [&str; N]) -> [Optio
         }
     }
     first.map(|value| value.and_then(|value| value.to_str().ok()))
+}
+
+/// What a model must be able to read, by what is in a prompt.
+#[must_use]
+pub fn input_modalities(facts: &PromptFacts) -> Modalities {
+    [
+        (true, Modality::Text),
+        (facts.images.count() > 0, Modality::Image),
+        (facts.files.any(), Modality::File),
+        (facts.audio.media.any(), Modality::Audio),
+        (facts.video.any(), Modality::Video),
+    ]
+    .into_iter()
+    .filter_map(|(present, modality)| present.then_some(modality))
+    .collect()
 }

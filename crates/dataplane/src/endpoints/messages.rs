@@ -15,7 +15,7 @@ use bourse_routing::filter::Needs;
 use bourse_routing::lengths::Form;
 use bourse_routing::preferences::Preferences;
 use bourse_vocab::chat::{Event, Request};
-use bourse_vocab::{Failure, Format, Operation, PromptFacts, TierWish};
+use bourse_vocab::{Failure, Format, Operation, TierWish};
 use bourse_wire::anthropic::passthrough::{self, Envelope};
 use bourse_wire::anthropic::write_with_id;
 use bourse_wire::{Stamp, StreamWriter, WriteTarget, codec};
@@ -197,7 +197,7 @@ fn read(
     let opener = (!is_named).then(|| envelope.opener(segments)).flatten();
     Ok(Box::new(Ask {
         needs: Needs {
-            input: input_modalities(&envelope.facts),
+            input: ask::input_modalities(&envelope.facts),
             output: Modalities::of(&[Modality::Text]),
             parameters: parameters(envelope, segments),
             text_bytes: envelope.facts.text_bytes,
@@ -266,19 +266,6 @@ fn form(envelope: &Envelope, segments: &[Bytes]) -> Form {
     } else {
         Form::Text
     }
-}
-
-fn input_modalities(facts: &PromptFacts) -> Modalities {
-    [
-        (true, Modality::Text),
-        (facts.images.count() > 0, Modality::Image),
-        (facts.files.any(), Modality::File),
-        (facts.audio.media.any(), Modality::Audio),
-        (facts.video.any(), Modality::Video),
-    ]
-    .into_iter()
-    .filter_map(|(present, modality)| present.then_some(modality))
-    .collect()
 }
 
 /// What an endpoint of the catalogue must take, in the words in which it says

@@ -93,7 +93,7 @@ pub fn read(headers: &HeaderMap, members: &Members<'_>) -> Result<Box<Ask>, Fail
     let text = Text::asked(members);
     Ok(Box::new(Ask {
         needs: Needs {
-            input: input_modalities(&facts),
+            input: ask::input_modalities(&facts),
             output: output_modalities(members)?,
             parameters: parameters(members, &text, facts.tools > 0),
             text_bytes: facts.text_bytes,
@@ -189,19 +189,6 @@ fn parameters(members: &Members<'_>, text: &Text, has_tools: bool) -> Parameters
         )
         .filter_map(Parameter::by_name)
         .collect()
-}
-
-fn input_modalities(facts: &PromptFacts) -> Modalities {
-    [
-        (true, Modality::Text),
-        (facts.images.count() > 0, Modality::Image),
-        (facts.audio.media.any(), Modality::Audio),
-        (facts.files.any(), Modality::File),
-        (facts.video.any(), Modality::Video),
-    ]
-    .into_iter()
-    .filter_map(|(present, modality)| present.then_some(modality))
-    .collect()
 }
 
 fn output_modalities(members: &Members<'_>) -> Result<Modalities, Failure> {
