@@ -47,6 +47,7 @@ const CASES: &[Case] = &[
     ("scan-1k", || scan(1_400)),
     ("scan-100k", || scan(100_000)),
     ("envelope", envelope),
+    ("opener", opener),
     ("splice-request", request_splice),
     ("plan-8-endpoints", plan),
     ("hold-bound", hold),
@@ -136,6 +137,16 @@ fn envelope() -> Box<dyn FnMut()> {
     let outline = json::scan(&segments[0]).unwrap();
     Box::new(move || {
         black_box(Envelope::read(outline.clone(), black_box(&segments)).unwrap());
+    })
+}
+
+/// How a conversation begins, as it is read for calls without a name of one.
+fn opener() -> Box<dyn FnMut()> {
+    let segments = [chat_request(1_400)];
+    let outline = json::scan(&segments[0]).unwrap();
+    let envelope = Envelope::read(outline, &segments).unwrap();
+    Box::new(move || {
+        black_box(black_box(&envelope).opener(&segments)).unwrap();
     })
 }
 

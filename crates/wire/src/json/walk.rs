@@ -6,9 +6,7 @@
 
 use std::ops::Range;
 
-use memchr::memchr2;
-
-use super::Kind;
+use super::{Kind, quote};
 
 /// One member of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,13 +40,31 @@ pub struct Members<'a> {
     at: usize,
 }
 
+impl<'a> Members<'a> {
+    /// The members of the object that begins at `open`, where a text has more
+    /// than the object.
+    pub(crate) fn of_object_at(text: &'a [u8], open: usize) -> Self {
+        Self {
+            text,
+            at: open.saturating_add(1),
+        }
+    }
+
+    /// The offset behind the object's closing brace, once all members were
+    /// taken; nothing, if the text ends before it.
+    pub(crate) fn end(&self) -> Option<usize> {
+        let at = skip_separators(self.text, self.at);
+        (self.text.get(at) == Some(&b'}')).then(|| at.saturating_add(1))
+    }
+}
+
 impl<'a> Iterator for Members<'a> {
     type Item = Entry<'a>;
 
     fn next(&mut self) -> Option<Entry<'a>> {
         let key = skip_separators(self.text, self.at);
         if self.text.get(key) != Some(&b'"') {
-            self.at = self.text.len();
+            self.at = key;
             return None;
         }
         let key_end = string_end(self.text, key)?;
@@ -111,6 +127,12 @@ impl<'a> Iterator for Elements<'a> {
     }
 }
 
+/// Where the object begins that comes next behind an offset, if one does.
+pub(crate) fn next_object(text: &[u8], from: usize) -> Option<usize> {
+    let at = skip_separators(text, from);
+    (text.get(at) == Some(&b'{')).then_some(at)
+}
+
 fn skip_space(text: &[u8], from: usize) -> usize {
     skip(text, from, |byte| {
         matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
@@ -134,14 +156,8 @@ fn skip(text: &[u8], from: usize, skipped: impl Fn(u8) -> bool) -> usize {
 
 /// The offset behind the closing quote of the string that begins at `open`.
 pub(crate) fn string_end(text: &[u8], open: usize) -> Option<usize> {
-    let mut at = open.checked_add(1)?;
-    loop {
-        let hit = at.checked_add(memchr2(b'"', b'\\', text.get(at..)?)?)?;
-        if text.get(hit) == Some(&b'"') {
-            return hit.checked_add(1);
-        }
-        at = hit.checked_add(2)?;
-    }
+    let end = quote::string_end(text, open.checked_add(1)?);
+    (end < text.len()).then(|| end.saturating_add(1))
 }
 
 /// The offset behind the value that begins at `start`, and its kind.

@@ -6,10 +6,11 @@
 //! by these two). Only their texts count: breakpoints for the cache wander from
 //! message to message.
 
-use std::hash::{DefaultHasher, Hasher};
+use std::hash::{BuildHasher, Hasher};
 use std::ops::Range;
 
 use bytes::Bytes;
+use foldhash::quality::{FixedState, FoldHasher};
 
 use super::Param;
 use super::envelope::Envelope;
@@ -47,19 +48,23 @@ impl Envelope {
 
 /// The same of the JSON text of the messages, or of its beginning.
 pub(crate) fn opener(messages: &[u8]) -> u64 {
-    let mut hasher = DefaultHasher::new();
+    let mut hasher = hasher();
     let mut has_instructions = false;
     let mut is_empty = true;
-    for message in walk::elements(messages).take(MESSAGES_MAX) {
-        let is_of_system = is_of_system(message.value);
-        if is_of_system && has_instructions {
+    let mut at = walk::next_object(messages, messages.len().min(1));
+    for _ in 0..MESSAGES_MAX {
+        let Some((message, end)) = at.and_then(|open| Message::read(messages, open)) else {
+            break;
+        };
+        at = walk::next_object(messages, end);
+        if message.is_of_system && has_instructions {
             continue;
         }
-        has_instructions |= is_of_system;
+        has_instructions |= message.is_of_system;
         is_empty = false;
-        hasher.write_u8(u8::from(is_of_system));
-        add(&mut hasher, said(message.value));
-        if !is_of_system {
+        hasher.write_u8(u8::from(message.is_of_system));
+        add(&mut hasher, message.said);
+        if !message.is_of_system {
             break;
         }
     }
@@ -70,32 +75,61 @@ pub(crate) fn opener(messages: &[u8]) -> u64 {
     hasher.finish()
 }
 
-pub(crate) fn add(hasher: &mut DefaultHasher, text: &[u8]) {
+/// What is needed of a message.
+struct Message<'a> {
+    is_of_system: bool,
+    /// Its text, or that of its first part; all of it, if it has none.
+    said: &'a [u8],
+}
+
+impl<'a> Message<'a> {
+    /// The message that begins at `open`, and the offset behind it; nothing,
+    /// if it does not end here. Each byte is looked at once.
+    fn read(messages: &'a [u8], open: usize) -> Option<(Self, usize)> {
+        let mut is_of_system = false;
+        let mut said = None;
+        let mut members = walk::Members::of_object_at(messages, open);
+        for member in members.by_ref() {
+            match member.name {
+                b"role" => {
+                    is_of_system = matches!(member.value, b"\"system\"" | b"\"developer\"");
+                }
+                b"content" if said.is_none() => said = Some(text_of(&member)),
+                _ => {}
+            }
+        }
+        let end = members.end()?;
+        let all = messages.get(open..end)?;
+        let said = said.unwrap_or(all);
+        Some((Self { is_of_system, said }, end))
+    }
+}
+
+/// What a `content` says first.
+fn text_of<'a>(content: &walk::Entry<'a>) -> &'a [u8] {
+    if content.kind != Kind::Array {
+        return content.value;
+    }
+    let Some(part) = walk::elements(content.value).next() else {
+        return content.value;
+    };
+    let text = walk::members(part.value).find(|member| member.name == b"text");
+    text.map_or(part.value, |text| text.value)
+}
+
+/// What tells openers apart. It need not withstand anybody: a caller who finds
+/// two that collide has two of their own conversations at one endpoint.
+pub(crate) fn hasher() -> FoldHasher<'static> {
+    FixedState::default().build_hasher()
+}
+
+pub(crate) fn add(hasher: &mut FoldHasher<'_>, text: &[u8]) {
     let head = text.get(..HEAD_BYTES).unwrap_or(text);
     let rest = text.get(head.len()..).unwrap_or_default();
     let tail = rest.len().saturating_sub(TAIL_BYTES);
     hasher.write_usize(text.len());
     hasher.write(head);
     hasher.write(rest.get(tail..).unwrap_or_default());
-}
-
-fn is_of_system(message: &[u8]) -> bool {
-    let role = walk::members(message).find(|member| member.name == b"role");
-    role.is_some_and(|role| matches!(role.value, b"\"system\"" | b"\"developer\""))
-}
-
-/// The text of a message, or of its first part; all of it, if it has none.
-fn said(message: &[u8]) -> &[u8] {
-    let Some(content) = walk::members(message).find(|member| member.name == b"content") else {
-        return message;
-    };
-    if content.kind == Kind::Array
-        && let Some(part) = walk::elements(content.value).next()
-    {
-        let text = walk::members(part.value).find(|member| member.name == b"text");
-        return text.map_or(part.value, |text| text.value);
-    }
-    content.value
 }
 
 #[cfg(test)]
