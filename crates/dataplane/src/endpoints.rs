@@ -144,6 +144,11 @@ pub trait Endpoint: Send + Sync {
         b""
     }
 
+    /// The member of its requests that has the prompt, for errors about it.
+    fn prompt(&self) -> &'static str {
+        "messages"
+    }
+
     /// Adds to an answer, good or bad, the headers that its clients look for.
     fn head(&self, _headers: &mut HeaderMap) {}
 

@@ -150,7 +150,7 @@ def test_a_picture_is_shown(client):
     refused = [{"role": "user", "content": [dict(picture, image_url="ftp://x.example/cat.png")]}]
     with pytest.raises(openai.BadRequestError) as told:
         client.responses.create(model="acme/echo", input=refused)
-    assert "address that no provider is sent" in told.value.message
+    assert "input: a picture or file is at an address" in told.value.message
 
 
 def test_the_token_limit_is_obeyed_and_named(client):

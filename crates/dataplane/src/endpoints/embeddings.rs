@@ -37,6 +37,10 @@ impl Endpoint for Embeddings {
         "/v1/embeddings"
     }
 
+    fn prompt(&self) -> &'static str {
+        "input"
+    }
+
     fn interface(&self) -> Interface {
         Interface::Embeddings
     }

@@ -39,6 +39,10 @@ impl Endpoint for Responses {
         "/v1/responses"
     }
 
+    fn prompt(&self) -> &'static str {
+        "input"
+    }
+
     fn rank(&self, way: &Way) -> Option<u8> {
         (way.operation == Operation::Chat).then_some(u8::from(way.format != FORMAT))
     }

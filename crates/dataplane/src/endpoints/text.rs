@@ -44,6 +44,10 @@ impl Endpoint for Text {
         "/v1/completions"
     }
 
+    fn prompt(&self) -> &'static str {
+        "prompt"
+    }
+
     fn rank(&self, way: &Way) -> Option<u8> {
         (way.operation == Operation::Chat).then_some(0)
     }

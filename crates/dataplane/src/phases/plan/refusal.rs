@@ -102,7 +102,7 @@ pub fn no_candidates(
         return failure;
     }
     if let [Excluded::PrivateUrl] = *reasons {
-        return private_url();
+        return private_url(wanted.endpoint.prompt());
     }
     let missing = FailureKind::NotFound;
     let (kind, code, message) = match reasons.as_slice() {
@@ -177,10 +177,10 @@ fn too_large(
 }
 
 /// Everybody could serve it, and nobody is sent what it points to.
-fn private_url() -> Failure {
-    Failure::invalid(
-        "messages: a picture or file is at an address that no provider is sent: only http and https URLs of public hosts are, without user names. Send its data instead, as a data: URL.",
-    )
+fn private_url(member: &str) -> Failure {
+    Failure::invalid(format!(
+        "{member}: a picture or file is at an address that no provider is sent: only http and https URLs of public hosts are, without user names. Send its data instead, as a data: URL.",
+    ))
 }
 
 fn names(reasons: &[Excluded]) -> Vec<&'static str> {
