@@ -128,6 +128,10 @@ const fn is_free_or_cheap_without_a_price(key: PriceKey) -> bool {
             | PriceKey::AudioOutput
             | PriceKey::Request
             | PriceKey::WebSearch
+            | PriceKey::Picture
+            | PriceKey::SearchUnit
+            | PriceKey::AudioSecond
+            | PriceKey::Character
     )
 }
 

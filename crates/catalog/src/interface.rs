@@ -17,6 +17,14 @@ pub enum Interface {
     Images,
     /// Requests for vectors.
     Embeddings,
+    /// Requests for an order of documents.
+    Rerank,
+    /// Requests for verdicts on what is written or shown.
+    Moderations,
+    /// Requests for text to be read aloud.
+    Speech,
+    /// Requests for speech to be written down, in its language or in English.
+    Transcription,
 }
 
 impl Interface {
@@ -34,6 +42,10 @@ impl Interface {
             Self::Responses => "responses",
             Self::Images => "images",
             Self::Embeddings => "embeddings",
+            Self::Rerank => "rerank",
+            Self::Moderations => "moderations",
+            Self::Speech => "speech",
+            Self::Transcription => "transcription",
         }
     }
 }

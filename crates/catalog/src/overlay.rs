@@ -130,7 +130,8 @@ pub struct OverlayEndpoint {
 }
 
 /// Prices as decimal strings: dollars for a million tokens; for `image`,
-/// `request` and `web_search` dollars for one.
+/// `request`, `web_search`, `picture`, `search_unit` and `character` dollars for
+/// one, for `audio_second` dollars for a second.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[allow(missing_docs)] // The meaning is at `crate::Prices`.
@@ -147,6 +148,10 @@ pub struct OverlayPrice {
     pub audio_output: Option<String>,
     pub request: Option<String>,
     pub web_search: Option<String>,
+    pub picture: Option<String>,
+    pub search_unit: Option<String>,
+    pub audio_second: Option<String>,
+    pub character: Option<String>,
     /// Other prices for longer prompts.
     pub tiers: Vec<OverlayTier>,
     /// Prices of other tiers of service, by their public names (`flex`,

@@ -21,8 +21,19 @@ mod service;
 /// Tiers in one price list: the longest known has four.
 pub const TIERS_MAX: usize = 16;
 
+/// What a price is for one of, and so how it is written down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unit {
+    /// A token: in dollars for a million.
+    Token,
+    /// Something that is counted one by one: in dollars for one.
+    One,
+    /// A millisecond: in dollars for a second, to the nano-dollar.
+    Millisecond,
+}
+
 macro_rules! prices {
-    ($( $(#[$meta:meta])* $field:ident, $Key:ident, $public:literal, $per_token:literal; )+) => {
+    ($( $(#[$meta:meta])* $field:ident, $Key:ident, $public:literal, $unit:ident; )+) => {
         /// What can have a price.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum PriceKey { $( $(#[$meta])* $Key, )+ }
@@ -43,11 +54,8 @@ macro_rules! prices {
                 match self { $( Self::$Key => $public, )+ }
             }
 
-            /// Whether the unit is a token; if so it is written down per
-            /// million, and otherwise for one.
-            #[must_use]
-            pub const fn is_per_token(self) -> bool {
-                match self { $( Self::$Key => $per_token, )+ }
+            const fn unit(self) -> Unit {
+                match self { $( Self::$Key => Unit::$unit, )+ }
             }
 
             /// Finds a key by its name in configuration and data files.
@@ -91,60 +99,79 @@ macro_rules! prices {
 
 prices! {
     /// One input token.
-    prompt, Prompt, "prompt", true;
+    prompt, Prompt, "prompt", Token;
     /// One output token.
-    completion, Completion, "completion", true;
+    completion, Completion, "completion", Token;
     /// One input token read from the provider's cache.
-    cache_read, CacheRead, "input_cache_read", true;
+    cache_read, CacheRead, "input_cache_read", Token;
     /// One input token written to a cache that lives five minutes, or to
     /// the only kind of cache there is.
-    cache_write_5m, CacheWrite5m, "input_cache_write", true;
+    cache_write_5m, CacheWrite5m, "input_cache_write", Token;
     /// One input token written to a cache that lives an hour.
-    cache_write_1h, CacheWrite1h, "input_cache_write_1h", true;
+    cache_write_1h, CacheWrite1h, "input_cache_write_1h", Token;
     /// One output token spent on reasoning, where it differs.
-    reasoning, Reasoning, "internal_reasoning", true;
+    reasoning, Reasoning, "internal_reasoning", Token;
     /// One input image, charged besides its tokens.
-    image, Image, "image", false;
+    image, Image, "image", One;
     /// One output token that was part of an image.
-    image_output, ImageOutput, "image_output", true;
+    image_output, ImageOutput, "image_output", Token;
     /// One input token that was audio.
-    audio, Audio, "audio", true;
+    audio, Audio, "audio", Token;
     /// One output token that was audio.
-    audio_output, AudioOutput, "audio_output", true;
+    audio_output, AudioOutput, "audio_output", Token;
     /// One request, charged besides its tokens.
-    request, Request, "request", false;
+    request, Request, "request", One;
     /// One web search that the provider runs.
-    web_search, WebSearch, "web_search", false;
+    web_search, WebSearch, "web_search", One;
+    /// One picture that is made, where it is not sold by its tokens.
+    picture, Picture, "picture", One;
+    /// One search through a list of documents ([`bourse_vocab::Units`]).
+    search_unit, SearchUnit, "search_unit", One;
+    /// One millisecond of sound that is heard; written for a second.
+    audio_second, AudioSecond, "audio_second", Millisecond;
+    /// One character that is read aloud.
+    character, Character, "character", One;
 }
 
 impl PriceKey {
+    /// Whether the unit is a token.
+    #[must_use]
+    pub const fn is_per_token(self) -> bool {
+        matches!(self.unit(), Unit::Token)
+    }
+
     /// Reads a decimal in this key's written unit: dollars for a million
-    /// tokens, or for one of anything else.
+    /// tokens, for a second, or for one of anything else.
     ///
     /// # Errors
     /// Not a decimal, too fine to hold exactly, or out of range.
     pub fn parse(self, text: &str) -> Result<PicosPerUnit, MoneyError> {
-        if self.is_per_token() {
-            PicosPerUnit::parse_usd_per_million(text)
-        } else {
-            PicosPerUnit::parse_usd_per_unit(text)
+        match self.unit() {
+            Unit::Token => PicosPerUnit::parse_usd_per_million(text),
+            Unit::One => PicosPerUnit::parse_usd_per_unit(text),
+            Unit::Millisecond => PicosPerUnit::parse_usd_per_thousand(text),
         }
     }
 
     /// The inverse of [`Self::parse`], every digit written out.
     #[must_use]
     pub fn write(self, price: PicosPerUnit) -> String {
-        if !self.is_per_token() {
-            return price.to_string();
+        match self.unit() {
+            // A pico-dollar a token is a micro-dollar a million tokens.
+            Unit::Token => price.write_scaled(6),
+            Unit::One => price.write_scaled(12),
+            Unit::Millisecond => price.write_scaled(9),
         }
-        // A pico-dollar a token is a micro-dollar a million tokens.
-        let whole = price.0.checked_div(1_000_000).unwrap_or(0);
-        let fraction = price.0.checked_rem(1_000_000).unwrap_or(0);
-        if fraction == 0 {
-            return whole.to_string();
+    }
+
+    /// As the public API writes it: dollars for one token, second or whatever
+    /// else the key names.
+    #[must_use]
+    pub fn write_public(self, price: PicosPerUnit) -> String {
+        match self.unit() {
+            Unit::Token | Unit::One => price.write_scaled(12),
+            Unit::Millisecond => price.write_scaled(9),
         }
-        let digits = format!("{fraction:06}");
-        format!("{whole}.{}", digits.trim_end_matches('0'))
     }
 }
 

@@ -77,7 +77,9 @@ pub fn fill(catalog: &mut RawCatalog) -> usize {
 }
 
 fn fill_one(prices: &mut Prices, key: PriceKey, hundredths: u64) -> bool {
-    let Some(prompt) = prices.prompt.filter(|_| prices.get(key).is_none()) else {
+    let is_gap = prices.get(key).is_none();
+    // Of what is not sold by its tokens none is cached.
+    let Some(prompt) = prices.prompt.filter(|price| is_gap && price.0 > 0) else {
         return false;
     };
     let Some(product) = prompt.0.checked_mul(hundredths) else {

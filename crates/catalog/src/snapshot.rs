@@ -144,13 +144,19 @@ fn at<T>(items: &[T], index: usize) -> &T {
     &items[index.min(last)]
 }
 
-/// What kind of request makes vectors, and nothing else, is no chat.
+/// What kind of request makes vectors, and nothing else, is no chat; nor are
+/// those that order documents, judge, read aloud or write down.
 fn interface_of(output: Modalities) -> Interface {
-    if output == Modalities::of(&[Modality::Embeddings]) {
-        Interface::Embeddings
-    } else {
-        Interface::Chat
-    }
+    [
+        (Modality::Embeddings, Interface::Embeddings),
+        (Modality::Rerank, Interface::Rerank),
+        (Modality::Decisions, Interface::Moderations),
+        (Modality::Speech, Interface::Speech),
+        (Modality::Transcription, Interface::Transcription),
+    ]
+    .into_iter()
+    .find(|(modality, _)| output == Modalities::of(&[*modality]))
+    .map_or(Interface::Chat, |(_, interface)| interface)
 }
 
 /// Collects what is wrong while compiling.

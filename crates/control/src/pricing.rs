@@ -30,7 +30,10 @@ pub(crate) fn with_markup(price: PicosPerUnit, markup_ppm: u64) -> PicosPerUnit 
 
 fn write_prices<M: SerializeMap>(map: &mut M, prices: &Prices, ppm: u64) -> Result<(), M::Error> {
     for (key, price) in prices.stated() {
-        map.serialize_entry(key.public_name(), &with_markup(price, ppm).to_string())?;
+        map.serialize_entry(
+            key.public_name(),
+            &key.write_public(with_markup(price, ppm)),
+        )?;
     }
     Ok(())
 }
@@ -90,7 +93,7 @@ impl JsonSchema for Pricing<'_> {
         properties.insert("overrides".to_owned(), tiers);
         json_schema!({
             "type": "object",
-            "description": "US dollars for one unit (a token, an image, a request), what customers pay",
+            "description": "US dollars for one unit (a token, an image, a second, a request), what customers pay",
             "required": ["prompt", "completion"],
             "properties": properties,
         })

@@ -13,7 +13,7 @@ use bourse_routing::lengths::Form;
 use bourse_routing::preferences::Preferences;
 use bourse_vocab::chat::{Effort, MODELS_MAX, ReasoningRequest};
 use bourse_vocab::trace::Parent;
-use bourse_vocab::{Failure, PromptFacts, TierWish};
+use bourse_vocab::{Failure, PromptFacts, TierWish, Units};
 use bourse_wire::dialect::betas;
 use http::HeaderMap;
 use http::header::HeaderName;
@@ -140,6 +140,9 @@ pub struct Ask {
     pub answers: u64,
     /// The most output tokens asked for.
     pub max_output: Option<u64>,
+    /// The most that may be used of what is no token: what is set aside, and
+    /// billed where nobody counts it.
+    pub units: Units,
     /// What the answer is in.
     pub form: Form,
     /// How much is to be thought.

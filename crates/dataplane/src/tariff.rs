@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bourse_catalog::SearchSize;
 use bourse_ledger::price::Charge;
-use bourse_vocab::{Served, Usage, UsageReport};
+use bourse_vocab::{Served, Units, Usage, UsageReport};
 
 use crate::begun::Begun;
 use crate::market::{Market, Target};
@@ -58,6 +58,8 @@ pub struct Tariff {
     pub served: Option<Served>,
     /// Pictures in the input.
     pub images: u64,
+    /// What is used that is no token, where nobody tells.
+    pub units: Units,
     /// How much searches are to read.
     pub search: Option<SearchSize>,
     /// Input tokens, estimated.
@@ -87,10 +89,11 @@ impl Tariff {
     /// is what the provider has reported.
     #[must_use]
     pub fn worth(&self, told: &UsageReport, tokens: u64) -> (Usage, Charge) {
-        let usage = estimate(told, self.prompt, within(tokens, self.limit));
+        let usage = estimate(told, self.prompt, within(tokens, self.limit), &self.units);
         let counted = || Usage {
             prompt: self.prompt,
             completion: usage.completion.min(self.completion_max),
+            units: self.units,
             ..Usage::default()
         };
         let basis = self.market.basis(&self.target, self.served);
@@ -104,13 +107,14 @@ impl Tariff {
 }
 
 /// What was used, as far as can be counted here: so many input and output
-/// tokens. What the provider has counted already (Anthropic's counts the input
+/// tokens, and so many of what is no token. What the provider has counted already (Anthropic's counts the input
 /// first) is not guessed.
 #[must_use]
-pub fn estimate(told: &UsageReport, prompt: u64, completion: u64) -> Usage {
+pub fn estimate(told: &UsageReport, prompt: u64, completion: u64, units: &Units) -> Usage {
     let counted = Usage {
         prompt,
         completion,
+        units: *units,
         ..Usage::default()
     };
     if told.nonsense {

@@ -14,7 +14,7 @@
 //! | writing a five-minute cache | input |
 //! | writing a one-hour cache | a five-minute one or input, whichever is dearer |
 //! | reasoning, audio output, image output | output |
-//! | one image, one request | nothing beyond its tokens: lists that charge for them say so |
+//! | one image, one request; one picture made, search unit, second or character | nothing beyond its tokens: lists that charge for them say so |
 //! | input, output, web search | refused |
 #![deny(clippy::float_arithmetic, clippy::arithmetic_side_effects)]
 
@@ -23,7 +23,7 @@ mod charge;
 mod prompt;
 
 use bourse_catalog::{PriceKey, PriceList, Prices};
-use bourse_vocab::{Nanos, PicosPerUnit, Usage};
+use bourse_vocab::{Nanos, PicosPerUnit, Units, Usage};
 
 pub use bound::{Bounds, upper_bound};
 pub use charge::{Charge, Item, Line, MARKUP_PPM_MAX, PriceError, Priced};
@@ -88,9 +88,18 @@ pub fn price(
     for (key, units, rate) in input(usage, images, &prices, &rates) {
         charge.item(key, units, rate)?;
     }
+    if usage.units.any() {
+        for (key, units, rate) in heard(&usage.units, &prices) {
+            charge.item(key, units, rate)?;
+        }
+    }
     charge.upstream_prompt = charge.total;
     for (key, units, rate) in output(usage, &rates) {
         charge.item(key, units, rate)?;
+    }
+    if usage.units.pictures > 0 {
+        let rate = prices.picture.unwrap_or(PicosPerUnit::FREE);
+        charge.item(PriceKey::Picture, usage.units.pictures, rate)?;
     }
     if usage.web_searches > 0 {
         let unknown = PriceError::Unknown(PriceKey::WebSearch);
@@ -126,6 +135,17 @@ fn input(usage: &Usage, images: u64, prices: &Prices, rates: &Filled) -> [Pricea
         (K::Audio, audio, rates.audio),
         (K::Image, images, prices.image.unwrap_or(free)),
         (K::Request, 1, prices.request.unwrap_or(free)),
+    ]
+}
+
+/// What goes in that is no token.
+fn heard(units: &Units, prices: &Prices) -> [Priceable; 3] {
+    use PriceKey as K;
+    let rate = |price: Option<PicosPerUnit>| price.unwrap_or(PicosPerUnit::FREE);
+    [
+        (K::SearchUnit, units.search_units, rate(prices.search_unit)),
+        (K::AudioSecond, units.audio_ms, rate(prices.audio_second)),
+        (K::Character, units.characters, rate(prices.character)),
     ]
 }
 

@@ -82,6 +82,12 @@ impl<'r> Ended<'r> {
 pub(crate) fn operation(facts: &Facts<'_>) -> &'static str {
     match facts.api_type {
         ApiType::Embeddings => "embeddings",
+        // The conventions have no words for these, and let one make them.
+        ApiType::Rerank => "rerank",
+        ApiType::Speech => "speech",
+        ApiType::Transcription => "transcription",
+        ApiType::Image => "image",
+        ApiType::Moderation => "moderation",
         ApiType::Completions => "chat",
     }
 }

@@ -26,4 +26,4 @@ pub use id::{AccountId, GenerationId, KeyId, NodeId, RowId, RowIds, StoreId};
 pub use money::{Bill, Nanos, PicosPerUnit};
 pub use operation::Operation;
 pub use service::{Served, ServiceTier, TierWish};
-pub use usage::{Count, Counts, ToldCost, Usage, UsageReport};
+pub use usage::{Count, Counts, ToldCost, Units, UnitsReport, Usage, UsageReport};

@@ -322,10 +322,25 @@ impl PicosPerUnit {
         Self::from_scaled(parse_scaled(text.trim(), 6)?)
     }
 
+    /// Reads decimal dollars for a thousand units, such as `"0.0001"` for a
+    /// second of sound, of which a unit is a millisecond.
+    pub fn parse_usd_per_thousand(text: &str) -> Result<Self, MoneyError> {
+        Self::from_scaled(parse_scaled(text.trim(), 9)?)
+    }
+
     fn from_scaled(value: i128) -> Result<Self, MoneyError> {
         u64::try_from(value)
             .map(Self)
             .map_err(|_| MoneyError::OutOfRange)
+    }
+
+    /// Dollars for `10^(12 - places)` units, exactly: for a million with 6, for
+    /// one with 12.
+    #[must_use]
+    pub fn write_scaled(self, places: usize) -> String {
+        Decimal::scaled(i128::from(self.0), places)
+            .as_str()
+            .to_owned()
     }
 
     /// What `units` cost, in pico-dollars. Cannot overflow: 64 × 64 bits.

@@ -1,7 +1,9 @@
-//! Tokens: what a provider says it counted, and what we make of it.
+//! What a provider says that it counted, and what we make of it: tokens, and
+//! [`Units`] of what is sold by something else.
 
 mod count;
 mod told;
+mod units;
 
 use serde::{Deserialize, Serialize};
 
@@ -9,6 +11,7 @@ use crate::json::Value;
 
 pub use count::{Count, Counts};
 pub use told::ToldCost;
+pub use units::{Units, UnitsReport};
 
 /// More tokens than any call can use: a report above it is nonsense. The
 /// largest context windows are 10^7; a thousand times that is a wide margin
@@ -49,6 +52,8 @@ pub struct Usage {
     /// Output tokens that were predicted, and not what the model said: they
     /// are part of `completion` all the same.
     pub rejected_prediction: u64,
+    /// What is no token.
+    pub units: Units,
 }
 
 impl Usage {
@@ -94,6 +99,8 @@ pub struct UsageReport {
     pub accepted_prediction: Option<u64>,
     /// See [`Usage::rejected_prediction`].
     pub rejected_prediction: Option<u64>,
+    /// See [`Usage::units`].
+    pub units: UnitsReport,
     /// What the provider says that it charges for all of it.
     pub cost: ToldCost,
     /// A number was negative, fractional or absurd, and was left out.
@@ -107,11 +114,6 @@ impl UsageReport {
     /// messages whose numbers they did not fill in (envoyproxy/ai-gateway
     /// issue 1631, 2026).
     pub fn merge(&mut self, later: &Self) {
-        fn take(slot: &mut Option<u64>, later: Option<u64>) {
-            if later.is_some_and(|later| later > 0) || slot.is_none() {
-                *slot = later;
-            }
-        }
         take(&mut self.prompt, later.prompt);
         take(&mut self.cache_read, later.cache_read);
         take(&mut self.cache_write_5m, later.cache_write_5m);
@@ -124,6 +126,9 @@ impl UsageReport {
         take(&mut self.web_searches, later.web_searches);
         take(&mut self.accepted_prediction, later.accepted_prediction);
         take(&mut self.rejected_prediction, later.rejected_prediction);
+        if later.units.any() {
+            self.units.merge(&later.units);
+        }
         self.cost = later.cost.or(self.cost);
         self.nonsense |= later.nonsense;
     }
@@ -188,8 +193,16 @@ impl UsageReport {
             web_searches: self.web_searches.unwrap_or(estimate.web_searches),
             accepted_prediction: self.accepted_prediction.unwrap_or(0).min(completion),
             rejected_prediction: self.rejected_prediction.unwrap_or(0).min(completion),
+            units: self.units.or(&estimate.units),
         };
         (usage, mended)
+    }
+}
+
+/// Takes over a count that is told later, see [`UsageReport::merge`].
+fn take(slot: &mut Option<u64>, later: Option<u64>) {
+    if later.is_some_and(|later| later > 0) || slot.is_none() {
+        *slot = later;
     }
 }
 

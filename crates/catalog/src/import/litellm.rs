@@ -12,6 +12,7 @@ use super::models_dev::bare_model;
 use super::names_of_providers::name_of;
 use super::naming::{Named, Names, Unknown};
 use super::{Imported, Note, Source, decimal, tiers_of_service};
+use crate::interface::Interface;
 use crate::model::{EndpointStatus, Modalities, Modality, Parameters, Reasoning};
 use crate::price::ServicePrices;
 use crate::price::{Fee, PriceKey, Prices, SearchFees, Tier};
@@ -33,6 +34,27 @@ const COSTS: &[(&str, PriceKey)] = &[
     ("input_cost_per_audio_token", PriceKey::Audio),
     ("output_cost_per_audio_token", PriceKey::AudioOutput),
     ("input_cost_per_request", PriceKey::Request),
+];
+
+/// Their names for what is no token, by their word for the kind of row that is
+/// sold so.
+const UNIT_COSTS: &[(&str, &str, PriceKey)] = &[
+    (
+        "image_generation",
+        "output_cost_per_image",
+        PriceKey::Picture,
+    ),
+    ("rerank", "input_cost_per_query", PriceKey::SearchUnit),
+    (
+        "audio_speech",
+        "input_cost_per_character",
+        PriceKey::Character,
+    ),
+    (
+        "audio_transcription",
+        "input_cost_per_second",
+        PriceKey::AudioSecond,
+    ),
 ];
 
 /// Thresholds that the table has columns for.
@@ -113,11 +135,15 @@ impl Offer<'_> {
             parameters: self.parameters(author),
             input: (self.input != model.input).then_some(self.input),
             output: (self.output != model.output).then_some(self.output),
-            interface: tiers_of_service::interface(
-                text(self.row, "mode"),
-                &list(self.row, "supported_endpoints"),
-                provider,
-            ),
+            interface: if price.base.picture.is_some() {
+                Some(Interface::Images)
+            } else {
+                tiers_of_service::interface(
+                    text(self.row, "mode"),
+                    &list(self.row, "supported_endpoints"),
+                    provider,
+                )
+            },
             implicit_caching: facts::caches_implicitly(provider, author, caches),
             price: Some(price),
             status: if self.expiration.is_some() {
@@ -189,7 +215,9 @@ impl Reader<'_> {
         let Some(price) = self.price(key, row, output, &subject) else {
             return;
         };
-        if is_trial(known, upstream) || super::is_other_service(upstream) {
+        // What takes part in no chat may be sold over an interface of its own.
+        let is_elsewhere = interface_of(mode).is_none() && super::is_other_service(upstream);
+        if is_trial(known, upstream) || is_elsewhere {
             return;
         }
         let Some(named) = self.names.read(upstream, when_unknown(known, row)) else {
@@ -201,7 +229,11 @@ impl Reader<'_> {
             named,
             region,
             output,
-            input: input_of(row),
+            input: if output.contains(Modality::Transcription) {
+                Modalities::of(&[Modality::Audio])
+            } else {
+                input_of(row)
+            },
             context: number(row, "max_input_tokens").or_else(|| number(row, "max_tokens")),
             max_output: number(row, "max_output_tokens"),
             expiration,
@@ -274,9 +306,12 @@ impl Reader<'_> {
         subject: &str,
     ) -> Option<RawPrice> {
         let mut base = self.prices(row, "", subject);
-        if base.completion.is_none() && output.contains(Modality::Embeddings) {
+        let answers_are_free =
+            output.contains(Modality::Embeddings) || output.contains(Modality::Rerank);
+        if base.completion.is_none() && answers_are_free {
             base.completion = Some(bourse_vocab::PicosPerUnit::FREE);
         }
+        self.units(row, &mut base, subject);
         if base.completion.is_none() && output == Modalities::of(&[Modality::Image]) {
             base.completion = base.image_output;
         }
@@ -301,7 +336,8 @@ impl Reader<'_> {
             self.note("answers at no cost taken as unknown price", subject);
             return None;
         }
-        if !base.is_known() || base.prompt.is_some_and(|price| price.0 == 0) {
+        let reads_for_nothing = base.prompt.is_some_and(|price| price.0 == 0);
+        if !base.is_known() || (reads_for_nothing && !is_sold_by_units(&base)) {
             return None;
         }
         let mut tiers = Vec::new();
@@ -326,6 +362,40 @@ impl Reader<'_> {
             source: Source::LiteLlm.name().to_owned(),
             as_of: self.as_of.to_owned(),
         })
+    }
+
+    /// Prices of what is no token. Rows of both kinds say the same thing twice:
+    /// what a picture or a minute comes to in tokens.
+    fn units(&mut self, row: &Row<'_>, base: &mut Prices, subject: &str) {
+        let mode = text(row, "mode").unwrap_or("");
+        let has_tokens = [base.prompt, base.completion, base.image_output, base.audio]
+            .into_iter()
+            .flatten()
+            .any(|price| price.0 > 0);
+        if has_tokens {
+            return;
+        }
+        for (of_mode, name, unit) in UNIT_COSTS {
+            let Some(raw) = row.get(*name).filter(|_| *of_mode == mode) else {
+                continue;
+            };
+            match unit.parse(&decimal::round_noise(raw.get())) {
+                Ok(price) if price.0 > 0 => base.set(*unit, Some(price)),
+                _ => self.note(
+                    "price not usable",
+                    format!("{subject} {unit} {}", raw.get()),
+                ),
+            }
+        }
+        // xAI charges for a picture that it makes, which the table has in the
+        // column of those that it is shown (docs.x.ai, models, November 2026).
+        if mode == "image_generation" && text(row, "litellm_provider") == Some("xai") {
+            base.picture = base.picture.or(base.image.take());
+        }
+        if is_sold_by_units(base) {
+            base.prompt = Some(bourse_vocab::PicosPerUnit::FREE);
+            base.completion = Some(bourse_vocab::PicosPerUnit::FREE);
+        }
     }
 
     /// Price ranges by prompt length; the first is the base prices.
@@ -381,7 +451,27 @@ impl Reader<'_> {
     }
 }
 
-/// What comes out, for the kinds of rows that have a price a token.
+/// Whether something that is no token has a price.
+const fn is_sold_by_units(prices: &Prices) -> bool {
+    prices.picture.is_some()
+        || prices.search_unit.is_some()
+        || prices.audio_second.is_some()
+        || prices.character.is_some()
+}
+
+/// Over which interface the kinds of rows are sold that are no chat.
+fn interface_of(mode: &str) -> Option<Interface> {
+    Some(match mode {
+        "embedding" => Interface::Embeddings,
+        "image_generation" => Interface::Images,
+        "rerank" => Interface::Rerank,
+        "audio_speech" => Interface::Speech,
+        "audio_transcription" => Interface::Transcription,
+        _ => return None,
+    })
+}
+
+/// What comes out, for the kinds of rows that are sold here.
 fn output_of(mode: &str, row: &Row<'_>) -> Option<Modalities> {
     let stated = row
         .get("supported_output_modalities")
@@ -400,12 +490,15 @@ fn output_of(mode: &str, row: &Row<'_>) -> Option<Modalities> {
             }
             Some(output.with(Modality::Text))
         }
-        "embedding" => Some(Modalities::of(&[Modality::Embeddings])),
-        // Image models are kept where output has a price a token; a price an
-        // image depends on its size, which a price list cannot state.
         "image_generation" if row.contains_key("output_cost_per_image_token") => {
             Some(stated.unwrap_or(Modalities::of(&[Modality::Image])))
         }
+        _ if !interface_of(mode).is_some_and(Interface::is_spoken) => None,
+        "embedding" => Some(Modalities::of(&[Modality::Embeddings])),
+        "rerank" => Some(Modalities::of(&[Modality::Rerank])),
+        "audio_speech" => Some(Modalities::of(&[Modality::Speech])),
+        "audio_transcription" => Some(Modalities::of(&[Modality::Transcription])),
+        "image_generation" => Some(stated.unwrap_or(Modalities::of(&[Modality::Image]))),
         _ => None,
     }
 }

@@ -152,6 +152,10 @@ fn short_and_long(price: &OverlayPrice, at: &mut Reader<'_>) -> (Prices, Vec<Tie
         (PriceKey::AudioOutput, &price.audio_output),
         (PriceKey::Request, &price.request),
         (PriceKey::WebSearch, &price.web_search),
+        (PriceKey::Picture, &price.picture),
+        (PriceKey::SearchUnit, &price.search_unit),
+        (PriceKey::AudioSecond, &price.audio_second),
+        (PriceKey::Character, &price.character),
     ]);
     for (key, stated) in [("prompt", &price.prompt), ("completion", &price.completion)] {
         if stated.is_none() {

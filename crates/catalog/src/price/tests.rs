@@ -119,3 +119,15 @@ proptest! {
         prop_assert!(list.at(tokens).prompt <= highest);
     }
 }
+
+#[test]
+fn a_second_of_sound_is_written_for_a_second_and_held_for_a_millisecond() {
+    let key = PriceKey::AudioSecond;
+    let price = key.parse("0.00001111").unwrap();
+    assert_eq!(price, PicosPerUnit(11_110));
+    assert_eq!(key.write(price), "0.00001111");
+    assert_eq!(key.write_public(price), "0.00001111");
+    assert!(key.parse("0.0000000001").is_err(), "finer than is held");
+    let picture = PriceKey::Picture.parse("0.04").unwrap();
+    assert_eq!(PriceKey::Picture.write_public(picture), "0.04");
+}

@@ -10,7 +10,7 @@ use bourse_routing::filter::Needs;
 use bourse_routing::lengths::Form;
 use bourse_routing::preferences::Preferences;
 use bourse_vocab::chat::{Event, Request};
-use bourse_vocab::{Failure, Format, Operation, TierWish};
+use bourse_vocab::{Failure, Format, Operation, TierWish, Units};
 use bourse_wire::framing::Framing;
 use bourse_wire::json::Features;
 use bourse_wire::openai_chat::passthrough::{self, Envelope, Param};
@@ -239,6 +239,7 @@ fn read(
         answers: envelope.n,
         max_output: envelope.max_tokens,
         form: form(envelope),
+        units: Units::default(),
         thinking: Thinking::asked(envelope.reasoning.as_ref()),
         tier: tier.transpose()?.unwrap_or_default(),
         search: search::read(search.as_deref())?,

@@ -11,7 +11,7 @@ use bourse_routing::filter::{BYTES_PER_TOKEN_MAX, Needs};
 use bourse_routing::lengths::Form;
 use bourse_routing::preferences::Preferences;
 use bourse_vocab::embeddings::Shape;
-use bourse_vocab::{Failure, Format, Operation, PromptFacts, TierWish};
+use bourse_vocab::{Failure, Format, Operation, PromptFacts, TierWish, Units};
 use bourse_wire::embeddings::{Asked, Kind, codec, reply};
 use bourse_wire::json;
 use bourse_wire::{Stamp, WriteTarget};
@@ -168,6 +168,7 @@ fn read(headers: &HeaderMap, asked: &Asked) -> Result<Box<Ask>, Failure> {
         // What comes out is not counted in tokens.
         max_output: Some(0),
         form: Form::Text,
+        units: Units::default(),
         thinking: Thinking::default(),
         tier: TierWish::default(),
         search: None,

@@ -15,7 +15,7 @@ use bourse_routing::filter::Needs;
 use bourse_routing::lengths::Form;
 use bourse_routing::preferences::Preferences;
 use bourse_vocab::chat::{Event, Request};
-use bourse_vocab::{Failure, Format, Operation, TierWish};
+use bourse_vocab::{Failure, Format, Operation, TierWish, Units};
 use bourse_wire::anthropic::passthrough::{self, Envelope};
 use bourse_wire::anthropic::write_with_id;
 use bourse_wire::{Stamp, StreamWriter, WriteTarget, codec};
@@ -209,6 +209,7 @@ fn read(
         answers: 1,
         max_output: paid_output(envelope),
         form: form(envelope, segments),
+        units: Units::default(),
         thinking: Thinking::asked(envelope.reasoning.as_ref()),
         tier: tier.transpose()?.unwrap_or_default(),
         search: None,

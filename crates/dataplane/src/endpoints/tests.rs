@@ -12,7 +12,7 @@ use bourse_providers::Interface;
 use bourse_routing::filter::Needs;
 use bourse_routing::preferences::Preferences;
 use bourse_vocab::chat::Event;
-use bourse_vocab::{AccountId, FailureKind, Format, Operation, StoreId};
+use bourse_vocab::{AccountId, FailureKind, Format, Operation, StoreId, Units};
 use bourse_wire::codec;
 use bourse_wire::framing::Framing;
 use bourse_wire::json::{Kind, scan};
@@ -77,6 +77,7 @@ impl Endpoint for Speaks {
             max_output: None,
 
             form: Default::default(),
+            units: Units::default(),
             thinking: Default::default(),
             tier: Default::default(),
             search: None,

@@ -11,7 +11,7 @@ use bourse_routing::filter::Needs;
 use bourse_routing::lengths::Form;
 use bourse_routing::preferences::Preferences;
 use bourse_vocab::chat::{Event, Request};
-use bourse_vocab::{Failure, Format, Operation, PromptFacts, TierWish};
+use bourse_vocab::{Failure, Format, Operation, PromptFacts, TierWish, Units};
 use bourse_wire::dialect::members;
 use bourse_wire::json::{self, Kind, Member};
 use bourse_wire::openai_chat::completions;
@@ -254,6 +254,7 @@ fn read(headers: &HeaderMap, body: &Scanned) -> Result<Box<Ask>, Failure> {
         answers,
         max_output,
         form: Form::Text,
+        units: Units::default(),
         thinking: Thinking::default(),
         tier: tier.transpose()?.unwrap_or_default(),
         search: search::read(raw(Param::WebSearchOptions.name()).as_deref())?,

@@ -15,7 +15,7 @@ use bourse_routing::health::Percentiles;
 use bourse_routing::lengths::Thought;
 use bourse_routing::preferences::{Cutoffs, Partition, Preferences, Sort};
 use bourse_routing::strategies::{self, Measurements};
-use bourse_vocab::{Failure, PromptFacts, ServiceTier, TierWish};
+use bourse_vocab::{Failure, PromptFacts, ServiceTier, TierWish, Units};
 
 pub use decision::Decision;
 pub(crate) use refusal::unknown_model;
@@ -52,6 +52,8 @@ pub struct Wanted<'a> {
     pub private_url: bool,
     /// What the prompt contains.
     pub facts: &'a PromptFacts,
+    /// The most that may be used of what is no token.
+    pub units: &'a Units,
     /// Whether to stream.
     pub stream: bool,
     /// How much is to be thought.
@@ -288,6 +290,7 @@ impl<'a> Wanted<'a> {
             tier: ask.tier,
             private_url,
             facts: &ask.facts,
+            units: &ask.units,
             stream: ask.stream,
             thinking: ask.thinking,
             lot,
@@ -441,6 +444,25 @@ fn expected_price(prices: &Prices, wanted: &Wanted<'_>, prompt: u64) -> u128 {
         + prices.completion.unwrap_or_default().times(completion)
         + prices.image.unwrap_or_default().times(images)
         + prices.request.unwrap_or_default().times(1)
+        + units_price(prices, wanted.units)
+}
+
+/// The same of what is no token.
+#[inline]
+fn units_price(prices: &Prices, units: &Units) -> u128 {
+    if !units.any() {
+        return 0;
+    }
+    prices.picture.unwrap_or_default().times(units.pictures)
+        + prices
+            .search_unit
+            .unwrap_or_default()
+            .times(units.search_units)
+        + prices
+            .audio_second
+            .unwrap_or_default()
+            .times(units.audio_ms)
+        + prices.character.unwrap_or_default().times(units.characters)
 }
 
 /// What sort of call it is for a target that is planned for.

@@ -255,6 +255,7 @@ fn most(running: &Running, target: &Arc<Target>) -> Nanos {
         target: Arc::clone(target),
         served: None,
         images: u64::from(call.ask.facts.images.count()),
+        units: call.ask.units,
         search: call.ask.search,
         prompt: prompt_estimate(&call.ask, call.market.endpoint(target), None),
         completion_max: limit,

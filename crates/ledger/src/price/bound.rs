@@ -7,11 +7,11 @@
 //! they change. What exceeds it is paid by the customer as far as the balance
 //! reaches, and by the house beyond (see [`crate::Books::post`]).
 
-use bourse_catalog::{ImageTokens, PriceKey, PriceList};
+use bourse_catalog::{ImageTokens, PriceKey, PriceList, Prices};
 use bourse_vocab::facts::NO_FACTS;
 use bourse_vocab::money::PICOS_PER_NANO;
 use bourse_vocab::usage::TOKENS_MAX;
-use bourse_vocab::{Nanos, PicosPerUnit, PromptFacts};
+use bourse_vocab::{Nanos, PicosPerUnit, PromptFacts, Units};
 
 use super::Filled;
 use super::charge::{PriceError, markup, round_up};
@@ -35,6 +35,8 @@ pub struct Bounds<'a> {
     pub media_output: bool,
     /// Web searches that the provider may run.
     pub web_searches: u64,
+    /// The most of what is no token.
+    pub units: Units,
 }
 
 impl Default for Bounds<'_> {
@@ -47,6 +49,7 @@ impl Default for Bounds<'_> {
             context_length: None,
             media_output: false,
             web_searches: 0,
+            units: Units::default(),
         }
     }
 }
@@ -123,17 +126,41 @@ pub fn upper_bound(
             once(prices.image).times(ask.prompt.images.count().into()),
             once(prices.request).times(1),
             search.times(ask.web_searches),
+            units_cost(&ask.units, prices)?,
         ]
         .into_iter()
         .try_fold(0_u128, u128::checked_add)
         .ok_or(PriceError::OutOfRange)?;
         most = most.max(sum);
     }
-    // A charge has at most a dozen lines, each rounded up: allow for that,
-    // except where there is nothing to round.
+    // A charge has at most a dozen lines besides those of units, each rounded
+    // up: allow for that, except where there is nothing to round.
     let upstream = round_up(most, PICOS_PER_NANO)?;
-    let slack = if most == 0 { Nanos::ZERO } else { Nanos(12) };
+    let slack = match (most, ask.units.any()) {
+        (0, _) => Nanos::ZERO,
+        (_, false) => Nanos(12),
+        (_, true) => Nanos(16),
+    };
     let upstream = upstream.checked_add(slack).ok_or(PriceError::OutOfRange)?;
     let added = markup(upstream, markup_ppm)?;
     upstream.checked_add(added).ok_or(PriceError::OutOfRange)
+}
+
+/// What is no token, in pico-dollars.
+fn units_cost(units: &Units, prices: &Prices) -> Result<u128, PriceError> {
+    if !units.any() {
+        return Ok(0);
+    }
+    let mut sum: u128 = 0;
+    for (key, units) in [
+        (PriceKey::Picture, units.pictures),
+        (PriceKey::SearchUnit, units.search_units),
+        (PriceKey::AudioSecond, units.audio_ms),
+        (PriceKey::Character, units.characters),
+    ] {
+        check_count(units, key)?;
+        let cost = prices.get(key).unwrap_or(PicosPerUnit::FREE).times(units);
+        sum = sum.checked_add(cost).ok_or(PriceError::OutOfRange)?;
+    }
+    Ok(sum)
 }

@@ -65,6 +65,9 @@ impl Item {
                     | PriceKey::Audio
                     | PriceKey::Image
                     | PriceKey::Request
+                    | PriceKey::SearchUnit
+                    | PriceKey::AudioSecond
+                    | PriceKey::Character
             )
         )
     }
@@ -78,6 +81,7 @@ impl Item {
                     | PriceKey::Reasoning
                     | PriceKey::AudioOutput
                     | PriceKey::ImageOutput
+                    | PriceKey::Picture
             )
         )
     }

@@ -54,6 +54,68 @@ fn list(base: Prices) -> PriceList {
 }
 
 #[test]
+fn pictures_searches_seconds_and_characters_are_lines_of_their_own() {
+    let one = |key: PriceKey, text: &str| Some(key.parse(text).unwrap());
+    let prices = list(Prices {
+        prompt: Some(PicosPerUnit::FREE),
+        completion: Some(PicosPerUnit::FREE),
+        picture: one(PriceKey::Picture, "0.04"),
+        search_unit: one(PriceKey::SearchUnit, "0.002"),
+        audio_second: one(PriceKey::AudioSecond, "0.00001111"),
+        character: one(PriceKey::Character, "0.000015"),
+        ..Prices::default()
+    });
+    let usage = Usage {
+        prompt: 50,
+        completion: 1,
+        units: Units {
+            pictures: 3,
+            search_units: 2,
+            audio_ms: 90_001,
+            characters: 7,
+        },
+        ..Usage::default()
+    };
+    let charge = price(&usage, 0, &prices, 0).unwrap();
+    let lines: Vec<_> = charge
+        .lines
+        .iter()
+        .map(|line| (line.item, line.units, line.amount.0))
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            (Item::Price(PriceKey::SearchUnit), 2, 4_000_000),
+            // 90.001 seconds at 11,110 nano-dollars.
+            (Item::Price(PriceKey::AudioSecond), 90_001, 999_912),
+            (Item::Price(PriceKey::Character), 7, 105_000),
+            (Item::Price(PriceKey::Picture), 3, 120_000_000),
+        ]
+    );
+    assert_eq!(charge.upstream_completion, Nanos(120_000_000));
+    assert_eq!(charge.upstream_prompt, Nanos(5_104_912));
+}
+
+#[test]
+fn what_has_no_price_of_its_own_is_paid_for_by_its_tokens() {
+    let drawn = Usage {
+        prompt: 1_000,
+        completion: 2_000,
+        units: Units {
+            pictures: 4,
+            ..Units::default()
+        },
+        ..Usage::default()
+    };
+    let by_tokens = Usage {
+        units: Units::default(),
+        ..drawn
+    };
+    let of = |usage: &Usage| price(usage, 0, &sonnet(), 0).unwrap().total;
+    assert_eq!(of(&drawn), of(&by_tokens));
+}
+
+#[test]
 fn a_bill_can_be_checked_with_a_pencil() {
     let usage = Usage {
         prompt: 10_000,
@@ -338,20 +400,34 @@ fn a_count() -> impl Strategy<Value = u64> {
     prop_oneof![0u64..3_000, 0..=TOKENS_MAX, any::<u64>()]
 }
 
-fn a_usage() -> impl Strategy<Value = Usage> {
-    proptest::collection::vec(a_count(), 10).prop_map(|c| Usage {
-        prompt: c[0],
-        cache_read: c[1],
-        cache_write_5m: c[2],
-        cache_write_1h: c[3],
-        prompt_audio: c[4],
-        completion: c[5],
-        reasoning: c[6],
-        completion_audio: c[7],
-        completion_image: c[8],
-        web_searches: c[9] % 5,
-        ..Usage::default()
+fn some_units(each: impl Strategy<Value = u64>) -> impl Strategy<Value = Units> {
+    proptest::collection::vec(each, 4).prop_map(|c| Units {
+        pictures: c[0],
+        search_units: c[1],
+        audio_ms: c[2],
+        characters: c[3],
     })
+}
+
+fn a_usage() -> impl Strategy<Value = Usage> {
+    (
+        proptest::collection::vec(a_count(), 10),
+        some_units(a_count()),
+    )
+        .prop_map(|(c, units)| Usage {
+            prompt: c[0],
+            cache_read: c[1],
+            cache_write_5m: c[2],
+            cache_write_1h: c[3],
+            prompt_audio: c[4],
+            completion: c[5],
+            reasoning: c[6],
+            completion_audio: c[7],
+            completion_image: c[8],
+            web_searches: c[9] % 5,
+            units,
+            ..Usage::default()
+        })
 }
 
 proptest! {
@@ -406,7 +482,8 @@ proptest! {
     fn no_usage_within_the_asked_costs_more_than_the_bound(
         list in a_list(), facts in some_facts(), rule in a_rule(), completion in 0u64..5_000,
         choices in 1u64..4, parts in proptest::collection::vec(0u64..2_000, 6), share in 0u64..=100,
-        searches in 0u64..3, markup in 0u64..2_000_000, context in a_context()
+        searches in 0u64..3, markup in 0u64..2_000_000, context in a_context(),
+        units in some_units(0u64..100_000)
     ) {
         let ask = Bounds {
             prompt: &facts,
@@ -416,6 +493,7 @@ proptest! {
             context_length: context,
             media_output: true,
             web_searches: searches,
+            units,
         };
         let most = ask.prompt_tokens_max();
         prop_assert!(context.is_none_or(|context| most <= context));
@@ -434,10 +512,17 @@ proptest! {
             web_searches: Some(searches),
             accepted_prediction: None,
             rejected_prediction: None,
+            units: bourse_vocab::UnitsReport {
+                pictures: Some(units.pictures * share / 100),
+                audio_ms: Some(units.audio_ms * share / 100),
+                characters: Some(units.characters),
+                search_units: None,
+            },
             cost: bourse_vocab::ToldCost::Unsaid,
             nonsense: false,
         };
-        let usage = usage.resolve(&Usage::default()).0;
+        // What nobody counts is what was asked for.
+        let usage = usage.resolve(&Usage { units, ..Usage::default() }).0;
         if let Ok(bound) = upper_bound(&ask, &list, markup) {
             let images = facts.images.count().into();
             let charge = price(&usage, images, &list, markup).unwrap();

@@ -13,16 +13,66 @@ pub enum ApiType {
     Completions,
     /// Embeddings.
     Embeddings,
+    /// An order of documents.
+    Rerank,
+    /// Text read aloud.
+    Speech,
+    /// Speech written down.
+    Transcription,
+    /// Pictures.
+    Image,
+    /// Verdicts.
+    Moderation,
 }
 
 impl ApiType {
+    /// Every kind, in the order of their numbers.
+    pub const ALL: [Self; 7] = [
+        Self::Completions,
+        Self::Embeddings,
+        Self::Rerank,
+        Self::Speech,
+        Self::Transcription,
+        Self::Image,
+        Self::Moderation,
+    ];
+
     /// The public API's word.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Completions => "completions",
             Self::Embeddings => "embeddings",
+            Self::Rerank => "rerank",
+            Self::Speech => "tts",
+            Self::Transcription => "stt",
+            Self::Image => "image",
+            Self::Moderation => "moderation",
         }
+    }
+
+    /// The number in records.
+    #[must_use]
+    pub const fn number(self) -> u64 {
+        match self {
+            Self::Completions => 0,
+            Self::Embeddings => 1,
+            Self::Rerank => 2,
+            Self::Speech => 3,
+            Self::Transcription => 4,
+            Self::Image => 5,
+            Self::Moderation => 6,
+        }
+    }
+
+    /// What has a number in records: an unknown one is a kind that a later
+    /// version knows.
+    #[must_use]
+    pub fn by_number(number: u64) -> Self {
+        Self::ALL
+            .into_iter()
+            .find(|kind| kind.number() == number)
+            .unwrap_or_default()
     }
 }
 

@@ -230,7 +230,7 @@ pub(super) mod payer {
 }
 
 /// What lines are for, by their numbers.
-pub(super) const ITEMS: [(u64, Item); 14] = [
+pub(super) const ITEMS: [(u64, Item); 18] = [
     (1, Item::Markup),
     (2, Item::Checkpoint),
     (16, Item::Price(PriceKey::Prompt)),
@@ -245,6 +245,10 @@ pub(super) const ITEMS: [(u64, Item); 14] = [
     (25, Item::Price(PriceKey::AudioOutput)),
     (26, Item::Price(PriceKey::Request)),
     (27, Item::Price(PriceKey::WebSearch)),
+    (28, Item::Price(PriceKey::Picture)),
+    (29, Item::Price(PriceKey::SearchUnit)),
+    (30, Item::Price(PriceKey::AudioSecond)),
+    (31, Item::Price(PriceKey::Character)),
 ];
 
 /// The number of an item.

@@ -4,7 +4,7 @@
 //! keep counts as pairs of a kind's number and how many, so that an endpoint
 //! that counts something new adds a kind and no format.
 
-use super::Usage;
+use super::{Units, Usage};
 
 macro_rules! counts {
     ($( $(#[$meta:meta])* $Kind:ident = $number:literal, $name:literal; )+) => {
@@ -58,13 +58,13 @@ counts! {
     MediaIn = 11, "media_in";
     /// Images in the prompt, where they are counted apart.
     ImagesIn = 12, "images_in";
-    /// Images in the answer.
+    /// Pictures made.
     ImagesOut = 13, "images_out";
     /// Milliseconds of sound or film in the prompt.
     MillisecondsIn = 14, "milliseconds_in";
     /// Milliseconds of sound or film in the answer.
     MillisecondsOut = 15, "milliseconds_out";
-    /// Characters in the prompt, where these are charged.
+    /// Characters of text read aloud.
     CharactersIn = 16, "characters_in";
     /// Pages read.
     Pages = 17, "pages";
@@ -75,10 +75,12 @@ counts! {
     /// The limit on output tokens that the gateway set, where the caller set
     /// none and the money did not reach for all that the model may say.
     OutputLimit = 20, "output_limit";
+    /// Searches through lists of documents, as their vendors count them.
+    SearchUnits = 21, "search_units";
 }
 
 /// One more than the highest number of a kind.
-const SLOTS: usize = 21;
+const SLOTS: usize = 22;
 
 /// The counts of one call. Those that nobody counted are zero, and a zero is
 /// not written down.
@@ -102,6 +104,18 @@ impl Counts {
     pub fn set(&mut self, kind: Count, number: u64) {
         if let Some(slot) = self.0.get_mut(kind as usize) {
             *slot = number;
+        }
+    }
+
+    /// Notes what is no token.
+    fn set_units(&mut self, units: &Units) {
+        for (kind, number) in [
+            (Count::ImagesOut, units.pictures),
+            (Count::SearchUnits, units.search_units),
+            (Count::MillisecondsIn, units.audio_ms),
+            (Count::CharactersIn, units.characters),
+        ] {
+            self.set(kind, number);
         }
     }
 
@@ -134,6 +148,12 @@ impl Counts {
             completion_audio: self.get(Count::CompletionAudio),
             completion_image: self.get(Count::CompletionImage),
             web_searches: self.get(Count::WebSearches),
+            units: Units {
+                pictures: self.get(Count::ImagesOut),
+                search_units: self.get(Count::SearchUnits),
+                audio_ms: self.get(Count::MillisecondsIn),
+                characters: self.get(Count::CharactersIn),
+            },
             // Told to the client, and kept nowhere.
             ..Usage::default()
         }
@@ -156,6 +176,9 @@ impl From<Usage> for Counts {
             (Count::WebSearches, usage.web_searches),
         ] {
             counts.set(kind, number);
+        }
+        if usage.units.any() {
+            counts.set_units(&usage.units);
         }
         counts
     }
@@ -190,11 +213,17 @@ mod tests {
             completion_audio: 8,
             completion_image: 9,
             web_searches: 10,
+            units: Units {
+                pictures: 11,
+                audio_ms: 12,
+                characters: 13,
+                search_units: 14,
+            },
             ..Usage::default()
         };
         let counts = Counts::from(usage);
         assert_eq!(counts.usage(), usage);
         let listed: Vec<_> = counts.iter().map(|(_, number)| number).collect();
-        assert_eq!(listed, (1..=10).collect::<Vec<_>>());
+        assert_eq!(listed, (1..=14).collect::<Vec<_>>());
     }
 }

@@ -8,7 +8,7 @@ use bourse_routing::lengths::Form;
 use bourse_routing::preferences::Preferences;
 use bourse_vocab::chat::{Effort, ReasoningRequest};
 use bourse_vocab::json::Value;
-use bourse_vocab::{Failure, PromptFacts, TierWish};
+use bourse_vocab::{Failure, PromptFacts, TierWish, Units};
 use bourse_wire::dialect::tools;
 use bourse_wire::json::{self, Kind, Member};
 use bourse_wire::openai_responses::{members, tools as responses};
@@ -111,6 +111,7 @@ pub fn read(headers: &HeaderMap, members: &Members<'_>) -> Result<Box<Ask>, Fail
             Text { is_json: true, .. } => Form::Structured,
             Text { .. } => Form::Text,
         },
+        units: Units::default(),
         thinking: thinking(members),
         tier: tier.transpose()?.unwrap_or_default(),
         search: None,

@@ -8,7 +8,9 @@ use bourse_ledger::books::{Books, Credit, KeyState, Room};
 use bourse_ledger::price::{Bounds, price, prompt_tokens_max, upper_bound};
 use bourse_policy::{Limit as KeyLimit, SpentByDay};
 use bourse_routing::lengths::{Form, Lengths, Need, Sort, Thought};
-use bourse_vocab::{AccountId, GenerationId, KeyId, Nanos, PicosPerUnit, PromptFacts, Usage};
+use bourse_vocab::{
+    AccountId, GenerationId, KeyId, Nanos, PicosPerUnit, PromptFacts, Units, Usage,
+};
 
 use super::offers::{SHARES, fair_tokens};
 use crate::limit::{Limit, whole};
@@ -95,6 +97,7 @@ fn cost(facts: &PromptFacts, endpoint: &Endpoint, completion_max: u64, choices: 
         context_length: context_length(endpoint),
         media_output: output.contains(Modality::Image) || output.contains(Modality::Audio),
         web_searches: 0,
+        units: Units::default(),
     };
     upper_bound(&bounds, &endpoint.prices, 0).unwrap()
 }

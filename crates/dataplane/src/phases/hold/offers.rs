@@ -70,6 +70,7 @@ pub(in crate::phases) fn cost_at(
         context_length: context_length(endpoint),
         media_output: draws(ask, endpoint),
         web_searches: ask.searches_max(),
+        units: ask.units,
     };
     let mut most = Nanos::ZERO;
     for list in market.may_bill(target, ask.tier) {

@@ -231,6 +231,10 @@ fn another_interface(market: &Market, listed: &[Endpoint], client: &dyn Client) 
         Interface::Responses => "Responses",
         Interface::Images => "Images",
         Interface::Embeddings => "Embeddings",
+        Interface::Rerank => "Rerank",
+        Interface::Moderations => "Moderations",
+        Interface::Speech => "Speech",
+        Interface::Transcription => "Transcription",
         Interface::Chat => "Chat",
     };
     let mut clients = ENDPOINTS.iter();
@@ -293,7 +297,7 @@ mod tests {
     use bourse_providers::{Compatible, Credential, Disconnect};
     use bourse_routing::filter::Needs;
     use bourse_routing::preferences::Preferences;
-    use bourse_vocab::{Format, PicosPerUnit, PromptFacts};
+    use bourse_vocab::{Format, PicosPerUnit, PromptFacts, Units};
     use bourse_wire::codec;
     use serde_json::Value;
 
@@ -448,6 +452,7 @@ mod tests {
             tier: bourse_vocab::TierWish::None,
             private_url: false,
             facts: &PromptFacts::default(),
+            units: &Units::default(),
             stream: false,
             thinking: crate::ask::Thinking::default(),
             lot: bourse_routing::arrange::Lot::single(0.0),

@@ -128,6 +128,7 @@ fn planned_with(
         tier,
         private_url: false,
         facts: &PromptFacts::default(),
+        units: &Units::default(),
         stream: false,
         thinking: Thinking::default(),
         lot: Lot::single(0.0),

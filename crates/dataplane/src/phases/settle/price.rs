@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use bourse_ledger::price::{self, Charge, Priced};
-use bourse_vocab::{Served, ServiceTier, TierWish, Usage, UsageReport};
+use bourse_vocab::{PicosPerUnit, Served, ServiceTier, TierWish, Usage, UsageReport};
 
 use crate::alarms::kind::Kind;
 use crate::limit::OUTPUT_UNKNOWN;
@@ -36,7 +36,8 @@ impl Running {
     /// counted already (Anthropic's counts the input first) is not guessed.
     pub(super) fn estimate(&self, report: &Report) -> Usage {
         let counted = tariff::within(report.delivered().tokens(), self.output_max());
-        self.with_searches(estimate(&report.usage, self.prompt_estimate(), counted))
+        let (prompt, units) = (self.prompt_estimate(), &self.call.ask.units);
+        self.with_searches(estimate(&report.usage, prompt, counted, units))
     }
 
     /// Some bill a search for each answer and do not count it.
@@ -66,6 +67,7 @@ impl Running {
         let counted = || Usage {
             prompt: self.prompt_estimate(),
             completion: usage.completion.min(self.believable_max().1),
+            units: self.call.ask.units,
             ..Usage::default()
         };
         self.basis(report).charge(usage, images, counted)
@@ -141,6 +143,7 @@ impl Running {
             target: Arc::clone(self.target()),
             served: self.served(report),
             images: u64::from(self.call.ask.facts.images.count()),
+            units: self.call.ask.units,
             search: self.call.ask.search,
             prompt: self.prompt_estimate(),
             completion_max: self.believable_max().1,
@@ -154,7 +157,8 @@ impl Running {
     #[must_use]
     pub fn worth(&self, told: &Report, tokens: u64) -> (Usage, Charge) {
         let tokens = tariff::within(tokens, self.output_max());
-        let usage = estimate(&told.usage, self.prompt_estimate(), tokens);
+        let (prompt, units) = (self.prompt_estimate(), &self.call.ask.units);
+        let usage = estimate(&told.usage, prompt, tokens, units);
         let charge = self.price(&usage, told);
         match &self.begun {
             Some(begun) => begun.with(&usage, &charge),
@@ -177,17 +181,38 @@ impl Running {
     /// stands still must not make calls free, and one whose counter runs
     /// wild must not empty a purse.
     pub(super) fn contradicted(&self, report: &Report) -> Option<UsageReport> {
-        let mut usage = report.usage;
+        let told = self.with_tokens_that_are_free(report.usage);
+        let mut usage = told;
         let delivered = report.content_bytes > 0 || report.content_pieces > 0;
         let (prompt_max, completion_max) = self.believable_max();
+        // Nothing need be read of what is counted in something else.
+        let prompt_min = u64::from(!told.units.any());
         usage.prompt = usage
             .prompt
-            .filter(|count| (1..=prompt_max).contains(count));
+            .filter(|count| (prompt_min..=prompt_max).contains(count));
         usage.completion = usage
             .completion
             .filter(|count| (*count > 0 || !delivered) && *count <= completion_max);
-        usage.nonsense |= usage != report.usage;
+        usage.units = usage
+            .units
+            .believed(&self.call.ask.units, BELIEVABLE_FACTOR);
+        usage.nonsense |= usage != told;
         (usage != report.usage).then_some(usage)
+    }
+
+    /// A report of something that is no token, at an endpoint where tokens cost
+    /// nothing: that they are not counted is no gap.
+    fn with_tokens_that_are_free(&self, mut usage: UsageReport) -> UsageReport {
+        if !usage.units.any() {
+            return usage;
+        }
+        let prices = &self.call.market.prices(self.target()).base;
+        let free = Some(PicosPerUnit::FREE);
+        if prices.prompt == free && prices.completion == free {
+            usage.prompt = usage.prompt.or(Some(0));
+            usage.completion = usage.completion.or(Some(0));
+        }
+        usage
     }
 
     /// The most input and output tokens that a report is believed.

@@ -225,7 +225,12 @@ impl Running {
 fn api_type(endpoint: &dyn Endpoint) -> ApiType {
     match endpoint.interface() {
         Interface::Embeddings => ApiType::Embeddings,
-        Interface::Chat | Interface::Responses | Interface::Images => ApiType::Completions,
+        Interface::Images => ApiType::Image,
+        Interface::Rerank => ApiType::Rerank,
+        Interface::Moderations => ApiType::Moderation,
+        Interface::Speech => ApiType::Speech,
+        Interface::Transcription => ApiType::Transcription,
+        Interface::Chat | Interface::Responses => ApiType::Completions,
     }
 }
 

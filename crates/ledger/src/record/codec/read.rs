@@ -212,12 +212,7 @@ impl<'a> Fields<'a> {
         let facts = &mut self.facts;
         match tag {
             field::COUNTS => facts.counts = counts(value)?,
-            field::API_TYPE => {
-                facts.api_type = match value.number("api type")? {
-                    1 => ApiType::Embeddings,
-                    _ => ApiType::Completions,
-                }
-            }
+            field::API_TYPE => facts.api_type = ApiType::by_number(value.number("api type")?),
             field::FLAGS => facts.flags = flags(value.number("flags")?),
             field::FAILURE => facts.failure = failure(value)?,
             field::UPSTREAM_PROMPT => facts.upstream_prompt = value.amount("upstream prompt")?,

@@ -7,8 +7,8 @@ use super::bytes::Writer;
 use crate::price::Line;
 use crate::record::tags::{self, attempt, cost, field, kind, payer, stream};
 use crate::record::{
-    ApiType, AttemptFact, CHECKPOINTS_MAX, Checkpoint, Cost, EXTRA_BYTES_MAX, Facts, Flags,
-    LIST_MAX, Payer, Record, Settlement, Voiding,
+    AttemptFact, CHECKPOINTS_MAX, Checkpoint, Cost, EXTRA_BYTES_MAX, Facts, Flags, LIST_MAX, Payer,
+    Record, Settlement, Voiding,
 };
 
 /// What the books and the journal add to the end of a call.
@@ -219,7 +219,7 @@ impl Writer<'_> {
         ] {
             self.text(tag, text);
         }
-        self.number(field::API_TYPE, api_type_number(facts.api_type));
+        self.number(field::API_TYPE, facts.api_type.number());
         self.number(field::FLAGS, flag_bits(facts.flags));
         self.failure(field::FAILURE, facts.failure);
         let counts = facts.counts.iter();
@@ -281,13 +281,6 @@ impl Writer<'_> {
             w.plain(line.units);
             w.plain(line.price.0);
         });
-    }
-}
-
-const fn api_type_number(api_type: ApiType) -> u64 {
-    match api_type {
-        ApiType::Completions => 0,
-        ApiType::Embeddings => 1,
     }
 }
 

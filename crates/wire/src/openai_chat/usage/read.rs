@@ -1,7 +1,7 @@
 //! Reading what a vendor says it counted, in one pass over its text.
 
 use bourse_vocab::usage::TOKENS_MAX;
-use bourse_vocab::{ToldCost, UsageReport};
+use bourse_vocab::{ToldCost, UnitsReport, UsageReport};
 
 use crate::json::{Kind, Reader, ScanError, text};
 
@@ -419,6 +419,7 @@ const NONSENSE: UsageReport = UsageReport {
     web_searches: None,
     accepted_prediction: None,
     rejected_prediction: None,
+    units: UnitsReport::NONE,
     cost: ToldCost::Unsaid,
     nonsense: true,
 };
@@ -477,6 +478,7 @@ impl WireUsage {
                 .take(&mut nonsense),
             accepted_prediction: output.accepted_prediction_tokens.take(&mut nonsense),
             rejected_prediction: output.rejected_prediction_tokens.take(&mut nonsense),
+            units: UnitsReport::NONE,
             cost: wire.cost.take(),
             nonsense,
         };
