@@ -17,6 +17,8 @@ use std::hint::black_box;
 use bourse_catalog::{
     Modalities, Modality, Overlay, Parameter, Parameters, PriceList, RawCatalog, Snapshot,
 };
+use bourse_dataplane::endpoints::{self, Scanned};
+use bourse_dataplane::identity::{Caller, Identity};
 use bourse_ledger::record::{AttemptFact, Cost, Facts, Hold, Payer, Settle, Settlement, encode};
 use bourse_ledger::{Fold, Record, price};
 use bourse_policy::key::RANDOM_BYTES;
@@ -31,7 +33,9 @@ use bourse_routing::plan::Plan;
 use bourse_routing::preferences::Preferences;
 use bourse_routing::strategies;
 use bourse_vocab::chat::Efforts;
-use bourse_vocab::{AccountId, Bill, GenerationId, KeyId, Nanos, PromptFacts, TierWish, Usage};
+use bourse_vocab::{
+    AccountId, Bill, GenerationId, KeyId, Nanos, PromptFacts, StoreId, TierWish, Usage,
+};
 use bourse_wire::codec::{Stamp, WriteTarget};
 use bourse_wire::dialect::Dialect;
 use bourse_wire::openai_chat::passthrough::{Envelope, StreamRelay, splice_reply, splice_request};
@@ -48,6 +52,7 @@ const CASES: &[Case] = &[
     ("scan-100k", || scan(100_000)),
     ("envelope", envelope),
     ("opener", opener),
+    ("read-chat", read_chat),
     ("splice-request", request_splice),
     ("plan-8-endpoints", plan),
     ("hold-bound", hold),
@@ -147,6 +152,32 @@ fn opener() -> Box<dyn FnMut()> {
     let envelope = Envelope::read(outline, &segments).unwrap();
     Box::new(move || {
         black_box(black_box(&envelope).opener(&segments)).unwrap();
+    })
+}
+
+/// All that is read of a request before it is planned: members and headers.
+fn read_chat() -> Box<dyn FnMut()> {
+    let chat = endpoints::at("/v1/chat/completions").unwrap();
+    let request = http::Request::post("/v1/chat/completions")
+        .header("host", "127.0.0.1:8787")
+        .header("authorization", "Bearer sk-bourse-v1-0")
+        .header("content-type", "application/json")
+        .header("accept", "application/json")
+        .header("accept-encoding", "gzip, deflate")
+        .header("user-agent", "OpenAI/Python 2.9.0")
+        .header("http-referer", "https://app.example")
+        .header("x-title", "App");
+    let (head, ()) = request.body(()).unwrap().into_parts();
+    let body = chat_request(1_400);
+    let outline = json::scan(&body).unwrap();
+    let identity = Identity::of(StoreId([7; 16]));
+    Box::new(move || {
+        let scanned = Scanned {
+            outline: outline.clone(),
+            segments: vec![body.clone()],
+        };
+        let caller = Caller::new(&identity, AccountId(1));
+        black_box(chat.read(black_box(&head), scanned, caller)).unwrap();
     })
 }
 

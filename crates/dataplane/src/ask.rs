@@ -18,6 +18,9 @@ use bourse_wire::dialect::betas;
 use http::HeaderMap;
 use http::header::HeaderName;
 
+/// The header that names the caller's span (W3C Trace Context).
+const TRACEPARENT: &str = "traceparent";
+
 /// Longest attribution header that is kept, in characters.
 const ATTRIBUTION_CHARS_MAX: usize = 256;
 
@@ -97,8 +100,12 @@ impl Labels<'_> {
 
 /// The caller's span, if a header says one that is understood.
 fn parent(headers: &HeaderMap) -> Option<Parent> {
-    const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-    Parent::read(headers.get(&TRACEPARENT)?.to_str().ok()?)
+    Parent::read(
+        headers
+            .get(HeaderName::from_static(TRACEPARENT))?
+            .to_str()
+            .ok()?,
+    )
 }
 
 /// How much the model is to think, as far as its answer's length depends on
@@ -186,6 +193,7 @@ impl Attribution {
             user_agent,
             session,
             betas,
+            trace,
         ] = texts(
             headers,
             [
@@ -196,6 +204,7 @@ impl Attribution {
                 "user-agent",
                 "x-session-id",
                 betas::ASKED_IN,
+                TRACEPARENT,
             ],
         );
         let kept = |text: Option<&str>| {
@@ -210,7 +219,7 @@ impl Attribution {
             prompt_cache_key: String::new(),
             user: String::new(),
             labels: String::new(),
-            trace: parent(headers),
+            trace: trace.and_then(Parent::read),
             betas: kept(betas),
         }
     }

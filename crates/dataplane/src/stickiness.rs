@@ -12,10 +12,11 @@
 //! and costs money and no correctness when it is lost.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bourse_vocab::AccountId;
+use foldhash::{fast, quality};
 
 use crate::ask::Ask;
 use crate::market::Target;
@@ -46,17 +47,20 @@ impl Stuck {
 /// Where conversations stay.
 #[derive(Default)]
 pub struct Stickiness {
-    names: RandomState,
+    names: quality::RandomState,
     shards: [Mutex<Shard>; SHARDS],
 }
+
+/// Where conversations stay, by their names, and when that was noted last.
+type Places = HashMap<u64, (Stuck, u64), fast::RandomState>;
 
 /// Two generations: entries are looked for in both, and written into the
 /// younger one. When that is full or old enough it becomes the elder, and what
 /// the elder had is forgotten. So nothing is looked through to make room.
 #[derive(Default)]
 struct Shard {
-    young: HashMap<u64, (Stuck, u64)>,
-    old: HashMap<u64, (Stuck, u64)>,
+    young: Places,
+    old: Places,
     began_ms: u64,
 }
 

@@ -27,13 +27,13 @@ mod refusal;
 mod tree;
 mod windows;
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use bourse_policy::{Limit, Spent, SpentByDay};
 use bourse_vocab::{AccountId, GenerationId, KeyId, Nanos};
 
+use crate::by_id::ByRow;
 use crate::open_hold::OpenHold;
 pub use look::{AccountPurse, KeyPurse, PeriodSums, RunningCall};
 pub use purse::{Credit, Lease};
@@ -120,7 +120,7 @@ pub struct Released {
 /// All accounts of this server.
 #[derive(Debug, Default)]
 pub struct Books {
-    accounts: RwLock<HashMap<AccountId, Arc<Mutex<Tree>>>>,
+    accounts: RwLock<ByRow<AccountId, Arc<Mutex<Tree>>>>,
     repeated: AtomicU64,
 }
 

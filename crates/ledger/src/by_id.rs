@@ -1,4 +1,4 @@
-//! Maps of calls.
+//! Maps of calls, and of accounts and keys.
 //!
 //! Eighty-four bits of a call's id were drawn at random by a server, so no
 //! caller can choose ids that meet in a map, and their low half is as good
@@ -11,6 +11,10 @@ use bourse_vocab::GenerationId;
 
 /// A map of calls.
 pub(crate) type ById<T> = HashMap<GenerationId, T, BuildHasherDefault<IdHasher>>;
+/// A map of accounts or keys: their ids are made by a server, so its hash need
+/// not be one that callers cannot foresee. It is one that differs between
+/// processes all the same.
+pub(crate) type ByRow<K, T> = HashMap<K, T, foldhash::fast::RandomState>;
 /// A set of calls.
 pub(crate) type Ids = HashSet<GenerationId, BuildHasherDefault<IdHasher>>;
 

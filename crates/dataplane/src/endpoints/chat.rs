@@ -3,7 +3,7 @@
 
 mod pass_through;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use bourse_catalog::{Modalities, Modality, Parameter, Parameters};
 use bourse_routing::filter::Needs;
@@ -293,10 +293,14 @@ fn output_modalities(envelope: &Envelope, segments: &[Bytes]) -> Result<Modaliti
         .collect()
 }
 
+/// What each parameter is called in the catalog, in the order of
+/// [`Param::ALL`]: names are compared once, and not for each call.
+static KNOWN: LazyLock<Vec<Option<Parameter>>> = LazyLock::new(|| {
+    let names = Param::ALL.iter().map(|param| param.name());
+    names.map(Parameter::by_name).collect()
+});
+
 fn parameters(envelope: &Envelope) -> Parameters {
-    envelope
-        .params
-        .iter()
-        .filter_map(|param| Parameter::by_name(param.name()))
-        .collect()
+    let known = |param: Param| KNOWN.get(param as usize).copied().flatten();
+    envelope.params.iter().filter_map(known).collect()
 }

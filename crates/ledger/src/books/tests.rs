@@ -1,5 +1,6 @@
 #![allow(clippy::arithmetic_side_effects)] // Small numbers in tests.
 
+use std::collections::HashMap;
 use std::sync::Barrier;
 use std::sync::atomic::AtomicI64;
 

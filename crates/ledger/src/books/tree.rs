@@ -4,7 +4,6 @@
 //! to the account, or from none: all of them are behind one lock, the
 //! account's.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use bourse_policy::{Calendar, Limit, Spent, SpentByDay, day_of};
@@ -14,6 +13,7 @@ use super::Room;
 use super::look::{AccountPurse, KeyPurse, RunningCall};
 use super::purse::{Credit, Purse};
 use super::refusal::{Exhausted, Refusal, Subject};
+use crate::by_id::{ById, ByRow};
 
 /// Where the account's purse is.
 const ROOT: usize = 0;
@@ -34,8 +34,8 @@ pub(super) struct Running {
 pub(super) struct Tree {
     /// The account's first; a parent comes before its children.
     purses: Vec<Purse>,
-    keys: HashMap<KeyId, usize>,
-    running: HashMap<GenerationId, Running>,
+    keys: ByRow<KeyId, usize>,
+    running: ById<Running>,
     /// The day that was asked for last: calls come in the order of time, so
     /// its week and month are seldom computed.
     calendar: Calendar,
@@ -45,8 +45,8 @@ impl Tree {
     pub(super) fn new(account: AccountId, credit: &Credit) -> Self {
         Self {
             purses: vec![Purse::credit(Subject::Account(account), credit)],
-            keys: HashMap::new(),
-            running: HashMap::new(),
+            keys: ByRow::default(),
+            running: ById::default(),
             calendar: Calendar::default(),
         }
     }

@@ -46,6 +46,9 @@ const BUFFER_BYTES_MAX: usize = 512 * 1024;
 
 /// How the names of headers begin that nobody reads.
 const UNREAD_PREFIX: &str = "x-stainless-";
+/// Others that nobody reads: an answer of a model has one type, one language
+/// and no encoding.
+const UNREAD: [&str; 3] = ["accept", "accept-encoding", "accept-language"];
 
 /// Serves a connection to its end.
 pub(super) async fn serve(stream: TcpStream, service: Service, mut stop: watch::Receiver<bool>) {
@@ -134,14 +137,15 @@ impl<S: AsyncRead + Unpin + Send + 'static> h1_server::Service<S> for Calls<'_> 
         })
     }
 
-    /// What SDKs say of themselves nobody reads, and it is half of what they
-    /// send.
+    /// What SDKs say of themselves and what they accept nobody reads, and it is
+    /// more than half of what they send.
     fn reads(&self, route: &Route, name: &str) -> bool {
         if route.is_refused {
             return false;
         }
         let prefix = name.get(..UNREAD_PREFIX.len());
-        !prefix.is_some_and(|prefix| prefix.eq_ignore_ascii_case(UNREAD_PREFIX))
+        let is_unread = prefix.is_some_and(|prefix| prefix.eq_ignore_ascii_case(UNREAD_PREFIX));
+        !is_unread && !UNREAD.iter().any(|unread| name.eq_ignore_ascii_case(unread))
     }
 
     fn answer<'a>(
