@@ -343,7 +343,10 @@ impl ApiFamily {
             Self::Other,
         ]
         .into_iter()
-        .find(|family| family.name() == name)
+        // The format has its operation in its name, which the vendor has not.
+        .find(|family| {
+            family.name() == name || name == "bedrock-converse" && *family == Self::Bedrock
+        })
     }
 }
 

@@ -269,7 +269,8 @@ impl Market {
                 let Some((provider, credentials)) = by_provider.get(&endpoint.provider) else {
                     continue;
                 };
-                if !endpoint.is_callable() {
+                let is_here = provider.provider.serves(&endpoint.upstream_model);
+                if !endpoint.is_callable() || !is_here {
                     continue;
                 }
                 match endpoint_targets(model, endpoint, provider, credentials, memory) {

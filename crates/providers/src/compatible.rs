@@ -15,7 +15,7 @@ use bourse_wire::dialect::{Prefill, TierWords};
 use crate::provider::{
     Address, Attempt, Begins, Disconnect, Interface, Provider, like_openai, responses,
 };
-use crate::{Credential, Key, anthropic, dialects, google_ai_studio};
+use crate::{Credential, Key, amazon_bedrock, anthropic, dialects, google_ai_studio};
 
 /// A vendor, or an operator's own server, that speaks a known format and
 /// takes its key as a bearer token.
@@ -95,11 +95,13 @@ impl Compatible {
                 Format::OpenAiResponses => RESPONSES,
                 Format::Anthropic => MESSAGES,
                 Format::Gemini => google_ai_studio::INTERFACES,
+                Format::Bedrock => amazon_bedrock::INTERFACES,
             },
             dialect: match format {
                 Format::OpenAiChat | Format::OpenAiResponses => dialects::TEMPLATE,
                 Format::Anthropic => anthropic::DIALECT.clone(),
                 Format::Gemini => google_ai_studio::DIALECT.clone(),
+                Format::Bedrock => amazon_bedrock::DIALECT.clone(),
             },
             models: &[],
             on_disconnect: Disconnect::Cancel,
@@ -198,12 +200,15 @@ impl Provider for Compatible {
             Format::OpenAiResponses => responses(attempt),
             Format::Anthropic => anthropic::address(attempt),
             Format::Gemini => google_ai_studio::address(attempt),
+            Format::Bedrock => amazon_bedrock::address(attempt),
         }
     }
 
     fn credential(&self, key: Key) -> Credential {
         match self.format {
-            Format::OpenAiChat | Format::OpenAiResponses => Credential::bearer(key),
+            Format::OpenAiChat | Format::OpenAiResponses | Format::Bedrock => {
+                Credential::bearer(key)
+            }
             Format::Anthropic => anthropic::credential(key),
             Format::Gemini => google_ai_studio::credential(key),
         }

@@ -5,6 +5,7 @@
 //! `PROVIDERS`. An operator's own server is a [`Compatible`] made at
 //! start from configuration. Pure: keys and addresses are arguments.
 
+mod amazon_bedrock;
 mod anthropic;
 mod compatible;
 mod credential;
@@ -12,14 +13,17 @@ mod dialects;
 mod google_ai_studio;
 mod key;
 mod openai;
+mod place;
 mod provider;
 mod secrets;
+mod sigv4;
 mod xai;
 
 pub use bourse_wire::dialect::Prefill;
 pub use compatible::{COMPATIBLE, Compatible};
 pub use credential::{Credential, Headers, TokenFuture, TokenSource};
 pub use key::Key;
+pub use place::Place;
 pub use provider::{Address, Attempt, Begins, Disconnect, Interface, Provider, Signing, ToSign};
 pub use secrets::Secrets;
 
@@ -29,6 +33,7 @@ static PROVIDERS: &[&dyn Provider] = &[
     &anthropic::Anthropic,
     &google_ai_studio::GoogleAiStudio,
     &xai::Xai,
+    &amazon_bedrock::AmazonBedrock::DEFAULT,
 ];
 
 /// Models that a first request may be tried with: small, and offered by

@@ -1,5 +1,7 @@
 //! What the gateway must know to call one vendor.
 
+use std::sync::Arc;
+
 use bourse_vocab::embeddings::Shape;
 use bourse_vocab::{Failure, Format, Operation};
 use bourse_wire::framing::Framing;
@@ -9,6 +11,7 @@ use http::{HeaderMap, Method};
 
 use crate::credential::{Credential, Headers};
 use crate::key::Key;
+use crate::place::Place;
 
 /// One of a vendor's interfaces: what it is for, and how it is spoken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -23,13 +26,13 @@ pub struct Interface {
 }
 
 impl Interface {
-    /// Chat in a format, streamed as server-sent events.
+    /// Chat in a format, streamed as those who invented it do.
     #[must_use]
     pub const fn chat(format: Format) -> Self {
         Self {
             operation: Operation::Chat,
             format,
-            framing: Framing::Sse,
+            framing: Framing::of(format),
         }
     }
 
@@ -137,6 +140,24 @@ pub trait Provider: Send + Sync {
     /// `None` if there is no default (an operator's own server).
     fn base_url(&self) -> Option<&str>;
 
+    /// The same vendor in one of its places; `None` if it is this one.
+    ///
+    /// # Errors
+    /// A sentence for the operator: it has no such place.
+    fn placed(&self, place: &Place) -> Result<Option<Arc<dyn Provider>>, String> {
+        if place.is_empty() {
+            Ok(None)
+        } else {
+            Err(format!("{} has no regions", self.slug()))
+        }
+    }
+
+    /// Whether a model that price lists have can be called here: some are sold
+    /// in other places only.
+    fn serves(&self, _model: &str) -> bool {
+        true
+    }
+
     /// The vendor's interfaces for `model`, preferred first.
     fn interfaces(&self, model: &str) -> &[Interface];
 
@@ -240,6 +261,14 @@ impl Provider for &'static dyn Provider {
 
     fn base_url(&self) -> Option<&str> {
         (**self).base_url()
+    }
+
+    fn placed(&self, place: &Place) -> Result<Option<Arc<dyn Provider>>, String> {
+        (**self).placed(place)
+    }
+
+    fn serves(&self, model: &str) -> bool {
+        (**self).serves(model)
     }
 
     fn interfaces(&self, model: &str) -> &[Interface] {

@@ -46,7 +46,6 @@ const NOT_IN_CATALOG: &[(&str, &str)] = &[
 
 /// In the catalogue, and not built in.
 const NOT_BUILT_IN: &[(&str, &str)] = &[
-    ("amazon-bedrock", "a format and signatures of its own"),
     ("azure", "an address of the customer's own"),
     ("cloudflare", "the account is part of the address"),
     (
@@ -87,7 +86,12 @@ fn each(mut check: impl FnMut(&dyn Provider)) {
     for provider in all() {
         check(provider);
     }
-    for format in [Format::OpenAiChat, Format::Anthropic, Format::Gemini] {
+    for format in [
+        Format::OpenAiChat,
+        Format::Anthropic,
+        Format::Gemini,
+        Format::Bedrock,
+    ] {
         check(&Compatible::operators_own(
             "my-own",
             "http://10.0.0.7:8000/v1",
@@ -303,9 +307,15 @@ fn a_base_address_counts_with_its_version_and_without() {
         let found = provider.address(&place).path;
         let rest = found.strip_prefix(base_path).unwrap();
         assert!(
-            ["/messages", "/models/", "/chat/completions", "/embeddings"]
-                .iter()
-                .any(|known| rest.starts_with(known)),
+            [
+                "/messages",
+                "/model/",
+                "/models/",
+                "/chat/completions",
+                "/embeddings",
+            ]
+            .iter()
+            .any(|known| rest.starts_with(known)),
             "{}: {found}",
             provider.slug()
         );

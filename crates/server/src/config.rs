@@ -66,6 +66,18 @@ impl From<bourse_providers::Key> for ProviderKey {
     }
 }
 
+/// A pair of keys that signs requests, and the session it belongs to. Each
+/// prints as `***`.
+#[derive(Debug, Clone)]
+pub struct KeyPair {
+    /// Who signs.
+    pub id: bourse_providers::Key,
+    /// What is signed with.
+    pub secret: bourse_providers::Key,
+    /// The token of the session, if it is one.
+    pub session: Option<bourse_providers::Key>,
+}
+
 /// One provider, as the operator set it up.
 #[derive(Debug, Clone)]
 pub struct ProviderConfig {
@@ -74,6 +86,11 @@ pub struct ProviderConfig {
     /// Its keys, each a target of its own of every endpoint; none if it needs
     /// none. They print as `***`.
     pub keys: Vec<ProviderKey>,
+    /// A pair of keys with which its requests are signed, a target beside those
+    /// of the keys. It prints as `***`.
+    pub key_pair: Option<KeyPair>,
+    /// Where it is called, of one that is in many places.
+    pub place: bourse_providers::Place,
     /// Another address than the built-in one.
     pub base_url: Option<String>,
     /// The format that an unknown provider speaks.

@@ -8,7 +8,7 @@ use bourse_catalog::{ModelIx, Overlay, OverlayProvider, RawCatalog, Snapshot, em
 use bourse_dataplane::ask::Defaults;
 use bourse_dataplane::market::{Market, Memory, ProviderSetup, SetupProblem, Weighted};
 use bourse_net::{EgressPolicy, Http2, Origin};
-use bourse_providers::{Compatible, Disconnect, Key, Provider};
+use bourse_providers::{Compatible, Credential, Disconnect, Key, Provider};
 use bourse_routing::strategies;
 use bourse_vocab::Format;
 
@@ -184,14 +184,18 @@ fn configured(config: &Config) -> Vec<ProviderSetup> {
             .iter()
             .find(|given| given.slug == provider.slug());
         let mut keys = given.map(|given| given.keys.clone()).unwrap_or_default();
-        if keys.is_empty() {
+        let has_pair = given.is_some_and(|given| given.key_pair.is_some());
+        if keys.is_empty() && !has_pair {
             let ambient = config.ambient_keys.get(provider.slug());
             keys.extend(ambient.cloned().map(ProviderKey::from));
         }
         if given.is_none() && keys.is_empty() {
             return None;
         }
-        Some(setup(Arc::new(provider), given, keys))
+        // A place that is wrong has been refused with the configuration.
+        let placed = given.and_then(|given| provider.placed(&given.place).ok()?);
+        let provider = placed.unwrap_or_else(|| Arc::new(provider));
+        Some(setup(provider, given, keys))
     });
     let own = config.providers.iter().filter_map(|given| {
         if bourse_providers::by_slug(&given.slug).is_some() {
@@ -211,7 +215,13 @@ fn setup(
     given: Option<&ProviderConfig>,
     mut keys: Vec<ProviderKey>,
 ) -> ProviderSetup {
-    if keys.is_empty() {
+    let pair = given.and_then(|given| given.key_pair.clone());
+    let pair = pair.map(|pair| Credential::KeyPair {
+        id: pair.id,
+        secret: pair.secret,
+        session: pair.session,
+    });
+    if keys.is_empty() && pair.is_none() {
         keys.push(Key::new("").into());
     }
     let base_url = given
@@ -225,6 +235,7 @@ fn setup(
                 credential: provider.credential(given.key),
                 weight: given.weight,
             })
+            .chain(pair.map(Weighted::from))
             .collect(),
         base_url,
         http2: given.and_then(|given| given.http2).unwrap_or(Http2::Auto),

@@ -27,6 +27,9 @@ pub enum Format {
     Anthropic,
     /// Gemini `generateContent`.
     Gemini,
+    /// Bedrock `converse`.
+    #[serde(rename = "bedrock-converse")]
+    Bedrock,
     /// OpenAI `embeddings`.
     OpenaiEmbeddings,
     /// Gemini `batchEmbedContents`.
@@ -161,6 +164,12 @@ impl Format {
         matches!(self, Self::OpenaiEmbeddings | Self::GeminiEmbeddings)
     }
 
+    /// Whether prepared answers of it are written from memory.
+    #[must_use]
+    pub const fn is_prepared(self) -> bool {
+        !self.embeds() && !matches!(self, Self::Bedrock)
+    }
+
     /// Whether errors and limits are told as OpenAI does.
     #[must_use]
     pub const fn is_openais(self) -> bool {
@@ -189,6 +198,8 @@ impl Format {
             Some(Self::Anthropic)
         } else if path.ends_with(":generateContent") || path.ends_with(":streamGenerateContent") {
             Some(Self::Gemini)
+        } else if path.ends_with("/converse") || path.ends_with("/converse-stream") {
+            Some(Self::Bedrock)
         } else {
             None
         }

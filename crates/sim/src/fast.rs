@@ -99,7 +99,8 @@ impl Fast {
             Format::OpenaiChat | Format::OpenaiText | Format::OpenaiEmbeddings => &self.chat,
             Format::OpenaiResponses => &self.responses,
             Format::Anthropic => &self.anthropic,
-            Format::Gemini | Format::GeminiEmbeddings => &self.gemini,
+            // Nobody asks for the others, of which none are prepared.
+            Format::Gemini | Format::GeminiEmbeddings | Format::Bedrock => &self.gemini,
         };
         if !self.latency.is_zero() {
             conn.wait(self.latency).await?;

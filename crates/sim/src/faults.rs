@@ -29,6 +29,8 @@ pub enum Framing {
     Sse,
     /// One JSON array (Gemini without `alt=sse`).
     Array,
+    /// Binary messages with checksums (Bedrock).
+    Messages,
 }
 
 /// Writes one response body.
@@ -248,8 +250,14 @@ impl<'a> BodyWriter<'a> {
         }
         if reached(script.error_after_tokens) {
             let body = stream_error(format, script);
-            let is_named = matches!(format, Format::Anthropic | Format::OpenaiResponses);
-            let name = is_named.then_some("error");
+            let name = match format {
+                Format::Anthropic | Format::OpenaiResponses => Some("error"),
+                Format::Bedrock => {
+                    let status = script.error_status.unwrap_or(503);
+                    Some(crate::bedrock::exception_name(status))
+                }
+                _ => None,
+            };
             let bytes = frame(script, framing, begun, name, &body.to_string());
             self.put(&bytes).await?;
             self.finish().await?;
@@ -265,7 +273,7 @@ pub fn stream_error(format: Format, script: &Script) -> serde_json::Value {
     let status = script.error_status.unwrap_or(match format {
         // The documented in-stream example is an overload.
         Format::Anthropic => 529,
-        Format::Gemini | Format::GeminiEmbeddings => 503,
+        Format::Gemini | Format::GeminiEmbeddings | Format::Bedrock => 503,
         _ => 500,
     });
     let body = error_body(format, status, script, 0);
@@ -288,6 +296,7 @@ pub fn error_body(format: Format, status: u16, script: &Script, id: u64) -> serd
         | Format::OpenaiResponses
         | Format::OpenaiEmbeddings => crate::openai_chat::error_body(status, code, message),
         Format::Anthropic => crate::anthropic::error_body(status, code, message, id),
+        Format::Bedrock => crate::bedrock::error_body(status, message),
         Format::Gemini | Format::GeminiEmbeddings => {
             let retry_s = script.retry_after.map(|after| match after {
                 crate::script::RetryAfter::Seconds(s)
@@ -319,6 +328,9 @@ fn frame(
         (Framing::Sse, Some(name)) => format!("event: {name}{end}data: {data}{end}{end}"),
         (Framing::Sse, None) => format!("data: {data}{end}{end}"),
         (Framing::Array, _) => format!("{}{data}", if begun { ",\r\n" } else { "[" }),
+        (Framing::Messages, name) => {
+            return crate::bedrock::message(name.unwrap_or("contentBlockDelta"), data);
+        }
     }
     .into_bytes()
 }

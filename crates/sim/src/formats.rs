@@ -6,7 +6,9 @@ use serde_json::Value;
 
 use crate::ask::{Format, Refusal, Request};
 use crate::reply::{Events, Reply};
-use crate::{anthropic, embeddings, gemini, openai_chat, openai_responses, openai_text, prefill};
+use crate::{
+    anthropic, bedrock, embeddings, gemini, openai_chat, openai_responses, openai_text, prefill,
+};
 
 impl Format {
     /// Reads a request body.
@@ -22,6 +24,7 @@ impl Format {
             Self::OpenaiResponses => openai_responses::read(&value),
             Self::Anthropic => anthropic::read(&value),
             Self::Gemini => gemini::read(path, &value),
+            Self::Bedrock => bedrock::read(path, &value),
             Self::OpenaiEmbeddings => embeddings::read(&value),
             Self::GeminiEmbeddings => embeddings::read_gemini(path, &value),
         }?;
@@ -42,6 +45,7 @@ impl Reply {
             Format::OpenaiResponses => openai_responses::reply(self),
             Format::Anthropic => anthropic::reply(self),
             Format::Gemini => gemini::reply(self),
+            Format::Bedrock => bedrock::reply(self),
             Format::OpenaiEmbeddings => embeddings::reply(self),
             Format::GeminiEmbeddings => embeddings::reply_gemini(self),
         }
@@ -56,6 +60,7 @@ impl Reply {
             Format::OpenaiResponses => openai_responses::stream(&self),
             Format::Anthropic => anthropic::stream(&self),
             Format::Gemini => gemini::stream(&self),
+            Format::Bedrock => bedrock::stream(&self),
             // Whose requests ask for none.
             Format::OpenaiEmbeddings | Format::GeminiEmbeddings => Box::new(std::iter::empty()),
         }

@@ -17,6 +17,7 @@ use crate::faults::{BodyWriter, Framing, STALL_MAX, stream_error};
 use crate::log::{Entry, Open, Outcome, micros_since, shown_header, shown_path};
 use crate::reply::{Reply, json_text};
 use crate::script::Script;
+use crate::sigv4::{Account, Arrived};
 use crate::state::{Level, Playing, Shared};
 use crate::truth;
 
@@ -40,7 +41,7 @@ pub(crate) async fn request(
     let provider = provider_of(path);
 
     // Vectors depend on what is asked, so none are prepared.
-    let spoken = Format::of_path(path).filter(|format| !format.embeds());
+    let spoken = Format::of_path(path).filter(|format| format.is_prepared());
     if let (Some(fast), Some(format)) = (fast_for(shared, provider, path), spoken) {
         return fast_request(shared, conn, head, format, &fast).await;
     }
@@ -290,6 +291,9 @@ impl Exchange<'_> {
                 header(self.headers, "anthropic-version"),
                 self.body,
             ),
+            Format::Bedrock if script.aws_secret_access_key.is_some() => {
+                self.check_signature(script)
+            }
             _ if script.require_key && !has_key => Err(Refusal {
                 status: 401,
                 message: "You didn't provide an API key.".to_owned(),
@@ -298,15 +302,32 @@ impl Exchange<'_> {
         }
     }
 
+    /// Checks what Amazon checks of a signature.
+    fn check_signature(&self, script: &Script) -> Result<(), Refusal> {
+        let arrived = Arrived {
+            method: std::str::from_utf8(&self.head.method).unwrap_or_default(),
+            path: self.path,
+            headers: self.headers,
+            body: self.body,
+        };
+        let account = Account {
+            secret: script.aws_secret_access_key.as_deref().unwrap_or_default(),
+            session: script.aws_session_token.as_deref(),
+        };
+        let now_s = jiff::Timestamp::now().as_second();
+        arrived.check(&account, now_s.saturating_add(script.clock_ahead_s))
+    }
+
     async fn stream(&mut self, script: &Script, format: Format, reply: Arc<Reply>) -> Outcome {
-        let framing = if reply.ask.array_stream {
-            Framing::Array
-        } else {
-            Framing::Sse
+        let framing = match format {
+            Format::Bedrock => Framing::Messages,
+            _ if reply.ask.array_stream => Framing::Array,
+            _ => Framing::Sse,
         };
         let kind = match framing {
             Framing::Sse => "text/event-stream; charset=utf-8",
             Framing::Array => "application/json; charset=UTF-8",
+            Framing::Messages => "application/vnd.amazon.eventstream",
         };
         let latency = Duration::from_millis(script.latency_ms);
         if self.conn.wait(latency).await.is_err() {
@@ -386,10 +407,10 @@ impl Exchange<'_> {
             "HTTP/1.1 {status} {}\r\ncontent-type: {kind}\r\n",
             phrase(status)
         );
-        let id_header = if format == Format::Anthropic {
-            "request-id"
-        } else {
-            "x-request-id"
+        let id_header = match format {
+            Format::Anthropic => "request-id",
+            Format::Bedrock => "x-amzn-requestid",
+            _ => "x-request-id",
         };
         head.push_str(&format!("{id_header}: req_{id:016x}\r\n"));
         if script.duplicate_headers {

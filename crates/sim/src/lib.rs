@@ -11,6 +11,7 @@
 
 pub mod anthropic;
 pub mod ask;
+pub mod bedrock;
 mod conn;
 mod control;
 pub mod crash;
@@ -32,6 +33,7 @@ pub mod reply;
 mod schema;
 mod script;
 mod server;
+mod sigv4;
 mod state;
 pub mod truth;
 pub mod words;

@@ -210,7 +210,7 @@ impl Standing {
                     level.remaining,
                     moment(now, level.reset_ms),
                 ),
-                Format::Gemini | Format::GeminiEmbeddings => String::new(),
+                Format::Gemini | Format::GeminiEmbeddings | Format::Bedrock => String::new(),
             })
             .collect()
     }

@@ -15,13 +15,14 @@ pub const LOG_ENTRIES_DEFAULT: usize = 10_000;
 /// Most of one body that is kept, in bytes.
 pub const BODY_KEPT_BYTES_MAX: usize = 256 * 1024;
 /// Headers whose values are secrets.
-const SECRET_HEADERS: [&str; 6] = [
+const SECRET_HEADERS: [&str; 7] = [
     "authorization",
     "x-api-key",
     "api-key",
     "x-goog-api-key",
     "cookie",
     "proxy-authorization",
+    "x-amz-security-token",
 ];
 
 /// How a request ended.

@@ -44,6 +44,10 @@ pub fn read(format: Format, body: &Value) -> Conversation {
             };
             with_system(body.get("instructions"), said)
         }
+        Format::Bedrock => with_system(
+            body.get("system"),
+            turns_of(body.get("messages"), "content"),
+        ),
         Format::OpenaiText => vec![("user", texts(body.get("prompt")))],
         Format::OpenaiEmbeddings | Format::GeminiEmbeddings => Vec::new(),
     };

@@ -63,6 +63,13 @@ pub struct Script {
     pub finish_reason: Option<String>,
     /// Refuses OpenAI and Gemini requests without a key (Anthropic ones always are).
     pub require_key: bool,
+    /// The secret half of a pair of keys: Bedrock's requests must be signed with
+    /// it, and are checked as Amazon checks them.
+    pub aws_secret_access_key: Option<String>,
+    /// The token of the session that the pair belongs to.
+    pub aws_session_token: Option<String>,
+    /// How far the provider's clock is ahead of ours, in seconds.
+    pub clock_ahead_s: i64,
     /// The answer depends on the seed and the turns before it alone, and an
     /// assistant turn at the end is its beginning: what follows continues it
     /// exactly. A turn that is no beginning of the answer is refused.
@@ -165,6 +172,9 @@ impl Default for Script {
             cached_tokens: None,
             finish_reason: None,
             require_key: false,
+            aws_secret_access_key: None,
+            aws_session_token: None,
+            clock_ahead_s: 0,
             prefill: false,
             error_rate: None,
             fail_first: 0,

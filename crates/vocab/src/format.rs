@@ -16,15 +16,18 @@ pub enum Format {
     Anthropic,
     /// Google's `models/*:generateContent`.
     Gemini,
+    /// Amazon Bedrock's `model/*/converse`.
+    Bedrock,
 }
 
 impl Format {
     /// Every format, in the order in which documents list them.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::OpenAiChat,
         Self::OpenAiResponses,
         Self::Anthropic,
         Self::Gemini,
+        Self::Bedrock,
     ];
 
     /// The name used in configuration and fixtures.
@@ -35,6 +38,7 @@ impl Format {
             Self::OpenAiResponses => "openai-responses",
             Self::Anthropic => "anthropic",
             Self::Gemini => "gemini",
+            Self::Bedrock => "bedrock-converse",
         }
     }
 

@@ -32,7 +32,10 @@ use bourse_vocab::{Failure, Format};
 use crate::codec::{Codec, ErrorReply, Stamp, StreamReader, StreamWriter, WriteTarget, Written};
 
 pub use failure::write_with_id;
+pub(crate) use model::Model;
 pub use model::{ThinkingStyle, takes_prefill, thinking_style};
+// Claude is told the same elsewhere, in another shape.
+pub(crate) use request::{Given, plan, read_thinking, unknown_sampling, unless};
 
 /// Whose signatures these are, in OpenRouter's words.
 const SCHEME: &str = "anthropic-claude-v1";

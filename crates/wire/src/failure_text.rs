@@ -522,7 +522,7 @@ fn status_by_words(words: &str) -> u16 {
 
 /// A provider's code as a caller is shown it: a word, and not the message
 /// once more.
-fn code(text: &str) -> String {
+pub(crate) fn code(text: &str) -> String {
     let shown: String = cut(text, 2 * CODE_BYTES_MAX)
         .chars()
         .filter(|char| !char.is_control())

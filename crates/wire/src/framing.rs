@@ -8,14 +8,15 @@
 mod event_stream;
 mod json_array;
 mod json_lines;
+mod reported;
 
 #[cfg(test)]
 mod tests;
 
-use bourse_vocab::Failure;
-use bourse_vocab::failure::UpstreamError;
+use bourse_vocab::{Failure, Format};
 
 pub use crate::sse::{Frame, FrameTooLong};
+pub use event_stream::{MessageKind, encode};
 
 /// Characters of a framing's own error message that are kept.
 const ERROR_CHARS_MAX: usize = 2_000;
@@ -42,6 +43,17 @@ impl Framing {
         Self::JsonLines,
         Self::JsonArray,
     ];
+
+    /// How those who invented a format cut its streams.
+    #[must_use]
+    pub const fn of(format: Format) -> Self {
+        match format {
+            Format::OpenAiChat | Format::OpenAiResponses | Format::Anthropic | Format::Gemini => {
+                Self::Sse
+            }
+            Format::Bedrock => Self::EventStream,
+        }
+    }
 
     /// The media type that asks for it.
     #[must_use]
@@ -118,13 +130,7 @@ impl From<FramingError> for Failure {
                     .inside(error.to_string())
             }
             FramingError::Reported { ref code, ref text } => {
-                Self::unavailable("The provider reported an error")
-                    .upstream(UpstreamError {
-                        code: Some(code.clone()),
-                        raw: Some(text.clone()),
-                        ..UpstreamError::default()
-                    })
-                    .inside(error.to_string())
+                reported::failure(code, text).inside(error.to_string())
             }
         }
     }

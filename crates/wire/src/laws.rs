@@ -16,11 +16,12 @@
 
 use std::collections::{HashMap, HashSet};
 
-use bourse_vocab::Failure;
 use bourse_vocab::chat::Event;
+use bourse_vocab::{Failure, Format};
 
 use crate::codec::Codec;
-use crate::sse::{Decoder, FrameTooLong};
+use crate::framing::{Framing, FramingError, MessageKind, encode};
+use crate::sse::{FRAME_BYTES_MAX, Frame, FrameTooLong, write_frame};
 
 /// What came of reading one stream.
 #[derive(Debug)]
@@ -39,10 +40,11 @@ impl Outcome {
     }
 }
 
-/// Reads a stream that arrives in `pieces`.
+/// Reads a stream that arrives in `pieces`, in the framing of those who
+/// invented the format.
 pub fn read_stream<'a>(codec: &dyn Codec, pieces: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
     let mut reader = codec.stream_reader();
-    let mut decoder = Decoder::new();
+    let mut decoder = Framing::of(codec.format()).decoder(FRAME_BYTES_MAX);
     let mut outcome = Outcome {
         events: Vec::new(),
         failure: None,
@@ -54,7 +56,8 @@ pub fn read_stream<'a>(codec: &dyn Codec, pieces: impl IntoIterator<Item = &'a [
         });
         if let Err(stop) = fed {
             outcome.failure = Some(match stop {
-                Stop::Framing(error) => Failure::unavailable(error.to_string()),
+                Stop::TooLong(error) => Failure::unavailable(error.to_string()),
+                Stop::Framing(error) => error.into(),
                 Stop::Reader(failure) => failure,
             });
             return outcome;
@@ -64,14 +67,70 @@ pub fn read_stream<'a>(codec: &dyn Codec, pieces: impl IntoIterator<Item = &'a [
     outcome
 }
 
+/// A stream that is written as server-sent events, as the format's own vendor
+/// sends it. An exception of a binary stream is an event whose name begins with
+/// `exception `.
+#[must_use]
+pub fn framed(format: Format, text: &[u8]) -> Vec<u8> {
+    if Framing::of(format) != Framing::EventStream {
+        return text.to_vec();
+    }
+    let mut out = Vec::new();
+    let mut decoder = Framing::Sse.decoder(FRAME_BYTES_MAX);
+    let write = |frame: Frame<'_>| -> Result<(), FramingError> {
+        let kind = match frame.event.strip_prefix(EXCEPTION) {
+            Some(name) => (MessageKind::Exception, name),
+            None => (MessageKind::Event, frame.event),
+        };
+        encode(kind, frame.data, &mut out);
+        Ok(())
+    };
+    // What is written down by hand is short and well-formed.
+    let _ = decoder.feed(text, write);
+    out
+}
+
+/// What [`framed`] made, as it was written.
+#[must_use]
+pub fn readable(format: Format, bytes: &[u8]) -> Vec<u8> {
+    if Framing::of(format) != Framing::EventStream {
+        return bytes.to_vec();
+    }
+    let mut out = Vec::new();
+    let mut decoder = Framing::EventStream.decoder(FRAME_BYTES_MAX);
+    let mut write = |event: &str, data: &[u8]| write_frame(&Frame { event, data }, &mut out);
+    let fed: Result<(), FramingError> = decoder.feed(bytes, |frame| {
+        write(frame.event, frame.data);
+        Ok(())
+    });
+    match fed {
+        Ok(()) => {}
+        Err(FramingError::Reported { code, text }) => {
+            write(&format!("{EXCEPTION}{code}"), text.as_bytes());
+        }
+        Err(broken) => write("broken", broken.to_string().as_bytes()),
+    }
+    out
+}
+
+/// How the name of an exception begins in [`framed`].
+const EXCEPTION: &str = "exception ";
+
 /// Why reading stopped.
 enum Stop {
-    Framing(FrameTooLong),
+    TooLong(FrameTooLong),
+    Framing(FramingError),
     Reader(Failure),
 }
 
 impl From<FrameTooLong> for Stop {
     fn from(error: FrameTooLong) -> Self {
+        Self::TooLong(error)
+    }
+}
+
+impl From<FramingError> for Stop {
+    fn from(error: FramingError) -> Self {
         Self::Framing(error)
     }
 }

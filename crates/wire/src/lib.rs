@@ -17,6 +17,7 @@
 //! number.
 
 pub mod anthropic;
+pub mod bedrock;
 pub mod codec;
 pub mod dialect;
 pub mod embeddings;

@@ -154,6 +154,7 @@ fn every_stream_keeps_to_the_laws_and_is_heard_as_it_was_told() {
                 continue;
             };
             let name = format!("{} in {from}", folder.display());
+            let bytes = laws::framed(from, &bytes);
             let outcome = laws::read_stream(codec(from), [&bytes[..]]);
             let out = write(&outcome);
             let text = String::from_utf8(out.clone()).unwrap();

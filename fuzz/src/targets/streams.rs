@@ -1,11 +1,12 @@
 //! Streams of providers, cut anywhere.
 
 use bourse_vocab::chat::Event;
-use bourse_vocab::{Failure, Format, Usage, UsageReport};
+use bourse_vocab::{Format, Usage, UsageReport};
 use bourse_wire::codec;
+use bourse_wire::framing::{Framing, FramingError};
 use bourse_wire::laws::{self, Outcome};
 use bourse_wire::openai_chat::passthrough::StreamRelay;
-use bourse_wire::sse::Decoder;
+use bourse_wire::sse::FRAME_BYTES_MAX;
 
 use super::{BILL, STAMP, Target, fixtures, is_json, sort_of, tagged, untagged};
 use crate::chance::Chance;
@@ -27,7 +28,7 @@ impl Target for Streams {
         let files = fixtures(".stream.txt")?;
         Ok(files
             .iter()
-            .map(|(format, body)| tagged(*format, body))
+            .map(|(format, body)| tagged(*format, &laws::framed(*format, body)))
             .collect())
     }
 
@@ -92,21 +93,26 @@ fn told(client: Format, outcome: &Outcome) -> Result<(), String> {
     if let Some(failure) = &outcome.failure {
         writer.event(&Event::Error(Box::new(failure.clone())), &mut out);
     }
-    are_events(&out)
+    are_events(client, &out)
 }
 
-/// That a client's stream is events of JSON.
-fn are_events(stream: &[u8]) -> Result<(), String> {
+/// That a client's stream is events of JSON, and an error at its end where it
+/// has errors of its own framing.
+fn are_events(client: Format, stream: &[u8]) -> Result<(), String> {
     let mut bad = None;
-    let mut decoder = Decoder::new();
-    let fed: Result<(), Failure> = decoder.feed(stream, |frame| {
+    let mut decoder = Framing::of(client).decoder(FRAME_BYTES_MAX);
+    let fed: Result<(), FramingError> = decoder.feed(stream, |frame| {
         if frame.data != b"[DONE]" && bad.is_none() {
             bad = is_json("an event for a client", frame.data).err();
         }
         Ok(())
     });
-    if let Err(failure) = fed {
-        return Err(format!("a stream for a client is none: {failure:?}"));
+    match fed {
+        Ok(()) => {}
+        Err(FramingError::Reported { text, .. }) => {
+            is_json("an exception for a client", text.as_bytes())?;
+        }
+        Err(broken) => return Err(format!("a stream for a client is none: {broken}")),
     }
     bad.map_or(Ok(()), Err)
 }

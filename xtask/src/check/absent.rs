@@ -60,6 +60,7 @@ const ABSENCES: [Absence; 3] = [
             "Format::OpenAiResponses",
             "Format::Anthropic",
             "Format::Gemini",
+            "Format::Bedrock",
         ],
         message: "names what a client speaks, which only `dataplane/src/endpoints/` knows",
         is_in_scope: |path| {

@@ -159,6 +159,11 @@ async fn whoever_leaves_is_charged_what_geminis_content_cost() {
     charged_as_it_cost(Format::Gemini, 25).await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn whoever_leaves_is_charged_what_converse_cost() {
+    charged_as_it_cost(Format::Bedrock, 27).await;
+}
+
 /// In thousandths of the truth, and of the calls.
 struct Told {
     bias: u64,

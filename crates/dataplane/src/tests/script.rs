@@ -11,6 +11,7 @@ use bourse_net::{
     UpstreamBody,
 };
 use bourse_vocab::Format;
+use bourse_wire::framing::{Framing, MessageKind, encode};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use http_body::Frame;
@@ -83,6 +84,7 @@ impl Answer {
             Format::OpenAiChat | Format::Anthropic => &asked["max_tokens"],
             Format::OpenAiResponses => &asked["max_output_tokens"],
             Format::Gemini => &asked["generationConfig"]["maxOutputTokens"],
+            Format::Bedrock => &asked["inferenceConfig"]["maxTokens"],
         };
         let tokens = wants.min(limit.as_u64().unwrap_or(WINDOW));
         match self.format {
@@ -90,6 +92,7 @@ impl Answer {
             Format::Anthropic => self.messages_of(wants, tokens),
             Format::OpenAiResponses => self.response_of(wants, tokens),
             Format::Gemini => self.gemini_of(wants, tokens),
+            Format::Bedrock => self.converse_of(wants, tokens),
         }
     }
 
@@ -144,6 +147,26 @@ impl Answer {
         self.data(&chunk)
     }
 
+    fn converse_of(mut self, wants: u64, tokens: u64) -> Self {
+        let reason = if wants > tokens {
+            "max_tokens"
+        } else {
+            "end_turn"
+        };
+        self.headers = Self::binary().headers;
+        self.message("messageStart", &json!({"role": "assistant"}))
+            .message(
+                "contentBlockDelta",
+                &json!({"contentBlockIndex": 0, "delta": {"text": "hi"}}),
+            )
+            .message("contentBlockStop", &json!({"contentBlockIndex": 0}))
+            .message("messageStop", &json!({"stopReason": reason}))
+            .message(
+                "metadata",
+                &json!({"usage": {"inputTokens": 20, "outputTokens": tokens}}),
+            )
+    }
+
     fn chat_for(self, asked: &serde_json::Value, wants: u64, tokens: u64) -> Self {
         let reason = if wants > tokens { "length" } else { "stop" };
         let usage = json!({"prompt_tokens": 20, "completion_tokens": tokens,
@@ -174,6 +197,11 @@ impl Answer {
     /// A stream that has just begun.
     pub fn stream() -> Self {
         Self::new(200, "text/event-stream")
+    }
+
+    /// A stream of binary messages that has just begun.
+    pub fn binary() -> Self {
+        Self::new(200, Framing::EventStream.media_type())
     }
 
     /// What has just begun and has this for its `Content-Type`.
@@ -319,6 +347,14 @@ impl Answer {
     pub fn event(self, value: &serde_json::Value) -> Self {
         let name = value["type"].as_str().unwrap();
         self.send(format!("event: {name}\ndata: {value}\n\n"))
+    }
+
+    /// A binary message with this JSON.
+    pub fn message(self, event: &str, value: &serde_json::Value) -> Self {
+        let mut bytes = Vec::new();
+        let payload = value.to_string();
+        encode((MessageKind::Event, event), payload.as_bytes(), &mut bytes);
+        self.send(bytes)
     }
 
     fn chunk(self, delta: &serde_json::Value, finish: Option<&str>) -> Self {

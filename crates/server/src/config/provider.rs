@@ -1,10 +1,10 @@
 //! What a provider's section means.
 
 use bourse_net::Http2;
-use bourse_providers::{Disconnect, Key, Prefill};
+use bourse_providers::{Disconnect, Key, Place, Prefill, Signing};
 use bourse_vocab::Format;
 
-use super::{Environment, ProviderConfig, ProviderKey, RawProvider};
+use super::{Environment, KeyPair, ProviderConfig, ProviderKey, RawProvider, RawSecret};
 
 /// Keys of one provider. Each multiplies its endpoints, which plans of calls go
 /// through.
@@ -30,6 +30,8 @@ pub(super) fn resolve(
     Some(ProviderConfig {
         slug: slug.to_owned(),
         keys: section.keys(raw, environment),
+        key_pair: section.key_pair(raw, environment),
+        place: section.place(raw),
         base_url: raw.base_url.clone(),
         format: section.format(raw),
         http2: section.http2(raw),
@@ -95,6 +97,62 @@ impl Section<'_> {
             self.wrong("api_keys", format_args!("at most {KEYS_MAX} keys"));
         }
         keys
+    }
+
+    /// A pair of keys, for a provider that signs each request.
+    fn key_pair(&mut self, raw: &RawProvider, environment: &Environment) -> Option<KeyPair> {
+        let given = [
+            ("access_key_id", &raw.access_key_id),
+            ("secret_access_key", &raw.secret_access_key),
+            ("session_token", &raw.session_token),
+        ];
+        let (first, _) = given.iter().find(|(_, secret)| secret.is_some())?;
+        let signs = bourse_providers::by_slug(self.slug)
+            .is_some_and(|provider| provider.signing() == Signing::EachRequest);
+        if !signs {
+            self.wrong(first, "the provider's requests are not signed");
+            return None;
+        }
+        let mut read = |(field, secret): (&str, &Option<RawSecret>)| {
+            let key = secret.as_ref()?.resolve(environment);
+            match key.map(|key| Key::new(&key)) {
+                Ok(key) if !key.is_empty() => Some(key),
+                Ok(_) => {
+                    self.wrong(field, "is empty");
+                    None
+                }
+                Err(problem) => {
+                    self.wrong(field, problem);
+                    None
+                }
+            }
+        };
+        let [id, secret, session] = given.map(&mut read);
+        for (field, secret) in given.iter().take(2) {
+            if secret.is_none() {
+                self.wrong(field, "required: a signature takes both keys of a pair");
+            }
+        }
+        Some(KeyPair {
+            id: id?,
+            secret: secret?,
+            session,
+        })
+    }
+
+    fn place(&mut self, raw: &RawProvider) -> Place {
+        let place = Place {
+            region: raw.region.clone(),
+        };
+        let problem = match bourse_providers::by_slug(self.slug) {
+            Some(provider) => provider.placed(&place).err(),
+            None if place.is_empty() => None,
+            None => Some("only built-in providers have regions".to_owned()),
+        };
+        if let Some(problem) = problem {
+            self.wrong("region", problem);
+        }
+        place
     }
 
     fn format(&mut self, raw: &RawProvider) -> Option<Format> {

@@ -259,6 +259,14 @@ pub struct RawProvider {
     /// down rests while the others go on. In place of `api_key` or beside it.
     /// `{ key = ..., weight = 3 }` is used three times as often as another.
     pub api_keys: Vec<RawKey>,
+    /// The vendor's region, of one that has regions.
+    pub region: Option<String>,
+    /// Who signs, of a provider whose requests are signed with a pair of keys.
+    pub access_key_id: Option<RawSecret>,
+    /// What is signed with.
+    pub secret_access_key: Option<RawSecret>,
+    /// The token of the session that the pair belongs to.
+    pub session_token: Option<RawSecret>,
     /// Another address. Required for a provider that is not built in.
     pub base_url: Option<String>,
     /// The format of a provider that is not built in.

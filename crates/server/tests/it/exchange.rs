@@ -31,6 +31,8 @@ pub struct Provider {
     pub slug: &'static str,
     pub format: &'static str,
     pub model: &'static str,
+    /// The vendor's name for it; made of the slug if there is none.
+    pub upstream_model: Option<&'static str>,
     /// Dollars for a million input tokens, and output tokens.
     pub price: Option<(&'static str, &'static str)>,
     pub script: Script,
@@ -48,6 +50,7 @@ impl Provider {
             slug,
             format: "openai-chat",
             model: MODEL,
+            upstream_model: None,
             price: Some(price),
             script,
             base_url: None,
@@ -134,7 +137,8 @@ impl Setup {
                 let sim = sim.expect("a provider needs a simulator");
                 format!("{}/{version}", sim.provider_url(provider.slug))
             });
-            let key = if provider.provider_toml.contains("api_key") {
+            let has_key = |name| provider.provider_toml.contains(name);
+            let key = if has_key("api_key") || has_key("access_key_id") {
                 ""
             } else {
                 "api_key = \"upstream-key\"\n"
@@ -166,10 +170,12 @@ impl Setup {
                         )
                     })
                     .unwrap_or_default();
+                let named = format!("{}-model", provider.slug);
+                let upstream = provider.upstream_model.unwrap_or(&named);
                 write!(
                     text,
-                    "[[models.endpoints]]\nprovider = \"{}\"\nupstream_model = \"{}-model\"\n{price}{}\n",
-                    provider.slug, provider.slug, provider.endpoint_toml
+                    "[[models.endpoints]]\nprovider = \"{}\"\nupstream_model = \"{upstream}\"\n{price}{}\n",
+                    provider.slug, provider.endpoint_toml
                 )
                 .unwrap();
             }

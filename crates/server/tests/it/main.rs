@@ -25,6 +25,7 @@ mod money_math;
 mod admission;
 mod alarms;
 mod bad_input;
+mod bedrock;
 mod bodies;
 mod boot;
 mod caching;

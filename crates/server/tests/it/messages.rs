@@ -9,7 +9,7 @@ use crate::money_math::cost;
 
 const PATH: &str = "/v1/messages";
 const COUNT: &str = "/v1/messages/count_tokens";
-const FORMATS: [&str; 3] = ["anthropic", "openai-chat", "gemini"];
+const FORMATS: [&str; 4] = ["anthropic", "openai-chat", "gemini", "bedrock-converse"];
 
 /// A server with one provider of a format.
 fn in_front_of(format: &'static str, script: Script) -> Exchange {

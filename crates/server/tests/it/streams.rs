@@ -10,7 +10,7 @@ use crate::client::Stream;
 use crate::exchange::{CHEAP, DEAR, Exchange, Provider, prompt_estimate, script, streamed, worth};
 use crate::money_math::cost;
 
-const FORMATS: [&str; 3] = ["openai-chat", "anthropic", "gemini"];
+const FORMATS: [&str; 4] = ["openai-chat", "anthropic", "gemini", "bedrock-converse"];
 /// Tokens of the answers that are broken.
 const TOKENS: u64 = 8;
 
@@ -273,14 +273,14 @@ fn odd_but_legal_streams_are_answered_in_full() {
 #[test]
 fn a_finished_stream_without_its_last_word_is_finished() {
     // OpenAI's `[DONE]` and Anthropic's `message_stop` say nothing that the
-    // finish reason has not said. Gemini has no other last word, so there a
-    // stream without its finish reason is cut short.
+    // finish reason has not said. Gemini and Bedrock have no other last word, so
+    // there a stream without its finish reason is cut short.
     for format in FORMATS {
         let exchange = speaking(format);
         let (truth, whole) = whole_text(&exchange);
         exchange.play(json!({"tokens": TOKENS, "no_done": true}));
         let stream = exchange.streams().0.stream();
-        if format == "gemini" {
+        if matches!(format, "gemini" | "bedrock-converse") {
             broke(&stream, &truth);
             exchange.close();
         } else {

@@ -59,10 +59,13 @@ impl Exchange<'_> {
         {
             *kind = json!(away.openai_type());
         }
-        // Gemini says it in the body alone.
-        let header = script
-            .retry_after
-            .filter(|_| !matches!(format, Format::Gemini | Format::GeminiEmbeddings));
+        // Gemini says it in the body alone, and Bedrock nowhere.
+        let header = script.retry_after.filter(|_| {
+            !matches!(
+                format,
+                Format::Gemini | Format::GeminiEmbeddings | Format::Bedrock
+            )
+        });
         self.fail_with(&script, format, header, &body).await
     }
 

@@ -36,7 +36,7 @@ pub enum ThinkingStyle {
 
 /// How thinking is switched off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Off {
+pub(crate) enum Off {
     /// By not asking for it.
     Omit,
     /// `thinking: {type: "disabled"}`, with effort `high` at most.
@@ -49,7 +49,7 @@ pub(super) enum Off {
 
 /// What one model accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Model {
+pub(crate) struct Model {
     /// How it is told to think.
     pub thinking: ThinkingStyle,
     /// How it is told not to.

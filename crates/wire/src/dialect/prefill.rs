@@ -59,7 +59,8 @@ impl Prefill {
         match format {
             Format::Anthropic if anthropic::takes_prefill(model) => Self::Last,
             Format::Anthropic | Format::OpenAiChat => dialect.prefill,
-            Format::OpenAiResponses | Format::Gemini => Self::None,
+            // Which models go on in Converse is not documented.
+            Format::OpenAiResponses | Format::Gemini | Format::Bedrock => Self::None,
         }
     }
 }

@@ -50,6 +50,36 @@ fn is_bare(members: &json::Map) -> bool {
         .any(|name| members.contains_key(name))
 }
 
+/// Closes every object of a schema that does not say whether it is open.
+/// Anthropic refuses open ones (structured outputs, JSON Schema limitations,
+/// 2026), and so does Bedrock. Returns whether it changed anything. The depth is bounded by the
+/// parser that read the schema.
+#[must_use]
+pub fn close_objects(schema: &mut Value) -> bool {
+    match schema {
+        Value::Object(members) => {
+            let mut changed = false;
+            let is_object = members.get("type").and_then(Value::as_str) == Some("object");
+            if is_object && !members.contains_key("additionalProperties") {
+                members.insert("additionalProperties".to_owned(), Value::Bool(false));
+                changed = true;
+            }
+            for (_, value) in members.iter_mut() {
+                changed |= close_objects(value);
+            }
+            changed
+        }
+        Value::Array(items) => {
+            let mut changed = false;
+            for item in items {
+                changed |= close_objects(item);
+            }
+            changed
+        }
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -69,6 +69,14 @@ impl TierWords {
         ..Self::NONE
     };
 
+    /// Amazon Bedrock's (`ServiceTierType` of `bedrock-runtime` in botocore
+    /// 1.44.8, November 2026): the usual service is what is said nothing of.
+    pub const AMAZON: Self = Self {
+        flex: Some("flex"),
+        priority: Some("priority"),
+        ..Self::NONE
+    };
+
     /// Anthropic's (platform.claude.com/docs/en/api/service-tiers, 2026): what
     /// comes first of capacity that was bought in advance cannot be asked for,
     /// only declined.

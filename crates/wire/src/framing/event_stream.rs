@@ -17,6 +17,53 @@ const HEADERS_BYTES_MAX: usize = 128 * 1024;
 
 type Read<T> = Result<T, FramingError>;
 
+/// What a message is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MessageKind {
+    /// Something that happened.
+    Event,
+    /// An error that ends the stream.
+    Exception,
+}
+
+/// Appends a message with a payload of JSON, which must be shorter than the
+/// 24 MB that one may have.
+pub fn encode((kind, name): (MessageKind, &str), payload: &[u8], out: &mut Vec<u8>) {
+    let (sort, named) = match kind {
+        MessageKind::Event => ("event", ":event-type"),
+        MessageKind::Exception => ("exception", ":exception-type"),
+    };
+    let mut headers = Vec::new();
+    for (header, value) in [
+        (named, name),
+        (":content-type", "application/json"),
+        (":message-type", sort),
+    ] {
+        // Our own words: none has 256 bytes.
+        headers.push(u8::try_from(header.len()).unwrap_or(u8::MAX));
+        headers.extend_from_slice(header.as_bytes());
+        headers.push(TEXT);
+        let length = u16::try_from(value.len()).unwrap_or(u16::MAX);
+        headers.extend_from_slice(&length.to_be_bytes());
+        headers.extend_from_slice(value.as_bytes());
+    }
+    let around = PRELUDE_BYTES + CHECKSUM_BYTES;
+    let length = around
+        .saturating_add(headers.len())
+        .saturating_add(payload.len());
+    let count = |length: usize| u32::try_from(length).unwrap_or(u32::MAX).to_be_bytes();
+    let start = out.len();
+    out.extend_from_slice(&count(length));
+    out.extend_from_slice(&count(headers.len()));
+    out.extend_from_slice(&checksum(out.get(start..)).to_be_bytes());
+    out.extend_from_slice(&headers);
+    out.extend_from_slice(payload);
+    out.extend_from_slice(&checksum(out.get(start..)).to_be_bytes());
+}
+
+/// The kind of a header that is a text.
+const TEXT: u8 = 7;
+
 /// Cuts messages out of a stream.
 #[derive(Debug, Clone)]
 pub struct Decoder {
@@ -174,7 +221,7 @@ fn header(text: &[u8]) -> Option<Header<'_>> {
             let (length, rest) = rest.split_at_checked(2)?;
             let length = u16::from_be_bytes(length.try_into().ok()?);
             let (value, rest) = rest.split_at_checked(usize::from(length))?;
-            return Some((name, (*kind == 7).then_some(value), rest));
+            return Some((name, (*kind == TEXT).then_some(value), rest));
         }
         _ => return None,
     };

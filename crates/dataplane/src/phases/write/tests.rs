@@ -74,7 +74,7 @@ fn endpoint() -> Endpoint {
     catalog.all_endpoints().next().unwrap().clone()
 }
 
-fn ways() -> [Arc<Way>; 4] {
+fn ways() -> [Arc<Way>; 5] {
     Format::ALL.map(|format| Arc::new(way_to(Interface::chat(format))))
 }
 
@@ -174,10 +174,15 @@ async fn who_cannot_be_told_the_form_of_the_answer_is_not_asked() {
     use bourse_vocab::chat::ResponseFormat::{JsonObject, Opaque};
     let grammar = Opaque(bourse_vocab::json!({"type": "grammar", "grammar": "g"}));
     for (form, refused) in [
-        (JsonObject, vec![Format::Anthropic]),
+        (JsonObject, vec![Format::Anthropic, Format::Bedrock]),
         (
             grammar,
-            vec![Format::OpenAiResponses, Format::Anthropic, Format::Gemini],
+            vec![
+                Format::OpenAiResponses,
+                Format::Anthropic,
+                Format::Gemini,
+                Format::Bedrock,
+            ],
         ),
     ] {
         for format in Format::ALL {

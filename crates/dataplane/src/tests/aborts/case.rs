@@ -116,6 +116,7 @@ impl Case {
             Format::OpenAiResponses => self.response(),
             Format::Anthropic => self.messages(),
             Format::Gemini => self.gemini(),
+            Format::Bedrock => self.converse(),
         }
     }
 
@@ -221,6 +222,28 @@ impl Case {
         answer
     }
 
+    /// Tells everything at the end, and does not count thoughts apart.
+    fn converse(&self) -> Answer {
+        let delta = |answer: Answer, block: u64, delta: Value| {
+            let event = json!({"contentBlockIndex": block, "delta": delta});
+            answer.message("contentBlockDelta", &event)
+        };
+        let answer = Answer::binary().message("messageStart", &json!({"role": "assistant"}));
+        let mut answer = self.thinking(answer, |answer, text| {
+            delta(answer, 0, json!({"reasoningContent": {"text": text}}))
+        });
+        for (text, _) in &self.pieces {
+            answer = delta(answer, 1, json!({"text": text})).wait(ms(self.piece_ms));
+        }
+        answer
+            .message("messageStop", &json!({"stopReason": "end_turn"}))
+            .message("metadata", &json!({"usage": self.converse_usage()}))
+    }
+
+    fn converse_usage(&self) -> Value {
+        json!({"inputTokens": self.prompt_tokens, "outputTokens": self.thought.1 + self.said()})
+    }
+
     fn gemini_chunk(&self, text: &str, said: u64, is_last: bool) -> Value {
         let mut chunk = json!({"responseId": "r", "modelVersion": "m",
             "candidates": [{"index": 0,
@@ -250,6 +273,9 @@ impl Case {
                 "usage": {"input_tokens": self.prompt_tokens,
                     "output_tokens": self.thought.1 + self.said()}}),
             Format::Gemini => self.gemini_chunk(&text, self.said(), true),
+            Format::Bedrock => json!({"stopReason": "end_turn",
+                "output": {"message": {"role": "assistant", "content": [{"text": text}]}},
+                "usage": self.converse_usage()}),
         }
     }
 

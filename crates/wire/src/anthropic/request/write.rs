@@ -12,6 +12,7 @@ use super::sampling::{unknown_sampling, unless};
 use super::thinking::{self, Given};
 use crate::codec::{WriteTarget, Written};
 use crate::dialect::calls::fit_ids;
+use crate::dialect::schema::close_objects;
 use crate::dialect::{CallIds, parameters, schema, service};
 
 /// Breakpoints that one request may hold (prompt caching, 2026).
@@ -564,34 +565,5 @@ fn each_breakpoint(value: &mut Value, visit: &mut impl FnMut(&mut Map)) {
                 visit(block);
             }
         }
-    }
-}
-
-/// Closes every object of a schema that does not say whether it is open.
-/// Anthropic refuses open ones (structured outputs, JSON Schema limitations,
-/// 2026). Returns whether it changed anything. The depth is bounded by the
-/// parser that read the schema.
-fn close_objects(schema: &mut Value) -> bool {
-    match schema {
-        Value::Object(members) => {
-            let mut changed = false;
-            let is_object = members.get("type").and_then(Value::as_str) == Some("object");
-            if is_object && !members.contains_key("additionalProperties") {
-                members.insert("additionalProperties".to_owned(), json!(false));
-                changed = true;
-            }
-            for (_, value) in members.iter_mut() {
-                changed |= close_objects(value);
-            }
-            changed
-        }
-        Value::Array(items) => {
-            let mut changed = false;
-            for item in items {
-                changed |= close_objects(item);
-            }
-            changed
-        }
-        _ => false,
     }
 }
