@@ -3,6 +3,8 @@
 //! shares is described.
 #![expect(dead_code, reason = "these types are only described")]
 
+mod images;
+
 use schemars::JsonSchema;
 use serde_json::Value;
 
@@ -44,6 +46,23 @@ pub(crate) fn operations() -> Vec<Call> {
                  listed here are not sent on.",
             ),
             content: content::<EmbeddingsRequest, EmbeddingsReply>,
+        },
+        Call {
+            path: "/images",
+            operation: Operation::new("Calls", "Makes pictures").about(
+                "All of them in the answer, as base64, and all at once: stream is taken and \
+                 answered with the whole reply. A provider may make fewer than n, and what it \
+                 made is charged. Members that are not listed here are not sent on.",
+            ),
+            content: content::<images::Request, images::Reply>,
+        },
+        Call {
+            path: "/images/generations",
+            operation: Operation::new("Calls", "Makes pictures, as OpenAI's API does").about(
+                "The same request as /images and OpenAI's reply. Pictures are not streamed, and \
+                 none is changed: there is no /images/edits.",
+            ),
+            content: content::<images::Request, images::OpenAiReply>,
         },
         Call {
             path: "/messages",

@@ -8,7 +8,7 @@ mod makers;
 use std::borrow::Cow;
 
 use bourse_vocab::embeddings::Shape;
-use bourse_vocab::{Format, Operation};
+use bourse_vocab::{Format, Operation, images};
 use bourse_wire::Dialect;
 use bourse_wire::dialect::{Prefill, TierWords};
 
@@ -37,6 +37,12 @@ const COHERE_EMBEDS: Operation = Operation::Embeddings(Shape::Cohere);
 const CHAT: &[Interface] = &[Interface::chat(Format::OpenAiChat)];
 const RESPONSES: &[Interface] = &[Interface::chat(Format::OpenAiResponses)];
 const MESSAGES: &[Interface] = &[Interface::chat(Format::Anthropic)];
+/// What servers of models imitate of OpenAI's.
+const LIKE_OPENAI: &[Interface] = &[
+    Interface::chat(Format::OpenAiChat),
+    Interface::embeddings(Shape::OpenAi, Format::OpenAiChat),
+    Interface::images(images::Shape::OpenAi, Format::OpenAiChat),
+];
 const CHAT_AND_EMBEDDINGS: &[Interface] = &[
     Interface::chat(Format::OpenAiChat),
     Interface::embeddings(Shape::OpenAi, Format::OpenAiChat),
@@ -91,7 +97,7 @@ impl Compatible {
             base_url: Some(Cow::Owned(base_url.to_owned())),
             format,
             interfaces: match format {
-                Format::OpenAiChat => CHAT_AND_EMBEDDINGS,
+                Format::OpenAiChat => LIKE_OPENAI,
                 Format::OpenAiResponses => RESPONSES,
                 Format::Anthropic => MESSAGES,
                 Format::Gemini => google_ai_studio::INTERFACES,

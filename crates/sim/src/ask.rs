@@ -34,6 +34,10 @@ pub enum Format {
     OpenaiEmbeddings,
     /// Gemini `batchEmbedContents`.
     GeminiEmbeddings,
+    /// OpenAI `images/generations`.
+    OpenaiImages,
+    /// Imagen `predict`.
+    Imagen,
 }
 
 /// A request, read.
@@ -83,6 +87,8 @@ pub struct Request {
     pub conversation: Conversation,
     /// What vectors are wanted of.
     pub embed: Embed,
+    /// Wants pictures at an address and not in the answer.
+    pub at_address: bool,
 }
 
 /// Vectors that are wanted.
@@ -158,10 +164,13 @@ impl Refusal {
 }
 
 impl Format {
-    /// Whether it makes vectors, which no token is said of and no stream has.
+    /// Whether it makes what no token is said of and no stream has.
     #[must_use]
     pub const fn embeds(self) -> bool {
-        matches!(self, Self::OpenaiEmbeddings | Self::GeminiEmbeddings)
+        matches!(
+            self,
+            Self::OpenaiEmbeddings | Self::GeminiEmbeddings | Self::OpenaiImages | Self::Imagen
+        )
     }
 
     /// Whether prepared answers of it are written from memory.
@@ -175,7 +184,7 @@ impl Format {
     pub const fn is_openais(self) -> bool {
         matches!(
             self,
-            Self::OpenaiChat | Self::OpenaiText | Self::OpenaiEmbeddings
+            Self::OpenaiChat | Self::OpenaiText | Self::OpenaiEmbeddings | Self::OpenaiImages
         )
     }
 
@@ -192,6 +201,10 @@ impl Format {
             Some(Self::OpenaiResponses)
         } else if path.ends_with("/embeddings") {
             Some(Self::OpenaiEmbeddings)
+        } else if path.ends_with("/images/generations") {
+            Some(Self::OpenaiImages)
+        } else if path.ends_with(":predict") {
+            Some(Self::Imagen)
         } else if path.ends_with(":batchEmbedContents") {
             Some(Self::GeminiEmbeddings)
         } else if path.ends_with("/messages") {

@@ -21,6 +21,7 @@ mod faults;
 mod formats;
 pub mod gemini;
 mod handle;
+pub mod images;
 pub mod limits;
 pub mod load;
 mod log;

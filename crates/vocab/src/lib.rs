@@ -12,6 +12,7 @@ pub mod facts;
 pub mod failure;
 pub mod format;
 pub mod id;
+pub mod images;
 pub mod json;
 pub mod money;
 pub mod operation;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::embeddings;
+use crate::{embeddings, images};
 
 /// What a model is asked to do.
 ///
@@ -19,6 +19,8 @@ pub enum Operation {
     Text,
     /// Turn texts into vectors.
     Embeddings(embeddings::Shape),
+    /// Make pictures of a text.
+    Images(images::Shape),
 }
 
 impl Operation {
@@ -29,6 +31,7 @@ impl Operation {
             Self::Chat => "chat",
             Self::Text => "text",
             Self::Embeddings(_) => "embeddings",
+            Self::Images(_) => "images",
         }
     }
 }

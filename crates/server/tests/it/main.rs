@@ -36,6 +36,7 @@ mod embeddings;
 mod failover;
 mod good_input;
 mod heads;
+mod images;
 mod media;
 mod messages;
 mod money;

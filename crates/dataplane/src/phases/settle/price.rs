@@ -181,18 +181,18 @@ impl Running {
     /// stands still must not make calls free, and one whose counter runs
     /// wild must not empty a purse.
     pub(super) fn contradicted(&self, report: &Report) -> Option<UsageReport> {
-        let told = self.with_tokens_that_are_free(report.usage);
+        let (told, is_free) = self.with_tokens_that_are_free(report.usage);
         let mut usage = told;
         let delivered = report.content_bytes > 0 || report.content_pieces > 0;
         let (prompt_max, completion_max) = self.believable_max();
-        // Nothing need be read of what is counted in something else.
-        let prompt_min = u64::from(!told.units.any());
+        // Tokens that cost nothing need not be counted.
+        let prompt_min = u64::from(!is_free);
         usage.prompt = usage
             .prompt
             .filter(|count| (prompt_min..=prompt_max).contains(count));
         usage.completion = usage
             .completion
-            .filter(|count| (*count > 0 || !delivered) && *count <= completion_max);
+            .filter(|count| (*count > 0 || !delivered || is_free) && *count <= completion_max);
         usage.units = usage
             .units
             .believed(&self.call.ask.units, BELIEVABLE_FACTOR);
@@ -200,19 +200,23 @@ impl Running {
         (usage != report.usage).then_some(usage)
     }
 
-    /// A report of something that is no token, at an endpoint where tokens cost
-    /// nothing: that they are not counted is no gap.
-    fn with_tokens_that_are_free(&self, mut usage: UsageReport) -> UsageReport {
+    /// A report, and whether it is of something that is no token at an endpoint
+    /// where tokens cost nothing: that they are not counted is no gap then.
+    fn with_tokens_that_are_free(&self, mut usage: UsageReport) -> (UsageReport, bool) {
         if !usage.units.any() {
-            return usage;
+            return (usage, false);
         }
         let prices = &self.call.market.prices(self.target()).base;
         let free = Some(PicosPerUnit::FREE);
-        if prices.prompt == free && prices.completion == free {
-            usage.prompt = usage.prompt.or(Some(0));
-            usage.completion = usage.completion.or(Some(0));
+        if prices.prompt != free || prices.completion != free {
+            return (usage, false);
         }
-        usage
+        usage.prompt = usage.prompt.or(Some(0));
+        if usage.completion.is_none() {
+            usage.completion = Some(0);
+            usage.completion_image = None;
+        }
+        (usage, true)
     }
 
     /// The most input and output tokens that a report is believed.
