@@ -33,7 +33,7 @@ impl Interface {
     pub const fn is_spoken(self) -> bool {
         matches!(
             self,
-            Self::Chat | Self::Responses | Self::Embeddings | Self::Images
+            Self::Chat | Self::Responses | Self::Embeddings | Self::Images | Self::Rerank
         )
     }
 

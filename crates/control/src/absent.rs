@@ -65,7 +65,6 @@ pub(crate) const ABSENT: &[(&str, &str)] = &[
     ("/private-endpoints/{}/enable", "POST"),
     ("/private-endpoints/{}/pricing", "PUT"),
     ("/private-endpoints/{}/validate", "POST"),
-    ("/rerank", "POST"),
     ("/scim/group-mappings", "GET POST"),
     ("/scim/group-mappings/{}", "DELETE GET PATCH"),
     ("/scim/groups", "GET"),

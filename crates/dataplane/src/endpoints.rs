@@ -18,6 +18,7 @@ pub mod images;
 pub mod messages;
 pub mod native;
 mod not_offered;
+pub mod rerank;
 pub mod responses;
 pub mod text;
 pub mod translation;
@@ -54,6 +55,7 @@ pub static ENDPOINTS: &[&dyn Endpoint] = &[
     &embeddings::Embeddings,
     &image_generations::ImageGenerations,
     &images::Images,
+    &rerank::Rerank,
 ];
 
 /// Every path that only counts what an endpoint would be sent.

@@ -75,7 +75,8 @@ pub(crate) fn address(attempt: &Attempt<'_>) -> Address {
         Operation::Embeddings(_) => "batchEmbedContents",
         Operation::Images(_) => "predict",
         Operation::Chat | Operation::Text if attempt.stream => "streamGenerateContent?alt=sse",
-        Operation::Chat | Operation::Text => "generateContent",
+        // It ranks nothing, and says so in no interface.
+        Operation::Chat | Operation::Text | Operation::Rerank(_) => "generateContent",
     };
     let model = attempt
         .model

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bourse_vocab::embeddings::Shape;
-use bourse_vocab::{Failure, Format, Operation, images};
+use bourse_vocab::{Failure, Format, Operation, images, rerank};
 use bourse_wire::framing::Framing;
 use bourse_wire::{Dialect, ErrorReply, codec};
 use bytes::Bytes;
@@ -47,6 +47,16 @@ impl Interface {
     pub const fn images(shape: images::Shape, format: Format) -> Self {
         Self {
             operation: Operation::Images(shape),
+            format,
+            framing: Framing::Sse,
+        }
+    }
+
+    /// Rankings in a shape; errors are those of a vendor of `format`.
+    #[must_use]
+    pub const fn rerank(shape: rerank::Shape, format: Format) -> Self {
+        Self {
+            operation: Operation::Rerank(shape),
             format,
             framing: Framing::Sse,
         }
@@ -225,6 +235,7 @@ pub(crate) fn like_openai(attempt: &Attempt<'_>) -> Address {
         Operation::Chat | Operation::Text => "chat/completions",
         Operation::Embeddings(_) => "embeddings",
         Operation::Images(_) => "images/generations",
+        Operation::Rerank(_) => "rerank",
     };
     Address {
         path: format!("{}/{operation}", attempt.base_path),

@@ -99,7 +99,8 @@ impl Fast {
             Format::OpenaiChat
             | Format::OpenaiText
             | Format::OpenaiEmbeddings
-            | Format::OpenaiImages => &self.chat,
+            | Format::OpenaiImages
+            | Format::Rerank => &self.chat,
             Format::OpenaiResponses => &self.responses,
             Format::Anthropic => &self.anthropic,
             // Nobody asks for the others, of which none are prepared.

@@ -295,7 +295,8 @@ pub fn error_body(format: Format, status: u16, script: &Script, id: u64) -> serd
         | Format::OpenaiText
         | Format::OpenaiResponses
         | Format::OpenaiEmbeddings
-        | Format::OpenaiImages => crate::openai_chat::error_body(status, code, message),
+        | Format::OpenaiImages
+        | Format::Rerank => crate::openai_chat::error_body(status, code, message),
         Format::Anthropic => crate::anthropic::error_body(status, code, message, id),
         Format::Bedrock => crate::bedrock::error_body(status, message),
         Format::Gemini | Format::GeminiEmbeddings | Format::Imagen => {

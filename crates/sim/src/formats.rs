@@ -8,7 +8,7 @@ use crate::ask::{Format, Refusal, Request};
 use crate::reply::{Events, Reply};
 use crate::{
     anthropic, bedrock, embeddings, gemini, images, openai_chat, openai_responses, openai_text,
-    prefill,
+    prefill, rerank,
 };
 
 impl Format {
@@ -30,6 +30,7 @@ impl Format {
             Self::GeminiEmbeddings => embeddings::read_gemini(path, &value),
             Self::OpenaiImages => images::read(&value),
             Self::Imagen => images::read_imagen(path, &value),
+            Self::Rerank => rerank::read(path, &value),
         }?;
         Ok(Request {
             conversation: prefill::read(self, &value),
@@ -53,6 +54,7 @@ impl Reply {
             Format::GeminiEmbeddings => embeddings::reply_gemini(self),
             Format::OpenaiImages => images::reply(self),
             Format::Imagen => images::reply_imagen(self),
+            Format::Rerank => rerank::reply(self),
         }
     }
 
@@ -70,7 +72,8 @@ impl Reply {
             Format::OpenaiEmbeddings
             | Format::GeminiEmbeddings
             | Format::OpenaiImages
-            | Format::Imagen => Box::new(std::iter::empty()),
+            | Format::Imagen
+            | Format::Rerank => Box::new(std::iter::empty()),
         }
     }
 }

@@ -31,6 +31,7 @@ mod openai_text;
 pub mod prefill;
 pub mod relay;
 pub mod reply;
+pub mod rerank;
 mod schema;
 mod script;
 mod server;

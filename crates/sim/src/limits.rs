@@ -199,7 +199,8 @@ impl Standing {
                 | Format::OpenaiText
                 | Format::OpenaiResponses
                 | Format::OpenaiEmbeddings
-                | Format::OpenaiImages => format!(
+                | Format::OpenaiImages
+                | Format::Rerank => format!(
                     "x-ratelimit-limit-{what}: {}\r\nx-ratelimit-remaining-{what}: {}\r\nx-ratelimit-reset-{what}: {}\r\n",
                     level.limit,
                     level.remaining,

@@ -52,7 +52,8 @@ pub fn read(format: Format, body: &Value) -> Conversation {
         Format::OpenaiEmbeddings
         | Format::GeminiEmbeddings
         | Format::OpenaiImages
-        | Format::Imagen => Vec::new(),
+        | Format::Imagen
+        | Format::Rerank => Vec::new(),
     };
     let prefill = match turns.last() {
         Some(("assistant", _)) => turns.pop().map(|(_, text)| text),

@@ -16,6 +16,7 @@ pub mod images;
 pub mod json;
 pub mod money;
 pub mod operation;
+pub mod rerank;
 pub mod service;
 pub mod trace;
 pub mod usage;

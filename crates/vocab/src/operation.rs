@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{embeddings, images};
+use crate::{embeddings, images, rerank};
 
 /// What a model is asked to do.
 ///
@@ -21,6 +21,8 @@ pub enum Operation {
     Embeddings(embeddings::Shape),
     /// Make pictures of a text.
     Images(images::Shape),
+    /// Put documents into the order in which they answer a question.
+    Rerank(rerank::Shape),
 }
 
 impl Operation {
@@ -32,6 +34,7 @@ impl Operation {
             Self::Text => "text",
             Self::Embeddings(_) => "embeddings",
             Self::Images(_) => "images",
+            Self::Rerank(_) => "rerank",
         }
     }
 }

@@ -34,6 +34,7 @@ mod lossy;
 mod object;
 pub mod openai_chat;
 pub mod openai_responses;
+pub mod rerank;
 mod small;
 pub mod sse;
 

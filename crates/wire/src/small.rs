@@ -28,6 +28,12 @@ impl<'a> Members<'a> {
             .is_some_and(|member| member.kind == Kind::True)
     }
 
+    /// Whether it is `false`.
+    pub(crate) fn is_false(&self, name: &str) -> bool {
+        self.get(name)
+            .is_some_and(|member| member.kind == Kind::False)
+    }
+
     /// A name or a word.
     pub(crate) fn text(&self, name: &str) -> Result<Option<String>, Failure> {
         self.long_text(name, SMALL_BYTES_MAX)

@@ -455,3 +455,29 @@ fn pictures_are_priced_by_the_piece_where_no_token_has_a_price() {
     );
     assert_eq!(imported.catalog.endpoints.len(), 3);
 }
+
+#[test]
+fn a_ranking_is_priced_by_searches_or_by_tokens_and_never_at_nothing() {
+    let list = r#"{
+      "rerank-v9": { "litellm_provider": "cohere", "mode": "rerank", "input_cost_per_query": 0.002,
+        "input_cost_per_token": 0.0, "output_cost_per_token": 0.0, "max_input_tokens": 4096 },
+      "rerank-v8": { "litellm_provider": "cohere", "mode": "rerank", "input_cost_per_query": 0.002,
+        "input_cost_per_token": 1e-07, "output_cost_per_token": 0.0, "max_input_tokens": 4096 },
+      "rerank-v7": { "litellm_provider": "cohere", "mode": "rerank",
+        "input_cost_per_token": 0.0, "output_cost_per_token": 0.0, "max_input_tokens": 4096 } }"#;
+    let imported = import_one(Source::LiteLlm, list, &RawCatalog::default());
+    let price = |id: &str| {
+        let endpoint = imported.catalog.endpoints.get(id)?;
+        assert_eq!(endpoint.interface, None, "it follows from what comes out");
+        endpoint.price.clone()
+    };
+    let by_search = price("cohere/rerank-v9@cohere").unwrap();
+    assert_eq!(
+        written(&by_search, PriceKey::SearchUnit).as_deref(),
+        Some("0.002")
+    );
+    let by_token = price("cohere/rerank-v8@cohere").unwrap();
+    assert_eq!(written(&by_token, PriceKey::SearchUnit), None);
+    assert_eq!(written(&by_token, PriceKey::Prompt).as_deref(), Some("0.1"));
+    assert!(price("cohere/rerank-v7@cohere").is_none());
+}

@@ -256,6 +256,8 @@ fn the_named_schemas_are_these() {
         "Percentiles",
         "Pricing",
         "Provider",
+        "Rerank",
+        "RerankRequest",
         "Response",
         "ResponseRequest",
         "RoutingCredential",

@@ -119,7 +119,7 @@ fn ask(headers: &HeaderMap, asked: &Asked) -> Result<Box<Ask>, Failure> {
 const fn shape_of(way: &Way) -> Option<Shape> {
     match way.operation {
         Operation::Images(shape) => Some(shape),
-        Operation::Chat | Operation::Text | Operation::Embeddings(_) => None,
+        _ => None,
     }
 }
 

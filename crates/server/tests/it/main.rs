@@ -43,6 +43,7 @@ mod money;
 mod postgres;
 mod records;
 mod reload;
+mod rerank;
 mod responses;
 mod route_command;
 mod routing;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use bourse_ledger::price::{self, Charge, Priced};
-use bourse_vocab::{PicosPerUnit, Served, ServiceTier, TierWish, Usage, UsageReport};
+use bourse_vocab::{PicosPerUnit, Served, ServiceTier, TierWish, Units, Usage, UsageReport};
 
 use crate::alarms::kind::Kind;
 use crate::limit::OUTPUT_UNKNOWN;
@@ -36,8 +36,14 @@ impl Running {
     /// counted already (Anthropic's counts the input first) is not guessed.
     pub(super) fn estimate(&self, report: &Report) -> Usage {
         let counted = tariff::within(report.delivered().tokens(), self.output_max());
-        let (prompt, units) = (self.prompt_estimate(), &self.call.ask.units);
-        self.with_searches(estimate(&report.usage, prompt, counted, units))
+        let (prompt, units) = (self.prompt_estimate(), self.units());
+        self.with_searches(estimate(&report.usage, prompt, counted, &units))
+    }
+
+    /// What may be used at most of what is no token and is sold here.
+    pub(super) fn units(&self) -> Units {
+        let prices = &self.call.market.prices(self.target()).base;
+        prices.sold(&self.call.ask.units)
     }
 
     /// Some bill a search for each answer and do not count it.
@@ -67,7 +73,7 @@ impl Running {
         let counted = || Usage {
             prompt: self.prompt_estimate(),
             completion: usage.completion.min(self.believable_max().1),
-            units: self.call.ask.units,
+            units: self.units(),
             ..Usage::default()
         };
         self.basis(report).charge(usage, images, counted)
@@ -143,7 +149,7 @@ impl Running {
             target: Arc::clone(self.target()),
             served: self.served(report),
             images: u64::from(self.call.ask.facts.images.count()),
-            units: self.call.ask.units,
+            units: self.units(),
             search: self.call.ask.search,
             prompt: self.prompt_estimate(),
             completion_max: self.believable_max().1,
@@ -157,8 +163,8 @@ impl Running {
     #[must_use]
     pub fn worth(&self, told: &Report, tokens: u64) -> (Usage, Charge) {
         let tokens = tariff::within(tokens, self.output_max());
-        let (prompt, units) = (self.prompt_estimate(), &self.call.ask.units);
-        let usage = estimate(&told.usage, prompt, tokens, units);
+        let (prompt, units) = (self.prompt_estimate(), self.units());
+        let usage = estimate(&told.usage, prompt, tokens, &units);
         let charge = self.price(&usage, told);
         match &self.begun {
             Some(begun) => begun.with(&usage, &charge),
