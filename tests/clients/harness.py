@@ -185,6 +185,29 @@ price = {{ prompt = "{PROMPT_PRICE}", completion = "0" }}
 """
 
 
+# What makes pictures, by who is asked. Each costs four cents.
+IMAGE_MODELS = {
+    "acme/draw": ("sim-echo", "upstream-draw"),
+    "acme/draw-via-google": ("google-ai-studio", "imagen-3.0-generate-001"),
+}
+PICTURE_PRICE = "0.04"
+
+
+def image_table(slug: str, provider: str, upstream_model: str) -> str:
+    return f"""
+[[models]]
+slug = "{slug}"
+name = "Acme {slug.removeprefix("acme/")}"
+context_length = {CONTEXT_LENGTH}
+output_modalities = ["image"]
+[[models.endpoints]]
+provider = "{provider}"
+upstream_model = "{upstream_model}"
+interface = "images"
+price = {{ prompt = "0", completion = "0", picture = "{PICTURE_PRICE}" }}
+"""
+
+
 def config_text(port: int, data_dir: Path, sim_url: str) -> str:
     parts = [
         f"""
@@ -214,6 +237,8 @@ base_url = "{sim_url}{path}"
         parts.append(model_table(f"acme/via-{name}", name, UPSTREAM_MODELS[name]))
     for slug, (provider, upstream_model) in EMBEDDING_MODELS.items():
         parts.append(embedding_table(slug, provider, upstream_model))
+    for slug, (provider, upstream_model) in IMAGE_MODELS.items():
+        parts.append(image_table(slug, provider, upstream_model))
     return "".join(parts)
 
 

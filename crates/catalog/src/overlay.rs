@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::data_policy::DataPolicy;
+use crate::interface::Interface;
 
 pub(crate) use apply::apply;
 
@@ -125,6 +126,9 @@ pub struct OverlayEndpoint {
     pub data_policy: Option<DataPolicy>,
     /// Whether prompts are cached without being asked.
     pub supports_implicit_caching: Option<bool>,
+    /// What kind of request it answers, where that does not follow from what
+    /// comes out: `chat`, `responses`, `images`.
+    pub interface: Option<Interface>,
     /// `false` switches it off.
     pub enabled: Option<bool>,
 }

@@ -6,8 +6,8 @@
 
 use std::fmt;
 
-use bourse_vocab::PicosPerUnit;
 use bourse_vocab::money::MoneyError;
+use bourse_vocab::{PicosPerUnit, Units};
 use serde::de::{self, MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -200,6 +200,21 @@ impl Prices {
     #[must_use]
     pub fn is_free(&self) -> bool {
         self.is_known() && self.stated().all(|(_, price)| price == PicosPerUnit::FREE)
+    }
+
+    /// Of what is no token, that which is sold: the rest is paid for by tokens.
+    #[must_use]
+    pub fn sold(&self, units: &Units) -> Units {
+        if !units.any() {
+            return *units;
+        }
+        let of = |price: Option<PicosPerUnit>, count: u64| price.map_or(0, |_| count);
+        Units {
+            pictures: of(self.picture, units.pictures),
+            search_units: of(self.search_unit, units.search_units),
+            audio_ms: of(self.audio_second, units.audio_ms),
+            characters: of(self.character, units.characters),
+        }
     }
 
     /// Whether nothing is stated.

@@ -3,6 +3,9 @@
 //! shares is described.
 #![expect(dead_code, reason = "these types are only described")]
 
+mod images;
+mod rerank;
+
 use schemars::JsonSchema;
 use serde_json::Value;
 
@@ -19,6 +22,13 @@ pub(crate) struct Call {
 
 /// Every kind of call.
 pub(crate) fn operations() -> Vec<Call> {
+    let mut calls = conversations();
+    calls.extend(others());
+    calls
+}
+
+/// Those that are chat.
+fn conversations() -> Vec<Call> {
     let operation = |summary| {
         Operation::new("Calls", summary).about(
             "With stream, the answer is a stream of server-sent events, each a chunk of the same \
@@ -36,14 +46,6 @@ pub(crate) fn operations() -> Vec<Call> {
             path: "/completions",
             operation: operation("Asks a model to continue a text"),
             content: content::<TextRequest, TextCompletion>,
-        },
-        Call {
-            path: "/embeddings",
-            operation: Operation::new("Calls", "Turns texts into vectors").about(
-                "One vector for each input, in their order, all at once. Members that are not \
-                 listed here are not sent on.",
-            ),
-            content: content::<EmbeddingsRequest, EmbeddingsReply>,
         },
         Call {
             path: "/messages",
@@ -75,6 +77,45 @@ pub(crate) fn operations() -> Vec<Call> {
                  response.failed is the last before [DONE].",
             ),
             content: content::<ResponseRequest, Response>,
+        },
+    ]
+}
+
+/// Those that are no chat, and whose answers come whole.
+fn others() -> Vec<Call> {
+    vec![
+        Call {
+            path: "/embeddings",
+            operation: Operation::new("Calls", "Turns texts into vectors").about(
+                "One vector for each input, in their order, all at once. Members that are not \
+                 listed here are not sent on.",
+            ),
+            content: content::<EmbeddingsRequest, EmbeddingsReply>,
+        },
+        Call {
+            path: "/images",
+            operation: Operation::new("Calls", "Makes pictures").about(
+                "All of them in the answer, as base64, and all at once: stream is taken and \
+                 answered with the whole reply. A provider may make fewer than n, and what it \
+                 made is charged. Members that are not listed here are not sent on.",
+            ),
+            content: content::<images::Request, images::Reply>,
+        },
+        Call {
+            path: "/images/generations",
+            operation: Operation::new("Calls", "Makes pictures, as OpenAI's API does").about(
+                "The same request as /images and OpenAI's reply. Pictures are not streamed, and \
+                 none is changed: there is no /images/edits.",
+            ),
+            content: content::<images::Request, images::OpenAiReply>,
+        },
+        Call {
+            path: "/rerank",
+            operation: Operation::new("Calls", "Orders documents by how well they answer").about(
+                "The best first, all at once, with the documents. Members that are not listed here \
+                 are not sent on.",
+            ),
+            content: content::<rerank::Request, rerank::Reply>,
         },
     ]
 }

@@ -181,7 +181,7 @@ struct GenerationBody<'a> {
     native_tokens_completion_images: u64,
     num_media_prompt: u32,
     #[schemars(with = "Null")]
-    num_media_completion: Option<()>,
+    num_media_completion: Option<u64>,
     #[schemars(with = "Null")]
     num_input_audio_prompt: Option<()>,
     #[schemars(with = "Null")]
@@ -276,7 +276,7 @@ fn body<'a>(row: &'a GenerationRow, facts: &'a Facts<'a>) -> GenerationBody<'a> 
         native_tokens_cached: usage.cache_read,
         native_tokens_completion_images: usage.completion_image,
         num_media_prompt: facts.media_prompt(),
-        num_media_completion: None,
+        num_media_completion: (usage.units.pictures > 0).then_some(usage.units.pictures),
         num_input_audio_prompt: None,
         num_search_results: None,
         num_fetches: None,

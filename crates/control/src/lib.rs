@@ -24,6 +24,7 @@ mod endpoints;
 mod error;
 mod generation;
 mod health;
+mod images;
 mod kept;
 mod key;
 mod keys;

@@ -7,6 +7,7 @@ pub(crate) fn routes() -> Vec<Route> {
     [
         crate::models::routes(),
         crate::endpoints::routes(),
+        crate::images::routes(),
         crate::providers::routes(),
         crate::key::routes(),
         crate::keys::routes(),

@@ -13,12 +13,16 @@
 
 pub mod chat;
 pub mod embeddings;
+pub mod image_generations;
+pub mod images;
 pub mod messages;
 pub mod native;
 mod not_offered;
+pub mod rerank;
 pub mod responses;
 pub mod text;
 pub mod translation;
+mod whole;
 
 #[cfg(test)]
 mod tests;
@@ -49,6 +53,9 @@ pub static ENDPOINTS: &[&dyn Endpoint] = &[
     &messages::Messages,
     &responses::Responses,
     &embeddings::Embeddings,
+    &image_generations::ImageGenerations,
+    &images::Images,
+    &rerank::Rerank,
 ];
 
 /// Every path that only counts what an endpoint would be sent.

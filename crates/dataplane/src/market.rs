@@ -489,11 +489,9 @@ fn is_sold(endpoint: &Endpoint, over: &bourse_providers::Interface) -> bool {
         Interface::Chat => is_chat,
         Interface::Responses => is_chat && over.is_responses(),
         Interface::Embeddings => matches!(over.operation, Operation::Embeddings(_)),
-        Interface::Images
-        | Interface::Rerank
-        | Interface::Moderations
-        | Interface::Speech
-        | Interface::Transcription => false,
+        Interface::Images => matches!(over.operation, Operation::Images(_)),
+        Interface::Rerank => matches!(over.operation, Operation::Rerank(_)),
+        Interface::Moderations | Interface::Speech | Interface::Transcription => false,
     }
 }
 

@@ -8,7 +8,7 @@ mod makers;
 use std::borrow::Cow;
 
 use bourse_vocab::embeddings::Shape;
-use bourse_vocab::{Format, Operation};
+use bourse_vocab::{Format, images, rerank};
 use bourse_wire::Dialect;
 use bourse_wire::dialect::{Prefill, TierWords};
 
@@ -33,10 +33,16 @@ pub struct Compatible {
     begins: Begins,
 }
 
-const COHERE_EMBEDS: Operation = Operation::Embeddings(Shape::Cohere);
 const CHAT: &[Interface] = &[Interface::chat(Format::OpenAiChat)];
 const RESPONSES: &[Interface] = &[Interface::chat(Format::OpenAiResponses)];
 const MESSAGES: &[Interface] = &[Interface::chat(Format::Anthropic)];
+/// What servers of models imitate of OpenAI's.
+const LIKE_OPENAI: &[Interface] = &[
+    Interface::chat(Format::OpenAiChat),
+    Interface::embeddings(Shape::OpenAi, Format::OpenAiChat),
+    Interface::images(images::Shape::OpenAi, Format::OpenAiChat),
+    Interface::rerank(rerank::Shape::Jina, Format::OpenAiChat),
+];
 const CHAT_AND_EMBEDDINGS: &[Interface] = &[
     Interface::chat(Format::OpenAiChat),
     Interface::embeddings(Shape::OpenAi, Format::OpenAiChat),
@@ -91,7 +97,7 @@ impl Compatible {
             base_url: Some(Cow::Owned(base_url.to_owned())),
             format,
             interfaces: match format {
-                Format::OpenAiChat => CHAT_AND_EMBEDDINGS,
+                Format::OpenAiChat => LIKE_OPENAI,
                 Format::OpenAiResponses => RESPONSES,
                 Format::Anthropic => MESSAGES,
                 Format::Gemini => google_ai_studio::INTERFACES,
@@ -195,7 +201,7 @@ impl Provider for Compatible {
 
     fn address(&self, attempt: &Attempt<'_>) -> Address {
         match attempt.interface.format {
-            _ if attempt.interface.operation == COHERE_EMBEDS => cohere::address(attempt),
+            _ if cohere::is_its_own(attempt.interface.operation) => cohere::address(attempt),
             Format::OpenAiChat => like_openai(attempt),
             Format::OpenAiResponses => responses(attempt),
             Format::Anthropic => anthropic::address(attempt),

@@ -1,8 +1,8 @@
-//! Google AI Studio: the Gemini API (ai.google.dev/api/generate-content and
-//! /embeddings, November 2026).
+//! Google AI Studio: the Gemini API (ai.google.dev/api/generate-content,
+//! /embeddings and /gemini-api/docs/imagen, November 2026).
 
 use bourse_vocab::embeddings::Shape;
-use bourse_vocab::{Format, Operation};
+use bourse_vocab::{Format, Operation, images};
 use bourse_wire::Dialect;
 use bourse_wire::dialect::TierWords;
 use http::HeaderName;
@@ -23,6 +23,7 @@ pub(crate) static DIALECT: Dialect = Dialect {
 pub(crate) const INTERFACES: &[Interface] = &[
     Interface::chat(Format::Gemini),
     Interface::embeddings(Shape::Gemini, Format::Gemini),
+    Interface::images(images::Shape::Imagen, Format::Gemini),
 ];
 
 impl Provider for GoogleAiStudio {
@@ -72,8 +73,10 @@ impl Provider for GoogleAiStudio {
 pub(crate) fn address(attempt: &Attempt<'_>) -> Address {
     let verb = match attempt.interface.operation {
         Operation::Embeddings(_) => "batchEmbedContents",
+        Operation::Images(_) => "predict",
         Operation::Chat | Operation::Text if attempt.stream => "streamGenerateContent?alt=sse",
-        Operation::Chat | Operation::Text => "generateContent",
+        // It ranks nothing, and says so in no interface.
+        Operation::Chat | Operation::Text | Operation::Rerank(_) => "generateContent",
     };
     let model = attempt
         .model

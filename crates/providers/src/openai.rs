@@ -1,4 +1,4 @@
-//! OpenAI: chat completions, Responses and embeddings
+//! OpenAI: chat completions, Responses, embeddings and images
 //! (platform.openai.com/docs/api-reference, November 2026).
 //!
 //! Models that think are spoken to in Responses by clients of that format, for
@@ -6,8 +6,8 @@
 //! sold in no other way. The chat models are the same in both, and some of
 //! them (search, audio) are in chat completions alone.
 
-use bourse_vocab::Format;
 use bourse_vocab::embeddings::Shape;
+use bourse_vocab::{Format, images};
 use bourse_wire::Dialect;
 use bourse_wire::dialect::{CacheMarks, CallIds, MaxTokensName, ReasoningStyle, Thoughts};
 
@@ -121,6 +121,7 @@ impl Provider for OpenAi {
         const OTHERS: &[Interface] = &[
             Interface::chat(Format::OpenAiChat),
             Interface::embeddings(Shape::OpenAi, Format::OpenAiChat),
+            Interface::images(images::Shape::OpenAi, Format::OpenAiChat),
         ];
         if thinks(model) { THINKING } else { OTHERS }
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bourse_vocab::embeddings::Shape;
-use bourse_vocab::{Failure, Format, Operation};
+use bourse_vocab::{Failure, Format, Operation, images, rerank};
 use bourse_wire::framing::Framing;
 use bourse_wire::{Dialect, ErrorReply, codec};
 use bytes::Bytes;
@@ -40,6 +40,26 @@ impl Interface {
     #[must_use]
     pub fn is_responses(&self) -> bool {
         self.format == Format::OpenAiResponses
+    }
+
+    /// Pictures in a shape; errors are those of a vendor of `format`.
+    #[must_use]
+    pub const fn images(shape: images::Shape, format: Format) -> Self {
+        Self {
+            operation: Operation::Images(shape),
+            format,
+            framing: Framing::Sse,
+        }
+    }
+
+    /// Rankings in a shape; errors are those of a vendor of `format`.
+    #[must_use]
+    pub const fn rerank(shape: rerank::Shape, format: Format) -> Self {
+        Self {
+            operation: Operation::Rerank(shape),
+            format,
+            framing: Framing::Sse,
+        }
     }
 
     /// Vectors in a shape; errors are those of a vendor of `format`.
@@ -214,6 +234,8 @@ pub(crate) fn like_openai(attempt: &Attempt<'_>) -> Address {
     let operation = match attempt.interface.operation {
         Operation::Chat | Operation::Text => "chat/completions",
         Operation::Embeddings(_) => "embeddings",
+        Operation::Images(_) => "images/generations",
+        Operation::Rerank(_) => "rerank",
     };
     Address {
         path: format!("{}/{operation}", attempt.base_path),

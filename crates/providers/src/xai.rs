@@ -6,6 +6,7 @@
 //! exact cost" (docs.x.ai, cost tracking, October 2026).
 
 use bourse_vocab::Format;
+use bourse_vocab::images::Shape;
 use bourse_wire::Dialect;
 use bourse_wire::dialect::ReasoningStyle;
 
@@ -88,7 +89,12 @@ impl Provider for Xai {
     }
 
     fn interfaces(&self, _model: &str) -> &[Interface] {
-        const { &[Interface::chat(Format::OpenAiChat)] }
+        const {
+            &[
+                Interface::chat(Format::OpenAiChat),
+                Interface::images(Shape::Xai, Format::OpenAiChat),
+            ]
+        }
     }
 
     fn dialect(&self, _format: Format, model: &str) -> &Dialect {

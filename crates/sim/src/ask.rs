@@ -34,6 +34,12 @@ pub enum Format {
     OpenaiEmbeddings,
     /// Gemini `batchEmbedContents`.
     GeminiEmbeddings,
+    /// OpenAI `images/generations`.
+    OpenaiImages,
+    /// Imagen `predict`.
+    Imagen,
+    /// Cohere's, Voyage's and Jina's `rerank`.
+    Rerank,
 }
 
 /// A request, read.
@@ -83,6 +89,10 @@ pub struct Request {
     pub conversation: Conversation,
     /// What vectors are wanted of.
     pub embed: Embed,
+    /// A list that is to be ranked.
+    pub rank: Rank,
+    /// Wants pictures at an address and not in the answer.
+    pub at_address: bool,
 }
 
 /// Vectors that are wanted.
@@ -94,6 +104,29 @@ pub struct Embed {
     pub dimensions: Option<u64>,
     /// Whether they are wanted in base64.
     pub is_base64: bool,
+}
+
+/// A list that is to be ranked, and in whose words.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rank {
+    /// Words that each document shares with the question.
+    pub shared: Vec<u64>,
+    /// How many are wanted.
+    pub top: usize,
+    /// Who is asked.
+    pub speech: Ranker,
+}
+
+/// In whose words a ranking is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Ranker {
+    /// Jina's.
+    #[default]
+    Jina,
+    /// Cohere's, whose path has a version 2.
+    Cohere,
+    /// Voyage's, who says `top_k`.
+    Voyage,
 }
 
 /// What a request says of the answer that it wants continued.
@@ -158,10 +191,17 @@ impl Refusal {
 }
 
 impl Format {
-    /// Whether it makes vectors, which no token is said of and no stream has.
+    /// Whether it makes what no token is said of and no stream has.
     #[must_use]
     pub const fn embeds(self) -> bool {
-        matches!(self, Self::OpenaiEmbeddings | Self::GeminiEmbeddings)
+        matches!(
+            self,
+            Self::OpenaiEmbeddings
+                | Self::GeminiEmbeddings
+                | Self::OpenaiImages
+                | Self::Imagen
+                | Self::Rerank
+        )
     }
 
     /// Whether prepared answers of it are written from memory.
@@ -175,7 +215,11 @@ impl Format {
     pub const fn is_openais(self) -> bool {
         matches!(
             self,
-            Self::OpenaiChat | Self::OpenaiText | Self::OpenaiEmbeddings
+            Self::OpenaiChat
+                | Self::OpenaiText
+                | Self::OpenaiEmbeddings
+                | Self::OpenaiImages
+                | Self::Rerank
         )
     }
 
@@ -192,6 +236,12 @@ impl Format {
             Some(Self::OpenaiResponses)
         } else if path.ends_with("/embeddings") {
             Some(Self::OpenaiEmbeddings)
+        } else if path.ends_with("/images/generations") {
+            Some(Self::OpenaiImages)
+        } else if path.ends_with("/rerank") {
+            Some(Self::Rerank)
+        } else if path.ends_with(":predict") {
+            Some(Self::Imagen)
         } else if path.ends_with(":batchEmbedContents") {
             Some(Self::GeminiEmbeddings)
         } else if path.ends_with("/messages") {

@@ -96,11 +96,17 @@ impl Fast {
         counters: &Counters,
     ) -> Result<(), Gone> {
         let prepared = match format {
-            Format::OpenaiChat | Format::OpenaiText | Format::OpenaiEmbeddings => &self.chat,
+            Format::OpenaiChat
+            | Format::OpenaiText
+            | Format::OpenaiEmbeddings
+            | Format::OpenaiImages
+            | Format::Rerank => &self.chat,
             Format::OpenaiResponses => &self.responses,
             Format::Anthropic => &self.anthropic,
             // Nobody asks for the others, of which none are prepared.
-            Format::Gemini | Format::GeminiEmbeddings | Format::Bedrock => &self.gemini,
+            Format::Gemini | Format::GeminiEmbeddings | Format::Imagen | Format::Bedrock => {
+                &self.gemini
+            }
         };
         if !self.latency.is_zero() {
             conn.wait(self.latency).await?;

@@ -273,7 +273,7 @@ pub fn stream_error(format: Format, script: &Script) -> serde_json::Value {
     let status = script.error_status.unwrap_or(match format {
         // The documented in-stream example is an overload.
         Format::Anthropic => 529,
-        Format::Gemini | Format::GeminiEmbeddings | Format::Bedrock => 503,
+        Format::Gemini | Format::GeminiEmbeddings | Format::Imagen | Format::Bedrock => 503,
         _ => 500,
     });
     let body = error_body(format, status, script, 0);
@@ -294,10 +294,12 @@ pub fn error_body(format: Format, status: u16, script: &Script, id: u64) -> serd
         Format::OpenaiChat
         | Format::OpenaiText
         | Format::OpenaiResponses
-        | Format::OpenaiEmbeddings => crate::openai_chat::error_body(status, code, message),
+        | Format::OpenaiEmbeddings
+        | Format::OpenaiImages
+        | Format::Rerank => crate::openai_chat::error_body(status, code, message),
         Format::Anthropic => crate::anthropic::error_body(status, code, message, id),
         Format::Bedrock => crate::bedrock::error_body(status, message),
-        Format::Gemini | Format::GeminiEmbeddings => {
+        Format::Gemini | Format::GeminiEmbeddings | Format::Imagen => {
             let retry_s = script.retry_after.map(|after| match after {
                 crate::script::RetryAfter::Seconds(s)
                 | crate::script::RetryAfter::HttpDateIn(s) => s,

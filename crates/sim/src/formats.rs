@@ -7,7 +7,8 @@ use serde_json::Value;
 use crate::ask::{Format, Refusal, Request};
 use crate::reply::{Events, Reply};
 use crate::{
-    anthropic, bedrock, embeddings, gemini, openai_chat, openai_responses, openai_text, prefill,
+    anthropic, bedrock, embeddings, gemini, images, openai_chat, openai_responses, openai_text,
+    prefill, rerank,
 };
 
 impl Format {
@@ -27,6 +28,9 @@ impl Format {
             Self::Bedrock => bedrock::read(path, &value),
             Self::OpenaiEmbeddings => embeddings::read(&value),
             Self::GeminiEmbeddings => embeddings::read_gemini(path, &value),
+            Self::OpenaiImages => images::read(&value),
+            Self::Imagen => images::read_imagen(path, &value),
+            Self::Rerank => rerank::read(path, &value),
         }?;
         Ok(Request {
             conversation: prefill::read(self, &value),
@@ -48,6 +52,9 @@ impl Reply {
             Format::Bedrock => bedrock::reply(self),
             Format::OpenaiEmbeddings => embeddings::reply(self),
             Format::GeminiEmbeddings => embeddings::reply_gemini(self),
+            Format::OpenaiImages => images::reply(self),
+            Format::Imagen => images::reply_imagen(self),
+            Format::Rerank => rerank::reply(self),
         }
     }
 
@@ -62,7 +69,11 @@ impl Reply {
             Format::Gemini => gemini::stream(&self),
             Format::Bedrock => bedrock::stream(&self),
             // Whose requests ask for none.
-            Format::OpenaiEmbeddings | Format::GeminiEmbeddings => Box::new(std::iter::empty()),
+            Format::OpenaiEmbeddings
+            | Format::GeminiEmbeddings
+            | Format::OpenaiImages
+            | Format::Imagen
+            | Format::Rerank => Box::new(std::iter::empty()),
         }
     }
 }

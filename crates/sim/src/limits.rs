@@ -198,7 +198,9 @@ impl Standing {
                 Format::OpenaiChat
                 | Format::OpenaiText
                 | Format::OpenaiResponses
-                | Format::OpenaiEmbeddings => format!(
+                | Format::OpenaiEmbeddings
+                | Format::OpenaiImages
+                | Format::Rerank => format!(
                     "x-ratelimit-limit-{what}: {}\r\nx-ratelimit-remaining-{what}: {}\r\nx-ratelimit-reset-{what}: {}\r\n",
                     level.limit,
                     level.remaining,
@@ -210,7 +212,7 @@ impl Standing {
                     level.remaining,
                     moment(now, level.reset_ms),
                 ),
-                Format::Gemini | Format::GeminiEmbeddings | Format::Bedrock => String::new(),
+                Format::Gemini | Format::GeminiEmbeddings | Format::Imagen | Format::Bedrock => String::new(),
             })
             .collect()
     }

@@ -119,7 +119,7 @@ pub struct Script {
     pub error_after_tokens: Option<u64>,
     /// How the reported usage strays from the truth.
     pub usage: UsageFault,
-    /// How vectors stray from what was asked.
+    /// How vectors, pictures and scores stray from what was asked.
     pub vectors: VectorFault,
     /// Leaves out `[DONE]`, `message_stop` or the final Gemini chunk's finish reason.
     pub no_done: bool,
@@ -243,7 +243,7 @@ pub enum UsageFault {
     ReasoningOverCompletion,
 }
 
-/// How vectors stray from what was asked.
+/// How vectors, pictures and scores stray from what was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum VectorFault {
@@ -257,7 +257,7 @@ pub enum VectorFault {
     Reordered,
     /// The last is one number longer.
     Uneven,
-    /// A number is none.
+    /// A number is none, or a picture.
     NotANumber,
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::embeddings;
+use crate::{embeddings, images, rerank};
 
 /// What a model is asked to do.
 ///
@@ -19,6 +19,10 @@ pub enum Operation {
     Text,
     /// Turn texts into vectors.
     Embeddings(embeddings::Shape),
+    /// Make pictures of a text.
+    Images(images::Shape),
+    /// Put documents into the order in which they answer a question.
+    Rerank(rerank::Shape),
 }
 
 impl Operation {
@@ -29,6 +33,8 @@ impl Operation {
             Self::Chat => "chat",
             Self::Text => "text",
             Self::Embeddings(_) => "embeddings",
+            Self::Images(_) => "images",
+            Self::Rerank(_) => "rerank",
         }
     }
 }

@@ -158,7 +158,10 @@ impl UsageReport {
     /// whether anything had to be estimated or mended.
     #[must_use]
     pub fn resolve(&self, estimate: &Usage) -> (Usage, bool) {
-        let mut mended = self.nonsense || self.prompt.is_none() || self.completion.is_none();
+        let mut mended = self.nonsense
+            || self.prompt.is_none()
+            || self.completion.is_none()
+            || self.units.lacks(&estimate.units);
         let prompt = self.prompt.unwrap_or(estimate.prompt);
         let completion = self.completion.unwrap_or(estimate.completion);
         let mut part = |value: Option<u64>, room: &mut u64| {

@@ -26,6 +26,7 @@ mod fields;
 mod formats;
 pub mod framing;
 pub mod gemini;
+pub mod images;
 pub mod json;
 #[doc(hidden)]
 pub mod laws;
@@ -33,6 +34,8 @@ mod lossy;
 mod object;
 pub mod openai_chat;
 pub mod openai_responses;
+pub mod rerank;
+mod small;
 pub mod sse;
 
 pub use codec::{Codec, ErrorReply, Stamp, StreamReader, StreamWriter, WriteTarget, Written};

@@ -1,4 +1,5 @@
 use super::*;
+use crate::interface::Interface;
 use crate::model::{EndpointStatus, Modality, Parameter, Quantization};
 use crate::price::PriceKey;
 use crate::raw::RawPrice;
@@ -148,6 +149,7 @@ fn litellm_rows_find_known_models_and_add_a_maker_s_new_ones() {
             "anthropic/claude-opus-4.8@anthropic",
             "anthropic/claude-opus-9.1@anthropic",
             "meta-llama/llama-3.3-70b-instruct@together",
+            "openai/dall-e@openai",
         ]
     );
     let price = read.catalog.endpoints["anthropic/claude-opus-4.8@anthropic"]
@@ -415,4 +417,67 @@ fn a_fee_for_searching_is_read_with_its_sizes_where_they_differ() {
     assert_eq!(written(price, PriceKey::WebSearch).as_deref(), Some("0"));
     let fees = serde_json::to_string(&price.searches).unwrap();
     assert_eq!(fees, r#"{"low":"0.005","medium":"0.008","high":"0.012"}"#);
+}
+
+#[test]
+fn pictures_are_priced_by_the_piece_where_no_token_has_a_price() {
+    let list = r#"{
+      "xai/grok-imagine-image": { "litellm_provider": "xai", "mode": "image_generation",
+        "input_cost_per_image": 0.02, "supported_output_modalities": ["image"] },
+      "gemini/imagen-9": { "litellm_provider": "gemini", "mode": "image_generation",
+        "output_cost_per_image": 0.04 },
+      "gpt-image-9": { "litellm_provider": "openai", "mode": "image_generation",
+        "input_cost_per_token": 5e-06, "output_cost_per_image_token": 3e-05,
+        "output_cost_per_image": 0.2, "supported_endpoints": ["/v1/images/generations"] },
+      "low/1024-x-1024/gpt-image-9": { "litellm_provider": "openai", "mode": "image_generation",
+        "input_cost_per_image": 0.009 } }"#;
+    let imported = import_one(Source::LiteLlm, list, &RawCatalog::default());
+    let of = |id: &str| {
+        let endpoint = &imported.catalog.endpoints[id];
+        assert_eq!(endpoint.interface, Some(Interface::Images), "{id}");
+        endpoint.price.as_ref().unwrap()
+    };
+    for (id, each) in [
+        ("x-ai/grok-imagine-image@xai", "0.02"),
+        ("google/imagen-9@google-ai-studio", "0.04"),
+    ] {
+        let price = of(id);
+        assert_eq!(written(price, PriceKey::Picture).as_deref(), Some(each));
+        assert_eq!(written(price, PriceKey::Image), None, "{id}");
+        assert_eq!(written(price, PriceKey::Prompt).as_deref(), Some("0"));
+        assert_eq!(written(price, PriceKey::Completion).as_deref(), Some("0"));
+    }
+    let by_token = of("openai/gpt-image-9@openai");
+    assert_eq!(written(by_token, PriceKey::Picture), None);
+    assert_eq!(
+        written(by_token, PriceKey::ImageOutput).as_deref(),
+        Some("30")
+    );
+    assert_eq!(imported.catalog.endpoints.len(), 3);
+}
+
+#[test]
+fn a_ranking_is_priced_by_searches_or_by_tokens_and_never_at_nothing() {
+    let list = r#"{
+      "rerank-v9": { "litellm_provider": "cohere", "mode": "rerank", "input_cost_per_query": 0.002,
+        "input_cost_per_token": 0.0, "output_cost_per_token": 0.0, "max_input_tokens": 4096 },
+      "rerank-v8": { "litellm_provider": "cohere", "mode": "rerank", "input_cost_per_query": 0.002,
+        "input_cost_per_token": 1e-07, "output_cost_per_token": 0.0, "max_input_tokens": 4096 },
+      "rerank-v7": { "litellm_provider": "cohere", "mode": "rerank",
+        "input_cost_per_token": 0.0, "output_cost_per_token": 0.0, "max_input_tokens": 4096 } }"#;
+    let imported = import_one(Source::LiteLlm, list, &RawCatalog::default());
+    let price = |id: &str| {
+        let endpoint = imported.catalog.endpoints.get(id)?;
+        assert_eq!(endpoint.interface, None, "it follows from what comes out");
+        endpoint.price.clone()
+    };
+    let by_search = price("cohere/rerank-v9@cohere").unwrap();
+    assert_eq!(
+        written(&by_search, PriceKey::SearchUnit).as_deref(),
+        Some("0.002")
+    );
+    let by_token = price("cohere/rerank-v8@cohere").unwrap();
+    assert_eq!(written(&by_token, PriceKey::SearchUnit), None);
+    assert_eq!(written(&by_token, PriceKey::Prompt).as_deref(), Some("0.1"));
+    assert!(price("cohere/rerank-v7@cohere").is_none());
 }

@@ -267,6 +267,7 @@ fn apply_endpoint(
     set_some(&mut endpoint.input, &input);
     set_some(&mut endpoint.output, &output);
     set_some(&mut endpoint.data_policy, &over.data_policy);
+    set_some(&mut endpoint.interface, &over.interface);
     match over.enabled {
         Some(false) => endpoint.status = EndpointStatus::Disabled,
         Some(true) if endpoint.status == EndpointStatus::Disabled => {

@@ -131,3 +131,21 @@ fn a_second_of_sound_is_written_for_a_second_and_held_for_a_millisecond() {
     let picture = PriceKey::Picture.parse("0.04").unwrap();
     assert_eq!(PriceKey::Picture.write_public(picture), "0.04");
 }
+
+#[test]
+fn of_what_is_no_token_only_that_is_sold_which_has_a_price() {
+    let units = Units {
+        pictures: 1,
+        search_units: 2,
+        audio_ms: 3,
+        characters: 4,
+    };
+    let prices = Prices {
+        search_unit: Some(PicosPerUnit(1)),
+        character: Some(PicosPerUnit::FREE),
+        ..Prices::default()
+    };
+    let sold = prices.sold(&units);
+    assert_eq!((sold.search_units, sold.characters), (2, 4));
+    assert_eq!((sold.pictures, sold.audio_ms), (0, 0));
+}

@@ -86,6 +86,8 @@ fn the_open_routes_are_these_and_no_others() {
         "/embeddings/models",
         "/endpoints/zdr",
         "/healthz",
+        "/images/models",
+        "/images/models/{author}/{slug}/endpoints",
         "/model/{author}/{slug}",
         "/models",
         "/models/count",

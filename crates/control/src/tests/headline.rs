@@ -46,7 +46,7 @@ fn catalog() -> Snapshot {
         endpoint(
             "acme/pro",
             "acme",
-            json!({"price": price("9"), "interface": "images"}),
+            json!({"price": price("9"), "interface": "moderations"}),
         ),
     ]
     .into_iter()

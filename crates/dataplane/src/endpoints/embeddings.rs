@@ -6,22 +6,20 @@
 
 use std::sync::Arc;
 
-use bourse_catalog::{Interface, Modalities, Modality, Parameters};
-use bourse_routing::filter::{BYTES_PER_TOKEN_MAX, Needs};
+use bourse_catalog::{Interface, Modalities, Modality};
+use bourse_routing::filter::BYTES_PER_TOKEN_MAX;
 use bourse_routing::lengths::Form;
-use bourse_routing::preferences::Preferences;
 use bourse_vocab::embeddings::Shape;
-use bourse_vocab::{Failure, Format, Operation, PromptFacts, TierWish, Units};
+use bourse_vocab::{Failure, Format, Operation, PromptFacts, Units};
 use bourse_wire::embeddings::{Asked, Kind, codec, reply};
-use bourse_wire::json;
 use bourse_wire::{Stamp, WriteTarget};
 use bytes::Bytes;
 use http::HeaderMap;
 use http::request::Parts;
 
-use super::not_offered::NotOffered;
+use super::whole::{Body, Wanted};
 use super::{ClientRequest, Endpoint, Incoming, Prepared, Scanned, WholeReply};
-use crate::ask::{self, Ask, Attribution, Labels, Thinking};
+use crate::ask::Ask;
 use crate::identity::Caller;
 use crate::relay::Report;
 use crate::way::Way;
@@ -72,7 +70,7 @@ impl Endpoint for Embeddings {
 const fn shape_of(way: &Way) -> Option<Shape> {
     match way.operation {
         Operation::Embeddings(shape) => Some(shape),
-        Operation::Chat | Operation::Text => None,
+        _ => None,
     }
 }
 
@@ -122,61 +120,26 @@ impl ClientRequest for EmbeddingsRequest {
 }
 
 fn read(headers: &HeaderMap, asked: &Asked) -> Result<Box<Ask>, Failure> {
-    let raw = |name: &str| {
-        let member = asked.outline.get(name)?;
-        (member.kind != json::Kind::Null).then(|| json::raw(&asked.segments, &member.value))
+    let body = Body {
+        outline: &asked.outline,
+        segments: &asked.segments,
     };
-    if raw("models").is_some() {
-        return Err(Failure::invalid(
-            "models: vectors of different models cannot be compared; name one in `model`",
-        ));
-    }
-    NotOffered {
-        debug: raw("debug").as_deref(),
-        preset: asked.text("preset")?.as_deref(),
-        plugins: raw("plugins").as_deref(),
-        transforms: raw("transforms").as_deref(),
-    }
-    .refuse()?;
-    let wishes = match raw("provider") {
-        Some(json) => Preferences::read(std::str::from_utf8(&json).unwrap_or(""))?,
-        None => Preferences::default(),
-    };
-    let mut attribution = Attribution::by_headers(headers);
-    if let Some(session) = asked.text("session_id")? {
-        attribution.session_id = session;
-    }
-    attribution.user = asked.text("user")?.unwrap_or_default();
-    let labels = Labels {
-        metadata: raw("metadata"),
-        trace: raw("trace"),
-    };
-    attribution.labels = labels.write(headers)?;
     let facts = facts(asked);
-    Ok(Box::new(Ask {
-        models: ask::models(asked.text("model")?, &[])?,
-        wishes,
-        needs: Needs {
+    body.ask(
+        headers,
+        Wanted {
             input: input(&facts),
-            output: Modalities::of(&[Modality::Embeddings]),
-            parameters: Parameters::EMPTY,
+            output: Modality::Embeddings,
             text_bytes: longest(asked),
-            max_output: None,
+            facts,
+            answers: 1,
+            // What comes out is not counted in tokens.
+            max_output: 0,
+            units: Units::default(),
+            form: Form::Text,
+            one_model: "vectors of different models cannot be compared; name one in `model`",
         },
-        stream: false,
-        answers: 1,
-        // What comes out is not counted in tokens.
-        max_output: Some(0),
-        form: Form::Text,
-        units: Units::default(),
-        thinking: Thinking::default(),
-        tier: TierWish::default(),
-        search: None,
-        facts,
-        options: ask::Options::by_headers(headers, 1)?,
-        opener: None,
-        attribution,
-    }))
+    )
 }
 
 /// What goes in.

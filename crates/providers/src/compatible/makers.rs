@@ -4,8 +4,8 @@
 //! models.dev (November 2026). Billing after a disconnect is
 //! openrouter.ai/docs, streaming (August 2026).
 
-use bourse_vocab::Format;
 use bourse_vocab::embeddings::Shape;
+use bourse_vocab::{Format, rerank};
 use bourse_wire::Dialect;
 
 use super::Compatible;
@@ -20,9 +20,15 @@ const MISTRAL_INTERFACES: &[Interface] = &[
     Interface::embeddings(Shape::Mistral, Format::OpenAiChat),
 ];
 
-/// Vectors alone.
-const JINA_INTERFACES: &[Interface] = &[Interface::embeddings(Shape::Jina, Format::OpenAiChat)];
-const VOYAGE_INTERFACES: &[Interface] = &[Interface::embeddings(Shape::Voyage, Format::OpenAiChat)];
+/// Vectors and rankings alone.
+const JINA_INTERFACES: &[Interface] = &[
+    Interface::embeddings(Shape::Jina, Format::OpenAiChat),
+    Interface::rerank(rerank::Shape::Jina, Format::OpenAiChat),
+];
+const VOYAGE_INTERFACES: &[Interface] = &[
+    Interface::embeddings(Shape::Voyage, Format::OpenAiChat),
+    Interface::rerank(rerank::Shape::Voyage, Format::OpenAiChat),
+];
 
 /// One row each, by slug.
 pub static ROWS: &[Compatible] = &[

@@ -63,7 +63,7 @@ impl Exchange<'_> {
         let header = script.retry_after.filter(|_| {
             !matches!(
                 format,
-                Format::Gemini | Format::GeminiEmbeddings | Format::Bedrock
+                Format::Gemini | Format::GeminiEmbeddings | Format::Imagen | Format::Bedrock
             )
         });
         self.fail_with(&script, format, header, &body).await

@@ -40,6 +40,12 @@ macro_rules! units {
                 Units { $( $field: self.$field.unwrap_or(estimate.$field), )+ }
             }
 
+            /// Whether something of which there is an estimate is not told.
+            #[must_use]
+            pub const fn lacks(&self, estimate: &Units) -> bool {
+                $( (self.$field.is_none() && estimate.$field != 0) || )+ false
+            }
+
             /// Takes over what `later` tells, except a zero after something.
             pub(super) fn merge(&mut self, later: &Self) {
                 $( super::take(&mut self.$field, later.$field); )+
@@ -87,6 +93,7 @@ mod tests {
         let used = told.or(&estimate);
         assert_eq!((used.pictures, used.audio_ms), (0, 5));
         assert!(told.any() && used.any());
+        assert!(told.lacks(&estimate) && !told.lacks(&Units::default()));
         assert!(!UnitsReport::default().any() && !Units::default().any());
     }
 

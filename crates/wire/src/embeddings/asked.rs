@@ -10,8 +10,8 @@ use bourse_vocab::json::{Value, parse};
 use bytes::Bytes;
 
 use super::survey::{Kind, Survey};
-use crate::dialect::members;
-use crate::json::{self, Kind as Json, Member, Outline};
+use crate::json::{self, Outline};
+use crate::small::Members;
 
 /// Members that vendors are told of, each in its own way.
 const VENDORS: [&str; 6] = [
@@ -34,8 +34,6 @@ const GATEWAYS: [&str; 6] = [
 /// The longest vector that may be asked for: several times the longest that
 /// is on offer, which has 4,096 numbers (Qwen3 Embedding 8B, 2026).
 const DIMENSIONS_MAX: u32 = 65_536;
-/// Bytes of a number, a name or a purpose that are read.
-const SMALL_BYTES_MAX: usize = 1_024;
 
 /// A request that was scanned; its inputs are counted and not parsed.
 #[derive(Debug)]
@@ -70,7 +68,7 @@ impl Asked {
             .get("input")
             .ok_or_else(|| Failure::invalid("input: is required"))?;
         let survey = Survey::of(&json::raw(&segments, &input.value))?;
-        if members.get("stream").is_some_and(|m| m.kind == Json::True) {
+        if members.is_true("stream") {
             return Err(Failure::invalid(
                 "stream: vectors are not streamed; remove it",
             ));
@@ -80,9 +78,10 @@ impl Asked {
             Some(name) => Encoding::by_name(&name)
                 .ok_or_else(|| Failure::invalid("encoding_format: must be `float` or `base64`"))?,
         };
-        let dimensions = members.dimensions()?;
+        let dimensions = members.whole("dimensions", 1..=DIMENSIONS_MAX.into())?;
+        let dimensions = dimensions.and_then(|count| u32::try_from(count).ok());
         let purpose = members.text("input_type")?;
-        let unknown = unknown(&outline, &segments)?;
+        let unknown = members.unknown(&[&VENDORS, &GATEWAYS, &["stream"]], "embeddings")?;
         Ok(Self {
             survey,
             encoding,
@@ -119,64 +118,6 @@ impl Asked {
         let inputs = inputs(value)?;
         Ok(self.parsed.get_or_init(|| inputs))
     }
-}
-
-/// The members of a body.
-struct Members<'a>(&'a Outline, &'a [Bytes]);
-
-impl Members<'_> {
-    /// One that is there and not `null`.
-    fn get(&self, name: &str) -> Option<&Member> {
-        let member = self.0.get(name)?;
-        (member.kind != Json::Null).then_some(member)
-    }
-
-    fn text(&self, name: &str) -> Result<Option<String>, Failure> {
-        let Some(member) = self.get(name) else {
-            return Ok(None);
-        };
-        let raw = json::short(self.1, &member.value, SMALL_BYTES_MAX);
-        let text = raw.as_deref().and_then(json::text::string);
-        match text {
-            Some(text) => Ok(Some(text.into_owned())),
-            None => Err(Failure::invalid(format!(
-                "{name}: must be a text of at most {SMALL_BYTES_MAX} bytes"
-            ))),
-        }
-    }
-
-    fn dimensions(&self) -> Result<Option<u32>, Failure> {
-        let Some(member) = self.get("dimensions") else {
-            return Ok(None);
-        };
-        let raw = json::short(self.1, &member.value, SMALL_BYTES_MAX);
-        let count = raw.as_deref().and_then(json::text::u64);
-        let count = count.and_then(|count| u32::try_from(count).ok());
-        match count.filter(|count| (1..=DIMENSIONS_MAX).contains(count)) {
-            Some(count) => Ok(Some(count)),
-            None => Err(Failure::invalid(format!(
-                "dimensions: must be a whole number from 1 to {DIMENSIONS_MAX}"
-            ))),
-        }
-    }
-}
-
-/// Members that nobody is told of. What would make somebody spend money, and
-/// what a lenient parser takes for another name, is refused.
-fn unknown(outline: &Outline, segments: &[Bytes]) -> Result<Vec<Loss>, Failure> {
-    let mut unknown = Vec::new();
-    for (name, member) in outline.iter() {
-        if VENDORS.contains(&name) || GATEWAYS.contains(&name) || name == "stream" {
-            continue;
-        }
-        members::check(name, || {
-            json::short(segments, &member.value, members::NOTHING_BYTES_MAX)
-        })?;
-        if member.kind != Json::Null {
-            unknown.push(Loss::new(name, "is no parameter of embeddings"));
-        }
-    }
-    Ok(unknown)
 }
 
 /// Names of members that no vendor is sent, whether known or not.

@@ -241,16 +241,27 @@ fn another_interface(market: &Market, listed: &[Endpoint], client: &dyn Client) 
     let asked_at = clients.find(|client| client.interface() == other.interface);
     let remedy = match (asked_at, client.interface()) {
         (Some(other), _) => format!("so send it to /api{}", other.path()),
-        (None, Interface::Embeddings) => {
-            "which cannot be called here; choose a model that makes vectors".to_owned()
-        }
-        (None, _) => {
-            "which cannot be called here; choose a model that is served in chat".to_owned()
-        }
+        (None, client) => format!(
+            "which cannot be called here; choose a model that {}",
+            what_serves(client)
+        ),
     };
     Some(format!(
         "{provider} serves it through its {api} API only, {remedy}"
     ))
+}
+
+/// What a model does that a client's endpoint can ask.
+const fn what_serves(client: Interface) -> &'static str {
+    match client {
+        Interface::Embeddings => "makes vectors",
+        Interface::Images => "makes pictures",
+        Interface::Rerank => "orders documents",
+        Interface::Moderations => "judges what is written",
+        Interface::Speech => "reads text aloud",
+        Interface::Transcription => "writes speech down",
+        Interface::Chat | Interface::Responses => "is served in chat",
+    }
 }
 
 /// What excluded the endpoints, with the remedy where there is one.
@@ -388,13 +399,11 @@ mod tests {
         let chat = market(Interface::Chat, true);
         assert_eq!(chat.targets().len(), 1);
         let pictures = market(Interface::Images, true);
-        assert!(
-            pictures.targets().is_empty(),
-            "it draws for another interface"
-        );
-        assert!(
-            no_endpoints(&pictures, "acme/echo", &chat::Chat)
-                .contains("Acme serves it through its Images")
+        assert_eq!(pictures.targets().len(), 1);
+        assert_eq!(
+            no_endpoints(&pictures, "acme/echo", &chat::Chat),
+            "No endpoints found for acme/echo: Acme serves it through its Images API only, \
+             so send it to /api/v1/images/generations."
         );
         // Of providers without a key the sentence is the usual one.
         let elsewhere = market(Interface::Responses, false);
@@ -423,9 +432,9 @@ mod tests {
         assert_eq!(status, 400, "{error}");
         assert_eq!(error["availability"]["code"], "wrong_endpoint");
         // What is sold over neither says what to choose.
-        let pictures = market(Interface::Images, true);
+        let responses = market(Interface::Responses, true);
         assert!(
-            no_endpoints(&pictures, "acme/echo", &embeddings::Embeddings)
+            no_endpoints(&responses, "acme/echo", &embeddings::Embeddings)
                 .contains("choose a model that makes vectors")
         );
     }

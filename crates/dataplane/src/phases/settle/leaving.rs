@@ -45,7 +45,7 @@ impl Running {
             &report.usage,
             prompt,
             said.saturating_add(thought),
-            &self.call.ask.units,
+            &self.units(),
         ))
     }
 

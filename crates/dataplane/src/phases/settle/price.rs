@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use bourse_ledger::price::{self, Charge, Priced};
-use bourse_vocab::{PicosPerUnit, Served, ServiceTier, TierWish, Usage, UsageReport};
+use bourse_vocab::{PicosPerUnit, Served, ServiceTier, TierWish, Units, Usage, UsageReport};
 
 use crate::alarms::kind::Kind;
 use crate::limit::OUTPUT_UNKNOWN;
@@ -36,8 +36,14 @@ impl Running {
     /// counted already (Anthropic's counts the input first) is not guessed.
     pub(super) fn estimate(&self, report: &Report) -> Usage {
         let counted = tariff::within(report.delivered().tokens(), self.output_max());
-        let (prompt, units) = (self.prompt_estimate(), &self.call.ask.units);
-        self.with_searches(estimate(&report.usage, prompt, counted, units))
+        let (prompt, units) = (self.prompt_estimate(), self.units());
+        self.with_searches(estimate(&report.usage, prompt, counted, &units))
+    }
+
+    /// What may be used at most of what is no token and is sold here.
+    pub(super) fn units(&self) -> Units {
+        let prices = &self.call.market.prices(self.target()).base;
+        prices.sold(&self.call.ask.units)
     }
 
     /// Some bill a search for each answer and do not count it.
@@ -67,7 +73,7 @@ impl Running {
         let counted = || Usage {
             prompt: self.prompt_estimate(),
             completion: usage.completion.min(self.believable_max().1),
-            units: self.call.ask.units,
+            units: self.units(),
             ..Usage::default()
         };
         self.basis(report).charge(usage, images, counted)
@@ -143,7 +149,7 @@ impl Running {
             target: Arc::clone(self.target()),
             served: self.served(report),
             images: u64::from(self.call.ask.facts.images.count()),
-            units: self.call.ask.units,
+            units: self.units(),
             search: self.call.ask.search,
             prompt: self.prompt_estimate(),
             completion_max: self.believable_max().1,
@@ -157,8 +163,8 @@ impl Running {
     #[must_use]
     pub fn worth(&self, told: &Report, tokens: u64) -> (Usage, Charge) {
         let tokens = tariff::within(tokens, self.output_max());
-        let (prompt, units) = (self.prompt_estimate(), &self.call.ask.units);
-        let usage = estimate(&told.usage, prompt, tokens, units);
+        let (prompt, units) = (self.prompt_estimate(), self.units());
+        let usage = estimate(&told.usage, prompt, tokens, &units);
         let charge = self.price(&usage, told);
         match &self.begun {
             Some(begun) => begun.with(&usage, &charge),
@@ -181,18 +187,18 @@ impl Running {
     /// stands still must not make calls free, and one whose counter runs
     /// wild must not empty a purse.
     pub(super) fn contradicted(&self, report: &Report) -> Option<UsageReport> {
-        let told = self.with_tokens_that_are_free(report.usage);
+        let (told, is_free) = self.with_tokens_that_are_free(report.usage);
         let mut usage = told;
         let delivered = report.content_bytes > 0 || report.content_pieces > 0;
         let (prompt_max, completion_max) = self.believable_max();
-        // Nothing need be read of what is counted in something else.
-        let prompt_min = u64::from(!told.units.any());
+        // Tokens that cost nothing need not be counted.
+        let prompt_min = u64::from(!is_free);
         usage.prompt = usage
             .prompt
             .filter(|count| (prompt_min..=prompt_max).contains(count));
         usage.completion = usage
             .completion
-            .filter(|count| (*count > 0 || !delivered) && *count <= completion_max);
+            .filter(|count| (*count > 0 || !delivered || is_free) && *count <= completion_max);
         usage.units = usage
             .units
             .believed(&self.call.ask.units, BELIEVABLE_FACTOR);
@@ -200,19 +206,23 @@ impl Running {
         (usage != report.usage).then_some(usage)
     }
 
-    /// A report of something that is no token, at an endpoint where tokens cost
-    /// nothing: that they are not counted is no gap.
-    fn with_tokens_that_are_free(&self, mut usage: UsageReport) -> UsageReport {
+    /// A report, and whether it is of something that is no token at an endpoint
+    /// where tokens cost nothing: that they are not counted is no gap then.
+    fn with_tokens_that_are_free(&self, mut usage: UsageReport) -> (UsageReport, bool) {
         if !usage.units.any() {
-            return usage;
+            return (usage, false);
         }
         let prices = &self.call.market.prices(self.target()).base;
         let free = Some(PicosPerUnit::FREE);
-        if prices.prompt == free && prices.completion == free {
-            usage.prompt = usage.prompt.or(Some(0));
-            usage.completion = usage.completion.or(Some(0));
+        if prices.prompt != free || prices.completion != free {
+            return (usage, false);
         }
-        usage
+        usage.prompt = usage.prompt.or(Some(0));
+        if usage.completion.is_none() {
+            usage.completion = Some(0);
+            usage.completion_image = None;
+        }
+        (usage, true)
     }
 
     /// The most input and output tokens that a report is believed.
