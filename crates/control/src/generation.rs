@@ -6,7 +6,7 @@ use std::time::Duration;
 use bourse_ledger::GenerationRow;
 use bourse_ledger::Record;
 use bourse_ledger::record::{AttemptFact, Facts, Flags, decode};
-use bourse_vocab::{AccountId, Failure, GenerationId, Nanos, ServiceTier};
+use bourse_vocab::{AccountId, Count, Failure, GenerationId, Nanos, Quality, ServiceTier};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -215,9 +215,31 @@ struct GenerationBody<'a> {
     response_cache_source_id: Option<String>,
     /// Whether some number was counted here, as the provider reported none
     is_estimated: bool,
+    /// How many tools the answer calls
+    tool_calls: u64,
+    /// How many of these calls are bad
+    bad_tool_calls: u64,
+    /// What is wrong with any of them: invalid_json, unknown_name, schema_mismatch
+    tool_errors: Vec<&'static str>,
+    /// What the endpoint was held to be for calls with tools: good,
+    /// insufficient_data or deprioritised
+    tool_quality: Option<&'static str>,
+    /// Why it was deprioritised: throughput, tool_calls
+    tool_quality_why: &'static [&'static str],
     #[serde(flatten)]
     #[schemars(skip)]
     extra: BTreeMap<String, Box<RawValue>>,
+}
+
+/// What is wrong with tool calls, by the bits of a record.
+fn tool_errors(bits: u8) -> Vec<&'static str> {
+    const ERRORS: [(u8, &str); 3] = [
+        (1, "invalid_json"),
+        (2, "unknown_name"),
+        (4, "schema_mismatch"),
+    ];
+    let found = ERRORS.iter().filter(|(bit, _)| bits & bit > 0);
+    found.map(|(_, name)| *name).collect()
 }
 
 fn stated(text: &str) -> Option<&str> {
@@ -301,6 +323,11 @@ fn body<'a>(row: &'a GenerationRow, facts: &'a Facts<'a>) -> GenerationBody<'a> 
         workspace_id: WORKSPACE,
         response_cache_source_id: facts.cache_source.map(|source| source.to_string()),
         is_estimated: estimated,
+        tool_calls: facts.counts.get(Count::ToolCalls),
+        bad_tool_calls: facts.counts.get(Count::BadToolCalls),
+        tool_errors: tool_errors(facts.tool_errors),
+        tool_quality: facts.quality.map(|quality| quality.tier().name()),
+        tool_quality_why: facts.quality.map(Quality::why).unwrap_or_default(),
         extra: serde_json::from_str(facts.extra).unwrap_or_default(),
     }
 }

@@ -9,7 +9,7 @@ use crate::breaker::Standing;
 use crate::candidate::Candidate;
 use crate::preferences::{Partition, Preferences, Sort};
 use crate::relief;
-use crate::strategies::BALANCED;
+use crate::strategies::{BALANCED, exacto};
 
 /// The lot of a call.
 #[derive(Debug, Clone, Copy)]
@@ -59,7 +59,7 @@ pub fn arrange(
         leave_out_broken(candidates);
     }
     let across_models = sort.is_some_and(|sort| sort.partition == Partition::None);
-    let is_balanced = sort.is_none() && !lot.is_shared;
+    let is_balanced = sort.is_none_or(|sort| sort.by.balances()) && !lot.is_shared;
     if is_balanced {
         relief::defer_unproven(candidates);
     }
@@ -91,7 +91,7 @@ pub fn arrange(
             relief::relieve(part, lot.random);
         }
     };
-    for group in candidates.chunk_by_mut(|a, b| group(a) == group(b)) {
+    let order = |group: &mut [Candidate]| {
         if is_any_stuck {
             // Few calls have one: the others do not compare by it.
             group.sort_by_key(|candidate| !candidate.is_stuck);
@@ -99,6 +99,17 @@ pub fn arrange(
             let (stuck, others) = group.split_at_mut(count);
             order(stuck);
             order(others);
+        } else {
+            order(group);
+        }
+    };
+    let has_tiers = sort.is_some_and(|sort| sort.by.needs().quality);
+    let finds_out = has_tiers && is_balanced && exacto::finds_out(lot.random);
+    for group in candidates.chunk_by_mut(|a, b| group(a) == group(b)) {
+        if has_tiers {
+            // A conversation leaves whoever has become worse, prompt or not,
+            // and nobody of another tier is asked for the sake of load.
+            exacto::tiers(group, finds_out).for_each(order);
         } else {
             order(group);
         }

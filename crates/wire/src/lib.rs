@@ -34,6 +34,7 @@ mod object;
 pub mod openai_chat;
 pub mod openai_responses;
 pub mod sse;
+pub mod tool_calls;
 
 pub use codec::{Codec, ErrorReply, Stamp, StreamReader, StreamWriter, WriteTarget, Written};
 pub use dialect::Dialect;

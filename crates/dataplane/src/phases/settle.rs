@@ -65,6 +65,7 @@ impl Running {
             ..report.clone()
         });
         let report = contradicted.as_ref().unwrap_or(report);
+        self.judge_tools(report, ending, at_ms);
         let estimate = self.estimate_of(report, ending, at_ms);
         let (usage, mended) = report.usage.resolve(&estimate);
         let row = row_of(report, ending, &usage, self.has_begun());
