@@ -3,6 +3,7 @@
 use bourse_sim::Script;
 use serde_json::{Value, json};
 
+use crate::client::Got;
 use crate::exchange::{CHEAP, DEAR, Exchange, Provider, ask, eventually, script};
 
 /// Answers with tool calls that make a provider known.
@@ -21,6 +22,13 @@ fn tools(over: Value) -> Value {
     body
 }
 
+/// An answer, which may be nothing but calls.
+#[track_caller]
+fn called(got: &Got) -> Value {
+    assert_eq!(got.status, 200, "{}", got.text());
+    got.json()
+}
+
 fn told(exchange: &Exchange, over: Value) -> Value {
     let mut conn = exchange.connect();
     let headers = format!(
@@ -29,7 +37,7 @@ fn told(exchange: &Exchange, over: Value) -> Value {
     );
     let body = ask(over).to_string();
     conn.request("POST", "/v1/chat/completions", &headers, body.as_bytes());
-    conn.receive().answer()
+    called(&conn.receive())
 }
 
 fn metric(page: &str, endpoint: &str, verdict: &str) -> u64 {
@@ -66,7 +74,7 @@ fn a_provider_that_breaks_a_fifth_of_its_tool_calls_is_found_out_and_asked_last(
             if n % 2 == 0 {
                 exchange.stream(one).complete();
             } else {
-                exchange.chat(one).answer();
+                called(&exchange.chat(one));
             }
         }
     }
@@ -84,12 +92,12 @@ fn a_provider_that_breaks_a_fifth_of_its_tool_calls_is_found_out_and_asked_last(
     assert_eq!(last["quality_why"], json!(["tool_calls"]));
     let known = exchange.attempts().len();
     for _ in 0..20 {
-        exchange.chat(any()).answer();
+        called(&exchange.chat(any()));
     }
     assert!(!exchange.attempts()[known..].contains(&"careless".to_owned()));
     // Whoever sorts, and whoever has no tools, is not concerned.
     let cheapest = tools(json!({"provider": {"sort": "price"}}));
-    assert_eq!(exchange.chat(cheapest).answer()["provider"], "careless");
+    assert_eq!(called(&exchange.chat(cheapest))["provider"], "careless");
     let plain = told(&exchange, json!({"provider": {}}));
     assert_eq!(plain["openrouter_metadata"]["bourse"]["order"], "weighted");
     seen_elsewhere(&exchange, &reply);
@@ -99,14 +107,12 @@ fn a_provider_that_breaks_a_fifth_of_its_tool_calls_is_found_out_and_asked_last(
 /// The record of an answer, the list of endpoints, metrics, an explanation.
 fn seen_elsewhere(exchange: &Exchange, reply: &Value) {
     let id = reply["id"].as_str().unwrap();
-    let generation = exchange
-        .get(&format!("/api/v1/generation?id={id}"))
-        .answer();
+    let generation = exchange.get(&format!("/api/v1/generation?id={id}")).json();
     let data = &generation["data"];
     assert_eq!(data["tool_calls"], 1);
     assert_eq!(data["bad_tool_calls"], 0);
     assert_eq!(data["tool_quality"], "good");
-    let list = exchange.get("/api/v1/models/acme/chat/endpoints").answer();
+    let list = exchange.get("/api/v1/models/acme/chat/endpoints").json();
     for endpoint in list["data"]["endpoints"].as_array().unwrap() {
         let rate = endpoint["tool_call_error_rate"].as_f64().unwrap();
         let is_right = match endpoint["tag"].as_str() {
@@ -129,7 +135,11 @@ fn seen_elsewhere(exchange: &Exchange, reply: &Value) {
     assert_eq!(metric(&page, "acme/chat@one", "invalid_json"), 0);
     assert_eq!(metric(&page, "acme/chat@one", "schema_mismatch"), 0);
     let body = exchange.dir.path().join("body.json");
-    std::fs::write(&body, tools(json!({"messages": []})).to_string()).unwrap();
+    std::fs::write(
+        &body,
+        tools(json!({"messages": [{"role": "user", "content": "Hi"}]})).to_string(),
+    )
+    .unwrap();
     let explained = exchange.command(&[
         "route",
         "explain",
@@ -152,7 +162,7 @@ fn spoilt_arguments_are_told_as_they_came() {
         bad_tool_calls: 1.0,
         ..Script::default()
     });
-    let reply = exchange.chat(tools(json!({}))).answer();
+    let reply = called(&exchange.chat(tools(json!({}))));
     let call = &reply["choices"][0]["message"]["tool_calls"][0]["function"];
     let arguments = call["arguments"].as_str().unwrap();
     assert!(
@@ -160,9 +170,7 @@ fn spoilt_arguments_are_told_as_they_came() {
         "{arguments}"
     );
     let id = reply["id"].as_str().unwrap();
-    let generation = exchange
-        .get(&format!("/api/v1/generation?id={id}"))
-        .answer();
+    let generation = exchange.get(&format!("/api/v1/generation?id={id}")).json();
     assert_eq!(generation["data"]["bad_tool_calls"], 1);
     assert_eq!(generation["data"]["tool_errors"], json!(["invalid_json"]));
     exchange.close();

@@ -24,7 +24,8 @@ pub(super) enum Found<'a> {
     Text,
     /// No tool.
     Nothing,
-    /// There are tools without a name: one of them may be called so.
+    /// There are tools without a name, or groups of tools: one of them may be
+    /// called so.
     Unsure,
 }
 
@@ -34,6 +35,8 @@ struct Tool<'a> {
     name: Option<&'a [u8]>,
     schema: Option<&'a [u8]>,
     is_custom: bool,
+    /// It has tools of its own, which are called by other names.
+    is_group: bool,
 }
 
 impl<'a> Tool<'a> {
@@ -48,6 +51,7 @@ impl<'a> Tool<'a> {
                     read.is_custom |= entry.name == b"custom";
                 }
                 (b"type", Kind::String) => read.is_custom |= entry.value == b"\"custom\"",
+                (b"tools", Kind::Array) => read.is_group = true,
                 (b"name", Kind::String) => read.name = Some(entry.value),
                 (b"parameters" | b"input_schema", Kind::Object | Kind::True | Kind::False) => {
                     read.schema = Some(entry.value);
@@ -65,7 +69,8 @@ impl<'a> Offered<'a> {
         let mut is_sure = true;
         for element in walk::elements(self.0) {
             let tool = Tool::read(element.value);
-            let Some(called) = tool.name.and_then(text::string) else {
+            let own_name = tool.name.filter(|_| !tool.is_group);
+            let Some(called) = own_name.and_then(text::string) else {
                 is_sure = false;
                 continue;
             };

@@ -114,6 +114,8 @@ fn the_tools_of_every_format_are_found() {
     let tools = r#"[{"type":"computer_use"},{"name":"t"}]"#;
     assert_eq!(verdict(tools, "click", "{}"), Verdict::Unjudged);
     assert_eq!(verdict(tools, "t", "{}"), Verdict::Fits);
+    let tools = r#"[{"type":"namespace","name":"n","tools":[{"type":"function","name":"t"}]}]"#;
+    assert_eq!(verdict(tools, "t", "{}"), Verdict::Unjudged);
 }
 
 #[test]
