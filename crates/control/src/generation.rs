@@ -231,6 +231,15 @@ struct GenerationBody<'a> {
     extra: BTreeMap<String, Box<RawValue>>,
 }
 
+/// The attempts, if there were any.
+fn provider_responses<'a>(facts: &Facts<'a>, byok: bool) -> Option<Vec<ProviderResponse<'a>>> {
+    let attempts = facts.attempts.iter();
+    let responses: Vec<_> = attempts
+        .map(|one| ProviderResponse::of(one, byok))
+        .collect();
+    (!responses.is_empty()).then_some(responses)
+}
+
 /// What is wrong with tool calls, by the bits of a record.
 fn tool_errors(bits: u8) -> Vec<&'static str> {
     const ERRORS: [(u8, &str); 3] = [
@@ -268,7 +277,6 @@ fn body<'a>(row: &'a GenerationRow, facts: &'a Facts<'a>) -> GenerationBody<'a> 
         ..
     } = facts.flags;
     let provider = stated(facts.provider_name).or(stated(facts.provider));
-    let attempts = facts.attempts.iter();
     let usage = facts.counts.usage();
     GenerationBody {
         id: row.id.to_string(),
@@ -278,11 +286,7 @@ fn body<'a>(row: &'a GenerationRow, facts: &'a Facts<'a>) -> GenerationBody<'a> 
         created_at: iso(row.created_at_ms),
         model: facts.model,
         provider_name: provider,
-        provider_responses: (!facts.attempts.is_empty()).then(|| {
-            attempts
-                .map(|attempt| ProviderResponse::of(attempt, byok))
-                .collect()
-        }),
+        provider_responses: provider_responses(facts, byok),
         router: stated(facts.router),
         preset_id: None,
         api_type: facts.api_type.name(),

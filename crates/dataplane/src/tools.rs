@@ -9,17 +9,12 @@
 use std::sync::Arc;
 
 use bourse_catalog::Parameter;
-use bourse_vocab::chat::Finish;
 use bourse_vocab::{Count, Counts};
 use bourse_wire::tool_calls::{Made, Tally, Verdict, judge};
 
 use crate::ask::Ask;
 use crate::bodies::{Bodies, Room};
-use crate::ending::Ending;
 use crate::endpoints::ClientRequest;
-use crate::phases::exchange::Opened;
-use crate::relay::Report;
-use crate::running::Running;
 
 /// Room for the tools of all streams under way: of a thousand coding agents.
 pub const TOOLS_BYTES_MAX: usize = 64 << 20;
@@ -62,42 +57,28 @@ impl Ask {
     }
 }
 
-impl Running {
-    /// Keeps of a request what the calls in its answer will be judged by.
-    pub fn keep_tools(&mut self, opened: &Opened, request: &dyn ClientRequest) {
-        let may_call = match opened {
-            Opened::Whole(whole, _) => whole.calls.is_some(),
-            Opened::Stream { .. } => self.call.ask.offers_tools(),
-        };
-        if may_call && let Some(offered) = Offered::of(request, &self.call.gateway.tools) {
-            self.tools.inner().offered = Some(offered);
-        }
-    }
-
-    /// Judges the tool calls of an answer that ended with them, and remembers
-    /// that of its endpoint.
-    pub(crate) fn judge_tools(&mut self, report: &Report, ending: Ending<'_>, at_ms: u64) {
-        let Some(Inner { offered, made, .. }) = self.tools.0.as_deref_mut() else {
-            return;
-        };
-        let (offered, made) = (offered.take(), made.take());
-        let is_whole = matches!(ending, Ending::Complete | Ending::Drained);
-        let Some(made) = made.filter(|made| is_whole && !made.is_empty()) else {
-            return;
-        };
-        // What was cut off is not to be blamed for it.
-        if report.finish != Some(Finish::ToolCalls.name()) {
-            return;
-        }
-        let tally = judge(&made, offered.as_ref().map(|offered| &*offered.text));
-        self.target().metrics.note_tools(&tally, at_ms);
-        self.tools.inner().tally = Some(tally);
-    }
-}
-
 impl Tools {
     fn inner(&mut self) -> &mut Inner {
         self.0.get_or_insert_default()
+    }
+
+    /// Keeps of a request what the calls in its answer will be judged by, if
+    /// there is room for it.
+    pub fn keep(&mut self, request: &dyn ClientRequest, room: &Arc<Bodies>) {
+        if let Some(offered) = Offered::of(request, room) {
+            self.inner().offered = Some(offered);
+        }
+    }
+
+    /// Judges the calls that were taken, or forgets them if the answer `did_end`
+    /// otherwise than with them: what was cut off is not to be blamed for it.
+    pub fn judge(&mut self, did_end: bool) -> Option<&Tally> {
+        let inner = self.0.as_deref_mut()?;
+        let (offered, made) = (inner.offered.take(), inner.made.take());
+        let made = made.filter(|made| did_end && !made.is_empty())?;
+        let offered = offered.as_ref().map(|offered| &*offered.text);
+        inner.tally = Some(judge(&made, offered));
+        inner.tally.as_ref()
     }
 
     /// Takes the calls of an answer that is whole.

@@ -11,6 +11,7 @@ mod leaving;
 mod price;
 mod record;
 mod told;
+mod tools;
 
 use std::cell::LazyCell;
 use std::sync::atomic::Ordering::Relaxed;
@@ -83,8 +84,7 @@ impl Running {
         });
         let told = reported.as_ref().map(|told| self.priced(&usage, told));
         let verdict = ended.verdict(told, || self.priced(&estimate, &counted));
-        // Some providers report a beginning: an answer that is charged by
-        // what was delivered is an estimate although there is a report.
+        // Some report a beginning: what is charged by delivery is estimated.
         let by_report = reported.filter(|_| row.customer != CustomerPays::Delivered);
         let estimated = mended || by_report.is_none();
         let is_free = row.customer == CustomerPays::Nothing

@@ -115,29 +115,29 @@ fn a_conversation_leaves_whoever_has_become_bad_and_nobody_else() {
 #[test]
 fn without_data_the_order_is_the_balanced_one() {
     let mut random = 7_u64;
-    let mut next = |below: u64| {
+    let mut next = |below: u32| {
         random = random
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1);
-        (random >> 33) % below
+        u32::try_from(random >> 33).unwrap() % below
     };
     for _ in 0..5_000 {
-        let count = 1 + next(9) as u32;
+        let count = 1 + next(9);
         let list: Vec<_> = (0..count)
             .map(|target| Candidate {
-                model_rank: next(2) as u16,
+                model_rank: u16::from(next(2) == 1),
                 order_rank: (next(5) == 0).then_some(0),
                 unstable: next(4) == 0,
                 deprioritised: next(6) == 0,
                 is_stuck: next(8) == 0,
-                in_flight: next(40),
-                expected_ms: next(3) * 200,
+                in_flight: next(40).into(),
+                expected_ms: u64::from(next(3)) * 200,
                 ..candidate(target, next(5).into())
             })
             .collect();
         for is_shared in [false, true] {
             let lot = Lot {
-                random: next(1_000) as f64 / 1_000.0,
+                random: f64::from(next(1_000)) / 1_000.0,
                 is_shared,
             };
             let arranged = |sort| {
