@@ -34,7 +34,7 @@ use bourse_routing::preferences::Preferences;
 use bourse_routing::strategies;
 use bourse_vocab::chat::Efforts;
 use bourse_vocab::{
-    AccountId, Bill, GenerationId, KeyId, Nanos, PromptFacts, StoreId, TierWish, Usage,
+    AccountId, Bill, GenerationId, KeyId, Nanos, PromptFacts, Quality, StoreId, TierWish, Usage,
 };
 use bourse_wire::codec::{Stamp, WriteTarget};
 use bourse_wire::dialect::Dialect;
@@ -274,6 +274,7 @@ fn plan() -> Box<dyn FnMut()> {
                 throughput: None,
                 deprioritised: false,
                 is_stuck: false,
+                quality: Quality::Unknown,
             });
         }
         assert_eq!(candidates.len(), 8);

@@ -45,6 +45,9 @@ pub struct EndpointStats {
     pub latency_last_30m: Option<Percentiles>,
     /// Output tokens a second.
     pub throughput_last_30m: Option<Percentiles>,
+    /// Answers with a bad tool call among those that ended with tool calls, as a
+    /// fraction, over two hours.
+    pub tool_call_error_rate: Option<f64>,
 }
 
 /// The running server, as far as this crate needs it.

@@ -24,8 +24,8 @@ pub(crate) fn routes() -> Vec<Route> {
         Operation::new("Endpoints", summary).about(
             "Disabled endpoints and those without a known price are not listed. A tier of service \
              with a price of its own is an entry of its own, tagged provider/tier. Those who run \
-             the model come before other gateways. Latency and throughput are shown to holders \
-             of a key.",
+             the model come before other gateways. Latency, throughput and the rate of bad tool \
+             calls are shown to holders of a key.",
         )
     };
     vec![
@@ -60,8 +60,9 @@ struct ToolChoice {
 struct NativeTools {}
 
 /// A provider's offer of a model.
-// OpenRouter's API document, October 2026. `is_callable` and `endpoint_id`
-// are ours.
+// OpenRouter's API document, October 2026. `is_callable`, `endpoint_id` and
+// `tool_call_error_rate` are ours: the document has that rate as a filter of
+// models (`min_tool_success_rate`) and shows it nowhere.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Endpoint")]
 pub(crate) struct EndpointBody<'a> {
@@ -86,6 +87,9 @@ pub(crate) struct EndpointBody<'a> {
     uptime_last_1d: Option<f64>,
     latency_last_30m: Option<Percentiles>,
     throughput_last_30m: Option<Percentiles>,
+    /// Answers with a bad tool call among those that end with tool calls, as a
+    /// fraction, of the last two hours
+    tool_call_error_rate: Option<f64>,
     service_tier: Option<Tier>,
     native_tools: NativeTools,
     supports_implicit_caching: bool,
@@ -216,6 +220,7 @@ impl<'a> EndpointBody<'a> {
             uptime_last_1d: stats.uptime_last_1d,
             latency_last_30m: stats.latency_last_30m.filter(|_| visitor.has_key),
             throughput_last_30m: stats.throughput_last_30m.filter(|_| visitor.has_key),
+            tool_call_error_rate: stats.tool_call_error_rate.filter(|_| visitor.has_key),
             service_tier: service_tier(&endpoint.tag),
             native_tools: NativeTools {},
             supports_implicit_caching: endpoint.supports_implicit_caching,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bourse_ledger::GenerationRow;
 use bourse_ledger::Record;
 use bourse_ledger::record::{AttemptFact, Facts, Flags, decode};
-use bourse_vocab::{AccountId, Failure, GenerationId, Nanos, ServiceTier};
+use bourse_vocab::{AccountId, Count, Failure, GenerationId, Nanos, Quality, ServiceTier};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -215,9 +215,40 @@ struct GenerationBody<'a> {
     response_cache_source_id: Option<String>,
     /// Whether some number was counted here, as the provider reported none
     is_estimated: bool,
+    /// How many tools the answer calls
+    tool_calls: u64,
+    /// How many of these calls are bad
+    bad_tool_calls: u64,
+    /// What is wrong with any of them: invalid_json, unknown_name, schema_mismatch
+    tool_errors: Vec<&'static str>,
+    /// What the endpoint was held to be for calls with tools: good,
+    /// insufficient_data or deprioritised
+    tool_quality: Option<&'static str>,
+    /// Why it was deprioritised: throughput, tool_calls
+    tool_quality_why: &'static [&'static str],
     #[serde(flatten)]
     #[schemars(skip)]
     extra: BTreeMap<String, Box<RawValue>>,
+}
+
+/// The attempts, if there were any.
+fn provider_responses<'a>(facts: &Facts<'a>, byok: bool) -> Option<Vec<ProviderResponse<'a>>> {
+    let attempts = facts.attempts.iter();
+    let responses: Vec<_> = attempts
+        .map(|one| ProviderResponse::of(one, byok))
+        .collect();
+    (!responses.is_empty()).then_some(responses)
+}
+
+/// What is wrong with tool calls, by the bits of a record.
+fn tool_errors(bits: u8) -> Vec<&'static str> {
+    const ERRORS: [(u8, &str); 3] = [
+        (1, "invalid_json"),
+        (2, "unknown_name"),
+        (4, "schema_mismatch"),
+    ];
+    let found = ERRORS.iter().filter(|(bit, _)| bits & bit > 0);
+    found.map(|(_, name)| *name).collect()
 }
 
 fn stated(text: &str) -> Option<&str> {
@@ -246,7 +277,6 @@ fn body<'a>(row: &'a GenerationRow, facts: &'a Facts<'a>) -> GenerationBody<'a> 
         ..
     } = facts.flags;
     let provider = stated(facts.provider_name).or(stated(facts.provider));
-    let attempts = facts.attempts.iter();
     let usage = facts.counts.usage();
     GenerationBody {
         id: row.id.to_string(),
@@ -256,11 +286,7 @@ fn body<'a>(row: &'a GenerationRow, facts: &'a Facts<'a>) -> GenerationBody<'a> 
         created_at: iso(row.created_at_ms),
         model: facts.model,
         provider_name: provider,
-        provider_responses: (!facts.attempts.is_empty()).then(|| {
-            attempts
-                .map(|attempt| ProviderResponse::of(attempt, byok))
-                .collect()
-        }),
+        provider_responses: provider_responses(facts, byok),
         router: stated(facts.router),
         preset_id: None,
         api_type: facts.api_type.name(),
@@ -301,6 +327,11 @@ fn body<'a>(row: &'a GenerationRow, facts: &'a Facts<'a>) -> GenerationBody<'a> 
         workspace_id: WORKSPACE,
         response_cache_source_id: facts.cache_source.map(|source| source.to_string()),
         is_estimated: estimated,
+        tool_calls: facts.counts.get(Count::ToolCalls),
+        bad_tool_calls: facts.counts.get(Count::BadToolCalls),
+        tool_errors: tool_errors(facts.tool_errors),
+        tool_quality: facts.quality.map(|quality| quality.tier().name()),
+        tool_quality_why: facts.quality.map(Quality::why).unwrap_or_default(),
         extra: serde_json::from_str(facts.extra).unwrap_or_default(),
     }
 }

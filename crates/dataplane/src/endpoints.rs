@@ -27,12 +27,14 @@ mod whole;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bourse_net::Segments;
 use bourse_vocab::chat::Loss;
 use bourse_vocab::{Bill, Failure, Usage};
-use bourse_wire::json::Outline;
+use bourse_wire::json::{self, Kind, Outline};
+use bourse_wire::tool_calls::{Made, OFFERED_BYTES_MAX};
 use bourse_wire::{Stamp, StreamWriter, WriteTarget};
 use bytes::Bytes;
 use http::HeaderMap;
@@ -87,6 +89,13 @@ pub struct Scanned {
     pub outline: Outline,
     /// The body, in the pieces in which it arrived.
     pub segments: Vec<Bytes>,
+}
+
+/// The member in which every chat format offers tools, if it can be kept.
+fn tools_of<'a>(outline: &Outline, segments: &'a [Bytes]) -> Option<Cow<'a, [u8]>> {
+    let member = outline.get("tools")?;
+    let list = json::short(segments, &member.value, OFFERED_BYTES_MAX)?;
+    (member.kind == Kind::Array).then_some(list)
 }
 
 /// A request as its endpoint read it: what all phases must know, and what
@@ -217,6 +226,12 @@ pub trait ClientRequest: Send + Sync {
         ))
     }
 
+    /// The `tools` that the model is offered, as they were sent; `None` if there
+    /// are none, or more than calls of them are judged by.
+    fn tools(&self) -> Option<Cow<'_, [u8]>> {
+        None
+    }
+
     /// Reads a whole reply.
     ///
     /// # Errors
@@ -262,4 +277,6 @@ pub struct WholeReply {
     pub render: Render,
     /// What the provider sent, where that is taken down.
     pub record: Option<Record>,
+    /// Its tool calls, if it has any.
+    pub calls: Option<Box<Made>>,
 }

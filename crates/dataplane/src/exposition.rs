@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::atomic::Ordering::Relaxed;
 
+use bourse_wire::tool_calls::Verdict;
+
 use crate::admission::{Admission, Shed};
 use crate::alarms::Alarms;
 use crate::alarms::kind::Kind;
@@ -327,6 +329,7 @@ fn attempts(page: &mut Page, gateway: &Gateway) {
             page.value("bourse_attempts_total", &labels, count.load(Relaxed));
         }
     });
+    tool_calls(page, gateway);
     for (name, help, read) in OF_TARGETS {
         page.family(name, "counter", help);
         gateway.memory.for_each(|m| {
@@ -340,6 +343,25 @@ fn attempts(page: &mut Page, gateway: &Gateway) {
             }
         });
     }
+}
+
+/// How tool calls were. Only endpoints that made any have lines.
+fn tool_calls(page: &mut Page, gateway: &Gateway) {
+    page.family(
+        "bourse_tool_calls_total",
+        "counter",
+        "Tool calls in answers that ended with them, by what was found when they were compared with the tools that the caller offers.",
+    );
+    gateway.memory.for_each(|m| {
+        let counts = m.verdicts.each_ref().map(|count| count.load(Relaxed));
+        if counts.iter().all(|count| *count == 0) {
+            return;
+        }
+        for (verdict, count) in Verdict::ALL.into_iter().zip(counts) {
+            let labels = [("endpoint", &*m.endpoint), ("verdict", verdict.name())];
+            page.value("bourse_tool_calls_total", &labels, count);
+        }
+    });
 }
 
 /// What providers are believed to carry. Only those have a line that refuse.

@@ -128,6 +128,8 @@ pub struct Gateway {
     pub bodies: Arc<Bodies>,
     /// Room for whole replies.
     pub replies: Arc<Bodies>,
+    /// Room for the tools that answers under way will be judged by.
+    pub tools: Arc<Bodies>,
     /// Answers that are read on although their client has left.
     pub drains: Arc<Drains>,
     /// What callers left whose cost nobody knows.

@@ -45,6 +45,7 @@ pub mod service;
 pub mod stickiness;
 pub mod tab;
 pub mod tariff;
+pub mod tools;
 pub mod unknown;
 pub mod waiting;
 pub mod way;

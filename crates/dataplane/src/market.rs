@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bourse_catalog::{Endpoint, EndpointIx, Interface, Model, ModelIx, Snapshot};
@@ -87,6 +88,10 @@ pub struct ProviderSetup {
     /// Whether this is one of our own simulated providers.
     pub simulated: bool,
 }
+
+/// How often the endpoints of a model are compared for calls with tools: what
+/// they are compared by takes half an hour and more to change.
+const RATED_EVERY_MS: u64 = 10_000;
 
 /// What an attempt needs to know: an endpoint, its credential and its request
 /// heads. Calls hold it by itself, so that it outlives its market.
@@ -218,6 +223,8 @@ pub struct Market {
     by_endpoint: HashMap<Arc<str>, Arc<Target>>,
     by_model: Vec<Range<u32>>,
     providers: Vec<Arc<ProviderHandle>>,
+    /// When the endpoints of each model were last rated.
+    rated_ms: Vec<AtomicU64>,
     /// Models whose calls have something without asking for it: few.
     defaults: Vec<(ModelIx, Defaults)>,
 }
@@ -295,6 +302,7 @@ impl Market {
                 markup_ppm,
                 targets,
                 by_endpoint,
+                rated_ms: by_model.iter().map(|_| AtomicU64::new(0)).collect(),
                 by_model,
                 providers,
                 defaults: Vec::new(),
@@ -327,6 +335,19 @@ impl Market {
         self.targets
             .get(range.start as usize..range.end as usize)
             .unwrap_or(&[])
+    }
+
+    /// Whether the endpoints of a model are to be rated now, by whoever asks.
+    #[must_use]
+    pub fn is_due_for_rating(&self, model: ModelIx, now_ms: u64) -> bool {
+        let Some(rated_ms) = self.rated_ms.get(model.0 as usize) else {
+            return false;
+        };
+        let last = rated_ms.load(Relaxed);
+        (last == 0 || now_ms >= last.saturating_add(RATED_EVERY_MS))
+            && rated_ms
+                .compare_exchange(last, now_ms, Relaxed, Relaxed)
+                .is_ok()
     }
 
     /// The target behind a catalog endpoint or one of its tiers of service, if

@@ -1,13 +1,15 @@
 //! What is counted. Labels are catalog ids and words of
 //! ours, never anything that a caller can invent.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
 
 use bourse_routing::density::Density;
 use bourse_routing::health::Outcome;
 use bourse_routing::pace::Pace;
+use bourse_routing::tool_use::ToolUse;
 use bourse_routing::trust::Trust;
-use bourse_vocab::Nanos;
+use bourse_vocab::{Nanos, Quality};
+use bourse_wire::tool_calls::{Tally, Verdict};
 
 /// Counters of one endpoint. Plain atomics: a call touches a handful of
 /// them, and they are only rendered when somebody asks.
@@ -43,6 +45,12 @@ pub struct TargetMetrics {
     pub served_dearer: AtomicBool,
     /// How fast it thinks out of sight.
     pub pace: Pace,
+    /// How its tool calls are of late.
+    pub tools: ToolUse,
+    /// How many tool calls got each verdict.
+    pub verdicts: [AtomicU64; Verdict::ALL.len()],
+    /// How good it is for calls with tools; see [`Self::quality`].
+    quality: AtomicU8,
     /// How long its tokens are, of what it gets and of what it gives.
     pub density_in: Density,
     /// See `density_in`.
@@ -70,6 +78,9 @@ impl TargetMetrics {
             trust: Trust::default(),
             served_dearer: AtomicBool::new(false),
             pace: Pace::default(),
+            tools: ToolUse::default(),
+            verdicts: std::array::from_fn(|_| zero()),
+            quality: AtomicU8::new(Quality::Unknown as u8),
             density_in: Density::default(),
             density_out: Density::default(),
         }
@@ -86,6 +97,27 @@ impl TargetMetrics {
         ]
         .iter()
         .any(|count| count.load(Relaxed) > 0)
+    }
+
+    /// Notes how the tool calls of an answer were.
+    pub fn note_tools(&self, tally: &Tally, now_ms: u64) {
+        for (verdict, count) in Verdict::ALL.into_iter().zip(&self.verdicts) {
+            count.fetch_add(tally.of(verdict).into(), Relaxed);
+        }
+        if tally.is_judged() {
+            self.tools.note(now_ms, tally.bad() > 0);
+        }
+    }
+
+    /// Notes how good it is beside the other endpoints of its model.
+    pub fn is_rated(&self, quality: Quality) {
+        self.quality.store(quality as u8, Relaxed);
+    }
+
+    /// How good it was beside them when that was last looked at.
+    #[must_use]
+    pub fn quality(&self) -> Quality {
+        Quality::by_number(self.quality.load(Relaxed).into()).unwrap_or_default()
     }
 
     /// Counts an attempt that has ended.

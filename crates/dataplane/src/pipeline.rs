@@ -283,6 +283,9 @@ async fn pursue<U: Upstream>(
     let recorded = running.call.recorded(&kept.request);
     let request = recorded.as_ref().unwrap_or(&kept.request);
     let attempted = attempt::attempt(&client, &mut running, request, &mut plan).await;
+    if let Ok(opened) = &attempted {
+        running.keep_tools(opened, &**request);
+    }
     // Nobody needs it any more: a stream of minutes should not keep its
     // prompt in memory.
     drop((recorded, kept));
@@ -291,7 +294,8 @@ async fn pursue<U: Upstream>(
         Opened::Stream { body, feed, out } => {
             Reply::Stream(Relay::live((body, feed, out), running, None))
         }
-        Opened::Whole(whole, room) => {
+        Opened::Whole(mut whole, room) => {
+            running.tools.take(whole.calls.take());
             // It may have been read for its usage alone.
             let ending = if running.call.status.is_detached() {
                 Ending::Drained

@@ -24,6 +24,7 @@ pub mod unstreamed;
 pub mod waits;
 
 use bourse_vocab::{Bill, Failure, Usage, UsageReport};
+use bourse_wire::tool_calls::Made;
 use bytes::Bytes;
 
 use crate::cache::record::Record;
@@ -113,6 +114,11 @@ pub trait Feed: Send {
     /// What the provider sent so far, where that is taken down. It is asked
     /// for once, at the end.
     fn record(&mut self) -> Option<Record> {
+        None
+    }
+
+    /// The tool calls so far. They are asked for once, at the end.
+    fn calls(&mut self) -> Option<Box<Made>> {
         None
     }
 

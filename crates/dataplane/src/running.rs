@@ -17,6 +17,7 @@ use crate::limit::{self, Limit};
 use crate::market::Target;
 use crate::relay::Report;
 use crate::tab::Tab;
+use crate::tools::Tools;
 
 /// A call whose money is set aside.
 pub struct Running {
@@ -33,13 +34,15 @@ pub struct Running {
     /// What was there of the answer when its provider broke off, where others
     /// go on with it.
     pub begun: Option<Arc<Begun>>,
+    /// What of tools is kept to judge its answer.
+    pub tools: Tools,
     is_ended: bool,
 }
 
 impl Running {
     /// A call whose hold has just been made.
     #[must_use]
-    pub const fn new(call: Box<Call>, tab: Tab, limit: Limit) -> Self {
+    pub fn new(call: Box<Call>, tab: Tab, limit: Limit) -> Self {
         Self {
             call,
             tab,
@@ -47,6 +50,7 @@ impl Running {
             rival: None,
             limit,
             begun: None,
+            tools: Tools::default(),
             is_ended: false,
         }
     }

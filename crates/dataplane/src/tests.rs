@@ -35,5 +35,6 @@ mod stickiness;
 mod stopping;
 mod tiers;
 mod told_costs;
+mod tools;
 mod whole;
 mod written;

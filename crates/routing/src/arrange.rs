@@ -9,7 +9,7 @@ use crate::breaker::Standing;
 use crate::candidate::Candidate;
 use crate::preferences::{Partition, Preferences, Sort};
 use crate::relief;
-use crate::strategies::BALANCED;
+use crate::strategies::{BALANCED, Strategy, exacto};
 
 /// The lot of a call.
 #[derive(Debug, Clone, Copy)]
@@ -59,7 +59,7 @@ pub fn arrange(
         leave_out_broken(candidates);
     }
     let across_models = sort.is_some_and(|sort| sort.partition == Partition::None);
-    let is_balanced = sort.is_none() && !lot.is_shared;
+    let is_balanced = sort.is_none_or(|sort| sort.by.balances()) && !lot.is_shared;
     if is_balanced {
         relief::defer_unproven(candidates);
     }
@@ -83,30 +83,59 @@ pub fn arrange(
         )
     };
     candidates.sort_by_key(group);
-    let strategy = sort.map_or(BALANCED, |sort| sort.by);
-    let is_any_stuck = candidates.iter().any(|candidate| candidate.is_stuck);
-    let order = |part: &mut [Candidate]| {
-        strategy.arrange(part, lot.random);
-        if is_balanced {
-            relief::relieve(part, lot.random);
-        }
+    let within = Within {
+        strategy: sort.map_or(BALANCED, |sort| sort.by),
+        random: lot.random,
+        is_balanced,
+        is_any_stuck: candidates.iter().any(|candidate| candidate.is_stuck),
     };
+    let has_tiers = sort.is_some_and(|sort| sort.by.needs().quality);
+    let finds_out = has_tiers && is_balanced && exacto::finds_out(lot.random);
     for group in candidates.chunk_by_mut(|a, b| group(a) == group(b)) {
-        if is_any_stuck {
-            // Few calls have one: the others do not compare by it.
-            group.sort_by_key(|candidate| !candidate.is_stuck);
-            let count = group.partition_point(|candidate| candidate.is_stuck);
-            let (stuck, others) = group.split_at_mut(count);
-            order(stuck);
-            order(others);
+        if has_tiers {
+            // A conversation leaves whoever has become worse, prompt or not,
+            // and nobody of another tier is asked for the sake of load.
+            exacto::tiers(group, finds_out).for_each(|tier| within.order(tier));
         } else {
-            order(group);
+            within.order(group);
         }
     }
     if !preferences.allow_fallbacks {
         keep_first(candidates, preferences);
     }
     rest
+}
+
+/// How candidates are put in order that are equal in everything that comes
+/// before.
+struct Within {
+    strategy: &'static dyn Strategy,
+    random: f64,
+    is_balanced: bool,
+    is_any_stuck: bool,
+}
+
+impl Within {
+    #[inline]
+    fn order(&self, group: &mut [Candidate]) {
+        if !self.is_any_stuck {
+            return self.arrange(group);
+        }
+        // Few calls have one: the others do not compare by it.
+        group.sort_by_key(|candidate| !candidate.is_stuck);
+        let count = group.partition_point(|candidate| candidate.is_stuck);
+        let (stuck, others) = group.split_at_mut(count);
+        self.arrange(stuck);
+        self.arrange(others);
+    }
+
+    #[inline]
+    fn arrange(&self, part: &mut [Candidate]) {
+        self.strategy.arrange(part, self.random);
+        if self.is_balanced {
+            relief::relieve(part, self.random);
+        }
+    }
 }
 
 /// Without fallbacks: those that the caller listed, or else the first of each

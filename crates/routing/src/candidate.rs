@@ -1,5 +1,7 @@
 //! An endpoint that may serve a call, and what ordering needs to know.
 
+use bourse_vocab::Quality;
+
 use crate::breaker::Standing;
 
 /// The share of an endpoint that has one credential.
@@ -47,4 +49,6 @@ pub struct Candidate {
     pub deprioritised: bool,
     /// Whether it has read the conversation before, and has its prompt cached.
     pub is_stuck: bool,
+    /// How good it is for calls with tools; unknown where nobody asks.
+    pub quality: Quality,
 }

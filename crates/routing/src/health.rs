@@ -377,6 +377,21 @@ impl Health {
         self.percentiles(now_ms, 2, |slot| &slot.tokens_per_second)
     }
 
+    /// The median of output tokens a second over half an hour, and of how many
+    /// answers it is.
+    #[must_use]
+    pub fn throughput_of_answers(&self, now_ms: u64) -> Option<(u64, u64)> {
+        let median = self.throughput_last_30m(now_ms)?.p50;
+        let windows = self.windows.get()?;
+        let windows = windows.lock().unwrap_or_else(PoisonError::into_inner);
+        let oldest = (now_ms / SLOT_MS).saturating_sub(SLOTS as u64);
+        let slots = windows.slots.iter().filter(|slot| slot.number > oldest);
+        let answers = slots
+            .flat_map(|slot| slot.tokens_per_second.as_slice())
+            .sum();
+        Some((median, answers))
+    }
+
     /// Time to the first content in milliseconds, over half an hour.
     #[must_use]
     pub fn latency_ms_last_30m(&self, now_ms: u64) -> Option<Percentiles> {

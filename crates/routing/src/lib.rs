@@ -10,8 +10,10 @@
 //! from what is slow, [`quota`] from what is full, and [`patience`] and [`gaps`]
 //! from waiting for what says nothing.
 //! [`lengths`] is how long their answers are, [`pace`] how fast they think out
-//! of sight, [`density`] how long their tokens are, and [`trust`] whether they
-//! keep the limits that they are told.
+//! of sight, [`density`] how long their tokens are, [`trust`] whether they
+//! keep the limits that they are told, and [`tool_use`] whether they call tools as
+//! these want to be called. What that makes of an endpoint beside the others of
+//! its model is its [`quality`].
 
 pub mod arrange;
 pub mod breaker;
@@ -29,10 +31,12 @@ pub mod pace;
 pub mod patience;
 pub mod plan;
 pub mod preferences;
+pub mod quality;
 pub mod quantiles;
 pub mod quota;
 pub mod relief;
 #[cfg(test)]
 mod simulation;
 pub mod strategies;
+pub mod tool_use;
 pub mod trust;

@@ -339,11 +339,9 @@ mod tests {
     fn every_refusal_names_the_member() {
         for (json, member) in [
             (r#"{"ordr":[]}"#, "ordr"),
-            (r#"{"sort":"exacto"}"#, "provider.sort"),
-            (r#"{"sort":{"by":"exacto"}}"#, "tool-call statistics"),
             (
                 r#"{"sort":"cheapness"}"#,
-                "provider.sort: `cheapness` is not one of price, throughput, latency",
+                "provider.sort: `cheapness` is not one of price, throughput, latency, exacto",
             ),
             (r#"{"sort":"weighted"}"#, "not one of price,"),
             (r#"{"sort":{"by":"price","among":1}}"#, "among"),

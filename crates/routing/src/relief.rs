@@ -48,7 +48,7 @@ pub fn relieve(group: &mut [Candidate], random: f64) {
     }
     // The others follow by price.
     let cheapest = others.first().map_or(0, |other| other.price);
-    let Some(at) = weighted::draw(others, cheapest, second(random)) else {
+    let Some(at) = weighted::draw(others, cheapest, another(random)) else {
         return;
     };
     let is_relieved = others
@@ -90,7 +90,7 @@ fn premium(first: &Candidate, second: &Candidate) -> f64 {
 
 /// Another number in [0, 1) that has nothing to do with the first, so that
 /// who is compared does not depend on who was drawn (a step of splitmix64).
-fn second(random: f64) -> f64 {
+pub(crate) fn another(random: f64) -> f64 {
     let mut bits = random.to_bits().wrapping_add(0x9e37_79b9_7f4a_7c15);
     bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -102,6 +102,8 @@ fn second(random: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use bourse_vocab::Quality;
+
     use super::*;
     use crate::breaker::Standing;
     use crate::candidate::WHOLE;
@@ -124,6 +126,7 @@ mod tests {
             throughput: None,
             deprioritised: false,
             is_stuck: false,
+            quality: Quality::Unknown,
         }
     }
 
@@ -188,7 +191,7 @@ mod tests {
     #[test]
     fn who_is_compared_does_not_depend_on_who_was_drawn() {
         let mean = (0..1_000)
-            .map(|n| second(f64::from(n) / 3_000.0))
+            .map(|n| another(f64::from(n) / 3_000.0))
             .sum::<f64>()
             / 1_000.0;
         assert!((0.45..0.55).contains(&mean), "{mean}");

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bourse_vocab::failure::UpstreamError;
-use bourse_vocab::{Failure, FailureKind};
+use bourse_vocab::{Failure, FailureKind, Quality};
 
 use crate::arrange::{Lot, arrange};
 use crate::bucket::Bucket;
@@ -298,6 +298,7 @@ impl World {
                 throughput: None,
                 deprioritised: false,
                 is_stuck: false,
+                quality: Quality::Unknown,
             })
             .collect()
     }

@@ -11,20 +11,25 @@ use bourse_vocab::ServiceTier;
 
 use crate::candidate::Candidate;
 
+pub(crate) mod exacto;
 mod latency;
 mod price;
 mod throughput;
 pub(crate) mod weighted;
 
 /// Every strategy that a caller can ask for.
-pub static STRATEGIES: &[&dyn Strategy] =
-    &[&price::Price, &throughput::Throughput, &latency::Latency];
+pub static STRATEGIES: &[&dyn Strategy] = &[
+    &price::Price,
+    &throughput::Throughput,
+    &latency::Latency,
+    &exacto::Exacto,
+];
 
 /// The order where nobody asks for one.
 pub static BALANCED: &dyn Strategy = &weighted::Weighted;
 
-/// OpenRouter's order by quality, as a name and as a suffix.
-const EXACTO: &str = "exacto";
+/// The order of calls with tools where nobody asks for one.
+pub static OF_TOOLS: &dyn Strategy = &exacto::Exacto;
 
 /// One way to order endpoints.
 pub trait Strategy: Sync {
@@ -52,6 +57,12 @@ pub trait Strategy: Sync {
         Measurements::default()
     }
 
+    /// Whether it leaves it to us whom calls go to among equals, so that load
+    /// is balanced there.
+    fn balances(&self) -> bool {
+        false
+    }
+
     /// Puts equally stable candidates in the order in which to try them.
     /// `random` is uniform in [0, 1).
     fn arrange(&self, group: &mut [Candidate], random: f64);
@@ -64,6 +75,8 @@ pub struct Measurements {
     pub latency: bool,
     /// Tokens a second.
     pub throughput: bool,
+    /// How good it is for calls with tools.
+    pub quality: bool,
 }
 
 // === impl dyn Strategy ===
@@ -90,12 +103,7 @@ impl Eq for dyn Strategy {}
 pub fn by_name(name: &str) -> Result<&'static dyn Strategy, String> {
     find(|strategy| strategy.name() == name).ok_or_else(|| {
         let names: Vec<_> = STRATEGIES.iter().map(|strategy| strategy.name()).collect();
-        let names = names.join(", ");
-        if name == EXACTO {
-            format!("`{EXACTO}` needs tool-call statistics that are not kept; use one of {names}")
-        } else {
-            format!("`{}` is not one of {names}", shortened(name))
-        }
+        format!("`{}` is not one of {}", shortened(name), names.join(", "))
     })
 }
 
@@ -110,22 +118,16 @@ pub fn by_suffix(suffix: &str) -> Result<&'static dyn Strategy, String> {
             .filter_map(|strategy| Some(format!(":{}", strategy.suffix()?)))
             .collect();
         format!(
-            "`:{suffix}` asks for an order by quality, which is not measured here; use {} or no suffix",
+            "`:{}` asks for no order; use {} or no suffix",
+            shortened(suffix),
             listed.join(", ")
         )
     })
 }
 
-/// Every suffix of a model's name that is about its order, those included
-/// that [`by_suffix`] refuses with a reason.
+/// Every suffix of a model's name that is about its order.
 pub fn suffixes() -> impl Iterator<Item = &'static str> {
-    let refused = find(|strategy| strategy.suffix() == Some(EXACTO))
-        .is_none()
-        .then_some(EXACTO);
-    STRATEGIES
-        .iter()
-        .filter_map(|strategy| strategy.suffix())
-        .chain(refused)
+    STRATEGIES.iter().filter_map(|strategy| strategy.suffix())
 }
 
 fn find(is_meant: impl Fn(&dyn Strategy) -> bool) -> Option<&'static dyn Strategy> {

@@ -114,6 +114,7 @@ impl Backend for Live {
             uptime_last_1d: target.health.uptime_percent(now, 1_440),
             latency_last_30m: target.health.latency_ms_last_30m(now).map(percentiles),
             throughput_last_30m: target.health.throughput_last_30m(now).map(percentiles),
+            tool_call_error_rate: target.metrics.tools.of_late(now).error_rate(),
         })
     }
 

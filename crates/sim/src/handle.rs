@@ -196,6 +196,7 @@ impl Exchange<'_> {
             (Ok(_), None, _) => self.other().await,
             (Ok(mut script), Some(format), Some(asked)) => {
                 script.first_token_ms = script.first_token_ms_of(self.script_ordinal);
+                script.bad_tool_calls = f64::from(u8::from(script.spoils(self.script_ordinal)));
                 self.answer(Arc::new(script), format, asked).await
             }
             (Ok(_), Some(_), None) => Outcome::Refused,

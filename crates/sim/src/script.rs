@@ -101,6 +101,9 @@ pub struct Script {
     /// Share of requests that are accepted and never answered, 0 to 1, drawn
     /// by (seed, ordinal).
     pub silent_rate: f64,
+    /// Share of requests whose tool calls have arguments that are no JSON, 0 to
+    /// 1, drawn by (seed, ordinal).
+    pub bad_tool_calls: f64,
     /// Closes the connection instead of answering.
     pub close_before_headers: bool,
     /// Stops sending after so many tokens and keeps the connection open.
@@ -187,6 +190,7 @@ impl Default for Script {
             schedule: Vec::new(),
             never_answer: false,
             silent_rate: 0.0,
+            bad_tool_calls: 0.0,
             close_before_headers: false,
             stall_after_tokens: None,
             cut_after_bytes: None,
@@ -377,6 +381,12 @@ impl Script {
     #[must_use]
     pub fn is_silent(&self, ordinal: u64) -> bool {
         self.never_answer || self.drawn(0x51e7_7a1e, ordinal) < self.silent_rate
+    }
+
+    /// Whether the tool calls of the request with this ordinal are spoilt.
+    #[must_use]
+    pub fn spoils(&self, ordinal: u64) -> bool {
+        self.drawn(0x7001_bad5, ordinal) < self.bad_tool_calls
     }
 
     /// The wait before the first event of the request with this ordinal, in

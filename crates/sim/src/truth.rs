@@ -180,7 +180,11 @@ fn choice(ask: &Request, script: &Script, key: u64) -> Result<Choice, Refusal> {
 
     let mut calls = Vec::new();
     for (at, (name, arguments)) in wanted_calls(ask, script).into_iter().enumerate() {
-        let pieces = Pieces::of_text(&arguments.to_string(), JSON_TOKEN_CHARS);
+        let mut arguments = arguments.to_string();
+        if script.bad_tool_calls >= 1.0 {
+            spoil(&mut arguments);
+        }
+        let pieces = Pieces::of_text(&arguments, JSON_TOKEN_CHARS);
         cut |= pieces.len() > left;
         let arguments = pieces.truncated(left);
         left -= arguments.len();
@@ -242,6 +246,12 @@ fn full_content(ask: &Request, script: &Script, key: u64) -> Pieces {
         seed: mix(key, 4),
         len,
     }
+}
+
+/// Makes arguments no JSON, of as many tokens as before.
+fn spoil(arguments: &mut String) {
+    arguments.pop();
+    arguments.push('!');
 }
 
 fn wanted_calls(ask: &Request, script: &Script) -> Vec<(String, Value)> {

@@ -37,6 +37,7 @@ pub mod openai_responses;
 pub mod rerank;
 mod small;
 pub mod sse;
+pub mod tool_calls;
 
 pub use codec::{Codec, ErrorReply, Stamp, StreamReader, StreamWriter, WriteTarget, Written};
 pub use dialect::Dialect;

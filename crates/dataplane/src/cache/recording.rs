@@ -1,8 +1,10 @@
 //! A request whose answer is taken down as it comes.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bourse_vocab::{Bill, Failure, Usage};
+use bourse_wire::tool_calls::Made;
 use bourse_wire::{Stamp, StreamWriter, WriteTarget};
 use bytes::Bytes;
 
@@ -58,6 +60,10 @@ impl ClientRequest for Recording {
         rest: &Rest<'_>,
     ) -> Result<PreparedRest, Failure> {
         self.request.write_rest(way, target, rest)
+    }
+
+    fn tools(&self) -> Option<Cow<'_, [u8]>> {
+        self.request.tools()
     }
 
     fn whole(&self, way: &Way, stamp: &Stamp<'_>, body: &Bytes) -> Result<WholeReply, Failure> {
@@ -121,6 +127,10 @@ impl Feed for Recorded {
 
     fn record(&mut self) -> Option<Record> {
         self.record.take()
+    }
+
+    fn calls(&mut self) -> Option<Box<Made>> {
+        self.feed.calls()
     }
 
     fn finish(&mut self, usage: &Usage, bill: &Bill, out: &mut Vec<u8>) {

@@ -3,6 +3,7 @@
 
 mod pass_through;
 
+use std::borrow::Cow;
 use std::sync::{Arc, LazyLock};
 
 use bourse_catalog::{Modalities, Modality, Parameter, Parameters};
@@ -21,7 +22,9 @@ use http::request::Parts;
 
 use super::not_offered::NotOffered;
 use super::translation::{self, OwnedStamp, Parsed};
-use super::{ClientRequest, Endpoint, Incoming, Prepared, PreparedRest, Rest, Scanned, WholeReply};
+use super::{
+    ClientRequest, Endpoint, Incoming, Prepared, PreparedRest, Rest, Scanned, WholeReply, tools_of,
+};
 use crate::ask::{self, Ask, Attribution, Labels, Thinking};
 use crate::identity::Caller;
 use crate::relay::{Feed, Report};
@@ -162,13 +165,17 @@ impl ClientRequest for ChatRequest {
             .write_rest(&self.segments, parse, (way, target), rest)
     }
 
+    fn tools(&self) -> Option<Cow<'_, [u8]>> {
+        tools_of(self.envelope.outline(), &self.segments)
+    }
+
     fn whole(&self, way: &Way, stamp: &Stamp<'_>, body: &Bytes) -> Result<WholeReply, Failure> {
         if self.translates(way) {
             let stamp = OwnedStamp::of(stamp);
             let write = move |reply: &_| codec(FORMAT).write_reply(reply, &stamp.get());
             return translation::whole(way, body, self.hide_reasoning, write);
         }
-        let parts = passthrough::splice_reply(body, stamp, self.hide_reasoning)?;
+        let mut parts = passthrough::splice_reply(body, stamp, self.hide_reasoning)?;
         let finish = parts.finishes.first();
         let report = Report {
             usage: parts.usage.unwrap_or_default(),
@@ -179,10 +186,12 @@ impl ClientRequest for ChatRequest {
             content_bytes: parts.content_bytes,
             content_pieces: 0,
         };
+        let calls = parts.calls.take();
         Ok(WholeReply {
             report,
             render: Box::new(move |usage, bill| parts.render(usage, bill).into()),
             record: None,
+            calls,
         })
     }
 }

@@ -115,6 +115,7 @@ impl ClientRequest for EmbeddingsRequest {
             },
             render: Box::new(move |usage, bill| begun.finish(usage, bill).into()),
             record: None,
+            calls: None,
         })
     }
 }

@@ -8,6 +8,7 @@
 pub mod counting;
 mod pass_through;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bourse_catalog::{Modalities, Modality, Parameter, Parameters};
@@ -18,6 +19,7 @@ use bourse_vocab::chat::{Event, Request};
 use bourse_vocab::{Failure, Format, Operation, TierWish, Units};
 use bourse_wire::anthropic::passthrough::{self, Envelope};
 use bourse_wire::anthropic::write_with_id;
+use bourse_wire::tool_calls::Made;
 use bourse_wire::{Stamp, StreamWriter, WriteTarget, codec};
 use bytes::Bytes;
 use http::header::HeaderName;
@@ -26,7 +28,9 @@ use http::{HeaderMap, HeaderValue};
 
 use super::not_offered::NotOffered;
 use super::translation::{self, OwnedStamp, Parsed};
-use super::{ClientRequest, Endpoint, Incoming, Prepared, PreparedRest, Rest, Scanned, WholeReply};
+use super::{
+    ClientRequest, Endpoint, Incoming, Prepared, PreparedRest, Rest, Scanned, WholeReply, tools_of,
+};
 use crate::ask::{self, Ask, Attribution, Labels, Thinking};
 use crate::identity::Caller;
 use crate::relay::Feed;
@@ -165,18 +169,24 @@ impl ClientRequest for MessagesRequest {
             .write_rest(&self.segments, parse, (way, target), rest)
     }
 
+    fn tools(&self) -> Option<Cow<'_, [u8]>> {
+        tools_of(self.envelope.outline(), &self.segments)
+    }
+
     fn whole(&self, way: &Way, stamp: &Stamp<'_>, body: &Bytes) -> Result<WholeReply, Failure> {
         if self.translates(way) {
             let stamp = OwnedStamp::of(stamp);
             let write = move |reply: &_| codec(FORMAT).write_reply(reply, &stamp.get());
             return translation::whole(way, body, false, write);
         }
-        let report = report_of(&codec(FORMAT).read_reply(body)?);
+        let reply = codec(FORMAT).read_reply(body)?;
+        let report = report_of(&reply);
         let edits = passthrough::splice_reply(body, stamp)?;
         Ok(WholeReply {
             report,
             render: Box::new(move |usage, bill| edits.render(usage, bill).into()),
             record: None,
+            calls: Made::of_reply(&reply),
         })
     }
 }

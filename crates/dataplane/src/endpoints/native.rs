@@ -6,15 +6,18 @@
 //! not see replaced. What is translated, for targets that speak something
 //! else, is translated in the same format on the client's side.
 
+use std::borrow::Cow;
+
 use bourse_vocab::{Failure, Format};
 use bourse_wire::dialect::service;
 use bourse_wire::json::splice::Splice;
 use bourse_wire::json::text::write_string;
+use bourse_wire::tool_calls::Made;
 use bourse_wire::{Stamp, WriteTarget, codec};
 use bytes::Bytes;
 
 use super::translation::{self, OwnedStamp, Parsed};
-use super::{ClientRequest, Prepared, Scanned, WholeReply};
+use super::{ClientRequest, Prepared, Scanned, WholeReply, tools_of};
 use crate::relay::Feed;
 use crate::relay::forward::Forward;
 use crate::relay::meter::report_of;
@@ -96,18 +99,24 @@ impl ClientRequest for Native {
         Box::new(Forward::begin(way.format, way.framing, stamp))
     }
 
+    fn tools(&self) -> Option<Cow<'_, [u8]>> {
+        tools_of(&self.body.outline, &self.body.segments)
+    }
+
     fn whole(&self, way: &Way, stamp: &Stamp<'_>, body: &Bytes) -> Result<WholeReply, Failure> {
         if self.translates(way) {
             let (format, stamp) = (self.format, OwnedStamp::of(stamp));
             let write = move |reply: &_| codec(format).write_reply(reply, &stamp.get());
             return translation::whole(way, body, false, write);
         }
-        let report = report_of(&codec(way.format).read_reply(body)?);
+        let reply = codec(way.format).read_reply(body)?;
+        let report = report_of(&reply);
         let body = body.clone();
         Ok(WholeReply {
             report,
             render: Box::new(move |_, _| body),
             record: None,
+            calls: Made::of_reply(&reply),
         })
     }
 }

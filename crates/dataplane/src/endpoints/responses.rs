@@ -9,6 +9,7 @@
 
 mod ask;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bourse_vocab::chat::{Event, Request};
@@ -20,7 +21,9 @@ use http::HeaderMap;
 use http::request::Parts;
 
 use super::translation::{self, OwnedStamp, Parsed};
-use super::{ClientRequest, Endpoint, Incoming, Prepared, PreparedRest, Rest, Scanned, WholeReply};
+use super::{
+    ClientRequest, Endpoint, Incoming, Prepared, PreparedRest, Rest, Scanned, WholeReply, tools_of,
+};
 use crate::identity::Caller;
 use crate::relay::Feed;
 use crate::way::Way;
@@ -142,6 +145,10 @@ impl ClientRequest for ResponsesRequest {
         let parse = || self.parse();
         let segments = &self.body.segments;
         self.parsed.write_rest(segments, parse, (way, target), rest)
+    }
+
+    fn tools(&self) -> Option<Cow<'_, [u8]>> {
+        tools_of(&self.body.outline, &self.body.segments)
     }
 
     fn whole(&self, way: &Way, stamp: &Stamp<'_>, body: &Bytes) -> Result<WholeReply, Failure> {

@@ -7,6 +7,7 @@ use bourse_vocab::chat::{Part, Reply, Request};
 use bourse_vocab::{Failure, FailureKind, Next};
 use bourse_wire::dialect::prefill::{self, Prefill};
 use bourse_wire::json::count_values;
+use bourse_wire::tool_calls::Made;
 use bourse_wire::{StreamWriter, WriteTarget, codec};
 use bytes::Bytes;
 
@@ -144,6 +145,7 @@ pub fn whole(
     }
     Ok(WholeReply {
         report: report_of(&reply),
+        calls: Made::of_reply(&reply),
         render: Box::new(move |usage, bill| {
             reply.settled = Some((*usage, *bill));
             write(&reply).into()

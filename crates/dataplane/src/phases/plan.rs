@@ -1,11 +1,12 @@
 //! Targets in order: which endpoints may serve, and which first.
 
 mod decision;
+mod quality;
 mod refusal;
 
 use std::sync::Arc;
 
-use bourse_catalog::{Endpoint as Offered, Prices, Resolution};
+use bourse_catalog::{Endpoint as Offered, Parameter, Prices, Resolution};
 use bourse_ledger::price;
 use bourse_routing::arrange::{Lot, arrange};
 use bourse_routing::bucket::Bucket;
@@ -15,7 +16,7 @@ use bourse_routing::health::Percentiles;
 use bourse_routing::lengths::Thought;
 use bourse_routing::preferences::{Cutoffs, Partition, Preferences, Sort};
 use bourse_routing::strategies::{self, Measurements};
-use bourse_vocab::{Failure, PromptFacts, ServiceTier, TierWish, Units};
+use bourse_vocab::{Failure, PromptFacts, Quality, ServiceTier, TierWish, Units};
 
 pub use decision::Decision;
 pub(crate) use refusal::unknown_model;
@@ -140,7 +141,7 @@ pub fn may_serve<'m>(
 }
 
 /// The caller's order, or that of the first name with a suffix, or that which
-/// goes with the tier of service. It holds for the endpoints of all models, so
+/// goes with the tier of service, or that of calls with tools. It holds for the endpoints of all models, so
 /// it is known before any is looked at.
 fn effective_sort(market: &Market, wanted: &Wanted<'_>) -> Result<Option<Sort>, Failure> {
     let mut sort = wanted.wishes.sort;
@@ -153,7 +154,9 @@ fn effective_sort(market: &Market, wanted: &Wanted<'_>) -> Result<Option<Sort>, 
             sort = sort.or(Some(suffix));
         }
     }
-    Ok(sort.or_else(|| sort_of_tier(wanted.tier)))
+    Ok(sort
+        .or_else(|| sort_of_tier(wanted.tier))
+        .or_else(|| wanted.offers_tools().then_some(quality::AUTO)))
 }
 
 /// Whoever asks for a faster tier wants the fastest endpoint, and for the
@@ -178,6 +181,7 @@ fn measured(wishes: &Preferences, sort: Option<Sort>) -> Measurements {
     Measurements {
         latency: needs.latency || wishes.preferred_max_latency.is_some(),
         throughput: needs.throughput || wishes.preferred_min_throughput.is_some(),
+        quality: needs.quality,
     }
 }
 
@@ -224,6 +228,9 @@ impl<'m> Ordering<'m, '_> {
         let preferred = wanted.needs.parameters.intersection(PREFERRED);
         let mut most = 0;
         let suffix = wanted.admitted_by(resolution);
+        if self.measured.quality {
+            quality::rate_of_late(self.market, resolution.model, wanted.now_ms);
+        }
         for target in self.market.targets_of(resolution.model) {
             let (fit, offer) = match wanted.takes(self.market, target, suffix) {
                 Ok(taken) => taken,
@@ -308,6 +315,11 @@ impl Wanted<'_> {
             matches!(self.tier, TierWish::None | TierWish::Auto) && self.wishes.order.is_empty();
         let suffix = resolution.routing.sort.filter(|_| is_free)?;
         strategies::by_suffix(suffix).ok()?.admits()
+    }
+
+    /// Whether the model is offered tools.
+    const fn offers_tools(&self) -> bool {
+        self.needs.parameters.contains(Parameter::Tools)
     }
 
     /// What a target offers for the call, and how its tier of service fits.
@@ -421,6 +433,11 @@ fn candidate(
         deprioritised: slow || weak,
         is_stuck: wanted.stuck.is_some_and(|stuck| stuck.is(target)),
         share: target.share,
+        quality: if measured.quality {
+            target.metrics.quality()
+        } else {
+            Quality::Unknown
+        },
     }
 }
 

@@ -7,6 +7,7 @@
 //! for the rest, once. Where there is none, or it fails as well, the stream ends
 //! with the error that it broke with.
 
+use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bourse_net::Upstream;
@@ -50,6 +51,7 @@ pub async fn pursue<U: Upstream>(
     let request = running.call.recorded(&request).unwrap_or(request);
     let attempted = attempt(&client, &mut running, &request, &mut plan).await;
     let opened = attempted.inspect_err(|failure| running.fail(failure))?;
+    running.keep_tools(&opened, &*request);
     let Opened::Stream { body, feed, out } = opened else {
         let failure = Failure::server("a stream was answered as a whole");
         running.fail(&failure);
@@ -90,6 +92,10 @@ impl ClientRequest for Followed {
             return self.0.feed(way, stamp);
         };
         continued::begin(Told::new(writer, hide_reasoning), way)
+    }
+
+    fn tools(&self) -> Option<Cow<'_, [u8]>> {
+        self.0.tools()
     }
 
     fn whole(&self, way: &Way, stamp: &Stamp<'_>, body: &Bytes) -> Result<WholeReply, Failure> {

@@ -11,6 +11,7 @@ mod leaving;
 mod price;
 mod record;
 mod told;
+mod tools;
 
 use std::cell::LazyCell;
 use std::sync::atomic::Ordering::Relaxed;
@@ -65,6 +66,7 @@ impl Running {
             ..report.clone()
         });
         let report = contradicted.as_ref().unwrap_or(report);
+        self.judge_tools(report, ending, at_ms);
         let estimate = self.estimate_of(report, ending, at_ms);
         let (usage, mended) = report.usage.resolve(&estimate);
         let row = row_of(report, ending, &usage, self.has_begun());
@@ -82,8 +84,7 @@ impl Running {
         });
         let told = reported.as_ref().map(|told| self.priced(&usage, told));
         let verdict = ended.verdict(told, || self.priced(&estimate, &counted));
-        // Some providers report a beginning: an answer that is charged by
-        // what was delivered is an estimate although there is a report.
+        // Some report a beginning: what is charged by delivery is estimated.
         let by_report = reported.filter(|_| row.customer != CustomerPays::Delivered);
         let estimated = mended || by_report.is_none();
         let is_free = row.customer == CustomerPays::Nothing

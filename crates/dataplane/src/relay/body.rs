@@ -169,6 +169,7 @@ impl Live {
         };
         let report = self.feed.report();
         let is_whole = matches!(ending, Ending::Drained);
+        self.running.tools.take(self.feed.calls());
         let (_, bill) = self.running.end(&report, ending);
         if is_whole {
             self.running.keep(self.feed.record(), &report, bill.total);
@@ -416,6 +417,7 @@ impl Relay {
         match step {
             Step::Going => {}
             Step::Complete => {
+                running.tools.take(feed.calls());
                 let (usage, bill) = running.end(&report, Ending::Complete);
                 running.keep(feed.record(), &report, bill.total);
                 feed.finish(&usage, &bill, out);

@@ -3,6 +3,7 @@
 
 use bourse_vocab::Failure;
 use bourse_vocab::chat::{Event, Finish, Part, ReasoningKind, Reply};
+use bourse_wire::tool_calls::Made;
 
 use super::{Delivered, Report};
 
@@ -15,6 +16,8 @@ pub struct Meter {
     pub is_complete: bool,
     /// Whether anything but thoughts was said.
     pub has_answered: bool,
+    /// The tool calls, to be judged.
+    pub calls: Option<Box<Made>>,
 }
 
 impl Meter {
@@ -34,6 +37,9 @@ impl Meter {
             Event::Finish { reason, native, .. } => {
                 self.report.finish = Some(reason.name());
                 self.report.native_finish.clone_from(native);
+            }
+            Event::ToolStart { .. } | Event::ToolArguments { .. } => {
+                self.calls.get_or_insert_default().note(event);
             }
             _ => {}
         }

@@ -4,6 +4,7 @@
 use bourse_vocab::chat::Event;
 use bourse_vocab::{Bill, Failure, Format, Usage};
 use bourse_wire::framing::{Decoder, Frame, Framing};
+use bourse_wire::tool_calls::Made;
 use bourse_wire::{StreamReader, codec};
 use bytes::Bytes;
 
@@ -147,6 +148,10 @@ impl<T: Telling> Feed for Reading<T> {
 
     fn told(&self) -> Option<Told> {
         self.inner.telling.told()
+    }
+
+    fn calls(&mut self) -> Option<Box<Made>> {
+        self.inner.meter.calls.take()
     }
 
     fn finish(&mut self, usage: &Usage, bill: &Bill, out: &mut Vec<u8>) {

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use bourse_ledger::record::{self, Checkpoint, Cost, Facts, Payer, Record};
 use bourse_spool::Position;
 use bourse_store::Till;
-use bourse_vocab::{Count, FailureKind};
+use bourse_vocab::{Count, FailureKind, Quality};
 
 /// What a token of the input costs in nano-dollars at each provider; one of
 /// the output costs twice as much.
@@ -53,6 +53,10 @@ pub struct Remembered {
     pub failure: Option<FailureKind>,
     /// What the provider said that it cost, where that is booked.
     pub told_cost: i64,
+    /// Tool calls, bad ones, and what was wrong with them.
+    pub tools: (u64, u64, u8),
+    /// What the endpoint was held to be for calls with tools.
+    pub quality: Option<Quality>,
     /// Provider, status, milliseconds to the first content or to giving up,
     /// the provider's id of its answer or of the request.
     pub attempts: Vec<(String, u16, u32, String)>,
@@ -202,6 +206,12 @@ fn remember(facts: &Facts<'_>) -> Remembered {
         limit: facts.counts.get(Count::OutputLimit),
         failure: facts.failure,
         told_cost: facts.told_cost.0,
+        tools: (
+            facts.counts.get(Count::ToolCalls),
+            facts.counts.get(Count::BadToolCalls),
+            facts.tool_errors,
+        ),
+        quality: facts.quality,
         attempts: facts
             .attempts
             .iter()

@@ -56,6 +56,7 @@ use crate::progress::{Progress, STREAMS_MAX};
 use crate::replies::REPLIES_BYTES_MAX;
 use crate::respond::ReplyBody;
 use crate::stickiness::Stickiness;
+use crate::tools::TOOLS_BYTES_MAX;
 use crate::unknown::Unknown;
 
 /// 21 November 2026, 12:00 UTC.
@@ -460,6 +461,7 @@ impl Harness {
             cache: Cache::new(setup.cache_bytes_max),
             bodies: Arc::new(Bodies::new(setup.bodies_bytes_max)),
             replies: Arc::new(Bodies::new(setup.replies_bytes_max)),
+            tools: Arc::new(Bodies::new(TOOLS_BYTES_MAX)),
             drains: Arc::new(Drains::new(setup.drains_max)),
             unknown: Unknown::default(),
             stickiness: Stickiness::default(),

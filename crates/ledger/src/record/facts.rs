@@ -1,6 +1,6 @@
 //! What there is to know of a call beside its money.
 
-use bourse_vocab::{Count, Counts, FailureKind, GenerationId, Nanos};
+use bourse_vocab::{Count, Counts, FailureKind, GenerationId, Nanos, Quality};
 
 use super::Payer;
 use crate::price::{Item, Line};
@@ -193,6 +193,12 @@ pub struct Facts<'a> {
     /// More members for the generation record, as a JSON object; empty for
     /// none.
     pub extra: &'a str,
+    /// What was wrong with tool calls, one bit each: 1 no JSON, 2 no such tool,
+    /// 4 not as its schema has it.
+    pub tool_errors: u8,
+    /// How good the endpoint was held to be for calls with tools, where this was
+    /// one.
+    pub quality: Option<Quality>,
     /// The call whose answer this one was given once more, where no provider
     /// was asked.
     pub cache_source: Option<GenerationId>,

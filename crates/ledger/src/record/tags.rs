@@ -135,7 +135,7 @@ pub(super) mod field {
         PROPENSITY = 45, "number";
         /// Reserved: whether the choice was an exploration.
         EXPLORED = 46, "number";
-        /// Reserved: what was wrong with tool calls, one bit each.
+        /// What was wrong with tool calls, one bit each: 1 no JSON, 2 no such tool, 4 not as its schema has it.
         TOOL_ERRORS = 47, "number";
         /// Reserved: whether the answer fits the schema that was asked for.
         SCHEMA_OK = 48, "number";
@@ -147,6 +147,8 @@ pub(super) mod field {
         TOLD_COST = 51, "amount";
         /// The id of the call whose answer was kept and given once more, 16 bytes, little-endian; no provider was asked.
         CACHE_SOURCE = 52, "bytes";
+        /// How good the endpoint was held to be for calls with tools when one ended: 1 good, 2 not known well enough, 3 slow, 4 careless, 5 both.
+        QUALITY = 53, "number";
     }
 }
 

@@ -1,3 +1,5 @@
+use bourse_vocab::Quality;
+
 use super::*;
 use crate::candidate::WHOLE;
 use crate::strategies::by_name;
@@ -20,6 +22,7 @@ fn candidate(target: u32, price: u128) -> Candidate {
         throughput: None,
         deprioritised: false,
         is_stuck: false,
+        quality: Quality::Unknown,
     }
 }
 
@@ -288,3 +291,5 @@ fn one_that_has_not_finished_gets_a_few_calls_once_another_has() {
     assert_eq!([first(3, true), first(4, true)], [0, 1]);
     assert_eq!(first(4, false), 0, "nobody knows better");
 }
+
+mod quality;

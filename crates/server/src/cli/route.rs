@@ -241,7 +241,7 @@ fn print(told: &Value, from: &Source) {
     let mut table = comfy_table::Table::new();
     table.load_style(comfy_table::presets::UTF8_BORDERS_ONLY);
     table.set_header([
-        "place", "endpoint", "key", "USD", "calls", "first ms", "breaker", "left out",
+        "place", "endpoint", "key", "USD", "calls", "first ms", "breaker", "tools", "left out",
     ]);
     for line in list("candidates") {
         let word = |name: &str| match line.get(name) {
@@ -267,6 +267,7 @@ fn print(told: &Value, from: &Source) {
             calls,
             word("expected_ms"),
             word("standing"),
+            quality(line).unwrap_or_else(|| "-".to_owned()),
             left_out,
         ]);
     }
@@ -276,6 +277,23 @@ fn print(told: &Value, from: &Source) {
         let status = status.unwrap_or_default();
         say(format_args!("A call would get {status}: {message}"));
     }
+}
+
+/// How good an endpoint is for calls with tools, and why it is not; `None` where
+/// the order is not by that.
+fn quality(line: &Value) -> Option<String> {
+    let tier = line.get("quality")?.as_str()?;
+    let why = line.get("quality_why").and_then(Value::as_array);
+    let why: Vec<_> = why
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
+    Some(if why.is_empty() {
+        tier.to_owned()
+    } else {
+        format!("{tier}: {}", why.join(", "))
+    })
 }
 
 /// The text at a place of JSON.

@@ -20,6 +20,7 @@ use bourse_dataplane::market::Memory;
 use bourse_dataplane::pipeline::Worker;
 use bourse_dataplane::replies::REPLIES_BYTES_MAX;
 use bourse_dataplane::stickiness::Stickiness;
+use bourse_dataplane::tools::TOOLS_BYTES_MAX;
 use bourse_dataplane::unknown::Unknown;
 use bourse_net::{Client, ClientConfig, EgressPolicy};
 use bourse_sim::SimHandle;
@@ -170,6 +171,7 @@ impl Recovered {
             cache: Cache::new(config.cache_bytes_max),
             bodies: Arc::new(Bodies::new(config.limits.bodies_bytes_max)),
             replies: Arc::new(Bodies::new(REPLIES_BYTES_MAX)),
+            tools: Arc::new(Bodies::new(TOOLS_BYTES_MAX)),
             drains: Arc::new(Drains::new(config.limits.drains_max)),
             unknown: std::mem::take(&mut self.unknown),
             stickiness: Stickiness::default(),

@@ -52,6 +52,7 @@ mod seeing;
 mod sent;
 mod sim_command;
 mod streams;
+mod tools;
 mod top_command;
 mod traces;
 mod verify_command;

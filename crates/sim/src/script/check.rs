@@ -112,6 +112,7 @@ fn set(set: &ScriptSet) -> Found {
 fn script(script: &Script) -> Found {
     share("error_rate", script.error_rate.unwrap_or(0.0))?;
     share("silent_rate", script.silent_rate)?;
+    share("bad_tool_calls", script.bad_tool_calls)?;
     share("slow_rate", script.slow_rate)?;
     for (setting, ms) in [
         ("latency_ms", script.latency_ms),

@@ -77,10 +77,12 @@ counts! {
     OutputLimit = 20, "output_limit";
     /// Searches through lists of documents, as their vendors count them.
     SearchUnits = 21, "search_units";
+    /// Tool calls in the answer that are wrong.
+    BadToolCalls = 22, "bad_tool_calls";
 }
 
 /// One more than the highest number of a kind.
-const SLOTS: usize = 22;
+const SLOTS: usize = 23;
 
 /// The counts of one call. Those that nobody counted are zero, and a zero is
 /// not written down.

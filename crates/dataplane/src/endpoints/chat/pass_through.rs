@@ -3,6 +3,7 @@
 use bourse_vocab::{Bill, Failure, Usage};
 use bourse_wire::Stamp;
 use bourse_wire::openai_chat::passthrough::StreamRelay;
+use bourse_wire::tool_calls::Made;
 use bytes::Bytes;
 
 use crate::relay::{Delivered, Feed, Report};
@@ -67,6 +68,10 @@ impl Feed for PassThrough {
             content_bytes: self.0.content_bytes(),
             content_pieces: self.0.content_events(),
         }
+    }
+
+    fn calls(&mut self) -> Option<Box<Made>> {
+        self.0.take_calls()
     }
 
     fn finish(&mut self, usage: &Usage, bill: &Bill, out: &mut Vec<u8>) {

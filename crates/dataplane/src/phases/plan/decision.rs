@@ -10,7 +10,7 @@ use bourse_routing::breaker::Standing;
 use bourse_routing::candidate::Candidate;
 use bourse_routing::preferences::Sort;
 use bourse_routing::strategies::BALANCED;
-use bourse_vocab::PicosPerUnit;
+use bourse_vocab::{PicosPerUnit, Quality};
 use serde::Serialize;
 
 use super::{Ordering, expected_price, kind_of_call, prompt_tokens};
@@ -43,6 +43,8 @@ struct Seen {
     /// How many calls at once it is believed to carry, if that is known.
     calls_max: Option<u64>,
     is_full: bool,
+    /// How good it is for calls with tools, where the order is by that.
+    quality: Option<Quality>,
 }
 
 /// One target, as those are told who ask.
@@ -65,6 +67,8 @@ struct Line<'a> {
     is_deprioritised: Option<bool>,
     calls_max: Option<u64>,
     is_full: bool,
+    quality: Option<&'static str>,
+    quality_why: &'static [&'static str],
 }
 
 /// What is told of a decision.
@@ -86,6 +90,7 @@ impl Decision {
         sort: Option<Sort>,
     ) -> Self {
         let now_ms = ordering.wanted.now_ms;
+        let moment = (ordering.measured.quality, now_ms);
         let considered = |candidate: &Candidate| {
             let target = ordering.considered.get(candidate.target as usize)?;
             Some(Arc::clone(target))
@@ -93,14 +98,14 @@ impl Decision {
         let mut seen: Vec<Seen> = ordering
             .candidates
             .iter()
-            .filter_map(|candidate| Some(Seen::of(considered(candidate)?, candidate, None, now_ms)))
+            .filter_map(|candidate| Some(Seen::of(considered(candidate)?, candidate, None, moment)))
             .collect();
         for candidate in before {
             let is_kept = |kept: &Candidate| kept.target == candidate.target;
             if !ordering.candidates.iter().any(is_kept) {
                 seen.extend(considered(candidate).map(|target| {
                     let why = dropped(candidate, &target, now_ms);
-                    Seen::of(target, candidate, Some(why), now_ms)
+                    Seen::of(target, candidate, Some(why), moment)
                 }));
             }
         }
@@ -186,7 +191,7 @@ impl Seen {
         target: Arc<Target>,
         candidate: &Candidate,
         left_out: Option<&'static str>,
-        now_ms: u64,
+        (by_quality, now_ms): (bool, u64),
     ) -> Self {
         let (standing, due_ms) = match candidate.standing {
             Standing::Closed => (CLOSED, None),
@@ -205,6 +210,7 @@ impl Seen {
             rest_ms: candidate.cooldown_ms.or(due_ms),
             is_unstable: Some(candidate.unstable),
             is_deprioritised: Some(candidate.deprioritised),
+            quality: by_quality.then_some(candidate.quality),
         }
     }
 
@@ -226,6 +232,7 @@ impl Seen {
             is_deprioritised: None,
             calls_max: health.calls_max(wanted.now_ms),
             is_full: health.is_full(wanted.now_ms),
+            quality: None,
             target: Arc::clone(target),
         }
     }
@@ -253,6 +260,8 @@ impl Seen {
             is_deprioritised: self.is_deprioritised,
             calls_max: self.calls_max,
             is_full: self.is_full,
+            quality: self.quality.map(|quality| quality.tier().name()),
+            quality_why: self.quality.map(Quality::why).unwrap_or_default(),
         }
     }
 }

@@ -89,9 +89,13 @@ impl Running {
                 nonsense: report.usage.nonsense,
             },
             failure: failure_of(ended),
-            counts: Counts::from(ended.usage)
-                .with(Count::MediaIn, media)
-                .with(Count::OutputLimit, limit.unwrap_or(0)),
+            counts: self.tools.count(
+                Counts::from(ended.usage)
+                    .with(Count::MediaIn, media)
+                    .with(Count::OutputLimit, limit.unwrap_or(0)),
+            ),
+            tool_errors: self.tools.errors(),
+            quality: call.ask.offers_tools().then(|| target.metrics.quality()),
             upstream_prompt: bill.upstream_prompt,
             upstream_completion: bill.upstream_completion,
             told_cost: ended.told.unwrap_or_default(),

@@ -3,7 +3,7 @@
 //! Fields may come in any order. Fields, counts, payers and flags that are
 //! not known are stepped over: a later server of the same version wrote them.
 
-use bourse_vocab::{AccountId, Count, Counts, FailureKind, GenerationId, KeyId, Nanos};
+use bourse_vocab::{AccountId, Count, Counts, FailureKind, GenerationId, KeyId, Nanos, Quality};
 
 use super::DecodeError;
 use super::bytes::{Reader, Value};
@@ -222,6 +222,8 @@ impl<'a> Fields<'a> {
             field::CACHE_DISCOUNT => facts.cache_discount = value.amount("cache discount")?,
             field::TOLD_COST => facts.told_cost = value.amount("told cost")?,
             field::CACHE_SOURCE => facts.cache_source = Some(id(value, "cache source")?),
+            field::TOOL_ERRORS => facts.tool_errors = value.narrow("tool errors")?,
+            field::QUALITY => facts.quality = Quality::by_number(value.number("quality")?),
             field::QUEUE_MS => facts.queue_ms = value.narrow("queueing time")?,
             field::LATENCY_MS => facts.latency_ms = value.narrow("latency")?,
             field::GENERATION_MS => facts.generation_ms = value.narrow("generation time")?,

@@ -241,6 +241,11 @@ impl Writer<'_> {
             self.line(line);
         }
         self.whole_text(field::EXTRA, facts.extra, EXTRA_BYTES_MAX);
+        self.number(field::TOOL_ERRORS, facts.tool_errors.into());
+        self.number(
+            field::QUALITY,
+            facts.quality.map_or(0, |quality| quality as u64),
+        );
         self.amount(field::TOLD_COST, facts.told_cost);
         if let Some(source) = facts.cache_source {
             self.bytes(field::CACHE_SOURCE, &source.to_bits().to_le_bytes());

@@ -13,6 +13,7 @@ use crate::json::walk::{self, Entry};
 use crate::json::{Kind, Reader, text};
 use crate::object;
 use crate::openai_chat::{reasoning, reply};
+use crate::tool_calls::Made;
 
 /// Members of one body that look for others through all that follows: thoughts,
 /// which have three names, and content in parts. Some vendors repeat one; who
@@ -27,6 +28,10 @@ pub(super) struct Body<'b, 't> {
     pub seen: &'b mut Seen,
     /// What is known of the choice from earlier chunks.
     pub state: &'b mut ChoiceState,
+    /// The tool calls of the answer, to be judged.
+    pub made: &'b mut Option<Box<Made>>,
+    /// The number of the choice.
+    pub index: u32,
     /// The provider's id for the answer, for calls without ids.
     pub answer: Option<&'b str>,
     /// The text of its choice, from the brace on.

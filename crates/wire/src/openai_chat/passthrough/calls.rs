@@ -48,6 +48,7 @@ impl Body<'_, '_> {
         };
         let ids = ids_of_whole(&items, self.answer);
         self.state.calls_in_reply = true;
+        self.keep_whole(&items);
         if items
             .iter()
             .zip(&ids)
@@ -68,6 +69,29 @@ impl Body<'_, '_> {
         Ok(())
     }
 
+    /// Keeps the calls of a whole reply, to be judged.
+    fn keep_whole(&mut self, items: &[Value]) {
+        let made = self.made.get_or_insert_default();
+        for (place, item) in (0..).zip(items) {
+            // A custom tool takes any text.
+            let (called, input) = match (item.get("function"), item.get("custom")) {
+                (Some(function), _) => (function, calls::arguments(function)),
+                (None, Some(custom)) => (custom, String::new()),
+                (None, None) => continue,
+            };
+            let name = answer::text_of(called, "name").unwrap_or_default();
+            made.begin(self.index, place, name);
+            made.go_on(self.index, place, &input);
+        }
+    }
+
+    /// Keeps what is told of calls, to be judged.
+    fn keep(&mut self, events: &[Event]) {
+        for event in events {
+            self.made.get_or_insert_default().note(event);
+        }
+    }
+
     /// Why the choice of a whole reply ended, wherever that is said.
     fn reason_to_stop(&self) -> Option<Finish> {
         let said = walk::members(self.choice).find(|entry| entry.name == b"finish_reason")?;
@@ -83,10 +107,12 @@ impl Body<'_, '_> {
         for element in walk::elements(entry.value) {
             let item = parse(element.value)?;
             let mut events = Vec::new();
-            let place = self.state.calls.bit(&item, 0, self.answer, &mut events)?;
+            let calls = &mut self.state.calls;
+            let place = calls.bit(&item, self.index, self.answer, &mut events)?;
             let Some(place) = place else {
                 continue;
             };
+            self.keep(&events);
             self.said(!events.is_empty());
             let starts = events.iter().any(|e| matches!(e, Event::ToolStart { .. }));
             self.seen.begins_call |= starts;
@@ -106,7 +132,7 @@ impl Body<'_, '_> {
                 let start = self.output.len();
                 self.output.keep(begin..begin + element.value.len());
                 if is_single && let Some(inside) = arguments_in(element.value) {
-                    self.arguments_hole(begin, start, &inside);
+                    self.arguments_hole((begin, start), &inside, place);
                 }
             } else {
                 write_bit(self.output.open(), &item, place, &events);
@@ -118,14 +144,20 @@ impl Body<'_, '_> {
         Ok(())
     }
 
-    /// The text of arguments that lie at `inside` of a call which began at
-    /// `from` and was copied to `to`.
-    fn arguments_hole(&mut self, from: usize, to: usize, inside: &std::ops::Range<usize>) {
+    /// The text of arguments that lie at `inside` of the call at `place`, which
+    /// began at `from` and was copied to `to`.
+    fn arguments_hole(
+        &mut self,
+        (from, to): (usize, usize),
+        inside: &std::ops::Range<usize>,
+        place: usize,
+    ) {
         self.seen.other_content = self.seen.other_content.saturating_sub(inside.len());
         self.seen.holes.push(Hole {
             from: from.saturating_add(inside.start)..from.saturating_add(inside.end),
             to: vec![to.saturating_add(inside.start)],
             is_content: true,
+            call: u32::try_from(place).ok(),
         });
         self.seen.continues_call = true;
     }

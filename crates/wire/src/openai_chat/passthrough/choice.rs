@@ -135,6 +135,8 @@ impl Choice<'_, '_> {
             output: self.output,
             seen: self.seen,
             state: &mut state,
+            made: &mut self.state.made,
+            index: u32::try_from(index).unwrap_or(0),
             answer: self.state.answer.as_deref().or(answer.as_deref()),
             choice: self.ahead,
             ahead: reader.ahead(),

@@ -21,6 +21,7 @@ use crate::openai_chat::DONE;
 use crate::openai_chat::failure::write_late;
 use crate::openai_chat::usage::write_usage;
 use crate::sse::{Decoder, Frame, write_data};
+use crate::tool_calls::Made;
 
 /// Length of one event. Pictures come whole, as base64 of a few megabytes.
 const EVENT_BYTES_MAX: usize = 16 << 20;
@@ -190,6 +191,11 @@ impl StreamRelay {
         self.core.usage.as_ref()
     }
 
+    /// The tool calls, to be judged; once.
+    pub const fn take_calls(&mut self) -> Option<Box<Made>> {
+        self.core.state.made.take()
+    }
+
     /// The choices that ended.
     #[must_use]
     pub fn finishes(&self) -> &[FinishSeen] {
@@ -256,7 +262,7 @@ impl Core {
             return self.look(frame, out);
         }
         for (at, template) in self.templates.iter().enumerate() {
-            if let Some(applied) = template.apply(frame.data, out) {
+            if let Some(applied) = template.apply(frame.data, out, &mut self.state.made) {
                 self.count(applied.content_bytes, applied.shows_content);
                 // Only after another sort of chunk is there something to do.
                 if at > 0 {

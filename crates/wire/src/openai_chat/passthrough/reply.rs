@@ -11,6 +11,7 @@ use super::state::State;
 use crate::codec::Stamp;
 use crate::lossy;
 use crate::openai_chat::usage::write_usage;
+use crate::tool_calls::Made;
 
 /// A provider's reply, ready for the client but for its price.
 #[derive(Debug, Clone)]
@@ -33,6 +34,8 @@ pub struct ReplyParts {
     pub upstream_model: Option<String>,
     /// The tier that served, where the provider says so.
     pub service_tier: Option<String>,
+    /// The tool calls, to be judged.
+    pub calls: Option<Box<Made>>,
 }
 
 impl ReplyParts {
@@ -102,5 +105,6 @@ pub fn splice_reply(
         upstream_id: seen.upstream_id,
         upstream_model: seen.upstream_model,
         service_tier: seen.service_tier,
+        calls: state.made,
     })
 }

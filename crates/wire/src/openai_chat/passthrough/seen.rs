@@ -16,6 +16,8 @@ pub(super) struct Hole {
     pub to: Vec<usize>,
     /// Whether it is part of the answer (and not padding).
     pub is_content: bool,
+    /// The place of the call whose arguments it is part of.
+    pub call: Option<u32>,
 }
 
 /// One choice, as far as it matters here.
@@ -72,6 +74,7 @@ impl Seen {
             from: inside(entry),
             to: vec![to],
             is_content,
+            call: None,
         });
     }
 
@@ -81,6 +84,7 @@ impl Seen {
             from: inside(entry),
             to: Vec::new(),
             is_content,
+            call: None,
         });
     }
 

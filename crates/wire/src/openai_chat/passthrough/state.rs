@@ -5,6 +5,7 @@ use bourse_vocab::chat::Finish;
 use crate::dialect::answer::Pieces;
 use crate::dialect::calls::Calls;
 use crate::dialect::finish::Endings;
+use crate::tool_calls::Made;
 
 /// What is known of an answer so far.
 #[derive(Debug, Clone, Default)]
@@ -14,6 +15,8 @@ pub(super) struct State {
     pub endings: Endings,
     /// The provider's id for the answer.
     pub answer: Option<String>,
+    /// The tool calls of all choices, to be judged.
+    pub made: Option<Box<Made>>,
 }
 
 /// What is known of one choice.

@@ -12,6 +12,7 @@
 
 use super::seen::Seen;
 use crate::json::text_end;
+use crate::tool_calls::Made;
 
 /// Strings in one chunk: content, reasoning, arguments, padding.
 const HOLES_MAX: usize = 4;
@@ -33,6 +34,8 @@ pub(super) struct Template {
     thinks: bool,
     speaks: bool,
     continues_call: bool,
+    /// The hole with arguments, and the place of their call.
+    call: Option<(usize, u32)>,
 }
 
 /// What is known of one hole. An empty text is treated otherwise than one
@@ -108,12 +111,22 @@ impl Template {
             thinks: seen.thinks,
             speaks: seen.speaks,
             continues_call: seen.continues_call,
+            call: holes
+                .iter()
+                .enumerate()
+                .find_map(|(number, hole)| Some((number, hole.call?))),
         })
     }
 
-    /// Rewrites a chunk, if it is of this sort.
+    /// Rewrites a chunk, if it is of this sort. Arguments are also kept with
+    /// their call.
     #[inline]
-    pub fn apply(&self, data: &[u8], out: &mut Vec<u8>) -> Option<Applied> {
+    pub fn apply(
+        &self,
+        data: &[u8],
+        out: &mut Vec<u8>,
+        made: &mut Option<Box<Made>>,
+    ) -> Option<Applied> {
         let (first, others) = self.literals.split_first()?;
         let mut rest = data.strip_prefix(first.as_slice())?;
         let mut contents: [&[u8]; HOLES_MAX] = [&[]; HOLES_MAX];
@@ -142,12 +155,25 @@ impl Template {
                 out.extend_from_slice(content);
             }
         }
+        if let Some((hole, place)) = self.call {
+            let piece = contents.get(hole).copied().unwrap_or_default();
+            self.keep(place, piece, made);
+        }
         Some(Applied {
             content_bytes: bytes,
             shows_content: self.shows_content,
             choice: self.choice,
             speaks: self.speaks,
         })
+    }
+
+    /// Keeps a piece of arguments. Of its own: most chunks have none.
+    #[inline(never)]
+    fn keep(&self, place: u32, piece: &[u8], made: &mut Option<Box<Made>>) {
+        let choice = u32::try_from(self.choice).unwrap_or(0);
+        if let Some(made) = made {
+            made.go_on_written(choice, place, piece);
+        }
     }
 
     /// Whether it writes the number of a piece of reasoning, which is good
