@@ -178,6 +178,7 @@ impl ClientRequest for ImagesRequest {
             },
             render: Box::new(move |usage, bill| begun.finish(usage, bill).into()),
             record: None,
+            calls: None,
         })
     }
 }

@@ -142,6 +142,7 @@ impl ClientRequest for RerankRequest {
             },
             render: Box::new(move |usage, bill| begun.finish(usage, bill).into()),
             record: None,
+            calls: None,
         })
     }
 }
