@@ -30,9 +30,11 @@ pub mod json;
 #[doc(hidden)]
 pub mod laws;
 mod lossy;
+pub mod multipart;
 mod object;
 pub mod openai_chat;
 pub mod openai_responses;
+pub mod sound;
 pub mod sse;
 
 pub use codec::{Codec, ErrorReply, Stamp, StreamReader, StreamWriter, WriteTarget, Written};
