@@ -31,7 +31,10 @@ impl Interface {
     /// Whether requests of this kind are made here.
     #[must_use]
     pub const fn is_spoken(self) -> bool {
-        matches!(self, Self::Chat | Self::Responses | Self::Embeddings)
+        matches!(
+            self,
+            Self::Chat | Self::Responses | Self::Embeddings | Self::Speech | Self::Transcription
+        )
     }
 
     /// The name in data files.

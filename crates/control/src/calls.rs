@@ -3,6 +3,8 @@
 //! shares is described.
 #![expect(dead_code, reason = "these types are only described")]
 
+mod audio;
+
 use schemars::JsonSchema;
 use serde_json::Value;
 
@@ -26,7 +28,7 @@ pub(crate) fn operations() -> Vec<Call> {
              listed here go to the provider as they are.",
         )
     };
-    vec![
+    let mut calls = vec![
         Call {
             path: "/chat/completions",
             operation: operation("Asks a model to continue a conversation"),
@@ -76,7 +78,9 @@ pub(crate) fn operations() -> Vec<Call> {
             ),
             content: content::<ResponseRequest, Response>,
         },
-    ]
+    ];
+    calls.extend(audio::operations());
+    calls
 }
 
 fn content<Request: JsonSchema, Reply: JsonSchema>(schemas: &mut Schemas) -> Content {

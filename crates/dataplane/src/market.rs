@@ -489,11 +489,12 @@ fn is_sold(endpoint: &Endpoint, over: &bourse_providers::Interface) -> bool {
         Interface::Chat => is_chat,
         Interface::Responses => is_chat && over.is_responses(),
         Interface::Embeddings => matches!(over.operation, Operation::Embeddings(_)),
-        Interface::Images
-        | Interface::Rerank
-        | Interface::Moderations
-        | Interface::Speech
-        | Interface::Transcription => false,
+        Interface::Speech => matches!(over.operation, Operation::Speech(_)),
+        Interface::Transcription => matches!(
+            over.operation,
+            Operation::Transcription(_) | Operation::Translation(_)
+        ),
+        Interface::Images | Interface::Rerank | Interface::Moderations => false,
     }
 }
 

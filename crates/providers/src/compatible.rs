@@ -8,10 +8,11 @@ mod makers;
 use std::borrow::Cow;
 
 use bourse_vocab::embeddings::Shape;
-use bourse_vocab::{Format, Operation};
+use bourse_vocab::{Format, Operation, speech, transcription};
 use bourse_wire::Dialect;
 use bourse_wire::dialect::{Prefill, TierWords};
 
+use crate::openai::hears_or_speaks;
 use crate::provider::{
     Address, Attempt, Begins, Disconnect, Interface, Provider, like_openai, responses,
 };
@@ -31,6 +32,9 @@ pub struct Compatible {
     models: &'static [(&'static str, Dialect)],
     on_disconnect: Disconnect,
     begins: Begins,
+    /// An operator's own server: what hears or speaks there goes by OpenAI's
+    /// names, or else by those of its oldest models.
+    is_own: bool,
 }
 
 const COHERE_EMBEDS: Operation = Operation::Embeddings(Shape::Cohere);
@@ -40,6 +44,14 @@ const MESSAGES: &[Interface] = &[Interface::chat(Format::Anthropic)];
 const CHAT_AND_EMBEDDINGS: &[Interface] = &[
     Interface::chat(Format::OpenAiChat),
     Interface::embeddings(Shape::OpenAi, Format::OpenAiChat),
+];
+/// What servers do that imitate OpenAI.
+const OWN_SERVER: &[Interface] = &[
+    Interface::chat(Format::OpenAiChat),
+    Interface::embeddings(Shape::OpenAi, Format::OpenAiChat),
+    Interface::speech(speech::Shape::OpenAi),
+    Interface::transcription(transcription::Shape::Whisper),
+    Interface::spoken_translation(transcription::Shape::Whisper),
 ];
 
 impl Compatible {
@@ -62,6 +74,7 @@ impl Compatible {
             models: &[],
             on_disconnect: Disconnect::Cancel,
             begins: Begins::WithTheHead,
+            is_own: false,
         }
     }
 
@@ -91,7 +104,7 @@ impl Compatible {
             base_url: Some(Cow::Owned(base_url.to_owned())),
             format,
             interfaces: match format {
-                Format::OpenAiChat => CHAT_AND_EMBEDDINGS,
+                Format::OpenAiChat => OWN_SERVER,
                 Format::OpenAiResponses => RESPONSES,
                 Format::Anthropic => MESSAGES,
                 Format::Gemini => google_ai_studio::INTERFACES,
@@ -106,6 +119,7 @@ impl Compatible {
             models: &[],
             on_disconnect: Disconnect::Cancel,
             begins: Begins::WithTheHead,
+            is_own: matches!(format, Format::OpenAiChat),
         }
     }
 
@@ -113,6 +127,13 @@ impl Compatible {
     #[must_use]
     pub const fn embeds(mut self) -> Self {
         self.interfaces = CHAT_AND_EMBEDDINGS;
+        self
+    }
+
+    /// Does other things too, each in a way of its own.
+    #[must_use]
+    pub const fn does(mut self, interfaces: &'static [Interface]) -> Self {
+        self.interfaces = interfaces;
         self
     }
 
@@ -177,8 +198,9 @@ impl Provider for Compatible {
         self.base_url.as_deref()
     }
 
-    fn interfaces(&self, _model: &str) -> &[Interface] {
-        self.interfaces
+    fn interfaces(&self, model: &str) -> &[Interface] {
+        let named = self.is_own.then(|| hears_or_speaks(model)).flatten();
+        named.unwrap_or(self.interfaces)
     }
 
     fn dialect(&self, _format: Format, model: &str) -> &Dialect {

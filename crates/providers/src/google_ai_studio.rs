@@ -72,8 +72,8 @@ impl Provider for GoogleAiStudio {
 pub(crate) fn address(attempt: &Attempt<'_>) -> Address {
     let verb = match attempt.interface.operation {
         Operation::Embeddings(_) => "batchEmbedContents",
-        Operation::Chat | Operation::Text if attempt.stream => "streamGenerateContent?alt=sse",
-        Operation::Chat | Operation::Text => "generateContent",
+        _ if attempt.stream => "streamGenerateContent?alt=sse",
+        _ => "generateContent",
     };
     let model = attempt
         .model

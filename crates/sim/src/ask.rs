@@ -34,6 +34,10 @@ pub enum Format {
     OpenaiEmbeddings,
     /// Gemini `batchEmbedContents`.
     GeminiEmbeddings,
+    /// OpenAI `audio/speech`.
+    OpenaiSpeech,
+    /// OpenAI `audio/transcriptions` and `audio/translations`.
+    OpenaiTranscription,
 }
 
 /// A request, read.
@@ -83,6 +87,17 @@ pub struct Request {
     pub conversation: Conversation,
     /// What vectors are wanted of.
     pub embed: Embed,
+    /// What is to be read aloud or written down.
+    pub audio: Audio,
+}
+
+/// Sound that is wanted, or that is given.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Audio {
+    /// What the sound or the transcript is to be in.
+    pub format: String,
+    /// Milliseconds that are given.
+    pub ms: u64,
 }
 
 /// Vectors that are wanted.
@@ -164,10 +179,12 @@ impl Format {
         matches!(self, Self::OpenaiEmbeddings | Self::GeminiEmbeddings)
     }
 
-    /// Whether prepared answers of it are written from memory.
+    /// Whether prepared answers of it are written from memory: not where they
+    /// depend on all that is asked.
     #[must_use]
     pub const fn is_prepared(self) -> bool {
-        !self.embeds() && !matches!(self, Self::Bedrock)
+        let is_sound = matches!(self, Self::OpenaiSpeech | Self::OpenaiTranscription);
+        !self.embeds() && !is_sound && !matches!(self, Self::Bedrock)
     }
 
     /// Whether errors and limits are told as OpenAI does.
@@ -175,7 +192,11 @@ impl Format {
     pub const fn is_openais(self) -> bool {
         matches!(
             self,
-            Self::OpenaiChat | Self::OpenaiText | Self::OpenaiEmbeddings
+            Self::OpenaiChat
+                | Self::OpenaiText
+                | Self::OpenaiEmbeddings
+                | Self::OpenaiSpeech
+                | Self::OpenaiTranscription
         )
     }
 
@@ -192,6 +213,10 @@ impl Format {
             Some(Self::OpenaiResponses)
         } else if path.ends_with("/embeddings") {
             Some(Self::OpenaiEmbeddings)
+        } else if path.ends_with("/audio/speech") {
+            Some(Self::OpenaiSpeech)
+        } else if path.ends_with("/audio/transcriptions") || path.ends_with("/audio/translations") {
+            Some(Self::OpenaiTranscription)
         } else if path.ends_with(":batchEmbedContents") {
             Some(Self::GeminiEmbeddings)
         } else if path.ends_with("/messages") {

@@ -96,7 +96,11 @@ impl Fast {
         counters: &Counters,
     ) -> Result<(), Gone> {
         let prepared = match format {
-            Format::OpenaiChat | Format::OpenaiText | Format::OpenaiEmbeddings => &self.chat,
+            Format::OpenaiChat
+            | Format::OpenaiText
+            | Format::OpenaiEmbeddings
+            | Format::OpenaiSpeech
+            | Format::OpenaiTranscription => &self.chat,
             Format::OpenaiResponses => &self.responses,
             Format::Anthropic => &self.anthropic,
             // Nobody asks for the others, of which none are prepared.

@@ -294,7 +294,9 @@ pub fn error_body(format: Format, status: u16, script: &Script, id: u64) -> serd
         Format::OpenaiChat
         | Format::OpenaiText
         | Format::OpenaiResponses
-        | Format::OpenaiEmbeddings => crate::openai_chat::error_body(status, code, message),
+        | Format::OpenaiEmbeddings
+        | Format::OpenaiSpeech
+        | Format::OpenaiTranscription => crate::openai_chat::error_body(status, code, message),
         Format::Anthropic => crate::anthropic::error_body(status, code, message, id),
         Format::Bedrock => crate::bedrock::error_body(status, message),
         Format::Gemini | Format::GeminiEmbeddings => {

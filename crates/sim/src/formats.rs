@@ -7,7 +7,8 @@ use serde_json::Value;
 use crate::ask::{Format, Refusal, Request};
 use crate::reply::{Events, Reply};
 use crate::{
-    anthropic, bedrock, embeddings, gemini, openai_chat, openai_responses, openai_text, prefill,
+    anthropic, audio, bedrock, embeddings, gemini, openai_chat, openai_responses, openai_text,
+    prefill,
 };
 
 impl Format {
@@ -16,6 +17,9 @@ impl Format {
     /// # Errors
     /// When the vendor would refuse it: no JSON, a missing field.
     pub fn read(self, path: &str, body: &[u8]) -> Result<Request, Refusal> {
+        if self == Self::OpenaiTranscription {
+            return audio::read_form(body);
+        }
         let value: Value = serde_json::from_slice(body)
             .map_err(|error| Refusal::bad(format!("We could not parse the JSON body: {error}")))?;
         let ask = match self {
@@ -27,6 +31,8 @@ impl Format {
             Self::Bedrock => bedrock::read(path, &value),
             Self::OpenaiEmbeddings => embeddings::read(&value),
             Self::GeminiEmbeddings => embeddings::read_gemini(path, &value),
+            Self::OpenaiSpeech => audio::read_speech(&value),
+            Self::OpenaiTranscription => audio::read_form(body),
         }?;
         Ok(Request {
             conversation: prefill::read(self, &value),
@@ -48,6 +54,9 @@ impl Reply {
             Format::Bedrock => bedrock::reply(self),
             Format::OpenaiEmbeddings => embeddings::reply(self),
             Format::GeminiEmbeddings => embeddings::reply_gemini(self),
+            // Which is a sound where it is whole.
+            Format::OpenaiSpeech => Value::Null,
+            Format::OpenaiTranscription => audio::transcript(self),
         }
     }
 
@@ -61,6 +70,8 @@ impl Reply {
             Format::Anthropic => anthropic::stream(&self),
             Format::Gemini => gemini::stream(&self),
             Format::Bedrock => bedrock::stream(&self),
+            Format::OpenaiSpeech => audio::speech_stream(&self),
+            Format::OpenaiTranscription => audio::transcript_stream(&self),
             // Whose requests ask for none.
             Format::OpenaiEmbeddings | Format::GeminiEmbeddings => Box::new(std::iter::empty()),
         }

@@ -198,7 +198,9 @@ impl Standing {
                 Format::OpenaiChat
                 | Format::OpenaiText
                 | Format::OpenaiResponses
-                | Format::OpenaiEmbeddings => format!(
+                | Format::OpenaiEmbeddings
+                | Format::OpenaiSpeech
+                | Format::OpenaiTranscription => format!(
                     "x-ratelimit-limit-{what}: {}\r\nx-ratelimit-remaining-{what}: {}\r\nx-ratelimit-reset-{what}: {}\r\n",
                     level.limit,
                     level.remaining,

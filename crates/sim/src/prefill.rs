@@ -49,7 +49,10 @@ pub fn read(format: Format, body: &Value) -> Conversation {
             turns_of(body.get("messages"), "content"),
         ),
         Format::OpenaiText => vec![("user", texts(body.get("prompt")))],
-        Format::OpenaiEmbeddings | Format::GeminiEmbeddings => Vec::new(),
+        Format::OpenaiEmbeddings
+        | Format::GeminiEmbeddings
+        | Format::OpenaiSpeech
+        | Format::OpenaiTranscription => Vec::new(),
     };
     let prefill = match turns.last() {
         Some(("assistant", _)) => turns.pop().map(|(_, text)| text),

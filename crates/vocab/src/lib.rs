@@ -16,7 +16,9 @@ pub mod json;
 pub mod money;
 pub mod operation;
 pub mod service;
+pub mod speech;
 pub mod trace;
+pub mod transcription;
 pub mod usage;
 
 pub use facts::PromptFacts;

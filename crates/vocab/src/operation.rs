@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::embeddings;
+use crate::{embeddings, speech, transcription};
 
 /// What a model is asked to do.
 ///
@@ -19,6 +19,12 @@ pub enum Operation {
     Text,
     /// Turn texts into vectors.
     Embeddings(embeddings::Shape),
+    /// Read a text aloud.
+    Speech(speech::Shape),
+    /// Write down what is said.
+    Transcription(transcription::Shape),
+    /// Write down in English what is said in any language.
+    Translation(transcription::Shape),
 }
 
 impl Operation {
@@ -29,6 +35,9 @@ impl Operation {
             Self::Chat => "chat",
             Self::Text => "text",
             Self::Embeddings(_) => "embeddings",
+            Self::Speech(_) => "speech",
+            Self::Transcription(_) => "transcription",
+            Self::Translation(_) => "translation",
         }
     }
 }

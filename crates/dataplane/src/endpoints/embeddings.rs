@@ -72,7 +72,7 @@ impl Endpoint for Embeddings {
 const fn shape_of(way: &Way) -> Option<Shape> {
     match way.operation {
         Operation::Embeddings(shape) => Some(shape),
-        Operation::Chat | Operation::Text => None,
+        _ => None,
     }
 }
 

@@ -145,7 +145,10 @@ impl<S: AsyncRead + Unpin + Send + 'static> h1_server::Service<S> for Calls<'_> 
         }
         let prefix = name.get(..UNREAD_PREFIX.len());
         let is_unread = prefix.is_some_and(|prefix| prefix.eq_ignore_ascii_case(UNREAD_PREFIX));
-        !is_unread && !UNREAD.iter().any(|unread| name.eq_ignore_ascii_case(unread))
+        !is_unread
+            && !UNREAD
+                .iter()
+                .any(|unread| name.eq_ignore_ascii_case(unread))
     }
 
     fn answer<'a>(
