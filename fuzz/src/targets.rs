@@ -2,6 +2,7 @@
 
 mod configuration;
 mod errors;
+mod forms;
 mod framings;
 mod heads;
 mod prices;
@@ -53,6 +54,7 @@ pub static TARGETS: &[&dyn Target] = &[
     &replies::Replies,
     &streams::Streams,
     &framings::Framings,
+    &forms::Forms,
     &errors::Errors,
     &heads::OfClients,
     &heads::OfProviders,

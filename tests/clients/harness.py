@@ -185,6 +185,37 @@ price = {{ prompt = "{PROMPT_PRICE}", completion = "0" }}
 """
 
 
+# What speaks or hears, with the kind of its unit and what one costs. A name
+# of OpenAI's says how a server like it is asked.
+AUDIO_MODELS = {
+    "acme/tts": ("tts-1", "speech", "character", "0.000015"),
+    "acme/token-tts": ("gpt-4o-mini-tts", "speech", None, None),
+    "acme/whisper": ("whisper-1", "transcription", "audio_second", "0.0001"),
+    "acme/transcribe": ("gpt-4o-transcribe", "transcription", None, None),
+}
+
+
+def audio_table(slug: str, upstream_model: str, output: str, unit: str | None, price: str | None) -> str:
+    if unit:
+        prices = f'prompt = "0", completion = "0", {unit} = "{price}"'
+    else:
+        prices = f'prompt = "{PROMPT_PRICE}", completion = "{COMPLETION_PRICE}"'
+    heard = 'input_modalities = ["audio"]' if output == "transcription" else ""
+    return f"""
+[[models]]
+slug = "{slug}"
+name = "Acme {slug.removeprefix("acme/")}"
+context_length = {CONTEXT_LENGTH}
+max_output = {MAX_OUTPUT}
+{heard}
+output_modalities = ["{output}"]
+[[models.endpoints]]
+provider = "sim-echo"
+upstream_model = "{upstream_model}"
+price = {{ {prices} }}
+"""
+
+
 # What makes pictures, by who is asked. Each costs four cents.
 IMAGE_MODELS = {
     "acme/draw": ("sim-echo", "upstream-draw"),
@@ -239,6 +270,8 @@ base_url = "{sim_url}{path}"
         parts.append(embedding_table(slug, provider, upstream_model))
     for slug, (provider, upstream_model) in IMAGE_MODELS.items():
         parts.append(image_table(slug, provider, upstream_model))
+    for slug, audio in AUDIO_MODELS.items():
+        parts.append(audio_table(slug, *audio))
     return "".join(parts)
 
 

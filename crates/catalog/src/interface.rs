@@ -33,7 +33,13 @@ impl Interface {
     pub const fn is_spoken(self) -> bool {
         matches!(
             self,
-            Self::Chat | Self::Responses | Self::Embeddings | Self::Images | Self::Rerank
+            Self::Chat
+                | Self::Responses
+                | Self::Embeddings
+                | Self::Images
+                | Self::Rerank
+                | Self::Speech
+                | Self::Transcription
         )
     }
 

@@ -12,8 +12,6 @@ pub(crate) const ABSENT: &[(&str, &str)] = &[
     ("/analytics/meta", "GET"),
     ("/analytics/query", "POST"),
     ("/api/alpha/decisions", "POST"),
-    ("/audio/speech", "POST"),
-    ("/audio/transcriptions", "POST"),
     ("/auth/keys", "POST"),
     ("/auth/keys/code", "POST"),
     ("/batches", "GET POST"),

@@ -3,6 +3,7 @@
 //! shares is described.
 #![expect(dead_code, reason = "these types are only described")]
 
+mod audio;
 mod images;
 mod rerank;
 
@@ -36,7 +37,7 @@ fn conversations() -> Vec<Call> {
              listed here go to the provider as they are.",
         )
     };
-    vec![
+    let mut calls = vec![
         Call {
             path: "/chat/completions",
             operation: operation("Asks a model to continue a conversation"),
@@ -78,7 +79,9 @@ fn conversations() -> Vec<Call> {
             ),
             content: content::<ResponseRequest, Response>,
         },
-    ]
+    ];
+    calls.extend(audio::operations());
+    calls
 }
 
 /// Those that are no chat, and whose answers come whole.

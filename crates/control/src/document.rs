@@ -87,6 +87,18 @@ fn operation_id(method: &str, path: &str) -> String {
         .join("_")
 }
 
+/// The same members as parts of a form, and a file.
+fn form(schema: &Value, file: &str) -> Value {
+    let bytes = json!({"type": "string", "contentMediaType": "application/octet-stream"});
+    json!({
+        "allOf": [schema, {
+            "type": "object",
+            "properties": {file: bytes},
+            "required": [file],
+        }],
+    })
+}
+
 /// `security` says which keys it takes, if any.
 fn operation(said: &Operation, content: Content, id: &str, security: Option<&str>) -> Value {
     let Content {
@@ -120,7 +132,11 @@ fn operation(said: &Operation, content: Content, id: &str, security: Option<&str
         add("parameters", Value::Array(said.parameters.clone()));
     }
     if let Some(schema) = body {
-        let content = json!({"application/json": {"schema": schema}});
+        let mut content = json!({"application/json": {"schema": schema}});
+        if let (Some(file), Some(media)) = (said.file, content.as_object_mut()) {
+            let form = form(&schema, file);
+            media.insert("multipart/form-data".to_owned(), json!({ "schema": form }));
+        }
         add("requestBody", json!({"required": true, "content": content}));
     }
     operation

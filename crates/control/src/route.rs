@@ -201,6 +201,8 @@ pub(crate) struct Operation {
     pub(crate) summary: &'static str,
     pub(crate) about: &'static str,
     pub(crate) parameters: Vec<Value>,
+    /// The part that is a file, where a form is taken beside JSON.
+    pub(crate) file: Option<&'static str>,
 }
 
 impl Operation {
@@ -210,12 +212,19 @@ impl Operation {
             summary,
             about: "",
             parameters: Vec::new(),
+            file: None,
         }
     }
 
     /// Says more.
     pub(crate) const fn about(mut self, about: &'static str) -> Self {
         self.about = about;
+        self
+    }
+
+    /// Takes a form as well: the members of the body, and a file.
+    pub(crate) const fn form(mut self, file: &'static str) -> Self {
+        self.file = Some(file);
         self
     }
 

@@ -58,7 +58,10 @@ pub(crate) fn inline<T: JsonSchema>() -> Value {
 fn tidy(mut schema: Value) -> Value {
     match &mut schema {
         Value::Object(members) => {
-            members.remove("format");
+            // A member of that name has a schema, and no text.
+            if members.get("format").is_some_and(Value::is_string) {
+                members.remove("format");
+            }
             for (_, member) in members.iter_mut() {
                 *member = tidy(member.take());
             }

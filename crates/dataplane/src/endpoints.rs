@@ -20,8 +20,11 @@ pub mod native;
 mod not_offered;
 pub mod rerank;
 pub mod responses;
+pub mod speech;
 pub mod text;
+pub mod transcriptions;
 pub mod translation;
+pub mod translations;
 mod whole;
 
 #[cfg(test)]
@@ -32,13 +35,15 @@ use std::sync::Arc;
 
 use bourse_net::Segments;
 use bourse_vocab::chat::Loss;
-use bourse_vocab::{Bill, Failure, Usage};
+use bourse_vocab::{Bill, Failure, Format, Usage};
 use bourse_wire::json::{self, Kind, Outline};
+use bourse_wire::multipart;
+use bourse_wire::sse::write_data;
 use bourse_wire::tool_calls::{Made, OFFERED_BYTES_MAX};
 use bourse_wire::{Stamp, StreamWriter, WriteTarget};
 use bytes::Bytes;
-use http::HeaderMap;
 use http::request::Parts;
+use http::{HeaderMap, HeaderValue};
 
 use crate::ask::Ask;
 use crate::bodies::Room;
@@ -58,6 +63,9 @@ pub static ENDPOINTS: &[&dyn Endpoint] = &[
     &image_generations::ImageGenerations,
     &images::Images,
     &rerank::Rerank,
+    &speech::Speech,
+    &transcriptions::Transcriptions,
+    &translations::Translations,
 ];
 
 /// Every path that only counts what an endpoint would be sent.
@@ -81,6 +89,13 @@ pub fn counter_at(path: &str) -> Option<&'static dyn Counter> {
         .find(|counter| counter.serves(path))
 }
 
+/// An error as the last event of a stream that is OpenAI's and no chat: its
+/// clients look for `error` in every event (openai-python, `Stream`, 2026).
+fn write_failure(failure: &Failure, out: &mut Vec<u8>) {
+    let codec = bourse_wire::codec(Format::OpenAiChat);
+    write_data(&codec.write_failure(failure), out);
+}
+
 /// A request body that was scanned as it came: its members were found, its
 /// prompt was neither parsed nor copied.
 #[derive(Debug)]
@@ -96,6 +111,16 @@ fn tools_of<'a>(outline: &Outline, segments: &'a [Bytes]) -> Option<Cow<'a, [u8]
     let member = outline.get("tools")?;
     let list = json::short(segments, &member.value, OFFERED_BYTES_MAX)?;
     (member.kind == Kind::Array).then_some(list)
+}
+
+/// A form whose parts were found as it came: its values, files too, were
+/// neither parsed nor copied.
+#[derive(Debug)]
+pub struct ScannedForm {
+    /// Where the parts are.
+    pub form: multipart::Form,
+    /// The body, in the pieces in which it arrived.
+    pub segments: Vec<Bytes>,
 }
 
 /// A request as its endpoint read it: what all phases must know, and what
@@ -143,6 +168,12 @@ pub trait Endpoint: Send + Sync {
     /// Names the member and the remedy.
     fn read(&self, head: &Parts, body: Scanned, caller: Caller<'_>) -> Result<Incoming, Failure>;
 
+    /// What reads a form with files (`multipart/form-data`), where the endpoint
+    /// takes one beside JSON. By default none does.
+    fn forms(&self) -> Option<&dyn TakesForms> {
+        None
+    }
+
     /// The body of an error reply. Its status and the headers that all
     /// replies have are set already; an endpoint whose clients look for more
     /// adds them.
@@ -155,7 +186,8 @@ pub trait Endpoint: Send + Sync {
     }
 
     /// Bytes that keep a waiting stream alive, and that clients skip. Nothing
-    /// keeps an answer alive that comes whole.
+    /// keeps an answer alive that comes whole, or that is a sound: its client
+    /// waits for the first of it, and a failure is a status until then.
     fn keep_alive(&self) -> &'static [u8] {
         b""
     }
@@ -173,6 +205,23 @@ pub trait Endpoint: Send + Sync {
     fn keeps_answers(&self) -> bool {
         false
     }
+}
+
+/// An endpoint that takes forms with files beside JSON.
+pub trait TakesForms: Send + Sync {
+    /// The most that a file may have, in bytes.
+    fn file_bytes_max(&self) -> usize;
+
+    /// Reads a form of `caller`.
+    ///
+    /// # Errors
+    /// Names the member and the remedy.
+    fn read_form(
+        &self,
+        head: &Parts,
+        form: ScannedForm,
+        caller: Caller<'_>,
+    ) -> Result<Incoming, Failure>;
 }
 
 /// A path that reads what an endpoint reads and tells how many tokens that is.
@@ -197,6 +246,23 @@ pub trait ClientRequest: Send + Sync {
     /// # Errors
     /// The request cannot be understood, or not be written for this target.
     fn write(&self, way: &Way, target: &WriteTarget<'_>) -> Result<Prepared, Failure>;
+
+    /// What a written body is, where that differs from call to call: a form has
+    /// a boundary. Otherwise the way's head says it.
+    fn content_type(&self, _way: &Way) -> Option<HeaderValue> {
+        None
+    }
+
+    /// Whether an answer of this `Content-Type` is the stream that was asked
+    /// for.
+    fn is_announced_by(&self, way: &Way, content_type: &str) -> bool {
+        way.framing.is_announced_by(content_type)
+    }
+
+    /// The media type of a whole answer, where it is not JSON.
+    fn media_type(&self) -> Option<&'static str> {
+        None
+    }
 
     /// Begins to tell a stream. An operation whose answers all come whole is
     /// never asked: its endpoint reads no wish for a stream.

@@ -512,7 +512,12 @@ fn is_sold(endpoint: &Endpoint, over: &bourse_providers::Interface) -> bool {
         Interface::Embeddings => matches!(over.operation, Operation::Embeddings(_)),
         Interface::Images => matches!(over.operation, Operation::Images(_)),
         Interface::Rerank => matches!(over.operation, Operation::Rerank(_)),
-        Interface::Moderations | Interface::Speech | Interface::Transcription => false,
+        Interface::Speech => matches!(over.operation, Operation::Speech(_)),
+        Interface::Transcription => matches!(
+            over.operation,
+            Operation::Transcription(_) | Operation::Translation(_)
+        ),
+        Interface::Moderations => false,
     }
 }
 

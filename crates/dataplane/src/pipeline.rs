@@ -245,7 +245,8 @@ async fn whole<U: Upstream>(
 
 /// Answers with a stream. It may have to wait longer for its first content
 /// than proxies on the way tolerate silence. Until the first sign of life is
-/// due, a failure is still a status; afterwards it is an event.
+/// due, a failure is still a status; afterwards it is an event. Where nothing
+/// can be put before the answer, a failure is a status however late it comes.
 async fn streamed<U: Upstream>(
     client: U,
     running: Running,
@@ -261,6 +262,9 @@ async fn streamed<U: Upstream>(
     let mut pursuit = Pursuit::new(&gateway, status, || async move {
         pursue(client, running, kept, plan).await?.into_stream()
     });
+    if endpoint.keep_alive().is_empty() {
+        return pursuit.outcome().await;
+    }
     let every = gateway.limits.deadlines.keep_alive;
     match tokio::time::timeout(every, pursuit.outcome()).await {
         Ok(relay) => relay,
@@ -286,6 +290,7 @@ async fn pursue<U: Upstream>(
     if let Ok(opened) = &attempted {
         running.keep_tools(opened, &**request);
     }
+    let media_type = request.media_type();
     // Nobody needs it any more: a stream of minutes should not keep its
     // prompt in memory.
     drop((recorded, kept));
@@ -304,7 +309,7 @@ async fn pursue<U: Upstream>(
             };
             let (usage, bill) = running.end(&whole.report, ending);
             running.keep(whole.record, &whole.report, bill.total);
-            Reply::Whole((whole.render)(&usage, &bill), room)
+            Reply::Whole((whole.render)(&usage, &bill), room, media_type)
         }
     })
 }

@@ -26,6 +26,7 @@ pub mod waits;
 use bourse_vocab::{Bill, Failure, Usage, UsageReport};
 use bourse_wire::tool_calls::Made;
 use bytes::Bytes;
+use http::HeaderValue;
 
 use crate::cache::record::Record;
 use told::Told;
@@ -80,6 +81,21 @@ pub trait Feed: Send {
     /// # Errors
     /// It was cut short.
     fn end(&mut self, out: &mut Vec<u8>) -> Result<(), Failure>;
+
+    /// Takes in what the provider calls its answer, before the first piece.
+    fn announced(&mut self, _content_type: &str) {}
+
+    /// What the client's answer is called, where it is no stream of events.
+    fn media_type(&self) -> Option<HeaderValue> {
+        None
+    }
+
+    /// Whether a broken answer can be told in no other way than by breaking
+    /// off: there is no room for an error in a sound, and one that ends as it
+    /// should looks whole.
+    fn breaks_off(&self) -> bool {
+        false
+    }
 
     /// Whether anything that a client would notice has been appended to `out`.
     /// Thoughts that it is not to see are none of it.

@@ -48,6 +48,10 @@ impl http_body::Body for ReplyBody {
             Self::Whole(body, _) => Poll::Ready(body.take().map(|data| Ok(Frame::data(data)))),
             Self::Stream(relay) => {
                 let next = ready!(relay.poll_next(cx));
+                if next.is_none() && relay.is_broken_off() {
+                    // The connection is closed without an end of the body.
+                    return Poll::Ready(Some(Err("the answer broke off".into())));
+                }
                 Poll::Ready(next.map(|data| Ok(Frame::data(data))))
             }
             Self::Other(body) => body.as_mut().poll_frame(cx),
@@ -91,7 +95,14 @@ pub(crate) fn id_header(id: &str) -> HeaderValue {
 #[must_use]
 pub fn reply(reply: Reply, id: &str) -> Response<ReplyBody> {
     match reply {
-        Reply::Whole(body, room) => json(body, room, id),
+        Reply::Whole(body, room, media_type) => {
+            let mut response = json(body, room, id);
+            if let Some(media_type) = media_type {
+                let media_type = HeaderValue::from_static(media_type);
+                response.headers_mut().insert(CONTENT_TYPE, media_type);
+            }
+            response
+        }
         Reply::Stream(relay) => stream(relay, id),
     }
 }
@@ -121,9 +132,11 @@ fn json(body: Bytes, room: Room, id: &str) -> Response<ReplyBody> {
 }
 
 fn stream(relay: Relay, id: &str) -> Response<ReplyBody> {
+    let events = || HeaderValue::from_static("text/event-stream");
+    let media_type = relay.media_type().unwrap_or_else(events);
     let mut response = Response::new(ReplyBody::Stream(relay));
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    headers.insert(CONTENT_TYPE, media_type);
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     // Reverse proxies that buffer must not do so here.
     headers.insert(

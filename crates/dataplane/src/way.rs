@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bourse_net::{HeadTemplate, Origin, OutgoingRequest, Segments};
 use bourse_providers::{Address, Attempt, Credential, Interface, Provider, Signing, ToSign};
 use bourse_vocab::chat::Efforts;
-use bourse_vocab::{Failure, Format, Operation};
+use bourse_vocab::{Failure, Format, Operation, speech};
 use bourse_wire::Dialect;
 use bourse_wire::framing::Framing;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue, USER_AGENT};
@@ -104,6 +104,14 @@ impl Way {
     }
 }
 
+/// Whether its requests are forms.
+const fn is_form(operation: Operation) -> bool {
+    matches!(
+        operation,
+        Operation::Transcription(_) | Operation::Translation(_)
+    )
+}
+
 impl Head {
     fn new(
         provider: &Arc<dyn Provider>,
@@ -113,11 +121,16 @@ impl Head {
     ) -> Result<Self, String> {
         let Address { path, headers } = provider.address(attempt);
         let mut headers: HeaderMap = headers.into_iter().collect();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let accept = if attempt.stream {
-            attempt.interface.framing.media_type()
-        } else {
-            "application/json"
+        let operation = attempt.interface.operation;
+        // A form has a boundary of its own in each request.
+        if !is_form(operation) {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        let accept = match operation {
+            // What a sound is called depends on what it is to be in.
+            Operation::Speech(speech::Shape::OpenAi) => "*/*",
+            _ if attempt.stream => attempt.interface.framing.media_type(),
+            _ => "application/json",
         };
         headers.insert(ACCEPT, HeaderValue::from_static(accept));
         headers.insert(USER_AGENT, AGENT);

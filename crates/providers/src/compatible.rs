@@ -8,10 +8,11 @@ mod makers;
 use std::borrow::Cow;
 
 use bourse_vocab::embeddings::Shape;
-use bourse_vocab::{Format, images, rerank};
+use bourse_vocab::{Format, images, rerank, speech, transcription};
 use bourse_wire::Dialect;
 use bourse_wire::dialect::{Prefill, TierWords};
 
+use crate::openai::hears_or_speaks;
 use crate::provider::{
     Address, Attempt, Begins, Disconnect, Interface, Provider, like_openai, responses,
 };
@@ -31,21 +32,28 @@ pub struct Compatible {
     models: &'static [(&'static str, Dialect)],
     on_disconnect: Disconnect,
     begins: Begins,
+    /// An operator's own server: what hears or speaks there goes by OpenAI's
+    /// names, or else by those of its oldest models.
+    is_own: bool,
 }
 
 const CHAT: &[Interface] = &[Interface::chat(Format::OpenAiChat)];
 const RESPONSES: &[Interface] = &[Interface::chat(Format::OpenAiResponses)];
 const MESSAGES: &[Interface] = &[Interface::chat(Format::Anthropic)];
 /// What servers of models imitate of OpenAI's.
-const LIKE_OPENAI: &[Interface] = &[
+const CHAT_AND_EMBEDDINGS: &[Interface] = &[
+    Interface::chat(Format::OpenAiChat),
+    Interface::embeddings(Shape::OpenAi, Format::OpenAiChat),
+];
+/// What servers do that imitate OpenAI.
+const OWN_SERVER: &[Interface] = &[
     Interface::chat(Format::OpenAiChat),
     Interface::embeddings(Shape::OpenAi, Format::OpenAiChat),
     Interface::images(images::Shape::OpenAi, Format::OpenAiChat),
     Interface::rerank(rerank::Shape::Jina, Format::OpenAiChat),
-];
-const CHAT_AND_EMBEDDINGS: &[Interface] = &[
-    Interface::chat(Format::OpenAiChat),
-    Interface::embeddings(Shape::OpenAi, Format::OpenAiChat),
+    Interface::speech(speech::Shape::OpenAi),
+    Interface::transcription(transcription::Shape::Whisper),
+    Interface::spoken_translation(transcription::Shape::Whisper),
 ];
 
 impl Compatible {
@@ -68,6 +76,7 @@ impl Compatible {
             models: &[],
             on_disconnect: Disconnect::Cancel,
             begins: Begins::WithTheHead,
+            is_own: false,
         }
     }
 
@@ -97,7 +106,7 @@ impl Compatible {
             base_url: Some(Cow::Owned(base_url.to_owned())),
             format,
             interfaces: match format {
-                Format::OpenAiChat => LIKE_OPENAI,
+                Format::OpenAiChat => OWN_SERVER,
                 Format::OpenAiResponses => RESPONSES,
                 Format::Anthropic => MESSAGES,
                 Format::Gemini => google_ai_studio::INTERFACES,
@@ -112,6 +121,7 @@ impl Compatible {
             models: &[],
             on_disconnect: Disconnect::Cancel,
             begins: Begins::WithTheHead,
+            is_own: matches!(format, Format::OpenAiChat),
         }
     }
 
@@ -119,6 +129,13 @@ impl Compatible {
     #[must_use]
     pub const fn embeds(mut self) -> Self {
         self.interfaces = CHAT_AND_EMBEDDINGS;
+        self
+    }
+
+    /// Does other things too, each in a way of its own.
+    #[must_use]
+    pub const fn does(mut self, interfaces: &'static [Interface]) -> Self {
+        self.interfaces = interfaces;
         self
     }
 
@@ -183,8 +200,9 @@ impl Provider for Compatible {
         self.base_url.as_deref()
     }
 
-    fn interfaces(&self, _model: &str) -> &[Interface] {
-        self.interfaces
+    fn interfaces(&self, model: &str) -> &[Interface] {
+        let named = self.is_own.then(|| hears_or_speaks(model)).flatten();
+        named.unwrap_or(self.interfaces)
     }
 
     fn dialect(&self, _format: Format, model: &str) -> &Dialect {

@@ -74,9 +74,8 @@ pub(crate) fn address(attempt: &Attempt<'_>) -> Address {
     let verb = match attempt.interface.operation {
         Operation::Embeddings(_) => "batchEmbedContents",
         Operation::Images(_) => "predict",
-        Operation::Chat | Operation::Text if attempt.stream => "streamGenerateContent?alt=sse",
-        // It ranks nothing, and says so in no interface.
-        Operation::Chat | Operation::Text | Operation::Rerank(_) => "generateContent",
+        _ if attempt.stream => "streamGenerateContent?alt=sse",
+        _ => "generateContent",
     };
     let model = attempt
         .model

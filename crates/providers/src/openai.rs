@@ -1,4 +1,4 @@
-//! OpenAI: chat completions, Responses, embeddings and images
+//! OpenAI: chat completions, Responses, embeddings, images, speech and transcripts
 //! (platform.openai.com/docs/api-reference, November 2026).
 //!
 //! Models that think are spoken to in Responses by clients of that format, for
@@ -7,7 +7,7 @@
 //! them (search, audio) are in chat completions alone.
 
 use bourse_vocab::embeddings::Shape;
-use bourse_vocab::{Format, images};
+use bourse_vocab::{Format, images, speech, transcription};
 use bourse_wire::Dialect;
 use bourse_wire::dialect::{CacheMarks, CallIds, MaxTokensName, ReasoningStyle, Thoughts};
 
@@ -96,6 +96,33 @@ fn thinks(model: &str) -> bool {
         || (generation(model).is_some_and(|g| g >= (5, 0)) && !model.contains("-chat"))
 }
 
+/// How models are asked that hear or speak, by their names
+/// (platform.openai.com/docs/models, November 2026); `None` of any other.
+/// Whisper and the first models of speech are sold by the second and the
+/// character; those after them by the token, and stream events that say how
+/// many.
+pub(crate) fn hears_or_speaks(model: &str) -> Option<&'static [Interface]> {
+    const WHISPER: &[Interface] = &[
+        Interface::transcription(transcription::Shape::Whisper),
+        Interface::spoken_translation(transcription::Shape::Whisper),
+    ];
+    const TRANSCRIBE: &[Interface] = &[Interface::transcription(transcription::Shape::Gpt)];
+    const TTS: &[Interface] = &[Interface::speech(speech::Shape::OpenAi)];
+    const TOKEN_TTS: &[Interface] = &[Interface::speech(speech::Shape::OpenAiEvents)];
+    let is_gpt = model.starts_with("gpt-");
+    if model.starts_with("whisper-") {
+        Some(WHISPER)
+    } else if is_gpt && model.contains("transcribe") {
+        Some(TRANSCRIBE)
+    } else if model.starts_with("tts-") {
+        Some(TTS)
+    } else if is_gpt && model.contains("-tts") {
+        Some(TOKEN_TTS)
+    } else {
+        None
+    }
+}
+
 impl Provider for OpenAi {
     fn slug(&self) -> &str {
         "openai"
@@ -123,7 +150,11 @@ impl Provider for OpenAi {
             Interface::embeddings(Shape::OpenAi, Format::OpenAiChat),
             Interface::images(images::Shape::OpenAi, Format::OpenAiChat),
         ];
-        if thinks(model) { THINKING } else { OTHERS }
+        match hears_or_speaks(model) {
+            Some(interfaces) => interfaces,
+            None if thinks(model) => THINKING,
+            None => OTHERS,
+        }
     }
 
     fn dialect(&self, _format: Format, model: &str) -> &Dialect {
@@ -148,6 +179,8 @@ impl Provider for OpenAi {
 
 #[cfg(test)]
 mod tests {
+    use bourse_vocab::Operation;
+
     use super::*;
 
     #[test]
@@ -166,6 +199,31 @@ mod tests {
             let is_told = dialect.accepts.contains(&"prompt_cache_options");
             assert_eq!(is_told, newer, "{model}");
         }
+    }
+
+    #[test]
+    fn models_that_hear_or_speak_are_asked_for_nothing_else() {
+        let operations = |model| {
+            let interfaces = OpenAi.interfaces(model).iter();
+            let names = interfaces.map(|interface| interface.operation.name());
+            names.collect::<Vec<_>>().join(" ")
+        };
+        for (model, expected) in [
+            ("whisper-1", "transcription translation"),
+            ("gpt-4o-mini-transcribe", "transcription"),
+            ("gpt-transcribe", "transcription"),
+            ("tts-1-hd", "speech"),
+            ("gpt-4o-mini-tts-2025-12-15", "speech"),
+            ("gpt-4o", "chat embeddings"),
+            ("gpt-4o-audio-preview", "chat embeddings"),
+        ] {
+            assert_eq!(operations(model), expected, "{model}");
+        }
+        // What is sold by the token is asked for events.
+        let shape = |model| OpenAi.interfaces(model)[0].operation;
+        let (events, sound) = (speech::Shape::OpenAiEvents, speech::Shape::OpenAi);
+        assert_eq!(shape("gpt-4o-mini-tts"), Operation::Speech(events));
+        assert_eq!(shape("tts-1"), Operation::Speech(sound));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bourse_vocab::embeddings::Shape;
-use bourse_vocab::{Failure, Format, Operation, images, rerank};
+use bourse_vocab::{Failure, Format, Operation, images, rerank, speech, transcription};
 use bourse_wire::framing::Framing;
 use bourse_wire::{Dialect, ErrorReply, codec};
 use bytes::Bytes;
@@ -69,6 +69,33 @@ impl Interface {
             operation: Operation::Embeddings(shape),
             format,
             framing: Framing::Sse,
+        }
+    }
+
+    /// Speech in a shape; errors are those of OpenAI.
+    #[must_use]
+    pub const fn speech(shape: speech::Shape) -> Self {
+        Self {
+            operation: Operation::Speech(shape),
+            ..Self::chat(Format::OpenAiChat)
+        }
+    }
+
+    /// Transcripts in a shape; errors are those of OpenAI.
+    #[must_use]
+    pub const fn transcription(shape: transcription::Shape) -> Self {
+        Self {
+            operation: Operation::Transcription(shape),
+            ..Self::chat(Format::OpenAiChat)
+        }
+    }
+
+    /// Translations of what is said, in a shape; errors are those of OpenAI.
+    #[must_use]
+    pub const fn spoken_translation(shape: transcription::Shape) -> Self {
+        Self {
+            operation: Operation::Translation(shape),
+            ..Self::chat(Format::OpenAiChat)
         }
     }
 }
@@ -236,6 +263,9 @@ pub(crate) fn like_openai(attempt: &Attempt<'_>) -> Address {
         Operation::Embeddings(_) => "embeddings",
         Operation::Images(_) => "images/generations",
         Operation::Rerank(_) => "rerank",
+        Operation::Speech(_) => "audio/speech",
+        Operation::Transcription(_) => "audio/transcriptions",
+        Operation::Translation(_) => "audio/translations",
     };
     Address {
         path: format!("{}/{operation}", attempt.base_path),

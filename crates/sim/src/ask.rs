@@ -40,6 +40,10 @@ pub enum Format {
     Imagen,
     /// Cohere's, Voyage's and Jina's `rerank`.
     Rerank,
+    /// OpenAI `audio/speech`.
+    OpenaiSpeech,
+    /// OpenAI `audio/transcriptions` and `audio/translations`.
+    OpenaiTranscription,
 }
 
 /// A request, read.
@@ -93,6 +97,17 @@ pub struct Request {
     pub rank: Rank,
     /// Wants pictures at an address and not in the answer.
     pub at_address: bool,
+    /// What is to be read aloud or written down.
+    pub audio: Audio,
+}
+
+/// Sound that is wanted, or that is given.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Audio {
+    /// What the sound or the transcript is to be in.
+    pub format: String,
+    /// Milliseconds that are given.
+    pub ms: u64,
 }
 
 /// Vectors that are wanted.
@@ -204,10 +219,12 @@ impl Format {
         )
     }
 
-    /// Whether prepared answers of it are written from memory.
+    /// Whether prepared answers of it are written from memory: not where they
+    /// depend on all that is asked.
     #[must_use]
     pub const fn is_prepared(self) -> bool {
-        !self.embeds() && !matches!(self, Self::Bedrock)
+        let is_sound = matches!(self, Self::OpenaiSpeech | Self::OpenaiTranscription);
+        !self.embeds() && !is_sound && !matches!(self, Self::Bedrock)
     }
 
     /// Whether errors and limits are told as OpenAI does.
@@ -220,6 +237,8 @@ impl Format {
                 | Self::OpenaiEmbeddings
                 | Self::OpenaiImages
                 | Self::Rerank
+                | Self::OpenaiSpeech
+                | Self::OpenaiTranscription
         )
     }
 
@@ -242,6 +261,10 @@ impl Format {
             Some(Self::Rerank)
         } else if path.ends_with(":predict") {
             Some(Self::Imagen)
+        } else if path.ends_with("/audio/speech") {
+            Some(Self::OpenaiSpeech)
+        } else if path.ends_with("/audio/transcriptions") || path.ends_with("/audio/translations") {
+            Some(Self::OpenaiTranscription)
         } else if path.ends_with(":batchEmbedContents") {
             Some(Self::GeminiEmbeddings)
         } else if path.ends_with("/messages") {

@@ -100,7 +100,9 @@ impl Fast {
             | Format::OpenaiText
             | Format::OpenaiEmbeddings
             | Format::OpenaiImages
-            | Format::Rerank => &self.chat,
+            | Format::Rerank
+            | Format::OpenaiSpeech
+            | Format::OpenaiTranscription => &self.chat,
             Format::OpenaiResponses => &self.responses,
             Format::Anthropic => &self.anthropic,
             // Nobody asks for the others, of which none are prepared.

@@ -296,7 +296,9 @@ pub fn error_body(format: Format, status: u16, script: &Script, id: u64) -> serd
         | Format::OpenaiResponses
         | Format::OpenaiEmbeddings
         | Format::OpenaiImages
-        | Format::Rerank => crate::openai_chat::error_body(status, code, message),
+        | Format::Rerank
+        | Format::OpenaiSpeech
+        | Format::OpenaiTranscription => crate::openai_chat::error_body(status, code, message),
         Format::Anthropic => crate::anthropic::error_body(status, code, message, id),
         Format::Bedrock => crate::bedrock::error_body(status, message),
         Format::Gemini | Format::GeminiEmbeddings | Format::Imagen => {

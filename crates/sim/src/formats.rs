@@ -7,8 +7,8 @@ use serde_json::Value;
 use crate::ask::{Format, Refusal, Request};
 use crate::reply::{Events, Reply};
 use crate::{
-    anthropic, bedrock, embeddings, gemini, images, openai_chat, openai_responses, openai_text,
-    prefill, rerank,
+    anthropic, audio, bedrock, embeddings, gemini, images, openai_chat, openai_responses,
+    openai_text, prefill, rerank,
 };
 
 impl Format {
@@ -17,6 +17,9 @@ impl Format {
     /// # Errors
     /// When the vendor would refuse it: no JSON, a missing field.
     pub fn read(self, path: &str, body: &[u8]) -> Result<Request, Refusal> {
+        if self == Self::OpenaiTranscription {
+            return audio::read_form(body);
+        }
         let value: Value = serde_json::from_slice(body)
             .map_err(|error| Refusal::bad(format!("We could not parse the JSON body: {error}")))?;
         let ask = match self {
@@ -31,6 +34,8 @@ impl Format {
             Self::OpenaiImages => images::read(&value),
             Self::Imagen => images::read_imagen(path, &value),
             Self::Rerank => rerank::read(path, &value),
+            Self::OpenaiSpeech => audio::read_speech(&value),
+            Self::OpenaiTranscription => audio::read_form(body),
         }?;
         Ok(Request {
             conversation: prefill::read(self, &value),
@@ -55,6 +60,9 @@ impl Reply {
             Format::OpenaiImages => images::reply(self),
             Format::Imagen => images::reply_imagen(self),
             Format::Rerank => rerank::reply(self),
+            // Which is a sound where it is whole.
+            Format::OpenaiSpeech => Value::Null,
+            Format::OpenaiTranscription => audio::transcript(self),
         }
     }
 
@@ -68,6 +76,8 @@ impl Reply {
             Format::Anthropic => anthropic::stream(&self),
             Format::Gemini => gemini::stream(&self),
             Format::Bedrock => bedrock::stream(&self),
+            Format::OpenaiSpeech => audio::speech_stream(&self),
+            Format::OpenaiTranscription => audio::transcript_stream(&self),
             // Whose requests ask for none.
             Format::OpenaiEmbeddings
             | Format::GeminiEmbeddings

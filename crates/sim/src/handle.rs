@@ -15,7 +15,7 @@ use crate::control;
 use crate::fast::Fast;
 use crate::faults::{BodyWriter, Framing, STALL_MAX, stream_error};
 use crate::log::{Entry, Open, Outcome, micros_since, shown_header, shown_path};
-use crate::reply::{Reply, json_text};
+use crate::reply::Reply;
 use crate::script::Script;
 use crate::sigv4::{Account, Arrived};
 use crate::state::{Level, Playing, Shared};
@@ -40,7 +40,7 @@ pub(crate) async fn request(
     let _busy = Level::raise(shared, |counters| &counters.in_flight);
     let provider = provider_of(path);
 
-    // Vectors depend on what is asked, so none are prepared.
+    // What depends on all that is asked is not prepared.
     let spoken = Format::of_path(path).filter(|format| format.is_prepared());
     if let (Some(fast), Some(format)) = (fast_for(shared, provider, path), spoken) {
         return fast_request(shared, conn, head, format, &fast).await;
@@ -355,22 +355,28 @@ impl Exchange<'_> {
         if self.conn.wait(wait).await.is_err() {
             return Outcome::ClientGone;
         }
-        let mut body = if script.error_after_tokens.is_some() {
-            stream_error(format, script).to_string()
+        let (kind, mut body) = if script.error_after_tokens.is_some() {
+            let error = stream_error(format, script).to_string();
+            ("application/json", error.into_bytes())
         } else {
-            json_text(&reply.json(format))
+            reply.whole(format)
         };
         if script.malformed_after_tokens.is_some() {
-            body.truncate(body.floor_char_boundary(body.len() / 2));
+            // Not within a character: that would be another fault.
+            let mut half = body.len() / 2;
+            while body.get(half).is_some_and(|byte| byte & 0xC0 == 0x80) {
+                half -= 1;
+            }
+            body.truncate(half);
         }
-        let chunked = script.slice_bytes.is_some();
+        let chunked = script.slice_bytes.is_some() || format == Format::OpenaiSpeech;
         let length = (!chunked).then_some(body.len());
-        let head = self.response_head(script, format, 200, "application/json", length);
+        let head = self.response_head(script, format, 200, kind, length);
         if self.send_head(&head, 200).await.is_err() {
             return Outcome::ClientGone;
         }
         let mut writer = BodyWriter::new(self.conn, script, chunked);
-        let outcome = writer.json(body.as_bytes(), tokens).await;
+        let outcome = writer.json(&body, tokens).await;
         let sent = writer.sent;
         self.note_sent(sent.bytes, sent.tokens);
         outcome

@@ -11,6 +11,7 @@
 
 pub mod anthropic;
 pub mod ask;
+pub mod audio;
 pub mod bedrock;
 mod conn;
 mod control;

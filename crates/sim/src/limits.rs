@@ -200,7 +200,9 @@ impl Standing {
                 | Format::OpenaiResponses
                 | Format::OpenaiEmbeddings
                 | Format::OpenaiImages
-                | Format::Rerank => format!(
+                | Format::Rerank
+                | Format::OpenaiSpeech
+                | Format::OpenaiTranscription => format!(
                     "x-ratelimit-limit-{what}: {}\r\nx-ratelimit-remaining-{what}: {}\r\nx-ratelimit-reset-{what}: {}\r\n",
                     level.limit,
                     level.remaining,

@@ -53,7 +53,9 @@ pub fn read(format: Format, body: &Value) -> Conversation {
         | Format::GeminiEmbeddings
         | Format::OpenaiImages
         | Format::Imagen
-        | Format::Rerank => Vec::new(),
+        | Format::Rerank
+        | Format::OpenaiSpeech
+        | Format::OpenaiTranscription => Vec::new(),
     };
     let prefill = match turns.last() {
         Some(("assistant", _)) => turns.pop().map(|(_, text)| text),

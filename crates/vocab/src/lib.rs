@@ -19,7 +19,9 @@ pub mod operation;
 pub mod quality;
 pub mod rerank;
 pub mod service;
+pub mod speech;
 pub mod trace;
+pub mod transcription;
 pub mod usage;
 
 pub use facts::PromptFacts;

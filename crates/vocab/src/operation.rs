@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{embeddings, images, rerank};
+use crate::{embeddings, images, rerank, speech, transcription};
 
 /// What a model is asked to do.
 ///
@@ -23,6 +23,12 @@ pub enum Operation {
     Images(images::Shape),
     /// Put documents into the order in which they answer a question.
     Rerank(rerank::Shape),
+    /// Read a text aloud.
+    Speech(speech::Shape),
+    /// Write down what is said.
+    Transcription(transcription::Shape),
+    /// Write down in English what is said in any language.
+    Translation(transcription::Shape),
 }
 
 impl Operation {
@@ -35,6 +41,9 @@ impl Operation {
             Self::Embeddings(_) => "embeddings",
             Self::Images(_) => "images",
             Self::Rerank(_) => "rerank",
+            Self::Speech(_) => "speech",
+            Self::Transcription(_) => "transcription",
+            Self::Translation(_) => "translation",
         }
     }
 }

@@ -7,8 +7,9 @@
 //!   is the commonest sort;
 //! - formats: one folder each, reading requests, replies, streams and
 //!   errors into `vocab` and writing them out of it ([`Codec`]);
-//! - operations that are no chat ([`embeddings`]): one folder each, with a
-//!   codec of its own for each shape;
+//! - operations that are no chat ([`embeddings`], [`speech`],
+//!   [`transcription`]): one folder each, with a codec of its own for each
+//!   shape; what they need beside JSON is in [`multipart`] and [`sound`];
 //! - pass-through: [`openai_chat::passthrough`] edits a request, a reply or a
 //!   stream in place where both sides speak the same format, so that nothing
 //!   is lost and almost nothing is spent.
@@ -31,13 +32,17 @@ pub mod json;
 #[doc(hidden)]
 pub mod laws;
 mod lossy;
+pub mod multipart;
 mod object;
 pub mod openai_chat;
 pub mod openai_responses;
 pub mod rerank;
 mod small;
+pub mod sound;
+pub mod speech;
 pub mod sse;
 pub mod tool_calls;
+pub mod transcription;
 
 pub use codec::{Codec, ErrorReply, Stamp, StreamReader, StreamWriter, WriteTarget, Written};
 pub use dialect::Dialect;

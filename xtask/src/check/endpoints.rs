@@ -8,11 +8,18 @@ use super::tree::Tree;
 const RULE: &str = "endpoints";
 const ENDPOINTS: &str = "crates/dataplane/src/endpoints/";
 const DESCRIBED: &str = "crates/control/src/calls.rs";
+/// And below it.
+const DESCRIBED_IN: &str = "crates/control/src/calls/";
 /// The document's paths stand below this prefix.
 const PREFIX: &str = "/v1";
 
 pub fn check(tree: &Tree) -> Vec<Problem> {
-    let described = tree.files.get(DESCRIBED).map_or("", String::as_str);
+    let described: String = tree
+        .files
+        .iter()
+        .filter(|(path, _)| *path == DESCRIBED || path.starts_with(DESCRIBED_IN))
+        .map(|(_, text)| text.as_str())
+        .collect();
     let sources = tree.crates.iter().flat_map(|one| &one.sources);
     sources
         .filter(|source| source.path.starts_with(ENDPOINTS) && !source.path.contains("/tests"))
@@ -41,11 +48,15 @@ mod tests {
     const CHAT: &str = "impl Endpoint for Chat { fn path(&self) -> &'static str { \"/v1/chat\" } }";
 
     fn found(calls: &str) -> Vec<String> {
+        found_in(DESCRIBED, calls)
+    }
+
+    fn found_in(path: &str, calls: &str) -> Vec<String> {
         let files = [
             ("crates/dataplane/Cargo.toml", ""),
             ("crates/dataplane/src/endpoints/chat.rs", CHAT),
             ("crates/dataplane/src/endpoints/native.rs", "fn other() {}"),
-            (DESCRIBED, calls),
+            (path, calls),
         ];
         let problems = check(&planted(&files)).into_iter();
         problems.map(|problem| problem.message).collect()
@@ -54,6 +65,8 @@ mod tests {
     #[test]
     fn an_endpoint_that_is_described_is_let_pass() {
         assert_eq!(found("Call { path: \"/chat\" }"), [""; 0]);
+        let below = "crates/control/src/calls/chat.rs";
+        assert_eq!(found_in(below, "Call { path: \"/chat\" }"), [""; 0]);
     }
 
     #[test]

@@ -588,3 +588,19 @@ fn sampling(provider: &str, author: &str, can: Abilities) -> Parameters {
         }
     }
 }
+
+/// Repositories of open models whose lists name none (huggingface.co,
+/// November 2026).
+const REPOSITORIES: &[(&str, &str)] = &[
+    ("openai/whisper-large-v3", "openai/whisper-large-v3"),
+    (
+        "openai/whisper-large-v3-turbo",
+        "openai/whisper-large-v3-turbo",
+    ),
+];
+
+/// Where the weights of a model are, if no list says so.
+pub(super) fn repository(slug: &str) -> Option<&'static str> {
+    let found = REPOSITORIES.iter().find(|(model, _)| *model == slug);
+    found.map(|(_, repository)| *repository)
+}

@@ -271,6 +271,9 @@ impl Reader<'_> {
                 model.reasoning = Some(Reasoning::default());
             }
         }
+        if model.hugging_face_id.is_none() {
+            model.hugging_face_id = facts::repository(slug).map(str::to_owned);
+        }
         if let (true, Some(date)) = (is_makers, offer.expiration) {
             model.expiration_date = Some(date.to_owned());
         }

@@ -78,6 +78,11 @@ fn merge_model(known: &mut RawModel, newer: RawModel) {
     if known.context_length == 0 {
         known.context_length = newer.context_length;
     }
+    // Some lists call what writes down speech a model of text, with which
+    // nobody talks: a list that sells it so knows better.
+    if newer.output == Modalities::of(&[Modality::Transcription]) {
+        (known.input, known.output) = (newer.input, newer.output);
+    }
     if known.created == 0 {
         known.created = newer.created;
     }

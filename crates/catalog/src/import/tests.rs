@@ -1,6 +1,6 @@
 use super::*;
 use crate::interface::Interface;
-use crate::model::{EndpointStatus, Modality, Parameter, Quantization};
+use crate::model::{EndpointStatus, Modalities, Modality, Parameter, Quantization};
 use crate::price::PriceKey;
 use crate::raw::RawPrice;
 use crate::snapshot::Snapshot;
@@ -480,4 +480,35 @@ fn a_ranking_is_priced_by_searches_or_by_tokens_and_never_at_nothing() {
     assert_eq!(written(&by_token, PriceKey::SearchUnit), None);
     assert_eq!(written(&by_token, PriceKey::Prompt).as_deref(), Some("0.1"));
     assert!(price("cohere/rerank-v7@cohere").is_none());
+}
+
+#[test]
+fn what_speaks_and_listens_is_sold_by_the_character_the_second_or_the_token() {
+    let list = r#"{
+      "tts-1": { "litellm_provider": "openai", "mode": "audio_speech",
+        "input_cost_per_character": 1.5e-05 },
+      "whisper-1": { "litellm_provider": "openai", "mode": "audio_transcription",
+        "input_cost_per_second": 0.0001, "output_cost_per_second": 0.0001 },
+      "gpt-4o-mini-transcribe": { "litellm_provider": "openai", "mode": "audio_transcription",
+        "input_cost_per_token": 1.25e-06, "input_cost_per_audio_token": 1.25e-06,
+        "output_cost_per_token": 5e-06, "input_cost_per_second": 5e-05 } }"#;
+    let imported = import_one(Source::LiteLlm, list, &RawCatalog::default()).catalog;
+    let price = |id: &str, key| written(imported.endpoints[id].price.as_ref().unwrap(), key);
+    let (spoken, heard) = (PriceKey::Character, PriceKey::AudioSecond);
+    assert_eq!(
+        price("openai/tts-1@openai", spoken).as_deref(),
+        Some("0.000015")
+    );
+    assert_eq!(
+        price("openai/whisper-1@openai", heard).as_deref(),
+        Some("0.0001")
+    );
+    // What has a price for tokens is sold by them, and by nothing besides.
+    let by_token = "openai/gpt-4o-mini-transcribe@openai";
+    assert_eq!(price(by_token, heard), None);
+    assert_eq!(price(by_token, PriceKey::Audio).as_deref(), Some("1.25"));
+    let output = |slug: &str| imported.models[slug].output;
+    assert_eq!(output("openai/tts-1"), Modalities::of(&[Modality::Speech]));
+    let transcripts = Modalities::of(&[Modality::Transcription]);
+    assert_eq!(output("openai/whisper-1"), transcripts);
 }

@@ -1,5 +1,6 @@
 //! What holds for every endpoint, and endpoints that exist in tests only.
 
+mod audio;
 mod messages;
 mod pass_through;
 mod pictures;
@@ -250,8 +251,14 @@ fn paths_are_found_and_belong_to_one_endpoint_each() {
             .collect();
         assert_eq!(serve.len(), 1, "{}", endpoint.path());
         assert_eq!(at(endpoint.path()).unwrap().path(), endpoint.path());
-        // What comes whole is not kept alive.
-        let is_streamed = endpoint.interface() == bourse_catalog::Interface::Chat;
+        // What comes whole is not kept alive, and nothing can be put before a
+        // sound.
+        let waits = [
+            "/v1/embeddings",
+            "/v1/audio/speech",
+            "/v1/audio/translations",
+        ];
+        let is_streamed = !waits.contains(&endpoint.path());
         assert_eq!(!endpoint.keep_alive().is_empty(), is_streamed);
     }
     for counter in COUNTERS {

@@ -13,6 +13,7 @@ use bourse_vocab::{Blame, Failure, FailureKind, Next};
 use bourse_wire::{ErrorReply, Stamp};
 use bytes::{Bytes, BytesMut};
 use futures_util::future::poll_fn;
+use http::header::CONTENT_TYPE;
 use http::{HeaderName, HeaderValue};
 
 use crate::attempts::Attempt;
@@ -138,6 +139,10 @@ impl Exchange<'_> {
     ) -> Result<Opened, Failure> {
         let request = self.way.request(self.stream, prepared.body).await;
         let mut request = request.inspect_err(|_| tried.is_sent = false)?;
+        if let Some(content_type) = self.request.content_type(self.way) {
+            let added = request.add_header(CONTENT_TYPE, content_type);
+            added.map_err(|error| Failure::server(format!("a body has no type: {error}")))?;
+        }
         if let Some(span) = self.trace {
             tell_trace(&mut request, span);
         }
@@ -165,10 +170,8 @@ impl Exchange<'_> {
             let told = response.headers.get_str(TIER_HEADER);
             tried.tier = told.map(|word| public_name(word.trim()).into_owned());
         }
-        let is_stream = response
-            .headers
-            .get_str("content-type")
-            .is_some_and(|kind| self.way.framing.is_announced_by(kind));
+        let kind = response.headers.get_str("content-type");
+        let is_stream = kind.is_some_and(|kind| self.request.is_announced_by(self.way, kind));
         if !self.stream {
             if is_stream && self.way.framing.media_type() != WHOLE {
                 return Err(Failure::unavailable(
@@ -189,7 +192,9 @@ impl Exchange<'_> {
             return Ok(Opened::Whole(Box::new(whole), read.understood()));
         }
         if is_stream {
-            return self.begin(response.body, Bytes::new()).await;
+            let mut feed = self.request.feed(self.way, self.stamp);
+            feed.announced(kind.unwrap_or_default());
+            return begin(response.body, feed, Bytes::new()).await;
         }
         // Boxed: streams have their type, all but always.
         Box::pin(self.unannounced(response.body)).await
@@ -207,7 +212,8 @@ impl Exchange<'_> {
             begun.extend_from_slice(&piece.map_err(|error| unreachable(&error))?);
         }
         if self.way.framing.looks_like(&begun) {
-            return self.begin(body, begun.freeze()).await;
+            let feed = self.request.feed(self.way, self.stamp);
+            return begin(body, feed, begun.freeze()).await;
         }
         let max = self.reply_bytes_max;
         let read = self.read_whole(body, max.saturating_sub(begun.len()));
@@ -221,24 +227,6 @@ impl Exchange<'_> {
         }
         let text = text.get(..ERROR_BYTES_MAX).unwrap_or(&text);
         Err(self.read_failure(502, text, None))
-    }
-
-    /// Reads a stream, which has `begun` to come, up to the first output of
-    /// the model.
-    async fn begin(&self, mut body: UpstreamBody, begun: Bytes) -> Result<Opened, Failure> {
-        let mut feed = self.request.feed(self.way, self.stamp);
-        let mut out = Vec::with_capacity(1024);
-        let mut silent_bytes = begun.len();
-        if !begun.is_empty() {
-            feed.feed(&begun, &mut out)?;
-        }
-        while feed.content_pieces() == 0 {
-            let more = read_on(&mut body, &mut *feed, &mut out, &mut silent_bytes).await?;
-            if !more || (feed.is_complete() && feed.report().finish.is_some()) {
-                break;
-            }
-        }
-        Ok(Opened::Stream { body, feed, out })
     }
 
     /// Reads a whole reply of at most `max` bytes.
@@ -288,6 +276,27 @@ impl Exchange<'_> {
         let provider = &self.target.provider.provider;
         provider.read_failure(self.way.format, &reply)
     }
+}
+
+/// Reads a stream, which has `begun` to come, up to the first output of the
+/// model.
+async fn begin(
+    mut body: UpstreamBody,
+    mut feed: Box<dyn Feed>,
+    begun: Bytes,
+) -> Result<Opened, Failure> {
+    let mut out = Vec::with_capacity(1024);
+    let mut silent_bytes = begun.len();
+    if !begun.is_empty() {
+        feed.feed(&begun, &mut out)?;
+    }
+    while feed.content_pieces() == 0 {
+        let more = read_on(&mut body, &mut *feed, &mut out, &mut silent_bytes).await?;
+        if !more || (feed.is_complete() && feed.report().finish.is_some()) {
+            break;
+        }
+    }
+    Ok(Opened::Stream { body, feed, out })
 }
 
 /// Reads a piece of a stream whose client has not seen anything yet; `false`

@@ -1,13 +1,16 @@
-//! What the caller asks: the body is scanned as it arrives, the prompt in it
-//! is neither parsed nor copied. What it means, its endpoint says.
+//! What the caller asks: the body is scanned as it arrives, JSON or a form with
+//! files; the prompt in it is neither parsed nor copied. What it means, its
+//! endpoint says.
 
 use std::ops::Range;
 
 use bourse_net::{URL_BYTES_MAX, is_public_url};
 use bourse_vocab::Failure;
 use bourse_wire::json::{self, Outline, Scanner};
+use bourse_wire::multipart::{Boundary, Reader};
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use http::HeaderMap;
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use http::request::Parts;
 use http_body::Body;
 
@@ -15,7 +18,7 @@ use super::body::{collect, too_large};
 use crate::ask::Ask;
 use crate::bodies::Room;
 use crate::cache::fingerprint::Fingerprint;
-use crate::endpoints::{Endpoint, Incoming, Kept, Scanned};
+use crate::endpoints::{Endpoint, Incoming, Kept, Scanned, ScannedForm, TakesForms};
 use crate::gateway::CallLimits;
 use crate::identity::Caller;
 
@@ -58,7 +61,7 @@ where
         .is_some_and(|encoding| encoding != "identity")
     {
         return Err(Failure::invalid(
-            "Content-Encoding: compressed request bodies are not accepted; send the JSON as it is",
+            "Content-Encoding: compressed request bodies are not accepted; send the body as it is",
         ));
     }
     let announced = headers
@@ -67,6 +70,16 @@ where
         .and_then(|value| value.parse::<usize>().ok());
     if announced.is_some_and(|length| length > limits.body_bytes_max) {
         return Err(too_large(limits));
+    }
+    if let Some((forms, boundary)) = form_of(endpoint, headers)? {
+        // Boxed: few calls send one, and every call would carry it.
+        let form = Box::pin(read_form(forms, &boundary, body, limits, &mut room));
+        let Incoming { ask, request } = forms.read_form(head, form.await?, caller)?;
+        return Ok(Read {
+            ask,
+            kept: Kept { request, room },
+            private_url: false,
+        });
     }
     let mut scanner = Scanner::new();
     let segments = collect(body, limits, |piece| {
@@ -85,6 +98,44 @@ where
         kept: Kept { request, room },
         private_url,
     })
+}
+
+/// Who reads the form that a request is, and what separates its parts; `None`
+/// if it is none, or the endpoint takes none: then its body is read as JSON,
+/// and says itself that it is not.
+fn form_of<'e>(
+    endpoint: &'e dyn Endpoint,
+    headers: &HeaderMap,
+) -> Result<Option<(&'e dyn TakesForms, Boundary)>, Failure> {
+    let Some(forms) = endpoint.forms() else {
+        return Ok(None);
+    };
+    let content_type = headers.get(CONTENT_TYPE);
+    let content_type = content_type.and_then(|value| value.to_str().ok());
+    let boundary = Boundary::of_content_type(content_type.unwrap_or_default())?;
+    Ok(boundary.map(|boundary| (forms, boundary)))
+}
+
+/// Reads a form, under the bounds of every body.
+async fn read_form<B>(
+    forms: &dyn TakesForms,
+    boundary: &Boundary,
+    body: B,
+    limits: &CallLimits,
+    room: &mut Room,
+) -> Result<ScannedForm, Failure>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: std::fmt::Display,
+{
+    let mut reader = Reader::new(boundary, forms.file_bytes_max());
+    let segments = collect(body, limits, |piece| {
+        room.grow(piece.len())?;
+        reader.push(piece).map_err(Failure::from)
+    })
+    .await?;
+    let form = reader.finish()?;
+    Ok(ScannedForm { form, segments })
 }
 
 /// Whether a medium is at an address that not everybody could fetch.

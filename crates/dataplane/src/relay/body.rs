@@ -17,6 +17,7 @@ use bourse_vocab::failure::CONTINUATION;
 use bourse_wire::Stamp;
 use bytes::Bytes;
 use futures_util::future::poll_fn;
+use http::HeaderValue;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use super::pursuit::{Pursuit, Unread};
@@ -59,6 +60,9 @@ enum Stage {
     Replaying(Box<Replay>),
     /// Nothing more comes.
     Over,
+    /// The same, but not as the end of an answer: it broke, and only a
+    /// connection that breaks off says so.
+    BrokenOff,
 }
 
 /// A stream that waits for its first content.
@@ -145,6 +149,8 @@ impl Live {
                 }
                 fed
             }
+            // Of what has no end of its own nobody knows that it had ended.
+            Some(Err(error)) if self.feed.breaks_off() => Err(unreachable(&error)),
             // An answer that had ended is not spoilt by what came after it.
             Some(Err(error)) => self
                 .feed
@@ -315,6 +321,21 @@ impl Relay {
         matches!(self.stage, Stage::Over)
     }
 
+    /// Whether the connection must be closed without an end of the answer.
+    #[must_use]
+    pub const fn is_broken_off(&self) -> bool {
+        matches!(self.stage, Stage::BrokenOff)
+    }
+
+    /// What the answer is called, where it is no stream of events.
+    #[must_use]
+    pub fn media_type(&self) -> Option<HeaderValue> {
+        match &self.stage {
+            Stage::Live(live) => live.feed.media_type(),
+            _ => None,
+        }
+    }
+
     /// All that was handed over so far is with the kernel, and so probably
     /// with the client: its customer pays for it, even if nobody is left to
     /// end the call.
@@ -331,7 +352,7 @@ impl Relay {
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
         loop {
             match &mut self.stage {
-                Stage::Over => return Poll::Ready(None),
+                Stage::Over | Stage::BrokenOff => return Poll::Ready(None),
                 Stage::Pursuing(pursuing) => match pursuing.pursuit.poll(cx) {
                     Poll::Ready(Ok(relay)) => *self = relay,
                     Poll::Ready(Err(failure)) => {
@@ -414,6 +435,9 @@ impl Relay {
         let Live {
             out, feed, running, ..
         } = &mut *live;
+        if matches!(step, Step::Broken(_) | Step::OutOfMoney(_)) && feed.breaks_off() {
+            self.stage = Stage::BrokenOff;
+        }
         match step {
             Step::Going => {}
             Step::Complete => {

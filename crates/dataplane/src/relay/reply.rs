@@ -9,8 +9,9 @@ use crate::bodies::Room;
 
 /// What a call is answered with.
 pub enum Reply {
-    /// The whole body, and the room that it takes.
-    Whole(Bytes, Room),
+    /// The whole body, the room that it takes, and its media type where that
+    /// is not JSON.
+    Whole(Bytes, Room, Option<&'static str>),
     /// A stream.
     Stream(Relay),
 }

@@ -9,11 +9,22 @@
 //! a variable that people set for other purposes (to train, to deploy) is
 //! not looked at: such a key is named in the configuration.
 
+use bourse_vocab::Format;
+use bourse_vocab::transcription::Shape;
 use bourse_wire::Dialect;
 use bourse_wire::dialect::TierWords;
 
 use super::Compatible;
+use crate::Interface;
 use crate::dialects::{CEREBRAS, EFFORT, ENABLE_THINKING, GROQ, TEMPLATE, TOGETHER};
+
+/// What Groq does. Its Whisper tells how long a sound is in one form only, and
+/// has a least bill.
+const GROQS: &[Interface] = &[
+    Interface::chat(Format::OpenAiChat),
+    Interface::transcription(Shape::Groq),
+    Interface::spoken_translation(Shape::Groq),
+];
 
 /// One row each, by slug.
 pub static ROWS: &[Compatible] = &[
@@ -149,7 +160,8 @@ pub static ROWS: &[Compatible] = &[
         &["GMICLOUD_API_KEY"],
         "https://api.gmi-serving.com/v1",
     ),
-    // console.groq.com/docs/openai, October 2026.
+    // console.groq.com/docs/openai, October 2026; speech-to-text
+    // there, November 2026.
     Compatible::chat(
         "groq",
         "Groq",
@@ -157,6 +169,7 @@ pub static ROWS: &[Compatible] = &[
         "https://api.groq.com/openai/v1",
     )
     .dialect(GROQ)
+    .does(GROQS)
     .bills_after_close(),
     // models.dev.
     Compatible::chat(

@@ -289,6 +289,15 @@ impl Conn {
         (size > 0).then_some(chunk)
     }
 
+    /// The length of the next piece of a chunked body; `None` where the
+    /// connection ends without saying that the body does.
+    pub fn try_chunk(&mut self, got: &mut Got) -> Option<usize> {
+        let before = got.body.len();
+        let piece = self.chunk(got);
+        let length = got.body.len() - before;
+        (piece.is_some() || got.whole).then_some(length)
+    }
+
     /// Reads a reply.
     pub fn receive(&mut self) -> Got {
         let mut got = self.head();

@@ -24,6 +24,7 @@ mod money_math;
 
 mod admission;
 mod alarms;
+mod audio;
 mod bad_input;
 mod bedrock;
 mod bodies;

@@ -189,7 +189,10 @@ impl Running {
     pub(super) fn contradicted(&self, report: &Report) -> Option<UsageReport> {
         let (told, is_free) = self.with_tokens_that_are_free(report.usage);
         let mut usage = told;
-        let delivered = report.content_bytes > 0 || report.content_pieces > 0;
+        // What is counted in something else, and in no tokens, was delivered
+        // all the same.
+        let is_counted = report.usage.completion == told.completion;
+        let delivered = is_counted && (report.content_bytes > 0 || report.content_pieces > 0);
         let (prompt_max, completion_max) = self.believable_max();
         // Tokens that cost nothing need not be counted.
         let prompt_min = u64::from(!is_free);

@@ -1,0 +1,139 @@
+//! Forms with files, and the sounds in them.
+
+use bourse_vocab::Failure;
+use bourse_vocab::transcription::Task;
+use bourse_wire::multipart::{Boundary, Form, FormError, Reader};
+use bourse_wire::sound::{LENGTH_MS_MAX, View, measure};
+use bourse_wire::transcription::{Asked, codec};
+use bytes::Bytes;
+
+use super::{Target, is_callers};
+use crate::chance::Chance;
+use crate::sign::{Sign, of_bytes};
+
+/// Forms as clients write them, and as those who would smuggle a part.
+pub struct Forms;
+
+const HEADER: &str = "multipart/form-data; boundary=b";
+const FILE_BYTES_MAX: usize = 4_096;
+
+fn boundary() -> Result<Boundary, String> {
+    let read = Boundary::of_content_type(HEADER).map_err(|error| error.to_string())?;
+    read.ok_or_else(|| "the boundary is none".to_owned())
+}
+
+fn read(pieces: &[&[u8]]) -> Result<Result<Form, FormError>, String> {
+    let mut reader = Reader::new(&boundary()?, FILE_BYTES_MAX);
+    for piece in pieces {
+        if let Err(error) = reader.push(piece) {
+            return Ok(Err(error));
+        }
+    }
+    Ok(reader.finish())
+}
+
+impl Target for Forms {
+    fn name(&self) -> &'static str {
+        "forms"
+    }
+
+    fn held_to(&self) -> &'static str {
+        "a form is the same however its bytes are cut, its sound is measured within bounds, and \
+         what is sent on has one model and the same file"
+    }
+
+    fn seeds(&self) -> Result<Vec<Vec<u8>>, String> {
+        let part = |head: &str, value: &[u8]| {
+            let head = format!("--b\r\nContent-Disposition: form-data; {head}\r\n\r\n");
+            [head.as_bytes(), value, b"\r\n"].concat()
+        };
+        let wav = b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\x40\x1f\0\0\x80\x3e\0\0\x02\0\x10\0data\x08\0\0\0\0\0\0\0\0\0\0\0";
+        let sounds: [&[u8]; 6] = [
+            wav,
+            b"fLaC\0\0\0\x22\0\0\0\0\0\0\0\0\0\0\x0a\xc4\x42\xf0\0\0\0\x40\0\0\0\0\0\0",
+            b"OggS\0\x02\0\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\0\0\0\0\x01\x13OpusHead\x01\x01\x38\x01\x80\xbb\0\0\0\0\0",
+            b"ID3\x04\0\0\0\0\0\0\xff\xfb\x90\0",
+            b"\0\0\0\x10ftypM4A \0\0\0\0\0\0\0\x24moov\0\0\0\x1cmvhd\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x03\xe8\0\0\x07\xd0",
+            b"\x1a\x45\xdf\xa3\x80\x18\x53\x80\x67\x90\x15\x49\xa9\x66\x87\x44\x89\x84\x42\xc8\0\0",
+        ];
+        let mut seeds = vec![b"--b--".to_vec()];
+        for sound in sounds {
+            let file = part("name=\"file\"; filename=\"a.mp3\"", sound);
+            let model = part("name=\"model\"", b"whisper-1");
+            let form = part("name=response_format", b"verbose_json");
+            let listed = part("name=\"timestamp_granularities[]\"", b"word");
+            let end = b"--b--\r\n".to_vec();
+            seeds.push([model, form, listed, file, end].concat());
+        }
+        Ok(seeds)
+    }
+
+    fn execute(&self, input: &[u8]) -> Result<u64, String> {
+        let pieces = Chance::new(of_bytes(input)).pieces(input);
+        let whole = read(&[input])?;
+        let cut = read(&pieces)?;
+        if whole != cut {
+            return Err(format!(
+                "cut otherwise it is another form\n{whole:?}\n{cut:?}"
+            ));
+        }
+        let mut sign = Sign::default();
+        let form = match whole {
+            Ok(form) => form,
+            Err(error) => {
+                let failure = Failure::from(error);
+                is_callers(&failure)?;
+                sign.failure(&failure);
+                return Ok(sign.get());
+            }
+        };
+        let body = Bytes::copy_from_slice(input);
+        for part in &form.parts {
+            let segments = std::slice::from_ref(&body);
+            let measured = measure(&View::plain(segments, part.value.clone()));
+            if !(1..=LENGTH_MS_MAX).contains(&measured.ms()) {
+                return Err(format!("a sound lasts {} ms", measured.ms()));
+            }
+            sign.text(&format!("{:?} {}", measured.format, part.is_file()));
+            sign.text(&format!("{}", measured.told_ms.is_some()));
+        }
+        match Asked::of_form(Task::Transcribe, &form, vec![body]) {
+            Err(failure) => {
+                is_callers(&failure)?;
+                sign.failure(&failure);
+            }
+            Ok(asked) => sent_on(&asked)?,
+        }
+        Ok(sign.get())
+    }
+}
+
+/// What is sent on is a form with one model, ours, and the client's file.
+fn sent_on(asked: &Asked) -> Result<(), String> {
+    let boundary = Boundary::drawn(7);
+    let file = asked
+        .sound
+        .pieces()
+        .map_err(|failure| format!("{failure:?}"))?;
+    for shape in bourse_vocab::transcription::Shape::ALL {
+        let Ok(written) = codec(shape).write(asked, "upstream", &boundary) else {
+            continue;
+        };
+        let body = written.body.concat();
+        let mut reader = Reader::new(&boundary, FILE_BYTES_MAX);
+        let pushed = reader.push(&body);
+        let form = pushed.and_then(|()| reader.finish());
+        let form = form.map_err(|error| format!("what is sent on is no form: {error}"))?;
+        let value = |name| match form.one(name) {
+            Ok(Some(part)) => body.get(part.value.clone()),
+            _ => None,
+        };
+        if value("model") != Some(b"upstream".as_slice()) {
+            return Err("what is sent on has another model".to_owned());
+        }
+        if value("file") != Some(file.concat().as_slice()) {
+            return Err("what is sent on has another file".to_owned());
+        }
+    }
+    Ok(())
+}
