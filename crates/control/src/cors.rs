@@ -15,11 +15,15 @@ const SIMULATED: HeaderName = HeaderName::from_static("x-bourse-simulated");
 /// Longest list of header names that a preflight gets back.
 const HEADERS_BYTES_MAX: usize = 4_096;
 /// Allowed when a preflight does not say what it wants.
-const HEADERS: &str = "authorization, content-type, x-api-key, http-referer, x-title";
+const HEADERS: &str =
+    "authorization, content-type, x-api-key, x-goog-api-key, http-referer, x-title";
 const EXPOSED: &str = "x-generation-id, request-id, x-bourse-simulated, retry-after, etag";
 
+/// Where Google's API is.
+const GOOGLES: [&str; 2] = ["/api/v1beta", "/v1beta"];
+
 fn is_api(path: &str) -> bool {
-    PREFIXES.iter().any(|prefix| {
+    PREFIXES.iter().chain(&GOOGLES).any(|prefix| {
         path.strip_prefix(prefix)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     })

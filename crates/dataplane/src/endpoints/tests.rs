@@ -1,5 +1,6 @@
 //! What holds for every endpoint, and endpoints that exist in tests only.
 
+mod generate_content;
 mod messages;
 mod pass_through;
 mod pictures;

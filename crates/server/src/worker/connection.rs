@@ -251,6 +251,11 @@ where
     B::Error: std::fmt::Display,
 {
     let is_page = is_page(&request);
+    let by_query = request
+        .uri()
+        .query()
+        .and_then(|query| endpoint.with_query(query));
+    let endpoint = by_query.unwrap_or(endpoint);
     for_page(is_page, call(&service.worker, endpoint, request).await)
 }
 

@@ -34,6 +34,7 @@ mod disconnect;
 mod disk;
 mod embeddings;
 mod failover;
+mod gemini_api;
 mod good_input;
 mod heads;
 mod images;
