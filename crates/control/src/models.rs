@@ -6,7 +6,7 @@
 
 pub(crate) mod body;
 mod filter;
-mod google;
+pub(crate) mod google;
 mod headline;
 pub(crate) mod listing;
 

@@ -74,7 +74,7 @@ def anthropic_client(bourse, key=None, base="/api", kind=anthropic.Anthropic):
 
 
 def google_client(bourse, key=None, base=""):
-    # This SDK adds /v1beta itself, and its timeout is in milliseconds.
+    # This SDK adds the version itself, and its timeout is in milliseconds.
     return genai.Client(
         api_key=key or bourse.key,
         http_options={"base_url": bourse.root + base, "timeout": TIMEOUT_SECONDS * 1000},

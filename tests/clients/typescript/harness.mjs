@@ -68,7 +68,7 @@ export function anthropicClient(bourse, apiKey = bourse.key, base = "/api") {
   });
 }
 
-/** Google's SDK, likewise; it adds /v1beta itself. */
+/** Google's SDK, likewise; it adds the version itself. */
 export async function googleClient(bourse, apiKey = bourse.key, base = "") {
   // Imported late: releases of Node.js before 20, which Debian 12 has, cannot.
   const { GoogleGenAI } = await import("@google/genai");

@@ -1,7 +1,13 @@
 //! The same models in the words of Google's API, for its SDKs: `GET
 //! /v1beta/models` and what is below it (ai.google.dev/api/models, November
 //! 2026; read by google-genai 3.6.1 as `models.list` and `models.get`).
+//!
+//! That SDK asks for `/v1/models` unless it is told otherwise, and that is
+//! OpenRouter's list. Google's clients say who they are by headers that nobody
+//! else sends, and are led here.
 
+use axum::http::uri::PathAndQuery;
+use axum::http::{Method, Request, Uri};
 use bourse_catalog::{Modality, Snapshot};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -62,6 +68,35 @@ pub(super) fn routes() -> Vec<Route> {
         )
         .below_api(),
     ]
+}
+
+/// Headers of Google's clients: each of its SDKs says its name in the first.
+const HEADERS: [&str; 2] = ["x-goog-api-client", "x-goog-api-key"];
+/// Where OpenRouter's list is, and where Google's is.
+const LISTS: [(&str, &str); 2] = [
+    ("/v1/models", "/v1beta/models"),
+    ("/api/v1/models", "/api/v1beta/models"),
+];
+
+/// Leads Google's clients from OpenRouter's list of models to Google's.
+pub fn lead_googles<B>(request: &mut Request<B>) {
+    let mut headers = HEADERS.iter();
+    let is_googles = headers.any(|name| request.headers().contains_key(*name));
+    if request.method() != Method::GET || !is_googles {
+        return;
+    }
+    let target = request.uri().path_and_query().map(PathAndQuery::as_str);
+    let other = target.and_then(|target| {
+        LISTS.iter().find_map(|(theirs, googles)| {
+            let rest = target.strip_prefix(theirs)?;
+            let is_within = rest.is_empty() || rest.starts_with(['/', '?']);
+            is_within.then(|| format!("{googles}{rest}"))
+        })
+    });
+    // What was a target with another beginning is one.
+    if let Some(Ok(uri)) = other.map(|other| other.parse::<Uri>()) {
+        *request.uri_mut() = uri;
+    }
 }
 
 /// A model in Google's words.
@@ -167,4 +202,36 @@ fn shown(state: &Shared, id: &str) -> Result<Json<GoogleModel>> {
     let offer = offers.find(|offer| *offer.id == *model.slug);
     let offer = offer.ok_or_else(no_such_model)?;
     Ok(Json(GoogleModel::of(offer, &rendered.catalog)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_googles_clients_are_led_elsewhere_and_only_from_the_list() {
+        let led = |method: &str, path: &str, header: &str| {
+            let mut request = Request::builder()
+                .method(method)
+                .uri(path)
+                .header(header, "x")
+                .body(())
+                .unwrap();
+            lead_googles(&mut request);
+            request.uri().to_string()
+        };
+        for (path, to) in [
+            ("/v1/models", "/v1beta/models"),
+            ("/v1/models?pageSize=3", "/v1beta/models?pageSize=3"),
+            ("/api/v1/models/a%2Fb", "/api/v1beta/models/a%2Fb"),
+            ("/v1/modelsx", "/v1/modelsx"),
+            ("/v1/key", "/v1/key"),
+        ] {
+            for header in HEADERS {
+                assert_eq!(led("GET", path, header), to);
+            }
+            assert_eq!(led("GET", path, "x-api-key"), path);
+            assert_eq!(led("POST", path, "x-goog-api-key"), path);
+        }
+    }
 }

@@ -273,7 +273,8 @@ fn for_page(is_page: bool, mut response: Response<ReplyBody>) -> Response<ReplyB
 }
 
 async fn control(service: &Service, request: Request<Incoming>) -> Response<ReplyBody> {
-    let request = request.map(axum::body::Body::new);
+    let mut request = request.map(axum::body::Body::new);
+    bourse_control::lead_googles(&mut request);
     let answer = service
         .control_runtime
         .spawn(service.control.clone().oneshot(request))

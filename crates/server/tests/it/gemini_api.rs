@@ -296,7 +296,7 @@ fn what_goes_to_google_is_what_the_client_said_without_what_is_the_gateways() {
     );
     let sent: Value = serde_json::from_str(&entry.body.unwrap()).unwrap();
     assert_eq!(sent["contents"][0]["parts"][0]["tomorrow"], 1);
-    assert_eq!(sent["system_instruction"]["parts"][0]["text"], "Be brief.");
+    assert_eq!(sent["systemInstruction"]["parts"][0]["text"], "Be brief.");
     assert_eq!(sent["safetySettings"][0]["threshold"], "OFF");
     for ours in ["labels", "provider", "sessionId", "unknown_to_us", "model"] {
         assert!(sent.get(ours).is_none(), "{sent}");
@@ -576,4 +576,40 @@ fn texts_become_vectors_of_any_vendor_in_googles_words() {
 
 fn send_raw(exchange: &Exchange, path: &str, body: &Value) -> Got {
     open(exchange, path, "", body.to_string().as_bytes()).receive()
+}
+
+/// The third generation of Google's SDKs asks for `/v1/models`, where
+/// OpenRouter's list is.
+#[test]
+fn googles_clients_are_told_of_models_in_googles_words_wherever_they_ask() {
+    let exchange = in_front_of("gemini", Script::default());
+    let get = |path: &str, header: &str| {
+        let mut conn = exchange.connect();
+        conn.request("GET", path, header, b"");
+        conn.receive()
+    };
+    for path in [
+        "/v1beta/models",
+        "/api/v1beta/models",
+        "/v1/models",
+        "/api/v1/models",
+    ] {
+        let header = "x-goog-api-client: google-genai-sdk/3.6.1\r\n";
+        let got = get(&format!("{path}?pageSize=1000"), header);
+        assert_eq!(got.status, 200, "{path}: {}", got.text());
+        let models = got.json()["models"].as_array().unwrap().clone();
+        let ours = models
+            .iter()
+            .find(|model| model["name"] == "models/acme/chat");
+        let path = format!("{path}/acme/chat");
+        assert_eq!(
+            Some(&get(&path, "x-goog-api-key: any\r\n").json()),
+            ours,
+            "{path}"
+        );
+    }
+    let list = get("/v1/models", "").json();
+    assert!(list["data"].is_array() && list["models"].is_null());
+    assert_eq!(get("/v1/models/acme/chat", "").status, 404);
+    exchange.close();
 }

@@ -2,8 +2,7 @@
 
 use std::borrow::Cow;
 
-/// Where models are. `v1beta` is what Google's SDKs ask unless they are told
-/// otherwise.
+/// Where models are. Google's SDKs ask one or the other, by their generation.
 const FOLDERS: [&str; 2] = ["/v1beta/models/", "/v1/models/"];
 /// A colon as some clients write it.
 const COLON: &str = "%3a";

@@ -11,6 +11,7 @@ use crate::fields::{Fields, Path};
 
 const GENERATION: &str = "generationConfig";
 const TOOLS: &str = "toolConfig";
+const THINKING: &str = "thinkingConfig";
 const CALLING_CONFIG: &str = "functionCallingConfig";
 const NOT_TOLD: &str = "no provider is told it";
 
@@ -46,7 +47,12 @@ impl Config {
         tools: Option<Value>,
         losses: &mut Vec<Loss>,
     ) -> Result<Self, Failure> {
-        let generation = pruned(generation, GENERATION, CONFIG, losses)?;
+        let mut generation = pruned(generation, GENERATION, CONFIG, losses)?;
+        if let Some(thinking) = generation.get_mut(THINKING) {
+            let path = "generationConfig.thinkingConfig";
+            let place = Path::Member(&Path::Root, path);
+            *thinking = Value::Object(fields(thinking.take(), &place)?.rest());
+        }
         let mut tools = pruned(tools, TOOLS, TOOL_CONFIG, losses)?;
         if let Some(calling) = tools.get_mut(CALLING_CONFIG) {
             let path = "toolConfig.functionCallingConfig";

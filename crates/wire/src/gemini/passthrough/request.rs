@@ -31,24 +31,22 @@ pub fn splice_request(
                     losses.push(Loss::new(known.name, "the provider does not take it"));
                 }
             }
-            Some(known) if matches!(known.fate, Fate::Prompt | Fate::Forward) => {}
+            Some(known) if matches!(known.fate, Fate::Prompt | Fate::Forward) => {
+                let name = outline.name(member);
+                // Servers that imitate Google's know the one style only.
+                if name != known.name {
+                    splice.rename(name, known.name);
+                }
+            }
             Some(_) | None => splice.remove_at(at),
         }
     }
-    let mut put = |name: &str, other: &str, value: Option<String>| {
-        if let Some(value) = value {
-            // In the place where the client has it.
-            let place = if splice.has(other) { other } else { name };
-            splice.set(place, value);
-        }
-    };
-    let config = envelope.config.generation_for(target, &mut losses);
-    put("generationConfig", "generation_config", config);
-    put(
-        "toolConfig",
-        "tool_config",
-        envelope.config.tools_for_target(),
-    );
+    if let Some(config) = envelope.config.generation_for(target, &mut losses) {
+        splice.set("generationConfig", config);
+    }
+    if let Some(config) = envelope.config.tools_for_target() {
+        splice.set("toolConfig", config);
+    }
     // What it is told of the tier of service is what is paid for.
     if let Some(word) = dialect.tier_word(target.tier) {
         splice.set(service::MEMBER, format!("\"{word}\""));

@@ -65,7 +65,7 @@ const ASKED: &str = r#"{"contents":[{"role":"model","parts":[{"text":"a","though
  "system_instruction":{"parts":{"text":"S"}},"labels":{"team":"a"},"unknown_to_us":{"a":1},
  "tools":[{"function_declarations":[{"name":"f","behavior":"x"}]}],
  "generation_config":{"top_k":40,"temperature":0.70,"max_output_tokens":99,"surprise":1,
-  "thinkingConfig":{"thinkingBudget":128}},"serviceTier":"flex",
+  "thinking_config":{"thinking_budget":128}},"serviceTier":"flex",
  "toolConfig":{"functionCallingConfig":{"mode":"ANY","streamFunctionCallArguments":true},"retrievalConfig":{}},
  "safetySettings":[{"category":"HARM_CATEGORY_HARASSMENT","threshold":"OFF"}]}"#;
 
@@ -77,9 +77,9 @@ fn what_was_said_passes_as_it_is_and_what_is_billed_is_written_from_a_list() {
         for kept in [
             r#""contents":[{"role":"model","parts":[{"text":"a","thoughtSignature":"c2ln","tomorrow":1.50}]},
  {"parts":[{"inline_data":{"mime_type":"image/png","data":"QUJD"}}]}]"#,
-            r#""system_instruction":{"parts":{"text":"S"}}"#,
+            r#""systemInstruction":{"parts":{"text":"S"}}"#,
             r#""tools":[{"function_declarations":[{"name":"f","behavior":"x"}]}]"#,
-            r#""generation_config":{"topK":40,"temperature":0.70,"maxOutputTokens":99,"thinkingConfig":{"thinkingBudget":128}}"#,
+            r#""generationConfig":{"topK":40,"temperature":0.70,"maxOutputTokens":99,"thinkingConfig":{"thinkingBudget":128}}"#,
             r#""toolConfig":{"functionCallingConfig":{"mode":"ANY"}}"#,
             r#""service_tier":"flex""#,
             r#""safetySettings":[{"category":"HARM_CATEGORY_HARASSMENT","threshold":"OFF"}]"#,
