@@ -63,6 +63,10 @@ impl Endpoint for EmbedContent {
         })
     }
 
+    fn prompt(&self) -> &'static str {
+        "content"
+    }
+
     fn failure(&self, failure: &Failure, headers: &mut HeaderMap) -> Bytes {
         GenerateContent.failure(failure, headers)
     }

@@ -39,6 +39,8 @@ pub(super) const FORMAT: Format = Format::Gemini;
 /// takes every other line that is not data for JSON (google-genai 3.6.1), and
 /// in an array they are white space.
 pub(super) const KEEP_ALIVE: &[u8] = b"\n\n";
+/// The member that has the prompt.
+pub(super) const PROMPT: &str = "contents";
 /// What the address ends with.
 const VERB: &str = "generateContent";
 
@@ -72,6 +74,10 @@ impl Endpoint for GenerateContent {
 
     fn keep_alive(&self) -> &'static [u8] {
         KEEP_ALIVE
+    }
+
+    fn prompt(&self) -> &'static str {
+        PROMPT
     }
 }
 
@@ -153,6 +159,7 @@ impl ClientRequest for GenerateRequest {
         if self.translates(way) {
             let parse = || self.parse();
             let mut prepared = self.parsed.write(&self.segments, parse, way, target)?;
+            self.envelope.locate(&mut prepared.losses, &self.segments);
             prepared.losses.extend(self.envelope.losses.iter().cloned());
             return Ok(prepared);
         }
@@ -187,6 +194,7 @@ impl ClientRequest for GenerateRequest {
         let segments = &self.segments;
         let written = self.parsed.write_rest(segments, parse, (way, target), rest);
         written.map(|mut written| {
+            self.envelope.locate(&mut written.prepared.losses, segments);
             let losses = self.envelope.losses.iter().cloned();
             written.prepared.losses.extend(losses);
             written

@@ -13,7 +13,7 @@ use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 
-use super::generate_content::{self, GenerateContent, KEEP_ALIVE, address};
+use super::generate_content::{self, GenerateContent, KEEP_ALIVE, PROMPT, address};
 use super::{Endpoint, Incoming, Scanned};
 use crate::identity::Caller;
 use crate::way::Way;
@@ -63,6 +63,10 @@ impl Endpoint for StreamGenerateContent {
         KEEP_ALIVE
     }
 
+    fn prompt(&self) -> &'static str {
+        PROMPT
+    }
+
     fn head(&self, headers: &mut HeaderMap) {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }
@@ -97,5 +101,9 @@ impl Endpoint for Events {
 
     fn keep_alive(&self) -> &'static [u8] {
         KEEP_ALIVE
+    }
+
+    fn prompt(&self) -> &'static str {
+        PROMPT
     }
 }

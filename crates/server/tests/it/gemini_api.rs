@@ -385,7 +385,7 @@ fn a_translation_refuses_by_path_what_it_cannot_read_or_say() {
         ),
         (
             said(json!({"executableCode": {"code": "1"}})),
-            "messages[0].content[0]: ",
+            "contents[0].parts[0]: ",
         ),
         (
             json!({"contents": [{"role": "robot", "parts": []}]}),

@@ -19,6 +19,7 @@ mod config;
 mod envelope;
 pub mod members;
 mod opener;
+mod paths;
 mod reply;
 mod request;
 mod stream;

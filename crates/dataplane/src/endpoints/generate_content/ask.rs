@@ -4,7 +4,7 @@ use bourse_catalog::{Modalities, Modality, Parameter, Parameters};
 use bourse_routing::filter::Needs;
 use bourse_routing::lengths::Form;
 use bourse_routing::preferences::Preferences;
-use bourse_vocab::{Failure, FailureKind, TierWish};
+use bourse_vocab::{Failure, FailureKind, TierWish, Units};
 use bourse_wire::gemini::passthrough::Envelope;
 use bytes::Bytes;
 use http::HeaderMap;
@@ -67,6 +67,7 @@ pub(super) fn read(
         answers,
         max_output: envelope.config.max_tokens,
         form: form(envelope),
+        units: Units::default(),
         thinking: Thinking::asked(envelope.config.reasoning.as_ref()),
         tier,
         search: None,

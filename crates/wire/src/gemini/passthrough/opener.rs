@@ -3,13 +3,13 @@
 //! As in chat completions, the first message of the system and the first of
 //! anybody else; here the former has a member of its own.
 
-use std::hash::{DefaultHasher, Hasher};
+use std::hash::Hasher;
 
 use bytes::Bytes;
 
 use super::Envelope;
 use crate::json::{self, Kind, walk};
-use crate::openai_chat::passthrough::opener::{WINDOW_BYTES, add};
+use crate::openai_chat::passthrough::opener::{WINDOW_BYTES, add, hasher};
 
 impl Envelope {
     /// A hash of how the conversation begins. Two that begin alike have the
@@ -22,7 +22,7 @@ impl Envelope {
             Some(json::raw(segments, &(value.start..end)))
         };
         let contents = window("contents")?;
-        let mut hasher = DefaultHasher::new();
+        let mut hasher = hasher();
         if let Some(system) = window("systemInstruction") {
             add(&mut hasher, first_text(&system));
         }
