@@ -37,7 +37,7 @@ fn conversations() -> Vec<Call> {
              listed here go to the provider as they are.",
         )
     };
-    vec![
+    let mut calls = vec![
         Call {
             path: "/chat/completions",
             operation: operation("Asks a model to continue a conversation"),
@@ -79,6 +79,14 @@ fn conversations() -> Vec<Call> {
             ),
             content: content::<ResponseRequest, Response>,
         },
+    ];
+    calls.extend(of_google());
+    calls
+}
+
+/// Those in the words of Google's API.
+fn of_google() -> Vec<Call> {
+    vec![
         Call {
             path: "/models/{model}:generateContent",
             operation: googles("Asks a model for content, as Google's API does").about(

@@ -262,7 +262,7 @@ impl Begun {
                 told.put("promptTokenCount", &used.prompt);
                 for (name, value) in usage_costs(bill) {
                     told.nested(name, |out| {
-                        out.extend_from_slice(value.to_string().as_bytes())
+                        out.extend_from_slice(value.to_string().as_bytes());
                     });
                 }
             });

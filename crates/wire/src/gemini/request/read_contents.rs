@@ -108,7 +108,11 @@ impl<'e> Contents<'e> {
             members.rest_into(self.extras);
             return Ok(());
         }
-        let item = Value::Object(members.rest());
+        self.said(Value::Object(members.rest()), path, parts)
+    }
+
+    /// Reads a part that is no result of a tool and nothing that is elsewhere.
+    fn said(&mut self, item: Value, path: &Path<'_>, parts: &mut Vec<Part>) -> Result<(), Failure> {
         let (signature, said) = part::read(&item);
         let id = match &said {
             Said::Call { id, name, .. } => {
