@@ -7,6 +7,9 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header}
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use bourse_vocab::Format;
+
+use crate::error::reworded;
 use crate::route::PREFIXES;
 use crate::state::Shared;
 
@@ -23,7 +26,11 @@ const EXPOSED: &str = "x-generation-id, request-id, x-bourse-simulated, retry-af
 const GOOGLES: [&str; 2] = ["/api/v1beta", "/v1beta"];
 
 fn is_api(path: &str) -> bool {
-    PREFIXES.iter().chain(&GOOGLES).any(|prefix| {
+    is_below(&PREFIXES, path) || is_below(&GOOGLES, path)
+}
+
+fn is_below(prefixes: &[&str], path: &str) -> bool {
+    prefixes.iter().any(|prefix| {
         path.strip_prefix(prefix)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     })
@@ -43,7 +50,11 @@ pub(crate) async fn answer(State(state): State<Shared>, request: Request, next: 
     if is_api && request.method() == Method::OPTIONS {
         return preflight(&request);
     }
+    let is_googles = is_below(&GOOGLES, request.uri().path());
     let mut response = next.run(request).await;
+    if is_googles {
+        response = reworded(response, Format::Gemini);
+    }
     let headers = response.headers_mut();
     if is_api {
         allow(headers);

@@ -487,13 +487,15 @@ async fn googles_clients_are_shown_the_same_models_a_page_at_a_time() {
     assert!(model["inputTokenLimit"].as_u64().unwrap() > 0);
     assert_eq!(shown("/v1beta/models/openai%2Fgpt-4o").await, model);
     assert!(all.contains(&model));
-    ask(&router, "GET /v1beta/models/none", "", "")
-        .await
-        .failure(404);
-    ask(&router, "GET /v1beta/models?pageToken=x", "", "")
-        .await
-        .failure(400);
-    ask(&router, "GET /v1beta/models?pageSize=x", "", "")
-        .await
-        .failure(400);
+    for (line, status, word) in [
+        ("GET /v1beta/models/none", 404, "NOT_FOUND"),
+        ("GET /v1beta/none", 404, "NOT_FOUND"),
+        ("GET /v1beta/models?pageToken=x", 400, "INVALID_ARGUMENT"),
+        ("GET /v1beta/models?pageSize=x", 400, "INVALID_ARGUMENT"),
+    ] {
+        let reply = ask(&router, line, "", "").await;
+        assert_eq!(reply.status, status, "{line}");
+        assert_eq!(reply.json()["error"]["code"], status);
+        assert_eq!(reply.json()["error"]["status"], word);
+    }
 }

@@ -1,7 +1,7 @@
 //! Bytes that pass from clients of Google's format to Google's, and what is
 //! kept from passing.
 
-use bourse_vocab::chat::Loss;
+use bourse_vocab::chat::{Loss, Part, ReasoningKind};
 use bourse_vocab::json::Value;
 use bourse_vocab::{Bill, Failure, Nanos, ServiceTier, TierWish, Usage};
 use bytes::Bytes;
@@ -441,4 +441,65 @@ fn a_stream_that_broke_ends_in_an_error_and_never_in_a_reason() {
     let text = passed(&stream, 64, array, Some(&failure));
     let parsed = bourse_vocab::json::parse(text.as_bytes()).unwrap();
     assert_eq!(parsed.as_array().unwrap().len(), 2, "{text}");
+}
+
+/// What both roads send to Google reads the same: every fixture in its format
+/// is sent down both. Thoughts that nobody signed are no use to it, and how
+/// much is to be thought each model is told in its own words.
+#[test]
+fn what_both_roads_send_means_the_same_in_every_fixture() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/chat");
+    let mut compared = 0;
+    for case in std::fs::read_dir(folder).unwrap() {
+        let file = case.unwrap().path().join("gemini.request.json");
+        let Ok(body) = std::fs::read_to_string(&file) else {
+            continue;
+        };
+        let read = Gemini.read_request(body.as_bytes());
+        let (Ok(request), Ok(asked)) = (read, envelope(&body, 64)) else {
+            continue;
+        };
+        if asked.has_foreign_thoughts {
+            // One road only leads to Google.
+            continue;
+        }
+        let target = WriteTarget {
+            max_output: Some(65_536),
+            ..target(None, TierWish::None)
+        };
+        let written = Gemini.write_request(&request, &target).unwrap();
+        let (passed, losses) = sent(&body, 64, &target);
+        assert_eq!(losses, [], "{}", file.display());
+        let meaning = |text: &[u8]| {
+            let mut read = Gemini.read_request(text).unwrap();
+            for message in &mut read.messages {
+                message.parts.retain(|part| match part {
+                    Part::Reasoning(thought) => match &thought.kind {
+                        ReasoningKind::Text { signature, .. } => signature.is_some(),
+                        // What Google offers in place of a signature.
+                        ReasoningKind::Encrypted(seal) => !seal.starts_with("skip_"),
+                        ReasoningKind::Summary(_) => true,
+                    },
+                    _ => true,
+                });
+            }
+            (
+                read.messages,
+                read.tools,
+                read.tool_choice,
+                read.sampling,
+                read.max_tokens,
+                read.response_format,
+                read.modalities,
+            )
+        };
+        assert_eq!(
+            meaning(passed.as_bytes()),
+            meaning(&written.body),
+            "{}",
+            file.display()
+        );
+        compared += 1;
+    }
+    assert!(compared >= 10, "{compared}");
 }
