@@ -107,6 +107,7 @@ impl ClientRequest for EmbedRequest {
             report: embeddings::report(read),
             render: Box::new(move |usage, bill| begun.finish(usage, bill).into()),
             record: None,
+            calls: None,
         })
     }
 }

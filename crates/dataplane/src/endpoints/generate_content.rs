@@ -20,6 +20,7 @@ use bourse_vocab::chat::{Event, Request};
 use bourse_vocab::{Failure, Format, Operation};
 use bourse_wire::gemini::passthrough::{self, Envelope};
 use bourse_wire::gemini::{self, Manner};
+use bourse_wire::tool_calls::Made;
 use bourse_wire::{Stamp, StreamWriter, WriteTarget, codec};
 use bytes::Bytes;
 use http::HeaderMap;
@@ -207,10 +208,11 @@ impl ClientRequest for GenerateRequest {
             let write = move |reply: &_| gemini::write_reply(reply, &stamp.get(), manner);
             return translation::whole(way, body, false, write);
         }
-        let report = report_of(&codec(FORMAT).read_reply(body)?);
+        let reply = codec(FORMAT).read_reply(body)?;
         let edits = passthrough::splice_reply(body, stamp)?;
         Ok(WholeReply {
-            report,
+            report: report_of(&reply),
+            calls: Made::of_reply(&reply),
             render: Box::new(move |usage, bill| edits.render(usage, bill).into()),
             record: None,
         })
