@@ -43,7 +43,7 @@ COMPLETION_PRICE = Decimal("1.93")
 
 # Faults that make the gateway avoid an endpoint for a while are given to
 # each client in a copy of its own, so that no client sees another's.
-CLIENTS = ("openai", "openai-async", "openrouter", "anthropic")
+CLIENTS = ("openai", "openai-async", "openrouter", "anthropic", "google")
 
 RETRY_AFTER_SECONDS = 7
 SLOW_TOKENS = 400

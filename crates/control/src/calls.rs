@@ -4,6 +4,7 @@
 #![expect(dead_code, reason = "these types are only described")]
 
 mod audio;
+mod google;
 mod images;
 mod rerank;
 
@@ -11,7 +12,7 @@ use schemars::JsonSchema;
 use serde_json::Value;
 
 use crate::route::{Content, Operation};
-use crate::schema::{Dollars, Schemas};
+use crate::schema::{Dollars, Schemas, inline};
 
 /// A kind of call; all are `POST`.
 pub(crate) struct Call {
@@ -81,7 +82,51 @@ fn conversations() -> Vec<Call> {
         },
     ];
     calls.extend(audio::operations());
+    calls.extend(of_google());
     calls
+}
+
+/// Those in the words of Google's API.
+fn of_google() -> Vec<Call> {
+    vec![
+        Call {
+            path: "/models/{model}:generateContent",
+            operation: googles("Asks a model for content, as Google's API does").about(
+                "Also below /v1beta, as Google's SDKs ask. The model is named by its id, with or \
+                 without %2F for the slash, or without google/ in front; the key may be in \
+                 x-goog-api-key. Errors have Google's shape.",
+            ),
+            content: content::<google::GenerateContentRequest, google::GenerateContentReply>,
+        },
+        Call {
+            path: "/models/{model}:streamGenerateContent",
+            operation: googles("Streams content, as Google's API does")
+                .about(
+                    "The same, in responses that come one by one: an array of them, or with alt \
+                     server-sent events. The last says what it cost.",
+                )
+                .query("alt", "sse for server-sent events", &inline::<String>()),
+            content: content::<google::GenerateContentRequest, google::GenerateContentReply>,
+        },
+        Call {
+            path: "/models/{model}:countTokens",
+            operation: googles("Estimates the tokens of a prompt, as Google's API does")
+                .about("No provider is asked and nothing is charged; it is an estimate."),
+            content: content::<google::CountTokensRequest, google::TotalTokens>,
+        },
+        Call {
+            path: "/models/{model}:embedContent",
+            operation: googles("Turns a text into a vector, as Google's API does")
+                .about("Any model that makes vectors answers, as at /embeddings."),
+            content: content::<google::EmbedContentRequest, google::EmbedContentReply>,
+        },
+        Call {
+            path: "/models/{model}:batchEmbedContents",
+            operation: googles("Turns texts into vectors, as Google's API does")
+                .about("Any model that makes vectors answers, as at /embeddings."),
+            content: content::<google::BatchEmbedContentsRequest, google::BatchEmbedContentsReply>,
+        },
+    ]
 }
 
 /// Those that are no chat, and whose answers come whole.
@@ -121,6 +166,11 @@ fn others() -> Vec<Call> {
             content: content::<rerank::Request, rerank::Reply>,
         },
     ]
+}
+
+/// A call whose address names the model.
+fn googles(summary: &'static str) -> Operation {
+    Operation::new("Calls", summary).segment("model", "An id of /models")
 }
 
 fn content<Request: JsonSchema, Reply: JsonSchema>(schemas: &mut Schemas) -> Content {

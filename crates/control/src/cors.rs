@@ -7,6 +7,9 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header}
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use bourse_vocab::Format;
+
+use crate::error::reworded;
 use crate::route::PREFIXES;
 use crate::state::Shared;
 
@@ -15,11 +18,19 @@ const SIMULATED: HeaderName = HeaderName::from_static("x-bourse-simulated");
 /// Longest list of header names that a preflight gets back.
 const HEADERS_BYTES_MAX: usize = 4_096;
 /// Allowed when a preflight does not say what it wants.
-const HEADERS: &str = "authorization, content-type, x-api-key, http-referer, x-title";
+const HEADERS: &str =
+    "authorization, content-type, x-api-key, x-goog-api-key, http-referer, x-title";
 const EXPOSED: &str = "x-generation-id, request-id, x-bourse-simulated, retry-after, etag";
 
+/// Where Google's API is.
+const GOOGLES: [&str; 2] = ["/api/v1beta", "/v1beta"];
+
 fn is_api(path: &str) -> bool {
-    PREFIXES.iter().any(|prefix| {
+    is_below(&PREFIXES, path) || is_below(&GOOGLES, path)
+}
+
+fn is_below(prefixes: &[&str], path: &str) -> bool {
+    prefixes.iter().any(|prefix| {
         path.strip_prefix(prefix)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     })
@@ -39,7 +50,11 @@ pub(crate) async fn answer(State(state): State<Shared>, request: Request, next: 
     if is_api && request.method() == Method::OPTIONS {
         return preflight(&request);
     }
+    let is_googles = is_below(&GOOGLES, request.uri().path());
     let mut response = next.run(request).await;
+    if is_googles {
+        response = reworded(response, Format::Gemini);
+    }
     let headers = response.headers_mut();
     if is_api {
         allow(headers);

@@ -17,6 +17,7 @@ pub(crate) fn write(routes: &[Route], calls: &[Call]) -> Value {
         let item = paths.entry(path).or_insert_with(|| match place {
             Place::Api => json!({}),
             Place::Root => json!({"servers": [{"url": "/"}]}),
+            Place::RootAndApi => json!({"servers": [{"url": "/"}, {"url": "/api"}]}),
         });
         if let Some(methods) = item.as_object_mut() {
             methods.insert(method.to_owned(), operation);
@@ -74,12 +75,12 @@ fn bearer(about: &str) -> Value {
 /// A name for generated clients, such as `get_keys_by_hash`.
 fn operation_id(method: &str, path: &str) -> String {
     let words = path
-        .split(['/', '.', '-'])
+        .split(['/', '.', '-', ':'])
         .filter(|word| !word.is_empty())
         .map(|word| {
             word.strip_prefix('{')
                 .and_then(|word| word.strip_suffix('}'))
-                .map_or_else(|| word.to_owned(), |name| format!("by_{name}"))
+                .map_or_else(|| snake(word), |name| format!("by_{name}"))
         });
     std::iter::once(method.to_owned())
         .chain(words)
@@ -97,6 +98,18 @@ fn form(schema: &Value, file: &str) -> Value {
             "required": [file],
         }],
     })
+}
+
+/// `generateContent` is `generate_content`.
+fn snake(word: &str) -> String {
+    let mut snake = String::with_capacity(word.len());
+    for letter in word.chars() {
+        if letter.is_ascii_uppercase() {
+            snake.push('_');
+        }
+        snake.push(letter.to_ascii_lowercase());
+    }
+    snake
 }
 
 /// `security` says which keys it takes, if any.

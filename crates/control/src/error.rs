@@ -70,6 +70,7 @@ impl IntoResponse for Refused {
         }
         let body = bourse_wire::codec(Format::OpenAiChat).write_failure(&failure);
         let mut response = envelope(failure.status(), body);
+        response.extensions_mut().insert(Told(failure.clone()));
         if let Some(seconds) = failure.retry_after_seconds() {
             response
                 .headers_mut()
@@ -83,6 +84,18 @@ impl IntoResponse for Refused {
         }
         response
     }
+}
+
+/// What a response tells, for who words it otherwise.
+#[derive(Clone)]
+struct Told(Failure);
+
+/// The same answer, where it is a failure, in the words of another API.
+pub(crate) fn reworded(mut response: Response, format: Format) -> Response {
+    if let Some(Told(failure)) = response.extensions_mut().remove() {
+        *response.body_mut() = bourse_wire::codec(format).write_failure(&failure).into();
+    }
+    response
 }
 
 /// A failure as this crate's routes answer it, for a server that cannot run

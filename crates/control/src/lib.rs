@@ -51,6 +51,7 @@ use axum::Router;
 
 pub use backend::{Backend, BoxFuture, EndpointStats, Percentiles};
 pub use error::failure_response;
+pub use models::google::lead_googles;
 
 /// Every route of this crate, guarded. Paths and methods that do not exist
 /// are answered in the public API's error envelope too.

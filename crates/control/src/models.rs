@@ -6,6 +6,7 @@
 
 pub(crate) mod body;
 mod filter;
+pub(crate) mod google;
 mod headline;
 pub(crate) mod listing;
 
@@ -32,7 +33,7 @@ use listing::{Links, ModelList, Offer, Rendered};
 /// The routes of this noun.
 pub(crate) fn routes() -> Vec<Route> {
     let operation = |summary| Operation::new("Models", summary);
-    vec![
+    let mut routes = vec![
         Route::get(
             "/models",
             filters(operation("Lists models")).about(
@@ -70,7 +71,9 @@ pub(crate) fn routes() -> Vec<Route> {
                 .segment("slug", "The part after it"),
             one,
         ),
-    ]
+    ];
+    routes.extend(google::routes());
+    routes
 }
 
 fn filters(operation: Operation) -> Operation {

@@ -29,6 +29,8 @@ pub(crate) enum Place {
     Api,
     /// At the root.
     Root,
+    /// At the root, and below `/api`: paths of other APIs than OpenRouter's.
+    RootAndApi,
 }
 
 /// Something that a handler reads from a request.
@@ -177,10 +179,17 @@ impl Route {
         self
     }
 
+    /// Puts a route at the root below `/api` too.
+    pub(crate) fn below_api(mut self) -> Self {
+        self.place = Place::RootAndApi;
+        self
+    }
+
     /// Where it is served.
     pub(crate) fn paths(&self) -> Vec<String> {
         match self.place {
             Place::Root => vec![self.path.to_owned()],
+            Place::RootAndApi => vec![self.path.to_owned(), format!("/api{}", self.path)],
             Place::Api => PREFIXES
                 .iter()
                 .map(|prefix| format!("{prefix}{}", self.path))

@@ -12,7 +12,9 @@
 //! the vocabulary ([`translation`]).
 
 pub mod chat;
+pub mod embed_content;
 pub mod embeddings;
+pub mod generate_content;
 pub mod image_generations;
 pub mod images;
 pub mod messages;
@@ -21,6 +23,7 @@ mod not_offered;
 pub mod rerank;
 pub mod responses;
 pub mod speech;
+pub mod stream_generate_content;
 pub mod text;
 pub mod transcriptions;
 pub mod translation;
@@ -66,10 +69,16 @@ pub static ENDPOINTS: &[&dyn Endpoint] = &[
     &speech::Speech,
     &transcriptions::Transcriptions,
     &translations::Translations,
+    &generate_content::GenerateContent,
+    &stream_generate_content::StreamGenerateContent,
+    &embed_content::EmbedContent,
 ];
 
 /// Every path that only counts what an endpoint would be sent.
-pub static COUNTERS: &[&dyn Counter] = &[&messages::counting::CountTokens];
+pub static COUNTERS: &[&dyn Counter] = &[
+    &messages::counting::CountTokens,
+    &generate_content::counting::CountTokens,
+];
 
 /// The endpoint that serves a path, which is given without `/api`.
 #[must_use]
@@ -150,6 +159,12 @@ pub trait Endpoint: Send + Sync {
     /// Whether a path, given without `/api`, is this endpoint's.
     fn serves(&self, path: &str) -> bool {
         path == self.path()
+    }
+
+    /// Who serves a path with this query, if somebody else does: where a client
+    /// says there how its stream is to be cut into frames.
+    fn with_query(&self, _query: &str) -> Option<&'static dyn Endpoint> {
+        None
     }
 
     /// Over which interface the models are sold that it asks.

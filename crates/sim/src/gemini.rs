@@ -120,8 +120,11 @@ fn read_tools(body: &Value) -> Vec<Tool> {
         .filter_map(|set| set.get("functionDeclarations")?.as_array())
         .flatten();
     let read = |tool: &Value| {
+        // Google reads names in either style, and its SDK for Python writes
+        // this one in the other.
         let schema = tool
             .get("parametersJsonSchema")
+            .or_else(|| tool.get("parameters_json_schema"))
             .or_else(|| tool.get("parameters"));
         Some(Tool {
             name: tool.get("name")?.as_str()?.to_owned(),

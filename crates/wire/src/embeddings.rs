@@ -12,6 +12,7 @@ pub mod alike;
 pub mod asked;
 mod cohere;
 mod gemini;
+pub mod google;
 mod read;
 pub mod reply;
 pub mod survey;

@@ -7,9 +7,11 @@
 mod failure;
 mod model;
 mod part;
+pub mod passthrough;
 mod reply;
 mod request;
 mod schema;
+mod seal;
 mod stream;
 mod usage;
 
@@ -21,6 +23,9 @@ use bourse_vocab::json::Value;
 use bourse_vocab::{Failure, Format};
 
 use crate::codec::{Codec, ErrorReply, Stamp, StreamReader, StreamWriter, WriteTarget, Written};
+
+pub(crate) use request::fields;
+pub(crate) use usage::costs as usage_costs;
 
 /// Google's generateContent.
 #[derive(Debug, Clone, Copy)]
@@ -51,7 +56,7 @@ impl Codec for Gemini {
     }
 
     fn write_reply(&self, reply: &Reply, stamp: &Stamp<'_>) -> Vec<u8> {
-        reply::write(reply, stamp)
+        write_reply(reply, stamp, Manner::default())
     }
 
     fn stream_reader(&self) -> Box<dyn StreamReader> {
@@ -59,7 +64,7 @@ impl Codec for Gemini {
     }
 
     fn stream_writer(&self, stamp: &Stamp<'_>) -> Box<dyn StreamWriter> {
-        Box::new(stream::Writer::new(stamp))
+        stream_writer(stamp, Manner::default())
     }
 
     fn read_failure(&self, reply: &ErrorReply<'_>) -> Failure {
@@ -69,6 +74,36 @@ impl Codec for Gemini {
     fn write_failure(&self, failure: &Failure) -> Vec<u8> {
         failure::write(failure)
     }
+}
+
+/// How an answer is told to a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Manner {
+    /// A stream is one JSON array instead of server-sent events.
+    pub is_array: bool,
+    /// What the model thought is shown.
+    pub shows_thoughts: bool,
+}
+
+impl Default for Manner {
+    fn default() -> Self {
+        Self {
+            is_array: false,
+            shows_thoughts: true,
+        }
+    }
+}
+
+/// Writes a whole reply for a client.
+#[must_use]
+pub fn write_reply(reply: &Reply, stamp: &Stamp<'_>, manner: Manner) -> Vec<u8> {
+    reply::write(reply, stamp, manner.shows_thoughts)
+}
+
+/// Begins to write a client's stream.
+#[must_use]
+pub fn stream_writer(stamp: &Stamp<'_>, manner: Manner) -> Box<dyn StreamWriter> {
+    Box::new(stream::Writer::new(stamp, manner))
 }
 
 /// The member of `value` that is a text.

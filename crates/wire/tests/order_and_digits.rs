@@ -3,8 +3,8 @@
 //! replies and streams.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use bourse_vocab::Format;
 use bourse_vocab::chat::Event;
+use bourse_vocab::{Bill, Format, Nanos, Usage};
 use bourse_wire::laws;
 use bourse_wire::{Codec, Dialect, Stamp, WriteTarget, codec};
 
@@ -21,6 +21,13 @@ const STAMP: Stamp<'static> = Stamp {
     provider: "Acme",
     created: 1,
     metadata: None,
+};
+
+const BILL: Bill = Bill {
+    total: Nanos(0),
+    upstream_prompt: Nanos(0),
+    upstream_completion: Nanos(0),
+    estimated: false,
 };
 
 /// A request in `format` with the schema as a tool and as the answer's shape,
@@ -190,6 +197,11 @@ fn written(to: &dyn Codec, events: &[Event]) -> Vec<u8> {
     let mut writer = to.stream_writer(&STAMP);
     let mut out = Vec::new();
     for event in events {
+        if matches!(event, Event::Done) {
+            // Where the data plane puts it. Google's format tells calls whole, and
+            // with the usage.
+            writer.event(&Event::Settled(Usage::default(), BILL), &mut out);
+        }
         writer.event(event, &mut out);
     }
     out

@@ -9,6 +9,7 @@ import anthropic
 import openai
 import openrouter
 import pytest
+from google import genai
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -70,6 +71,20 @@ def anthropic_client(bourse, key=None, base="/api", kind=anthropic.Anthropic):
         max_retries=0,
         timeout=TIMEOUT_SECONDS,
     )
+
+
+def google_client(bourse, key=None, base=""):
+    # This SDK adds the version itself, and its timeout is in milliseconds.
+    return genai.Client(
+        api_key=key or bourse.key,
+        http_options={"base_url": bourse.root + base, "timeout": TIMEOUT_SECONDS * 1000},
+    )
+
+
+@pytest.fixture(scope="session")
+def google(bourse):
+    with google_client(bourse) as it:
+        yield it
 
 
 @pytest.fixture(scope="session")

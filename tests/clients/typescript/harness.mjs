@@ -68,6 +68,16 @@ export function anthropicClient(bourse, apiKey = bourse.key, base = "/api") {
   });
 }
 
+/** Google's SDK, likewise; it adds the version itself. */
+export async function googleClient(bourse, apiKey = bourse.key, base = "") {
+  // Imported late: releases of Node.js before 20, which Debian 12 has, cannot.
+  const { GoogleGenAI } = await import("@google/genai");
+  return new GoogleGenAI({
+    apiKey,
+    httpOptions: { baseUrl: bourse.root + base, timeout: TIMEOUT_MS },
+  });
+}
+
 /** OpenRouter's SDK, likewise. */
 export function openrouterClient(bourse, apiKey = bourse.key) {
   return new OpenRouter({

@@ -454,3 +454,48 @@ async fn providers_are_all_that_the_catalog_knows() {
         .collect();
     assert_eq!(slugs, ["artist", "backup", "openai"]);
 }
+
+#[tokio::test]
+async fn googles_clients_are_shown_the_same_models_a_page_at_a_time() {
+    let (_, router) = FakeBackend::with_router().await;
+    let all = ask(&router, "GET /v1beta/models?pageSize=1000", "", "")
+        .await
+        .json();
+    let all = all["models"].as_array().unwrap();
+    assert!(all.len() > 2, "{all:?}");
+    let mut paged = Vec::new();
+    let mut token = String::new();
+    loop {
+        let line = format!("GET /api/v1beta/models?pageSize=2&pageToken={token}");
+        let page = ask(&router, &line, "", "").await.json();
+        let models = page["models"].as_array().unwrap();
+        assert!(models.len() <= 2);
+        paged.extend(models.clone());
+        match page["nextPageToken"].as_str() {
+            Some(next) => next.clone_into(&mut token),
+            None => break,
+        }
+    }
+    assert_eq!(&paged, all);
+    let shown = |path: &'static str| {
+        let router = &router;
+        async move { ask(router, &format!("GET {path}"), "", "").await.json() }
+    };
+    let model = shown("/v1beta/models/openai/gpt-4o").await;
+    assert_eq!(model["name"], "models/openai/gpt-4o");
+    assert_eq!(model["supportedGenerationMethods"][0], "generateContent");
+    assert!(model["inputTokenLimit"].as_u64().unwrap() > 0);
+    assert_eq!(shown("/v1beta/models/openai%2Fgpt-4o").await, model);
+    assert!(all.contains(&model));
+    for (line, status, word) in [
+        ("GET /v1beta/models/none", 404, "NOT_FOUND"),
+        ("GET /v1beta/none", 404, "NOT_FOUND"),
+        ("GET /v1beta/models?pageToken=x", 400, "INVALID_ARGUMENT"),
+        ("GET /v1beta/models?pageSize=x", 400, "INVALID_ARGUMENT"),
+    ] {
+        let reply = ask(&router, line, "", "").await;
+        assert_eq!(reply.status, status, "{line}");
+        assert_eq!(reply.json()["error"]["code"], status);
+        assert_eq!(reply.json()["error"]["status"], word);
+    }
+}

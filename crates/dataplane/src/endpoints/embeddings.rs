@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bourse_catalog::{Interface, Modalities, Modality};
 use bourse_routing::filter::BYTES_PER_TOKEN_MAX;
 use bourse_routing::lengths::Form;
-use bourse_vocab::embeddings::Shape;
+use bourse_vocab::embeddings::{Reply, Shape};
 use bourse_vocab::{Failure, Format, Operation, PromptFacts, Units};
 use bourse_wire::embeddings::{Asked, Kind, codec, reply};
 use bourse_wire::{Stamp, WriteTarget};
@@ -67,7 +67,7 @@ impl Endpoint for Embeddings {
 }
 
 /// The shape in which a way is asked for vectors, if it is.
-const fn shape_of(way: &Way) -> Option<Shape> {
+pub(super) const fn shape_of(way: &Way) -> Option<Shape> {
     match way.operation {
         Operation::Embeddings(shape) => Some(shape),
         _ => None,
@@ -75,10 +75,10 @@ const fn shape_of(way: &Way) -> Option<Shape> {
 }
 
 /// A request whose inputs were counted.
-struct EmbeddingsRequest(Asked);
+pub(super) struct EmbeddingsRequest(pub(super) Asked);
 
 /// A way was taken that the endpoint does not rank.
-fn no_way() -> Failure {
+pub(super) fn no_way() -> Failure {
     Failure::server("vectors are asked of a way that makes none")
 }
 
@@ -107,12 +107,7 @@ impl ClientRequest for EmbeddingsRequest {
         reply::check_length(&read, asked.dimensions)?;
         let begun = reply::begin(&read, asked.encoding, stamp)?;
         Ok(WholeReply {
-            report: Report {
-                usage: read.usage,
-                upstream_id: read.upstream_id,
-                finish: Some(FINISHED),
-                ..Report::default()
-            },
+            report: report(read),
             render: Box::new(move |usage, bill| begun.finish(usage, bill).into()),
             record: None,
             calls: None,
@@ -120,7 +115,18 @@ impl ClientRequest for EmbeddingsRequest {
     }
 }
 
-fn read(headers: &HeaderMap, asked: &Asked) -> Result<Box<Ask>, Failure> {
+/// What is learned of a reply.
+pub(super) fn report(reply: Reply) -> Report {
+    Report {
+        usage: reply.usage,
+        upstream_id: reply.upstream_id,
+        finish: Some(FINISHED),
+        ..Report::default()
+    }
+}
+
+/// Reads what is asked for.
+pub(super) fn read(headers: &HeaderMap, asked: &Asked) -> Result<Box<Ask>, Failure> {
     let body = Body {
         outline: &asked.outline,
         segments: &asked.segments,

@@ -1,6 +1,7 @@
 //! What holds for every endpoint, and endpoints that exist in tests only.
 
 mod audio;
+mod generate_content;
 mod messages;
 mod pass_through;
 mod pictures;

@@ -55,8 +55,12 @@ impl From<Shed> for Denied {
     }
 }
 
-/// The key in the request, wherever clients put it: `Authorization: Bearer`
-/// or Anthropic's `x-api-key`.
+/// Where clients put the key that do not say `Authorization`: Anthropic's, and
+/// Google's.
+const KEYS: [&str; 2] = ["x-api-key", "x-goog-api-key"];
+
+/// The key in the request, wherever clients put it in its head. One in the
+/// address, as Google takes too, is not read: addresses are kept in logs.
 pub fn presented(headers: &HeaderMap) -> Result<&str, Failure> {
     if let Some(value) = headers.get(AUTHORIZATION) {
         let text = value.to_str().unwrap_or("");
@@ -69,14 +73,15 @@ pub fn presented(headers: &HeaderMap) -> Result<&str, Failure> {
             "Authorization header is not of the form `Bearer sk-bourse-v1-…`",
         ));
     }
-    headers
-        .get("x-api-key")
+    KEYS.iter()
+        .find_map(|name| headers.get(*name))
         .and_then(|value| value.to_str().ok())
         .map(str::trim)
         .ok_or_else(|| {
             Failure::new(
                 FailureKind::Authentication,
-                "No auth credentials found: send `Authorization: Bearer` with an API key",
+                "No auth credentials found: send `Authorization: Bearer` with an API key, or the \
+                 key in x-api-key or x-goog-api-key; one in the address is not read",
             )
         })
 }

@@ -251,6 +251,11 @@ where
     B::Error: std::fmt::Display,
 {
     let is_page = is_page(&request);
+    let by_query = request
+        .uri()
+        .query()
+        .and_then(|query| endpoint.with_query(query));
+    let endpoint = by_query.unwrap_or(endpoint);
     for_page(is_page, call(&service.worker, endpoint, request).await)
 }
 
@@ -268,7 +273,8 @@ fn for_page(is_page: bool, mut response: Response<ReplyBody>) -> Response<ReplyB
 }
 
 async fn control(service: &Service, request: Request<Incoming>) -> Response<ReplyBody> {
-    let request = request.map(axum::body::Body::new);
+    let mut request = request.map(axum::body::Body::new);
+    bourse_control::lead_googles(&mut request);
     let answer = service
         .control_runtime
         .spawn(service.control.clone().oneshot(request))

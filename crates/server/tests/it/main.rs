@@ -35,6 +35,7 @@ mod disconnect;
 mod disk;
 mod embeddings;
 mod failover;
+mod gemini_api;
 mod good_input;
 mod heads;
 mod images;

@@ -92,6 +92,13 @@ struct Embedding<'a> {
     values: &'a RawValue,
 }
 
+/// Purposes for which only Google has a word (`TaskType`, the same document).
+const TASKS: [&str; 3] = [
+    "QUESTION_ANSWERING",
+    "FACT_VERIFICATION",
+    "CODE_RETRIEVAL_QUERY",
+];
+
 /// Google's name for a purpose (`TaskType`, the same document).
 fn task(purpose: &Purpose) -> Option<&'static str> {
     match purpose {
@@ -100,7 +107,7 @@ fn task(purpose: &Purpose) -> Option<&'static str> {
         Purpose::Classification => Some("CLASSIFICATION"),
         Purpose::Clustering => Some("CLUSTERING"),
         Purpose::Similarity => Some("SEMANTIC_SIMILARITY"),
-        Purpose::Other(_) => None,
+        Purpose::Other(word) => TASKS.iter().copied().find(|task| task == word),
     }
 }
 

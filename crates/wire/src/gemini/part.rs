@@ -10,7 +10,7 @@ use bourse_vocab::chat::{Media, Part, Reasoning, ReasoningKind};
 use bourse_vocab::json;
 use bourse_vocab::json::{Map, Value};
 
-use super::{SCHEME, text};
+use super::{SCHEME, seal, text};
 
 /// What one part says.
 #[derive(Debug, PartialEq)]
@@ -254,6 +254,31 @@ impl Signer {
             }
         }
     }
+}
+
+/// What another vendor thought, as a thought whose signature says whose it is.
+/// `None` if there is nothing to show and nothing to give back.
+pub fn write_foreign(reasoning: &Reasoning, shows: bool) -> Option<Value> {
+    let (scheme, id) = (reasoning.scheme.as_deref(), reasoning.id.as_deref());
+    let (text, seal) = match &reasoning.kind {
+        ReasoningKind::Text { text, signature } => {
+            let hidden = if shows { "" } else { text };
+            let signature = signature.as_ref();
+            let seal = signature.map(|signature| seal::signed(scheme, id, signature, hidden));
+            (text.as_str(), seal)
+        }
+        ReasoningKind::Summary(text) => (text.as_str(), None),
+        ReasoningKind::Encrypted(data) => ("", Some(seal::encrypted(scheme, id, data))),
+    };
+    let text = if shows { text } else { "" };
+    if text.is_empty() && seal.is_none() {
+        return None;
+    }
+    let mut part = json!({"text": text, "thought": true});
+    if let Some(seal) = seal {
+        sign(&mut part, seal);
+    }
+    Some(part)
 }
 
 /// A part that only Gemini understands.

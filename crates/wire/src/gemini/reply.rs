@@ -11,10 +11,10 @@ use bourse_vocab::json::{Map, Value};
 use bourse_vocab::{Failure, FailureKind, Usage};
 
 pub use grounding::{annotations, searches, write as write_grounding};
-pub use logprobs::read as read_logprobs;
+pub use logprobs::{read as read_logprobs, write as write_logprobs};
 
 use super::part::{self, Said, Signer};
-use super::{failure, text, usage};
+use super::{failure, seal, text, usage};
 use crate::codec::Stamp;
 
 /// More answers than any model gives: `candidateCount` ends at 8.
@@ -211,34 +211,89 @@ pub const fn native_finish(finish: Finish) -> &'static str {
     }
 }
 
-/// Writes a whole reply for a client.
-pub fn write(reply: &Reply, stamp: &Stamp<'_>) -> Vec<u8> {
+/// Writes a whole reply for a client, who is shown what the model thought if
+/// it asked for that.
+pub fn write(reply: &Reply, stamp: &Stamp<'_>, shows_thoughts: bool) -> Vec<u8> {
     let mut body = Map::new();
-    let candidates = reply.choices.iter().map(candidate).collect();
-    body.insert("candidates".to_owned(), candidates);
-    let used = match (&reply.settled, &reply.usage) {
-        (Some((used, _)), _) => Some(*used),
-        (None, Some(report)) => Some(report.resolve(&Usage::default()).0),
+    let candidates = reply.choices.iter();
+    let candidates = candidates.map(|choice| candidate(choice, shows_thoughts));
+    body.insert("candidates".to_owned(), candidates.collect());
+    let tier = reply.service_tier.as_deref();
+    let metadata = match (&reply.settled, &reply.usage) {
+        (Some((used, bill)), _) => Some(usage::write(used, tier, Some(bill))),
+        (None, Some(report)) => {
+            let used = report.resolve(&Usage::default()).0;
+            Some(usage::write(&used, tier, None))
+        }
         (None, None) => None,
     };
-    if let Some(used) = used {
-        let metadata = usage::write(&used, reply.service_tier.as_deref());
+    if let Some(metadata) = metadata {
         body.insert("usageMetadata".to_owned(), metadata);
     }
-    body.insert("modelVersion".to_owned(), json!(stamp.model));
-    body.insert("responseId".to_owned(), json!(stamp.id));
+    let marks = Marks::of(stamp);
+    marks.set(&mut body);
+    marks.set_last(&mut body);
     Value::Object(body).to_string().into_bytes()
 }
 
-fn candidate(choice: &Choice) -> Value {
+/// What an answer carries of the call that it is of.
+#[derive(Debug, Clone)]
+pub struct Marks {
+    id: String,
+    model: String,
+    provider: String,
+    metadata: Option<String>,
+}
+
+impl Marks {
+    /// Keeps a stamp.
+    pub fn of(stamp: &Stamp<'_>) -> Self {
+        Self {
+            id: stamp.id.to_owned(),
+            model: stamp.model.to_owned(),
+            provider: stamp.provider.to_owned(),
+            metadata: stamp.metadata.map(str::to_owned),
+        }
+    }
+
+    /// Another target goes on with the answer: who told the rest of it is told
+    /// at its end, and what every response says stays.
+    pub fn restamp(&mut self, stamp: &Stamp<'_>) {
+        stamp.provider.clone_into(&mut self.provider);
+        self.metadata = stamp.metadata.map(str::to_owned);
+    }
+
+    /// Sets what every response says: the id of the call, and the model.
+    pub fn set(&self, response: &mut Map) {
+        response.insert("modelVersion".to_owned(), json!(self.model));
+        response.insert("responseId".to_owned(), json!(self.id));
+    }
+
+    /// Sets what the last response says besides: who answered, and how that
+    /// came about, if the caller asked.
+    pub fn set_last(&self, response: &mut Map) {
+        response.insert("provider".to_owned(), json!(self.provider));
+        let metadata = self.metadata.as_deref().map(str::as_bytes);
+        let metadata = metadata.and_then(|text| bourse_vocab::json::parse(text).ok());
+        if let Some(metadata) = metadata {
+            response.insert("openrouter_metadata".to_owned(), metadata);
+        }
+    }
+}
+
+fn candidate(choice: &Choice, shows_thoughts: bool) -> Value {
     let mut signer = Signer::default();
     signer.take_calls(&choice.parts);
     let mut parts = Vec::new();
     for part in &choice.parts {
         match part {
+            Part::Reasoning(reasoning) if !seal::is_googles(reasoning.scheme.as_deref()) => {
+                parts.extend(part::write_foreign(reasoning, shows_thoughts));
+            }
             Part::Reasoning(reasoning) => {
                 if let ReasoningKind::Text { text, .. } | ReasoningKind::Summary(text) =
                     &reasoning.kind
+                    && shows_thoughts
                     && !text.is_empty()
                 {
                     parts.push(json!({"text": text, "thought": true}));
@@ -268,6 +323,10 @@ fn candidate(choice: &Choice) -> Value {
         parts.extend(write_audio(audio));
     }
     signer.finish(&mut parts);
+    if parts.is_empty() {
+        // SDKs take a content without parts for no answer, and forget the turn.
+        parts.push(part::write_text(""));
+    }
     let mut candidate = Map::new();
     candidate.insert(
         "content".to_owned(),

@@ -6,10 +6,11 @@ mod names;
 mod read;
 mod read_contents;
 mod thinking;
+mod turns;
 mod write;
 
-pub use names::camel;
-pub use read::read;
+pub use names::{camel, fields, twice};
+pub use read::{generation, read, tool_choice};
 pub use write::write;
 
 /// Members of the same meaning are looked for under this name first.

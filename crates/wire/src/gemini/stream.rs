@@ -1,8 +1,10 @@
-//! Streams: each frame is a whole GenerateContentResponse with a bit of the
-//! answer ("Streaming", Gemini API reference, October 2026).
+//! Streams of responses.
 
+mod frames;
 mod reader;
+mod thought;
 mod writer;
 
+pub use frames::Frames;
 pub use reader::Reader;
 pub use writer::Writer;

@@ -6,7 +6,7 @@
 use bourse_vocab::json;
 use bourse_vocab::json::{Map, Value};
 use bourse_vocab::service::public_name;
-use bourse_vocab::{Usage, UsageReport};
+use bourse_vocab::{Bill, Nanos, Usage, UsageReport};
 
 /// Reads what the provider counted.
 pub fn read(metadata: &Value) -> UsageReport {
@@ -56,8 +56,9 @@ fn modality(metadata: &Value, list: &str, kind: &str, report: &mut UsageReport) 
     report.count(detail.get("tokenCount")?)
 }
 
-/// Writes what the call used, and the tier of service that answered.
-pub fn write(usage: &Usage, tier: Option<&str>) -> Value {
+/// Writes what the call used, the tier of service that answered, and what it
+/// cost, in OpenRouter's words.
+pub fn write(usage: &Usage, tier: Option<&str>, bill: Option<&Bill>) -> Value {
     let mut metadata = Map::new();
     let mut put = |name: &str, value: Value| metadata.insert(name.to_owned(), value);
     let answer = usage.completion.saturating_sub(usage.reasoning);
@@ -93,7 +94,25 @@ pub fn write(usage: &Usage, tier: Option<&str>) -> Value {
         ];
         put("candidatesTokensDetails", details(&parts));
     }
+    if let Some(bill) = bill {
+        for (name, value) in costs(bill) {
+            put(name, value);
+        }
+    }
     Value::Object(metadata)
+}
+
+/// What OpenRouter adds to counts of tokens. Amounts keep every digit: they
+/// go through their decimals and never through a float.
+pub fn costs(bill: &Bill) -> [(&'static str, Value); 2] {
+    let amount =
+        |nanos: Nanos| bourse_vocab::json::parse(nanos.decimal().as_bytes()).unwrap_or(Value::Null);
+    let details = json!({
+        "upstream_inference_cost": amount(bill.upstream()),
+        "upstream_inference_prompt_cost": amount(bill.upstream_prompt),
+        "upstream_inference_completions_cost": amount(bill.upstream_completion),
+    });
+    [("cost", amount(bill.total)), ("cost_details", details)]
 }
 
 fn details(parts: &[(&str, u64)]) -> Value {
@@ -152,7 +171,7 @@ mod tests {
             completion_image: 15,
             ..Usage::default()
         };
-        let (back, mended) = read(&write(&usage, None)).resolve(&Usage::default());
+        let (back, mended) = read(&write(&usage, None, None)).resolve(&Usage::default());
         assert_eq!((back, mended), (usage, false));
     }
 }

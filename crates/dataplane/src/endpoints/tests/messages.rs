@@ -209,7 +209,7 @@ fn an_error_has_anthropics_shape_and_the_id_where_sdks_look_for_it() {
 }
 
 /// The same answer as each format streams it: thought, text, a call.
-const STREAMS: [(Format, &str); 3] = [
+pub(super) const STREAMS: [(Format, &str); 3] = [
     (
         Format::Anthropic,
         r#"event: message_start

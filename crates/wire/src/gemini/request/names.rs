@@ -19,14 +19,25 @@ pub fn camel(name: &str) -> String {
 }
 
 /// The members of an object, whichever style their names are in.
+///
+/// # Errors
+/// It is no object, or a member is there in both styles: which of the two
+/// counts, parsers decide differently.
 pub fn fields<'p>(value: Value, path: &'p Path<'p>) -> Result<Fields<'p>, Failure> {
-    let value = match value {
-        Value::Object(members) => members
-            .into_iter()
-            .map(|(name, value)| (camel(&name), value))
-            .collect::<Map>()
-            .into(),
-        value => value,
+    let Value::Object(members) = value else {
+        return Fields::of(value, path);
     };
-    Fields::of(value, path)
+    let mut renamed = Map::new();
+    for (name, value) in members {
+        let own = camel(&name);
+        if renamed.insert(own.clone(), value).is_some() {
+            return Err(twice(path, &own));
+        }
+    }
+    Fields::of(Value::Object(renamed), path)
+}
+
+/// A member that is there in both styles.
+pub fn twice(path: &Path<'_>, name: &str) -> Failure {
+    Path::Member(path, name).invalid("is there twice, in two spellings; send one")
 }

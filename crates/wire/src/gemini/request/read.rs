@@ -81,7 +81,11 @@ fn function_of(value: Value, path: &Path<'_>, extras: &mut Map) -> Result<Tool, 
     Ok(tool)
 }
 
-fn tool_choice(body: &mut Fields<'_>, extras: &mut Map) -> Result<Option<ToolChoice>, Failure> {
+/// Reads `toolConfig`; what has no word in the vocabulary goes to `extras`.
+///
+/// # Errors
+/// Names the member and the remedy.
+pub fn tool_choice(body: &mut Fields<'_>, extras: &mut Map) -> Result<Option<ToolChoice>, Failure> {
     let root = Path::Root;
     let path = Path::Member(&root, TOOL_CONFIG);
     let Some(value) = body.take(TOOL_CONFIG) else {
@@ -123,7 +127,11 @@ fn tool_choice(body: &mut Fields<'_>, extras: &mut Map) -> Result<Option<ToolCho
     Ok(choice)
 }
 
-fn generation(
+/// Reads `generationConfig` likewise.
+///
+/// # Errors
+/// Names the member and the remedy.
+pub fn generation(
     body: &mut Fields<'_>,
     request: &mut Request,
     extras: &mut Map,

@@ -5,7 +5,9 @@ use bourse_vocab::chat::{Media, Message, Part, ReasoningKind, Role};
 use bourse_vocab::json::{Map, Value};
 
 use super::super::part::{self, Said};
-use super::names::fields;
+use super::super::seal;
+use super::names::{camel, fields};
+use super::turns;
 use crate::fields::{Fields, Path};
 
 /// Turns of one conversation.
@@ -43,7 +45,7 @@ impl<'e> Contents<'e> {
                 Value::String(text) => vec![Part::text(text)],
                 system => self.turn(system, &path)?.1,
             };
-            messages.push(message(Role::System, parts));
+            messages.push(turns::message(Role::System, parts));
         }
         let path = Path::Member(&root, "contents");
         let contents = match body.take("contents") {
@@ -57,7 +59,7 @@ impl<'e> Contents<'e> {
         };
         for (index, content) in contents.into_iter().enumerate() {
             let (role, parts) = self.turn(content, &Path::Item(&path, index))?;
-            split(role, parts, &mut messages);
+            turns::add(role, parts, &mut messages);
         }
         Ok(messages)
     }
@@ -88,15 +90,9 @@ impl<'e> Contents<'e> {
     }
 
     fn part(&mut self, item: Value, path: &Path<'_>, parts: &mut Vec<Part>) -> Result<(), Failure> {
+        one_kind(&item, path)?;
         let mut members = fields(item, path)?;
-        // The members of a part that hold what it says, in this style too.
-        for name in ["inlineData", "fileData", "functionCall", "functionResponse"] {
-            if let Some(value) = members.take(name) {
-                let inner = Path::Member(path, name);
-                let inner = fields(value, &inner)?.rest();
-                members.put_back(name, Value::Object(inner));
-            }
-        }
+        self.inside(&mut members, path)?;
         if let Some(response) = members.take("functionResponse") {
             let place = Path::Member(path, "functionResponse");
             parts.push(self.result(response, &place)?);
@@ -108,10 +104,15 @@ impl<'e> Contents<'e> {
             let mut data = Fields::of(data, &place)?;
             let uri = data.required_text("fileUri")?;
             parts.push(linked(uri, data.text("mimeType")?.as_deref()));
+            data.rest_into(self.extras);
             members.rest_into(self.extras);
             return Ok(());
         }
-        let item = Value::Object(members.rest());
+        self.said(Value::Object(members.rest()), path, parts)
+    }
+
+    /// Reads a part that is no result of a tool and nothing that is elsewhere.
+    fn said(&mut self, item: Value, path: &Path<'_>, parts: &mut Vec<Part>) -> Result<(), Failure> {
         let (signature, said) = part::read(&item);
         let id = match &said {
             Said::Call { id, name, .. } => {
@@ -125,8 +126,20 @@ impl<'e> Contents<'e> {
             _ => None,
         };
         if let Some(signature) = signature {
-            let kind = ReasoningKind::Encrypted(signature);
-            parts.push(part::reasoning(kind, id.clone()));
+            let shown = match &said {
+                Said::Thought(text) => text,
+                _ => "",
+            };
+            if let Some(thought) = seal::open(&signature, shown) {
+                parts.push(Part::Reasoning(thought));
+                if matches!(said, Said::Nothing | Said::Thought(_)) {
+                    self.unknown(item, path);
+                    return Ok(());
+                }
+            } else {
+                let kind = ReasoningKind::Encrypted(signature);
+                parts.push(part::reasoning(kind, id.clone()));
+            }
         }
         match said {
             Said::Nothing => {}
@@ -151,6 +164,34 @@ impl<'e> Contents<'e> {
             }
         }
         self.unknown(item, path);
+        Ok(())
+    }
+
+    /// Reads the members of a part that hold what it says in this style too,
+    /// and files what nobody else is told of them (`displayName`).
+    fn inside(&mut self, members: &mut Fields<'_>, path: &Path<'_>) -> Result<(), Failure> {
+        const KNOWN: [(&str, &[&str]); 2] = [
+            ("inlineData", &["mimeType", "data"]),
+            ("functionCall", &["id", "name", "args"]),
+        ];
+        for name in ["inlineData", "fileData", "functionCall", "functionResponse"] {
+            let Some(value) = members.take(name) else {
+                continue;
+            };
+            let place = Path::Member(path, name);
+            let mut inner = fields(value, &place)?.rest();
+            if let Some((_, known)) = KNOWN.iter().find(|(part, _)| *part == name) {
+                inner.retain(|member, value| {
+                    let is_known = known.contains(&member.as_str());
+                    if !is_known {
+                        let path = Path::Member(&place, member).to_string();
+                        self.extras.insert(path, value.take());
+                    }
+                    is_known
+                });
+            }
+            members.put_back(name, Value::Object(inner));
+        }
         Ok(())
     }
 
@@ -206,6 +247,32 @@ impl<'e> Contents<'e> {
     }
 }
 
+/// What a part may be. It is one of them (`Part`, Gemini API reference,
+/// November 2026: a union), and what else is in it would be lost.
+const KINDS: [&str; 9] = [
+    "text",
+    "inlineData",
+    "fileData",
+    "functionCall",
+    "functionResponse",
+    "executableCode",
+    "codeExecutionResult",
+    "toolCall",
+    "toolResponse",
+];
+
+fn one_kind(item: &Value, path: &Path<'_>) -> Result<(), Failure> {
+    let members = item.as_object();
+    let said = members.into_iter().flat_map(Map::iter);
+    let said = said.filter(|(_, value)| !value.is_null());
+    let kinds = said.filter(|(name, _)| KINDS.contains(&&*camel(name)));
+    if kinds.count() > 1 {
+        let kinds = KINDS.join(", ");
+        return Err(path.invalid(format_args!("may be one of {kinds}")));
+    }
+    Ok(())
+}
+
 /// What a tool's answer says: the text where there is but one, else the JSON.
 fn spoken(response: &Map) -> (String, bool) {
     let only = (response.len() == 1)
@@ -238,29 +305,5 @@ fn linked(uri: String, mime: Option<&str>) -> Part {
             media,
             cache: None,
         },
-    }
-}
-
-const fn message(role: Role, parts: Vec<Part>) -> Message {
-    Message {
-        role,
-        name: None,
-        parts,
-    }
-}
-
-/// A user's turn may mix tool results with other parts; here each result is
-/// a message of its own.
-fn split(role: Role, parts: Vec<Part>, messages: &mut Vec<Message>) {
-    let mut rest = Vec::new();
-    for part in parts {
-        if matches!(part, Part::ToolResult { .. }) {
-            messages.push(message(Role::Tool, vec![part]));
-        } else {
-            rest.push(part);
-        }
-    }
-    if !rest.is_empty() {
-        messages.push(message(role, rest));
     }
 }

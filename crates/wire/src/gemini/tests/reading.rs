@@ -126,6 +126,18 @@ fn bad_requests_are_refused_with_their_path() {
             "contents[0].parts[0].functionCall.name",
         ),
         (
+            json!({"contents": [{"parts": [{"text": "a", "inlineData": {"mimeType": "image/png", "data": "QQ"}}]}]}),
+            "contents[0].parts[0]: may be one of",
+        ),
+        (
+            json!({"contents": [{"parts": [{"inlineData": {"mimeType": "a/b", "mime_type": "c/d", "data": ""}}]}]}),
+            "contents[0].parts[0].inlineData.mimeType: is there twice",
+        ),
+        (
+            json!({"contents": [{}], "generationConfig": {"topK": 1}, "generation_config": {"topK": 2}}),
+            "generationConfig: is there twice",
+        ),
+        (
             json!({"contents": [{}], "generationConfig": {"temperature": 3}}),
             "generationConfig.temperature",
         ),
@@ -141,4 +153,41 @@ fn bad_requests_are_refused_with_their_path() {
         assert!(failure.message.starts_with(path), "{}", failure.message);
     }
     assert!(Gemini.read_request(b"nope").is_err());
+}
+
+#[test]
+fn a_turn_that_was_replayed_in_pieces_is_one_message() {
+    let body = json!({"contents": [
+        {"role": "user", "parts": [{"text": "Hi"}]},
+        {"role": "model", "parts": [{"text": "Hm", "thought": true}]},
+        {"role": "model", "parts": [{"text": ".", "thought": true}]},
+        {"role": "model", "parts": [{"text": "Hel"}]},
+        {"role": "model", "parts": [{"text": "lo"}, {"text": "!"}]},
+        {"role": "model", "parts": [{"functionCall": {"name": "f", "args": {}}}]},
+        {"role": "user", "parts": [{"text": "and"}]},
+        {"role": "user", "parts": [{"text": "so"}]}]});
+    let request = Gemini.read_request(body.to_string().as_bytes()).unwrap();
+    let parts: Vec<_> = request.messages.iter().map(|m| m.parts.len()).collect();
+    assert_eq!(parts, [1, 4, 1, 1]);
+    // What one content says in two parts stays two.
+    assert_eq!(request.messages[1].parts[1], Part::text("Hello"));
+    assert_eq!(request.messages[1].parts[2], Part::text("!"));
+}
+
+#[test]
+fn what_a_part_says_beside_its_content_is_not_lost_without_a_word() {
+    let body = json!({"contents": [{"role": "user", "parts": [
+        {"inlineData": {"mimeType": "image/png", "data": "QQ==", "displayName": "a"},
+         "mediaResolution": {"level": "MEDIA_RESOLUTION_HIGH"}},
+        {"fileData": {"fileUri": "https://a.example/b.png", "display_name": "b"}}]}]});
+    let request = Gemini.read_request(body.to_string().as_bytes()).unwrap();
+    let filed: Vec<&String> = request.extras.members.keys().collect();
+    assert_eq!(
+        filed,
+        [
+            "contents[0].parts[0].inlineData.displayName",
+            "contents[0].parts[0].mediaResolution",
+            "contents[0].parts[1].fileData.displayName"
+        ]
+    );
 }

@@ -67,6 +67,7 @@ fn a_reply_written_for_a_google_client_says_the_same() {
         bill(),
     ));
     let body: Value = bourse_vocab::json::parse(&Gemini.write_reply(&whole, &STAMP)).unwrap();
+    let dollars = |text: &str| bourse_vocab::json::parse(text.as_bytes()).unwrap();
     assert_eq!(
         body,
         json!({
@@ -80,8 +81,11 @@ fn a_reply_written_for_a_google_client_says_the_same() {
                     {"inlineData": {"mimeType": "image/png", "data": "AAAA"}}]},
             }],
             "usageMetadata": {"promptTokenCount": 10, "candidatesTokenCount": 5,
-                "thoughtsTokenCount": 7, "totalTokenCount": 22},
-            "modelVersion": "google/gemini-3.8-flash", "responseId": "gen-1",
+                "thoughtsTokenCount": 7, "totalTokenCount": 22, "cost": dollars("0.000000003"),
+                "cost_details": {"upstream_inference_cost": dollars("0.000000003"),
+                    "upstream_inference_prompt_cost": dollars("0.000000001"),
+                    "upstream_inference_completions_cost": dollars("0.000000002")}},
+            "modelVersion": "google/gemini-3.8-flash", "responseId": "gen-1", "provider": "Google",
         })
     );
 }

@@ -1,6 +1,8 @@
 //! Streams, read and written.
 
-use bourse_vocab::chat::{Event, Finish, Media, Request, Role};
+use bourse_vocab::chat::{
+    Event, Finish, Media, Part, ReasoningDelta, ReasoningKind, Request, Role,
+};
 use bourse_vocab::json;
 use bourse_vocab::json::Value;
 use bourse_vocab::{FailureKind, Format, Usage};
@@ -8,7 +10,7 @@ use proptest::prelude::*;
 
 use super::{STAMP, bill, message, write};
 use crate::codec::Codec;
-use crate::gemini::Gemini;
+use crate::gemini::{Gemini, Manner};
 use crate::laws::{self, Outcome};
 use crate::openai_chat::OpenAiChat;
 
@@ -134,9 +136,185 @@ fn a_stream_written_for_a_google_client_brings_calls_whole_and_signed() {
     );
     let last = written.last().unwrap();
     assert_eq!(last["usageMetadata"]["totalTokenCount"], 0);
+    assert_eq!(last["candidates"][0]["finishReason"], "STOP");
+    assert_eq!(last["provider"], "Google");
+    // SDKs take a response without content for a broken one.
+    assert!(written.iter().all(|frame| {
+        let parts = frame["candidates"][0]["content"]["parts"].as_array();
+        parts.is_some_and(|parts| !parts.is_empty())
+    }));
+}
+
+/// What a client of this format is told of a stream of another one.
+fn told(events: &[Event], manner: Manner) -> String {
+    let mut writer = crate::gemini::stream_writer(&STAMP, manner);
+    let mut out = Vec::new();
+    for event in events {
+        writer.event(event, &mut out);
+    }
+    String::from_utf8(out).unwrap()
+}
+
+fn thought(index: u32, kind: ReasoningKind, scheme: &str) -> Event {
+    Event::Reasoning {
+        choice: 0,
+        delta: ReasoningDelta {
+            index,
+            kind,
+            id: None,
+            scheme: Some(scheme.to_owned()),
+        },
+    }
+}
+
+fn text(text: &str) -> Event {
+    Event::Text {
+        choice: 0,
+        text: text.to_owned(),
+        logprobs: None,
+    }
+}
+
+fn finish() -> Event {
+    Event::Finish {
+        choice: 0,
+        reason: Finish::Stop,
+        native: None,
+    }
+}
+
+#[test]
+fn a_stream_without_events_is_one_array_whatever_comes_of_it() {
+    let array = Manner {
+        is_array: true,
+        ..Manner::default()
+    };
+    let settled = Event::Settled(Usage::default(), bill());
+    let broke = Event::Error(Box::new(bourse_vocab::Failure::unavailable("it broke")));
+    for (events, count) in [
+        (
+            vec![text("a"), text("b"), finish(), settled, Event::Done],
+            3,
+        ),
+        (vec![text("a"), finish(), broke.clone()], 2),
+        (vec![broke], 1),
+    ] {
+        let told = told(&events, array);
+        let parsed = bourse_vocab::json::parse(told.as_bytes()).unwrap();
+        let responses = parsed.as_array().unwrap();
+        assert_eq!(responses.len(), count, "{told}");
+        let last = responses.last().unwrap();
+        assert_eq!(
+            last.get("error").is_some(),
+            last.get("usageMetadata").is_none(),
+            "{told}"
+        );
+    }
+}
+
+/// The turn of an answer, replayed as a chat session of google-genai does: a
+/// content for each response.
+fn replayed(told: &str) -> Vec<Part> {
+    let contents: Vec<Value> = told
+        .lines()
+        .filter_map(|line| line.strip_prefix("data: "))
+        .map(|data| bourse_vocab::json::parse(data.as_bytes()).unwrap())
+        .map(|response| response["candidates"][0]["content"].clone())
+        .collect();
+    let mut all = vec![json!({"role": "user", "parts": [{"text": "q"}]})];
+    all.extend(contents);
+    let body = json!({ "contents": Value::Array(all) });
+    let request = Gemini.read_request(body.to_string().as_bytes()).unwrap();
+    assert_eq!(request.messages.len(), 2, "{told}");
+    request.messages[1].parts.clone()
+}
+
+#[test]
+fn what_another_vendor_thought_comes_back_to_it_whole_whether_it_was_shown_or_not() {
+    let words = |text: &str, signature: Option<&str>| ReasoningKind::Text {
+        text: text.to_owned(),
+        signature: signature.map(str::to_owned),
+    };
+    let claude = "anthropic-claude-v1";
+    let events = [
+        thought(0, words("Hm, ", None), claude),
+        thought(0, words("so.", None), claude),
+        thought(0, words("", Some("c2ln")), claude),
+        thought(1, ReasoningKind::Encrypted("aGlk".into()), claude),
+        thought(1, ReasoningKind::Encrypted("ZGVu".into()), claude),
+        text("Right"),
+        text(" away."),
+        finish(),
+        Event::Settled(Usage::default(), bill()),
+        Event::Done,
+    ];
+    for shows_thoughts in [true, false] {
+        let manner = Manner {
+            shows_thoughts,
+            ..Manner::default()
+        };
+        let told = told(&events, manner);
+        assert_eq!(told.contains("Hm, "), shows_thoughts, "{told}");
+        let parts = replayed(&told);
+        let reasoning: Vec<_> = parts
+            .iter()
+            .filter_map(|part| match part {
+                Part::Reasoning(reasoning) => {
+                    assert_eq!(reasoning.scheme.as_deref(), Some(claude));
+                    Some(reasoning.kind.clone())
+                }
+                _ => None,
+            })
+            .collect();
+        assert_eq!(
+            reasoning,
+            [
+                words("Hm, so.", Some("c2ln")),
+                ReasoningKind::Encrypted("aGlkZGVu".into())
+            ],
+            "{told}"
+        );
+        let said: Vec<_> = parts
+            .iter()
+            .filter(|part| matches!(part, Part::Text { .. }))
+            .collect();
+        assert_eq!(said, [&Part::text("Right away.")]);
+    }
+}
+
+#[test]
+fn what_was_thought_in_sealed_items_keeps_its_summary_and_its_id() {
+    let scheme = "openai-responses-v1";
+    let of_item = |kind| Event::Reasoning {
+        choice: 0,
+        delta: ReasoningDelta {
+            index: 0,
+            kind,
+            id: Some("rs_1".into()),
+            scheme: Some(scheme.into()),
+        },
+    };
+    let events = [
+        of_item(ReasoningKind::Summary("Looked.".into())),
+        of_item(ReasoningKind::Encrypted("gAAA".into())),
+        text("Yes."),
+        finish(),
+        Event::Settled(Usage::default(), bill()),
+    ];
+    let parts = replayed(&told(&events, Manner::default()));
+    let reasoning: Vec<_> = parts
+        .iter()
+        .filter_map(|part| match part {
+            Part::Reasoning(reasoning) => Some((reasoning.id.as_deref(), &reasoning.kind)),
+            _ => None,
+        })
+        .collect();
     assert_eq!(
-        written[written.len() - 2]["candidates"][0]["finishReason"],
-        "STOP"
+        reasoning,
+        [
+            (Some("rs_1"), &ReasoningKind::Summary("Looked.".into())),
+            (Some("rs_1"), &ReasoningKind::Encrypted("gAAA".into())),
+        ]
     );
 }
 
