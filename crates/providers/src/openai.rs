@@ -214,8 +214,8 @@ mod tests {
             ("gpt-transcribe", "transcription"),
             ("tts-1-hd", "speech"),
             ("gpt-4o-mini-tts-2025-12-15", "speech"),
-            ("gpt-4o", "chat embeddings"),
-            ("gpt-4o-audio-preview", "chat embeddings"),
+            ("gpt-4o", "chat embeddings images"),
+            ("gpt-4o-audio-preview", "chat embeddings images"),
         ] {
             assert_eq!(operations(model), expected, "{model}");
         }

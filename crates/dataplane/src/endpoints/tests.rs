@@ -254,12 +254,8 @@ fn paths_are_found_and_belong_to_one_endpoint_each() {
         assert_eq!(at(endpoint.path()).unwrap().path(), endpoint.path());
         // What comes whole is not kept alive, and nothing can be put before a
         // sound.
-        let waits = [
-            "/v1/embeddings",
-            "/v1/audio/speech",
-            "/v1/audio/translations",
-        ];
-        let is_streamed = !waits.contains(&endpoint.path());
+        let is_streamed = endpoint.interface() == bourse_catalog::Interface::Chat
+            || endpoint.path() == "/v1/audio/transcriptions";
         assert_eq!(!endpoint.keep_alive().is_empty(), is_streamed);
     }
     for counter in COUNTERS {
