@@ -89,9 +89,7 @@ pub fn price(
         charge.item(key, units, rate)?;
     }
     if usage.units.any() {
-        for (key, units, rate) in heard(&usage.units, &prices) {
-            charge.item(key, units, rate)?;
-        }
+        charge_heard(&mut charge, &usage.units, &prices)?;
     }
     charge.upstream_prompt = charge.total;
     for (key, units, rate) in output(usage, &rates) {
@@ -138,15 +136,18 @@ fn input(usage: &Usage, images: u64, prices: &Prices, rates: &Filled) -> [Pricea
     ]
 }
 
-/// What goes in that is no token.
-fn heard(units: &Units, prices: &Prices) -> [Priceable; 3] {
-    use PriceKey as K;
-    let rate = |price: Option<PicosPerUnit>| price.unwrap_or(PicosPerUnit::FREE);
-    [
-        (K::SearchUnit, units.search_units, rate(prices.search_unit)),
-        (K::AudioSecond, units.audio_ms, rate(prices.audio_second)),
-        (K::Character, units.characters, rate(prices.character)),
-    ]
+/// What goes in that is no token. No conversation has any.
+#[cold]
+#[inline(never)]
+fn charge_heard(charge: &mut Charge, units: &Units, prices: &Prices) -> Result<(), PriceError> {
+    for (key, units, price) in [
+        (PriceKey::SearchUnit, units.search_units, prices.search_unit),
+        (PriceKey::AudioSecond, units.audio_ms, prices.audio_second),
+        (PriceKey::Character, units.characters, prices.character),
+    ] {
+        charge.item(key, units, price.unwrap_or(PicosPerUnit::FREE))?;
+    }
+    Ok(())
 }
 
 /// What comes out, each token in one line.

@@ -92,6 +92,7 @@ pub fn upper_bound(
         .filter_map(|threshold| threshold.checked_add(1))
         .filter(|length| *length <= prompt)
         .chain([0]);
+    let has_units = ask.units.any();
     let mut most: u128 = 0;
     for length in lengths {
         // A prompt of nothing is above no threshold: nothing is laid over.
@@ -126,17 +127,20 @@ pub fn upper_bound(
             once(prices.image).times(ask.prompt.images.count().into()),
             once(prices.request).times(1),
             search.times(ask.web_searches),
-            units_cost(&ask.units, prices)?,
         ]
         .into_iter()
         .try_fold(0_u128, u128::checked_add)
         .ok_or(PriceError::OutOfRange)?;
-        most = most.max(sum);
+        most = most.max(if has_units {
+            with_units(sum, &ask.units, prices)?
+        } else {
+            sum
+        });
     }
     // A charge has at most a dozen lines besides those of units, each rounded
     // up: allow for that, except where there is nothing to round.
     let upstream = round_up(most, PICOS_PER_NANO)?;
-    let slack = match (most, ask.units.any()) {
+    let slack = match (most, has_units) {
         (0, _) => Nanos::ZERO,
         (_, false) => Nanos(12),
         (_, true) => Nanos(16),
@@ -146,12 +150,10 @@ pub fn upper_bound(
     upstream.checked_add(added).ok_or(PriceError::OutOfRange)
 }
 
-/// What is no token, in pico-dollars.
-fn units_cost(units: &Units, prices: &Prices) -> Result<u128, PriceError> {
-    if !units.any() {
-        return Ok(0);
-    }
-    let mut sum: u128 = 0;
+/// A sum in pico-dollars, with what is no token. No conversation has any.
+#[cold]
+#[inline(never)]
+fn with_units(mut sum: u128, units: &Units, prices: &Prices) -> Result<u128, PriceError> {
     for (key, units) in [
         (PriceKey::Picture, units.pictures),
         (PriceKey::SearchUnit, units.search_units),
