@@ -137,17 +137,21 @@ pub fn upper_bound(
             sum
         });
     }
-    // A charge has at most a dozen lines besides those of units, each rounded
-    // up: allow for that, except where there is nothing to round.
     let upstream = round_up(most, PICOS_PER_NANO)?;
-    let slack = match (most, has_units) {
-        (0, _) => Nanos::ZERO,
-        (_, false) => Nanos(12),
-        (_, true) => Nanos(16),
-    };
+    let slack = slack(most, has_units);
     let upstream = upstream.checked_add(slack).ok_or(PriceError::OutOfRange)?;
     let added = markup(upstream, markup_ppm)?;
     upstream.checked_add(added).ok_or(PriceError::OutOfRange)
+}
+
+/// A charge has at most a dozen lines besides those of units, each rounded up:
+/// allowed for, except where there is nothing to round.
+const fn slack(most: u128, has_units: bool) -> Nanos {
+    match (most, has_units) {
+        (0, _) => Nanos::ZERO,
+        (_, false) => Nanos(12),
+        (_, true) => Nanos(16),
+    }
 }
 
 /// A sum in pico-dollars, with what is no token. No conversation has any.
