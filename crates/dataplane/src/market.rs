@@ -521,6 +521,17 @@ fn is_sold(endpoint: &Endpoint, over: &bourse_providers::Interface) -> bool {
     }
 }
 
+/// Whether a provider would be asked for an endpoint if it were configured: one
+/// that an operator describes may, and one that is known does what it is known
+/// to do.
+pub(crate) fn may_serve(provider: &str, endpoint: &Endpoint) -> bool {
+    let Some(known) = bourse_providers::by_slug(provider) else {
+        return true;
+    };
+    let mut interfaces = known.interfaces(&endpoint.upstream_model).iter();
+    interfaces.any(|over| is_sold(endpoint, over))
+}
+
 /// Whether a tier can be asked for in this way.
 fn sells(way: &Way, tier: Option<ServiceTier>) -> bool {
     tier.is_none_or(|tier| way.dialect.tier_word(TierWish::Tier(tier)).is_some())

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::Wanted;
 use crate::endpoints::{ENDPOINTS, Endpoint as Client};
-use crate::market::{Market, Target};
+use crate::market::{Market, Target, may_serve};
 
 /// Characters of a model's name that an error repeats.
 const NAME_CHARS_MAX: usize = 200;
@@ -203,17 +203,32 @@ fn no_endpoints(market: &Market, model: &str, client: &dyn Client) -> String {
     } else if let Some(why) = another_interface(market, listed, client) {
         why
     } else {
-        let providers: Vec<_> = listed
-            .iter()
-            .map(|endpoint| &*market.catalog.provider(endpoint.provider).slug)
-            .take(EXAMPLES_MAX)
-            .collect();
-        format!(
-            "no provider that serves it is configured (for example: {})",
-            providers.join(", ")
-        )
+        unconfigured(market, listed)
     };
     format!("No endpoints found for {model}: {why}.")
+}
+
+/// That nobody is configured who serves it, with some who could be; if none
+/// could, that is said.
+fn unconfigured(market: &Market, listed: &[Endpoint]) -> String {
+    let slug = |endpoint: &Endpoint| &*market.catalog.provider(endpoint.provider).slug;
+    let names = |endpoints: Vec<&Endpoint>| {
+        let slugs = endpoints.into_iter().map(slug).take(EXAMPLES_MAX);
+        slugs.collect::<Vec<_>>().join(", ")
+    };
+    let (may, may_not): (Vec<_>, Vec<_>) = listed
+        .iter()
+        .partition(|endpoint| may_serve(slug(endpoint), endpoint));
+    if may.is_empty() {
+        return format!(
+            "who serves it cannot be asked for that here yet ({}); choose another model",
+            names(may_not)
+        );
+    }
+    format!(
+        "no provider that serves it is configured (for example: {})",
+        names(may)
+    )
 }
 
 /// That who serves it here does so only through another interface than the
@@ -313,7 +328,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::endpoints::{chat, embeddings};
+    use crate::endpoints::{chat, embeddings, rerank};
     use crate::market::{Memory, ProviderSetup};
 
     const BASE_URL: &str = "http://127.0.0.1:1/v1";
@@ -321,6 +336,10 @@ mod tests {
     /// A market with one model of one provider, and of another that nobody
     /// has configured.
     fn market(interface: Interface, is_configured: bool) -> Market {
+        market_of(["aaa", "acme"], interface, is_configured)
+    }
+
+    fn market_of([first, second]: [&str; 2], interface: Interface, is_configured: bool) -> Market {
         let text = Modalities::of(&[Modality::Text]);
         let model = RawModel {
             name: "Echo".to_owned(),
@@ -331,7 +350,7 @@ mod tests {
         };
         let endpoint = RawEndpoint {
             model: "acme/echo".to_owned(),
-            provider: "acme".to_owned(),
+            provider: second.to_owned(),
             upstream_model: "echo".to_owned(),
             interface: Some(interface),
             price: Some(RawPrice {
@@ -345,7 +364,7 @@ mod tests {
             ..RawEndpoint::default()
         };
         let elsewhere = RawEndpoint {
-            provider: "aaa".to_owned(),
+            provider: first.to_owned(),
             ..endpoint.clone()
         };
         let provider = |name: &str| RawProvider {
@@ -355,8 +374,8 @@ mod tests {
         };
         let raw = RawCatalog {
             providers: BTreeMap::from([
-                ("aaa".to_owned(), provider("Aaa")),
-                ("acme".to_owned(), provider("Acme")),
+                (first.to_owned(), provider("Aaa")),
+                (second.to_owned(), provider("Acme")),
             ]),
             models: BTreeMap::from([("acme/echo".to_owned(), model)]),
             endpoints: [elsewhere, endpoint]
@@ -385,6 +404,23 @@ mod tests {
         let (market, problems) = Market::build(catalog, setups, 0, &Memory::default());
         assert!(problems.is_empty(), "{problems:?}");
         market
+    }
+
+    /// To configure somebody who cannot be asked would help nobody.
+    #[test]
+    fn only_those_are_named_who_could_be_asked() {
+        for (providers, said) in [
+            (["amazon-bedrock", "cohere"], "(for example: cohere)."),
+            (
+                ["amazon-bedrock", "mistral"],
+                "cannot be asked for that here yet (amazon-bedrock, mistral); choose another model.",
+            ),
+        ] {
+            let market = market_of(providers, Interface::Rerank, false);
+            let (status, error) = refused_at(&market, &rerank::Rerank);
+            assert_eq!(status, 404, "{error}");
+            assert!(error.to_string().contains(said), "{error}");
+        }
     }
 
     #[test]
