@@ -97,6 +97,13 @@ pub trait Feed: Send {
         false
     }
 
+    /// Whether only the provider's last word tells how much there was: of a
+    /// sound that is sold by the token, pieces and bytes say little. Whoever
+    /// leaves such an answer pays for what it came to, so it is read to its end.
+    fn counts_at_its_end(&self) -> bool {
+        false
+    }
+
     /// Whether anything that a client would notice has been appended to `out`.
     /// Thoughts that it is not to see are none of it.
     fn has_content(&self) -> bool;

@@ -184,13 +184,15 @@ impl Live {
     }
 
     /// Whether the rest is read although the client has left, and for how
-    /// long: of a provider that bills to the end; if whoever left has left too
+    /// long: of a provider that bills to the end; of an answer of which only the
+    /// end tells how much it was; if whoever left has left too
     /// much that nobody knows the cost of; and, wherever the answer has ended
     /// and only its usage is missing.
     fn worth_reading_on(&self) -> Option<Duration> {
         let gateway = &self.running.call.gateway;
         let report = self.feed.report();
         if self.running.target().provider.on_disconnect == Disconnect::Drain
+            || self.feed.counts_at_its_end()
             || !self.may_be_left(&report)
         {
             return Some(gateway.limits.deadlines.drain);

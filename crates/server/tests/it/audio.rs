@@ -5,7 +5,7 @@ use bourse_sim::{Script, UsageFault};
 use serde_json::{Value, json};
 
 use crate::client::Got;
-use crate::exchange::{Exchange, Provider, Setup, script};
+use crate::exchange::{Exchange, Provider, Setup, eventually, script};
 use crate::money_math::{charge, cost, nanos};
 
 const TTS: &str = "acme/tts";
@@ -189,6 +189,35 @@ fn a_model_that_is_sold_by_the_token_is_asked_for_events_and_billed_by_the_last(
     let spent = charge(3, 3, TOKENS);
     assert_eq!(cost(usage), spent);
     exchange.finish(2 * spent);
+}
+
+/// A piece of sound is no token, so what was heard says nothing of the cost.
+#[test]
+fn whoever_leaves_a_sound_that_is_sold_by_the_token_pays_what_it_came_to() {
+    let exchange = start(|setup| {
+        let how = script(json!({"tokens": 40, "token_ms": 5}));
+        setup.provider(Provider::new("gpt-4o-mini-tts", TOKENS, how).model(TTS));
+    });
+    let words = ["word"; 40].join(" ");
+    let body = json!({"model": TTS, "voice": "alloy", "input": words}).to_string();
+    let mut conn = exchange.connect();
+    let headers = format!(
+        "authorization: Bearer {}\r\ncontent-type: application/json\r\n",
+        exchange.key
+    );
+    conn.request("POST", "/api/v1/audio/speech", &headers, body.as_bytes());
+    let mut got = conn.head();
+    conn.chunk(&mut got).unwrap();
+    assert!(!got.whole);
+    drop(conn);
+    let told = eventually("the rest to be read", || {
+        let told = record(&exchange, &got);
+        told["total_cost"].is_number().then_some(told)
+    });
+    assert_eq!(told["cancelled"], true, "{told}");
+    assert_eq!(told["native_tokens_completion"], 40, "{told}");
+    assert_eq!(told["is_estimated"], false, "{told}");
+    exchange.finish(charge(40, 40, TOKENS));
 }
 
 #[test]

@@ -137,6 +137,10 @@ impl Feed for EventFeed {
         self.media_type.is_some()
     }
 
+    fn counts_at_its_end(&self) -> bool {
+        true
+    }
+
     fn feed(&mut self, piece: &Bytes, out: &mut Vec<u8>) -> Result<(), Failure> {
         let Self {
             decoder,
