@@ -97,7 +97,7 @@ impl PriceChange {
     /// is missing or the old one was zero.
     #[must_use]
     pub fn ratio_ppm(&self) -> Option<u64> {
-        let (old, new) = (self.old?.0, self.new?.0);
+        let (old, new) = (self.old?.get(), self.new?.get());
         let ratio = u128::from(new)
             .checked_mul(1_000_000)?
             .checked_div(u128::from(old))?;
@@ -109,8 +109,8 @@ impl PriceChange {
     #[must_use]
     pub fn is_suspicious(&self) -> bool {
         match (self.old, self.new) {
-            (Some(old), Some(new)) => old.0 > new.0.saturating_mul(2),
-            (Some(old), None) => old.0 > 0 && is_free_or_cheap_without_a_price(self.key),
+            (Some(old), Some(new)) => old.get() > new.get().saturating_mul(2),
+            (Some(old), None) => old.get() > 0 && is_free_or_cheap_without_a_price(self.key),
             (None, _) => false,
         }
     }
@@ -256,8 +256,8 @@ mod tests {
 
     fn catalog(prompt: u64, long: Option<u64>) -> RawCatalog {
         let price = |picos| Prices {
-            prompt: Some(PicosPerUnit(picos)),
-            completion: Some(PicosPerUnit(50)),
+            prompt: Some(PicosPerUnit::new(picos)),
+            completion: Some(PicosPerUnit::new(50)),
             ..Prices::default()
         };
         let endpoint = RawEndpoint {
@@ -289,8 +289,8 @@ mod tests {
             endpoint: "a/b@p".to_owned(),
             key: PriceKey::Prompt,
             prompt_tokens,
-            old: Some(PicosPerUnit(old)),
-            new: Some(PicosPerUnit(new)),
+            old: Some(PicosPerUnit::new(old)),
+            new: Some(PicosPerUnit::new(new)),
         }
     }
 

@@ -4,14 +4,18 @@
 //! The files are written by `cargo xtask catalog`; where each fact is from
 //! is said beside it, and in `data/NOTICE.md`.
 
+use std::io::{BufRead, BufReader};
+
+use flate2::bufread::GzDecoder;
 use serde::de::DeserializeOwned;
 
 use crate::problem::Problem;
 use crate::raw::{RawCatalog, RawEndpoint, RawModel, RawProvider};
 
-static PROVIDERS: &str = include_str!("../data/providers.jsonl");
-static MODELS: &str = include_str!("../data/models.jsonl");
-static ENDPOINTS: &str = include_str!("../data/endpoints.jsonl");
+// Packed by `build.rs`, which says why.
+static PROVIDERS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/providers.jsonl.gz"));
+static MODELS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/models.jsonl.gz"));
+static ENDPOINTS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/endpoints.jsonl.gz"));
 
 /// The three files of a catalogue.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,11 +33,15 @@ pub struct Files<S> {
 /// # Errors
 /// None in a program that was built from a tested tree: a test reads it.
 pub fn embedded() -> Result<RawCatalog, Vec<Problem>> {
-    read(&Files {
-        providers: PROVIDERS,
-        models: MODELS,
-        endpoints: ENDPOINTS,
+    read_lines(Files {
+        providers: unpacked(PROVIDERS),
+        models: unpacked(MODELS),
+        endpoints: unpacked(ENDPOINTS),
     })
+}
+
+fn unpacked(packed: &[u8]) -> impl BufRead {
+    BufReader::new(GzDecoder::new(packed))
 }
 
 /// Reads a catalogue from its files.
@@ -41,38 +49,57 @@ pub fn embedded() -> Result<RawCatalog, Vec<Problem>> {
 /// # Errors
 /// Every line that cannot be read, by file and line number.
 pub fn read(files: &Files<&str>) -> Result<RawCatalog, Vec<Problem>> {
-    let mut problems = Vec::new();
-    let providers: Vec<(String, RawProvider)> =
-        lines("providers.jsonl", files.providers, &mut problems);
-    let models: Vec<(String, RawModel)> = lines("models.jsonl", files.models, &mut problems);
-    let endpoints: Vec<RawEndpoint> = lines("endpoints.jsonl", files.endpoints, &mut problems);
-    if !problems.is_empty() {
-        return Err(problems);
-    }
-    Ok(RawCatalog {
-        providers: providers.into_iter().collect(),
-        models: models.into_iter().collect(),
-        endpoints: endpoints
-            .into_iter()
-            .map(|endpoint| (endpoint.id(), endpoint))
-            .collect(),
+    read_lines(Files {
+        providers: files.providers.as_bytes(),
+        models: files.models.as_bytes(),
+        endpoints: files.endpoints.as_bytes(),
     })
 }
 
-fn lines<T: DeserializeOwned>(name: &str, text: &str, problems: &mut Vec<Problem>) -> Vec<T> {
-    let mut items = Vec::with_capacity(text.len() / 256);
-    for (index, line) in text.lines().enumerate() {
-        match serde_json::from_str(line) {
-            Ok(item) => items.push(item),
+fn read_lines<R: BufRead>(files: Files<R>) -> Result<RawCatalog, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let mut catalog = RawCatalog::default();
+    lines("providers.jsonl", files.providers, &mut problems, |line| {
+        let (slug, provider): (String, RawProvider) = line;
+        catalog.providers.insert(slug, provider);
+    });
+    lines("models.jsonl", files.models, &mut problems, |line| {
+        let (slug, model): (String, RawModel) = line;
+        catalog.models.insert(slug, model);
+    });
+    lines("endpoints.jsonl", files.endpoints, &mut problems, |line| {
+        let endpoint: RawEndpoint = line;
+        catalog.endpoints.insert(endpoint.id(), endpoint);
+    });
+    match problems.is_empty() {
+        true => Ok(catalog),
+        false => Err(problems),
+    }
+}
+
+/// Hands on what each line says, and keeps none of them.
+fn lines<T: DeserializeOwned>(
+    name: &str,
+    file: impl BufRead,
+    problems: &mut Vec<Problem>,
+    mut keep: impl FnMut(T),
+) {
+    for (index, line) in file.lines().enumerate() {
+        let mut wrong = |error: String| {
+            problems.push(Problem::new(format!("{name}:{}", index + 1), error));
+        };
+        match line {
+            Ok(line) => match serde_json::from_str(&line) {
+                Ok(item) => keep(item),
+                Err(error) => wrong(error.to_string()),
+            },
+            // What cannot be unpacked here cannot be behind it.
             Err(error) => {
-                problems.push(Problem::new(
-                    format!("{name}:{}", index + 1),
-                    error.to_string(),
-                ));
+                wrong(error.to_string());
+                break;
             }
         }
     }
-    items
 }
 
 /// Writes a catalogue as its files; the inverse of [`read`].

@@ -79,14 +79,14 @@ pub fn fill(catalog: &mut RawCatalog) -> usize {
 fn fill_one(prices: &mut Prices, key: PriceKey, hundredths: u64) -> bool {
     let is_gap = prices.get(key).is_none();
     // Of what is not sold by its tokens none is cached.
-    let Some(prompt) = prices.prompt.filter(|price| is_gap && price.0 > 0) else {
+    let Some(prompt) = prices.prompt.filter(|price| is_gap && price.get() > 0) else {
         return false;
     };
-    let Some(product) = prompt.0.checked_mul(hundredths) else {
+    let Some(product) = prompt.get().checked_mul(hundredths) else {
         return false;
     };
     // Upwards, where a pico-dollar does not divide: never below the rule.
-    prices.set(key, Some(PicosPerUnit(product.div_ceil(100))));
+    prices.set(key, Some(PicosPerUnit::new(product.div_ceil(100))));
     true
 }
 
@@ -98,7 +98,7 @@ mod tests {
 
     fn priced(model: &str, provider: &str, base: Prices) -> RawEndpoint {
         let long = Prices {
-            prompt: Some(PicosPerUnit(6_000_000)),
+            prompt: Some(PicosPerUnit::new(6_000_000)),
             ..Prices::default()
         };
         RawEndpoint {
@@ -120,9 +120,9 @@ mod tests {
     #[test]
     fn a_rule_fills_gaps_and_nothing_else() {
         let base = Prices {
-            prompt: Some(PicosPerUnit(3_000_000)),
-            completion: Some(PicosPerUnit(15_000_000)),
-            cache_read: Some(PicosPerUnit(1)),
+            prompt: Some(PicosPerUnit::new(3_000_000)),
+            completion: Some(PicosPerUnit::new(15_000_000)),
+            cache_read: Some(PicosPerUnit::new(1)),
             ..Prices::default()
         };
         let mut catalog = RawCatalog::default();
@@ -143,14 +143,20 @@ mod tests {
         assert_eq!(filled.source, "models.dev+rule");
         assert_eq!(
             filled.base.cache_read,
-            Some(PicosPerUnit(1)),
+            Some(PicosPerUnit::new(1)),
             "stated, so kept"
         );
-        assert_eq!(filled.base.cache_write_5m, Some(PicosPerUnit(3_750_000)));
-        assert_eq!(filled.base.cache_write_1h, Some(PicosPerUnit(6_000_000)));
+        assert_eq!(
+            filled.base.cache_write_5m,
+            Some(PicosPerUnit::new(3_750_000))
+        );
+        assert_eq!(
+            filled.base.cache_write_1h,
+            Some(PicosPerUnit::new(6_000_000))
+        );
         assert_eq!(
             filled.tiers[0].prices.cache_write_1h,
-            Some(PicosPerUnit(12_000_000))
+            Some(PicosPerUnit::new(12_000_000))
         );
 
         let other = catalog.endpoints["anthropic/claude-x@someone"]

@@ -178,6 +178,9 @@ impl Builder {
             models,
             endpoints,
         } = raw;
+        // To the place: doubling would leave a third of what is kept unused.
+        self.endpoints.reserve_exact(endpoints.len());
+        self.models.reserve_exact(models.len());
         let mut policies = Vec::with_capacity(providers.len());
         for (slug, provider) in providers {
             policies.push(provider.data_policy.unwrap_or_default());

@@ -214,7 +214,7 @@ fn body<'a>(
     let prices = &endpoint.prices.base;
     let markup_ppm = state.backend.markup_ppm();
     let price = |key: PriceKey, billable, unit| {
-        let price = prices.get(key).filter(|price| price.0 > 0)?;
+        let price = prices.get(key).filter(|price| price.get() > 0)?;
         let decimal = key.write_public(with_markup(price, markup_ppm));
         Some(Price {
             billable,

@@ -22,10 +22,10 @@ pub(crate) struct Pricing<'a> {
 /// never below what is charged.
 pub(crate) fn with_markup(price: PicosPerUnit, markup_ppm: u64) -> PicosPerUnit {
     let whole = u128::from(PPM);
-    let marked = u128::from(price.0)
+    let marked = u128::from(price.get())
         .saturating_mul(whole.saturating_add(u128::from(markup_ppm)))
         .div_ceil(whole);
-    PicosPerUnit(u64::try_from(marked).unwrap_or(u64::MAX))
+    PicosPerUnit::new(u64::try_from(marked).unwrap_or(u64::MAX))
 }
 
 fn write_prices<M: SerializeMap>(map: &mut M, prices: &Prices, ppm: u64) -> Result<(), M::Error> {
@@ -138,11 +138,14 @@ mod tests {
 
     #[test]
     fn a_markup_rounds_up_and_never_overflows() {
-        assert_eq!(with_markup(PicosPerUnit(1), 1), PicosPerUnit(2));
-        assert_eq!(with_markup(PicosPerUnit(0), 55_000), PicosPerUnit(0));
+        assert_eq!(with_markup(PicosPerUnit::new(1), 1), PicosPerUnit::new(2));
         assert_eq!(
-            with_markup(PicosPerUnit(u64::MAX), u64::MAX),
-            PicosPerUnit(u64::MAX)
+            with_markup(PicosPerUnit::new(0), 55_000),
+            PicosPerUnit::new(0)
+        );
+        assert_eq!(
+            with_markup(PicosPerUnit::new(u64::MAX), u64::MAX),
+            PicosPerUnit::new(u64::MAX)
         );
     }
 }

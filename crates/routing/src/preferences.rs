@@ -328,8 +328,11 @@ mod tests {
                 partition: Partition::None
             })
         );
-        assert_eq!(wishes.max_price.prompt, Some(PicosPerUnit(1_500_000)));
-        assert_eq!(wishes.max_price.completion, Some(PicosPerUnit(2_000_000)));
+        assert_eq!(wishes.max_price.prompt, Some(PicosPerUnit::new(1_500_000)));
+        assert_eq!(
+            wishes.max_price.completion,
+            Some(PicosPerUnit::new(2_000_000))
+        );
         assert_eq!(wishes.preferred_max_latency.unwrap().p50, Some(0.5));
         assert_eq!(Preferences::read("null").unwrap(), Preferences::default());
         assert_eq!(Preferences::read("{}").unwrap(), Preferences::default());

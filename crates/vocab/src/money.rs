@@ -8,6 +8,7 @@
 #![deny(clippy::float_arithmetic, clippy::arithmetic_side_effects)]
 
 use std::fmt;
+use std::num::NonZeroU64;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -301,16 +302,32 @@ impl<'de> Deserialize<'de> for Nanos {
     }
 }
 
-/// A price: pico-dollars (10^-12 USD) for one unit.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize,
-)]
-#[serde(transparent)]
-pub struct PicosPerUnit(pub u64);
+/// A price: pico-dollars (10^-12 USD) for one unit, at most [`Self::MOST`].
+///
+/// Kept as one more than it is, so that a price that is not stated takes no
+/// room of its own: a catalog has some sixteen for each of thousands of
+/// endpoints, and most of them are not.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PicosPerUnit(NonZeroU64);
 
 impl PicosPerUnit {
     /// Costs nothing.
-    pub const FREE: Self = Self(0);
+    pub const FREE: Self = Self(NonZeroU64::MIN);
+
+    /// The dearest that can be written down: 18 million dollars for one unit.
+    pub const MOST: Self = Self(NonZeroU64::MAX);
+
+    /// So many pico-dollars, or [`Self::MOST`] if they are more.
+    #[must_use]
+    pub const fn new(picos: u64) -> Self {
+        Self(NonZeroU64::MIN.saturating_add(picos))
+    }
+
+    /// In pico-dollars.
+    #[must_use]
+    pub const fn get(self) -> u64 {
+        self.0.get().wrapping_sub(1)
+    }
 
     /// Reads decimal dollars for one unit, such as `"0.00000015"`.
     pub fn parse_usd_per_unit(text: &str) -> Result<Self, MoneyError> {
@@ -329,16 +346,17 @@ impl PicosPerUnit {
     }
 
     fn from_scaled(value: i128) -> Result<Self, MoneyError> {
-        u64::try_from(value)
-            .map(Self)
-            .map_err(|_| MoneyError::OutOfRange)
+        match u64::try_from(value) {
+            Ok(picos) if picos <= Self::MOST.get() => Ok(Self::new(picos)),
+            _ => Err(MoneyError::OutOfRange),
+        }
     }
 
     /// Dollars for `10^(12 - places)` units, exactly: for a million with 6, for
     /// one with 12.
     #[must_use]
     pub fn write_scaled(self, places: usize) -> String {
-        Decimal::scaled(i128::from(self.0), places)
+        Decimal::scaled(i128::from(self.get()), places)
             .as_str()
             .to_owned()
     }
@@ -346,14 +364,39 @@ impl PicosPerUnit {
     /// What `units` cost, in pico-dollars. Cannot overflow: 64 × 64 bits.
     #[must_use]
     pub fn times(self, units: u64) -> u128 {
-        u128::from(self.0).saturating_mul(u128::from(units))
+        u128::from(self.get()).saturating_mul(u128::from(units))
+    }
+}
+
+impl Default for PicosPerUnit {
+    fn default() -> Self {
+        Self::FREE
+    }
+}
+
+impl fmt::Debug for PicosPerUnit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("PicosPerUnit").field(&self.get()).finish()
+    }
+}
+
+/// As the number of pico-dollars.
+impl Serialize for PicosPerUnit {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(self.get())
+    }
+}
+
+impl<'de> Deserialize<'de> for PicosPerUnit {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        u64::deserialize(deserializer).map(Self::new)
     }
 }
 
 impl fmt::Display for PicosPerUnit {
     /// Dollars for one unit, exactly: the public API's price strings.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(Decimal::scaled(i128::from(self.0), 12).as_str())
+        f.write_str(Decimal::scaled(i128::from(self.get()), 12).as_str())
     }
 }
 
@@ -399,13 +442,13 @@ mod tests {
         for (text, picos) in cases {
             assert_eq!(
                 PicosPerUnit::parse_usd_per_million(text),
-                Ok(PicosPerUnit(picos)),
+                Ok(PicosPerUnit::new(picos)),
                 "{text}"
             );
         }
         assert_eq!(
             PicosPerUnit::parse_usd_per_unit("1.5e-07"),
-            Ok(PicosPerUnit(150_000))
+            Ok(PicosPerUnit::new(150_000))
         );
     }
 
@@ -448,10 +491,25 @@ mod tests {
             assert_eq!(serde_json::to_string(&Nanos(nanos)).unwrap(), text);
             assert_eq!(serde_json::from_str::<Nanos>(text).unwrap(), Nanos(nanos));
         }
-        assert_eq!(PicosPerUnit(150_000).to_string(), "0.00000015");
-        let most = PicosPerUnit(u64::MAX).to_string();
-        assert_eq!(most, "18446744.073709551615");
+        assert_eq!(PicosPerUnit::new(150_000).to_string(), "0.00000015");
+        assert_eq!(PicosPerUnit::MOST.to_string(), "18446744.073709551614");
         let widest = Decimal::scaled(i128::MIN, 9);
         assert_eq!(widest.as_str(), "-170141183460469231731687303715.884105728");
+    }
+
+    #[test]
+    fn a_price_that_is_not_stated_takes_no_room_and_the_dearest_is_written_and_read() {
+        assert_eq!(size_of::<Option<PicosPerUnit>>(), size_of::<u64>());
+        for picos in [0, 1, 150_000, u64::MAX - 1] {
+            let price = PicosPerUnit::new(picos);
+            assert_eq!(price.get(), picos);
+            let read = PicosPerUnit::parse_usd_per_unit(&price.to_string());
+            assert_eq!(read, Ok(price));
+        }
+        assert_eq!(PicosPerUnit::new(u64::MAX), PicosPerUnit::MOST);
+        assert_eq!(
+            PicosPerUnit::parse_usd_per_unit("18446744.073709551615"),
+            Err(MoneyError::OutOfRange)
+        );
     }
 }

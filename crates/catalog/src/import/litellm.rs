@@ -339,7 +339,7 @@ impl Reader<'_> {
             self.note("answers at no cost taken as unknown price", subject);
             return None;
         }
-        let reads_for_nothing = base.prompt.is_some_and(|price| price.0 == 0);
+        let reads_for_nothing = base.prompt.is_some_and(|price| price.get() == 0);
         if !base.is_known() || (reads_for_nothing && !is_sold_by_units(&base)) {
             return None;
         }
@@ -374,7 +374,7 @@ impl Reader<'_> {
         let has_tokens = [base.prompt, base.completion, base.image_output, base.audio]
             .into_iter()
             .flatten()
-            .any(|price| price.0 > 0);
+            .any(|price| price.get() > 0);
         if has_tokens {
             return;
         }
@@ -383,7 +383,7 @@ impl Reader<'_> {
                 continue;
             };
             match unit.parse(&decimal::round_noise(raw.get())) {
-                Ok(price) if price.0 > 0 => base.set(*unit, Some(price)),
+                Ok(price) if price.get() > 0 => base.set(*unit, Some(price)),
                 _ => self.note(
                     "price not usable",
                     format!("{subject} {unit} {}", raw.get()),

@@ -158,7 +158,7 @@ fn merge_price(id: &str, old: &RawPrice, mut newer: RawPrice, notes: &mut Vec<No
 }
 
 fn are_close(a: PicosPerUnit, b: PicosPerUnit) -> bool {
-    let (low, high) = (a.0.min(b.0), a.0.max(b.0));
+    let (low, high) = (a.get().min(b.get()), a.get().max(b.get()));
     (high - low).saturating_mul(100) <= high.saturating_mul(AGREEMENT_PERCENT)
 }
 

@@ -81,7 +81,7 @@ fn an_operator_adds_a_provider_and_a_model() {
     assert_eq!(&*endpoint.id, "acme/llama@my-vllm");
     assert_eq!(&*endpoint.upstream_model, "llama");
     assert_eq!(endpoint.context_length, 8192);
-    assert_eq!(endpoint.prices.base.prompt.unwrap().0, 100_000);
+    assert_eq!(endpoint.prices.base.prompt.unwrap().get(), 100_000);
     assert_eq!(&*endpoint.prices.source, OPERATOR);
     assert!(endpoint.is_callable());
     assert_eq!(
@@ -116,7 +116,7 @@ fn what_an_overlay_does_not_state_stays() {
     let endpoint = endpoint_with_id(&snapshot, "a/b@one").unwrap();
     assert_eq!(endpoint.max_output, Some(77));
     assert!(endpoint.data_policy.zdr);
-    assert_eq!(endpoint.prices.base.prompt.unwrap().0, 1_000_000);
+    assert_eq!(endpoint.prices.base.prompt.unwrap().get(), 1_000_000);
     let other = endpoint_with_id(&snapshot, "a/b@two").unwrap();
     assert_eq!(
         (other.max_output, other.data_policy),
@@ -177,7 +177,7 @@ fn a_price_table_is_replaced_whole() {
         prices.base.cache_read, None,
         "the public list's cache price is not in the contract"
     );
-    assert_eq!(prices.at(501).prompt.unwrap().0, 700_000);
+    assert_eq!(prices.at(501).prompt.unwrap().get(), 700_000);
     assert_eq!(
         snapshot.endpoints(snapshot.model_ix("a/b").unwrap()).len(),
         2,
@@ -206,8 +206,8 @@ fn tiers_of_service_have_prices_of_their_own() {
     .unwrap();
     let prices = &endpoint_with_id(&snapshot, "a/b@one").unwrap().prices;
     let priority = prices.of_service(ServiceTier::Priority).unwrap();
-    assert_eq!(priority.base.completion.unwrap().0, 1_800_000);
-    assert_eq!(priority.at(501).prompt.unwrap().0, 1_200_000);
+    assert_eq!(priority.base.completion.unwrap().get(), 1_800_000);
+    assert_eq!(priority.at(501).prompt.unwrap().get(), 1_200_000);
     assert_eq!(priority.base.request, prices.base.request);
     assert_eq!(prices.of_service(ServiceTier::Flex), None);
     let found = problems(

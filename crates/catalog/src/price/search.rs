@@ -101,7 +101,7 @@ mod tests {
 
     #[test]
     fn a_search_costs_by_how_much_it_reads_where_that_is_known() {
-        let fee = |picos| Fee(PicosPerUnit(picos));
+        let fee = |picos| Fee(PicosPerUnit::new(picos));
         let fees = SearchFees {
             low: fee(1),
             medium: fee(2),
@@ -109,7 +109,7 @@ mod tests {
         };
         for of_request in [false, true] {
             let mut base = Prices::default();
-            let usual = Some(PicosPerUnit(1));
+            let usual = Some(PicosPerUnit::new(1));
             if of_request {
                 base.request = usual;
                 base.web_search = Some(PicosPerUnit::FREE);
@@ -124,7 +124,7 @@ mod tests {
             let one = |size| {
                 let prices = list.searching(size).at(0);
                 let prices = [prices.request, prices.web_search];
-                prices.into_iter().flatten().map(|price| price.0).sum()
+                prices.into_iter().flatten().map(|price| price.get()).sum()
             };
             let found: [u64; 4] = [
                 one(None),
@@ -142,7 +142,7 @@ mod tests {
     fn fees_are_decimal_strings_of_dollars() {
         let text = r#"{"low":"0.005","medium":"0.008","high":"0.012"}"#;
         let fees: SearchFees = serde_json::from_str(text).unwrap();
-        assert_eq!(fees.high.0, PicosPerUnit(12_000_000_000));
+        assert_eq!(fees.high.0, PicosPerUnit::new(12_000_000_000));
         assert_eq!(serde_json::to_string(&fees).unwrap(), text);
     }
 }

@@ -79,8 +79,8 @@ mod tests {
 
     fn prices(prompt: u64, completion: u64) -> Prices {
         Prices {
-            prompt: Some(PicosPerUnit(prompt)),
-            completion: Some(PicosPerUnit(completion)),
+            prompt: Some(PicosPerUnit::new(prompt)),
+            completion: Some(PicosPerUnit::new(completion)),
             ..Prices::default()
         }
     }
@@ -96,7 +96,7 @@ mod tests {
     fn a_tier_costs_what_it_states_and_otherwise_what_the_usual_service_does() {
         let list = PriceList {
             base: Prices {
-                web_search: Some(PicosPerUnit(7)),
+                web_search: Some(PicosPerUnit::new(7)),
                 ..prices(100, 1_000)
             },
             tiers: vec![tier(200, prices(150, 1_500))],
@@ -118,16 +118,16 @@ mod tests {
         assert_eq!(
             flex.at(200),
             Prices {
-                web_search: Some(PicosPerUnit(7)),
+                web_search: Some(PicosPerUnit::new(7)),
                 ..prices(50, 500)
             }
         );
-        assert_eq!(flex.at(201).prompt, Some(PicosPerUnit(75)));
+        assert_eq!(flex.at(201).prompt, Some(PicosPerUnit::new(75)));
         let priority = list.of_service(ServiceTier::Priority).unwrap();
-        assert_eq!(priority.at(1).completion, Some(PicosPerUnit(2_000)));
+        assert_eq!(priority.at(1).completion, Some(PicosPerUnit::new(2_000)));
         // Its list has no price of its own for long prompts: never below the
         // short one.
-        assert_eq!(priority.at(201).prompt, Some(PicosPerUnit(200)));
+        assert_eq!(priority.at(201).prompt, Some(PicosPerUnit::new(200)));
         assert_eq!(list.of_service(ServiceTier::Ultrafast), None);
     }
 }

@@ -4,8 +4,8 @@ use super::*;
 
 fn prices(prompt: u64, completion: u64) -> Prices {
     Prices {
-        prompt: Some(PicosPerUnit(prompt)),
-        completion: Some(PicosPerUnit(completion)),
+        prompt: Some(PicosPerUnit::new(prompt)),
+        completion: Some(PicosPerUnit::new(completion)),
         ..Prices::default()
     }
 }
@@ -13,7 +13,7 @@ fn prices(prompt: u64, completion: u64) -> Prices {
 #[test]
 fn a_tier_begins_strictly_above_its_threshold() {
     let long = Prices {
-        prompt: Some(PicosPerUnit(20)),
+        prompt: Some(PicosPerUnit::new(20)),
         ..Prices::default()
     };
     let list = PriceList {
@@ -43,10 +43,13 @@ fn a_tier_begins_strictly_above_its_threshold() {
             "{tokens} tokens"
         );
     }
-    assert_eq!(list.highest(PriceKey::Prompt, 100), Some(PicosPerUnit(10)));
+    assert_eq!(
+        list.highest(PriceKey::Prompt, 100),
+        Some(PicosPerUnit::new(10))
+    );
     assert_eq!(
         list.highest(PriceKey::Prompt, 5_000),
-        Some(PicosPerUnit(30))
+        Some(PicosPerUnit::new(30))
     );
     assert_eq!(list.highest(PriceKey::Audio, 5_000), None);
 }
@@ -58,7 +61,7 @@ fn not_stated_is_not_free() {
     assert!(prices(0, 0).is_known());
     assert!(prices(0, 0).is_free());
     let mut with_fee = prices(0, 0);
-    with_fee.request = Some(PicosPerUnit(1));
+    with_fee.request = Some(PicosPerUnit::new(1));
     assert!(!with_fee.is_free());
 }
 
@@ -68,10 +71,10 @@ fn keys_and_names_are_each_others_inverse() {
         assert_eq!(PriceKey::by_name(key.name()), Some(key));
         assert_eq!(PriceKey::by_public_name(key.public_name()), Some(key));
         let mut prices = Prices::default();
-        prices.set(key, Some(PicosPerUnit(7)));
+        prices.set(key, Some(PicosPerUnit::new(7)));
         assert_eq!(
             prices.stated().collect::<Vec<_>>(),
-            [(key, PicosPerUnit(7))]
+            [(key, PicosPerUnit::new(7))]
         );
     }
 }
@@ -94,7 +97,7 @@ proptest! {
     #[test]
     fn a_price_survives_writing_and_reading(picos in any::<u64>(), index in 0..PriceKey::ALL.len()) {
         let key = PriceKey::ALL[index];
-        let price = PicosPerUnit(picos);
+        let price = PicosPerUnit::new(picos);
         prop_assert_eq!(key.parse(&key.write(price)), Ok(price));
         let mut prices = Prices::default();
         prices.set(key, Some(price));
@@ -124,7 +127,7 @@ proptest! {
 fn a_second_of_sound_is_written_for_a_second_and_held_for_a_millisecond() {
     let key = PriceKey::AudioSecond;
     let price = key.parse("0.00001111").unwrap();
-    assert_eq!(price, PicosPerUnit(11_110));
+    assert_eq!(price, PicosPerUnit::new(11_110));
     assert_eq!(key.write(price), "0.00001111");
     assert_eq!(key.write_public(price), "0.00001111");
     assert!(key.parse("0.0000000001").is_err(), "finer than is held");
@@ -141,7 +144,7 @@ fn of_what_is_no_token_only_that_is_sold_which_has_a_price() {
         characters: 4,
     };
     let prices = Prices {
-        search_unit: Some(PicosPerUnit(1)),
+        search_unit: Some(PicosPerUnit::new(1)),
         character: Some(PicosPerUnit::FREE),
         ..Prices::default()
     };

@@ -191,7 +191,8 @@ pub(super) fn sort(
 ) -> Result<()> {
     // The mean of input and output price, as OpenRouter sorts; halving it
     // changes no order.
-    let price = |offer: &&Offer| u128::from(offer.prompt.0) + u128::from(offer.completion.0);
+    let price =
+        |offer: &&Offer| u128::from(offer.prompt.get()) + u128::from(offer.completion.get());
     // Recent medians of the endpoint that stands for the model.
     let stats = |offer: &&Offer| backend.endpoint_stats(&catalog.endpoint(offer.best).id);
     match args.text("sort") {

@@ -59,7 +59,7 @@ fn standing(
 
 /// Dollars for an input and an output token together.
 fn worth(endpoint: &Endpoint) -> u64 {
-    let price = |price: Option<PicosPerUnit>| price.map_or(u64::MAX, |p| p.0);
+    let price = |price: Option<PicosPerUnit>| price.map_or(u64::MAX, |p| p.get());
     let base = &endpoint.prices.base;
     price(base.prompt).saturating_add(price(base.completion))
 }

@@ -194,8 +194,8 @@ fn a_tier_applies_above_its_threshold_and_to_every_token() {
 #[test]
 fn each_line_is_rounded_up_once() {
     let tiny = list(Prices {
-        prompt: Some(PicosPerUnit(1)),
-        completion: Some(PicosPerUnit(1_001)),
+        prompt: Some(PicosPerUnit::new(1)),
+        completion: Some(PicosPerUnit::new(1_001)),
         ..Prices::default()
     });
     let usage = Usage {
@@ -214,8 +214,8 @@ fn each_line_is_rounded_up_once() {
 #[test]
 fn what_the_list_does_not_state_is_charged_as_its_whole() {
     let plain = list(Prices {
-        prompt: Some(PicosPerUnit(1_000)),
-        completion: Some(PicosPerUnit(10_000)),
+        prompt: Some(PicosPerUnit::new(1_000)),
+        completion: Some(PicosPerUnit::new(10_000)),
         ..Prices::default()
     });
     let usage = Usage {
@@ -288,8 +288,8 @@ fn absurd_counts_prices_and_markups_are_refused_and_do_not_wrap() {
         Err(PriceError::TooMany(u64::MAX, PriceKey::Prompt))
     );
     let dear = list(Prices {
-        prompt: Some(PicosPerUnit(u64::MAX)),
-        completion: Some(PicosPerUnit(u64::MAX)),
+        prompt: Some(PicosPerUnit::new(u64::MAX)),
+        completion: Some(PicosPerUnit::new(u64::MAX)),
         ..Prices::default()
     });
     let large = Usage {
@@ -368,7 +368,7 @@ fn a_price() -> impl Strategy<Value = Option<PicosPerUnit>> {
         (0u64..100_000_000).prop_map(Some),
         any::<u64>().prop_map(Some)
     ]
-    .prop_map(|picos| picos.map(PicosPerUnit))
+    .prop_map(|picos| picos.map(PicosPerUnit::new))
 }
 
 fn some_prices() -> impl Strategy<Value = Prices> {
@@ -464,8 +464,8 @@ proptest! {
         mut prices in some_prices(), prompt in 0u64..1_000_000, completion in 0u64..1_000_000,
         more in 0u64..1_000_000, markup in 0u64..2_000_000
     ) {
-        prices.prompt = prices.prompt.or(Some(PicosPerUnit(7)));
-        prices.completion = prices.completion.or(Some(PicosPerUnit(7)));
+        prices.prompt = prices.prompt.or(Some(PicosPerUnit::new(7)));
+        prices.completion = prices.completion.or(Some(PicosPerUnit::new(7)));
         let list = list(prices);
         let usage = Usage { prompt, completion, ..Usage::default() };
         let longer = Usage { prompt: prompt + more, ..usage };

@@ -218,7 +218,7 @@ pub fn checkpoint_line(charge: Nanos) -> Line {
     Line {
         item: Item::Checkpoint,
         units: charge.0.unsigned_abs(),
-        price: bourse_vocab::PicosPerUnit(1_000),
+        price: bourse_vocab::PicosPerUnit::new(1_000),
         amount: charge,
     }
 }

@@ -273,5 +273,5 @@ const MILLION: u128 = 1_000_000;
 /// What a customer pays where the provider asks for `picos`.
 fn with_markup(picos: u128, markup_ppm: u64) -> PicosPerUnit {
     let paid = picos.saturating_mul(MILLION + u128::from(markup_ppm)) / MILLION;
-    PicosPerUnit(u64::try_from(paid).unwrap_or(u64::MAX))
+    PicosPerUnit::new(u64::try_from(paid).unwrap_or(u64::MAX))
 }

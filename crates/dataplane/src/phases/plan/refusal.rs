@@ -355,8 +355,8 @@ mod tests {
             interface: Some(interface),
             price: Some(RawPrice {
                 base: Prices {
-                    prompt: Some(PicosPerUnit(0)),
-                    completion: Some(PicosPerUnit(0)),
+                    prompt: Some(PicosPerUnit::new(0)),
+                    completion: Some(PicosPerUnit::new(0)),
                     ..Prices::default()
                 },
                 ..RawPrice::default()

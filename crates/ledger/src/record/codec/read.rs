@@ -423,7 +423,7 @@ fn one_line(value: Value<'_>) -> Result<Line, DecodeError> {
     Ok(Line {
         item: tags::item(reader.number("line")?),
         units: reader.number("line")?,
-        price: bourse_vocab::PicosPerUnit(reader.number("line")?),
+        price: bourse_vocab::PicosPerUnit::new(reader.number("line")?),
         amount: Nanos::ZERO,
     })
 }

@@ -82,7 +82,7 @@ fn some_lines() -> impl Strategy<Value = Vec<Line>> {
     let line = (number, any::<u64>(), any::<u64>()).prop_map(|(number, units, price)| Line {
         item: tags::item(number),
         units,
-        price: PicosPerUnit(price),
+        price: PicosPerUnit::new(price),
         amount: Nanos::ZERO,
     });
     proptest::collection::vec(line, 0..5)
@@ -410,7 +410,7 @@ fn counts_payers_and_items_of_a_later_server_are_stepped_over_or_kept() {
     let lines = [Line {
         item: tags::item(99),
         units: 3,
-        price: PicosPerUnit(2_000),
+        price: PicosPerUnit::new(2_000),
         amount: Nanos::ZERO,
     }];
     let charge = crate::price::Charge::recompute(&lines).unwrap();
@@ -500,8 +500,8 @@ fn settlement(facts: Facts<'_>) -> Settlement<'_> {
 fn ordinary() -> Record<'static> {
     let prices = bourse_catalog::PriceList {
         base: bourse_catalog::Prices {
-            prompt: Some(PicosPerUnit(150_000)),
-            completion: Some(PicosPerUnit(600_000)),
+            prompt: Some(PicosPerUnit::new(150_000)),
+            completion: Some(PicosPerUnit::new(600_000)),
             ..bourse_catalog::Prices::default()
         },
         ..bourse_catalog::PriceList::default()

@@ -284,7 +284,7 @@ impl Writer<'_> {
         self.within(field::LINE, |w| {
             w.plain(tags::item_number(line.item));
             w.plain(line.units);
-            w.plain(line.price.0);
+            w.plain(line.price.get());
         });
     }
 }
