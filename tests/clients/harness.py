@@ -239,6 +239,25 @@ price = {{ prompt = "0", completion = "0", picture = "{PICTURE_PRICE}" }}
 """
 
 
+# What judges texts, and what it means to name no model: the catalog has it. It
+# is given away.
+MODERATION_MODEL = "openai/omni-moderation-2024-09-26"
+
+
+def moderation_table() -> str:
+    return f"""
+[[models]]
+slug = "{MODERATION_MODEL}"
+context_length = {CONTEXT_LENGTH}
+input_modalities = ["text", "image"]
+output_modalities = ["decisions"]
+[[models.endpoints]]
+provider = "sim-echo"
+upstream_model = "upstream-judge"
+price = {{ prompt = "0", completion = "0" }}
+"""
+
+
 def config_text(port: int, data_dir: Path, sim_url: str) -> str:
     parts = [
         f"""
@@ -270,6 +289,7 @@ base_url = "{sim_url}{path}"
         parts.append(embedding_table(slug, provider, upstream_model))
     for slug, (provider, upstream_model) in IMAGE_MODELS.items():
         parts.append(image_table(slug, provider, upstream_model))
+    parts.append(moderation_table())
     for slug, audio in AUDIO_MODELS.items():
         parts.append(audio_table(slug, *audio))
     return "".join(parts)

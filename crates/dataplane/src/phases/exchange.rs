@@ -137,7 +137,11 @@ impl Exchange<'_> {
         prepared: Prepared,
         tried: &mut Attempt,
     ) -> Result<Opened, Failure> {
-        let request = self.way.request(self.stream, prepared.body).await;
+        let tail = self.request.tail(self.way);
+        let request = self
+            .way
+            .request(self.stream, prepared.body, tail.as_deref());
+        let request = request.await;
         let mut request = request.inspect_err(|_| tried.is_sent = false)?;
         if let Some(content_type) = self.request.content_type(self.way) {
             let added = request.add_header(CONTENT_TYPE, content_type);
