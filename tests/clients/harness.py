@@ -230,6 +230,7 @@ def image_table(slug: str, provider: str, upstream_model: str) -> str:
 slug = "{slug}"
 name = "Acme {slug.removeprefix("acme/")}"
 context_length = {CONTEXT_LENGTH}
+input_modalities = ["text", "image"]
 output_modalities = ["image"]
 [[models.endpoints]]
 provider = "{provider}"

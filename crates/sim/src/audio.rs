@@ -11,7 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::ask::{Audio, Format, Refusal, Request, required_str};
+use crate::ask::{Audio, Refusal, Request, required_str};
 use crate::reply::{Event, Events, Reply, per_token};
 use crate::words;
 
@@ -161,28 +161,16 @@ pub(crate) fn length_ms(sound: &[u8]) -> u64 {
     (bytes * 1_000).div_ceil(u64::from(rate.max(1)))
 }
 
-impl Reply {
-    /// A whole answer as it goes on the wire, and its media type.
-    #[must_use]
-    pub fn whole(&self, format: Format) -> (&'static str, Vec<u8>) {
-        let is_sound = match format {
-            Format::OpenaiSpeech => true,
-            Format::Voices => crate::voices::is_speech(self),
-            _ => false,
-        };
-        if !is_sound {
-            let json = crate::reply::json_text(&self.json(format));
-            return ("application/json", json.into_bytes());
-        }
-        let spoken = self.answer.truth.completion_tokens;
-        let sound = (0..spoken).flat_map(|at| sound(&self.ask.audio.format, at));
-        let kind = match &*self.ask.audio.format {
-            "wav" => "audio/wav",
-            "pcm" => "audio/pcm",
-            _ => "audio/mpeg",
-        };
-        (kind, sound.collect())
-    }
+/// A whole sound, and its media type.
+pub(crate) fn whole_sound(reply: &Reply) -> (&'static str, Vec<u8>) {
+    let spoken = reply.answer.truth.completion_tokens;
+    let sound = (0..spoken).flat_map(|at| sound(&reply.ask.audio.format, at));
+    let kind = match &*reply.ask.audio.format {
+        "wav" => "audio/wav",
+        "pcm" => "audio/pcm",
+        _ => "audio/mpeg",
+    };
+    (kind, sound.collect())
 }
 
 /// The sound of one word, 200 ms. The first of a WAV has its head, which says

@@ -51,6 +51,21 @@ impl Format {
 }
 
 impl Reply {
+    /// A whole answer as it goes on the wire, and its media type.
+    #[must_use]
+    pub fn whole(&self, format: Format) -> (&'static str, Vec<u8>) {
+        let is_sound = match format {
+            Format::OpenaiSpeech => true,
+            Format::Voices => voices::is_speech(self),
+            _ => false,
+        };
+        if is_sound {
+            return audio::whole_sound(self);
+        }
+        let json = crate::reply::json_text(&self.json(format));
+        ("application/json", json.into_bytes())
+    }
+
     /// The JSON reply.
     #[must_use]
     pub fn json(&self, format: Format) -> Value {

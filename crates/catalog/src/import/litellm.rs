@@ -340,18 +340,7 @@ impl Reader<'_> {
                 base.web_search = searches.map(|_| bourse_vocab::PicosPerUnit::FREE);
             }
         }
-        if gives_answers_away(&base, output) {
-            self.note("answers at no cost taken as unknown price", subject);
-            return None;
-        }
-        if output == Modalities::of(&[Modality::Embeddings]) && is_out_of_proportion(&base) {
-            self.note(
-                "price of vectors out of all proportion not believed",
-                subject,
-            );
-            return None;
-        }
-        if !base.is_known() || is_gap(&base, output) {
+        if !self.believes(&base, output, subject) || !base.is_known() || is_gap(&base, output) {
             return None;
         }
         let mut tiers = Vec::new();
@@ -376,6 +365,23 @@ impl Reader<'_> {
             source: Source::LiteLlm.name().to_owned(),
             as_of: self.as_of.to_owned(),
         })
+    }
+
+    /// Whether a price can be meant; says so if not.
+    fn believes(&mut self, base: &Prices, output: Modalities, subject: &str) -> bool {
+        let makes_vectors = output == Modalities::of(&[Modality::Embeddings]);
+        if gives_answers_away(base, output) {
+            self.note("answers at no cost taken as unknown price", subject);
+            false
+        } else if makes_vectors && is_out_of_proportion(base) {
+            self.note(
+                "price of vectors out of all proportion not believed",
+                subject,
+            );
+            false
+        } else {
+            true
+        }
     }
 
     /// Prices of what is no token. Rows of both kinds say the same thing twice:

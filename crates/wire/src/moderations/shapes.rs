@@ -62,7 +62,7 @@ impl Codec for Row {
         object(&mut body, |whole| {
             whole.put("model", model);
             whole.nested("input", |out| match input {
-                Sent::Texts(texts) => array(out, texts, |out, text| write(out, text)),
+                Sent::Texts(texts) => array(out, texts, write),
                 Sent::Parts(parts) => array(out, parts, put_part),
             });
         });
