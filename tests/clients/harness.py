@@ -230,12 +230,32 @@ def image_table(slug: str, provider: str, upstream_model: str) -> str:
 slug = "{slug}"
 name = "Acme {slug.removeprefix("acme/")}"
 context_length = {CONTEXT_LENGTH}
+input_modalities = ["text", "image"]
 output_modalities = ["image"]
 [[models.endpoints]]
 provider = "{provider}"
 upstream_model = "{upstream_model}"
 interface = "images"
 price = {{ prompt = "0", completion = "0", picture = "{PICTURE_PRICE}" }}
+"""
+
+
+# What judges texts, and what it means to name no model: the catalog has it. It
+# is given away.
+MODERATION_MODEL = "openai/omni-moderation-2024-09-26"
+
+
+def moderation_table() -> str:
+    return f"""
+[[models]]
+slug = "{MODERATION_MODEL}"
+context_length = {CONTEXT_LENGTH}
+input_modalities = ["text", "image"]
+output_modalities = ["decisions"]
+[[models.endpoints]]
+provider = "sim-echo"
+upstream_model = "upstream-judge"
+price = {{ prompt = "0", completion = "0" }}
 """
 
 
@@ -270,6 +290,7 @@ base_url = "{sim_url}{path}"
         parts.append(embedding_table(slug, provider, upstream_model))
     for slug, (provider, upstream_model) in IMAGE_MODELS.items():
         parts.append(image_table(slug, provider, upstream_model))
+    parts.append(moderation_table())
     for slug, audio in AUDIO_MODELS.items():
         parts.append(audio_table(slug, *audio))
     return "".join(parts)

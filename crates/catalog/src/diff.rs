@@ -123,6 +123,7 @@ const fn is_free_or_cheap_without_a_price(key: PriceKey) -> bool {
     matches!(
         key,
         PriceKey::Image
+            | PriceKey::ImageInput
             | PriceKey::ImageOutput
             | PriceKey::Audio
             | PriceKey::AudioOutput

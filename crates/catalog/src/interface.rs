@@ -38,6 +38,7 @@ impl Interface {
                 | Self::Embeddings
                 | Self::Images
                 | Self::Rerank
+                | Self::Moderations
                 | Self::Speech
                 | Self::Transcription
         )

@@ -113,6 +113,8 @@ prices! {
     reasoning, Reasoning, "internal_reasoning", Token;
     /// One input image, charged besides its tokens.
     image, Image, "image", One;
+    /// One input token that was part of an image, where it differs.
+    image_input, ImageInput, "image_token", Token;
     /// One output token that was part of an image.
     image_output, ImageOutput, "image_output", Token;
     /// One input token that was audio.

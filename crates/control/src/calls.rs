@@ -6,6 +6,7 @@
 mod audio;
 mod google;
 mod images;
+mod moderations;
 mod rerank;
 
 use schemars::JsonSchema;
@@ -152,10 +153,21 @@ fn others() -> Vec<Call> {
         Call {
             path: "/images/generations",
             operation: Operation::new("Calls", "Makes pictures, as OpenAI's API does").about(
-                "The same request as /images and OpenAI's reply. Pictures are not streamed, and \
-                 none is changed: there is no /images/edits.",
+                "The same request as /images and OpenAI's reply. With stream, the answer is a \
+                 stream of server-sent events: partial_images beginnings of one picture, and the \
+                 whole one with its usage.",
             ),
             content: content::<images::Request, images::OpenAiReply>,
+        },
+        Call {
+            path: "/images/edits",
+            operation: Operation::new("Calls", "Changes pictures, as OpenAI's API does").about(
+                "A form (multipart/form-data) with image, or up to 16 of image[], in png, jpeg or \
+                 webp, a mask, and the members of /images/generations. The same reply, and the \
+                 same stream.",
+            )
+            .form("image"),
+            content: content::<images::Edit, images::OpenAiReply>,
         },
         Call {
             path: "/rerank",
@@ -164,6 +176,15 @@ fn others() -> Vec<Call> {
                  are not sent on.",
             ),
             content: content::<rerank::Request, rerank::Reply>,
+        },
+        Call {
+            path: "/moderations",
+            operation: Operation::new("Calls", "Judges what is written or shown").about(
+                "A verdict on each text, or one on all parts, in the kinds of harm that the model \
+                 knows. A verdict that a provider leaves out is its failure, and the next is asked. \
+                 Members that are not listed here are not sent on.",
+            ),
+            content: content::<moderations::Request, moderations::Reply>,
         },
     ]
 }

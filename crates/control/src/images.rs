@@ -103,6 +103,7 @@ struct ModelBody<'a> {
 #[schemars(inline)]
 enum Billable {
     OutputImage,
+    InputImage,
     InputText,
 }
 
@@ -225,6 +226,7 @@ fn body<'a>(
     let pricing = [
         price(PriceKey::Picture, Billable::OutputImage, Unit::Image),
         price(PriceKey::ImageOutput, Billable::OutputImage, Unit::Token),
+        price(PriceKey::ImageInput, Billable::InputImage, Unit::Token),
         price(PriceKey::Prompt, Billable::InputText, Unit::Token),
     ];
     EndpointBody {

@@ -14,10 +14,13 @@
 pub mod chat;
 pub mod embed_content;
 pub mod embeddings;
+mod event_feed;
 pub mod generate_content;
+pub mod image_edits;
 pub mod image_generations;
 pub mod images;
 pub mod messages;
+pub mod moderations;
 pub mod native;
 mod not_offered;
 pub mod rerank;
@@ -64,11 +67,13 @@ pub static ENDPOINTS: &[&dyn Endpoint] = &[
     &responses::Responses,
     &embeddings::Embeddings,
     &image_generations::ImageGenerations,
+    &image_edits::ImageEdits,
     &images::Images,
     &rerank::Rerank,
+    &moderations::Moderations,
     &speech::Speech,
-    &transcriptions::Transcriptions,
-    &translations::Translations,
+    &transcriptions::TRANSCRIPTIONS,
+    &translations::TRANSLATIONS,
     &generate_content::GenerateContent,
     &stream_generate_content::StreamGenerateContent,
     &embed_content::EmbedContent,
@@ -265,6 +270,13 @@ pub trait ClientRequest: Send + Sync {
     /// What a written body is, where that differs from call to call: a form has
     /// a boundary. Otherwise the way's head says it.
     fn content_type(&self, _way: &Way) -> Option<HeaderValue> {
+        None
+    }
+
+    /// What comes behind a way's path in this call: a vendor's voice is a part
+    /// of its address. Called once the request was written, which has refused
+    /// what cannot stand there.
+    fn tail(&self, _way: &Way) -> Option<String> {
         None
     }
 

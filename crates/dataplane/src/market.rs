@@ -510,14 +510,17 @@ fn is_sold(endpoint: &Endpoint, over: &bourse_providers::Interface) -> bool {
         Interface::Chat => is_chat,
         Interface::Responses => is_chat && over.is_responses(),
         Interface::Embeddings => matches!(over.operation, Operation::Embeddings(_)),
-        Interface::Images => matches!(over.operation, Operation::Images(_)),
+        Interface::Images => matches!(
+            over.operation,
+            Operation::Images(_) | Operation::ImageEdits(_)
+        ),
         Interface::Rerank => matches!(over.operation, Operation::Rerank(_)),
         Interface::Speech => matches!(over.operation, Operation::Speech(_)),
         Interface::Transcription => matches!(
             over.operation,
             Operation::Transcription(_) | Operation::Translation(_)
         ),
-        Interface::Moderations => false,
+        Interface::Moderations => matches!(over.operation, Operation::Moderations(_)),
     }
 }
 

@@ -90,16 +90,31 @@ impl Way {
         self
     }
 
-    /// A request with this body, signed if the provider wants it.
+    /// A request with this body, signed if the provider wants it; `tail` comes
+    /// behind its path.
     ///
     /// # Errors
-    /// There is no token to be had, or the credential does not fit.
-    pub async fn request(&self, stream: bool, body: Segments) -> Result<OutgoingRequest, Failure> {
+    /// There is no token to be had, the credential does not fit, or the tail
+    /// cannot stand there.
+    pub async fn request(
+        &self,
+        stream: bool,
+        body: Segments,
+        tail: Option<&str>,
+    ) -> Result<OutgoingRequest, Failure> {
         let head = if stream { &self.streamed } else { &self.whole };
-        match head {
-            Head::Constant(template) => Ok(OutgoingRequest::new(template.clone(), body)),
+        match (head, tail) {
+            (Head::Constant(template), None) => Ok(OutgoingRequest::new(template.clone(), body)),
+            (Head::Constant(template), Some(tail)) => match template.with_tail(tail) {
+                Ok(template) => Ok(OutgoingRequest::new(template, body)),
+                Err(error) => Err(Failure::server(format!("an address has no end: {error}"))),
+            },
+            // No vendor that signs has addresses that differ from call to call.
+            (Head::Signed(_), Some(_)) => Err(Failure::server(
+                "an address that is signed is asked to be another",
+            )),
             // Boxed: few providers need it, and every call would carry it.
-            Head::Signed(head) => Box::pin(head.sign(body)).await,
+            (Head::Signed(head), None) => Box::pin(head.sign(body)).await,
         }
     }
 }
@@ -108,7 +123,7 @@ impl Way {
 const fn is_form(operation: Operation) -> bool {
     matches!(
         operation,
-        Operation::Transcription(_) | Operation::Translation(_)
+        Operation::Transcription(_) | Operation::Translation(_) | Operation::ImageEdits(_)
     )
 }
 

@@ -10,7 +10,7 @@
 //!
 //! | not stated | charged as |
 //! |---|---|
-//! | reading a cache, audio input | input |
+//! | reading a cache, audio input, image input | input |
 //! | writing a five-minute cache | input |
 //! | writing a one-hour cache | a five-minute one or input, whichever is dearer |
 //! | reasoning, audio output, image output | output |
@@ -41,6 +41,7 @@ struct Filled {
     cache_write_5m: PicosPerUnit,
     cache_write_1h: PicosPerUnit,
     audio: PicosPerUnit,
+    image_input: PicosPerUnit,
     completion: PicosPerUnit,
     reasoning: PicosPerUnit,
     audio_output: PicosPerUnit,
@@ -59,6 +60,7 @@ impl Filled {
             cache_write_5m,
             cache_write_1h: prices.cache_write_1h.unwrap_or(cache_write_5m.max(prompt)),
             audio: prices.audio.unwrap_or(prompt),
+            image_input: prices.image_input.unwrap_or(prompt),
             completion,
             reasoning: prices.reasoning.unwrap_or(completion),
             audio_output: prices.audio_output.unwrap_or(completion),
@@ -87,6 +89,9 @@ pub fn price(
     let mut charge = Charge::default();
     for (key, units, rate) in input(usage, images, &prices, &rates) {
         charge.item(key, units, rate)?;
+    }
+    if usage.prompt_image > 0 {
+        charge.item(PriceKey::ImageInput, seen(usage), rates.image_input)?;
     }
     if usage.units.any() {
         charge_heard(&mut charge, &usage.units, &prices)?;
@@ -123,7 +128,7 @@ fn input(usage: &Usage, images: u64, prices: &Prices, rates: &Filled) -> [Pricea
     // Audio that was read from a cache is charged as cached input, so only
     // what is left can be charged as audio.
     let audio = usage.prompt_audio.min(uncached);
-    let plain = uncached.saturating_sub(audio);
+    let plain = uncached.saturating_sub(audio).saturating_sub(seen(usage));
     let free = PicosPerUnit::FREE;
     [
         (K::Prompt, plain, rates.prompt),
@@ -134,6 +139,19 @@ fn input(usage: &Usage, images: u64, prices: &Prices, rates: &Filled) -> [Pricea
         (K::Image, images, prices.image.unwrap_or(free)),
         (K::Request, 1, prices.request.unwrap_or(free)),
     ]
+}
+
+/// Input tokens that are charged as pictures: like sound, what is left of them
+/// where some were read from a cache.
+const fn seen(usage: &Usage) -> u64 {
+    let cached = usage.cache_read.saturating_add(usage.cache_write());
+    let uncached = usage.prompt.saturating_sub(cached);
+    let unheard = uncached.saturating_sub(usage.prompt_audio);
+    if usage.prompt_image < unheard {
+        usage.prompt_image
+    } else {
+        unheard
+    }
 }
 
 /// What goes in that is no token. No conversation has any.

@@ -69,10 +69,6 @@ impl HeadTemplate {
         path: &str,
         mut headers: HeaderMap,
     ) -> Result<Self, RequestError> {
-        if !path.starts_with('/') {
-            return Err(RequestError::Path);
-        }
-        let path = PathAndQuery::try_from(path).map_err(|_| RequestError::Path)?;
         for name in headers.keys() {
             check_name(name)?;
         }
@@ -81,7 +77,52 @@ impl HeadTemplate {
         headers
             .entry(header::ACCEPT_ENCODING)
             .or_insert(HeaderValue::from_static("identity"));
-        let authority = origin.authority();
+        let scheme = match origin.scheme() {
+            Scheme::Http => "http",
+            Scheme::Https => "https",
+        };
+        Self::render(method, (scheme, &origin.authority()), path, headers)
+    }
+
+    /// The same head with more behind its path: what differs from call to call.
+    ///
+    /// # Errors
+    /// When it cannot stand in a request line. Whoever writes it has seen to it
+    /// that it makes no other path than was meant.
+    pub fn with_tail(&self, tail: &str) -> Result<Self, RequestError> {
+        let Prepared {
+            method,
+            uri,
+            headers,
+            ..
+        } = &*self.prepared;
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/?&=".contains(&byte);
+        if !tail.bytes().all(is_plain) || tail.contains("..") {
+            return Err(RequestError::Path);
+        }
+        let path = uri.path_and_query().map_or("/", PathAndQuery::as_str);
+        let place = (
+            uri.scheme_str().unwrap_or("https"),
+            uri.authority().map_or("", http::uri::Authority::as_str),
+        );
+        Self::render(
+            method.clone(),
+            place,
+            &format!("{path}{tail}"),
+            headers.clone(),
+        )
+    }
+
+    fn render(
+        method: Method,
+        (scheme, authority): (&str, &str),
+        path: &str,
+        headers: HeaderMap,
+    ) -> Result<Self, RequestError> {
+        if !path.starts_with('/') {
+            return Err(RequestError::Path);
+        }
+        let path = PathAndQuery::try_from(path).map_err(|_| RequestError::Path)?;
         let mut h1 = Vec::with_capacity(512);
         h1.extend_from_slice(method.as_str().as_bytes());
         h1.push(b' ');
@@ -92,10 +133,6 @@ impl HeadTemplate {
         for (name, value) in &headers {
             push_header(&mut h1, name, value);
         }
-        let scheme = match origin.scheme() {
-            Scheme::Http => "http",
-            Scheme::Https => "https",
-        };
         let uri = Uri::builder()
             .scheme(scheme)
             .authority(authority)
@@ -283,6 +320,36 @@ impl http_body::Body for SegmentBody {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_comes_behind_a_path_is_a_part_of_it_and_of_nothing_else() {
+        let (origin, _) = Origin::parse_operator("https://x.example:8443/").unwrap();
+        let mut headers = HeaderMap::new();
+        headers.insert("x-key", HeaderValue::from_static("sk"));
+        let head = HeadTemplate::new(&origin, Method::POST, "/v1/speech", headers).unwrap();
+        let longer = head.with_tail("/voice_1/stream?format=mp3").unwrap();
+        let mut written = Vec::new();
+        OutgoingRequest::new(longer, Segments::new()).render_h1(&mut written);
+        let written = String::from_utf8(written).unwrap();
+        assert!(
+            written.starts_with(
+                "POST /v1/speech/voice_1/stream?format=mp3 HTTP/1.1\r\nhost: x.example:8443\r\n"
+            ),
+            "{written}"
+        );
+        assert!(written.contains("x-key: sk\r\n"), "{written}");
+        for odd in [
+            "/a b",
+            "/a\r\nx: y",
+            "/../keys",
+            "/%2e%2e/keys",
+            "#x",
+            "/\u{e9}",
+            "@evil",
+        ] {
+            assert!(head.with_tail(odd).is_err(), "{odd:?}");
+        }
+    }
 
     #[test]
     fn no_debug_output_shows_a_credential() {

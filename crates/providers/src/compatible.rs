@@ -8,7 +8,7 @@ mod makers;
 use std::borrow::Cow;
 
 use bourse_vocab::embeddings::Shape;
-use bourse_vocab::{Format, images, rerank, speech, transcription};
+use bourse_vocab::{Format, images, moderations, rerank, speech, transcription};
 use bourse_wire::Dialect;
 use bourse_wire::dialect::{Prefill, TierWords};
 
@@ -50,7 +50,9 @@ const OWN_SERVER: &[Interface] = &[
     Interface::chat(Format::OpenAiChat),
     Interface::embeddings(Shape::OpenAi, Format::OpenAiChat),
     Interface::images(images::Shape::OpenAi, Format::OpenAiChat),
+    Interface::image_edits(images::Shape::OpenAi),
     Interface::rerank(rerank::Shape::Jina, Format::OpenAiChat),
+    Interface::moderations(moderations::Shape::OpenAi),
     Interface::speech(speech::Shape::OpenAi),
     Interface::transcription(transcription::Shape::Whisper),
     Interface::spoken_translation(transcription::Shape::Whisper),

@@ -22,6 +22,8 @@ pub enum Credential {
     None,
     /// A token behind `Authorization: Bearer`.
     Bearer(Key),
+    /// A token behind `Authorization: Token`.
+    Token(Key),
     /// A secret in a header of its own.
     Header {
         /// Which.
@@ -68,6 +70,17 @@ impl Credential {
         }
     }
 
+    /// A token behind another word than most use, or nothing if the key is
+    /// empty.
+    #[must_use]
+    pub fn token(key: Key) -> Self {
+        if key.is_empty() {
+            Self::None
+        } else {
+            Self::Token(key)
+        }
+    }
+
     /// A secret in a header of its own, or nothing if the key is empty.
     #[must_use]
     pub fn header(name: HeaderName, key: Key) -> Self {
@@ -96,6 +109,7 @@ impl Credential {
         let (name, value) = match self {
             Self::None => return Ok(Headers::new()),
             Self::Bearer(key) => (AUTHORIZATION, key.header("Bearer ")),
+            Self::Token(key) => (AUTHORIZATION, key.header("Token ")),
             Self::Header { name, value } => (name.clone(), value.header("")),
             Self::KeyPair { .. } | Self::ServiceAccount(_) => {
                 return Err(Failure::server(format!(
@@ -115,6 +129,7 @@ impl fmt::Debug for Credential {
         match self {
             Self::None => f.write_str("None"),
             Self::Bearer(_) => f.write_str("Bearer(***)"),
+            Self::Token(_) => f.write_str("Token(***)"),
             Self::Header { name, .. } => write!(f, "Header({name}: ***)"),
             Self::KeyPair { .. } => f.write_str("KeyPair(***)"),
             Self::ServiceAccount(_) => f.write_str("ServiceAccount(***)"),

@@ -2,7 +2,7 @@
 //! /embeddings and /gemini-api/docs/imagen, November 2026).
 
 use bourse_vocab::embeddings::Shape;
-use bourse_vocab::{Format, Operation, images};
+use bourse_vocab::{Format, Operation, images, speech};
 use bourse_wire::Dialect;
 use bourse_wire::dialect::TierWords;
 use http::HeaderName;
@@ -24,6 +24,10 @@ pub(crate) const INTERFACES: &[Interface] = &[
     Interface::chat(Format::Gemini),
     Interface::embeddings(Shape::Gemini, Format::Gemini),
     Interface::images(images::Shape::Imagen, Format::Gemini),
+    Interface {
+        operation: Operation::Speech(speech::Shape::Gemini),
+        ..Interface::chat(Format::Gemini)
+    },
 ];
 
 impl Provider for GoogleAiStudio {

@@ -9,7 +9,9 @@ mod amazon_bedrock;
 mod anthropic;
 mod compatible;
 mod credential;
+mod deepgram;
 mod dialects;
+mod elevenlabs;
 mod google_ai_studio;
 mod key;
 mod openai;
@@ -33,6 +35,8 @@ static PROVIDERS: &[&dyn Provider] = &[
     &anthropic::Anthropic,
     &google_ai_studio::GoogleAiStudio,
     &xai::Xai,
+    &elevenlabs::ElevenLabs,
+    &deepgram::Deepgram,
     &amazon_bedrock::AmazonBedrock::DEFAULT,
 ];
 

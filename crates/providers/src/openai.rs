@@ -7,7 +7,7 @@
 //! them (search, audio) are in chat completions alone.
 
 use bourse_vocab::embeddings::Shape;
-use bourse_vocab::{Format, images, speech, transcription};
+use bourse_vocab::{Format, images, moderations, speech, transcription};
 use bourse_wire::Dialect;
 use bourse_wire::dialect::{CacheMarks, CallIds, MaxTokensName, ReasoningStyle, Thoughts};
 
@@ -149,6 +149,8 @@ impl Provider for OpenAi {
             Interface::chat(Format::OpenAiChat),
             Interface::embeddings(Shape::OpenAi, Format::OpenAiChat),
             Interface::images(images::Shape::OpenAi, Format::OpenAiChat),
+            Interface::image_edits(images::Shape::OpenAi),
+            Interface::moderations(moderations::Shape::OpenAi),
         ];
         match hears_or_speaks(model) {
             Some(interfaces) => interfaces,
@@ -214,8 +216,15 @@ mod tests {
             ("gpt-transcribe", "transcription"),
             ("tts-1-hd", "speech"),
             ("gpt-4o-mini-tts-2025-12-15", "speech"),
-            ("gpt-4o", "chat embeddings images"),
-            ("gpt-4o-audio-preview", "chat embeddings images"),
+            ("gpt-4o", "chat embeddings images image_edits moderations"),
+            (
+                "gpt-4o-audio-preview",
+                "chat embeddings images image_edits moderations",
+            ),
+            (
+                "omni-moderation-latest",
+                "chat embeddings images image_edits moderations",
+            ),
         ] {
             assert_eq!(operations(model), expected, "{model}");
         }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use bourse_vocab::embeddings::Shape;
-use bourse_vocab::{Failure, Format, Operation, images, rerank, speech, transcription};
+use bourse_vocab::{
+    Failure, Format, Operation, images, moderations, rerank, speech, transcription,
+};
 use bourse_wire::framing::Framing;
 use bourse_wire::{Dialect, ErrorReply, codec};
 use bytes::Bytes;
@@ -52,6 +54,15 @@ impl Interface {
         }
     }
 
+    /// Changed pictures in a shape; errors are those of OpenAI.
+    #[must_use]
+    pub const fn image_edits(shape: images::Shape) -> Self {
+        Self {
+            operation: Operation::ImageEdits(shape),
+            ..Self::chat(Format::OpenAiChat)
+        }
+    }
+
     /// Rankings in a shape; errors are those of a vendor of `format`.
     #[must_use]
     pub const fn rerank(shape: rerank::Shape, format: Format) -> Self {
@@ -69,6 +80,15 @@ impl Interface {
             operation: Operation::Embeddings(shape),
             format,
             framing: Framing::Sse,
+        }
+    }
+
+    /// Verdicts in a shape; errors are those of OpenAI.
+    #[must_use]
+    pub const fn moderations(shape: moderations::Shape) -> Self {
+        Self {
+            operation: Operation::Moderations(shape),
+            ..Self::chat(Format::OpenAiChat)
         }
     }
 
@@ -262,7 +282,9 @@ pub(crate) fn like_openai(attempt: &Attempt<'_>) -> Address {
         Operation::Chat | Operation::Text => "chat/completions",
         Operation::Embeddings(_) => "embeddings",
         Operation::Images(_) => "images/generations",
+        Operation::ImageEdits(_) => "images/edits",
         Operation::Rerank(_) => "rerank",
+        Operation::Moderations(_) => "moderations",
         Operation::Speech(_) => "audio/speech",
         Operation::Transcription(_) => "audio/transcriptions",
         Operation::Translation(_) => "audio/translations",

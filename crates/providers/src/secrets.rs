@@ -42,7 +42,9 @@ impl Secrets {
     pub fn of(credential: &Credential) -> Self {
         let keys: &[Option<&Key>] = match credential {
             Credential::None | Credential::ServiceAccount(_) => &[],
-            Credential::Bearer(key) | Credential::Header { value: key, .. } => &[Some(key)],
+            Credential::Bearer(key)
+            | Credential::Token(key)
+            | Credential::Header { value: key, .. } => &[Some(key)],
             Credential::KeyPair {
                 id,
                 secret,

@@ -5,8 +5,8 @@
 //! usage settles that by `total_tokens`. "Every inference response includes the
 //! exact cost" (docs.x.ai, cost tracking, October 2026).
 
-use bourse_vocab::Format;
 use bourse_vocab::images::Shape;
+use bourse_vocab::{Format, Operation, transcription};
 use bourse_wire::Dialect;
 use bourse_wire::dialect::ReasoningStyle;
 
@@ -88,12 +88,16 @@ impl Provider for Xai {
         Some("https://api.x.ai/v1")
     }
 
-    fn interfaces(&self, _model: &str) -> &[Interface] {
-        const {
-            &[
-                Interface::chat(Format::OpenAiChat),
-                Interface::images(Shape::Xai, Format::OpenAiChat),
-            ]
+    fn interfaces(&self, model: &str) -> &[Interface] {
+        const HEARS: &[Interface] = &[Interface::transcription(transcription::Shape::Xai)];
+        const OTHERS: &[Interface] = &[
+            Interface::chat(Format::OpenAiChat),
+            Interface::images(Shape::Xai, Format::OpenAiChat),
+        ];
+        if model.starts_with("grok-voice-transcribe") {
+            HEARS
+        } else {
+            OTHERS
         }
     }
 
@@ -106,7 +110,14 @@ impl Provider for Xai {
     }
 
     fn address(&self, attempt: &Attempt<'_>) -> Address {
-        like_openai(attempt)
+        match attempt.interface.operation {
+            // docs.x.ai, rest-api-reference/inference/voice, 2026.
+            Operation::Transcription(_) => Address {
+                path: format!("{}/stt", attempt.base_path),
+                headers: Vec::new(),
+            },
+            _ => like_openai(attempt),
+        }
     }
 }
 

@@ -34,14 +34,12 @@ const NOT_IN_CATALOG: &[(&str, &str)] = &[
     ("crusoe", "no price list has it"),
     ("featherless", "sold at a flat rate"),
     ("github-models", "sold at a flat rate"),
-    ("jina", "no price list has what it sells for vectors"),
     ("nscale", "no price list has it"),
     ("parasail", "no price list has it"),
     (
         "volcengine",
         "models are addressed by endpoints of one's own",
     ),
-    ("voyage", "makes vectors, and is not imported"),
 ];
 
 /// In the catalogue, and not built in.
@@ -313,6 +311,8 @@ fn a_base_address_counts_with_its_version_and_without() {
                 "/models/",
                 "/chat/completions",
                 "/embeddings",
+                "/text-to-speech",
+                "/listen",
             ]
             .iter()
             .any(|known| rest.starts_with(known)),

@@ -36,14 +36,20 @@ pub enum Format {
     GeminiEmbeddings,
     /// OpenAI `images/generations`.
     OpenaiImages,
+    /// OpenAI `images/edits`.
+    OpenaiImageEdits,
     /// Imagen `predict`.
     Imagen,
     /// Cohere's, Voyage's and Jina's `rerank`.
     Rerank,
+    /// OpenAI's and Mistral's `moderations`.
+    Moderations,
     /// OpenAI `audio/speech`.
     OpenaiSpeech,
     /// OpenAI `audio/transcriptions` and `audio/translations`.
     OpenaiTranscription,
+    /// ElevenLabs', Deepgram's and xAI's sounds and transcripts.
+    Voices,
 }
 
 /// A request, read.
@@ -95,8 +101,14 @@ pub struct Request {
     pub embed: Embed,
     /// A list that is to be ranked.
     pub rank: Rank,
+    /// What is to be judged, a text for each verdict.
+    pub judged: Vec<String>,
     /// Wants pictures at an address and not in the answer.
     pub at_address: bool,
+    /// Beginnings of a picture that are wanted.
+    pub partials: u64,
+    /// Pictures that are given, and are to be changed.
+    pub pictures_in: u64,
     /// What is to be read aloud or written down.
     pub audio: Audio,
 }
@@ -214,8 +226,10 @@ impl Format {
             Self::OpenaiEmbeddings
                 | Self::GeminiEmbeddings
                 | Self::OpenaiImages
+                | Self::OpenaiImageEdits
                 | Self::Imagen
                 | Self::Rerank
+                | Self::Moderations
         )
     }
 
@@ -223,7 +237,10 @@ impl Format {
     /// depend on all that is asked.
     #[must_use]
     pub const fn is_prepared(self) -> bool {
-        let is_sound = matches!(self, Self::OpenaiSpeech | Self::OpenaiTranscription);
+        let is_sound = matches!(
+            self,
+            Self::OpenaiSpeech | Self::OpenaiTranscription | Self::Voices
+        );
         !self.embeds() && !is_sound && !matches!(self, Self::Bedrock)
     }
 
@@ -236,9 +253,12 @@ impl Format {
                 | Self::OpenaiText
                 | Self::OpenaiEmbeddings
                 | Self::OpenaiImages
+                | Self::OpenaiImageEdits
                 | Self::Rerank
+                | Self::Moderations
                 | Self::OpenaiSpeech
                 | Self::OpenaiTranscription
+                | Self::Voices
         )
     }
 
@@ -257,6 +277,10 @@ impl Format {
             Some(Self::OpenaiEmbeddings)
         } else if path.ends_with("/images/generations") {
             Some(Self::OpenaiImages)
+        } else if path.ends_with("/moderations") {
+            Some(Self::Moderations)
+        } else if path.ends_with("/images/edits") {
+            Some(Self::OpenaiImageEdits)
         } else if path.ends_with("/rerank") {
             Some(Self::Rerank)
         } else if path.ends_with(":predict") {
@@ -265,6 +289,12 @@ impl Format {
             Some(Self::OpenaiSpeech)
         } else if path.ends_with("/audio/transcriptions") || path.ends_with("/audio/translations") {
             Some(Self::OpenaiTranscription)
+        } else if path.contains("/text-to-speech/")
+            || path.ends_with("/speech-to-text")
+            || path.ends_with("/listen")
+            || path.ends_with("/stt")
+        {
+            Some(Self::Voices)
         } else if path.ends_with(":batchEmbedContents") {
             Some(Self::GeminiEmbeddings)
         } else if path.ends_with("/messages") {

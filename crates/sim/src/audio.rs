@@ -11,7 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::ask::{Audio, Format, Refusal, Request, required_str};
+use crate::ask::{Audio, Refusal, Request, required_str};
 use crate::reply::{Event, Events, Reply, per_token};
 use crate::words;
 
@@ -39,7 +39,7 @@ pub fn read_speech(body: &Value) -> Result<Request, Refusal> {
             "input: string should have 1 to 4096 characters",
         ));
     }
-    if body.get("voice").is_none() {
+    if body.get("voice").or_else(|| body.get("voice_id")).is_none() {
         return Err(Refusal::bad("voice: Field required"));
     }
     let member = |name: &str| body.get(name).and_then(Value::as_str);
@@ -49,7 +49,8 @@ pub fn read_speech(body: &Value) -> Result<Request, Refusal> {
             "response_format: `{format}` is not simulated"
         )));
     }
-    let stream = member("stream_format") == Some("sse");
+    let stream = member("stream_format") == Some("sse")
+        || (is_mistrals(&model) && body.get("stream") == Some(&Value::Bool(true)));
     if stream && model.starts_with("tts-") {
         return Err(Refusal::bad("stream_format: sse is not supported"));
     }
@@ -112,14 +113,19 @@ fn is_by_tokens(model: &str) -> bool {
     model.contains("transcribe")
 }
 
+/// Whether a model is Mistral's, who names things otherwise.
+fn is_mistrals(model: &str) -> bool {
+    model.starts_with("voxtral-")
+}
+
 /// One part of a form.
-struct Part<'a> {
-    name: String,
-    value: &'a [u8],
+pub(crate) struct Part<'a> {
+    pub(crate) name: String,
+    pub(crate) value: &'a [u8],
 }
 
 /// The parts of a form, whose first line is its boundary.
-fn parts(body: &[u8]) -> Option<Vec<Part<'_>>> {
+pub(crate) fn parts(body: &[u8]) -> Option<Vec<Part<'_>>> {
     let end = find(body, b"\r\n")?;
     let (first, mut rest) = body.split_at_checked(end)?;
     let delimiter = [b"\r\n", first].concat();
@@ -145,7 +151,7 @@ fn find(text: &[u8], what: &[u8]) -> Option<usize> {
 }
 
 /// How long a WAV of one head is; of anything else, by 16,000 bytes a second.
-fn length_ms(sound: &[u8]) -> u64 {
+pub(crate) fn length_ms(sound: &[u8]) -> u64 {
     let rate = sound
         .get(28..32)
         .filter(|_| sound.starts_with(b"RIFF"))
@@ -155,23 +161,16 @@ fn length_ms(sound: &[u8]) -> u64 {
     (bytes * 1_000).div_ceil(u64::from(rate.max(1)))
 }
 
-impl Reply {
-    /// A whole answer as it goes on the wire, and its media type.
-    #[must_use]
-    pub fn whole(&self, format: Format) -> (&'static str, Vec<u8>) {
-        if format != Format::OpenaiSpeech {
-            let json = crate::reply::json_text(&self.json(format));
-            return ("application/json", json.into_bytes());
-        }
-        let spoken = self.answer.truth.completion_tokens;
-        let sound = (0..spoken).flat_map(|at| sound(&self.ask.audio.format, at));
-        let kind = match &*self.ask.audio.format {
-            "wav" => "audio/wav",
-            "pcm" => "audio/pcm",
-            _ => "audio/mpeg",
-        };
-        (kind, sound.collect())
-    }
+/// A whole sound, and its media type.
+pub(crate) fn whole_sound(reply: &Reply) -> (&'static str, Vec<u8>) {
+    let spoken = reply.answer.truth.completion_tokens;
+    let sound = (0..spoken).flat_map(|at| sound(&reply.ask.audio.format, at));
+    let kind = match &*reply.ask.audio.format {
+        "wav" => "audio/wav",
+        "pcm" => "audio/pcm",
+        _ => "audio/mpeg",
+    };
+    (kind, sound.collect())
 }
 
 /// The sound of one word, 200 ms. The first of a WAV has its head, which says
@@ -226,7 +225,13 @@ pub fn transcript(reply: &Reply) -> Value {
 
 fn with_usage(mut whole: Value, reply: &Reply) -> Value {
     if let (Some(told), Some(members)) = (&reply.reported, whole.as_object_mut()) {
-        let usage = if is_by_tokens(&reply.ask.model) {
+        let usage = if is_mistrals(&reply.ask.model) {
+            json!({
+                "prompt_audio_seconds": reply.ask.audio.ms.div_ceil(1_000),
+                "prompt_tokens": told.prompt, "completion_tokens": told.completion,
+                "total_tokens": told.prompt.saturating_add(told.completion),
+            })
+        } else if is_by_tokens(&reply.ask.model) {
             json!({
                 "type": "tokens",
                 "input_tokens": told.prompt,
@@ -264,9 +269,13 @@ pub fn transcript_stream(reply: &std::sync::Arc<Reply>) -> Events {
 pub fn speech_stream(reply: &std::sync::Arc<Reply>) -> Events {
     let spoken = reply.answer.truth.completion_tokens;
     let format = reply.ask.audio.format.clone();
+    let member = match is_mistrals(&reply.ask.model) {
+        true => "audio_data",
+        false => "audio",
+    };
     let deltas = per_token(spoken, move |at| {
         let audio = STANDARD.encode(sound(&format, at));
-        Event::data(&json!({ "type": "speech.audio.delta", "audio": audio }), 1)
+        Event::data(&json!({ "type": "speech.audio.delta", member: audio }), 1)
     });
     let mut done = json!({ "type": "speech.audio.done" });
     if let (Some(told), Some(members)) = (&reply.reported, done.as_object_mut()) {

@@ -100,8 +100,11 @@ impl Fast {
             | Format::OpenaiText
             | Format::OpenaiEmbeddings
             | Format::OpenaiImages
+            | Format::OpenaiImageEdits
             | Format::Rerank
+            | Format::Moderations
             | Format::OpenaiSpeech
+            | Format::Voices
             | Format::OpenaiTranscription => &self.chat,
             Format::OpenaiResponses => &self.responses,
             Format::Anthropic => &self.anthropic,

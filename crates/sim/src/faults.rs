@@ -296,8 +296,11 @@ pub fn error_body(format: Format, status: u16, script: &Script, id: u64) -> serd
         | Format::OpenaiResponses
         | Format::OpenaiEmbeddings
         | Format::OpenaiImages
+        | Format::OpenaiImageEdits
         | Format::Rerank
+        | Format::Moderations
         | Format::OpenaiSpeech
+        | Format::Voices
         | Format::OpenaiTranscription => crate::openai_chat::error_body(status, code, message),
         Format::Anthropic => crate::anthropic::error_body(status, code, message, id),
         Format::Bedrock => crate::bedrock::error_body(status, message),

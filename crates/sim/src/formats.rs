@@ -7,8 +7,8 @@ use serde_json::Value;
 use crate::ask::{Format, Refusal, Request};
 use crate::reply::{Events, Reply};
 use crate::{
-    anthropic, audio, bedrock, embeddings, gemini, images, openai_chat, openai_responses,
-    openai_text, prefill, rerank,
+    anthropic, audio, bedrock, embeddings, gemini, images, moderations, openai_chat,
+    openai_responses, openai_text, prefill, rerank, voices,
 };
 
 impl Format {
@@ -17,8 +17,11 @@ impl Format {
     /// # Errors
     /// When the vendor would refuse it: no JSON, a missing field.
     pub fn read(self, path: &str, body: &[u8]) -> Result<Request, Refusal> {
-        if self == Self::OpenaiTranscription {
-            return audio::read_form(body);
+        match self {
+            Self::OpenaiTranscription => return audio::read_form(body),
+            Self::OpenaiImageEdits => return images::read_edit(body),
+            Self::Voices => return voices::read(path, body),
+            _ => {}
         }
         let value: Value = serde_json::from_slice(body)
             .map_err(|error| Refusal::bad(format!("We could not parse the JSON body: {error}")))?;
@@ -32,10 +35,13 @@ impl Format {
             Self::OpenaiEmbeddings => embeddings::read(&value),
             Self::GeminiEmbeddings => embeddings::read_gemini(path, &value),
             Self::OpenaiImages => images::read(&value),
+            Self::OpenaiImageEdits => images::read_edit(body),
             Self::Imagen => images::read_imagen(path, &value),
             Self::Rerank => rerank::read(path, &value),
+            Self::Moderations => moderations::read(&value),
             Self::OpenaiSpeech => audio::read_speech(&value),
             Self::OpenaiTranscription => audio::read_form(body),
+            Self::Voices => voices::read(path, body),
         }?;
         Ok(Request {
             conversation: prefill::read(self, &value),
@@ -45,6 +51,21 @@ impl Format {
 }
 
 impl Reply {
+    /// A whole answer as it goes on the wire, and its media type.
+    #[must_use]
+    pub fn whole(&self, format: Format) -> (&'static str, Vec<u8>) {
+        let is_sound = match format {
+            Format::OpenaiSpeech => true,
+            Format::Voices => voices::is_speech(self),
+            _ => false,
+        };
+        if is_sound {
+            return audio::whole_sound(self);
+        }
+        let json = crate::reply::json_text(&self.json(format));
+        ("application/json", json.into_bytes())
+    }
+
     /// The JSON reply.
     #[must_use]
     pub fn json(&self, format: Format) -> Value {
@@ -57,12 +78,14 @@ impl Reply {
             Format::Bedrock => bedrock::reply(self),
             Format::OpenaiEmbeddings => embeddings::reply(self),
             Format::GeminiEmbeddings => embeddings::reply_gemini(self),
-            Format::OpenaiImages => images::reply(self),
+            Format::OpenaiImages | Format::OpenaiImageEdits => images::reply(self),
             Format::Imagen => images::reply_imagen(self),
             Format::Rerank => rerank::reply(self),
+            Format::Moderations => moderations::reply(self),
             // Which is a sound where it is whole.
             Format::OpenaiSpeech => Value::Null,
             Format::OpenaiTranscription => audio::transcript(self),
+            Format::Voices => voices::transcript(self),
         }
     }
 
@@ -78,12 +101,14 @@ impl Reply {
             Format::Bedrock => bedrock::stream(&self),
             Format::OpenaiSpeech => audio::speech_stream(&self),
             Format::OpenaiTranscription => audio::transcript_stream(&self),
+            Format::OpenaiImages | Format::OpenaiImageEdits => images::stream(&self, format),
             // Whose requests ask for none.
             Format::OpenaiEmbeddings
             | Format::GeminiEmbeddings
-            | Format::OpenaiImages
             | Format::Imagen
-            | Format::Rerank => Box::new(std::iter::empty()),
+            | Format::Rerank
+            | Format::Voices
+            | Format::Moderations => Box::new(std::iter::empty()),
         }
     }
 }

@@ -369,7 +369,8 @@ impl Exchange<'_> {
             }
             body.truncate(half);
         }
-        let chunked = script.slice_bytes.is_some() || format == Format::OpenaiSpeech;
+        let chunked =
+            script.slice_bytes.is_some() || matches!(format, Format::OpenaiSpeech | Format::Voices);
         let length = (!chunked).then_some(body.len());
         let head = self.response_head(script, format, 200, kind, length);
         if self.send_head(&head, 200).await.is_err() {

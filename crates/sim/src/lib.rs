@@ -26,7 +26,8 @@ pub mod images;
 pub mod limits;
 pub mod load;
 mod log;
-pub mod openai_chat;
+mod moderations;
+mod openai_chat;
 pub mod openai_responses;
 mod openai_text;
 pub mod prefill;
@@ -39,6 +40,7 @@ mod server;
 mod sigv4;
 mod state;
 pub mod truth;
+mod voices;
 pub mod words;
 
 pub use ask::Format;

@@ -200,8 +200,11 @@ impl Standing {
                 | Format::OpenaiResponses
                 | Format::OpenaiEmbeddings
                 | Format::OpenaiImages
+                | Format::OpenaiImageEdits
                 | Format::Rerank
+                | Format::Moderations
                 | Format::OpenaiSpeech
+                | Format::Voices
                 | Format::OpenaiTranscription => format!(
                     "x-ratelimit-limit-{what}: {}\r\nx-ratelimit-remaining-{what}: {}\r\nx-ratelimit-reset-{what}: {}\r\n",
                     level.limit,

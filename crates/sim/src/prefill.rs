@@ -52,9 +52,12 @@ pub fn read(format: Format, body: &Value) -> Conversation {
         Format::OpenaiEmbeddings
         | Format::GeminiEmbeddings
         | Format::OpenaiImages
+        | Format::OpenaiImageEdits
         | Format::Imagen
         | Format::Rerank
+        | Format::Moderations
         | Format::OpenaiSpeech
+        | Format::Voices
         | Format::OpenaiTranscription => Vec::new(),
     };
     let prefill = match turns.last() {

@@ -14,6 +14,7 @@ pub mod format;
 pub mod id;
 pub mod images;
 pub mod json;
+pub mod moderations;
 pub mod money;
 pub mod operation;
 pub mod quality;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{embeddings, images, rerank, speech, transcription};
+use crate::{embeddings, images, moderations, rerank, speech, transcription};
 
 /// What a model is asked to do.
 ///
@@ -21,8 +21,12 @@ pub enum Operation {
     Embeddings(embeddings::Shape),
     /// Make pictures of a text.
     Images(images::Shape),
+    /// Change pictures, or make others of them.
+    ImageEdits(images::Shape),
     /// Put documents into the order in which they answer a question.
     Rerank(rerank::Shape),
+    /// Judge what is written or shown.
+    Moderations(moderations::Shape),
     /// Read a text aloud.
     Speech(speech::Shape),
     /// Write down what is said.
@@ -40,7 +44,9 @@ impl Operation {
             Self::Text => "text",
             Self::Embeddings(_) => "embeddings",
             Self::Images(_) => "images",
+            Self::ImageEdits(_) => "image_edits",
             Self::Rerank(_) => "rerank",
+            Self::Moderations(_) => "moderations",
             Self::Speech(_) => "speech",
             Self::Transcription(_) => "transcription",
             Self::Translation(_) => "translation",

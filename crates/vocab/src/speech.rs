@@ -9,11 +9,24 @@ pub enum Shape {
     /// The same asked for as events, of which the last says what was used: so
     /// are models asked that are sold by the token.
     OpenAiEvents,
+    /// ElevenLabs' `POST /v1/text-to-speech/{voice_id}/stream`, answered with the
+    /// sound itself.
+    ElevenLabs,
+    /// Mistral's `POST /v1/audio/speech`, answered with events.
+    Mistral,
+    /// Google's `streamGenerateContent` with sound for an answer.
+    Gemini,
 }
 
 impl Shape {
     /// Every shape, in the order in which documents list them.
-    pub const ALL: [Self; 2] = [Self::OpenAi, Self::OpenAiEvents];
+    pub const ALL: [Self; 5] = [
+        Self::OpenAi,
+        Self::OpenAiEvents,
+        Self::ElevenLabs,
+        Self::Mistral,
+        Self::Gemini,
+    ];
 }
 
 /// What the sound is in (platform.openai.com/docs/api-reference, audio,

@@ -15,11 +15,27 @@ pub enum Shape {
     /// OpenAI's `POST /audio/transcriptions` of the models after Whisper: sold
     /// by the token or the second, in JSON only, and streamed.
     Gpt,
+    /// Mistral's `POST /v1/audio/transcriptions`, sold by the second.
+    Mistral,
+    /// xAI's `POST /v1/stt`.
+    Xai,
+    /// ElevenLabs' `POST /v1/speech-to-text`.
+    ElevenLabs,
+    /// Deepgram's `POST /v1/listen`.
+    Deepgram,
 }
 
 impl Shape {
     /// Every shape, in the order in which documents list them.
-    pub const ALL: [Self; 3] = [Self::Whisper, Self::Groq, Self::Gpt];
+    pub const ALL: [Self; 7] = [
+        Self::Whisper,
+        Self::Groq,
+        Self::Gpt,
+        Self::Mistral,
+        Self::Xai,
+        Self::ElevenLabs,
+        Self::Deepgram,
+    ];
 }
 
 /// In which language what was said is wanted.

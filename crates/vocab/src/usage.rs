@@ -21,7 +21,8 @@ pub const TOKENS_MAX: u64 = 10_000_000_000;
 /// Units used by one call, consistent with itself.
 ///
 /// `prompt` counts every input token, whether read from the provider's
-/// cache, written to it, or neither; the cache fields are parts of it.
+/// cache, written to it, or neither; the cache fields are parts of it, and so
+/// are `prompt_audio` and `prompt_image`.
 /// `completion` counts every output token; `reasoning`, `completion_audio`
 /// and `completion_image` are parts of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -37,6 +38,8 @@ pub struct Usage {
     pub cache_write_1h: u64,
     /// Input tokens that were audio.
     pub prompt_audio: u64,
+    /// Input tokens that were pictures, where they are counted apart.
+    pub prompt_image: u64,
     /// Output tokens in all.
     pub completion: u64,
     /// Output tokens spent on reasoning.
@@ -85,6 +88,8 @@ pub struct UsageReport {
     pub cache_write_1h: Option<u64>,
     /// See [`Usage::prompt_audio`].
     pub prompt_audio: Option<u64>,
+    /// See [`Usage::prompt_image`].
+    pub prompt_image: Option<u64>,
     /// See [`Usage::completion`]; reasoning included.
     pub completion: Option<u64>,
     /// See [`Usage::reasoning`].
@@ -119,6 +124,7 @@ impl UsageReport {
         take(&mut self.cache_write_5m, later.cache_write_5m);
         take(&mut self.cache_write_1h, later.cache_write_1h);
         take(&mut self.prompt_audio, later.prompt_audio);
+        take(&mut self.prompt_image, later.prompt_image);
         take(&mut self.completion, later.completion);
         take(&mut self.reasoning, later.reasoning);
         take(&mut self.completion_audio, later.completion_audio);
@@ -179,6 +185,7 @@ impl UsageReport {
         let cache_write_1h = part(self.cache_write_1h, &mut room);
         let mut room = prompt;
         let prompt_audio = part(self.prompt_audio, &mut room);
+        let prompt_image = part(self.prompt_image, &mut room);
         let mut room = completion;
         let reasoning = part(self.reasoning, &mut room);
         let completion_audio = part(self.completion_audio, &mut room);
@@ -189,6 +196,7 @@ impl UsageReport {
             cache_write_5m,
             cache_write_1h,
             prompt_audio,
+            prompt_image,
             completion,
             reasoning,
             completion_audio,

@@ -13,7 +13,7 @@ mod request;
 mod schema;
 mod seal;
 mod stream;
-mod usage;
+pub(crate) mod usage;
 
 #[cfg(test)]
 mod tests;

@@ -32,6 +32,7 @@ pub mod json;
 #[doc(hidden)]
 pub mod laws;
 mod lossy;
+pub mod moderations;
 pub mod multipart;
 mod object;
 pub mod openai_chat;

@@ -8,7 +8,10 @@
 
 pub mod alike;
 pub mod asked;
+mod elevenlabs;
 pub mod events;
+mod gemini;
+mod mistral;
 
 #[cfg(test)]
 mod tests;
@@ -19,6 +22,8 @@ use bourse_vocab::speech::Shape;
 use bytes::Bytes;
 
 pub use asked::Asked;
+
+use events::Source;
 
 /// A request for a vendor, in pieces, and what could not be said.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,8 +39,19 @@ pub trait Codec: Send + Sync {
     /// Which.
     fn shape(&self) -> Shape;
 
-    /// Whether it answers with events; with the sound otherwise.
-    fn is_events(&self) -> bool;
+    /// Whose events it answers with; `None` if with the sound itself.
+    fn source(&self) -> Option<Source> {
+        None
+    }
+
+    /// What comes behind the vendor's address in this call, and nowhere else:
+    /// letters, digits and what separates them.
+    ///
+    /// # Errors
+    /// As for [`Self::write`].
+    fn tail(&self, _asked: &Asked) -> Result<Option<String>, Failure> {
+        Ok(None)
+    }
 
     /// Writes the request for a model, named as its vendor does.
     ///
@@ -50,6 +66,9 @@ pub fn codec(shape: Shape) -> &'static dyn Codec {
     match shape {
         Shape::OpenAi => &alike::OPENAI,
         Shape::OpenAiEvents => &alike::EVENTS,
+        Shape::ElevenLabs => &elevenlabs::ElevenLabs,
+        Shape::Mistral => &mistral::Mistral,
+        Shape::Gemini => &gemini::Gemini,
     }
 }
 

@@ -10,11 +10,13 @@
 pub mod alike;
 pub mod asked;
 mod fields;
+mod others;
 mod read;
 pub mod reply;
 pub mod sound;
 pub mod stream;
 mod subtitles;
+mod words;
 
 #[cfg(test)]
 mod tests;
@@ -51,6 +53,20 @@ pub trait Codec: Send + Sync {
     /// The vendor cannot be asked this; another may.
     fn write(&self, asked: &Asked, model: &str, boundary: &Boundary) -> Result<Written, Failure>;
 
+    /// What comes behind the vendor's address in this call, and nowhere else:
+    /// letters, digits and what separates them.
+    ///
+    /// # Errors
+    /// As for [`Self::write`].
+    fn tail(&self, _asked: &Asked) -> Result<Option<String>, Failure> {
+        Ok(None)
+    }
+
+    /// What a written body is.
+    fn content_type(&self, _asked: &Asked, boundary: &Boundary) -> String {
+        boundary.content_type()
+    }
+
     /// Reads a whole reply.
     ///
     /// # Errors
@@ -65,5 +81,9 @@ pub fn codec(shape: Shape) -> &'static dyn Codec {
         Shape::Whisper => &alike::WHISPER,
         Shape::Groq => &alike::GROQ,
         Shape::Gpt => &alike::GPT,
+        Shape::Mistral => &alike::MISTRAL,
+        Shape::Xai => &others::Xai,
+        Shape::ElevenLabs => &others::ElevenLabs,
+        Shape::Deepgram => &others::Deepgram,
     }
 }

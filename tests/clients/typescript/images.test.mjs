@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
-import OpenAI from "openai";
+import OpenAI, { toFile } from "openai";
 
 import { nanos, openaiClient, start } from "./harness.mjs";
 
@@ -35,4 +35,29 @@ test("what cannot be asked is a bad request that names it", async () => {
     client.images.generate({ model: "acme/draw", prompt: "a red cat", n: 11 }),
     (error) => error instanceof OpenAI.BadRequestError && error.error.message.startsWith("n: "),
   );
+});
+
+const PNG = Buffer.from(
+  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==",
+  "base64",
+);
+
+test("pictures are changed", async () => {
+  const picture = () => toFile(PNG, "cat.png", { type: "image/png" });
+  const image = [await picture(), await picture()];
+  const reply = await client.images.edit({ model: "acme/draw", image, prompt: "a red cat" });
+  assert.equal(reply.data.length, 1);
+  assert.equal(nanos(reply.usage.cost), PICTURE_NANOS);
+});
+
+test("a picture is streamed with its beginnings", async () => {
+  const stream = await client.images.generate({
+    model: "acme/draw",
+    prompt: "a red cat",
+    stream: true,
+    partial_images: 1,
+  });
+  const kinds = [];
+  for await (const event of stream) kinds.push(event.type);
+  assert.deepEqual(kinds, ["image_generation.partial_image", "image_generation.completed"]);
 });

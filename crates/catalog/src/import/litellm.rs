@@ -174,6 +174,8 @@ impl Offer<'_> {
 /// What to make of a name that no earlier list knows.
 fn when_unknown<'a>(known: &'a Known, row: &Row<'_>) -> Unknown<'a> {
     match known.role {
+        // Its Nova is no relative of Amazon's.
+        Role::Maker("deepgram") => Unknown::Own("deepgram"),
         Role::Maker(author) => Unknown::Author(author),
         // Hosts' rows include hundreds of old models that run only when
         // someone rents a machine; what can call tools is of this age.
@@ -215,6 +217,9 @@ impl Reader<'_> {
         let Some(price) = self.price(key, row, output, &subject) else {
             return;
         };
+        if !is_spoken_there(known.slug, interface_of(mode), upstream) {
+            return;
+        }
         // What takes part in no chat may be sold over an interface of its own.
         let is_elsewhere = interface_of(mode).is_none() && super::is_other_service(upstream);
         if is_trial(known, upstream) || is_elsewhere {
@@ -232,7 +237,7 @@ impl Reader<'_> {
             input: if output.contains(Modality::Transcription) {
                 Modalities::of(&[Modality::Audio])
             } else {
-                input_of(row)
+                input_of(row, upstream)
             },
             context: number(row, "max_input_tokens").or_else(|| number(row, "max_tokens")),
             max_output: number(row, "max_output_tokens"),
@@ -335,12 +340,7 @@ impl Reader<'_> {
                 base.web_search = searches.map(|_| bourse_vocab::PicosPerUnit::FREE);
             }
         }
-        if gives_answers_away(&base, output) {
-            self.note("answers at no cost taken as unknown price", subject);
-            return None;
-        }
-        let reads_for_nothing = base.prompt.is_some_and(|price| price.get() == 0);
-        if !base.is_known() || (reads_for_nothing && !is_sold_by_units(&base)) {
+        if !self.believes(&base, output, subject) || !base.is_known() || is_gap(&base, output) {
             return None;
         }
         let mut tiers = Vec::new();
@@ -367,10 +367,34 @@ impl Reader<'_> {
         })
     }
 
+    /// Whether a price can be meant; says so if not.
+    fn believes(&mut self, base: &Prices, output: Modalities, subject: &str) -> bool {
+        let makes_vectors = output == Modalities::of(&[Modality::Embeddings]);
+        if gives_answers_away(base, output) {
+            self.note("answers at no cost taken as unknown price", subject);
+            false
+        } else if makes_vectors && is_out_of_proportion(base) {
+            self.note(
+                "price of vectors out of all proportion not believed",
+                subject,
+            );
+            false
+        } else {
+            true
+        }
+    }
+
     /// Prices of what is no token. Rows of both kinds say the same thing twice:
     /// what a picture or a minute comes to in tokens.
     fn units(&mut self, row: &Row<'_>, base: &mut Prices, subject: &str) {
         let mode = text(row, "mode").unwrap_or("");
+        // What is seen has a price of its own where pictures are changed. In chat
+        // nobody counts it apart.
+        if let (Some(Interface::Images), Some(raw)) =
+            (interface_of(mode), row.get("input_cost_per_image_token"))
+        {
+            base.image_input = decimal::read(raw.get(), false);
+        }
         let has_tokens = [base.prompt, base.completion, base.image_output, base.audio]
             .into_iter()
             .flatten()
@@ -454,6 +478,15 @@ impl Reader<'_> {
     }
 }
 
+/// Whether a price of nothing for the input is a gap in the list, and no gift:
+/// where something else is sold. Verdicts are given away by who sells models
+/// (OpenAI's moderation guide, November 2026: "free to use").
+fn is_gap(prices: &Prices, output: Modalities) -> bool {
+    let reads_for_nothing = prices.prompt.is_some_and(|price| price.get() == 0);
+    let is_verdict = output == Modalities::of(&[Modality::Decisions]);
+    reads_for_nothing && !is_sold_by_units(prices) && !is_verdict
+}
+
 /// Whether something that is no token has a price.
 const fn is_sold_by_units(prices: &Prices) -> bool {
     prices.picture.is_some()
@@ -468,10 +501,53 @@ fn interface_of(mode: &str) -> Option<Interface> {
         "embedding" => Interface::Embeddings,
         "image_generation" => Interface::Images,
         "rerank" => Interface::Rerank,
+        "moderation" => Interface::Moderations,
         "audio_speech" => Interface::Speech,
         "audio_transcription" => Interface::Transcription,
         _ => return None,
     })
+}
+
+/// Whether what speaks or hears is asked for that at its provider: each has an
+/// interface of its own, and most are not spoken here. Live sessions are none.
+fn is_spoken_there(provider: &str, over: Option<Interface>, upstream: &str) -> bool {
+    let is_live = ["realtime", "-live", "streaming"]
+        .iter()
+        .any(|word| upstream.contains(word));
+    match over {
+        Some(Interface::Speech) => {
+            !is_live && !matches!(provider, "minimax" | "amazon-bedrock" | "cloudflare")
+        }
+        Some(Interface::Transcription) => {
+            let is_asked = match provider {
+                "openai" | "azure" | "groq" | "mistral" | "xai" => true,
+                // Its first was retired (elevenlabs.io/docs, models, July 2026).
+                "elevenlabs" => !upstream.starts_with("scribe_v1"),
+                // Its models for one trade cost what the general one does, and go by
+                // names of other makers'.
+                "deepgram" => matches!(upstream, "nova-2" | "nova-3" | "nova-3-medical"),
+                _ => false,
+            };
+            is_asked && !is_live
+        }
+        // Voyage's others have paths of their own.
+        Some(Interface::Embeddings) if provider == "voyage" => {
+            !upstream.contains("-context-") && !upstream.contains("-multimodal-")
+        }
+        _ => true,
+    }
+}
+
+/// Above this nothing that makes vectors is sold, in dollars for a million
+/// tokens: the table has one of Cohere's light models at a thousand times what
+/// it has for the other.
+const VECTORS_USD_MAX: u64 = 5;
+
+/// Whether what makes vectors costs more than any does. A pico-dollar a token
+/// is a micro-dollar a million tokens.
+fn is_out_of_proportion(prices: &Prices) -> bool {
+    let most = VECTORS_USD_MAX.saturating_mul(1_000_000);
+    prices.prompt.is_some_and(|price| price.get() > most)
 }
 
 /// What comes out, for the kinds of rows that are sold here.
@@ -499,6 +575,7 @@ fn output_of(mode: &str, row: &Row<'_>) -> Option<Modalities> {
         _ if !interface_of(mode).is_some_and(Interface::is_spoken) => None,
         "embedding" => Some(Modalities::of(&[Modality::Embeddings])),
         "rerank" => Some(Modalities::of(&[Modality::Rerank])),
+        "moderation" => Some(Modalities::of(&[Modality::Decisions])),
         "audio_speech" => Some(Modalities::of(&[Modality::Speech])),
         "audio_transcription" => Some(Modalities::of(&[Modality::Transcription])),
         "image_generation" => Some(stated.unwrap_or(Modalities::of(&[Modality::Image]))),
@@ -506,7 +583,10 @@ fn output_of(mode: &str, row: &Row<'_>) -> Option<Modalities> {
     }
 }
 
-fn input_of(row: &Row<'_>) -> Modalities {
+/// What goes in. What changes pictures is shown some, which has a price; OpenAI's
+/// models whose name begins with `omni` judge pictures too (its moderation guide,
+/// November 2026), and the table does not say so.
+fn input_of(row: &Row<'_>, upstream: &str) -> Modalities {
     let mut input = Modalities::of(&[Modality::Text]);
     for (name, kind) in [
         ("supports_vision", Modality::Image),
@@ -517,6 +597,11 @@ fn input_of(row: &Row<'_>) -> Modalities {
         if flag(row, name) {
             input.insert(kind);
         }
+    }
+    let is_shown_pictures = row.contains_key("input_cost_per_image_token")
+        && text(row, "mode") == Some("image_generation");
+    if is_shown_pictures || upstream.starts_with("omni-moderation") {
+        input.insert(Modality::Image);
     }
     input
 }

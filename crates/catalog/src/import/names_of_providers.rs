@@ -9,6 +9,7 @@ const NAMES: &[(&str, &str)] = &[
     ("byteplus", "BytePlus"),
     ("cloudflare", "Cloudflare"),
     ("deepinfra", "DeepInfra"),
+    ("elevenlabs", "ElevenLabs"),
     ("featherless", "Featherless"),
     ("fireworks", "Fireworks"),
     ("gmicloud", "GMICloud"),
@@ -16,6 +17,7 @@ const NAMES: &[(&str, &str)] = &[
     ("google-vertex", "Google"),
     ("inference-net", "InferenceNet"),
     ("io-net", "Io Net"),
+    ("jina", "Jina AI"),
     ("minimax", "Minimax"),
     ("minimax-cn", "Minimax (China)"),
     ("nearai", "Near AI"),
@@ -25,6 +27,7 @@ const NAMES: &[(&str, &str)] = &[
     ("tencent", "Tencent"),
     ("together", "Together"),
     ("venice", "Venice"),
+    ("voyage", "Voyage AI"),
     ("wandb", "WandB"),
     ("xai", "xAI"),
 ];

@@ -15,6 +15,8 @@ use crate::slug::is_slug;
 /// Whether an unknown name may become a new model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unknown<'a> {
+    /// It is this author's, whatever it is called like.
+    Own(&'a str),
     /// Leave it out.
     Skip,
     /// Name it if its author can be told from the name.
@@ -170,6 +172,10 @@ const SYNONYMS: &[(&str, &str)] = &[
     ("grok-4.20-0309-reasoning", "x-ai/grok-4.20"),
     ("grok-4.20-reasoning", "x-ai/grok-4.20"),
     ("grok-4.20-multi-agent-0309", "x-ai/grok-4.20-multi-agent"),
+    (
+        "omni-moderation-latest",
+        "openai/omni-moderation-2024-09-26",
+    ),
     ("nova-lite", "amazon/nova-lite-v1"),
     ("nova-micro", "amazon/nova-micro-v1"),
     ("nova-premier", "amazon/nova-premier-v1"),
@@ -362,6 +368,7 @@ impl Names {
         let bare = without_wrapping(words(model), &mut named).join("-");
         let author = match unknown {
             Unknown::Skip => return None,
+            Unknown::Own(author) => author,
             // Makers also serve what others made.
             Unknown::Author(author) => author_of(&bare).unwrap_or(author),
             Unknown::Guess => organisation(&organisation_word.to_ascii_lowercase())

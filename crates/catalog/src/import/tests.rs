@@ -512,3 +512,44 @@ fn what_speaks_and_listens_is_sold_by_the_character_the_second_or_the_token() {
     let transcripts = Modalities::of(&[Modality::Transcription]);
     assert_eq!(output("openai/whisper-1"), transcripts);
 }
+
+#[test]
+fn verdicts_are_free_where_the_list_says_so_and_nothing_else_is() {
+    let list = r#"{
+      "omni-moderation-latest": { "litellm_provider": "openai", "mode": "moderation",
+        "input_cost_per_token": 0.0, "output_cost_per_token": 0.0, "max_input_tokens": 32768 },
+      "omni-moderation-2024-09-26": { "litellm_provider": "openai", "mode": "moderation",
+        "input_cost_per_token": 0.0, "output_cost_per_token": 0.0, "max_input_tokens": 32768 },
+      "text-moderation-9": { "litellm_provider": "openai", "mode": "moderation",
+        "max_input_tokens": 32768 },
+      "text-embedding-9": { "litellm_provider": "openai", "mode": "embedding",
+        "input_cost_per_token": 0.0, "output_cost_per_token": 0.0, "max_input_tokens": 8192 } }"#;
+    let imported = import_one(Source::LiteLlm, list, &RawCatalog::default());
+    let endpoints: Vec<_> = imported.catalog.endpoints.keys().collect();
+    assert_eq!(endpoints, ["openai/omni-moderation-2024-09-26@openai"]);
+    let model = &imported.catalog.models["openai/omni-moderation-2024-09-26"];
+    assert!(model.aliases.contains(&"omni-moderation-latest".to_owned()));
+    assert!(model.input.contains(Modality::Image));
+}
+
+#[test]
+fn pictures_that_go_in_have_a_price_of_their_own_where_they_are_changed() {
+    let list = r#"{
+      "gpt-image-9": { "litellm_provider": "openai", "mode": "image_generation",
+        "input_cost_per_token": 5e-06, "input_cost_per_image_token": 8e-06,
+        "output_cost_per_image_token": 3e-05 },
+      "gpt-9": { "litellm_provider": "openai", "mode": "chat", "max_input_tokens": 8192,
+        "input_cost_per_token": 5e-06, "input_cost_per_image_token": 8e-06,
+        "output_cost_per_token": 3e-05 } }"#;
+    let imported = import_one(Source::LiteLlm, list, &RawCatalog::default());
+    let price = |id: &str| imported.catalog.endpoints[id].price.clone().unwrap();
+    let drawn = price("openai/gpt-image-9@openai");
+    assert_eq!(written(&drawn, PriceKey::ImageInput).as_deref(), Some("8"));
+    assert!(
+        imported.catalog.models["openai/gpt-image-9"]
+            .input
+            .contains(Modality::Image)
+    );
+    let chats = price("openai/gpt-9@openai");
+    assert_eq!(written(&chats, PriceKey::ImageInput), None);
+}

@@ -33,6 +33,41 @@ pub(super) struct Request {
     /// /images/generations alone
     response_format: Option<String>,
     seed: Option<u64>,
+    /// At /images/generations alone
+    stream: Option<bool>,
+    /// Beginnings of a streamed picture
+    #[schemars(range(max = 3))]
+    partial_images: Option<u64>,
+    provider: Option<Anything>,
+    user: Option<String>,
+}
+
+/// Pictures to change, as a form.
+#[derive(JsonSchema)]
+#[schemars(rename = "ImageEditRequest")]
+pub(super) struct Edit {
+    /// An id of /images/models
+    model: String,
+    #[schemars(length(min = 1))]
+    prompt: String,
+    #[schemars(range(min = 1, max = 10))]
+    n: Option<u64>,
+    /// auto, WIDTHxHEIGHT, or one of 512, 1K, 2K and 4K
+    size: Option<String>,
+    /// auto, low, medium, high, xhigh or max
+    quality: Option<String>,
+    /// auto, transparent or opaque
+    background: Option<String>,
+    /// How closely to keep to the pictures that are given: low or high
+    input_fidelity: Option<String>,
+    /// png, jpeg or webp
+    output_format: Option<String>,
+    #[schemars(range(max = 100))]
+    output_compression: Option<u64>,
+    stream: Option<bool>,
+    /// Beginnings of a streamed picture
+    #[schemars(range(max = 3))]
+    partial_images: Option<u64>,
     provider: Option<Anything>,
     user: Option<String>,
 }
@@ -68,8 +103,17 @@ struct OpenAiUsage {
     input_tokens: u64,
     output_tokens: u64,
     total_tokens: u64,
+    input_tokens_details: InputTokens,
     #[schemars(with = "Dollars")]
     cost: (),
+}
+
+/// What of the input was read, and what was seen.
+#[derive(JsonSchema)]
+#[schemars(inline)]
+struct InputTokens {
+    text_tokens: u64,
+    image_tokens: u64,
 }
 
 /// Pictures, in OpenAI's words.

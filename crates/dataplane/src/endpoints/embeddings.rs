@@ -145,6 +145,7 @@ pub(super) fn read(headers: &HeaderMap, asked: &Asked) -> Result<Box<Ask>, Failu
             units: Units::default(),
             form: Form::Text,
             one_model: "vectors of different models cannot be compared; name one in `model`",
+            usual_model: None,
         },
     )
 }

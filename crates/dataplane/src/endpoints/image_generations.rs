@@ -36,4 +36,12 @@ impl Endpoint for ImageGenerations {
     fn failure(&self, failure: &Failure, _: &mut HeaderMap) -> Bytes {
         images::failure(failure)
     }
+
+    fn late_failure(&self, failure: &Failure, _: &bourse_wire::Stamp<'_>) -> Bytes {
+        images::late_failure(failure)
+    }
+
+    fn keep_alive(&self) -> &'static [u8] {
+        super::chat::KEEP_ALIVE
+    }
 }

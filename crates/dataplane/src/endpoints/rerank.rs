@@ -91,6 +91,7 @@ fn ask(headers: &HeaderMap, asked: &Asked) -> Result<Box<Ask>, Failure> {
             },
             form: Form::Text,
             one_model: "an order is asked of one model; name it in `model`",
+            usual_model: None,
         },
     )
 }

@@ -22,13 +22,14 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http::request::Parts;
 
+use super::event_feed::EventFeed;
 use super::not_offered::NotOffered;
 use super::{ClientRequest, Endpoint, Incoming, Prepared, Scanned, WholeReply};
 use crate::ask::{self, Ask, Attribution, Labels, Thinking};
 use crate::identity::Caller;
 use crate::relay::Feed;
 use crate::way::Way;
-use feed::{EventFeed, SoundFeed};
+use feed::{Sound, SoundFeed};
 
 /// Tokens of sound for a character at the usual speed, at most. Speech is 21
 /// tokens a second (OpenAI's prices of gpt-4o-mini-tts: $12 a million and
@@ -103,18 +104,26 @@ impl ClientRequest for SpeechRequest {
         })
     }
 
+    fn tail(&self, way: &Way) -> Option<String> {
+        codec(shape_of(way)?).tail(&self.0).ok().flatten()
+    }
+
     fn is_announced_by(&self, way: &Way, content_type: &str) -> bool {
         match shape_of(way) {
-            Some(shape) if !codec(shape).is_events() => is_sound(content_type),
+            Some(shape) if codec(shape).source().is_none() => is_sound(content_type),
             _ => way.framing.is_announced_by(content_type),
         }
     }
 
     fn feed(&self, way: &Way, _: &Stamp<'_>) -> Box<dyn Feed> {
         let asked = &self.0;
-        match shape_of(way) {
-            Some(shape) if codec(shape).is_events() => Box::new(EventFeed::new(way.framing, asked)),
-            _ => Box::new(SoundFeed::new(asked)),
+        match shape_of(way).and_then(|shape| codec(shape).source()) {
+            Some(source) => {
+                let events = Sound::new(source, asked);
+                let report = events.report();
+                Box::new(EventFeed::new(way.framing, events, report))
+            }
+            None => Box::new(SoundFeed::new(asked)),
         }
     }
 

@@ -4,7 +4,7 @@
 //! Vendors are asked for JSON whatever the client wants, because only there
 //! they say what they counted; texts and subtitles are made of it.
 
-pub(super) mod ask;
+mod ask;
 mod feed;
 
 use std::sync::Arc;
@@ -20,6 +20,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 
+use super::event_feed::EventFeed;
 use super::{
     ClientRequest, Endpoint, Incoming, Prepared, Scanned, ScannedForm, TakesForms, WholeReply,
     write_failure,
@@ -28,19 +29,30 @@ use crate::chance;
 use crate::identity::Caller;
 use crate::relay::{Feed, Report};
 use crate::way::Way;
-use feed::TranscriptFeed;
+use feed::Transcript;
 
 /// How a transcript ends that is whole.
 const FINISHED: &str = "stop";
-/// What keeps a client waiting: a comment, which readers of events skip.
-pub(super) const KEEP_ALIVE: &[u8] = b": OPENROUTER PROCESSING\n\n";
 
-/// Speech written down.
-pub struct Transcriptions;
+/// Speech written down in its own language.
+pub static TRANSCRIPTIONS: Spoken = Spoken::new("/v1/audio/transcriptions", Task::Transcribe);
 
-impl Endpoint for Transcriptions {
+/// A path at which speech is written down, in its own language or in English.
+pub struct Spoken {
+    path: &'static str,
+    task: Task,
+}
+
+impl Spoken {
+    /// At a path.
+    pub(super) const fn new(path: &'static str, task: Task) -> Self {
+        Self { path, task }
+    }
+}
+
+impl Endpoint for Spoken {
     fn path(&self) -> &'static str {
-        "/v1/audio/transcriptions"
+        self.path
     }
 
     fn interface(&self) -> Interface {
@@ -48,19 +60,22 @@ impl Endpoint for Transcriptions {
     }
 
     fn rank(&self, way: &Way) -> Option<u8> {
-        shape_of(way, Task::Transcribe).map(|_| 0)
+        shape_of(way, self.task).map(|_| 0)
     }
 
     fn read(&self, head: &Parts, body: Scanned, _: Caller<'_>) -> Result<Incoming, Failure> {
-        read_json(head, body, Task::Transcribe)
+        let Scanned { outline, segments } = body;
+        incoming(head, Asked::of_json(self.task, &outline, &segments)?)
     }
 
     fn forms(&self) -> Option<&dyn TakesForms> {
         Some(self)
     }
 
+    /// As chat completions do.
     fn failure(&self, failure: &Failure, _: &mut HeaderMap) -> Bytes {
-        worded(failure)
+        let codec = bourse_wire::codec(Format::OpenAiChat);
+        codec.write_failure(failure).into()
     }
 
     fn late_failure(&self, failure: &Failure, _: &Stamp<'_>) -> Bytes {
@@ -70,11 +85,11 @@ impl Endpoint for Transcriptions {
     }
 
     fn keep_alive(&self) -> &'static [u8] {
-        KEEP_ALIVE
+        super::chat::KEEP_ALIVE
     }
 }
 
-impl TakesForms for Transcriptions {
+impl TakesForms for Spoken {
     fn file_bytes_max(&self) -> usize {
         FILE_BYTES_MAX
     }
@@ -85,26 +100,9 @@ impl TakesForms for Transcriptions {
         form: ScannedForm,
         _: Caller<'_>,
     ) -> Result<Incoming, Failure> {
-        read_form(head, form, Task::Transcribe)
+        let ScannedForm { form, segments } = form;
+        incoming(head, Asked::of_form(self.task, &form, segments)?)
     }
-}
-
-/// As chat completions do.
-pub(super) fn worded(failure: &Failure) -> Bytes {
-    let codec = bourse_wire::codec(Format::OpenAiChat);
-    codec.write_failure(failure).into()
-}
-
-/// Reads a JSON body.
-pub(super) fn read_json(head: &Parts, body: Scanned, task: Task) -> Result<Incoming, Failure> {
-    let Scanned { outline, segments } = body;
-    incoming(head, Asked::of_json(task, &outline, &segments)?)
-}
-
-/// Reads a form.
-pub(super) fn read_form(head: &Parts, form: ScannedForm, task: Task) -> Result<Incoming, Failure> {
-    let ScannedForm { form, segments } = form;
-    incoming(head, Asked::of_form(task, &form, segments)?)
 }
 
 fn incoming(head: &Parts, asked: Asked) -> Result<Incoming, Failure> {
@@ -118,7 +116,7 @@ fn incoming(head: &Parts, asked: Asked) -> Result<Incoming, Failure> {
 }
 
 /// The shape in which a way is asked for this, if it is.
-pub(super) fn shape_of(way: &Way, task: Task) -> Option<Shape> {
+fn shape_of(way: &Way, task: Task) -> Option<Shape> {
     match (way.operation, task) {
         (Operation::Transcription(shape), Task::Transcribe)
         | (Operation::Translation(shape), Task::Translate) => Some(shape),
@@ -176,8 +174,15 @@ impl ClientRequest for TranscriptRequest {
         })
     }
 
-    fn content_type(&self, _: &Way) -> Option<HeaderValue> {
-        HeaderValue::try_from(self.boundary.content_type()).ok()
+    fn content_type(&self, way: &Way) -> Option<HeaderValue> {
+        let codec = codec(self.shape(way).ok()?);
+        let content_type = codec.content_type(&self.asked, &self.boundary);
+        HeaderValue::try_from(content_type).ok()
+    }
+
+    fn tail(&self, way: &Way) -> Option<String> {
+        let codec = codec(self.shape(way).ok()?);
+        codec.tail(&self.asked).ok().flatten()
     }
 
     fn media_type(&self) -> Option<&'static str> {
@@ -185,7 +190,8 @@ impl ClientRequest for TranscriptRequest {
     }
 
     fn feed(&self, way: &Way, _: &Stamp<'_>) -> Box<dyn Feed> {
-        Box::new(TranscriptFeed::new(way.framing, self.heard_ms()))
+        let events = Transcript::new(self.heard_ms());
+        Box::new(EventFeed::new(way.framing, events, Report::default()))
     }
 
     fn whole(&self, way: &Way, _: &Stamp<'_>, body: &Bytes) -> Result<WholeReply, Failure> {

@@ -44,6 +44,8 @@ pub(super) struct Wanted {
     pub form: Form,
     /// Why it is asked of one model alone.
     pub one_model: &'static str,
+    /// The model of a request that names none, where its clients expect one.
+    pub usual_model: Option<&'static str>,
 }
 
 impl Body<'_> {
@@ -96,13 +98,14 @@ impl Body<'_> {
             attribution.session_id = session;
         }
         attribution.user = self.text("user")?.unwrap_or_default();
+        let usual_model = wanted.usual_model.map(str::to_owned);
         let labels = Labels {
             metadata: self.raw("metadata"),
             trace: self.raw("trace"),
         };
         attribution.labels = labels.write(headers)?;
         Ok(Box::new(Ask {
-            models: ask::models(self.text("model")?, &[])?,
+            models: ask::models(self.text("model")?.or(usual_model), &[])?,
             wishes,
             needs: Needs {
                 input: wanted.input,

@@ -125,6 +125,18 @@ fn tell_trace(request: &mut OutgoingRequest, span: Parent) {
 }
 
 impl Exchange<'_> {
+    /// Adds what a body is, where that differs from call to call, and the span.
+    fn describe(&self, request: &mut OutgoingRequest) -> Result<(), Failure> {
+        if let Some(content_type) = self.request.content_type(self.way) {
+            let added = request.add_header(CONTENT_TYPE, content_type);
+            added.map_err(|error| Failure::server(format!("a body has no type: {error}")))?;
+        }
+        if let Some(span) = self.trace {
+            tell_trace(request, span);
+        }
+        Ok(())
+    }
+
     /// Sends a prepared request and awaits the first output of the model,
     /// shown or hidden, or the whole reply. How far it came is noted in
     /// `tried`.
@@ -137,15 +149,13 @@ impl Exchange<'_> {
         prepared: Prepared,
         tried: &mut Attempt,
     ) -> Result<Opened, Failure> {
-        let request = self.way.request(self.stream, prepared.body).await;
+        let tail = self.request.tail(self.way);
+        let request = self
+            .way
+            .request(self.stream, prepared.body, tail.as_deref());
+        let request = request.await;
         let mut request = request.inspect_err(|_| tried.is_sent = false)?;
-        if let Some(content_type) = self.request.content_type(self.way) {
-            let added = request.add_header(CONTENT_TYPE, content_type);
-            added.map_err(|error| Failure::server(format!("a body has no type: {error}")))?;
-        }
-        if let Some(span) = self.trace {
-            tell_trace(&mut request, span);
-        }
+        self.describe(&mut request)?;
         if !self.betas.is_empty() {
             ask_for_betas(&mut request, self.way, self.betas);
         }

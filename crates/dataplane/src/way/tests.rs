@@ -164,7 +164,7 @@ async fn send(way: &Way, base_url: &str, body: &[&'static str]) -> u16 {
     let body = body
         .iter()
         .map(|piece| Bytes::from_static(piece.as_bytes()));
-    let request = way.request(false, body.collect()).await.unwrap();
+    let request = way.request(false, body.collect(), None).await.unwrap();
     let deadlines = Deadlines {
         connect: Duration::from_secs(5),
         head: Duration::from_secs(5),
@@ -278,7 +278,7 @@ async fn without_a_token_nothing_is_sent() {
     }
     let account = Credential::ServiceAccount(Arc::new(Broken));
     let way = way(false, &account, "http://127.0.0.1:9/v1").unwrap();
-    let failure = way.request(true, Segments::new()).await.unwrap_err();
+    let failure = way.request(true, Segments::new(), None).await.unwrap_err();
     assert_eq!(failure.message, "no token");
 }
 

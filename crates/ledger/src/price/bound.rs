@@ -104,13 +104,7 @@ pub fn upper_bound(
             &tiered
         };
         let rates = Filled::new(prices)?;
-        let mut input = rates.prompt.max(rates.cache_read).max(rates.cache_write_5m);
-        if ask.prompt.cache_marks > 0 {
-            input = input.max(rates.cache_write_1h);
-        }
-        if ask.prompt.audio.media.any() || ask.prompt.is_unbounded() {
-            input = input.max(rates.audio);
-        }
+        let input = dearest_input(ask.prompt, &rates);
         let mut output = rates.completion.max(rates.reasoning);
         if ask.media_output {
             output = output.max(rates.audio_output).max(rates.image_output);
@@ -144,13 +138,29 @@ pub fn upper_bound(
     upstream.checked_add(added).ok_or(PriceError::OutOfRange)
 }
 
-/// A charge has at most a dozen lines besides those of units, each rounded up:
+/// The dearest price that an input token can have.
+fn dearest_input(prompt: &PromptFacts, rates: &Filled) -> PicosPerUnit {
+    let mut input = rates.prompt.max(rates.cache_read).max(rates.cache_write_5m);
+    if prompt.cache_marks > 0 {
+        input = input.max(rates.cache_write_1h);
+    }
+    if prompt.audio.media.any() || prompt.is_unbounded() {
+        input = input.max(rates.audio);
+    }
+    if prompt.images.count() > 0 {
+        input = input.max(rates.image_input);
+    }
+    input
+}
+
+/// A charge has at most a dozen lines besides those of units and of pictures
+/// that go in, which only such calls have, each rounded up:
 /// allowed for, except where there is nothing to round.
 const fn slack(most: u128, has_units: bool) -> Nanos {
     match (most, has_units) {
         (0, _) => Nanos::ZERO,
         (_, false) => Nanos(12),
-        (_, true) => Nanos(16),
+        (_, true) => Nanos(17),
     }
 }
 

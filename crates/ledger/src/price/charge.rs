@@ -64,6 +64,7 @@ impl Item {
                     | PriceKey::CacheWrite1h
                     | PriceKey::Audio
                     | PriceKey::Image
+                    | PriceKey::ImageInput
                     | PriceKey::Request
                     | PriceKey::SearchUnit
                     | PriceKey::AudioSecond

@@ -224,6 +224,7 @@ fn what_the_list_does_not_state_is_charged_as_its_whole() {
         cache_write_5m: 10,
         cache_write_1h: 10,
         prompt_audio: 10,
+        prompt_image: 10,
         completion: 100,
         reasoning: 10,
         completion_audio: 10,
@@ -411,7 +412,7 @@ fn some_units(each: impl Strategy<Value = u64>) -> impl Strategy<Value = Units> 
 
 fn a_usage() -> impl Strategy<Value = Usage> {
     (
-        proptest::collection::vec(a_count(), 10),
+        proptest::collection::vec(a_count(), 11),
         some_units(a_count()),
     )
         .prop_map(|(c, units)| Usage {
@@ -420,6 +421,7 @@ fn a_usage() -> impl Strategy<Value = Usage> {
             cache_write_5m: c[2],
             cache_write_1h: c[3],
             prompt_audio: c[4],
+            prompt_image: c[10],
             completion: c[5],
             reasoning: c[6],
             completion_audio: c[7],
@@ -505,6 +507,7 @@ proptest! {
             // A cache is written for an hour only where that is asked for.
             cache_write_1h: Some(if facts.cache_marks > 0 { parts[2] } else { 0 }),
             prompt_audio: Some(if audio { parts[3] } else { 0 }),
+            prompt_image: Some(if facts.images.count() > 0 { parts[3] } else { 0 }),
             completion: Some(completion * choices),
             reasoning: Some(parts[4]),
             completion_audio: Some(parts[5]),

@@ -232,7 +232,7 @@ pub(super) mod payer {
 }
 
 /// What lines are for, by their numbers.
-pub(super) const ITEMS: [(u64, Item); 18] = [
+pub(super) const ITEMS: [(u64, Item); 19] = [
     (1, Item::Markup),
     (2, Item::Checkpoint),
     (16, Item::Price(PriceKey::Prompt)),
@@ -251,6 +251,7 @@ pub(super) const ITEMS: [(u64, Item); 18] = [
     (29, Item::Price(PriceKey::SearchUnit)),
     (30, Item::Price(PriceKey::AudioSecond)),
     (31, Item::Price(PriceKey::Character)),
+    (32, Item::Price(PriceKey::ImageInput)),
 ];
 
 /// The number of an item.

@@ -5,7 +5,7 @@
 //! openrouter.ai/docs, streaming (August 2026).
 
 use bourse_vocab::embeddings::Shape;
-use bourse_vocab::{Format, rerank};
+use bourse_vocab::{Format, moderations, rerank, speech, transcription};
 use bourse_wire::Dialect;
 
 use super::Compatible;
@@ -14,10 +14,13 @@ use crate::dialects::{
 };
 use crate::provider::Interface;
 
-/// Chat and vectors as Mistral does them (docs.mistral.ai/api, 2026).
+/// Chat, vectors, verdicts, speech and transcripts as Mistral does them (docs.mistral.ai/api, 2026).
 const MISTRAL_INTERFACES: &[Interface] = &[
     Interface::chat(Format::OpenAiChat),
     Interface::embeddings(Shape::Mistral, Format::OpenAiChat),
+    Interface::moderations(moderations::Shape::Mistral),
+    Interface::speech(speech::Shape::Mistral),
+    Interface::transcription(transcription::Shape::Mistral),
 ];
 
 /// Vectors and rankings alone.

@@ -384,6 +384,33 @@ fn a_transcript_is_streamed_with_its_price_in_the_last_event() {
 }
 
 #[test]
+fn whoever_leaves_a_transcript_that_is_sold_by_the_token_pays_what_it_came_to() {
+    let exchange = start(|setup| {
+        // Several tokens in a piece, so that pieces would be too few.
+        let how = script(json!({"tokens": 40, "token_ms": 5}));
+        setup.provider(Provider::new("gpt-4o-transcribe", TOKENS, how).model(STT));
+    });
+    let fields = [("model", STT), ("stream", "true")];
+    let body = form(&fields, Some(&wav(4_000)));
+    let mut conn = exchange.connect();
+    let headers = format!(
+        "authorization: Bearer {}\r\ncontent-type: {FORM}\r\n",
+        exchange.key
+    );
+    conn.request("POST", "/api/v1/audio/transcriptions", &headers, &body);
+    let mut got = conn.head();
+    conn.chunk(&mut got).unwrap();
+    drop(conn);
+    let told = eventually("the rest to be read", || {
+        let told = record(&exchange, &got);
+        told["total_cost"].is_number().then_some(told)
+    });
+    assert_eq!(told["native_tokens_completion"], 40, "{told}");
+    assert_eq!(told["is_estimated"], false, "{told}");
+    exchange.finish(charge(20, 40, TOKENS));
+}
+
+#[test]
 fn a_transcript_without_a_count_is_billed_by_the_sounds_length_and_says_so() {
     let exchange = start(|setup| {
         let mut how = script(json!({"tokens": 3}));
@@ -393,6 +420,95 @@ fn a_transcript_without_a_count_is_billed_by_the_sounds_length_and_says_so() {
     let got = hear(&exchange, &[], &wav(40_000));
     assert_eq!(got.json()["usage"]["seconds"], 20, "{}", got.text());
     exchange.finish(20 * nanos(A_SECOND));
+}
+
+/// A provider of the catalog, at the simulator.
+fn vendor(
+    slug: &'static str,
+    model: &'static str,
+    upstream: &'static str,
+    unit: (&str, &str),
+) -> Provider {
+    let mut provider = by_unit(slug, model, unit.0, unit.1, Script::default());
+    provider.format = "";
+    provider.upstream_model = Some(upstream);
+    provider
+}
+
+#[test]
+fn elevenlabs_reads_by_its_own_path_and_costs_the_characters() {
+    let exchange = start(|setup| {
+        let unit = ("character", A_CHARACTER);
+        setup.provider(vendor("elevenlabs", TTS, "eleven_v3", unit));
+    });
+    let got = speak(
+        &exchange,
+        json!({"voice": "JBFqnCBsd6RMkjVDRZzb", "input": "eins"}),
+    );
+    assert_eq!(got.status, 200, "{}", got.text());
+    assert_eq!(got.header("content-type"), Some("audio/mpeg"));
+    let sent = exchange.upstream();
+    assert!(
+        sent[0]
+            .path
+            .ends_with("/text-to-speech/JBFqnCBsd6RMkjVDRZzb/stream?output_format=mp3_44100_128"),
+        "{}",
+        sent[0].path
+    );
+    let odd = speak(&exchange, json!({"voice": "../keys"}));
+    assert!(odd.error_message(400).contains("voice: "));
+    assert_eq!(exchange.upstream().len(), 1);
+    exchange.finish(4 * nanos(A_CHARACTER));
+}
+
+#[test]
+fn mistral_reads_in_events_and_costs_the_characters() {
+    let exchange = start(|setup| {
+        let unit = ("character", A_CHARACTER);
+        setup.provider(vendor("mistral", TTS, "voxtral-mini-tts-2603", unit));
+    });
+    let got = speak(&exchange, json!({"input": "eins zwo"}));
+    assert_eq!(got.status, 200, "{}", got.text());
+    assert_eq!(got.header("content-type"), Some("audio/mpeg"));
+    assert!(got.body.starts_with(&[0xFF, 0xFB]), "a frame of MPEG audio");
+    exchange.finish(8 * nanos(A_CHARACTER));
+}
+
+#[test]
+fn what_is_said_is_written_down_by_every_vendor_and_costs_its_seconds() {
+    for (slug, upstream, path) in [
+        ("mistral", "voxtral-mini-2602", "/audio/transcriptions"),
+        ("xai", "grok-voice-transcribe-2.0", "/stt"),
+        ("elevenlabs", "scribe_v2", "/speech-to-text"),
+        (
+            "deepgram",
+            "nova-3",
+            "/listen?model=nova-3&smart_format=true&language=de",
+        ),
+    ] {
+        let exchange = start(|setup| {
+            let unit = ("audio_second", A_SECOND);
+            setup.provider(vendor(slug, STT, upstream, unit));
+        });
+        let got = hear(&exchange, &[("language", "de")], &wav(8_000));
+        assert_eq!(got.status, 200, "{slug}: {}", got.text());
+        let told = got.json();
+        assert!(!told["text"].as_str().unwrap().is_empty(), "{slug}");
+        assert_eq!(told["usage"]["seconds"], 4, "{slug}");
+        assert_eq!(cost(&told["usage"]), 4 * nanos(A_SECOND), "{slug}");
+        let sent = exchange.upstream();
+        assert!(sent[0].path.ends_with(path), "{}", sent[0].path);
+        if slug != "mistral" {
+            let subtitles = hear(&exchange, &[("response_format", "srt")], &wav(8_000));
+            assert!(
+                subtitles.text().starts_with("1\n00:00:00,000 --> "),
+                "{slug}"
+            );
+            exchange.finish(8 * nanos(A_SECOND));
+        } else {
+            exchange.finish(4 * nanos(A_SECOND));
+        }
+    }
 }
 
 #[test]

@@ -143,10 +143,15 @@ impl Setup {
             } else {
                 "api_key = \"upstream-key\"\n"
             };
+            // One of the catalog has a format of its own.
+            let format = match provider.format {
+                "" => String::new(),
+                format => format!("format = \"{format}\"\n"),
+            };
             write!(
                 text,
-                "[providers.{}]\nformat = \"{}\"\nbase_url = \"{base}\"\n{key}{}\n",
-                provider.slug, provider.format, provider.provider_toml
+                "[providers.{}]\n{format}base_url = \"{base}\"\n{key}{}\n",
+                provider.slug, provider.provider_toml
             )
             .unwrap();
         }

@@ -200,7 +200,11 @@ fn what_cannot_be_asked_is_refused_with_its_member_and_costs_nothing() {
         (json!({"n": 11}), "n: "),
         (json!({"prompt": ""}), "prompt: "),
         (json!({"size": "30000x40000"}), "size: "),
-        (json!({"stream": true}), "stream: "),
+        (json!({"stream": true, "n": 2}), "n: "),
+        (
+            json!({"stream": true, "partial_images": 4}),
+            "partial_images: ",
+        ),
         (json!({"models": ["acme/draw"]}), "models: "),
         (json!({"response_format": "url"}), "response_format: "),
     ] {

@@ -79,10 +79,12 @@ counts! {
     SearchUnits = 21, "search_units";
     /// Tool calls in the answer that are wrong.
     BadToolCalls = 22, "bad_tool_calls";
+    /// Input tokens that were pictures, where they are counted apart.
+    PromptImage = 23, "prompt_image";
 }
 
 /// One more than the highest number of a kind.
-const SLOTS: usize = 23;
+const SLOTS: usize = 24;
 
 /// The counts of one call. Those that nobody counted are zero, and a zero is
 /// not written down.
@@ -145,6 +147,7 @@ impl Counts {
             cache_write_5m: self.get(Count::CacheWrite5m),
             cache_write_1h: self.get(Count::CacheWrite1h),
             prompt_audio: self.get(Count::PromptAudio),
+            prompt_image: self.get(Count::PromptImage),
             completion: self.get(Count::Completion),
             reasoning: self.get(Count::Reasoning),
             completion_audio: self.get(Count::CompletionAudio),
@@ -181,6 +184,9 @@ impl From<Usage> for Counts {
         }
         if usage.units.any() {
             counts.set_units(&usage.units);
+        }
+        if usage.prompt_image > 0 {
+            counts.set(Count::PromptImage, usage.prompt_image);
         }
         counts
     }
@@ -221,11 +227,12 @@ mod tests {
                 characters: 13,
                 search_units: 14,
             },
+            prompt_image: 15,
             ..Usage::default()
         };
         let counts = Counts::from(usage);
         assert_eq!(counts.usage(), usage);
         let listed: Vec<_> = counts.iter().map(|(_, number)| number).collect();
-        assert_eq!(listed, (1..=14).collect::<Vec<_>>());
+        assert_eq!(listed, (1..=15).collect::<Vec<_>>());
     }
 }

@@ -6,8 +6,11 @@ use bourse_vocab::Failure;
 use bourse_vocab::chat::Loss;
 use bytes::Bytes;
 
+use super::given::{self, Given};
 use super::size::Size;
-use crate::json::Outline;
+use super::stream::PARTIAL_TOKENS;
+use crate::json::{Outline, scan};
+use crate::multipart::Form;
 use crate::small::Members;
 
 /// Members that vendors are told of, each in its own way.
@@ -28,6 +31,7 @@ const VENDORS: &[&str] = &[
     "style",
     "user",
     "input_references",
+    "input_fidelity",
     "stream",
     "partial_images",
     "svg",
@@ -46,6 +50,9 @@ const GATEWAYS: &[&str] = &[
 ];
 /// The most pictures of one request (both documents).
 const PICTURES_MAX: u64 = 10;
+/// The most beginnings of a streamed picture (openai-python 3,
+/// `image_generate_params.py`: "between 0 and 3").
+const PARTIALS_MAX: u64 = 3;
 /// Bytes of a text of which a picture is made, as it is written: OpenAI takes
 /// 32,000 characters, each of which may be written as an escape of twelve.
 const PROMPT_BYTES_MAX: usize = 384_000;
@@ -88,6 +95,14 @@ pub struct Asked {
     pub output_compression: Option<u64>,
     /// How they are handed over.
     pub delivery: Delivery,
+    /// Whether the picture is to be streamed.
+    pub stream: bool,
+    /// How many beginnings of it are to be shown.
+    pub partials: Option<u64>,
+    /// How closely to keep to the pictures that are given.
+    pub input_fidelity: Option<String>,
+    /// What is to be changed.
+    pub given: Given,
     /// What luck begins with.
     pub seed: Option<u64>,
     /// How they look.
@@ -131,6 +146,10 @@ impl Asked {
                 Some("url") => Delivery::Url,
                 _ => Delivery::Base64,
             },
+            stream: false,
+            partials: members.whole("partial_images", 0..=PARTIALS_MAX)?,
+            input_fidelity: members.word("input_fidelity", &["low", "high"])?,
+            given: Given::default(),
             seed: members.whole("seed", 0..=u64::MAX)?,
             style: text("style")?,
             user: None,
@@ -140,10 +159,30 @@ impl Asked {
         })
     }
 
-    /// Whether the caller asks for a stream.
-    #[must_use]
-    pub fn wants_stream(&self) -> bool {
-        Members(&self.outline, &self.segments).is_true("stream")
+    /// Reads a form with pictures that are to be changed.
+    ///
+    /// # Errors
+    /// Names the member and the remedy.
+    pub fn of_form(form: &Form, segments: &[Bytes]) -> Result<Self, Failure> {
+        let (given, body) = given::read(form, segments)?;
+        let outline = scan(&body).map_err(Failure::from)?;
+        let mut asked = Self::read(outline, vec![body.into()])?;
+        asked.given = given;
+        Ok(asked)
+    }
+
+    /// Takes the caller's wish for a stream.
+    ///
+    /// # Errors
+    /// It is asked for more than one picture.
+    pub fn may_stream(&mut self) -> Result<(), Failure> {
+        self.stream = Members(&self.outline, &self.segments).is_true("stream");
+        if self.stream && self.pictures > 1 {
+            return Err(Failure::invalid(
+                "n: one picture is streamed at a time; remove it, or `stream`",
+            ));
+        }
+        Ok(())
     }
 
     /// A small member that is a text, if it is there.
@@ -154,10 +193,15 @@ impl Asked {
         Members(&self.outline, &self.segments).text(name)
     }
 
-    /// The most output tokens of one picture, where those are sold.
+    /// The most output tokens of one picture, where those are sold: with its
+    /// beginnings, if they are shown.
     #[must_use]
     pub fn tokens_max(&self) -> u64 {
-        self.size.tokens_max(self.quality.as_deref())
+        let partials = if self.stream { self.partials } else { None };
+        let shown = partials.unwrap_or(0).saturating_mul(PARTIAL_TOKENS);
+        self.size
+            .tokens_max(self.quality.as_deref())
+            .saturating_add(shown)
     }
 
     /// What a vendor has no word for, with what it is told of it instead.
@@ -169,6 +213,7 @@ impl Asked {
             "moderation" => self.moderation.is_some(),
             "output_format" => self.output_format.is_some(),
             "output_compression" => self.output_compression.is_some(),
+            "input_fidelity" => self.input_fidelity.is_some(),
             "seed" => self.seed.is_some(),
             "style" => self.style.is_some(),
             "user" => self.user.is_some(),
@@ -186,7 +231,7 @@ fn refuse_what_is_not_here(members: &Members<'_>) -> Result<(), Failure> {
     for (name, why) in [
         (
             "input_references",
-            "pictures are made of a text here, and none is changed; remove it",
+            "pictures are made of a text here; send those that are to be changed to /images/edits, in a form",
         ),
         (
             "svg",

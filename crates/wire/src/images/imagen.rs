@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::asked::{Asked, Delivery};
 use super::size::Tier;
-use super::{Codec, Written, read};
+use super::{Codec, Written, read, refuse_stream};
 use crate::object::{array, object};
 
 /// The most pictures of one request.
@@ -23,6 +23,7 @@ const NONE: &[&str] = &[
     "background",
     "moderation",
     "output_compression",
+    "input_fidelity",
     "seed",
     "style",
     "user",
@@ -51,6 +52,7 @@ impl Codec for Imagen {
     }
 
     fn write(&self, asked: &Asked, _model: &str) -> Result<Written, Failure> {
+        refuse_stream(asked)?;
         let elsewhere = |message: String| Failure::invalid(message).next(Next::TryAnother);
         if asked.delivery == Delivery::Url {
             return Err(elsewhere(

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use bourse_vocab::images::{Data, Picture, Reply};
+use bourse_vocab::json::parse;
 use bourse_vocab::{Failure, UsageReport};
 use bytes::Bytes;
 use serde::Deserialize;
@@ -59,9 +60,7 @@ pub(super) fn openai(body: &Bytes) -> Result<Reply, Failure> {
         })
     });
     let pictures = pictures.collect::<Result<Vec<_>, _>>()?;
-    let usage = whole.usage.map(RawValue::get);
-    let usage = usage.filter(|text| text.len() <= USAGE_BYTES_MAX);
-    let usage = usage.map(read_usage_text).unwrap_or_default();
+    let usage = usage(whole.usage);
     let made = [
         ("background", whole.background),
         ("output_format", whole.output_format),
@@ -77,6 +76,35 @@ pub(super) fn openai(body: &Bytes) -> Result<Reply, Failure> {
     )
 }
 
+/// OpenAI's counts, if there are any: of what goes in, how much was text and how
+/// much was pictures, too.
+pub(super) fn usage(told: Option<&RawValue>) -> UsageReport {
+    #[derive(Deserialize)]
+    struct Counts<'a> {
+        #[serde(borrow, default)]
+        input_tokens_details: Option<&'a RawValue>,
+    }
+    let Some(text) = told.map(RawValue::get) else {
+        return UsageReport::default();
+    };
+    if text.len() > USAGE_BYTES_MAX {
+        return UsageReport::default();
+    }
+    let mut usage = read_usage_text(text);
+    let counts: Option<Counts<'_>> = serde_json::from_str(text).ok();
+    let details = counts.and_then(|counts| counts.input_tokens_details);
+    let details = details.and_then(|details| parse(details.get().as_bytes()).ok());
+    if let Some(count) = details.as_ref().and_then(|all| all.get("image_tokens")) {
+        usage.prompt_image = usage.count(count);
+    }
+    // Where only the sum is told, all of it is what the pictures took: that is
+    // the dearer of the two.
+    if usage.completion_image.is_none() {
+        usage.completion_image = usage.completion;
+    }
+    usage
+}
+
 /// The reply, with its pictures counted.
 pub(super) fn reply(
     pictures: Vec<Picture>,
@@ -87,11 +115,6 @@ pub(super) fn reply(
         return Err(broken("there is none"));
     }
     usage.units.pictures = Some(pictures.len() as u64);
-    // Where only the sum is told, all of it is what the pictures took: that is
-    // the dearer of the two.
-    if usage.completion_image.is_none() {
-        usage.completion_image = usage.completion;
-    }
     Ok(Reply {
         pictures,
         made,

@@ -12,7 +12,7 @@ use crate::openai_chat::usage::write_usage;
 /// Whose reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Speech {
-    /// OpenAI's `POST /images/generations`.
+    /// OpenAI's `POST /images/generations` and `/images/edits`.
     OpenAi,
     /// OpenRouter's `POST /images`: every picture is in the answer.
     OpenRouter,
@@ -117,7 +117,7 @@ impl Begun {
 }
 
 /// OpenAI's names, and what it costs.
-fn openais_usage(usage: &Usage, bill: &Bill, out: &mut Vec<u8>) {
+pub(super) fn openais_usage(usage: &Usage, bill: &Bill, out: &mut Vec<u8>) {
     object(out, |told| {
         told.put("input_tokens", &usage.prompt)
             .put("output_tokens", &usage.completion)
@@ -125,8 +125,11 @@ fn openais_usage(usage: &Usage, bill: &Bill, out: &mut Vec<u8>) {
         told.nested("input_tokens_details", |out| {
             object(out, |parts| {
                 parts
-                    .put("text_tokens", &usage.prompt)
-                    .put("image_tokens", &0);
+                    .put(
+                        "text_tokens",
+                        &usage.prompt.saturating_sub(usage.prompt_image),
+                    )
+                    .put("image_tokens", &usage.prompt_image);
             });
         });
         let pictures = usage.completion_image;

@@ -5,6 +5,7 @@ use bourse_vocab::images::Shape;
 use bourse_vocab::{Bill, Nanos, Next, Usage};
 
 use super::reply::{Speech, begin};
+use super::stream::{Stream, Told};
 use super::*;
 use crate::codec::Stamp;
 use crate::json::scan;
@@ -239,4 +240,147 @@ fn a_reply_without_a_picture_is_the_providers_failure() {
     }
     let at_address = r#"{"data":[{"url":"https://x.example/1.jpg"}]}"#;
     assert!(told(Shape::Xai, at_address, Speech::OpenRouter).is_err());
+}
+
+const PNG: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\0\0\0\x08\0\0\0\x09\x08\x06\0\0\0";
+
+fn edited(fields: &[(&str, &str)], files: &[&str]) -> Result<Asked, Failure> {
+    let mut body = Vec::new();
+    for (name, value) in fields {
+        let part =
+            format!("--x\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+        body.extend(part.as_bytes());
+    }
+    for name in files {
+        let head = format!(
+            "--x\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"b.exe\"\r\nContent-Type: text/html\r\n\r\n"
+        );
+        body.extend(head.as_bytes());
+        body.extend(PNG);
+        body.extend(b"\r\n");
+    }
+    body.extend(b"--x--\r\n");
+    let boundary = Boundary::of_content_type("multipart/form-data; boundary=x");
+    let mut reader = crate::multipart::Reader::new(&boundary.unwrap().unwrap(), 1 << 20);
+    let segments: Vec<_> = body.chunks(11).map(Bytes::copy_from_slice).collect();
+    for piece in &segments {
+        reader.push(piece).unwrap();
+    }
+    Asked::of_form(&reader.finish().unwrap(), &segments)
+}
+
+#[test]
+fn pictures_to_change_are_sent_as_what_they_are_and_words_as_they_were() {
+    let fields = [
+        ("model", "acme/draw"),
+        ("prompt", "a \"red\" cat"),
+        ("n", "2"),
+        ("size", "1024x1024"),
+        ("input_fidelity", "high"),
+        ("seed", "7"),
+        ("provider", r#"{"only":["x"]}"#),
+        ("wit", "1"),
+    ];
+    let asked = edited(&fields, &["image[]", "image[]", "mask"]).unwrap();
+    assert_eq!(asked.pictures, 2);
+    assert_eq!(asked.given.all().count(), 3);
+    let boundary = Boundary::of_content_type("multipart/form-data; boundary=ours");
+    let boundary = boundary.unwrap().unwrap();
+    let written = codec(Shape::OpenAi).write_edit(&asked, "vendors-name", &boundary);
+    let written = written.unwrap();
+    let text = String::from_utf8_lossy(&written.body.concat()).into_owned();
+    let heads: Vec<_> = text
+        .lines()
+        .filter(|line| line.starts_with("Content-"))
+        .collect();
+    let picture = |name: &str| {
+        [
+            format!("Content-Disposition: form-data; name=\"{name}\"; filename=\"image.png\""),
+            "Content-Type: image/png".to_owned(),
+        ]
+    };
+    let words = ["model", "prompt", "n", "size", "input_fidelity"];
+    let words = words.map(|name| format!("Content-Disposition: form-data; name=\"{name}\""));
+    let pictures = [picture("image[]"), picture("image[]"), picture("mask")].concat();
+    assert_eq!(heads, [words.to_vec(), pictures].concat());
+    assert!(text.contains("\r\n\r\na \"red\" cat\r\n--ours"), "{text}");
+    let lost: Vec<_> = written.losses.iter().map(|loss| &*loss.field).collect();
+    assert_eq!(lost, ["wit", "seed"]);
+    for shape in [Shape::Xai, Shape::Imagen] {
+        let refused = codec(shape).write_edit(&asked, "m", &boundary).unwrap_err();
+        assert_eq!(refused.next, Next::TryAnother, "{shape:?}");
+    }
+}
+
+#[test]
+fn a_form_cannot_smuggle_members_into_its_words() {
+    for (name, value) in [
+        ("n", "1,\"model\":\"other\""),
+        ("stream", "true}"),
+        ("provider", "{}}"),
+        ("partial_images", ""),
+        ("seed", "[1]"),
+    ] {
+        let fields = [("model", "m"), ("prompt", "p"), (name, value)];
+        let refused = edited(&fields, &["image"]).unwrap_err();
+        assert!(refused.message.starts_with(name), "{}", refused.message);
+    }
+    let twice = [("model", "m"), ("model", "n"), ("prompt", "p")];
+    assert!(edited(&twice, &["image"]).is_err());
+}
+
+fn streamed(events: &[&str]) -> Result<(String, Vec<Told>), Failure> {
+    let mut stream = Stream::default();
+    let mut out = Vec::new();
+    let mut told = Vec::new();
+    for data in events {
+        let frame = crate::sse::Frame {
+            event: "",
+            data: data.as_bytes(),
+        };
+        told.push(stream.frame(&frame, &mut out)?);
+    }
+    let usage = stream.usage.resolve(&Usage::default()).0;
+    let bill = Bill {
+        total: Nanos(2_000_000),
+        ..Bill::default()
+    };
+    stream.finish(&usage, &bill, &mut out);
+    Ok((String::from_utf8(out).unwrap(), told))
+}
+
+#[test]
+fn beginnings_pass_and_the_whole_picture_waits_for_its_price() {
+    let partial = format!(
+        r#"{{"type":"image_edit.partial_image","b64_json":"{DOT}","partial_image_index":0,"new":1}}"#
+    );
+    let whole = format!(
+        r#"{{"type":"image_edit.completed","b64_json":"{DOT}","size":"8x8","usage":{{"input_tokens":9,"input_tokens_details":{{"text_tokens":2,"image_tokens":7}},"output_tokens":4,"total_tokens":13}}}}"#
+    );
+    let (out, told) = streamed(&[&partial, r#"{"type":"other"}"#, &whole, &partial]).unwrap();
+    assert_eq!(
+        told,
+        [Told::Partial, Told::Nothing, Told::Done, Told::Nothing]
+    );
+    assert_eq!(
+        out,
+        format!(
+            "data: {partial}\n\nevent: image_edit.completed\ndata: {{\"type\":\"image_edit.completed\",\"b64_json\":\"{DOT}\",\"size\":\"8x8\",\"usage\":{{\"input_tokens\":9,\"output_tokens\":4,\"total_tokens\":13,\"input_tokens_details\":{{\"text_tokens\":2,\"image_tokens\":7}},\"output_tokens_details\":{{\"image_tokens\":4,\"text_tokens\":0}},\"cost\":0.002,\"is_byok\":false}}}}\n\n"
+        )
+    );
+}
+
+#[test]
+fn an_event_without_a_picture_is_the_providers_failure() {
+    for data in [
+        "7",
+        r#"{"type":"error"}"#,
+        r#"{"type":"image_generation.completed"}"#,
+        r#"{"type":"image_generation.completed","b64_json":""}"#,
+        r#"{"type":"image_generation.completed","b64_json":"no base64!"}"#,
+        r#"{"type":"image_generation.partial_image","b64_json":7}"#,
+        r#"{"error":{"message":"no"}}"#,
+    ] {
+        assert!(streamed(&[data]).is_err(), "{data}");
+    }
 }

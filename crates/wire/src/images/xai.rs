@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::asked::{Asked, Delivery};
 use super::size::Tier;
-use super::{Codec, Written, read};
+use super::{Codec, Written, read, refuse_stream};
 use crate::object::object;
 
 /// Shapes that it has.
@@ -22,6 +22,7 @@ const NONE: &[&str] = &[
     "moderation",
     "output_format",
     "output_compression",
+    "input_fidelity",
     "seed",
     "style",
 ];
@@ -35,6 +36,7 @@ impl Codec for Xai {
     }
 
     fn write(&self, asked: &Asked, model: &str) -> Result<Written, Failure> {
+        refuse_stream(asked)?;
         if asked.size.tier.is_some_and(|tier| tier != Tier::One) {
             // Its larger ones cost more, and no list says how much.
             return Err(Failure::invalid(

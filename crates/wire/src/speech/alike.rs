@@ -1,11 +1,11 @@
 //! Vendors whose requests for speech look like OpenAI's: the client's bytes go
 //! on, but for the members that they do not know.
 
-use bourse_vocab::chat::Loss;
+use bourse_vocab::Failure;
 use bourse_vocab::speech::Shape;
-use bourse_vocab::{Failure, Next};
 
 use super::asked::{Asked, is_for_vendors};
+use super::events::Source;
 use super::{Codec, Written};
 use crate::json::splice::Splice;
 use crate::json::text::write_string;
@@ -41,18 +41,18 @@ impl Codec for Alike {
         self.shape
     }
 
-    fn is_events(&self) -> bool {
-        self.is_events
+    fn source(&self) -> Option<Source> {
+        self.is_events.then_some(Source::OpenAi)
     }
 
     fn write(&self, asked: &Asked, model: &str) -> Result<Written, Failure> {
-        if asked.wants_events && !self.is_events {
-            return Err(Failure::invalid(
-                "stream_format: this model answers with the sound itself; send `audio`",
-            )
-            .next(Next::TryAnother));
+        if !self.is_events {
+            asked.refuse_events()?;
         }
-        let mut losses = asked.unknown.clone();
+        let losses = match self.takes_instructions {
+            true => asked.unknown.clone(),
+            false => asked.losses_without_instructions(),
+        };
         let mut splice = Splice::new(&asked.outline);
         for (name, _) in asked.outline.iter() {
             if !is_for_vendors(name) {
@@ -68,8 +68,6 @@ impl Codec for Alike {
         }
         if !self.takes_instructions && asked.has("instructions") {
             splice.remove("instructions");
-            let why = "the model is not told how to read";
-            losses.push(Loss::new("instructions", why));
         }
         Ok(Written {
             body: splice.write(&asked.segments),

@@ -2,9 +2,10 @@
 //! (platform.openai.com/docs/api-reference, `createSpeech`, November 2026;
 //! openrouter.ai/docs, `createAudioSpeech`, October 2026).
 
-use bourse_vocab::Failure;
 use bourse_vocab::chat::Loss;
+use bourse_vocab::json::parse;
 use bourse_vocab::speech::SoundFormat;
+use bourse_vocab::{Failure, Next};
 use bytes::Bytes;
 
 use crate::dialect::members;
@@ -116,6 +117,49 @@ impl Asked {
     /// It is something else.
     pub fn text(&self, name: &str) -> Result<Option<String>, Failure> {
         Members(&self.outline, &self.segments).long(name, SMALL_BYTES_MAX)
+    }
+
+    /// The text that is to be read aloud.
+    ///
+    /// # Errors
+    /// It was no text when it was read.
+    pub fn input(&self) -> Result<String, Failure> {
+        Members(&self.outline, &self.segments).input()
+    }
+
+    /// The voice: its name, or its id if it is one of the caller's own.
+    ///
+    /// # Errors
+    /// It is neither.
+    pub fn voice(&self) -> Result<String, Failure> {
+        let wrong = || Failure::invalid("voice: must be a name, or an object with `id`");
+        let members = Members(&self.outline, &self.segments);
+        let member = members.get("voice").ok_or_else(wrong)?;
+        let raw = json::short(&self.segments, &member.value, SMALL_BYTES_MAX);
+        let value = raw.and_then(|raw| parse(&raw).ok()).ok_or_else(wrong)?;
+        let name = value.as_str().or_else(|| value.get("id")?.as_str());
+        name.map(str::to_owned).ok_or_else(wrong)
+    }
+
+    /// Refuses events at a vendor that answers with the sound itself.
+    pub(super) fn refuse_events(&self) -> Result<(), Failure> {
+        if self.wants_events {
+            return Err(Failure::invalid(
+                "stream_format: this model answers with the sound itself; send `audio`",
+            )
+            .next(Next::TryAnother));
+        }
+        Ok(())
+    }
+
+    /// What is not told to a vendor whose models are not told how to read.
+    pub(super) fn losses_without_instructions(&self) -> Vec<Loss> {
+        let mut losses = self.unknown.clone();
+        if self.has("instructions") {
+            let why = "the model is not told how to read";
+            losses.push(Loss::new("instructions", why));
+        }
+        losses
     }
 
     /// Whether a member is there.

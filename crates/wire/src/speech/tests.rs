@@ -1,7 +1,7 @@
 use bourse_vocab::speech::SoundFormat;
 use bourse_vocab::{Bill, Nanos, Next, Usage};
 
-use super::events::{Events, Told};
+use super::events::{Events, Source, Told};
 use super::*;
 use crate::json::scan;
 use crate::sse::Frame;
@@ -100,7 +100,7 @@ fn events_are_told_as_themselves_or_as_the_sound_in_them() {
             ),
         ),
     ] {
-        let mut events = Events::new(passes);
+        let mut events = Events::new(Source::OpenAi, &wants(passes, "mp3"));
         let mut out = Vec::new();
         let told: Vec<_> = [delta, r#"{"type":"later"}"#, done, "[DONE]"]
             .into_iter()
@@ -131,7 +131,8 @@ fn events_are_told_as_themselves_or_as_the_sound_in_them() {
             event: "",
             data: broken.as_bytes(),
         };
-        let failed = Events::new(false).frame(&frame, &mut Vec::new());
+        let failed =
+            Events::new(Source::OpenAi, &wants(false, "mp3")).frame(&frame, &mut Vec::new());
         assert_eq!(failed.unwrap_err().status(), 502, "{broken}");
     }
 }
@@ -147,5 +148,113 @@ fn a_sound_is_known_by_its_media_type() {
         ("", false),
     ] {
         assert_eq!(is_sound(content_type), is, "{content_type}");
+    }
+}
+
+/// A request of a client that wants events, or the sound itself, in a format.
+fn wants(events: bool, format: &str) -> Asked {
+    let kind = if events { "sse" } else { "audio" };
+    asked(&format!(
+        r#"{{"input":"a","voice":"b","stream_format":"{kind}","response_format":"{format}"}}"#
+    ))
+    .unwrap()
+}
+
+#[test]
+fn other_vendors_are_asked_in_their_own_words() {
+    let body = r#"{"model":"acme/tts","input":"Gr\u00fc\u00dfe","voice":{"id":"Rachel7"},"speed":1.1,
+        "response_format":"pcm","instructions":"slowly"}"#;
+    let (sent, losses) = written(Shape::ElevenLabs, body);
+    assert_eq!(
+        sent,
+        r#"{"text":"Grüße","model_id":"upstream","voice_settings":{"speed":1.10}}"#
+    );
+    assert_eq!(losses, ["instructions"]);
+    let tail = codec(Shape::ElevenLabs)
+        .tail(&asked(body).unwrap())
+        .unwrap();
+    assert_eq!(tail.unwrap(), "/Rachel7/stream?output_format=pcm_24000");
+    let (sent, losses) = written(Shape::Mistral, body);
+    assert_eq!(
+        sent,
+        r#"{"model":"upstream","input":"Grüße","voice_id":"Rachel7","response_format":"pcm","stream":true}"#
+    );
+    assert_eq!(losses, ["instructions", "speed"]);
+    let (sent, _) = written(Shape::Gemini, body);
+    assert_eq!(
+        sent,
+        r#"{"contents":[{"role":"user","parts":[{"text":"Grüße"}]}],"generationConfig":{"responseModalities":["AUDIO"],"speechConfig":{"voiceConfig":{"prebuiltVoiceConfig":{"voiceName":"Rachel7"}}}}}"#
+    );
+    let shapes: Vec<_> = Shape::ALL.iter().map(|one| codec(*one).shape()).collect();
+    assert_eq!(shapes, Shape::ALL);
+}
+
+#[test]
+fn what_one_vendor_cannot_read_another_is_asked() {
+    for (shape, member) in [
+        (Shape::ElevenLabs, r#""voice":"../../v2/keys""#),
+        (Shape::ElevenLabs, r#""voice":"a?b=c""#),
+        (Shape::ElevenLabs, r#""voice":"""#),
+        (Shape::ElevenLabs, r#""voice":"a","speed":2"#),
+        (Shape::ElevenLabs, r#""voice":"a","response_format":"wav""#),
+        (Shape::ElevenLabs, r#""voice":"a","stream_format":"sse""#),
+        (Shape::Mistral, r#""voice":"a","response_format":"aac""#),
+        (Shape::Gemini, r#""voice":"a""#),
+    ] {
+        let body = format!(r#"{{"model":"m","input":"a",{member}}}"#);
+        let refused = codec(shape).write(&asked(&body).unwrap(), "m").unwrap_err();
+        assert_eq!(refused.next, Next::TryAnother, "{shape:?} {member}");
+    }
+}
+
+fn played(source: Source, asked: &Asked, events: &[&str]) -> Result<(Vec<u8>, Events), Failure> {
+    let mut reader = Events::new(source, asked);
+    let mut out = Vec::new();
+    for data in events {
+        let frame = Frame {
+            event: "",
+            data: data.as_bytes(),
+        };
+        reader.frame(&frame, &mut out)?;
+    }
+    Ok((out, reader))
+}
+
+#[test]
+fn mistrals_and_googles_events_are_told_as_openais() {
+    let mistrals = [
+        r#"{"type":"speech.audio.delta","audio_data":"AQID"}"#,
+        r#"{"type":"speech.audio.done","usage":{"prompt_tokens":3,"completion_tokens":7}}"#,
+    ];
+    let (out, reader) = played(Source::Mistral, &wants(false, "pcm"), &mistrals).unwrap();
+    assert_eq!(out, [1, 2, 3]);
+    assert_eq!(
+        (reader.usage.prompt, reader.usage.completion),
+        (Some(3), Some(7))
+    );
+    let (out, _) = played(Source::Mistral, &wants(true, "pcm"), &mistrals).unwrap();
+    assert_eq!(
+        String::from_utf8(out).unwrap(),
+        "data: {\"type\":\"speech.audio.delta\",\"audio\":\"AQID\"}\n\n"
+    );
+    let googles = [
+        r#"{"candidates":[{"content":{"parts":[{"inlineData":{"mimeType":"audio/L16;codec=pcm;rate=24000","data":"AQI="}}]}}]}"#,
+        r#"{"candidates":[{"content":{"parts":[{"inlineData":{"data":"AwQ="}}]},"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":5,"candidatesTokenCount":9,"totalTokenCount":14}}"#,
+    ];
+    let (out, reader) = played(Source::Gemini, &wants(false, "pcm"), &googles).unwrap();
+    assert_eq!(out, [1, 2, 3, 4]);
+    assert_eq!(reader.usage.completion_audio, Some(9));
+    let (out, _) = played(Source::Gemini, &wants(false, "wav"), &googles).unwrap();
+    assert!(out.starts_with(b"RIFF") && out.ends_with(&[1, 2, 3, 4]));
+    assert_eq!(out.len(), 48);
+    for broken in [
+        r#"{"candidates":[{"finishReason":"MAX_TOKENS"}]}"#,
+        r#"{"candidates":[{"content":{"parts":[{"inlineData":{"data":"?"}}]}}]}"#,
+        r#"{"error":{"code":500}}"#,
+    ] {
+        assert!(
+            played(Source::Gemini, &wants(false, "pcm"), &[broken]).is_err(),
+            "{broken}"
+        );
     }
 }

@@ -21,6 +21,9 @@ pub struct Alike {
     /// Whether it streams, tells log probabilities and takes a strategy for
     /// its chunks.
     streams: bool,
+    /// Whether it is told the form of its answer, which is always JSON
+    /// otherwise: segments are then asked for by a member of their own.
+    says_form: bool,
     /// Whether it tells who speaks.
     has_speakers: bool,
     /// Whether it translates.
@@ -51,6 +54,7 @@ const WHISPER_ALIKE: Alike = Alike {
     has_segments: true,
     counts_in_segments: false,
     streams: false,
+    says_form: true,
     has_speakers: false,
     translates: true,
     billed_ms_min: 0,
@@ -69,6 +73,7 @@ pub static GPT: Alike = Alike {
     has_segments: false,
     counts_in_segments: false,
     streams: true,
+    says_form: true,
     has_speakers: true,
     translates: false,
     billed_ms_min: 0,
@@ -83,6 +88,17 @@ pub static GPT: Alike = Alike {
         "known_speaker_names[]",
         "known_speaker_references[]",
     ],
+};
+
+/// Mistral's Voxtral (mistralai 3.7, `audiotranscriptionrequest.py` and
+/// `usageinfo.py`, November 2026): JSON with the seconds that were heard. Its
+/// events have names of their own, so it is not streamed here.
+pub static MISTRAL: Alike = Alike {
+    shape: Shape::Mistral,
+    says_form: false,
+    translates: false,
+    takes: &["language", "temperature"],
+    ..WHISPER_ALIKE
 };
 
 /// A vendor that cannot be asked this; another may.
@@ -141,7 +157,13 @@ impl Codec for Alike {
             // sees who asked for another form.
             fields.push(Field::text(name, text.to_owned()));
         }
-        fields.push(Field::text("response_format", form.name()));
+        match form {
+            form if self.says_form => {
+                fields.push(Field::text("response_format", form.name()));
+            }
+            Form::VerboseJson => fields.push(Field::text("timestamp_granularities", "segment")),
+            _ => {}
+        }
         if asked.stream {
             fields.push(Field::text("stream", "true"));
         }

@@ -44,6 +44,13 @@ pub(super) fn usage(value: &Value) -> UsageReport {
     let Some(members) = value.as_object() else {
         return report;
     };
+    // Mistral's: the tokens beside it cost nothing.
+    let heard = members.get("prompt_audio_seconds");
+    if let Some(seconds) = heard.filter(|seconds| !seconds.is_null()) {
+        report.units.audio_ms = milliseconds(seconds);
+        report.nonsense |= report.units.audio_ms.is_none();
+        return report;
+    }
     let is_duration = members.get("type").and_then(Value::as_str) == Some("duration");
     if let Some(seconds) = members.get("seconds").filter(|_| is_duration) {
         report.units.audio_ms = milliseconds(seconds);
@@ -64,7 +71,7 @@ pub(super) fn usage(value: &Value) -> UsageReport {
 }
 
 /// A number of seconds in milliseconds, rounded up.
-fn milliseconds(value: &Value) -> Option<u64> {
+pub(super) fn milliseconds(value: &Value) -> Option<u64> {
     let number = value.as_number()?.to_string();
     let ms = parse_scaled_up(&number, 3).ok()?;
     u64::try_from(ms).ok().filter(|ms| *ms <= TOKENS_MAX)

@@ -355,3 +355,148 @@ fn a_stream_goes_on_as_it_came_and_its_last_event_waits_for_the_price() {
         assert_eq!(failed.unwrap_err().status(), 502, "{broken}");
     }
 }
+
+#[test]
+fn other_vendors_are_asked_in_their_own_words() {
+    let fields = [
+        ("model", "acme/stt"),
+        ("language", "de"),
+        ("prompt", "names"),
+        ("response_format", "srt"),
+    ];
+    let asked = form(&fields, MP3).unwrap();
+    let sound = format!("file=voice.mp3:audio/mpeg:{}", String::from_utf8_lossy(MP3));
+    assert_eq!(
+        written(Shape::Mistral, &asked),
+        [
+            "model=upstream",
+            "language=de",
+            "timestamp_granularities=segment",
+            &sound,
+            "-prompt",
+        ]
+    );
+    assert_eq!(
+        written(Shape::Xai, &asked),
+        ["language=de", &sound, "-prompt"]
+    );
+    assert_eq!(
+        written(Shape::ElevenLabs, &asked),
+        [
+            "model_id=upstream",
+            "tag_audio_events=false",
+            "timestamps_granularity=word",
+            "language_code=de",
+            &sound,
+            "-prompt",
+        ]
+    );
+    let deepgram = codec(Shape::Deepgram);
+    let sent = deepgram.write(&asked, "upstream", &boundary()).unwrap();
+    assert_eq!(sent.body.concat(), MP3);
+    assert_eq!(sent.content_type, "audio/mpeg");
+    assert_eq!(deepgram.tail(&asked).unwrap().unwrap(), "&language=de");
+    let unsaid = form(&[("model", "m")], MP3).unwrap();
+    let tail = deepgram.tail(&unsaid).unwrap().unwrap();
+    assert_eq!(tail, "&detect_language=true");
+    let odd = form(&[("model", "m"), ("language", "de&callback=x")], MP3).unwrap();
+    let refused = deepgram.write(&odd, "m", &boundary()).unwrap_err();
+    assert!(refused.message.starts_with("language: "));
+    let shapes: Vec<_> = Shape::ALL.iter().map(|one| codec(*one).shape()).collect();
+    assert_eq!(shapes, Shape::ALL);
+}
+
+#[test]
+fn what_they_do_not_do_another_is_asked() {
+    for shape in [
+        Shape::Mistral,
+        Shape::Xai,
+        Shape::ElevenLabs,
+        Shape::Deepgram,
+    ] {
+        for field in [("stream", "true"), ("response_format", "diarized_json")] {
+            let asked = form(&[("model", "m"), field], MP3).unwrap();
+            let refused = codec(shape).write(&asked, "m", &boundary()).unwrap_err();
+            assert_eq!(refused.next, Next::TryAnother, "{shape:?} {field:?}");
+        }
+    }
+}
+
+#[test]
+fn words_with_their_times_become_what_openais_clients_read() {
+    let words = |name: &str| {
+        format!(
+            r#"[{{"{name}":"One","start":0.0,"end":0.5,"type":"word"}},{{"{name}":" ","start":0.5,"end":0.6,"type":"spacing"}},{{"{name}":"two.","start":0.6,"end":1.0,"type":"word"}},{{"{name}":"Three","start":3.25,"end":4.0,"type":"word"}}]"#
+        )
+    };
+    for (shape, body) in [
+        (
+            Shape::Xai,
+            format!(
+                r#"{{"text":"One two. Three","language":"English","duration":4.5,"words":{}}}"#,
+                words("text")
+            ),
+        ),
+        (
+            Shape::ElevenLabs,
+            format!(
+                r#"{{"language_code":"English","text":"One two. Three","audio_duration_secs":4.5,"words":{}}}"#,
+                words("text")
+            ),
+        ),
+        (
+            Shape::Deepgram,
+            format!(
+                r#"{{"metadata":{{"duration":4.5}},"results":{{"channels":[{{"detected_language":"English","alternatives":[{{"transcript":"One two. Three","words":{}}}]}}]}}}}"#,
+                words("word")
+            ),
+        ),
+    ] {
+        let read = codec(shape).read(&Bytes::from(body)).unwrap();
+        assert_eq!(read.usage.units.audio_ms, Some(4_500), "{shape:?}");
+        let told = |form| {
+            let told = reply::whole(&read, form, &Usage::default(), &Bill::default());
+            String::from_utf8(told).unwrap()
+        };
+        assert_eq!(
+            told(Form::Srt),
+            "1\n00:00:00,000 --> 00:00:01,000\nOne two.\n\n2\n00:00:03,250 --> 00:00:04,000\nThree\n\n",
+            "{shape:?}"
+        );
+        let verbose = told(Form::VerboseJson);
+        for part in [
+            r#""language":"English""#,
+            r#""duration":4.5"#,
+            r#"{"id":1,"start":3.250,"end":4.000,"text":"Three"}"#,
+            r#"{"word":"two.","start":0.6,"end":1.0}"#,
+        ] {
+            assert!(verbose.contains(part), "{shape:?} {part} {verbose}");
+        }
+    }
+}
+
+#[test]
+fn transcripts_that_are_none_are_the_providers_failure() {
+    for shape in [Shape::Xai, Shape::ElevenLabs, Shape::Deepgram] {
+        for body in [
+            "7",
+            "{}",
+            r#"{"error":"no"}"#,
+            r#"{"text":7}"#,
+            r#"{"text":"a","words":[{"text":"a"}]}"#,
+            r#"{"text":"a","words":[{"text":"a","start":"x","end":1}]}"#,
+            r#"{"results":{"channels":[]}}"#,
+        ] {
+            let failure = codec(shape).read(&Bytes::from_static(body.as_bytes()));
+            assert_eq!(
+                failure.unwrap_err().next,
+                Next::TryAnother,
+                "{shape:?} {body}"
+            );
+        }
+    }
+    let mistrals = r#"{"model":"m","text":"a","language":null,"usage":{"prompt_audio_seconds":7,"prompt_tokens":4,"total_tokens":9,"completion_tokens":5}}"#;
+    let read = codec(Shape::Mistral).read(&Bytes::from_static(mistrals.as_bytes()));
+    let usage = read.unwrap().usage;
+    assert_eq!((usage.units.audio_ms, usage.prompt), (Some(7_000), None));
+}

@@ -1,14 +1,14 @@
 //! A sound on its way to the client.
 
 use bourse_vocab::{Bill, Failure, Usage, UsageReport};
-use bourse_wire::framing::{Decoder, Framing};
-use bourse_wire::speech::Asked;
-use bourse_wire::speech::events::{Events, Told};
+use bourse_wire::speech::events::{Source, Told};
+use bourse_wire::speech::{self, Asked};
+use bourse_wire::sse::Frame;
 use bytes::Bytes;
 use http::HeaderValue;
 
-use crate::endpoints::write_failure;
-use crate::relay::{Delivered, FRAME_BYTES_MAX, Feed, Report};
+use crate::endpoints::event_feed::Events;
+use crate::relay::{Delivered, Feed, Report};
 
 /// How a sound ends that is there to its end.
 const FINISHED: &str = "stop";
@@ -105,110 +105,72 @@ impl Feed for SoundFeed {
 }
 
 /// A sound that comes as events, told as events or as itself.
-pub struct EventFeed {
-    decoder: Decoder,
-    events: Events,
+pub(super) struct Sound {
+    events: speech::events::Events,
     /// What the sound is called, where it is told as itself.
     media_type: Option<HeaderValue>,
-    report: Report,
-    is_complete: bool,
+    /// Characters, of a vendor that sells those and counts them nowhere.
+    characters: Option<u64>,
 }
 
-impl EventFeed {
+impl Sound {
     /// Before the first event.
-    pub fn new(framing: Framing, asked: &Asked) -> Self {
+    pub fn new(source: Source, asked: &Asked) -> Self {
         let media_type = HeaderValue::from_static(asked.format.media_type());
         Self {
-            decoder: framing.decoder(FRAME_BYTES_MAX),
-            events: Events::new(asked.wants_events),
+            events: speech::events::Events::new(source, asked),
             media_type: (!asked.wants_events).then_some(media_type),
-            report: Report::default(),
-            is_complete: false,
+            characters: (source == Source::Mistral).then_some(asked.characters),
+        }
+    }
+
+    /// What is known before the first event.
+    pub fn report(&self) -> Report {
+        let mut usage = UsageReport::default();
+        usage.units.characters = self.characters;
+        Report {
+            usage,
+            ..Report::default()
         }
     }
 }
 
-impl Feed for EventFeed {
-    fn media_type(&self) -> Option<HeaderValue> {
-        self.media_type.clone()
-    }
+impl Events for Sound {
+    const CUT_OFF: &'static str = "The provider ended its sound before its last event";
 
-    fn breaks_off(&self) -> bool {
-        self.media_type.is_some()
-    }
-
-    fn counts_at_its_end(&self) -> bool {
-        true
-    }
-
-    fn feed(&mut self, piece: &Bytes, out: &mut Vec<u8>) -> Result<(), Failure> {
-        let Self {
-            decoder,
-            events,
-            report,
-            is_complete,
-            ..
-        } = self;
-        decoder.feed(piece, |frame| {
-            match events.frame(&frame, out)? {
-                // A piece counts as a token, which is too few: what was used is
-                // told at the end.
-                Told::Sound(_) => report.content_pieces = report.content_pieces.saturating_add(1),
-                Told::Done => {
-                    report.usage = events.usage;
-                    report.finish = Some(FINISHED);
-                    *is_complete = true;
-                }
-                Told::Nothing => {}
+    fn event(
+        &mut self,
+        frame: &Frame<'_>,
+        report: &mut Report,
+        out: &mut Vec<u8>,
+    ) -> Result<bool, Failure> {
+        match self.events.frame(frame, out)? {
+            // A piece counts as a token, which is too few: what was used is
+            // told at the end.
+            Told::Sound(_) => {
+                report.content_pieces = report.content_pieces.saturating_add(1);
+                Ok(false)
             }
-            Ok(())
-        })
-    }
-
-    fn end(&mut self, _: &mut Vec<u8>) -> Result<(), Failure> {
-        match self.is_complete {
-            true => Ok(()),
-            false => Err(Failure::unavailable(
-                "The provider ended its sound before its last event",
-            )),
+            told @ (Told::Last(_) | Told::Done) => {
+                if matches!(told, Told::Last(_)) {
+                    report.content_pieces = report.content_pieces.saturating_add(1);
+                }
+                report.usage = self.events.usage;
+                report.usage.units.characters = self.characters;
+                if report.content_pieces == 0 {
+                    return Err(Failure::unavailable("The provider sent an empty sound"));
+                }
+                Ok(true)
+            }
+            Told::Nothing => Ok(false),
         }
-    }
-
-    fn has_content(&self) -> bool {
-        self.report.content_pieces > 0
-    }
-
-    fn has_answered(&self) -> bool {
-        self.report.content_pieces > 0
-    }
-
-    fn is_complete(&self) -> bool {
-        self.is_complete
-    }
-
-    fn content_bytes(&self) -> u64 {
-        0
-    }
-
-    fn content_pieces(&self) -> u64 {
-        self.report.content_pieces
-    }
-
-    fn delivered(&self) -> Delivered {
-        self.report.delivered()
-    }
-
-    fn report(&self) -> Report {
-        self.report.clone()
     }
 
     fn finish(&mut self, usage: &Usage, bill: &Bill, out: &mut Vec<u8>) {
         self.events.finish(usage, bill, out);
     }
 
-    fn fail(&mut self, failure: &Failure, out: &mut Vec<u8>) {
-        if self.media_type.is_none() {
-            write_failure(failure, out);
-        }
+    fn media_type(&self) -> Option<HeaderValue> {
+        self.media_type.clone()
     }
 }

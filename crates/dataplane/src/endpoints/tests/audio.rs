@@ -6,8 +6,8 @@ use bourse_vocab::transcription::Shape;
 use bourse_wire::multipart::{Boundary, Reader};
 
 use super::super::speech::Speech;
-use super::super::transcriptions::Transcriptions;
-use super::super::translations::Translations;
+use super::super::transcriptions::TRANSCRIPTIONS;
+use super::super::translations::TRANSLATIONS;
 use super::*;
 
 const SPEECH: &str = r#"{"model":"m","input":"12345","voice":"a","speed":0.5}"#;
@@ -66,7 +66,7 @@ fn what_may_be_used_at_most_is_known_before_anybody_is_asked() {
     assert_eq!(ask.max_output, Some(80));
     assert_eq!(ask.needs.output, Modalities::of(&[Modality::Speech]));
 
-    let ask = heard(&Transcriptions, &[("model", "m"), ("prompt", "names")]);
+    let ask = heard(&TRANSCRIPTIONS, &[("model", "m"), ("prompt", "names")]);
     let ask = ask.unwrap().ask;
     assert!(!ask.stream);
     // A second, and ten of them that some vendors bill.
@@ -74,7 +74,7 @@ fn what_may_be_used_at_most_is_known_before_anybody_is_asked() {
     assert_eq!(ask.needs.text_bytes, 5);
     assert_eq!(ask.needs.input, Modalities::of(&[Modality::Audio]));
     let sampled = [("model", "m"), ("known_speaker_references[]", "data:…")];
-    let ask = heard(&Transcriptions, &sampled).unwrap().ask;
+    let ask = heard(&TRANSCRIPTIONS, &sampled).unwrap().ask;
     assert_eq!(ask.units.audio_ms, 11_000, "the sample is heard as well");
 }
 
@@ -89,8 +89,8 @@ fn each_operation_has_its_own_ways_and_chat_is_none() {
     ];
     let ranks = |endpoint: &dyn Endpoint| ways.each_ref().map(|way| endpoint.rank(way));
     assert_eq!(ranks(&Speech), [Some(0), None, None, None]);
-    assert_eq!(ranks(&Transcriptions), [None, Some(0), None, None]);
-    assert_eq!(ranks(&Translations), [None, None, Some(0), None]);
+    assert_eq!(ranks(&TRANSCRIPTIONS), [None, Some(0), None, None]);
+    assert_eq!(ranks(&TRANSLATIONS), [None, None, Some(0), None]);
     assert_eq!(ranks(&chat::Chat), [None, None, None, Some(0)]);
 }
 
@@ -107,7 +107,7 @@ fn a_form_is_sent_on_with_a_boundary_that_nobody_could_know() {
     };
     let types: Vec<_> = (0..2)
         .map(|_| {
-            let request = heard(&Transcriptions, &[("model", "m")]).unwrap().request;
+            let request = heard(&TRANSCRIPTIONS, &[("model", "m")]).unwrap().request;
             let content_type = request.content_type(&way).unwrap();
             let body = request.write(&way, &target).unwrap().body.concat();
             let boundary = content_type.to_str().unwrap().split_once('=').unwrap().1;
@@ -174,7 +174,7 @@ fn a_sound_in_events_is_the_same_at_every_cut() {
 #[test]
 fn a_stream_that_is_no_chat_ends_in_an_error_that_its_clients_see() {
     let failure = Failure::unavailable("it broke");
-    let told = Transcriptions.late_failure(&failure, &STAMP);
+    let told = TRANSCRIPTIONS.late_failure(&failure, &STAMP);
     let text = std::str::from_utf8(&told).unwrap();
     let data = text
         .strip_prefix("data: ")
@@ -184,7 +184,7 @@ fn a_stream_that_is_no_chat_ends_in_an_error_that_its_clients_see() {
     let data: serde_json::Value = serde_json::from_str(data).unwrap();
     assert_eq!(data["error"]["message"], "it broke");
     let members = [("model", "m"), ("stream", "true")];
-    let request = heard(&Transcriptions, &members).unwrap().request;
+    let request = heard(&TRANSCRIPTIONS, &members).unwrap().request;
     let mut feed = request.feed(&way_to(Interface::transcription(Shape::Gpt)), &STAMP);
     let mut out = Vec::new();
     let delta = b"data: {\"type\":\"transcript.text.delta\",\"delta\":\"a\"}\n\n";

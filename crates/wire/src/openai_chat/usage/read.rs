@@ -412,6 +412,7 @@ const NONSENSE: UsageReport = UsageReport {
     cache_write_5m: None,
     cache_write_1h: None,
     prompt_audio: None,
+    prompt_image: None,
     completion: None,
     reasoning: None,
     completion_audio: None,
@@ -461,6 +462,8 @@ impl WireUsage {
                 .take(&mut nonsense),
             cache_write_5m: written.0,
             cache_write_1h: written.1,
+            // Pictures cost what texts do wherever they are seen in chat.
+            prompt_image: None,
             prompt_audio: prompt.audio_tokens.take(&mut nonsense),
             completion: wire
                 .completion_tokens
