@@ -85,6 +85,13 @@ impl Admission {
         self.doors().iter().map(|door| door.waiting()).sum()
     }
 
+    /// Whether no worker has more to do than it gets done at once, so that
+    /// batches do not keep anybody waiting.
+    #[must_use]
+    pub fn is_calm(&self) -> bool {
+        self.doors().iter().all(|door| door.is_calm())
+    }
+
     /// How many calls may run; `None`: any number, because at least one worker
     /// gets done what it is asked.
     #[must_use]

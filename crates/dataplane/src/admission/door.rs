@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::bounds::{Limits, Part};
 use super::line::Line;
-use super::overload::Overload;
+use super::overload::{Overload, TARGET_US};
 use super::priority::Priority;
 use super::shed::Shed;
 
@@ -114,6 +114,13 @@ impl Door {
     #[must_use]
     pub fn limit(&self) -> Option<u32> {
         self.overload.limit(self.now_us())
+    }
+
+    /// Whether calls that are ready hardly wait, and nobody is refused. Any
+    /// thread may ask.
+    #[must_use]
+    pub fn is_calm(&self) -> bool {
+        self.limit().is_none() && self.delay_us() <= TARGET_US
     }
 
     /// How long a call that is ready waits for the worker, in microseconds.

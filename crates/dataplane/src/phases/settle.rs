@@ -55,6 +55,18 @@ impl Running {
     /// Ends the call: settles or voids, and returns the bill. The first time
     /// counts.
     pub fn end(&mut self, report: &Report, ending: Ending<'_>) -> (Usage, Bill) {
+        self.end_after(report, ending, &mut |_, _| {})
+    }
+
+    /// The same, and does something just before it is written into the journal:
+    /// the usage and the bill are as they will be booked, but for what the
+    /// purse does not have.
+    pub fn end_after(
+        &mut self,
+        report: &Report,
+        ending: Ending<'_>,
+        before: &mut dyn FnMut(&Usage, &Bill),
+    ) -> (Usage, Bill) {
         if !self.begin_end() {
             return (Usage::default(), Bill::default());
         }
@@ -116,6 +128,7 @@ impl Running {
             self.remember(&ended, ticket);
         }
         self.note(&ended, &verdict, || (estimate, counted.upstream_total));
+        before(&usage, &bill);
         // What was paid is what the caller is told that it cost.
         let total = self.record(ended, verdict).unwrap_or(bill.total);
         if !bill.estimated && usage.completion > 0 {
