@@ -44,6 +44,7 @@ mod state;
 pub mod status;
 mod table;
 mod time;
+mod uploads;
 
 #[cfg(test)]
 mod tests;
@@ -66,7 +67,7 @@ pub fn router(backend: Arc<dyn Backend>) -> Router {
         listing: models::listing::Listing::default(),
         zdr: Default::default(),
         providers: kept::Kept::default(),
-        uploads: files::upload::Uploads::default(),
+        uploads: uploads::Uploads::default(),
         document: Arc::new(document.to_string().into_bytes().into()),
     });
     let mut router = Router::new();

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use crate::backend::Backend;
 use crate::content::Content;
-use crate::files::upload::Uploads;
 use crate::kept::{Edition, Kept};
 use crate::models::listing::Listing;
+use crate::uploads::Uploads;
 
 /// Shared by all handlers.
 pub(crate) struct ControlState {

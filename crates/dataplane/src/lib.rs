@@ -8,6 +8,7 @@ pub mod admission;
 pub mod alarms;
 pub mod ask;
 pub mod attempts;
+pub mod batched;
 pub mod begun;
 pub mod bodies;
 pub mod boxed;

@@ -59,6 +59,17 @@ impl<U> Worker<U> {
             progress: Progress::new(&gateway.till, STREAMS_MAX),
         }
     }
+
+    /// One that calls lines of batches, and that no client reaches.
+    #[must_use]
+    pub fn for_lines(gateway: &Arc<Gateway>, client: U) -> Self {
+        Self {
+            gateway: Arc::clone(gateway),
+            client,
+            door: gateway.admission.side_door(),
+            progress: Progress::new(&gateway.till, STREAMS_MAX),
+        }
+    }
 }
 
 /// Answers one model call.

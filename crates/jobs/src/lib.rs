@@ -8,7 +8,8 @@
 pub mod batch;
 mod caller;
 pub mod runner;
+mod shared;
 pub mod sweep;
 
 pub use caller::{BoxFuture, Caller, LineCall, NoAnswer, Past};
-pub use runner::{JobLimits, Jobs};
+pub use shared::{JobLimits, Jobs};

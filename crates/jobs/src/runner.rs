@@ -2,16 +2,16 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use bourse_store::{Claim, Contents, Store};
+use bourse_store::Claim;
 use bourse_vocab::BatchId;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::{Id, JoinSet};
 
-use crate::Caller;
 use crate::batch::run::run;
+use crate::shared::Jobs;
 
 /// How often batches are claimed, if nobody says that there is a new one.
 const CLAIMS_EVERY: Duration = Duration::from_secs(5);
@@ -25,64 +25,7 @@ const LEASE_MARGIN: Duration = Duration::from_secs(10);
 /// are. The others wait for their turn.
 const BATCHES_MAX: usize = 16;
 
-/// Bounds of batches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct JobLimits {
-    /// Lines that are called at once, of all batches of this node.
-    pub lines_at_once: usize,
-    /// For how long answers are kept, in milliseconds.
-    pub keep_ms: u64,
-}
-
-/// What runs batches.
-pub struct Jobs {
-    pub(crate) store: Arc<dyn Store>,
-    pub(crate) contents: Contents,
-    pub(crate) caller: Arc<dyn Caller>,
-    pub(crate) limits: JobLimits,
-    /// Until when this node has what it claimed.
-    pub(crate) leased_until_ms: AtomicU64,
-    /// Lines that may be called: who waits for one stands in a line, so that
-    /// batches take turns.
-    permits: Arc<Semaphore>,
-    new: Notify,
-}
-
 impl Jobs {
-    /// Nothing runs yet.
-    #[must_use]
-    pub fn new(
-        store: Arc<dyn Store>,
-        contents: Contents,
-        caller: Arc<dyn Caller>,
-        limits: JobLimits,
-    ) -> Self {
-        Self {
-            store,
-            contents,
-            caller,
-            limits,
-            leased_until_ms: AtomicU64::new(0),
-            permits: Arc::new(Semaphore::new(limits.lines_at_once)),
-            new: Notify::new(),
-        }
-    }
-
-    /// Says that there is a new batch, so that it need not wait.
-    pub fn look(&self) {
-        self.new.notify_one();
-    }
-
-    /// Room for one more line.
-    pub(crate) async fn permit(&self) -> OwnedSemaphorePermit {
-        loop {
-            // Never closed.
-            if let Ok(permit) = Arc::clone(&self.permits).acquire_owned().await {
-                return permit;
-            }
-        }
-    }
-
     /// Runs batches until told to stop, and then until the lines that were
     /// under way have ended.
     pub async fn keep_running(self: Arc<Self>, mut stop: watch::Receiver<bool>) {

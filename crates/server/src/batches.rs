@@ -9,13 +9,15 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use bourse_control::FileLimits;
+use bourse_dataplane::batched::{self, Unanswered};
 use bourse_dataplane::chance;
 use bourse_dataplane::clock::now_ms;
 use bourse_dataplane::endpoints;
 use bourse_dataplane::gateway::Gateway;
-use bourse_dataplane::line::{self, Line, Unanswered};
+use bourse_dataplane::line::Line;
 use bourse_dataplane::pipeline::Worker;
-use bourse_jobs::{BoxFuture, Caller, JobLimits, Jobs, LineCall, NoAnswer, Past, sweep};
+use bourse_jobs::{BoxFuture, Caller, Jobs, LineCall, NoAnswer, Past, sweep};
 use bourse_net::Client;
 use bourse_store::{Contents, Store, StoreError};
 use bourse_vocab::{Failure, GenerationId};
@@ -23,6 +25,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use tokio::runtime::Handle;
 
+use crate::config::Config;
 use crate::worker::{Stop, stopped};
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -32,28 +35,32 @@ const APPLIED_EVERY: Duration = Duration::from_millis(50);
 
 /// What runs batches, and the thread that calls their lines.
 pub struct Running {
+    /// What is in files.
+    pub contents: Contents,
+    /// How much may be kept in them.
+    pub limits: FileLimits,
     /// Told of new batches.
     pub jobs: Arc<Jobs>,
     /// Ends when all lines have.
     pub thread: JoinHandle<()>,
 }
 
-/// Starts running batches, until `stop`.
+/// Starts running batches with connections of their own, until `stop`.
 ///
 /// # Errors
-/// There is no thread for it.
+/// There is no thread for it, or no room for files on the disk.
 pub fn start(
-    gateway: &Arc<Gateway>,
-    store: &Arc<dyn Store>,
-    contents: &Contents,
-    (client, limits): (Client, JobLimits),
-    (stop, stop_timeout): (Stop, Duration),
+    (gateway, store): (&Arc<Gateway>, &Arc<dyn Store>),
+    config: &Config,
+    client: Client,
+    stop: &Stop,
 ) -> Result<Running, Error> {
+    let contents = Contents::open(&config.data_dir)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     let calls = Arc::new(Calls {
-        worker: Worker::new(gateway, client),
+        worker: Worker::for_lines(gateway, client),
         store: Arc::clone(store),
         runtime: runtime.handle().clone(),
     });
@@ -61,7 +68,7 @@ pub fn start(
         Arc::clone(store),
         contents.clone(),
         Arc::clone(&calls) as Arc<dyn Caller>,
-        limits,
+        config.files.jobs,
     ));
     let keeping = tokio::spawn(Arc::clone(&jobs).keep_running(stop.gently.clone()));
     tokio::spawn(sweep::keep(
@@ -70,10 +77,16 @@ pub fn start(
         now_ms,
         stop.gently.clone(),
     ));
+    let (stop, stop_timeout) = (stop.clone(), config.limits.stop_timeout);
     let thread = std::thread::Builder::new()
         .name("batches".to_owned())
         .spawn(move || runtime.block_on(calls.serve(keeping, stop, stop_timeout)))?;
-    Ok(Running { jobs, thread })
+    Ok(Running {
+        contents,
+        limits: config.files.limits,
+        jobs,
+        thread,
+    })
 }
 
 /// Calls lines.
@@ -145,7 +158,7 @@ impl Caller for Calls {
                 batch,
                 witness,
             };
-            let called = Box::pin(line::call(&worker, endpoint, body, line)).await;
+            let called = Box::pin(batched::call(&worker, endpoint, body, line)).await;
             called.map_err(|why| match why {
                 Unanswered::Key(failure) => NoAnswer::Key(failure),
                 Unanswered::Shed(_) => NoAnswer::Busy,

@@ -48,15 +48,15 @@ pub fn router(
     gateway: &Arc<Gateway>,
     watcher: &Arc<StoreWatcher>,
     store: &Arc<dyn Store>,
-    (contents, file_limits, jobs): (&Contents, FileLimits, &Arc<Jobs>),
+    batches: &batches::Running,
 ) -> Router {
     bourse_control::router(Arc::new(Live {
         gateway: Arc::clone(gateway),
         watcher: Arc::clone(watcher),
         store: Arc::clone(store),
-        contents: contents.clone(),
-        file_limits,
-        jobs: Arc::clone(jobs),
+        contents: batches.contents.clone(),
+        file_limits: batches.limits,
+        jobs: Arc::clone(&batches.jobs),
         seen: Mutex::new((gateway.market.load_full(), 0)),
         comparing: tokio::sync::Mutex::new(()),
     }))

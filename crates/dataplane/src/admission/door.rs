@@ -23,6 +23,7 @@ pub struct Door {
     probe: Notify,
     running: AtomicU32,
     line: Line,
+    is_at_the_side: bool,
 }
 
 impl Door {
@@ -34,7 +35,21 @@ impl Door {
             probe: Notify::new(),
             running: AtomicU32::new(0),
             line: Line::new(limits.batch_queue_max),
+            is_at_the_side: false,
         }
+    }
+
+    /// One that is no worker's.
+    pub(super) fn at_the_side(limits: &Limits) -> Self {
+        Self {
+            is_at_the_side: true,
+            ..Self::new(limits)
+        }
+    }
+
+    /// Whether it is no worker's.
+    pub(super) const fn is_at_the_side(&self) -> bool {
+        self.is_at_the_side
     }
 
     /// Whether a call that has just come may begin.
@@ -172,6 +187,7 @@ mod tests {
         // Time goes by before it is the probe's turn: a moment, and then more.
         advance(ms(30)).await;
         assert_eq!(door.delay_us(), 30_000);
+        assert!(!door.is_calm());
         assert!(door.admits(Priority::Interactive));
         advance(ms(2)).await;
         assert!(door.admits(Priority::Interactive));
@@ -192,6 +208,7 @@ mod tests {
         advance(ms(1_000)).await;
         assert_eq!(door.limit(), None);
         assert!(door.admits(Priority::Interactive));
+        assert!(door.is_calm());
         drop(calls);
         assert_eq!(door.running(), 0);
     }

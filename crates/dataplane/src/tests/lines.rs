@@ -9,9 +9,10 @@ use serde_json::Value;
 
 use super::harness::{Harness, NOW, play_whole};
 use super::script::Answer;
+use crate::batched::{Unanswered, call};
 use crate::endpoints;
 use crate::gateway::Gateway;
-use crate::line::{Line, Unanswered, Witness, call};
+use crate::line::{Line, Witness};
 
 /// Notes answers, and what was paid and held in the moment of each.
 struct Notes {

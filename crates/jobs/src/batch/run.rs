@@ -25,7 +25,7 @@ use super::prepare::{Prepared, Unprepared, prepare, told};
 use super::render::{Render, Uncalled};
 use super::results::{Files, Results};
 use crate::Past;
-use crate::runner::Jobs;
+use crate::shared::Jobs;
 use lines::Lines;
 use schedule::Schedule;
 

@@ -26,7 +26,7 @@ use bourse_net::{Client, ClientConfig, EgressPolicy};
 use bourse_sim::SimHandle;
 use bourse_spool::Options;
 use bourse_store::applier::Applier;
-use bourse_store::{Contents, Server, Store, Till};
+use bourse_store::{Server, Store, Till};
 use socket2::Socket;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -246,23 +246,21 @@ impl Ready {
             Applier::new(Arc::clone(&store), Arc::clone(&till)).spawn(applier_stopping)?;
         // One of them is for batches.
         let mut clients = clients(config.workers.saturating_add(1), &built.egress)?;
+        let all_clients = clients.clone();
         let worker_stop = Stop {
             gently: stopping.clone(),
             at_once: cutting_off,
         };
-        let contents = Contents::open(&config.data_dir)?;
-        let for_batches = (clients.pop().ok_or("no client")?, config.files.jobs);
-        let until = (worker_stop.clone(), config.limits.stop_timeout);
-        let batches = batches::start(&gateway, &store, &contents, for_batches, until)?;
-        let files = (&contents, config.files.limits, &batches.jobs);
-        let control = crate::control::router(&gateway, &watcher, &store, files);
+        let last = clients.pop().ok_or("no client for batches")?;
+        let batches = batches::start((&gateway, &store), &config, last, &worker_stop)?;
+        let control = crate::control::router(&gateway, &watcher, &store, &batches);
         let hosts = Hosts::new(config.hosts.as_deref(), config.listen.ip().is_loopback());
         let file_watcher = reload::watch(
             config_path,
             &config,
             built.providers,
             Arc::clone(&gateway),
-            clients.clone(),
+            all_clients,
             stopping.clone(),
         )?;
         let service = |client| Service {
