@@ -6,7 +6,7 @@
 
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
-use bourse_policy::{ManagementKey, NotPermitted, Principal};
+use bourse_policy::{InferenceKey, ManagementKey, NotPermitted, Principal};
 use bourse_vocab::AccountId;
 
 use crate::error::Result;
@@ -19,6 +19,8 @@ pub(crate) enum Access {
     Public,
     /// The holder of a living key of either kind.
     AnyKey,
+    /// The holder of a living key that may call models.
+    Inference,
     /// The holder of a living management key.
     Management,
 }
@@ -94,6 +96,36 @@ impl Proof for Caller {
         let principal = state.backend.identify(&parts.headers).await?;
         let alive = principal.may_read(state.backend.now_ms());
         Ok(Self(alive.map_err(NotPermitted::failure)?))
+    }
+
+    fn is_private(&self) -> bool {
+        true
+    }
+}
+
+/// The holder of a living key that may call models: what it keeps here is for
+/// calls, or of them.
+pub(crate) struct Inferring(InferenceKey);
+
+impl Inferring {
+    /// The key itself.
+    pub(crate) const fn principal(&self) -> &Principal {
+        self.0.principal()
+    }
+
+    /// The account that pays.
+    pub(crate) const fn account(&self) -> AccountId {
+        self.0.principal().account
+    }
+}
+
+impl Proof for Inferring {
+    const ACCESS: Access = Access::Inference;
+
+    async fn check(parts: &Parts, state: &Shared) -> Result<Self> {
+        let principal = state.backend.identify(&parts.headers).await?;
+        let proof = principal.may_infer(state.backend.now_ms());
+        Ok(Self(proof.map_err(NotPermitted::failure)?))
     }
 
     fn is_private(&self) -> bool {

@@ -9,7 +9,7 @@ use bourse_catalog::Snapshot;
 use bourse_ledger::{Balance, KeyBalance};
 use bourse_policy::Principal;
 use bourse_policy::key::RANDOM_BYTES;
-use bourse_store::{LiveReport, Store};
+use bourse_store::{Contents, FileQuota, LiveReport, Store};
 use bourse_vocab::{AccountId, Failure, KeyId};
 
 use crate::status::Status;
@@ -48,6 +48,19 @@ pub struct EndpointStats {
     /// Answers with a bad tool call among those that ended with tool calls, as a
     /// fraction, over two hours.
     pub tool_call_error_rate: Option<f64>,
+}
+
+/// Bounds of files and batches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileLimits {
+    /// Bytes of one file.
+    pub file_bytes_max: u64,
+    /// What may be kept.
+    pub quota: FileQuota,
+    /// For how long a file is kept, in milliseconds.
+    pub keep_ms: u64,
+    /// Batches of an account that have not ended.
+    pub batches_max: u64,
 }
 
 /// The running server, as far as this crate needs it.
@@ -116,6 +129,14 @@ pub trait Backend: Send + Sync + 'static {
     /// For how many seconds the database has not taken over what calls cost;
     /// `None` while it does. Calls go on: the journal keeps it.
     fn database_behind_s(&self) -> Option<u64>;
+    /// What is in files.
+    fn contents(&self) -> &Contents;
+    /// How much may be kept in them, and for how long.
+    fn file_limits(&self) -> FileLimits;
+    /// Paths of the endpoints whose requests may be lines of a batch.
+    fn batch_endpoints(&self) -> Vec<&'static str>;
+    /// Says that there is a batch to be run, or to be ended.
+    fn look_for_batches(&self);
     /// Whether providers are simulated.
     fn is_simulated(&self) -> bool;
 }

@@ -25,6 +25,9 @@ const EXPOSED: &str = "x-generation-id, request-id, x-bourse-simulated, retry-af
 /// Where Google's API is.
 const GOOGLES: [&str; 2] = ["/api/v1beta", "/v1beta"];
 
+/// Where requests for messages come in batches.
+const MESSAGES: [&str; 2] = ["/api/v1/messages/batches", "/v1/messages/batches"];
+
 fn is_api(path: &str) -> bool {
     is_below(&PREFIXES, path) || is_below(&GOOGLES, path)
 }
@@ -44,16 +47,27 @@ pub fn allow(headers: &mut HeaderMap) {
     headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
 }
 
+/// In whose words errors are told at a path, where they are not OpenRouter's.
+fn words_at(path: &str) -> Option<Format> {
+    if is_below(&GOOGLES, path) {
+        Some(Format::Gemini)
+    } else if is_below(&MESSAGES, path) {
+        Some(Format::Anthropic)
+    } else {
+        None
+    }
+}
+
 /// Answers preflights, and adds headers to what the others get.
 pub(crate) async fn answer(State(state): State<Shared>, request: Request, next: Next) -> Response {
     let is_api = is_api(request.uri().path());
     if is_api && request.method() == Method::OPTIONS {
         return preflight(&request);
     }
-    let is_googles = is_below(&GOOGLES, request.uri().path());
+    let words = words_at(request.uri().path());
     let mut response = next.run(request).await;
-    if is_googles {
-        response = reworded(response, Format::Gemini);
+    if let Some(format) = words {
+        response = reworded(response, format);
     }
     let headers = response.headers_mut();
     if is_api {

@@ -28,6 +28,7 @@ pub(crate) fn write(routes: &[Route], calls: &[Call]) -> Value {
         let security = match route.access {
             Access::Public => None,
             Access::AnyKey => Some("key"),
+            Access::Inference => Some("inferenceKey"),
             Access::Management => Some("managementKey"),
         };
         let content = (route.content)(&mut schemas);

@@ -14,6 +14,7 @@ mod access;
 mod activity;
 mod args;
 mod backend;
+mod batches;
 mod calls;
 mod content;
 pub mod cors;
@@ -22,6 +23,7 @@ mod docs;
 mod document;
 mod endpoints;
 mod error;
+mod files;
 mod generation;
 mod health;
 mod images;
@@ -29,6 +31,7 @@ mod kept;
 mod key;
 mod keys;
 pub mod ledger;
+mod message_batches;
 mod models;
 mod page;
 mod pricing;
@@ -41,6 +44,7 @@ mod state;
 pub mod status;
 mod table;
 mod time;
+mod uploads;
 
 #[cfg(test)]
 mod tests;
@@ -49,7 +53,7 @@ use std::sync::Arc;
 
 use axum::Router;
 
-pub use backend::{Backend, BoxFuture, EndpointStats, Percentiles};
+pub use backend::{Backend, BoxFuture, EndpointStats, FileLimits, Percentiles};
 pub use error::failure_response;
 pub use models::google::lead_googles;
 
@@ -63,6 +67,7 @@ pub fn router(backend: Arc<dyn Backend>) -> Router {
         listing: models::listing::Listing::default(),
         zdr: Default::default(),
         providers: kept::Kept::default(),
+        uploads: uploads::Uploads::default(),
         document: Arc::new(document.to_string().into_bytes().into()),
     });
     let mut router = Router::new();

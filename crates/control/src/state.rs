@@ -6,6 +6,7 @@ use crate::backend::Backend;
 use crate::content::Content;
 use crate::kept::{Edition, Kept};
 use crate::models::listing::Listing;
+use crate::uploads::Uploads;
 
 /// Shared by all handlers.
 pub(crate) struct ControlState {
@@ -16,6 +17,8 @@ pub(crate) struct ControlState {
     pub(crate) zdr: [Kept<(Edition, u64), Arc<Content>>; 2],
     /// `/providers`.
     pub(crate) providers: Kept<Edition, Arc<Content>>,
+    /// Files on their way in.
+    pub(crate) uploads: Uploads,
     /// `/openapi.json`, which never changes while the server runs.
     pub(crate) document: Arc<Content>,
 }

@@ -6,6 +6,7 @@ mod activity;
 mod backend;
 mod content;
 mod document;
+mod files;
 mod generations;
 mod headline;
 mod keys;

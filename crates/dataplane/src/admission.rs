@@ -58,6 +58,15 @@ impl Admission {
         door
     }
 
+    /// A door for lines of batches, which nobody is refused at: it says how many
+    /// are under way, and nothing of what workers get done.
+    #[must_use]
+    pub fn side_door(&self) -> Arc<Door> {
+        let door = Arc::new(Door::at_the_side(&self.bounds.limits));
+        self.doors().push(Arc::clone(&door));
+        door
+    }
+
     /// Counts a call that is refused.
     pub fn count(&self, why: Shed) {
         if let Some(count) = self.shed.get(why.place()) {
@@ -85,12 +94,20 @@ impl Admission {
         self.doors().iter().map(|door| door.waiting()).sum()
     }
 
+    /// Whether no worker has more to do than it gets done at once, so that
+    /// batches do not keep anybody waiting.
+    #[must_use]
+    pub fn is_calm(&self) -> bool {
+        self.doors().iter().all(|door| door.is_calm())
+    }
+
     /// How many calls may run; `None`: any number, because at least one worker
     /// gets done what it is asked.
     #[must_use]
     pub fn limit(&self) -> Option<u64> {
         let doors = self.doors();
-        doors.iter().map(|door| door.limit().map(u64::from)).sum()
+        let workers = doors.iter().filter(|door| !door.is_at_the_side());
+        workers.map(|door| door.limit().map(u64::from)).sum()
     }
 
     /// The longest that a ready call waits for its worker at present, in
@@ -110,5 +127,38 @@ impl Admission {
 impl Default for Admission {
     fn default() -> Self {
         Self::new(Limits::default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::advance;
+
+    use super::overload::FEW;
+    use super::priority::Priority;
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_door_at_the_side_counts_its_calls_and_hides_no_limit_of_a_worker() {
+        let admission = Admission::default();
+        let (worker, side) = (admission.door(), admission.side_door());
+        let probing = Arc::clone(&worker);
+        tokio::spawn(async move { probing.keep_probing().await });
+        advance(Duration::from_secs(1)).await;
+        assert!(admission.is_calm());
+        let calls: Vec<_> = (0..FEW).map(|_| worker.begin_one()).collect();
+        let line = side.begin_one();
+        assert_eq!(admission.running(), u64::from(FEW) + 1);
+        assert!(worker.admits(Priority::Interactive));
+        for late_ms in [32, 110] {
+            advance(Duration::from_millis(late_ms)).await;
+            let _ = worker.admits(Priority::Interactive);
+        }
+        assert_eq!(admission.limit(), Some(u64::from(FEW)));
+        assert!(!admission.is_calm());
+        drop((calls, line));
+        assert_eq!(admission.running(), 0);
     }
 }

@@ -18,6 +18,7 @@ use crate::cache::recording::Recording;
 use crate::endpoints::{ClientRequest, Endpoint};
 use crate::gateway::Gateway;
 use crate::limit::Limit;
+use crate::line::Witness;
 use crate::market::{Market, Target};
 use crate::phases::admit::Admitted;
 use crate::phases::plan::{Decision, Plan};
@@ -106,6 +107,8 @@ pub struct Call {
     pub decision: Option<Box<Decision>>,
     /// How its answer is kept, where the caller asks for that.
     pub keeping: Option<Box<Keeping>>,
+    /// Who keeps its answer before it is settled, if it is a line of a batch.
+    pub witness: Option<Arc<dyn Witness>>,
     /// Counts it as under way.
     pub in_flight: InFlight,
 }

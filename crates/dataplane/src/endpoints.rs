@@ -79,6 +79,15 @@ pub static ENDPOINTS: &[&dyn Endpoint] = &[
     &embed_content::EmbedContent,
 ];
 
+/// Those whose requests may be lines of a batch: a batch answers with JSON.
+pub static IN_BATCHES: &[&dyn Endpoint] = &[
+    &chat::Chat,
+    &text::Text,
+    &messages::Messages,
+    &responses::Responses,
+    &embeddings::Embeddings,
+];
+
 /// Every path that only counts what an endpoint would be sent.
 pub static COUNTERS: &[&dyn Counter] = &[
     &messages::counting::CountTokens,
@@ -92,6 +101,15 @@ pub fn at(path: &str) -> Option<&'static dyn Endpoint> {
         .iter()
         .copied()
         .find(|endpoint| endpoint.serves(path))
+}
+
+/// The endpoint whose path, without `/api`, a batch names for its lines.
+#[must_use]
+pub fn in_batches(path: &str) -> Option<&'static dyn Endpoint> {
+    IN_BATCHES
+        .iter()
+        .copied()
+        .find(|endpoint| endpoint.path() == path)
 }
 
 /// The counter at a path, which is given without `/api`.

@@ -19,6 +19,7 @@ use crate::ending::Ending;
 use crate::endpoints::{Endpoint, Kept};
 use crate::gateway::Gateway;
 use crate::identity::Caller;
+use crate::line::Line;
 use crate::phases::admit::{Denied, Entered, enter};
 use crate::phases::exchange::Opened;
 use crate::phases::plan::{Decision, Plan, Wanted};
@@ -55,6 +56,17 @@ impl<U> Worker<U> {
             gateway: Arc::clone(gateway),
             client,
             door: gateway.admission.door(),
+            progress: Progress::new(&gateway.till, STREAMS_MAX),
+        }
+    }
+
+    /// One that calls lines of batches, and that no client reaches.
+    #[must_use]
+    pub fn for_lines(gateway: &Arc<Gateway>, client: U) -> Self {
+        Self {
+            gateway: Arc::clone(gateway),
+            client,
+            door: gateway.admission.side_door(),
             progress: Progress::new(&gateway.till, STREAMS_MAX),
         }
     }
@@ -108,25 +120,43 @@ where
 {
     let headers = request.headers();
     let entered = enter(&worker.gateway, &worker.door, headers, started_ms).await?;
-    Ok(run(worker, endpoint, request, id, started_ms, entered).await?)
+    worker.gateway.counters.calls.fetch_add(1, Relaxed);
+    let began = Began {
+        id,
+        started_ms,
+        entered,
+        line: None,
+    };
+    Ok(run(worker, endpoint, request, began).await?)
 }
 
-async fn run<B, U>(
+/// A call that was let in.
+pub(crate) struct Began<'a> {
+    /// Its id.
+    pub id: GenerationId,
+    /// When it came.
+    pub started_ms: u64,
+    /// Who calls.
+    pub entered: Entered,
+    /// The line of a batch that it is, if it is one.
+    pub line: Option<&'a Line>,
+}
+
+/// From the body of a call to the beginning of its answer.
+pub(crate) async fn run<B, U>(
     worker: &Worker<U>,
     endpoint: &'static dyn Endpoint,
     request: Request<B>,
-    id: GenerationId,
-    started_ms: u64,
-    entered: Entered,
+    began: Began<'_>,
 ) -> Result<Response<ReplyBody>, Failure>
 where
     B: Body<Data = Bytes> + Unpin,
     B::Error: std::fmt::Display,
     U: Upstream,
 {
+    let (id, started_ms, entered) = (began.id, began.started_ms, began.entered);
     let gateway = &worker.gateway;
     let (head, body) = request.into_parts();
-    gateway.counters.calls.fetch_add(1, Relaxed);
     let refusing = Refusing::new(gateway, id, &entered.admitted);
     let caller = Caller::new(&gateway.identity, entered.admitted.key.principal().account);
     let room = Room::begin(&gateway.bodies);
@@ -134,6 +164,7 @@ where
     let print = asked.as_deref_mut().map(|asked| &mut asked.print);
     let read = read::read(endpoint, &head, body, &gateway.limits, room, caller, print)
         .await
+        .and_then(|read| marked(read, began.line))
         .map_err(|failure| refusing.note(failure, "", ""))?;
     let (mut ask, kept) = (read.ask, read.kept);
     let market = gateway.market.load_full();
@@ -176,10 +207,19 @@ where
         losses: Vec::new(),
         decision,
         keeping,
+        witness: began.line.map(|line| Arc::clone(&line.witness)),
         in_flight: entered.in_flight,
     });
     let running = hold::hold(call, &mut plan).await?;
     answer(worker.client.clone(), running, kept, plan).await
+}
+
+/// A request that says which batch it is a line of, if it is one.
+fn marked(mut read: read::Read, line: Option<&Line>) -> Result<read::Read, Failure> {
+    if let Some(line) = line {
+        line.mark(&mut read.ask)?;
+    }
+    Ok(read)
 }
 
 /// From the first dispatch to a reply.
@@ -307,9 +347,25 @@ async fn pursue<U: Upstream>(
             } else {
                 Ending::Complete
             };
-            let (usage, bill) = running.end(&whole.report, ending);
-            running.keep(whole.record, &whole.report, bill.total);
-            Reply::Whole((whole.render)(&usage, &bill), room, media_type)
+            let body = match running.call.witness.take() {
+                Some(witness) => {
+                    // Kept first, and paid for after that.
+                    let mut render = Some(whole.render);
+                    let mut body = Bytes::new();
+                    running.end_after(&whole.report, ending, &mut |usage, bill| {
+                        let rendered = render.take().map(|render| render(usage, bill));
+                        body = rendered.unwrap_or_default();
+                        witness.keep(&body);
+                    });
+                    body
+                }
+                None => {
+                    let (usage, bill) = running.end(&whole.report, ending);
+                    running.keep(whole.record, &whole.report, bill.total);
+                    (whole.render)(&usage, &bill)
+                }
+            };
+            Reply::Whole(body, room, media_type)
         }
     })
 }

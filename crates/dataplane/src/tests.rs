@@ -21,6 +21,7 @@ mod keys;
 mod labels;
 mod leaving;
 mod limits;
+mod lines;
 mod metering;
 mod pictures;
 mod progress;

@@ -6,6 +6,7 @@
 //! `ledger repair`, which wants it stopped.
 
 mod alarms;
+mod batch;
 mod catalog;
 mod check;
 mod credit;
@@ -99,6 +100,13 @@ not gone after all, it stops as soon as it reaches the database."
         #[command(flatten)]
         common: Common,
     },
+    /// Lists, shows and cancels batches of calls
+    Batch {
+        #[command(subcommand)]
+        command: batch::Command,
+        #[command(flatten)]
+        common: Common,
+    },
     /// Runs simulated providers: OpenAI, Anthropic and Gemini, with faults to order
     Sim(sim::Options),
     /// Checks a configuration file and says what is wrong with it
@@ -157,6 +165,7 @@ pub(crate) fn main() -> ExitCode {
         }
         Command::Key { command, common } => key::run(command, &common),
         Command::Credit { command, common } => credit::run(&command, &common),
+        Command::Batch { command, common } => batch::run(&command, &common),
         Command::Sim(options) => sim::run(&options),
         Command::Check { common } => check::run(&common),
         Command::Doctor(options) => doctor::run(&options),

@@ -11,6 +11,7 @@ mod checked;
 mod deadlines;
 mod env;
 mod environment;
+mod files;
 mod provider;
 mod raw;
 mod resolve;
@@ -33,6 +34,7 @@ pub use alarms::{Alarms, Webhook};
 pub use calls::CallLines;
 pub use checked::Which;
 pub use environment::Environment;
+pub use files::Files;
 pub use raw::{RawConfig, RawProvider};
 pub use restart::waiting as waiting_for_restart;
 pub use secret::{RawKey, RawSecret, RawUrls};
@@ -169,6 +171,8 @@ pub struct Config {
     pub sync_interval: Duration,
     /// Days for which finished calls are kept; for ever, if absent.
     pub calls_days: Option<u64>,
+    /// What callers may keep here, and what is called for them later.
+    pub files: Files,
     /// Providers that have a section and are not switched off.
     pub providers: Vec<ProviderConfig>,
     /// Slugs of those that are: their variables count for nothing either.

@@ -6,23 +6,24 @@ use axum::Router;
 use axum::http::HeaderMap;
 use bourse_catalog::Snapshot;
 use bourse_control::status::{Journal, Status};
-use bourse_control::{Backend, BoxFuture, EndpointStats, Percentiles};
+use bourse_control::{Backend, BoxFuture, EndpointStats, FileLimits, Percentiles};
 use bourse_dataplane::clock::now_ms;
 use bourse_dataplane::explain::{Asked, explain};
 use bourse_dataplane::exposition;
 use bourse_dataplane::gateway::Gateway;
 use bourse_dataplane::market::Market;
 use bourse_dataplane::phases::admit;
+use bourse_jobs::Jobs;
 use bourse_ledger::{Balance, KeyBalance};
 use bourse_policy::Principal;
 use bourse_policy::key::RANDOM_BYTES;
 use bourse_routing::health;
 use bourse_spool::Trouble;
-use bourse_store::{LiveReport, Store, live};
+use bourse_store::{Contents, LiveReport, Store, live};
 use bourse_vocab::{AccountId, Failure, FailureKind, KeyId};
 
-use crate::status;
 use crate::store_watcher::StoreWatcher;
+use crate::{batches, status};
 
 /// Where the calls would be made whose routing is explained.
 pub const EXPLAINED: &str = "/v1/chat/completions";
@@ -32,6 +33,9 @@ struct Live {
     gateway: Arc<Gateway>,
     watcher: Arc<StoreWatcher>,
     store: Arc<dyn Store>,
+    contents: Contents,
+    file_limits: FileLimits,
+    jobs: Arc<Jobs>,
     /// The market that lists were last made of, and how many there were.
     seen: Mutex<(Arc<Market>, u64)>,
     /// Held while the books are compared: it reads all purses, and once at a
@@ -44,11 +48,15 @@ pub fn router(
     gateway: &Arc<Gateway>,
     watcher: &Arc<StoreWatcher>,
     store: &Arc<dyn Store>,
+    batches: &batches::Running,
 ) -> Router {
     bourse_control::router(Arc::new(Live {
         gateway: Arc::clone(gateway),
         watcher: Arc::clone(watcher),
         store: Arc::clone(store),
+        contents: batches.contents.clone(),
+        file_limits: batches.limits,
+        jobs: Arc::clone(&batches.jobs),
         seen: Mutex::new((gateway.market.load_full(), 0)),
         comparing: tokio::sync::Mutex::new(()),
     }))
@@ -205,6 +213,22 @@ impl Backend for Live {
     fn database_behind_s(&self) -> Option<u64> {
         let behind = self.gateway.till.database_behind();
         behind.map(|behind| behind.as_secs())
+    }
+
+    fn contents(&self) -> &Contents {
+        &self.contents
+    }
+
+    fn file_limits(&self) -> FileLimits {
+        self.file_limits
+    }
+
+    fn batch_endpoints(&self) -> Vec<&'static str> {
+        batches::endpoints()
+    }
+
+    fn look_for_batches(&self) {
+        self.jobs.look();
     }
 
     fn is_simulated(&self) -> bool {

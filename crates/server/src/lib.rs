@@ -4,6 +4,7 @@
 //! files; nothing else is meant to be used from outside.
 
 mod alarms;
+mod batches;
 mod call_log;
 mod cli;
 mod config;

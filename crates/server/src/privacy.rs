@@ -24,6 +24,8 @@ const OURS: &[&str] = &[
     "first-start",
     "spool",
     "catalog",
+    "files",
+    "batches",
 ];
 /// Most entries that are looked at in one of our directories: the journal has
 /// a few dozen segments.

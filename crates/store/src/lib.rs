@@ -10,8 +10,11 @@ pub mod account;
 pub mod activity;
 pub mod applier;
 pub mod audit;
+pub mod batch;
+pub mod contents;
 mod driver;
 pub mod error;
+pub mod file;
 pub mod generation;
 pub mod journal;
 pub mod key;
@@ -36,7 +39,10 @@ use std::pin::Pin;
 pub use account::{AccountRow, Accounts, CHANGES_MAX, Changes, Grant};
 pub use activity::{Activity, ActivityQuery, ActivityRow, FailureRow};
 pub use audit::{AuditReport, AuditView, Difference, RowReport};
+pub use batch::{BatchPatch, BatchRow, BatchState, Batches, BatchesPage, Claim, LineCounts, Shape};
+pub use contents::Contents;
 pub use error::StoreError;
+pub use file::{FileQuota, FileRow, FileSums, Files, FilesPage, OverQuota, Purpose};
 pub use generation::{Generations, Left, SettledPage};
 pub use journal::{Applied, Batch, History, Journals, StoredPurses};
 pub use key::{External, KeyPatch, KeyRow, Keys, NewKey};
@@ -62,4 +68,13 @@ macro_rules! store_of {
     };
 }
 
-store_of!(Accounts, Keys, Journals, Generations, Activity, Upkeep);
+store_of!(
+    Accounts,
+    Keys,
+    Journals,
+    Generations,
+    Activity,
+    Files,
+    Batches,
+    Upkeep
+);

@@ -1,7 +1,10 @@
 //! A store in memory: for tests, and as the plainest statement of what a
 //! store does.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+mod batch;
+mod file;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -11,11 +14,15 @@ use bourse_ledger::record::VoidReason;
 use bourse_ledger::{Effects, Fold, GenerationRow, Lease, OpenHold, RowSum};
 use bourse_policy::{KeyHash, SpentByDay};
 use bourse_spool::Position;
-use bourse_vocab::{AccountId, GenerationId, KeyId, Nanos, NodeId, RowId, RowIds, StoreId};
+use bourse_vocab::{
+    AccountId, BatchId, FileId, GenerationId, KeyId, Nanos, NodeId, RowId, RowIds, StoreId,
+};
 
 use crate::account::{AccountRow, Accounts, CHANGES_MAX, Changes, Grant};
 use crate::activity::{Activity, ActivityQuery, ActivityRow, FailureRow};
 use crate::audit::{AuditView, CallSums, KeySpending, LeaseSums, PurseSums, RowReport};
+use crate::batch::BatchRow;
+use crate::file::FileRow;
 use crate::generation::{Generations, Left, SettledPage};
 use crate::journal::{Applied, Batch, History, Journals, StoredPurses};
 use crate::key::{KeyPatch, KeyRow, Keys, NewKey};
@@ -59,6 +66,10 @@ struct State {
     failures: BTreeMap<FailureOf, FailureSums>,
     unreconciled: Vec<Unreconciled>,
     retired: Retired,
+    files: BTreeMap<FileId, FileRow>,
+    batches: BTreeMap<BatchId, BatchRow>,
+    /// Those that were claimed, by the only node.
+    claimed: HashSet<BatchId>,
 }
 
 impl Default for State {
@@ -82,6 +93,9 @@ impl Default for State {
             failures: BTreeMap::new(),
             unreconciled: Vec::new(),
             retired: Retired::default(),
+            files: BTreeMap::new(),
+            batches: BTreeMap::new(),
+            claimed: HashSet::new(),
         }
     }
 }

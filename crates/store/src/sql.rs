@@ -9,6 +9,8 @@ pub(crate) mod account;
 pub(crate) mod activity;
 pub(crate) mod apply;
 pub(crate) mod audit;
+pub(crate) mod batch;
+pub(crate) mod file;
 pub(crate) mod generation;
 pub(crate) mod hold;
 pub(crate) mod key;

@@ -5,8 +5,10 @@
 pub mod accounts;
 pub mod activity;
 pub mod audit;
+pub mod batches;
 pub mod changes;
 pub mod concurrency;
+pub mod files;
 pub mod generations;
 pub mod journals;
 pub mod keys;
@@ -284,6 +286,15 @@ macro_rules! store_suite {
                 the_view_is_what_was_written,
                 every_kind_of_change_leaves_the_books_balanced,
             }
+            batches {
+                a_batch_comes_back_as_it_was_made_and_as_it_was_changed,
+                the_files_of_a_batch_are_noted_with_its_end_or_not_at_all,
+                what_was_told_to_end_does_not_go_on,
+                pages_of_batches_hold_each_once_from_either_end,
+                an_account_has_no_more_open_batches_than_it_may,
+                claims_take_turns_between_accounts_and_keep_what_they_have,
+                a_file_is_known_to_be_read_until_its_batch_has_ended,
+            }
             changes {
                 changes_are_noticed_once_and_spending_is_none,
                 every_change_raises_the_number_and_brings_its_row_alone,
@@ -306,6 +317,14 @@ macro_rules! store_suite {
                 the_books_balance_at_every_moment_that_anybody_looks,
                 readers_see_whole_rows_while_others_write,
                 an_account_may_be_asked_for_while_it_is_made,
+            }
+            files {
+                a_file_is_kept_found_listed_and_forgotten,
+                pages_of_files_hold_each_once_in_either_order,
+                files_of_one_account_are_no_other_accounts,
+                a_quota_is_filled_to_the_last_byte_and_not_beyond,
+                many_who_keep_files_at_once_do_not_exceed_a_quota_together,
+                files_whose_time_is_up_come_oldest_first_unless_a_batch_reads_them,
             }
             generations {
                 finished_calls_are_found_with_their_whole_record,

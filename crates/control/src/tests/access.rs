@@ -3,13 +3,109 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use bourse_policy::KeyHash;
-use bourse_store::{KeyPatch, Keys};
-use bourse_vocab::GenerationId;
+use bourse_store::{
+    BatchPatch, BatchRow, BatchState, Batches, Claim, FileRow, Files, KeyPatch, Keys, LineCounts,
+    Purpose, Shape,
+};
+use bourse_vocab::{BatchId, FileId, GenerationId};
 
 use super::{FakeBackend, NOW, ask};
 use crate::access::Access;
 use crate::route::{Place, Route};
 use crate::table::routes;
+
+/// What account 1 keeps, for requests about it: a file, a batch that has not
+/// ended and one that has, and two message batches likewise.
+struct Kept {
+    file: FileId,
+    open: [BatchId; 2],
+    ended: [BatchId; 2],
+}
+
+impl Kept {
+    fn nothing() -> Self {
+        let nobody = BatchId::at_ms(0, 0);
+        Self {
+            file: FileId::at_ms(0, 0),
+            open: [nobody; 2],
+            ended: [nobody; 2],
+        }
+    }
+}
+
+async fn keep(backend: &FakeBackend) -> Kept {
+    let account = bourse_store::Accounts::account_by_name(&*backend.store, "one").await;
+    let account = account.unwrap().unwrap().id;
+    let id = |n: u64| (FileId::at_ms(NOW, n.into()), BatchId::at_ms(NOW, n.into()));
+    for n in 0..2 {
+        let mut draft = backend.contents.write(id(n).0).unwrap();
+        draft.push(b"{}").unwrap();
+        let written = draft.finish().unwrap();
+        let row = FileRow {
+            id: id(n).0,
+            account,
+            name: String::new(),
+            purpose: Purpose::Batch,
+            bytes: written.bytes,
+            digest: written.digest,
+            created_at_ms: NOW,
+            expires_at_ms: NOW + 1,
+        };
+        let quota = backend.file_limits.lock().unwrap().quota;
+        backend.store.create_file(row, quota).await.unwrap();
+    }
+    for n in 0..4 {
+        let is_ended = n >= 2;
+        let row = BatchRow {
+            id: id(n).1,
+            account,
+            key: KeyHash::of(backend.inference()),
+            shape: if n % 2 == 0 { Shape::File } else { Shape::Body },
+            endpoint: "/v1/chat/completions".to_owned(),
+            input: id(1).0,
+            output: None,
+            error: None,
+            state: BatchState::Validating,
+            metadata: String::new(),
+            faults: String::new(),
+            paused: String::new(),
+            counts: LineCounts::default(),
+            created_at_ms: NOW,
+            expires_at_ms: NOW,
+            began_at_ms: None,
+            finalizing_at_ms: None,
+            cancelling_at_ms: None,
+            ended_at_ms: None,
+        };
+        backend.store.create_batch(row, 100).await.unwrap();
+        if is_ended {
+            let claim = Claim {
+                now_ms: NOW,
+                until_ms: NOW,
+                count_max: 100,
+            };
+            backend.store.claim_batches(claim).await.unwrap();
+            let output = FileRow {
+                id: FileId::at_ms(NOW, (n + 10).into()),
+                ..backend.store.file(id(0).0).await.unwrap().unwrap()
+            };
+            let mut draft = backend.contents.write(output.id).unwrap();
+            draft.push(b"{}").unwrap();
+            draft.finish().unwrap();
+            let patch = BatchPatch {
+                state: Some((BatchState::Completed, NOW)),
+                output: Some(output),
+                ..BatchPatch::default()
+            };
+            backend.store.update_batch(id(n).1, patch).await.unwrap();
+        }
+    }
+    Kept {
+        file: id(0).0,
+        open: [id(0).1, id(1).1],
+        ended: [id(2).1, id(3).1],
+    }
+}
 
 /// A request for `route` about things of account 1.
 fn request(
@@ -17,22 +113,69 @@ fn request(
     path: &str,
     backend: &FakeBackend,
     call: GenerationId,
-) -> (String, &'static str) {
+    kept: &Kept,
+) -> (String, String) {
     let hash = KeyHash::of(backend.inference()).to_string();
     let mut path = path
         .replace("{author}", "openai")
         .replace("{slug}", "gpt-4o")
         .replace("{model}", "openai%2Fgpt-4o")
-        .replace("{hash}", &hash);
+        .replace("{hash}", &hash)
+        .replace("{file_id}", &format!("file-{}", kept.file));
+    let [batch, message_batch] = match path.ends_with("/cancel") {
+        true => kept.open,
+        false => kept.ended,
+    };
+    path = path
+        .replace("{batch_id}", &format!("batch_{batch}"))
+        .replace("{message_batch_id}", &format!("msgbatch_{message_batch}"));
     if path.ends_with("/generation") {
         path = format!("{path}?id={call}");
     }
-    let body = match route.method.as_str() {
-        "POST" => r#"{"name":"new"}"#,
-        "PATCH" => r#"{"name":"newer"}"#,
-        _ => "",
+    let body = match (route.method.as_str(), route.path) {
+        ("POST", "/files") => {
+            super::files::form(&[("purpose", None, "batch"), ("file", Some("l"), "{}")])
+        }
+        ("POST", "/batches") => format!(
+            r#"{{"input_file_id":"file-{}","endpoint":"/v1/embeddings","completion_window":"24h"}}"#,
+            kept.file
+        ),
+        ("POST", "/messages/batches") => {
+            r#"{"requests":[{"custom_id":"a","params":{}}]}"#.to_owned()
+        }
+        ("POST", _) => r#"{"name":"new"}"#.to_owned(),
+        ("PATCH", _) => r#"{"name":"newer"}"#.to_owned(),
+        _ => String::new(),
     };
     (format!("{} {path}", route.method), body)
+}
+
+/// Asks in the way that a path wants it: a form where there is one.
+async fn send(router: &axum::Router, line: &str, key: &str, body: &str) -> super::Reply {
+    if !body.starts_with("--X") {
+        return ask(router, line, key, body).await;
+    }
+    let (method, path) = line.split_once(' ').unwrap();
+    let mut request = axum::http::Request::builder()
+        .method(method)
+        .uri(path)
+        .header("content-type", "multipart/form-data; boundary=X");
+    if !key.is_empty() {
+        request = request.header("authorization", format!("Bearer {key}"));
+    }
+    let request = request
+        .body(axum::body::Body::from(body.to_owned()))
+        .unwrap();
+    let response = tower::ServiceExt::oneshot(router.clone(), request).await;
+    let response = response.unwrap();
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    let bytes = axum::body::to_bytes(response.into_body(), usize::MAX);
+    let text = String::from_utf8(bytes.await.unwrap().to_vec()).unwrap();
+    super::Reply {
+        status,
+        headers,
+        text,
+    }
 }
 
 #[tokio::test]
@@ -40,28 +183,45 @@ async fn every_route_admits_the_callers_that_its_proof_names_and_no_others() {
     let mut asked = 0;
     for route in routes() {
         for path in route.paths() {
-            for who in 0..4 {
+            for who in 0..5 {
                 let (backend, router) = FakeBackend::with_router().await;
+                backend.file_limits.lock().unwrap().quota.account_files_max = 100;
                 let call = backend.call(1, NOW).await;
+                // What is not asked about need not be brought to the disk.
+                let kept = match route.path.contains("_id}") || route.path == "/batches" {
+                    true => keep(&backend).await,
+                    false => Kept::nothing(),
+                };
+                let [_, _, _, foreign_inference] = &backend.keys;
                 let key = [
                     "",
                     backend.inference(),
                     backend.management(),
                     backend.foreign(),
+                    foreign_inference,
                 ][who];
-                let (line, body) = request(&route, &path, &backend, call);
-                let makes = route.method == "POST" && route.path != "/routing/explain";
+                let (line, body) = request(&route, &path, &backend, call, &kept);
+                let makes = route.path == "/keys" && route.method == "POST";
                 let success = if makes { 201 } else { 200 };
-                let is_of_account = route.path.contains("{hash}") || route.path == "/generation";
+                let is_of_account = route.path.contains("{hash}")
+                    || route.path.contains("{file_id}")
+                    || route.path.contains("batch_id}")
+                    || route.path == "/generation";
                 let foreign = if is_of_account { 404 } else { success };
+                // A batch names a file, and that is another account's.
+                let foreign_inference = match (route.method.as_str(), route.path) {
+                    ("POST", "/batches") => 400,
+                    _ => foreign,
+                };
                 let expected = match route.access {
-                    Access::Public => [success; 4],
-                    Access::AnyKey => [401, success, success, foreign],
-                    Access::Management => [401, 403, success, foreign],
+                    Access::Public => [success; 5],
+                    Access::AnyKey => [401, success, success, foreign, foreign],
+                    Access::Inference => [401, success, 403, 403, foreign_inference],
+                    Access::Management => [401, 403, success, foreign, 403],
                 }[who];
-                let reply = ask(&router, &line, key, body).await;
+                let reply = send(&router, &line, key, &body).await;
                 assert_eq!(reply.status, expected, "{line} as {who}: {}", reply.text);
-                if expected >= 400 {
+                if expected >= 400 && !route.path.starts_with("/messages/") {
                     reply.failure(expected);
                 }
                 if route.access != Access::Public {
@@ -303,6 +463,7 @@ async fn browsers_elsewhere_may_call_with_a_key_and_never_with_cookies() {
 async fn a_dead_or_malformed_key_is_refused_on_every_guarded_route() {
     let (backend, router) = FakeBackend::with_router().await;
     let call = backend.call(1, NOW).await;
+    let kept = keep(&backend).await;
     let disabled = backend.inference().to_owned();
     let off = KeyPatch {
         disabled: Some(true),
@@ -317,9 +478,12 @@ async fn a_dead_or_malformed_key_is_refused_on_every_guarded_route() {
         }
         for key in ["", "sk-bourse-v1-junk", "sk-or-v1-other", &disabled] {
             for path in route.paths() {
-                let (line, body) = request(&route, &path, &backend, call);
-                let reply = ask(&router, &line, key, body).await;
-                reply.failure(401);
+                let (line, body) = request(&route, &path, &backend, call, &kept);
+                let reply = send(&router, &line, key, &body).await;
+                match route.path.starts_with("/messages/") {
+                    true => assert_eq!(reply.status, 401),
+                    false => drop(reply.failure(401)),
+                }
                 assert_eq!(reply.headers["www-authenticate"], "Bearer", "{line}");
                 assert_eq!(reply.headers["cache-control"], "no-store", "{line}");
                 asked += 1;
@@ -333,13 +497,14 @@ async fn a_dead_or_malformed_key_is_refused_on_every_guarded_route() {
 async fn a_bad_key_does_not_close_an_open_route() {
     let (backend, router) = FakeBackend::with_router().await;
     let call = backend.call(1, NOW).await;
+    let kept = keep(&backend).await;
     for route in routes() {
         if route.access != Access::Public {
             continue;
         }
         for path in route.paths() {
-            let (line, body) = request(&route, &path, &backend, call);
-            let reply = ask(&router, &line, "sk-bourse-v1-junk", body).await;
+            let (line, body) = request(&route, &path, &backend, call, &kept);
+            let reply = ask(&router, &line, "sk-bourse-v1-junk", &body).await;
             assert_eq!(reply.status, 200, "{line}: {}", reply.text);
             assert_eq!(reply.headers.get("cache-control"), None, "{line}");
         }
@@ -366,12 +531,21 @@ async fn a_head_request_is_checked_like_the_get_it_stands_for() {
     assert_eq!((reply.status, &*reply.text), (200, ""));
 }
 
+/// What is called later is paid for with a key that may call, so such a key
+/// keeps it; everything else is administered.
 #[test]
-fn every_route_that_changes_something_wants_a_management_key() {
+fn every_route_that_changes_something_wants_a_management_key_or_is_about_calls() {
     for route in routes() {
-        if route.method != axum::http::Method::GET {
-            assert_eq!(route.access, Access::Management, "{}", route.path);
+        if route.method == axum::http::Method::GET {
+            continue;
         }
+        let nouns = ["/files", "/batches", "/messages/batches"];
+        let is_about_calls = nouns.iter().any(|noun| route.path.starts_with(noun));
+        let wanted = match is_about_calls {
+            true => Access::Inference,
+            false => Access::Management,
+        };
+        assert_eq!(route.access, wanted, "{}", route.path);
     }
 }
 

@@ -15,12 +15,13 @@ use bourse_ledger::{Balance, GrantKind, KeyBalance, Record};
 use bourse_policy::{KeyHash, KeyKind, KeyText, Principal};
 use bourse_spool::Position;
 use bourse_store::{
-    Accounts, Batch, Grant, Journals, Keys, LiveReport, MemoryStore, NewKey, Store,
+    Accounts, Batch, Contents, FileQuota, Grant, Journals, Keys, LiveReport, MemoryStore, NewKey,
+    Store,
 };
 use bourse_vocab::{AccountId, Failure, FailureKind, GenerationId, KeyId, Nanos, Usage};
 
 use crate::status::{Credential, Endpoint, Quantiles, Status};
-use crate::{Backend, BoxFuture, EndpointStats, Percentiles, router};
+use crate::{Backend, BoxFuture, EndpointStats, FileLimits, Percentiles, router};
 
 /// 21 November 2026, 12:00 UTC.
 pub(crate) const NOW: u64 = 1_795_262_400_000;
@@ -38,11 +39,28 @@ pub(crate) struct FakeBackend {
     pub(crate) epoch: AtomicU64,
     /// The providers that are configured.
     pub(crate) configured: Mutex<Vec<&'static str>>,
+    pub(crate) contents: Contents,
+    pub(crate) file_limits: Mutex<FileLimits>,
+    /// How often somebody said that there are batches.
+    pub(crate) looked: AtomicU64,
+    _files: tempfile::TempDir,
     drawn: AtomicU64,
     /// The text of account 1's inference key, its management key, and
     /// account 2's management and inference keys.
     pub(crate) keys: [String; 4],
 }
+
+/// Small ones, so that tests can fill them.
+const FILE_LIMITS: FileLimits = FileLimits {
+    file_bytes_max: 10_000,
+    quota: FileQuota {
+        account_files_max: 5,
+        account_bytes_max: 20_000,
+        bytes_max: 100_000,
+    },
+    keep_ms: 30 * 86_400_000,
+    batches_max: 3,
+};
 
 fn key(kind: KeyKind, seed: u8) -> KeyText {
     KeyText::generate(kind, &[seed; 48])
@@ -86,7 +104,12 @@ impl FakeBackend {
                 keys.push(key.reveal().to_owned());
             }
         }
+        let files = tempfile::tempdir().unwrap();
         let backend = Arc::new(Self {
+            contents: Contents::open(files.path()).unwrap().leaving(0),
+            file_limits: Mutex::new(FILE_LIMITS),
+            looked: AtomicU64::new(0),
+            _files: files,
             store,
             catalog: Mutex::new(Arc::new(catalog())),
             refreshed: AtomicU64::new(0),
@@ -294,6 +317,22 @@ pub(crate) fn catalog() -> Snapshot {
 }
 
 impl Backend for FakeBackend {
+    fn contents(&self) -> &Contents {
+        &self.contents
+    }
+
+    fn file_limits(&self) -> FileLimits {
+        *self.file_limits.lock().unwrap()
+    }
+
+    fn batch_endpoints(&self) -> Vec<&'static str> {
+        vec!["/v1/chat/completions", "/v1/embeddings"]
+    }
+
+    fn look_for_batches(&self) {
+        self.looked.fetch_add(1, Relaxed);
+    }
+
     fn store(&self) -> Arc<dyn Store> {
         self.store.clone()
     }

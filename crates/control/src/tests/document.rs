@@ -91,6 +91,7 @@ fn every_operation_says_who_it_is_for_in_the_words_of_its_proof() {
         let expected = match route.access {
             Access::Public => serde_json::json!([]),
             Access::AnyKey => serde_json::json!([{"key": []}]),
+            Access::Inference => serde_json::json!([{"inferenceKey": []}]),
             Access::Management => serde_json::json!([{"managementKey": []}]),
         };
         assert_eq!(*security, expected, "{}", route.path);
@@ -233,6 +234,7 @@ fn the_named_schemas_are_these() {
     let expected = [
         "ActivityItem",
         "Architecture",
+        "Batch",
         "BatchEmbedContentsReply",
         "BatchEmbedContentsRequest",
         "BooksCompared",
@@ -249,6 +251,7 @@ fn the_named_schemas_are_these() {
         "Endpoint",
         "Error",
         "ExternalIdentity",
+        "File",
         "GenerateContentReply",
         "GenerateContentRequest",
         "Generation",
@@ -261,12 +264,16 @@ fn the_named_schemas_are_these() {
         "Key",
         "KeyBudget",
         "KeyPatch",
+        "MessageBatch",
         "MessagesReply",
         "MessagesRequest",
         "Model",
         "Moderation",
         "ModerationRequest",
+        "NewBatch",
+        "NewFile",
         "NewKey",
+        "NewMessageBatch",
         "OpenAiImages",
         "Percentiles",
         "Pricing",

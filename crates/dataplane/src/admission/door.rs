@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::bounds::{Limits, Part};
 use super::line::Line;
-use super::overload::Overload;
+use super::overload::{Overload, TARGET_US};
 use super::priority::Priority;
 use super::shed::Shed;
 
@@ -23,6 +23,7 @@ pub struct Door {
     probe: Notify,
     running: AtomicU32,
     line: Line,
+    is_at_the_side: bool,
 }
 
 impl Door {
@@ -34,7 +35,21 @@ impl Door {
             probe: Notify::new(),
             running: AtomicU32::new(0),
             line: Line::new(limits.batch_queue_max),
+            is_at_the_side: false,
         }
+    }
+
+    /// One that is no worker's.
+    pub(super) fn at_the_side(limits: &Limits) -> Self {
+        Self {
+            is_at_the_side: true,
+            ..Self::new(limits)
+        }
+    }
+
+    /// Whether it is no worker's.
+    pub(super) const fn is_at_the_side(&self) -> bool {
+        self.is_at_the_side
     }
 
     /// Whether a call that has just come may begin.
@@ -116,6 +131,13 @@ impl Door {
         self.overload.limit(self.now_us())
     }
 
+    /// Whether calls that are ready hardly wait, and nobody is refused. Any
+    /// thread may ask.
+    #[must_use]
+    pub fn is_calm(&self) -> bool {
+        self.limit().is_none() && self.delay_us() <= TARGET_US
+    }
+
     /// How long a call that is ready waits for the worker, in microseconds.
     #[must_use]
     pub fn delay_us(&self) -> u64 {
@@ -165,6 +187,7 @@ mod tests {
         // Time goes by before it is the probe's turn: a moment, and then more.
         advance(ms(30)).await;
         assert_eq!(door.delay_us(), 30_000);
+        assert!(!door.is_calm());
         assert!(door.admits(Priority::Interactive));
         advance(ms(2)).await;
         assert!(door.admits(Priority::Interactive));
@@ -185,6 +208,7 @@ mod tests {
         advance(ms(1_000)).await;
         assert_eq!(door.limit(), None);
         assert!(door.admits(Priority::Interactive));
+        assert!(door.is_calm());
         drop(calls);
         assert_eq!(door.running(), 0);
     }

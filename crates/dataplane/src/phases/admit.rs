@@ -167,3 +167,39 @@ pub async fn enter(
         in_flight,
     })
 }
+
+/// Lets a line of a batch in, whose key was let in with the batch and may have
+/// been switched off since. It waited before, where no worker is disturbed by
+/// it; see [`crate::admission::Admission::is_calm`].
+///
+/// # Errors
+/// Its key does not open this any more, or has too many calls under way.
+pub(crate) async fn enter_line(
+    gateway: &Gateway,
+    door: &Arc<Door>,
+    hash: &KeyHash,
+    now_ms: u64,
+) -> Result<Entered, Denied> {
+    let found = match gateway.keyring.get(hash) {
+        Some(principal) => Some(principal),
+        None => {
+            let found = gateway.keyring.find(hash, &*gateway.office).await;
+            found.map_err(|unavailable| unavailable.failure())?
+        }
+    };
+    let gone = || {
+        Failure::new(
+            FailureKind::Authentication,
+            "The API key that the batch was made with is gone.",
+        )
+    };
+    let principal = found.ok_or_else(gone)?;
+    let key = principal
+        .may_infer(now_ms)
+        .map_err(|refusal| refusal.failure())?;
+    let in_flight = door.begin(gateway.admission.bounds().take(&principal)?);
+    Ok(Entered {
+        admitted: Admitted { key },
+        in_flight,
+    })
+}

@@ -55,6 +55,18 @@ impl Running {
     /// Ends the call: settles or voids, and returns the bill. The first time
     /// counts.
     pub fn end(&mut self, report: &Report, ending: Ending<'_>) -> (Usage, Bill) {
+        self.end_after(report, ending, &mut |_, _| {})
+    }
+
+    /// The same, and does something just before it is written into the journal:
+    /// the usage and the bill are as they will be booked, but for what the
+    /// purse does not have.
+    pub fn end_after(
+        &mut self,
+        report: &Report,
+        ending: Ending<'_>,
+        before: &mut dyn FnMut(&Usage, &Bill),
+    ) -> (Usage, Bill) {
         if !self.begin_end() {
             return (Usage::default(), Bill::default());
         }
@@ -87,21 +99,14 @@ impl Running {
         // Some report a beginning: what is charged by delivery is estimated.
         let by_report = reported.filter(|_| row.customer != CustomerPays::Delivered);
         let estimated = mended || by_report.is_none();
-        let is_free = row.customer == CustomerPays::Nothing
-            && !matches!(row.provider, ProviderCharges::Reported);
         let (usage, charge) = match by_report {
             Some(charge) => (usage, charge),
-            None if is_free => (Usage::default(), Charge::default()),
+            None if is_free(row) => (Usage::default(), Charge::default()),
             None => (estimate, LazyCell::force(&counted).clone()),
         };
         let own = (usage, charge.upstream_total);
         let (usage, charge) = self.with_what_was_there(row.customer, usage, charge);
-        let bill = Bill {
-            total: verdict.charge,
-            upstream_prompt: charge.upstream_prompt,
-            upstream_completion: charge.upstream_completion,
-            estimated: estimated || self.is_continued(),
-        };
+        let bill = bill_of(&verdict, &charge, estimated || self.is_continued());
         let ended = Ended {
             ending,
             at_ms,
@@ -116,6 +121,7 @@ impl Running {
             self.remember(&ended, ticket);
         }
         self.note(&ended, &verdict, || (estimate, counted.upstream_total));
+        before(&usage, &bill);
         // What was paid is what the caller is told that it cost.
         let total = self.record(ended, verdict).unwrap_or(bill.total);
         if !bill.estimated && usage.completion > 0 {
@@ -296,6 +302,22 @@ impl Running {
         let metrics = &attempt.target.metrics;
         let cost = ended.told.unwrap_or(upstream);
         metrics.bill(usage.prompt, usage.completion, cost, total);
+    }
+}
+
+/// Whether nobody is told what an end was worth.
+const fn is_free(row: &who_pays::Row) -> bool {
+    matches!(row.customer, CustomerPays::Nothing)
+        && !matches!(row.provider, ProviderCharges::Reported)
+}
+
+/// What the customer is told.
+const fn bill_of(verdict: &Verdict<'_>, charge: &Charge, estimated: bool) -> Bill {
+    Bill {
+        total: verdict.charge,
+        upstream_prompt: charge.upstream_prompt,
+        upstream_completion: charge.upstream_completion,
+        estimated,
     }
 }
 

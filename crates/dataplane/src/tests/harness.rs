@@ -405,7 +405,7 @@ impl Office for NoOffice {
 }
 
 /// The first id of its millisecond.
-const ACCOUNT: AccountId = AccountId(RowId::new(NOW, NodeId::FIRST, 0).0);
+pub const ACCOUNT: AccountId = AccountId(RowId::new(NOW, NodeId::FIRST, 0).0);
 
 impl Harness {
     async fn new(setup: &Setup) -> Self {
@@ -508,6 +508,11 @@ impl Harness {
         let value = format!("Bearer {}", key.unwrap_or(&self.key));
         headers.insert("authorization", value.parse().unwrap());
         admit(self.gateway(), &headers, now_ms).await
+    }
+
+    /// What calls with.
+    pub const fn worker(&self) -> &Worker<Script> {
+        &self.worker
     }
 
     pub fn gateway(&self) -> &Arc<Gateway> {

@@ -21,6 +21,10 @@ pub struct RawConfig {
     pub ledger: RawLedger,
     /// `[retention]`: how long finished calls are kept.
     pub retention: RawRetention,
+    /// `[files]`: what callers may keep here.
+    pub files: RawFiles,
+    /// `[batches]`: what is called for them later.
+    pub batches: RawBatches,
     /// `[admission]`: which calls may begin.
     pub admission: RawAdmission,
     /// `[cache]`: answers that are kept.
@@ -118,6 +122,32 @@ pub struct RawRetention {
     /// Days for which finished calls are kept, with their questions for
     /// reconciliation. Default: for ever.
     pub calls_days: Option<u64>,
+}
+
+/// `[files]`.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawFiles {
+    /// Bytes of one file. Default 200 MiB.
+    pub file_bytes_max: Option<u64>,
+    /// Bytes of all files of an account. Default 10 GiB.
+    pub account_bytes_max: Option<u64>,
+    /// Files of an account. Default 1000.
+    pub account_files_max: Option<u64>,
+    /// Bytes of all files of everybody. Default 50 GiB.
+    pub bytes_max: Option<u64>,
+    /// Days for which a file is kept. Default 30.
+    pub keep_days: Option<u64>,
+}
+
+/// `[batches]`.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawBatches {
+    /// Lines that are called at once, of all batches together. Default 32.
+    pub lines_at_once: Option<u64>,
+    /// Batches of an account that have not ended. Default 100.
+    pub account_batches_max: Option<u64>,
 }
 
 /// `[admission]`.

@@ -39,7 +39,7 @@ use crate::first_start::{self, FirstKeys};
 use crate::market::{self, Providers};
 use crate::store_watcher::StoreWatcher;
 use crate::worker::{self, Hosts, Service, Stop};
-use crate::{alarms, presence, reload, retention, simulated, traces};
+use crate::{alarms, batches, presence, reload, retention, simulated, traces};
 
 /// The server has its address, and refuses connections. A port that is
 /// taken fails here, before anything on the disk changes.
@@ -244,15 +244,23 @@ impl Ready {
         // On a thread of its own: folding a batch takes milliseconds of CPU.
         let applying =
             Applier::new(Arc::clone(&store), Arc::clone(&till)).spawn(applier_stopping)?;
-        let clients = clients(config.workers, &built.egress)?;
-        let control = crate::control::router(&gateway, &watcher, &store);
+        // One of them is for batches.
+        let mut clients = clients(config.workers.saturating_add(1), &built.egress)?;
+        let all_clients = clients.clone();
+        let worker_stop = Stop {
+            gently: stopping.clone(),
+            at_once: cutting_off,
+        };
+        let last = clients.pop().ok_or("no client for batches")?;
+        let batches = batches::start((&gateway, &store), &config, last, &worker_stop)?;
+        let control = crate::control::router(&gateway, &watcher, &store, &batches);
         let hosts = Hosts::new(config.hosts.as_deref(), config.listen.ip().is_loopback());
         let file_watcher = reload::watch(
             config_path,
             &config,
             built.providers,
             Arc::clone(&gateway),
-            clients.clone(),
+            all_clients,
             stopping.clone(),
         )?;
         let service = |client| Service {
@@ -264,10 +272,6 @@ impl Ready {
             write_timeout: config.limits.write_timeout,
             stop_timeout: config.limits.stop_timeout,
         };
-        let worker_stop = Stop {
-            gently: stopping,
-            at_once: cutting_off,
-        };
         let services = clients.into_iter().map(service).collect();
         // From here on the kernel takes connections, and a reader of the
         // output may use what it says; the workers serve them in a moment.
@@ -277,6 +281,7 @@ impl Ready {
         Ok(Running {
             address: reserved.address,
             workers: workers::start(listeners, services, &worker_stop)?,
+            batches: batches.thread,
             stop_timeout: config.limits.stop_timeout,
             till,
             store,

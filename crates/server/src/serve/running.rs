@@ -29,6 +29,8 @@ const TELL_MAX: Duration = Duration::from_secs(4);
 pub(super) struct Running {
     pub(super) address: SocketAddr,
     pub(super) workers: Vec<JoinHandle<()>>,
+    /// Calls lines of batches.
+    pub(super) batches: JoinHandle<()>,
     /// How long running calls may take to end.
     pub(super) stop_timeout: Duration,
     pub(super) till: Arc<Till>,
@@ -86,9 +88,9 @@ impl Running {
     /// The disk does not take what calls have cost.
     pub(super) async fn stop(self, signals: &mut StopSignals) -> Result<(), Error> {
         let _ = self.stop.send(true);
-        let workers = self.workers;
+        let (workers, batches) = (self.workers, self.batches);
         let mut ended = tokio::task::spawn_blocking(move || {
-            for thread in workers {
+            for thread in workers.into_iter().chain([batches]) {
                 let _ = thread.join();
             }
         });

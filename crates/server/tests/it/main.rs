@@ -26,6 +26,7 @@ mod admission;
 mod alarms;
 mod audio;
 mod bad_input;
+mod batches;
 mod bedrock;
 mod bodies;
 mod boot;

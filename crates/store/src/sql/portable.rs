@@ -9,7 +9,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::schema::{BOOKKEEPING, MIGRATIONS};
-use super::{account, activity, apply, audit, generation, hold, key, recount, retired, schema};
+use super::{
+    account, activity, apply, audit, batch, file, generation, hold, key, recount, retired, schema,
+};
 
 /// Words that a statement may have: the same in both products, and neither
 /// sequences, triggers, JSON, clocks, `COPY`, `UNNEST`, advisory locks, `SKIP
@@ -199,6 +201,8 @@ fn shared() -> Vec<(String, String)> {
         ("activity", activity::TEXTS),
         ("apply", apply::TEXTS),
         ("audit", audit::TEXTS),
+        ("batch", batch::TEXTS),
+        ("file", file::TEXTS),
         ("generation", generation::TEXTS),
         ("hold", hold::TEXTS),
         ("key", key::TEXTS),

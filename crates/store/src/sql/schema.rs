@@ -69,6 +69,13 @@ pub static MIGRATIONS: &[Migration] = &[
         down: include_str!("../../migrations/0005_retention.down.sql"),
         loses: "what calls add up to that are not kept, without which the books do not balance",
     },
+    Migration {
+        version: 6,
+        name: "batches",
+        up: include_str!("../../migrations/0006_batches.sql"),
+        down: include_str!("../../migrations/0006_batches.down.sql"),
+        loses: "which files callers keep here, and every batch",
+    },
 ];
 
 /// The step that gives the installation its number.

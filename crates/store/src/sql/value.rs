@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use bourse_vocab::{AccountId, GenerationId, KeyId, Nanos, NodeId};
+use bourse_vocab::{AccountId, BatchId, FileId, GenerationId, KeyId, Nanos, NodeId};
 
 use crate::StoreError;
 
@@ -24,6 +24,8 @@ pub enum Value<'v> {
     Bytes(&'v [u8]),
     /// A generation id, most significant byte first, so that ids sort by time.
     Id([u8; 16]),
+    /// An id that is not there.
+    NoId,
 }
 
 /// PostgreSQL's texts cannot hold a NUL, so no store keeps one: it becomes
@@ -119,6 +121,24 @@ impl From<NodeId> for Value<'_> {
 
 impl From<GenerationId> for Value<'_> {
     fn from(id: GenerationId) -> Self {
+        Self::Id(id.to_bits().to_be_bytes())
+    }
+}
+
+impl From<FileId> for Value<'_> {
+    fn from(id: FileId) -> Self {
+        Self::Id(id.to_bits().to_be_bytes())
+    }
+}
+
+impl From<Option<FileId>> for Value<'_> {
+    fn from(id: Option<FileId>) -> Self {
+        id.map_or(Self::NoId, Self::from)
+    }
+}
+
+impl From<BatchId> for Value<'_> {
+    fn from(id: BatchId) -> Self {
         Self::Id(id.to_bits().to_be_bytes())
     }
 }
@@ -284,6 +304,24 @@ impl Row {
     pub fn node(&mut self) -> Result<NodeId, StoreError> {
         let id = self.int()?;
         Ok(NodeId(u16::try_from(id).map_err(|_| damaged("node", id))?))
+    }
+
+    /// The id of a file.
+    pub fn file_id(&mut self) -> Result<FileId, StoreError> {
+        let bytes = self.array("file id")?;
+        Ok(FileId::from_bits(u128::from_be_bytes(bytes)))
+    }
+
+    /// The same, or nothing.
+    pub fn maybe_file_id(&mut self) -> Result<Option<FileId>, StoreError> {
+        let bytes = self.maybe_array("file id")?;
+        Ok(bytes.map(|bytes| FileId::from_bits(u128::from_be_bytes(bytes))))
+    }
+
+    /// The id of a batch.
+    pub fn batch_id(&mut self) -> Result<BatchId, StoreError> {
+        let bytes = self.array("batch id")?;
+        Ok(BatchId::from_bits(u128::from_be_bytes(bytes)))
     }
 
     /// A generation id.

@@ -140,6 +140,7 @@ fn arguments(values: &[Value<'_>]) -> Result<SqliteArguments, StoreError> {
             Value::Name(name) => arguments.add(Arc::clone(name)),
             Value::Bytes(bytes) => arguments.add(*bytes),
             Value::Id(bytes) => arguments.add(bytes.as_slice()),
+            Value::NoId => arguments.add(None::<&[u8]>),
         };
         added.map_err(|error| StoreError::Database(Box::new(sqlx::Error::Encode(error))))?;
     }

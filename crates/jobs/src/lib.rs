@@ -1,0 +1,15 @@
+//! Work that must not delay a call, and that outlives a request.
+//!
+//! [`runner`] runs batches of calls: it claims them, calls their lines through
+//! whoever can ([`Caller`]), and puts the answers in order. [`sweep`] removes
+//! files whose time is up. Both run beside calls and are told to stop; what
+//! they had come to is on the disk.
+
+pub mod batch;
+mod caller;
+pub mod runner;
+mod shared;
+pub mod sweep;
+
+pub use caller::{BoxFuture, Caller, LineCall, NoAnswer, Past};
+pub use shared::{JobLimits, Jobs};
