@@ -21,6 +21,7 @@ mod serve;
 mod simulated;
 mod status;
 mod store_watcher;
+mod tokens;
 mod traces;
 mod worker;
 

@@ -38,6 +38,7 @@ mod script;
 mod server;
 mod sigv4;
 mod state;
+mod tokens;
 pub mod truth;
 pub mod words;
 
