@@ -25,7 +25,7 @@ pub mod endpoints;
 pub mod explain;
 pub mod exposition;
 pub mod gateway;
-mod http_date;
+pub mod http_date;
 pub mod identity;
 pub mod keyring;
 mod limit;

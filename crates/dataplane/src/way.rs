@@ -90,6 +90,16 @@ impl Way {
         self
     }
 
+    /// The provider does not take what a request was signed with: where that is a
+    /// token, a new one may do better.
+    pub fn refused(&self) {
+        if let Head::Signed(head) = &self.whole
+            && let Some(source) = head.credential.token_source()
+        {
+            source.refused();
+        }
+    }
+
     /// A request with this body, signed if the provider wants it; `tail` comes
     /// behind its path.
     ///
@@ -180,7 +190,10 @@ impl Head {
 impl Unsigned {
     async fn sign(&self, body: Segments) -> Result<OutgoingRequest, Failure> {
         let fresh = match self.credential.token_source() {
-            Some(source) => Some(Credential::Bearer(source.token(now_ms()).await?)),
+            Some(source) => Some(match source.kept(now_ms()) {
+                Some(kept) => kept,
+                None => source.token(now_ms()).await?,
+            }),
             None => None,
         };
         // Asked again: a token may have taken its time.
@@ -192,7 +205,7 @@ impl Unsigned {
             body: &body,
             now_ms: now_ms(),
         };
-        let credential = fresh.as_ref().unwrap_or(&self.credential);
+        let credential = fresh.as_deref().unwrap_or(&self.credential);
         let signature = self.provider.sign(&to_sign, credential)?;
         let mut request = OutgoingRequest::new(self.template.clone(), body);
         for (name, value) in signature {

@@ -15,6 +15,7 @@ use bourse_wire::{Dialect, anthropic};
 use http::header::CONTENT_TYPE;
 use http::{HeaderName, HeaderValue};
 
+use crate::identity::{self, Found, Surroundings, Wanted};
 use crate::place::is_region;
 use crate::provider::{Address, Attempt, Disconnect, Interface, Provider, Signing, ToSign};
 use crate::sigv4::{self, Scope, Signable, segment};
@@ -134,6 +135,9 @@ impl Provider for AmazonBedrock {
     }
 
     fn placed(&self, place: &Place) -> Result<Option<Arc<dyn Provider>>, String> {
+        if place.project.is_some() {
+            return Err("Amazon's addresses have no project".to_owned());
+        }
         let Some(region) = &place.region else {
             return Ok(None);
         };
@@ -160,6 +164,14 @@ impl Provider for AmazonBedrock {
             } => self.signature(request, (id, secret, session.as_ref())),
             other => other.headers(self.slug()),
         }
+    }
+
+    fn find_credentials(
+        &self,
+        wanted: &Wanted,
+        around: &dyn Surroundings,
+    ) -> Result<Found, String> {
+        identity::amazon_chain(wanted, around)
     }
 
     fn on_disconnect(&self) -> Disconnect {
@@ -279,6 +291,7 @@ mod tests {
         let placed = |region: &str| {
             let place = Place {
                 region: Some(region.to_owned()),
+                project: None,
             };
             bedrock.placed(&place)
         };

@@ -13,7 +13,7 @@ use crate::{Credential, Key};
 pub struct Anthropic;
 
 /// Its format, with the tiers of service that its own servers know.
-pub(crate) static DIALECT: Dialect = Dialect {
+pub(crate) const DIALECT: Dialect = Dialect {
     tiers: TierWords::ANTHROPIC,
     betas: Some(BETAS),
     ..Dialect::PLAIN
@@ -64,7 +64,7 @@ impl Provider for Anthropic {
     }
 
     fn dialect(&self, _format: Format, _model: &str) -> &Dialect {
-        &DIALECT
+        const { &DIALECT }
     }
 
     fn address(&self, attempt: &Attempt<'_>) -> Address {

@@ -116,7 +116,7 @@ impl Compatible {
             },
             dialect: match format {
                 Format::OpenAiChat | Format::OpenAiResponses => dialects::TEMPLATE,
-                Format::Anthropic => anthropic::DIALECT.clone(),
+                Format::Anthropic => anthropic::DIALECT,
                 Format::Gemini => google_ai_studio::DIALECT.clone(),
                 Format::Bedrock => amazon_bedrock::DIALECT.clone(),
             },

@@ -42,21 +42,30 @@ pub enum Credential {
     },
     /// An identity whose tokens live for minutes: the sender of a request asks
     /// for one that is good now.
-    ServiceAccount(Arc<dyn TokenSource>),
+    Rotating(Arc<dyn TokenSource>),
 }
 
 /// A token that is on its way.
-pub type TokenFuture<'a> = Pin<Box<dyn Future<Output = Result<Key, Failure>> + Send + 'a>>;
+pub type TokenFuture<'a> =
+    Pin<Box<dyn Future<Output = Result<Arc<Credential>, Failure>> + Send + 'a>>;
 
-/// Where tokens that live for minutes come from. This crate opens no socket:
-/// those who may implement it.
+/// Where tokens that live for minutes come from: a bearer token, or a pair of
+/// keys with its session. This crate opens no socket: those who may implement
+/// it.
 pub trait TokenSource: Send + Sync {
-    /// A token that is good at `now_ms` (milliseconds since 1970) and for the
-    /// time of a request after it: the one that is kept, or a new one.
+    /// What is kept, if it is good at `now_ms` (milliseconds since 1970) and for
+    /// the time of a request after it. Waits for nothing.
+    fn kept(&self, now_ms: u64) -> Option<Arc<Credential>>;
+
+    /// The same, and a new one if there is none.
     ///
     /// # Errors
     /// None could be had; another target may answer.
     fn token(&self, now_ms: u64) -> TokenFuture<'_>;
+
+    /// A provider does not take what was given, although it should be good: a
+    /// new one may be.
+    fn refused(&self);
 }
 
 impl Credential {
@@ -95,7 +104,7 @@ impl Credential {
     #[must_use]
     pub const fn token_source(&self) -> Option<&Arc<dyn TokenSource>> {
         match self {
-            Self::ServiceAccount(source) => Some(source),
+            Self::Rotating(source) => Some(source),
             _ => None,
         }
     }
@@ -111,7 +120,7 @@ impl Credential {
             Self::Bearer(key) => (AUTHORIZATION, key.header("Bearer ")),
             Self::Token(key) => (AUTHORIZATION, key.header("Token ")),
             Self::Header { name, value } => (name.clone(), value.header("")),
-            Self::KeyPair { .. } | Self::ServiceAccount(_) => {
+            Self::KeyPair { .. } | Self::Rotating(_) => {
                 return Err(Failure::server(format!(
                     "provider {provider} does not sign, and was given a credential that signs"
                 )));
@@ -132,7 +141,7 @@ impl fmt::Debug for Credential {
             Self::Token(_) => f.write_str("Token(***)"),
             Self::Header { name, .. } => write!(f, "Header({name}: ***)"),
             Self::KeyPair { .. } => f.write_str("KeyPair(***)"),
-            Self::ServiceAccount(_) => f.write_str("ServiceAccount(***)"),
+            Self::Rotating(_) => f.write_str("Rotating(***)"),
         }
     }
 }
@@ -144,6 +153,12 @@ mod tests {
     struct NoTokens;
 
     impl TokenSource for NoTokens {
+        fn kept(&self, _: u64) -> Option<Arc<Credential>> {
+            None
+        }
+
+        fn refused(&self) {}
+
         fn token(&self, _: u64) -> TokenFuture<'_> {
             Box::pin(async { Err(Failure::unavailable("no")) })
         }
@@ -160,7 +175,7 @@ mod tests {
                 secret: key(),
                 session: Some(key()),
             },
-            Credential::ServiceAccount(Arc::new(NoTokens)),
+            Credential::Rotating(Arc::new(NoTokens)),
         ]
     }
 

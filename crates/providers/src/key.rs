@@ -45,3 +45,18 @@ impl fmt::Debug for Key {
         f.write_str("***")
     }
 }
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.expose() == other.expose()
+    }
+}
+
+impl Eq for Key {}
+
+impl<'de> serde::Deserialize<'de> for Key {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let secret = Zeroizing::new(String::deserialize(from)?);
+        Ok(Self::new(&secret))
+    }
+}

@@ -7,12 +7,15 @@
 
 mod amazon_bedrock;
 mod anthropic;
+pub mod azure;
 mod compatible;
 mod credential;
 mod deepgram;
 mod dialects;
 mod elevenlabs;
 mod google_ai_studio;
+mod google_vertex;
+pub mod identity;
 mod key;
 mod openai;
 mod place;
@@ -24,6 +27,7 @@ mod xai;
 pub use bourse_wire::dialect::Prefill;
 pub use compatible::{COMPATIBLE, Compatible};
 pub use credential::{Credential, Headers, TokenFuture, TokenSource};
+pub use identity::Identity;
 pub use key::Key;
 pub use place::Place;
 pub use provider::{Address, Attempt, Begins, Disconnect, Interface, Provider, Signing, ToSign};
@@ -38,6 +42,7 @@ static PROVIDERS: &[&dyn Provider] = &[
     &elevenlabs::ElevenLabs,
     &deepgram::Deepgram,
     &amazon_bedrock::AmazonBedrock::DEFAULT,
+    &google_vertex::GoogleVertex::DEFAULT,
 ];
 
 /// Models that a first request may be tried with: small, and offered by

@@ -5,13 +5,16 @@
 pub struct Place {
     /// One of the vendor's regions, such as `eu-west-1`.
     pub region: Option<String>,
+    /// The project that calls are billed to, of a vendor whose addresses have
+    /// it.
+    pub project: Option<String>,
 }
 
 impl Place {
     /// Whether nothing is said.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.region.is_none()
+        self.region.is_none() && self.project.is_none()
     }
 }
 

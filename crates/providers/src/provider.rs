@@ -12,6 +12,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method};
 
 use crate::credential::{Credential, Headers};
+use crate::identity::{Found, Surroundings, Wanted};
 use crate::key::Key;
 use crate::place::Place;
 
@@ -215,8 +216,25 @@ pub trait Provider: Send + Sync {
         if place.is_empty() {
             Ok(None)
         } else {
-            Err(format!("{} has no regions", self.slug()))
+            Err(format!("{} has neither regions nor projects", self.slug()))
         }
+    }
+
+    /// Whether an identity that gets tokens is of no use without a project.
+    fn needs_project(&self) -> bool {
+        false
+    }
+
+    /// Makes sense of what an operator wrote of credentials that are not a key.
+    ///
+    /// # Errors
+    /// A sentence for the operator.
+    fn find_credentials(
+        &self,
+        _wanted: &Wanted,
+        _around: &dyn Surroundings,
+    ) -> Result<Found, String> {
+        Err(format!("{} takes keys alone; say `api_key`", self.slug()))
     }
 
     /// Whether a model that price lists have can be called here: some are sold
@@ -250,8 +268,8 @@ pub trait Provider: Send + Sync {
         Signing::Once
     }
 
-    /// The headers that prove who sends a request. A service account has been
-    /// replaced by a bearer token that is good now.
+    /// The headers that prove who sends a request. A source of tokens has been
+    /// replaced by one that is good now.
     ///
     /// # Errors
     /// The credential does not fit the vendor: our own fault.
@@ -339,6 +357,18 @@ impl Provider for &'static dyn Provider {
 
     fn placed(&self, place: &Place) -> Result<Option<Arc<dyn Provider>>, String> {
         (**self).placed(place)
+    }
+
+    fn needs_project(&self) -> bool {
+        (**self).needs_project()
+    }
+
+    fn find_credentials(
+        &self,
+        wanted: &Wanted,
+        around: &dyn Surroundings,
+    ) -> Result<Found, String> {
+        (**self).find_credentials(wanted, around)
     }
 
     fn serves(&self, model: &str) -> bool {

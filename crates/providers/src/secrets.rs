@@ -41,7 +41,7 @@ impl Secrets {
     #[must_use]
     pub fn of(credential: &Credential) -> Self {
         let keys: &[Option<&Key>] = match credential {
-            Credential::None | Credential::ServiceAccount(_) => &[],
+            Credential::None | Credential::Rotating(_) => &[],
             Credential::Bearer(key)
             | Credential::Token(key)
             | Credential::Header { value: key, .. } => &[Some(key)],

@@ -51,10 +51,6 @@ const NOT_BUILT_IN: &[(&str, &str)] = &[
         "the account is part of the address",
     ),
     ("databricks", "an address of the customer's own"),
-    (
-        "google-vertex",
-        "project and region are part of the address",
-    ),
     ("merge-gateway", "no address is published"),
     ("meta", "no address is published"),
     (
@@ -309,6 +305,7 @@ fn a_base_address_counts_with_its_version_and_without() {
                 "/messages",
                 "/model/",
                 "/models/",
+                "/publishers/",
                 "/chat/completions",
                 "/embeddings",
                 "/text-to-speech",

@@ -8,6 +8,7 @@ mod admission;
 mod alarms;
 mod calls;
 mod checked;
+mod credentials;
 mod deadlines;
 mod env;
 mod environment;
@@ -91,6 +92,11 @@ pub struct ProviderConfig {
     /// A pair of keys with which its requests are signed, a target beside those
     /// of the keys. It prints as `***`.
     pub key_pair: Option<KeyPair>,
+    /// Somebody who gets tokens for it, a target beside those. It prints without
+    /// its secrets.
+    pub identity: Option<bourse_providers::Identity>,
+    /// How it is called, of a kind that is neither built in nor plain.
+    pub kind: Option<bourse_providers::azure::Azure>,
     /// Where it is called, of one that is in many places.
     pub place: bourse_providers::Place,
     /// Another address than the built-in one.

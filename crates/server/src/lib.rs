@@ -22,6 +22,7 @@ mod serve;
 mod simulated;
 mod status;
 mod store_watcher;
+mod tokens;
 mod traces;
 mod worker;
 

@@ -13,6 +13,7 @@ use bourse_routing::strategies;
 use bourse_vocab::Format;
 
 use crate::config::{Config, ProviderConfig, ProviderKey};
+use crate::tokens::Tokens;
 
 /// Where `bourse catalog sync` keeps what it took over.
 /// In a directory of its own, because the directory is watched and the data
@@ -122,11 +123,16 @@ fn join(problems: &[bourse_catalog::Problem]) -> String {
 }
 
 /// Builds a market.
-pub fn build(config: &Config, providers: &Providers, memory: &Memory) -> Result<Built, Error> {
+pub fn build(
+    config: &Config,
+    providers: &Providers,
+    memory: &Memory,
+    tokens: &Tokens,
+) -> Result<Built, Error> {
     let catalog = Arc::new(catalog(config)?);
     let defaults = defaults(config, &catalog)?;
     let setups = match providers {
-        Providers::Configured => configured(config),
+        Providers::Configured => configured(config, tokens)?,
         Providers::Simulated(address) => simulated(*address),
     };
     let mut egress = EgressPolicy::deny_private();
@@ -139,6 +145,8 @@ pub fn build(config: &Config, providers: &Providers, memory: &Memory) -> Result<
         }
     }
     let (market, problems) = Market::build(catalog, setups, config.markup_ppm, memory);
+    // Nothing can fail any more.
+    tokens.keep_only(config);
     Ok(Built {
         market: market.with_defaults(defaults),
         egress,
@@ -177,15 +185,16 @@ fn is_operators(config: &Config, setup: &ProviderSetup) -> bool {
         .any(|provider| provider.slug == setup.provider.slug() && provider.base_url.is_some())
 }
 
-fn configured(config: &Config) -> Vec<ProviderSetup> {
+fn configured(config: &Config, tokens: &Tokens) -> Result<Vec<ProviderSetup>, Error> {
     let built_in = enabled(config).filter_map(|provider| {
         let given = config
             .providers
             .iter()
             .find(|given| given.slug == provider.slug());
         let mut keys = given.map(|given| given.keys.clone()).unwrap_or_default();
-        let has_pair = given.is_some_and(|given| given.key_pair.is_some());
-        if keys.is_empty() && !has_pair {
+        let has_other =
+            given.is_some_and(|given| given.key_pair.is_some() || given.identity.is_some());
+        if keys.is_empty() && !has_other {
             let ambient = config.ambient_keys.get(provider.slug());
             keys.extend(ambient.cloned().map(ProviderKey::from));
         }
@@ -195,17 +204,22 @@ fn configured(config: &Config) -> Vec<ProviderSetup> {
         // A place that is wrong has been refused with the configuration.
         let placed = given.and_then(|given| provider.placed(&given.place).ok()?);
         let provider = placed.unwrap_or_else(|| Arc::new(provider));
-        Some(setup(provider, given, keys))
+        Some(setup(provider, given, keys, tokens))
     });
     let own = config.providers.iter().filter_map(|given| {
         if bourse_providers::by_slug(&given.slug).is_some() {
             return None;
         }
+        if let Some(azure) = &given.kind {
+            let azure = Arc::new(azure.clone());
+            return Some(setup(azure, Some(given), given.keys.clone(), tokens));
+        }
         let base_url = given.base_url.as_deref()?;
         let format = given.format.unwrap_or(Format::OpenAiChat);
         let provider = Compatible::operators_own(&given.slug, base_url, format)
             .goes_on(given.prefill.unwrap_or_default());
-        Some(setup(Arc::new(provider), Some(given), given.keys.clone()))
+        let keys = given.keys.clone();
+        Some(setup(Arc::new(provider), Some(given), keys, tokens))
     });
     built_in.chain(own).collect()
 }
@@ -214,21 +228,25 @@ fn setup(
     provider: Arc<dyn Provider>,
     given: Option<&ProviderConfig>,
     mut keys: Vec<ProviderKey>,
-) -> ProviderSetup {
+    tokens: &Tokens,
+) -> Result<ProviderSetup, Error> {
     let pair = given.and_then(|given| given.key_pair.clone());
     let pair = pair.map(|pair| Credential::KeyPair {
         id: pair.id,
         secret: pair.secret,
         session: pair.session,
     });
-    if keys.is_empty() && pair.is_none() {
+    let identity = given.and_then(|given| given.identity.as_ref());
+    let rotating = identity.map(|identity| tokens.credential(provider.slug(), identity));
+    let rotating = rotating.transpose()?;
+    if keys.is_empty() && pair.is_none() && rotating.is_none() {
         keys.push(Key::new("").into());
     }
     let base_url = given
         .and_then(|given| given.base_url.clone())
         .or_else(|| provider.base_url().map(str::to_owned))
         .unwrap_or_default();
-    ProviderSetup {
+    Ok(ProviderSetup {
         credentials: keys
             .into_iter()
             .map(|given| Weighted {
@@ -236,6 +254,7 @@ fn setup(
                 weight: given.weight,
             })
             .chain(pair.map(Weighted::from))
+            .chain(rotating.map(Weighted::from))
             .collect(),
         base_url,
         http2: given.and_then(|given| given.http2).unwrap_or(Http2::Auto),
@@ -245,7 +264,7 @@ fn setup(
         private_urls: given.is_some_and(|given| given.private_urls),
         simulated: false,
         provider,
-    }
+    })
 }
 
 /// The providers that a simulator plays.

@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::config::{self, Config, DEFAULT_PATH};
 use crate::market::{self, Providers};
+use crate::tokens::Tokens;
 
 /// The subject of the alarm.
 const CONFIGURATION: &str = "configuration";
@@ -26,7 +27,7 @@ const SETTLE: Duration = Duration::from_millis(150);
 pub fn watch(
     path: Option<&Path>,
     config: &Config,
-    providers: Providers,
+    (providers, tokens): (Providers, Tokens),
     gateway: Arc<Gateway>,
     clients: Vec<Client>,
     mut stop: watch::Receiver<bool>,
@@ -53,7 +54,7 @@ pub fn watch(
             while changes.try_recv().is_ok() {}
             let taken = Config::load(given.as_deref())
                 .map_err(|error| error.to_string())
-                .and_then(|new| apply(&running, &new, &providers, &gateway, &clients));
+                .and_then(|new| apply(&running, &new, &providers, (&gateway, &tokens), &clients));
             tell(&gateway, taken);
         }
     });
@@ -101,7 +102,7 @@ fn apply(
     running: &Config,
     new: &Config,
     providers: &Providers,
-    gateway: &Gateway,
+    (gateway, tokens): (&Gateway, &Tokens),
     clients: &[Client],
 ) -> Result<(), String> {
     let waiting = config::waiting_for_restart(running, new);
@@ -111,8 +112,8 @@ fn apply(
             "changed, and in force only after a restart"
         );
     }
-    let built =
-        market::build(new, providers, &gateway.memory).map_err(|error| error.to_string())?;
+    let built = market::build(new, providers, &gateway.memory, tokens)
+        .map_err(|error| error.to_string())?;
     for problem in &built.problems {
         tracing::warn!(provider = problem.provider, "{}", problem.message);
     }

@@ -163,6 +163,32 @@ fn read_tool_choice(choice: Option<&Value>) -> ToolChoice {
     }
 }
 
+/// A request whose model is part of the address, as Vertex AI has it
+/// (platform.claude.com, "Claude on Vertex AI", November 2026), with the model
+/// where it is elsewhere.
+///
+/// # Errors
+/// The body has a model, or lacks its version.
+pub fn placed(path: &str, mut body: Value) -> Result<Value, Refusal> {
+    let path = path.split('?').next().unwrap_or(path);
+    let Some((model, _)) = path
+        .rsplit_once('/')
+        .and_then(|(_, last)| last.split_once(':'))
+    else {
+        return Ok(body);
+    };
+    if body.get("model").is_some() {
+        return Err(Refusal::bad("model: Extra inputs are not permitted"));
+    }
+    if body.get("anthropic_version").and_then(Value::as_str) != Some("vertex-2023-10-16") {
+        return Err(Refusal::bad("anthropic_version: Field required"));
+    }
+    if let Some(members) = body.as_object_mut() {
+        members.insert("model".to_owned(), model.into());
+    }
+    Ok(body)
+}
+
 /// What the request's headers and body may not say together.
 ///
 /// # Errors

@@ -131,6 +131,8 @@ pub struct Embed {
     pub dimensions: Option<u64>,
     /// Whether they are wanted in base64.
     pub is_base64: bool,
+    /// Whether they are predictions of Vertex AI's.
+    pub is_predicted: bool,
 }
 
 /// A list that is to be ranked, and in whose words.
@@ -283,6 +285,8 @@ impl Format {
             Some(Self::OpenaiImageEdits)
         } else if path.ends_with("/rerank") {
             Some(Self::Rerank)
+        } else if path.ends_with(":predict") && path.contains("embedding") {
+            Some(Self::GeminiEmbeddings)
         } else if path.ends_with(":predict") {
             Some(Self::Imagen)
         } else if path.ends_with("/audio/speech") {
@@ -299,6 +303,13 @@ impl Format {
             Some(Self::GeminiEmbeddings)
         } else if path.ends_with("/messages") {
             Some(Self::Anthropic)
+        } else if path.ends_with(":rawPredict") || path.ends_with(":streamRawPredict") {
+            let is_claude = path.contains("/publishers/anthropic/");
+            Some(if is_claude {
+                Self::Anthropic
+            } else {
+                Self::OpenaiChat
+            })
         } else if path.ends_with(":generateContent") || path.ends_with(":streamGenerateContent") {
             Some(Self::Gemini)
         } else if path.ends_with("/converse") || path.ends_with("/converse-stream") {

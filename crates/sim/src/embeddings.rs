@@ -84,6 +84,7 @@ fn request(inputs: &[Value], tokens: u64, dimensions: Option<u64>, is_base64: bo
             keys: keys.collect(),
             dimensions,
             is_base64,
+            is_predicted: false,
         },
         ..Request::default()
     }
@@ -109,6 +110,9 @@ pub fn read_gemini(path: &str, body: &Value) -> Result<Request, Refusal> {
         .rsplit('/')
         .next()
         .and_then(|last| last.split(':').next());
+    if let Some(instances) = body.get("instances").and_then(Value::as_array) {
+        return read_predict(model.unwrap_or_default(), instances, body);
+    }
     let requests = body.get("requests").and_then(Value::as_array);
     let requests = requests.filter(|all| !all.is_empty()).ok_or_else(|| {
         Refusal::bad("* BatchEmbedContentsRequest.requests: contents is not specified")
@@ -136,6 +140,27 @@ pub fn read_gemini(path: &str, body: &Value) -> Result<Request, Refusal> {
         model: model.unwrap_or_default().to_owned(),
         ..request(&inputs, tokens, dimensions(wanted)?, false)
     })
+}
+
+/// Vertex AI's request, one text for each vector ("Text embeddings API",
+/// docs.cloud.google.com, November 2026).
+fn read_predict(model: &str, instances: &[Value], body: &Value) -> Result<Request, Refusal> {
+    if model.starts_with("gemini-embedding") && instances.len() > 1 {
+        return Err(Refusal::bad("Batch size should be 1"));
+    }
+    let texts: Option<Vec<Value>> = instances
+        .iter()
+        .map(|one| one.get("content").filter(|text| text.is_string()).cloned())
+        .collect();
+    let texts = texts.ok_or_else(|| Refusal::bad("instances: content is not a text"))?;
+    let tokens = texts.iter().map(|text| words_within(text).max(1)).sum();
+    let wanted = body.pointer("/parameters/outputDimensionality");
+    let mut request = Request {
+        model: model.to_owned(),
+        ..request(&texts, tokens, dimensions(wanted)?, false)
+    };
+    request.embed.is_predicted = true;
+    Ok(request)
 }
 
 /// The vectors of an answer, faults included.
@@ -212,6 +237,9 @@ pub fn reply(reply: &Reply) -> Value {
 /// Google's reply.
 #[must_use]
 pub fn reply_gemini(reply: &Reply) -> Value {
+    if reply.ask.embed.is_predicted {
+        return reply_predict(reply);
+    }
     let all: Vec<Value> = vectors(reply)
         .into_iter()
         .map(|vector| json!({ "values": vector }))
@@ -224,4 +252,27 @@ pub fn reply_gemini(reply: &Reply) -> Value {
         );
     }
     whole
+}
+
+/// Vertex AI's reply: what is counted is counted text by text.
+fn reply_predict(reply: &Reply) -> Value {
+    let all = vectors(reply);
+    let told = reply.reported.as_ref().map(|told| told.prompt);
+    let count = |at: usize| {
+        // The first has what is left.
+        let others = i64::try_from(all.len().saturating_sub(1)).unwrap_or(i64::MAX);
+        told.map(|told| if at == 0 { told - others } else { 1 })
+    };
+    let predictions: Vec<Value> = all
+        .iter()
+        .enumerate()
+        .map(|(at, vector)| {
+            let mut statistics = json!({ "truncated": false });
+            if let Some(count) = count(at) {
+                statistics["token_count"] = json!(count);
+            }
+            json!({ "embeddings": { "values": vector, "statistics": statistics } })
+        })
+        .collect();
+    json!({ "predictions": predictions })
 }

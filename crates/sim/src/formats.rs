@@ -29,7 +29,7 @@ impl Format {
             Self::OpenaiChat => openai_chat::read(&value),
             Self::OpenaiText => openai_text::read(&value),
             Self::OpenaiResponses => openai_responses::read(&value),
-            Self::Anthropic => anthropic::read(&value),
+            Self::Anthropic => anthropic::read(&anthropic::placed(path, value.clone())?),
             Self::Gemini => gemini::read(path, &value),
             Self::Bedrock => bedrock::read(path, &value),
             Self::OpenaiEmbeddings => embeddings::read(&value),

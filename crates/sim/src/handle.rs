@@ -1,5 +1,6 @@
 //! Answering one request.
 
+mod token;
 mod turned_away;
 
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use crate::reply::Reply;
 use crate::script::Script;
 use crate::sigv4::{Account, Arrived};
 use crate::state::{Level, Playing, Shared};
+use crate::tokens::{self, Service};
 use crate::truth;
 
 /// The request header that overlays a script.
@@ -193,7 +195,10 @@ impl Exchange<'_> {
     ) -> Outcome {
         match (script, format, asked) {
             (Err(refusal), format, _) => self.refuse(format, &refusal).await,
-            (Ok(_), None, _) => self.other().await,
+            (Ok(script), None, _) => match Service::of(&self.head.method, self.path) {
+                Some(service) => self.token(&script, service).await,
+                None => self.other().await,
+            },
             (Ok(mut script), Some(format), Some(asked)) => {
                 script.first_token_ms = script.first_token_ms_of(self.script_ordinal);
                 script.bad_tool_calls = f64::from(u8::from(script.spoils(self.script_ordinal)));
@@ -286,7 +291,22 @@ impl Exchange<'_> {
             .iter()
             .any(|name| header(self.headers, name).is_some())
             || query_key();
+        if script.require_token {
+            let arrived = self.arrived();
+            let now_s = jiff::Timestamp::now().as_second();
+            return match format {
+                Format::Bedrock => tokens::check_signature(&arrived, now_s),
+                _ => tokens::check_bearer(&arrived, now_s),
+            };
+        }
+        if self.path.contains("/deployments/") && !self.path.contains("?api-version=") {
+            return Err(Refusal {
+                status: 404,
+                message: "Resource not found".to_owned(),
+            });
+        }
         match format {
+            Format::Anthropic if self.path.contains("awPredict") && has_key => Ok(()),
             Format::Anthropic => crate::anthropic::check_headers(
                 has_key,
                 header(self.headers, "anthropic-version"),
@@ -303,14 +323,18 @@ impl Exchange<'_> {
         }
     }
 
-    /// Checks what Amazon checks of a signature.
-    fn check_signature(&self, script: &Script) -> Result<(), Refusal> {
-        let arrived = Arrived {
+    fn arrived(&self) -> Arrived<'_> {
+        Arrived {
             method: std::str::from_utf8(&self.head.method).unwrap_or_default(),
             path: self.path,
             headers: self.headers,
             body: self.body,
-        };
+        }
+    }
+
+    /// Checks what Amazon checks of a signature.
+    fn check_signature(&self, script: &Script) -> Result<(), Refusal> {
+        let arrived = self.arrived();
         let account = Account {
             secret: script.aws_secret_access_key.as_deref().unwrap_or_default(),
             session: script.aws_session_token.as_deref(),

@@ -39,6 +39,7 @@ mod script;
 mod server;
 mod sigv4;
 mod state;
+mod tokens;
 pub mod truth;
 mod voices;
 pub mod words;

@@ -68,6 +68,17 @@ pub struct Script {
     pub aws_secret_access_key: Option<String>,
     /// The token of the session that the pair belongs to.
     pub aws_session_token: Option<String>,
+    /// A provider takes only what a token service of a simulator has given and
+    /// what has not ended: bearer tokens, or signatures.
+    pub require_token: bool,
+    /// How long what a token service gives is good, in seconds.
+    pub token_life_s: u64,
+    /// The public key, PKCS#1 in base64, that a token service confirms claims
+    /// with.
+    pub token_public_key: Option<String>,
+    /// What a token service knows of whoever asks: a client's secret, a kept
+    /// consent, the token of somebody who vouches. Unset: `sim-secret`.
+    pub token_secret: Option<String>,
     /// How far the provider's clock is ahead of ours, in seconds.
     pub clock_ahead_s: i64,
     /// The answer depends on the seed and the turns before it alone, and an
@@ -177,6 +188,10 @@ impl Default for Script {
             require_key: false,
             aws_secret_access_key: None,
             aws_session_token: None,
+            require_token: false,
+            token_life_s: 3_600,
+            token_public_key: None,
+            token_secret: None,
             clock_ahead_s: 0,
             prefill: false,
             error_rate: None,

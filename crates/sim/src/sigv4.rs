@@ -38,7 +38,8 @@ fn refused(message: impl Into<String>) -> Refusal {
 }
 
 impl Arrived<'_> {
-    fn header(&self, name: &str) -> Option<&str> {
+    /// The value of a header.
+    pub fn header(&self, name: &str) -> Option<&str> {
         let mut headers = self.headers.iter();
         let (_, value) = headers.find(|(known, _)| known.eq_ignore_ascii_case(name))?;
         std::str::from_utf8(value).ok()

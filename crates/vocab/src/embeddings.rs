@@ -16,6 +16,8 @@ pub enum Shape {
     Mistral,
     /// Google's `models/*:batchEmbedContents`.
     Gemini,
+    /// Vertex AI's `models/*:predict`.
+    Vertex,
     /// Cohere's `POST /v2/embed`.
     Cohere,
     /// Voyage AI's `POST /v1/embeddings`.
@@ -26,10 +28,11 @@ pub enum Shape {
 
 impl Shape {
     /// Every shape, in the order in which documents list them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::OpenAi,
         Self::Mistral,
         Self::Gemini,
+        Self::Vertex,
         Self::Cohere,
         Self::Voyage,
         Self::Jina,

@@ -186,6 +186,10 @@ pub struct Dialect {
     /// Which features in beta it may be asked for. To others it is as if none
     /// had been named: the header is addressed to who has some.
     pub betas: Option<Betas>,
+    /// Where the model stands in the address and must not stand in the body: the
+    /// member that does in its place, and its text. Of the formats whose body
+    /// has a model, only the one of Messages is served so.
+    pub instead_of_model: Option<(&'static str, &'static str)>,
 }
 
 impl Dialect {
@@ -209,6 +213,7 @@ impl Dialect {
         prefill: Prefill::None,
         tells_cost: false,
         betas: None,
+        instead_of_model: None,
     };
 
     /// Whether the vendor can be told how long an answer may be.

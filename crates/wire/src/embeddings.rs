@@ -17,6 +17,7 @@ mod read;
 pub mod reply;
 pub mod survey;
 pub mod vector;
+mod vertex;
 
 use bourse_vocab::Failure;
 use bourse_vocab::chat::Loss;
@@ -68,6 +69,7 @@ pub fn codec(shape: Shape) -> &'static dyn Codec {
         Shape::Voyage => &alike::VOYAGE,
         Shape::Jina => &alike::JINA,
         Shape::Gemini => &gemini::Gemini,
+        Shape::Vertex => &vertex::Vertex,
         Shape::Cohere => &cohere::Cohere,
     }
 }

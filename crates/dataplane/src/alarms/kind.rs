@@ -8,6 +8,8 @@ pub enum Kind {
     AccountEmpty,
     /// A provider does not take our key.
     CredentialRefused,
+    /// A cloud's token service gives no token.
+    NoToken,
     /// All targets of a model are broken.
     NoTargetLeft,
     /// Calls are refused because the server does not get them done.
@@ -120,6 +122,14 @@ static CREDENTIAL_REFUSED: About = About {
     over: "the provider takes the key again",
     ..ROW
 };
+static NO_TOKEN: About = About {
+    name: "no_token",
+    severity: Severity::Critical,
+    is_error: true,
+    remedy: "see that the credentials are valid and that this machine's clock is right; `bourse doctor` asks for a token once (providers.<slug>.credentials)",
+    over: "the token service gives tokens again, or is asked for none any more",
+    ..ROW
+};
 static NO_TARGET_LEFT: About = About {
     name: "no_target_left",
     severity: Severity::Critical,
@@ -212,9 +222,10 @@ static TEST: About = About {
 
 impl Kind {
     /// Every kind, in the order of metrics.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::AccountEmpty,
         Self::CredentialRefused,
+        Self::NoToken,
         Self::NoTargetLeft,
         Self::CallsShed,
         Self::JournalGrowing,
@@ -235,6 +246,7 @@ impl Kind {
         match self {
             Self::AccountEmpty => &ACCOUNT_EMPTY,
             Self::CredentialRefused => &CREDENTIAL_REFUSED,
+            Self::NoToken => &NO_TOKEN,
             Self::NoTargetLeft => &NO_TARGET_LEFT,
             Self::CallsShed => &CALLS_SHED,
             Self::JournalGrowing => &JOURNAL_GROWING,

@@ -271,6 +271,9 @@ impl Exchange<'_> {
         upstream.provider = Some(self.target.provider.name.to_string().into());
         upstream.status = Some(status);
         upstream.request_id = request_id;
+        if upstream.refused_us {
+            self.way.refused();
+        }
         if failure.retry_after.is_none() {
             failure.retry_after = retry_after;
         }

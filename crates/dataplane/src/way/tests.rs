@@ -213,25 +213,31 @@ async fn what_is_signed_is_what_is_sent_body_and_time_included() {
 #[derive(Default)]
 struct Tokens {
     made: AtomicU64,
-    kept: Mutex<Option<(u64, Key)>>,
+    kept: Mutex<Option<(u64, Arc<Credential>)>>,
     life_ms: u64,
+    refused: AtomicU64,
 }
 
 impl TokenSource for Tokens {
+    fn kept(&self, now_ms: u64) -> Option<Arc<Credential>> {
+        let kept = self.kept.lock().unwrap();
+        let (until_ms, token) = kept.as_ref()?;
+        (now_ms < *until_ms).then(|| Arc::clone(token))
+    }
+
+    fn refused(&self) {
+        self.refused.fetch_add(1, SeqCst);
+    }
+
     fn token(&self, now_ms: u64) -> TokenFuture<'_> {
         Box::pin(async move {
             // As a real one would, over the network.
             tokio::task::yield_now().await;
-            let mut kept = self.kept.lock().unwrap();
-            match &*kept {
-                Some((until_ms, key)) if now_ms < *until_ms => Ok(key.clone()),
-                _ => {
-                    let number = self.made.fetch_add(1, SeqCst) + 1;
-                    let key = Key::new(&format!("token-{number}"));
-                    *kept = Some((now_ms + self.life_ms, key.clone()));
-                    Ok(key)
-                }
-            }
+            let number = self.made.fetch_add(1, SeqCst) + 1;
+            let key = Key::new(&format!("token-{number}"));
+            let token = Arc::new(Credential::Bearer(key));
+            *self.kept.lock().unwrap() = Some((now_ms + self.life_ms, Arc::clone(&token)));
+            Ok(token)
         })
     }
 }
@@ -253,7 +259,7 @@ async fn a_service_account_sends_a_token_that_is_good_now() {
         life_ms: 3_600_000,
         ..Tokens::default()
     });
-    let account = Credential::ServiceAccount(Arc::clone(&source) as Arc<dyn TokenSource>);
+    let account = Credential::Rotating(Arc::clone(&source) as Arc<dyn TokenSource>);
     // The vendor itself does not sign: that its token changes is enough.
     let way = way(false, &account, &base_url).unwrap();
     send(&way, &base_url, &["{}"]).await;
@@ -266,17 +272,25 @@ async fn a_service_account_sends_a_token_that_is_good_now() {
         *seen.lock().unwrap(),
         [first.clone(), first, "Bearer token-2".to_owned()]
     );
+    way.refused();
+    assert_eq!(source.refused.load(SeqCst), 1, "nobody told its source");
 }
 
 #[tokio::test]
 async fn without_a_token_nothing_is_sent() {
     struct Broken;
     impl TokenSource for Broken {
+        fn kept(&self, _: u64) -> Option<Arc<Credential>> {
+            None
+        }
+
+        fn refused(&self) {}
+
         fn token(&self, _: u64) -> TokenFuture<'_> {
             Box::pin(async { Err(Failure::unavailable("no token")) })
         }
     }
-    let account = Credential::ServiceAccount(Arc::new(Broken));
+    let account = Credential::Rotating(Arc::new(Broken));
     let way = way(false, &account, "http://127.0.0.1:9/v1").unwrap();
     let failure = way.request(true, Segments::new(), None).await.unwrap_err();
     assert_eq!(failure.message, "no token");

@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::{Common, Error, block_on, say};
 use crate::market::{self, Providers};
+use crate::tokens::Tokens;
 
 /// Synchronisations that the disk is measured by.
 const SYNCS: u32 = 50;
@@ -56,6 +57,9 @@ pub(super) fn run(options: &Options) -> Result<(), Error> {
             }),
         );
         note("providers", providers(config));
+        if let Some(told) = block_on(async { Ok(tokens(config).await) }).transpose() {
+            note("tokens", told.and_then(|told| told));
+        }
         note("disk", disk(&config.data_dir));
         note("database", block_on(database(config)));
     }
@@ -86,7 +90,8 @@ fn providers(config: &crate::config::Config) -> Result<String, Error> {
     if !market::is_any_configured(config) {
         return Ok("none configured: the server would simulate them".to_owned());
     }
-    let built = market::build(config, &Providers::Configured, &Memory::default())?;
+    let tokens = Tokens::idle();
+    let built = market::build(config, &Providers::Configured, &Memory::default(), &tokens)?;
     let problems: Vec<_> = built
         .problems
         .iter()
@@ -106,6 +111,19 @@ fn providers(config: &crate::config::Config) -> Result<String, Error> {
         names.join(", "),
         built.market.targets().len()
     ))
+}
+
+/// What each token service says when it is asked once; `None` if there is none
+/// to ask.
+async fn tokens(config: &crate::config::Config) -> Option<Result<String, Error>> {
+    let told = crate::tokens::try_all(config).await;
+    let (good, bad): (Vec<_>, Vec<_>) = told.into_iter().partition(Result::is_ok);
+    let bad: Vec<_> = bad.into_iter().filter_map(Result::err).collect();
+    let good: Vec<_> = good.into_iter().filter_map(Result::ok).collect();
+    if !bad.is_empty() {
+        return Some(Err(bad.join("; ").into()));
+    }
+    (!good.is_empty()).then(|| Ok(good.join("; ")))
 }
 
 /// What is behind the store, how quickly it answers, and whether a server

@@ -207,7 +207,8 @@ async fn planned_alone(config: &Config, request: String) -> Result<Value, Error>
         // Nothing is sent, so it does not matter where they would be.
         Providers::Simulated(SocketAddr::from(([127, 0, 0, 1], 9)))
     };
-    let built = market::build(config, &providers, &Memory::default())?;
+    let tokens = crate::tokens::Tokens::idle();
+    let built = market::build(config, &providers, &Memory::default(), &tokens)?;
     let limits = CallLimits::default();
     let asked = Asked {
         path: EXPLAINED,

@@ -1,9 +1,12 @@
 //! What a provider's section means.
 
 use bourse_net::Http2;
-use bourse_providers::{Disconnect, Key, Place, Prefill, Signing};
+use bourse_providers::azure::{Azure, KIND};
+use bourse_providers::identity::Found;
+use bourse_providers::{Credential, Disconnect, Key, Place, Prefill, Provider, Signing};
 use bourse_vocab::Format;
 
+use super::credentials::Around;
 use super::{Environment, KeyPair, ProviderConfig, ProviderKey, RawProvider, RawSecret};
 
 /// Keys of one provider. Each multiplies its endpoints, which plans of calls go
@@ -27,13 +30,24 @@ pub(super) fn resolve(
     }
     let mut section = Section { slug, problems };
     section.check_address(raw);
+    let format = section.format(raw);
+    let kind = section.kind(raw, format);
+    let (found, project) = section.credentials(raw, kind.as_ref(), environment);
+    let (identity, fixed) = match found {
+        Some(Found::Identity { identity, .. }) => (Some(*identity), None),
+        Some(Found::Fixed(credential)) => (None, Some(credential)),
+        None => (None, None),
+    };
+    let found_pair = fixed.and_then(KeyPair::of);
     Some(ProviderConfig {
         slug: slug.to_owned(),
         keys: section.keys(raw, environment),
-        key_pair: section.key_pair(raw, environment),
-        place: section.place(raw),
+        key_pair: section.key_pair(raw, environment).or(found_pair),
+        identity,
+        kind,
+        place: section.place(raw, project),
         base_url: raw.base_url.clone(),
-        format: section.format(raw),
+        format,
         http2: section.http2(raw),
         on_disconnect: section.on_disconnect(raw),
         prefill: section.prefill(raw),
@@ -43,6 +57,24 @@ pub(super) fn resolve(
 
 const fn may_be_in_slug(byte: u8) -> bool {
     byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_' | b'.')
+}
+
+impl KeyPair {
+    /// The pair of a credential that is one.
+    fn of(credential: Credential) -> Option<Self> {
+        match credential {
+            Credential::KeyPair {
+                id,
+                secret,
+                session,
+            } => Some(Self {
+                id,
+                secret,
+                session,
+            }),
+            _ => None,
+        }
+    }
 }
 
 /// A section that is being read, and where its mistakes go.
@@ -67,7 +99,7 @@ impl Section<'_> {
             if raw.base_url.is_none() {
                 self.wrong("base_url", &why);
             }
-            if raw.format.is_none() {
+            if raw.format.is_none() && raw.kind.is_none() {
                 let use_instead = "use \"openai-chat\" for most servers";
                 self.wrong("format", format_args!("{why}; {use_instead}"));
             }
@@ -140,19 +172,104 @@ impl Section<'_> {
         })
     }
 
-    fn place(&mut self, raw: &RawProvider) -> Place {
+    fn place(&mut self, raw: &RawProvider, found: Option<String>) -> Place {
         let place = Place {
             region: raw.region.clone(),
+            project: raw.project.clone().or(found),
         };
         let problem = match bourse_providers::by_slug(self.slug) {
             Some(provider) => provider.placed(&place).err(),
             None if place.is_empty() => None,
-            None => Some("only built-in providers have regions".to_owned()),
+            None => Some("only built-in providers have regions and projects".to_owned()),
         };
         if let Some(problem) = problem {
-            self.wrong("region", problem);
+            let is_region = place.region.is_some() && raw.project.is_none();
+            self.wrong(if is_region { "region" } else { "project" }, problem);
         }
         place
+    }
+
+    /// A kind of provider that is neither built in nor plain.
+    fn kind(&mut self, raw: &RawProvider, format: Option<Format>) -> Option<Azure> {
+        let Some(kind) = raw.kind.as_deref() else {
+            if raw.api_version.is_some() {
+                let problem = format!("means nothing without kind = \"{KIND}\"");
+                self.wrong("api_version", problem);
+            }
+            return None;
+        };
+        if kind != KIND || bourse_providers::by_slug(self.slug).is_some() {
+            let problem =
+                format!("`{kind}`: there is \"{KIND}\" alone, for a provider that is not built in");
+            self.wrong("kind", problem);
+            return None;
+        }
+        let base_url = raw.base_url.as_deref()?;
+        match Azure::new(self.slug, base_url, format, raw.api_version.as_deref()) {
+            Ok(azure) => Some(azure),
+            Err((member, problem)) => {
+                self.wrong(member, problem);
+                None
+            }
+        }
+    }
+
+    /// What `credentials` mean, and the project that they belong to.
+    fn credentials(
+        &mut self,
+        raw: &RawProvider,
+        kind: Option<&Azure>,
+        environment: &Environment,
+    ) -> (Option<Found>, Option<String>) {
+        let Some(given) = &raw.credentials else {
+            return (None, None);
+        };
+        let has_keys = raw.api_key.is_some()
+            || !raw.api_keys.is_empty()
+            || raw.access_key_id.is_some()
+            || raw.secret_access_key.is_some();
+        if has_keys {
+            let problem = "goes without keys: say one or the other";
+            self.wrong("credentials", problem);
+        }
+        let built_in = bourse_providers::by_slug(self.slug);
+        let provider = match (&built_in, kind) {
+            (Some(provider), _) => *provider as &dyn Provider,
+            (None, Some(azure)) => azure,
+            (None, None) => {
+                let problem = format!("only clouds give tokens: say `kind = \"{KIND}\"`, or a key");
+                self.wrong("credentials", problem);
+                return (None, None);
+            }
+        };
+        let found = given
+            .wanted(raw.region.as_deref(), environment)
+            .and_then(|wanted| provider.find_credentials(&wanted, &Around(environment)));
+        let found = match found {
+            Ok(found) => found,
+            Err(problem) => {
+                self.wrong("credentials", problem);
+                return (None, None);
+            }
+        };
+        let project = match &found {
+            Found::Identity { identity, project } => {
+                for address in identity.addresses() {
+                    if let Err(error) = bourse_net::Origin::parse_operator(&address) {
+                        self.wrong("credentials", format_args!("{address}: {error}"));
+                    }
+                }
+                project.clone()
+            }
+            Found::Fixed(_) => None,
+        };
+        if provider.needs_project() && project.is_none() && raw.project.is_none() {
+            self.wrong(
+                "project",
+                "required: these credentials do not say to which project they belong",
+            );
+        }
+        (Some(found), project)
     }
 
     fn format(&mut self, raw: &RawProvider) -> Option<Format> {

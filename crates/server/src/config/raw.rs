@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::checked::{self, Which};
+use super::credentials::RawCredentials;
 use super::{RawKey, RawSecret, RawUrls};
 
 /// The whole file. Unknown keys are refused.
@@ -291,6 +292,16 @@ pub struct RawProvider {
     pub api_keys: Vec<RawKey>,
     /// The vendor's region, of one that has regions.
     pub region: Option<String>,
+    /// The project that calls are billed to, of a vendor whose addresses have it.
+    pub project: Option<String>,
+    /// Who we are to a cloud whose tokens live for minutes: `default`, `machine`
+    /// or a table. Default: nobody looks for any.
+    pub credentials: Option<RawCredentials>,
+    /// How a provider that is not built in is addressed: `azure-openai`. Default:
+    /// as the vendor whose format it speaks.
+    pub kind: Option<String>,
+    /// The version in the address, of a kind that has such. Default `v1`.
+    pub api_version: Option<String>,
     /// Who signs, of a provider whose requests are signed with a pair of keys.
     pub access_key_id: Option<RawSecret>,
     /// What is signed with.

@@ -217,7 +217,16 @@ fn the_sample_file_is_understood_and_states_the_defaults() {
     // The vendors in it are switched off; what is left needs no key.
     let slugs: Vec<_> = config.providers.iter().map(|p| p.slug.as_str()).collect();
     assert_eq!(slugs, ["local"]);
-    assert_eq!(config.disabled, ["amazon-bedrock", "anthropic", "openai"]);
+    assert_eq!(
+        config.disabled,
+        [
+            "amazon-bedrock",
+            "anthropic",
+            "google-vertex",
+            "my-azure",
+            "openai"
+        ]
+    );
     crate::market::catalog(&config).unwrap();
 }
 

@@ -38,6 +38,7 @@ use crate::config::{Config, Durability};
 use crate::first_start::{self, FirstKeys};
 use crate::market::{self, Providers};
 use crate::store_watcher::StoreWatcher;
+use crate::tokens::Tokens;
 use crate::worker::{self, Hosts, Service, Stop};
 use crate::{alarms, batches, presence, reload, retention, simulated, traces};
 
@@ -151,7 +152,9 @@ impl Recovered {
             (Providers::Simulated(address), Some(handle))
         };
         let memory = Memory::default();
-        let built = market::build(config, &providers, &memory)?;
+        let alarms = Arc::new(Alarms::new(millis(config.alarms.repeat)));
+        let tokens = Tokens::new(tokio::runtime::Handle::current(), &alarms);
+        let built = market::build(config, &providers, &memory, &tokens)?;
         for problem in &built.problems {
             tracing::warn!(provider = problem.provider, "{}", problem.message);
         }
@@ -159,7 +162,7 @@ impl Recovered {
             market: arc_swap::ArcSwap::from_pointee(built.market),
             memory,
             admission: Admission::new(config.admission.clone()),
-            alarms: Arc::new(Alarms::new(millis(config.alarms.repeat))),
+            alarms,
             keyring: Arc::clone(&self.keyring),
             office: self.watcher.clone(),
             till: Arc::clone(&self.till),
@@ -184,6 +187,7 @@ impl Recovered {
             providers,
             simulation,
             gateway,
+            tokens,
         })
     }
 }
@@ -195,6 +199,7 @@ pub(super) struct Built {
     simulation: Option<SimHandle>,
     egress: EgressPolicy,
     gateway: Arc<Gateway>,
+    tokens: Tokens,
 }
 
 impl Built {
@@ -258,7 +263,7 @@ impl Ready {
         let file_watcher = reload::watch(
             config_path,
             &config,
-            built.providers,
+            (built.providers, built.tokens),
             Arc::clone(&gateway),
             all_clients,
             stopping.clone(),

@@ -138,7 +138,10 @@ impl Setup {
                 format!("{}/{version}", sim.provider_url(provider.slug))
             });
             let has_key = |name| provider.provider_toml.contains(name);
-            let key = if has_key("api_key") || has_key("access_key_id") {
+            let has_own = ["api_key", "access_key_id", "credentials"]
+                .into_iter()
+                .any(has_key);
+            let key = if has_own {
                 ""
             } else {
                 "api_key = \"upstream-key\"\n"

@@ -32,6 +32,7 @@ mod bodies;
 mod boot;
 mod caching;
 mod chaos;
+mod clouds;
 mod disconnect;
 mod disk;
 mod embeddings;

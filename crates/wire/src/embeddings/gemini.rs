@@ -100,7 +100,7 @@ const TASKS: [&str; 3] = [
 ];
 
 /// Google's name for a purpose (`TaskType`, the same document).
-fn task(purpose: &Purpose) -> Option<&'static str> {
+pub(super) fn task(purpose: &Purpose) -> Option<&'static str> {
     match purpose {
         Purpose::Query => Some("RETRIEVAL_QUERY"),
         Purpose::Document => Some("RETRIEVAL_DOCUMENT"),

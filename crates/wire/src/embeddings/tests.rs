@@ -56,6 +56,11 @@ fn each_vendor_is_asked_in_its_own_words() {
             vec!["top_p", "user"],
         ),
         (
+            Shape::Vertex,
+            r#"{"instances":[{"content":"one","task_type":"RETRIEVAL_QUERY"},{"content":"twoé","task_type":"RETRIEVAL_QUERY"}],"parameters":{"autoTruncate":false,"outputDimensionality":2}}"#,
+            vec!["top_p", "user"],
+        ),
+        (
             Shape::Cohere,
             r#"{"model":"vendors-name","input_type":"search_query","embedding_types":["float"],"truncate":"NONE","output_dimension":2,"texts":["one","twoé"]}"#,
             vec!["top_p", "user"],
@@ -106,6 +111,7 @@ fn nobody_is_sent_more_inputs_than_it_takes() {
     };
     for (shape, most) in [
         (Shape::Gemini, 100),
+        (Shape::Vertex, 250),
         (Shape::Cohere, 96),
         (Shape::Voyage, 1_000),
     ] {
@@ -141,6 +147,7 @@ fn pictures_go_where_they_can_be_said() {
     for (shape, body) in [
         (Shape::OpenAi, body),
         (Shape::Voyage, body),
+        (Shape::Vertex, body),
         (Shape::Gemini, &elsewhere),
         (Shape::Cohere, &elsewhere),
         (Shape::Gemini, &sound),
@@ -213,6 +220,7 @@ fn each_vendors_reply_is_told_in_the_same_shape_with_its_own_digits() {
     let openai = r#"{"object":"list","data":[{"object":"embedding","embedding":[0.10,-1e-3],"index":0},{"object":"embedding","embedding":[2,3.5],"index":1}],"model":"m","usage":{"prompt_tokens":5,"total_tokens":5}}"#;
     let voyage = r#"{"object":"list","data":[{"object":"embedding","embedding":[0.10,-1e-3],"index":0},{"object":"embedding","embedding":[2,3.5],"index":1}],"model":"m","usage":{"total_tokens":5}}"#;
     let gemini = r#"{"embeddings":[{"values":[0.10,-1e-3]},{"values":[2,3.5]}],"usageMetadata":{"promptTokenCount":5}}"#;
+    let vertex = r#"{"predictions":[{"embeddings":{"values":[0.10,-1e-3],"statistics":{"truncated":false,"token_count":2}}},{"embeddings":{"statistics":{"token_count":3,"truncated":false},"values":[2,3.5]}}]}"#;
     let cohere = r#"{"id":"c","embeddings":{"float":[[0.10,-1e-3],[2,3.5]]},"texts":["one","two"],"meta":{"api_version":{"version":"2"},"billed_units":{"input_tokens":5}}}"#;
     for (shape, reply) in [
         (Shape::OpenAi, openai),
@@ -220,6 +228,7 @@ fn each_vendors_reply_is_told_in_the_same_shape_with_its_own_digits() {
         (Shape::Voyage, voyage),
         (Shape::Jina, voyage),
         (Shape::Gemini, gemini),
+        (Shape::Vertex, vertex),
         (Shape::Cohere, cohere),
     ] {
         let (text, counted) = told(shape, reply, 2).unwrap();
@@ -307,4 +316,18 @@ fn usage_that_is_missing_or_nonsense_is_not_made_up() {
         );
         assert_eq!(report.nonsense, nonsense, "{text}");
     }
+}
+
+/// Google's model of that name takes one text at a time, and counts by the text.
+#[test]
+fn vertex_is_asked_for_one_text_at_a_time_where_it_takes_no_more() {
+    let codec = codec(Shape::Vertex);
+    let one = asked(r#"{"model":"m","input":["a"]}"#);
+    let two = asked(r#"{"model":"m","input":["a","b"]}"#);
+    assert!(codec.write(&one, "gemini-embedding-001").is_ok());
+    let refused = codec.write(&two, "gemini-embedding-001").unwrap_err();
+    assert_eq!(refused.next, Next::TryAnother);
+    let uncounted = r#"{"predictions":[{"embeddings":{"values":[1],"statistics":{"token_count":2}}},{"embeddings":{"values":[1]}}]}"#;
+    let (_, counted) = told(Shape::Vertex, uncounted, 2).unwrap();
+    assert_eq!(counted, None, "half of it is not all of it");
 }

@@ -37,9 +37,13 @@ pub fn splice_request(
             losses.push(Loss::new(name, reason));
         }
     }
-    let mut model = Vec::with_capacity(target.model.len().saturating_add(2));
-    write_string(target.model, &mut model);
-    splice.set("model", model);
+    let (named, text) = dialect.instead_of_model.unwrap_or(("model", target.model));
+    let mut model = Vec::with_capacity(text.len().saturating_add(2));
+    write_string(text, &mut model);
+    if named != "model" {
+        splice.remove("model");
+    }
+    splice.set(named, model);
     // The format insists on a limit.
     let limit = target.limit_of(envelope.max_tokens).or(target.max_output);
     splice.set("max_tokens", limit.unwrap_or(OUTPUT_DEFAULT).to_string());

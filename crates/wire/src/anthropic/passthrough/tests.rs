@@ -86,6 +86,20 @@ fn a_request_passes_but_for_what_is_the_gateways_and_what_is_on_no_list() {
     assert_eq!(lost, ["tomorrow"]);
 }
 
+/// Claude on Vertex AI (platform.claude.com, Claude on Vertex AI, 2026).
+#[test]
+fn a_model_that_stands_in_the_address_does_not_stand_in_the_body() {
+    const ELSEWHERE: Dialect = Dialect {
+        instead_of_model: Some(("anthropic_version", "vertex-2023-10-16")),
+        ..OWN
+    };
+    let (out, _) = spliced(&with(r#""top_k":1"#), &target(&ELSEWHERE), None);
+    let out: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(out.get("model"), None);
+    assert_eq!(out["anthropic_version"], "vertex-2023-10-16");
+    assert_eq!((&out["top_k"], &out["max_tokens"]), (&1.into(), &9.into()));
+}
+
 #[test]
 fn a_tier_is_told_in_the_targets_words_and_a_limit_is_always_told() {
     let priority = WriteTarget {

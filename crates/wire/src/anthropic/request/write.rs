@@ -28,7 +28,9 @@ pub fn write(request: &Request, target: &WriteTarget<'_>) -> Result<Written, Fai
         body: Map::new(),
     };
     writer.extras(target);
-    writer.set("model", json!(target.model));
+    let in_body = target.dialect.instead_of_model;
+    let (name, text) = in_body.unwrap_or(("model", target.model));
+    writer.set(name, json!(text));
     let unthought = writer.conversation()?;
     let effort = writer.thinking(target, unthought);
     writer.output(effort);
