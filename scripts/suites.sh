@@ -53,7 +53,16 @@ suite_doc() { cargo test --doc --workspace --locked --no-fail-fast; }
 build_debug() { cargo build --workspace --bins --locked; }
 
 suite_python() {
-  build_debug && "$VENV/bin/python" -m pytest -q -rfE -p no:cacheprovider tests/clients/python
+  build_debug && write_corpus &&
+    BOURSE_FIDELITY_CORPUS="$PWD/$FIDELITY_CORPUS" \
+      "$VENV/bin/python" -m pytest -q -rfE -p no:cacheprovider tests/clients/python
+}
+
+# What is sent to providers and told to clients, for the vendors' own types.
+FIDELITY_CORPUS=.cache/fidelity
+write_corpus() {
+  BOURSE_FIDELITY_CORPUS="$PWD/$FIDELITY_CORPUS" \
+    cargo test -q -p bourse-dataplane --test fidelity --locked
 }
 
 suite_typescript() {

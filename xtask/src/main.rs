@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 mod bench;
 mod catalog;
 mod check;
+mod fidelity;
 mod gate;
 mod soak;
 
@@ -29,6 +30,8 @@ enum Chore {
     Catalog(catalog::Arguments),
     /// Check what the compiler cannot see: arrows, circles, names, documents.
     Check(check::Arguments),
+    /// Write docs/fidelity.md from what the tests of fidelity see.
+    Fidelity,
     /// Count the hot path's instructions and compare with the committed ones.
     Gate(gate::Arguments),
     /// Write docs/metrics.md from the exposition.
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
         Chore::BenchUpstream(arguments) => bench::upstream(&arguments),
         Chore::Catalog(arguments) => catalog::run(&arguments),
         Chore::Check(arguments) => check::run(&arguments),
+        Chore::Fidelity => fidelity::run(),
         Chore::Gate(arguments) => gate::run(&arguments),
         Chore::Metrics => check::write_metrics(),
         Chore::Soak(arguments) => soak::run(&arguments),

@@ -285,6 +285,12 @@ pub trait ClientRequest: Send + Sync {
     /// The request cannot be understood, or not be written for this target.
     fn write(&self, way: &Way, target: &WriteTarget<'_>) -> Result<Prepared, Failure>;
 
+    /// What the client calls a member that the vocabulary calls `name`, where a
+    /// loss is not the writer's.
+    fn name_of(&self, name: &'static str) -> &'static str {
+        name
+    }
+
     /// What a written body is, where that differs from call to call: a form has
     /// a boundary. Otherwise the way's head says it.
     fn content_type(&self, _way: &Way) -> Option<HeaderValue> {

@@ -8,9 +8,8 @@
 
 use bourse_catalog::{PriceList, SearchSize};
 use bourse_ledger::price::{self, Charge};
-use bourse_vocab::chat::Loss;
+use bourse_vocab::chat::{Loss, Reason};
 use bourse_vocab::{Served, ServiceTier, TierWish, Usage};
-use bourse_wire::dialect::service::MEMBER;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::market::{Market, Target, Tiers};
@@ -28,9 +27,10 @@ impl Target {
         }
     }
 
-    /// The loss of a tier that was asked for and that this target is not.
+    /// The loss of a tier that was asked for in the member `name`, and that this
+    /// target is not.
     #[must_use]
-    pub fn loss_of(&self, wish: TierWish) -> Option<Loss> {
+    pub fn loss_of(&self, wish: TierWish, name: &'static str) -> Option<Loss> {
         let TierWish::Tier(wanted) = wish else {
             return None;
         };
@@ -42,7 +42,7 @@ impl Target {
             "this endpoint has no price for `{}`; `{instead}` is used",
             wanted.name()
         );
-        Some(Loss::new(MEMBER, reason))
+        Some(Loss::new(name, Reason::degraded(reason)))
     }
 }
 

@@ -14,6 +14,6 @@ pub use event::{Event, ReasoningDelta};
 pub use message::{CacheControl, Media, Message, Part, Reasoning, ReasoningKind, Role};
 pub use reply::{Choice, Finish, Reply};
 pub use request::{
-    Effort, Efforts, Extras, Loss, MODELS_MAX, ReasoningRequest, Request, ResponseFormat, Sampling,
-    Tool, ToolChoice,
+    Effort, Efforts, Extras, Loss, MODELS_MAX, Outcome, Reason, ReasoningRequest, Request,
+    ResponseFormat, Sampling, Tool, ToolChoice,
 };

@@ -37,6 +37,7 @@ pub mod multipart;
 mod object;
 pub mod openai_chat;
 pub mod openai_responses;
+mod places;
 pub mod rerank;
 mod small;
 pub mod sound;

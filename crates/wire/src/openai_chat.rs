@@ -3,6 +3,7 @@
 pub mod completions;
 pub(crate) mod failure;
 pub mod passthrough;
+mod paths;
 pub(crate) mod reasoning;
 mod reply;
 mod request;
@@ -15,6 +16,8 @@ mod tests;
 use bourse_vocab::chat::{Reply, Request};
 use bourse_vocab::json::Value;
 use bourse_vocab::{Failure, Format};
+
+pub use paths::locate;
 
 use crate::codec::{Codec, ErrorReply, Stamp, StreamReader, StreamWriter, WriteTarget, Written};
 

@@ -16,6 +16,7 @@ pub mod echo;
 mod failure;
 mod item;
 pub mod members;
+mod paths;
 mod pieces;
 mod reply;
 mod request;
@@ -36,6 +37,7 @@ use crate::codec::{Codec, ErrorReply, Stamp, StreamReader, StreamWriter, WriteTa
 
 pub use echo::Echo;
 pub(crate) use members::is_shared_with_chat;
+pub use paths::locate;
 
 /// The end of a stream (openrouter.ai/docs, Responses, streaming, 2026).
 const DONE: &[u8] = b"data: [DONE]\n\n";

@@ -14,6 +14,7 @@ use bourse_vocab::chat::{Event, Request};
 use bourse_vocab::{Failure, Format, Operation, TierWish, Units};
 use bourse_wire::framing::Framing;
 use bourse_wire::json::Features;
+use bourse_wire::openai_chat;
 use bourse_wire::openai_chat::passthrough::{self, Envelope, Param};
 use bourse_wire::{Stamp, StreamWriter, WriteTarget, codec};
 use bytes::Bytes;
@@ -133,9 +134,15 @@ impl ClientRequest for ChatRequest {
     fn write(&self, way: &Way, target: &WriteTarget<'_>) -> Result<Prepared, Failure> {
         if self.translates(way) {
             let parse = || self.parse();
-            return self.parsed.write(&self.segments, parse, way, target);
+            let written = self.parsed.write(&self.segments, parse, way, target);
+            let outline = self.envelope.outline();
+            return translation::placed(written, |losses| {
+                openai_chat::locate(losses, outline, &self.segments);
+            });
         }
-        let (body, losses) = passthrough::splice_request(&self.envelope, &self.segments, target);
+        let (body, mut losses) =
+            passthrough::splice_request(&self.envelope, &self.segments, target);
+        openai_chat::locate(&mut losses, self.envelope.outline(), &self.segments);
         Ok(Prepared {
             body: body.into_iter().collect(),
             losses,

@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use bourse_vocab::chat::{Event, Request};
 use bourse_vocab::{Failure, Format, Operation};
+use bourse_wire::dialect::service;
 use bourse_wire::gemini::passthrough::{self, Envelope};
 use bourse_wire::gemini::{self, Manner};
 use bourse_wire::tool_calls::Made;
@@ -159,8 +160,10 @@ impl ClientRequest for GenerateRequest {
     fn write(&self, way: &Way, target: &WriteTarget<'_>) -> Result<Prepared, Failure> {
         if self.translates(way) {
             let parse = || self.parse();
-            let mut prepared = self.parsed.write(&self.segments, parse, way, target)?;
-            self.envelope.locate(&mut prepared.losses, &self.segments);
+            let written = self.parsed.write(&self.segments, parse, way, target);
+            let mut prepared = translation::placed(written, |losses| {
+                self.envelope.locate(losses, &self.segments);
+            })?;
             prepared.losses.extend(self.envelope.losses.iter().cloned());
             return Ok(prepared);
         }
@@ -169,6 +172,13 @@ impl ClientRequest for GenerateRequest {
             body: body.into_iter().collect(),
             losses,
         })
+    }
+
+    fn name_of(&self, name: &'static str) -> &'static str {
+        match name {
+            service::MEMBER if self.envelope.has("serviceTier") => "serviceTier",
+            name => name,
+        }
     }
 
     fn feed(&self, way: &Way, stamp: &Stamp<'_>) -> Box<dyn Feed> {

@@ -122,6 +122,13 @@ impl MessagesRequest {
         request.extras.members.remove("metadata");
         Ok(request)
     }
+
+    /// Whether the client is not to see what the model thought. Anthropic leaves
+    /// out the words of a thought by itself (`thinking.display`), others do not.
+    fn hides_thoughts(&self) -> bool {
+        let asked = self.envelope.reasoning.as_ref();
+        asked.is_some_and(|reasoning| reasoning.exclude)
+    }
 }
 
 impl ClientRequest for MessagesRequest {
@@ -136,9 +143,10 @@ impl ClientRequest for MessagesRequest {
     fn write(&self, way: &Way, target: &WriteTarget<'_>) -> Result<Prepared, Failure> {
         if self.translates(way) {
             let parse = || self.parse();
-            let mut prepared = self.parsed.write(&self.segments, parse, way, target)?;
-            self.envelope.locate(&mut prepared.losses, &self.segments);
-            return Ok(prepared);
+            let written = self.parsed.write(&self.segments, parse, way, target);
+            return translation::placed(written, |losses| {
+                self.envelope.locate(losses, &self.segments);
+            });
         }
         let (body, losses) = passthrough::splice_request(&self.envelope, &self.segments, target);
         Ok(Prepared {
@@ -149,13 +157,14 @@ impl ClientRequest for MessagesRequest {
 
     fn feed(&self, way: &Way, stamp: &Stamp<'_>) -> Box<dyn Feed> {
         if self.translates(way) {
-            return translation::feed(way, codec(FORMAT).stream_writer(stamp), false);
+            let writer = codec(FORMAT).stream_writer(stamp);
+            return translation::feed(way, writer, self.hides_thoughts());
         }
         Box::new(pass_through::begin(way, stamp))
     }
 
     fn writer(&self, stamp: &Stamp<'_>) -> Option<(Box<dyn StreamWriter>, bool)> {
-        Some((codec(FORMAT).stream_writer(stamp), false))
+        Some((codec(FORMAT).stream_writer(stamp), self.hides_thoughts()))
     }
 
     fn write_rest(
@@ -177,7 +186,7 @@ impl ClientRequest for MessagesRequest {
         if self.translates(way) {
             let stamp = OwnedStamp::of(stamp);
             let write = move |reply: &_| codec(FORMAT).write_reply(reply, &stamp.get());
-            return translation::whole(way, body, false, write);
+            return translation::whole(way, body, self.hides_thoughts(), write);
         }
         let reply = codec(FORMAT).read_reply(body)?;
         let report = report_of(&reply);

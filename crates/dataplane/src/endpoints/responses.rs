@@ -123,7 +123,11 @@ impl ClientRequest for ResponsesRequest {
 
     fn write(&self, way: &Way, target: &WriteTarget<'_>) -> Result<Prepared, Failure> {
         let parse = || self.parse();
-        self.parsed.write(&self.body.segments, parse, way, target)
+        let Scanned { outline, segments } = &self.body;
+        let written = self.parsed.write(segments, parse, way, target);
+        translation::placed(written, |losses| {
+            openai_responses::locate(losses, outline, segments);
+        })
     }
 
     fn feed(&self, way: &Way, stamp: &Stamp<'_>) -> Box<dyn Feed> {

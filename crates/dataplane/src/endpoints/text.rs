@@ -14,8 +14,8 @@ use bourse_vocab::chat::{Event, Request};
 use bourse_vocab::{Failure, Format, Operation, PromptFacts, TierWish, Units};
 use bourse_wire::dialect::members;
 use bourse_wire::json::{self, Kind, Member};
-use bourse_wire::openai_chat::completions;
 use bourse_wire::openai_chat::passthrough::Param;
+use bourse_wire::openai_chat::{self, completions};
 use bourse_wire::{Stamp, StreamWriter, WriteTarget, codec};
 use bytes::Bytes;
 use http::HeaderMap;
@@ -122,7 +122,11 @@ impl ClientRequest for TextRequest {
 
     fn write(&self, way: &Way, target: &WriteTarget<'_>) -> Result<Prepared, Failure> {
         let parse = || self.parse();
-        self.parsed.write(&self.body.segments, parse, way, target)
+        let Scanned { outline, segments } = &self.body;
+        let written = self.parsed.write(segments, parse, way, target);
+        translation::placed(written, |losses| {
+            openai_chat::locate(losses, outline, segments);
+        })
     }
 
     fn writer(&self, stamp: &Stamp<'_>) -> Option<(Box<dyn StreamWriter>, bool)> {

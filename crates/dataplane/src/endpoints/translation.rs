@@ -3,7 +3,7 @@
 
 use std::sync::OnceLock;
 
-use bourse_vocab::chat::{Part, Reply, Request};
+use bourse_vocab::chat::{Loss, Part, Reply, Request};
 use bourse_vocab::{Failure, FailureKind, Next};
 use bourse_wire::dialect::prefill::{self, Prefill};
 use bourse_wire::json::count_values;
@@ -89,6 +89,36 @@ fn prepare(request: &Request, way: &Way, target: &WriteTarget<'_>) -> Result<Pre
         body: std::iter::once(Bytes::from(written.body)).collect(),
         losses: written.losses,
     })
+}
+
+/// A request that was written, with everything that could not be said under
+/// the client's own names; `locate` knows these. So is what the target refuses;
+/// what is wrong with the request itself its reader has told already.
+///
+/// # Errors
+/// As above.
+pub fn placed(
+    written: Result<Prepared, Failure>,
+    locate: impl Fn(&mut [Loss]),
+) -> Result<Prepared, Failure> {
+    match written {
+        Ok(mut prepared) => {
+            locate(&mut prepared.losses);
+            Ok(prepared)
+        }
+        Err(mut failure) if failure.next != Next::Stop => {
+            if let Some((field, sentence)) = failure.message.split_once(": ")
+                && !field.contains(' ')
+            {
+                let mut place = [Loss::new(field, "")];
+                locate(&mut place);
+                let [Loss { field, .. }] = place;
+                failure.message = format!("{field}: {sentence}").into();
+            }
+            Err(failure)
+        }
+        Err(failure) => Err(failure),
+    }
 }
 
 /// Whether a request may be parsed at all. Another target may speak the

@@ -14,6 +14,7 @@ use bourse_routing::health::{Outcome, Ticket};
 use bourse_routing::patience::SURE;
 use bourse_vocab::chat::Loss;
 use bourse_vocab::{Failure, FailureKind, Nanos};
+use bourse_wire::dialect::service;
 use serde_json::json;
 
 use super::exchange::{Exchange, Opened, read_on};
@@ -54,7 +55,7 @@ async fn prepare(
     let endpoint = call.market.endpoint(target);
     let said = (limit.set_for(endpoint), target.told(call.ask.tier));
     let prepared = write(request, endpoint, said, way).await?;
-    let prepared = with_losses(call, (target, way), prepared)?;
+    let prepared = with_losses(call, &**request, (target, way), prepared)?;
     call.losses.clone_from(&prepared.losses);
     Ok(prepared)
 }
@@ -69,21 +70,23 @@ pub(super) async fn prepare_beside(
     let endpoint = call.market.endpoint(target);
     let said = (limit.set_for(endpoint), target.told(call.ask.tier));
     let prepared = write(request, endpoint, said, way).await?;
-    with_losses(call, (target, way), prepared)
+    with_losses(call, &**request, (target, way), prepared)
 }
 
 /// Adds what the target cannot be told of the call itself.
 fn with_losses(
     call: &Call,
+    request: &dyn ClientRequest,
     (target, way): (&Target, &Way),
     mut prepared: Prepared,
 ) -> Result<Prepared, Failure> {
-    prepared.losses.extend(target.loss_of(call.ask.tier));
+    let name = request.name_of(service::MEMBER);
+    prepared.losses.extend(target.loss_of(call.ask.tier, name));
     if let Some(betas) = way.dialect.betas {
         let asked = &call.ask.attribution.betas;
         prepared.losses.extend(betas.lost(asked));
     }
-    if call.ask.wishes.require_parameters && !prepared.losses.is_empty() {
+    if call.ask.wishes.require_parameters && prepared.losses.iter().any(Loss::is_less) {
         return Err(inexpressible(target, &prepared.losses));
     }
     Ok(prepared)
@@ -374,7 +377,8 @@ fn unfit(target: &Target) -> Failure {
 }
 
 fn inexpressible(target: &Target, losses: &[Loss]) -> Failure {
-    let fields: Vec<_> = losses.iter().map(|loss| loss.field.as_str()).collect();
+    let less = losses.iter().filter(|loss| loss.is_less());
+    let fields: Vec<_> = less.map(|loss| loss.field.as_str()).collect();
     Failure::new(
         FailureKind::NotFound,
         format!(

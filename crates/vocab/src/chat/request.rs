@@ -8,13 +8,69 @@ use crate::json::{Map, Number, Value};
 /// every entry is resolved and filtered before the first byte is sent.
 pub const MODELS_MAX: usize = 32;
 
+/// What became of something that the target cannot be told as it was said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// The target is not told.
+    Dropped,
+    /// The target is told something less, or something near.
+    Degraded,
+    /// The target is told in another way, which does the same.
+    Emulated,
+}
+
+/// What became of it, and why, in a few words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reason {
+    outcome: Outcome,
+    text: String,
+}
+
+impl From<String> for Reason {
+    /// Why it was dropped.
+    fn from(text: String) -> Self {
+        Self {
+            outcome: Outcome::Dropped,
+            text,
+        }
+    }
+}
+
+impl From<&str> for Reason {
+    /// Why it was dropped.
+    fn from(text: &str) -> Self {
+        text.to_owned().into()
+    }
+}
+
+impl Reason {
+    /// What less, or what near, the target is told.
+    pub fn degraded(text: impl Into<String>) -> Self {
+        Self {
+            outcome: Outcome::Degraded,
+            text: text.into(),
+        }
+    }
+
+    /// In what other way the target is told.
+    pub fn emulated(text: impl Into<String>) -> Self {
+        Self {
+            outcome: Outcome::Emulated,
+            text: text.into(),
+        }
+    }
+}
+
 /// Something that the target cannot express. Never silently dropped: it
 /// is refused or announced, as the caller prefers.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Loss {
     /// Where in the caller's request, such as `messages[2].content[0]`.
     pub field: String,
-    /// What happened to it, in a few words.
+    /// What became of it.
+    pub outcome: Outcome,
+    /// Why, in a few words.
     pub reason: String,
     /// It is something that the caller said or showed, a tool, or what the
     /// answer must be made of. Without it the model would answer another
@@ -25,22 +81,32 @@ pub struct Loss {
 }
 
 impl Loss {
-    /// Notes that `field` could not be carried over, and why.
-    pub fn new(field: impl Into<String>, reason: impl Into<String>) -> Self {
+    /// Notes that `field` could not be carried over as it is, what became of
+    /// it, and why.
+    pub fn new(field: impl Into<String>, reason: impl Into<Reason>) -> Self {
+        let Reason { outcome, text } = reason.into();
         Self {
             field: field.into(),
-            reason: reason.into(),
+            outcome,
+            reason: text,
             is_content: false,
         }
     }
 
     /// Notes that something without which the target must not be called could
     /// not be carried over, and why.
-    pub fn content(field: impl Into<String>, reason: impl Into<String>) -> Self {
+    pub fn content(field: impl Into<String>, reason: impl Into<Reason>) -> Self {
         Self {
             is_content: true,
             ..Self::new(field, reason)
         }
+    }
+
+    /// Whether the target is told less than was said, so that a caller who wants
+    /// all or nothing is served by another.
+    #[must_use]
+    pub fn is_less(&self) -> bool {
+        self.outcome != Outcome::Emulated
     }
 }
 

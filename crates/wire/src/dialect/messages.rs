@@ -4,7 +4,9 @@
 //! copy it either refuse a member that they do not know or ignore it. Ignoring
 //! one of these is not harmless in the same way for both, so neither is sent.
 
-use bourse_vocab::chat::Loss;
+use bourse_vocab::Format;
+use bourse_vocab::chat::{Loss, Part};
+use bourse_vocab::json::Value;
 
 use super::{Dialect, ReasoningStyle, Thoughts};
 
@@ -43,6 +45,39 @@ pub fn loss(dialect: &Dialect, at: &str, name: &str) -> Option<Loss> {
         ANNOTATIONS => Some(Loss::new(field(), "the provider takes none back")),
         _ => None,
     }
+}
+
+/// What is lost with the members of a message that a format cannot say, if the
+/// part at `at` stands for such members: the reader of chat completions keeps
+/// those that it does not know as a part without a type. An answer that is
+/// replayed has some (`annotations`), and without them the model reads the same
+/// words; `configuration_update` is no such member.
+#[must_use]
+pub fn members_of_message(part: &Part, at: &str) -> Option<Vec<Loss>> {
+    let Part::Opaque {
+        format: format @ Format::OpenAiChat,
+        value: Value::Object(members),
+    } = part
+    else {
+        return None;
+    };
+    if ["type", "tool_call"]
+        .iter()
+        .any(|name| members.contains_key(name))
+    {
+        return None;
+    }
+    // A part of a message, or of a tool's result, which is a message here.
+    let message = at.split_once('.').map_or(at, |(message, _)| message);
+    let lost = |name: &String| {
+        let loss = loss(&Dialect::PLAIN, message, name);
+        let unknown = || {
+            let reason = format!("only {format} has this member");
+            Loss::new(format!("{message}.{name}"), reason)
+        };
+        loss.unwrap_or_else(unknown)
+    };
+    Some(members.keys().map(lost).collect())
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //!
 //! Ranges and meanings: openrouter.ai/docs, API parameters, August 2026.
 
-use bourse_vocab::chat::Loss;
+use bourse_vocab::chat::{Loss, Reason};
 
 use super::Dialect;
 
@@ -271,12 +271,18 @@ pub fn disposal_of(dialect: &Dialect, param: Option<Param>, name: &str) -> Dispo
 /// The loss of a member. Whoever asks for a search and gets an answer from
 /// memory cannot tell, so that one is no mere loss.
 #[must_use]
-pub fn loss(name: &str, reason: impl Into<String>) -> Loss {
+pub fn loss(name: &str, reason: impl Into<Reason>) -> Loss {
     if Param::by_name(name) == Some(Param::WebSearchOptions) {
         Loss::content(name, reason)
     } else {
         Loss::new(name, reason)
     }
+}
+
+/// Whether the name of an extra is the path of something below the top level.
+#[must_use]
+pub fn is_path(name: &str) -> bool {
+    name.contains(['.', '['])
 }
 
 /// Members that are an error at OpenAI where there is no tool ("only allowed

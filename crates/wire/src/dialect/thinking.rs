@@ -1,7 +1,7 @@
 //! Asking to think, in the words of each vendor.
 
 use bourse_vocab::Failure;
-use bourse_vocab::chat::{Effort, Efforts, Loss, ReasoningRequest};
+use bourse_vocab::chat::{Effort, Efforts, Loss, Reason, ReasoningRequest};
 use bourse_vocab::json::{Map, Value};
 
 use super::ReasoningStyle;
@@ -174,7 +174,7 @@ struct Words<'a> {
 }
 
 impl Words<'_> {
-    fn lose(&mut self, field: &str, reason: impl Into<String>) {
+    fn lose(&mut self, field: &str, reason: impl Into<Reason>) {
         self.losses.push(Loss::new(field, reason));
     }
 
@@ -240,14 +240,17 @@ impl Words<'_> {
                 "the model always thinks, and it cannot be switched off",
             ));
         } else if on.is_some() && self.request.effort.is_none() && self.is_graded() {
-            self.lose("reasoning.max_tokens", "sent as the nearest effort");
+            self.lose(
+                "reasoning.max_tokens",
+                Reason::emulated("sent as the nearest effort"),
+            );
         } else if effort != wanted {
             self.lose(
                 "reasoning.effort",
-                format!(
+                Reason::degraded(format!(
                     "sent as {}, the nearest that the model takes",
                     effort.name()
-                ),
+                )),
             );
         }
         self.put("reasoning_effort", format!("\"{}\"", effort.name()));

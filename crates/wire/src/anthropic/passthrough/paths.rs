@@ -12,6 +12,7 @@ use bytes::Bytes;
 
 use super::Envelope;
 use crate::json::{Kind, walk};
+use crate::places::{indexed, renamed};
 
 /// The parts of the request's messages.
 const MESSAGES: &str = "messages[";
@@ -27,8 +28,42 @@ impl Envelope {
             let located = messages
                 .as_deref()
                 .and_then(|messages| located(&loss.field, messages, self.has("system")));
-            loss.field = located.unwrap_or_else(|| dotted(&loss.field));
+            loss.field = located
+                .or_else(|| self.named(&loss.field))
+                .unwrap_or_else(|| dotted(&loss.field));
         }
+    }
+
+    /// What the client calls a member that is no message.
+    fn named(&self, field: &str) -> Option<String> {
+        let has_config = self.has("output_config");
+        let format = if has_config || !self.has("output_format") {
+            "output_config.format"
+        } else {
+            "output_format"
+        };
+        let user = if self.has("metadata") {
+            "metadata.user_id"
+        } else {
+            "user"
+        };
+        [
+            ("stop", "stop_sequences"),
+            ("user", user),
+            (
+                "parallel_tool_calls",
+                "tool_choice.disable_parallel_tool_use",
+            ),
+            ("response_format.json_schema", format),
+            ("response_format", format),
+            ("verbosity", "output_config.effort"),
+            ("reasoning.effort", "output_config.effort"),
+            ("reasoning.max_tokens", "thinking.budget_tokens"),
+            ("reasoning", "thinking"),
+        ]
+        .into_iter()
+        .find_map(|(ours, own)| renamed(field, ours, own))
+        .map(|field| dotted(&field))
     }
 }
 
@@ -92,12 +127,6 @@ fn sorted(content: &[u8]) -> (Vec<usize>, Vec<usize>) {
         .partition(|(_, is_result)| *is_result);
     let places = |blocks: Vec<(usize, bool)>| blocks.into_iter().map(|(index, _)| index).collect();
     (places(results), places(others))
-}
-
-/// A number in brackets at the beginning, and what follows.
-fn indexed(path: &str) -> Option<(usize, &str)> {
-    let (number, rest) = path.strip_prefix('[')?.split_once(']')?;
-    Some((number.parse().ok()?, rest))
 }
 
 /// A path with dots for brackets.

@@ -3,12 +3,13 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bourse_vocab::Format;
-use bourse_vocab::chat::{CacheControl, Loss, Media, Part, Reasoning, ReasoningKind};
+use bourse_vocab::chat::{CacheControl, Loss, Media, Part, Reason, Reasoning, ReasoningKind};
 use bourse_vocab::json;
 use bourse_vocab::json::{Map, Value};
 
 use super::super::seal;
 use crate::dialect::media;
+use crate::dialect::messages::members_of_message;
 
 /// Text as base64.
 pub fn encode(text: &str) -> String {
@@ -35,13 +36,13 @@ impl Blocks<'_> {
         }
     }
 
-    fn lose(&mut self, path: &str, reason: &str) -> Option<Value> {
+    fn lose(&mut self, path: &str, reason: impl Into<Reason>) -> Option<Value> {
         self.losses.push(Loss::new(path, reason));
         None
     }
 
     /// Notes a part that Anthropic cannot be shown.
-    fn lose_part(&mut self, path: &str, reason: &str) -> Option<Value> {
+    fn lose_part(&mut self, path: &str, reason: impl Into<Reason>) -> Option<Value> {
         self.losses.push(Loss::content(path, reason));
         None
     }
@@ -100,7 +101,11 @@ impl Blocks<'_> {
                 value,
             } => Some(value.clone()),
             Part::Opaque { format, .. } => {
-                self.lose_part(path, &format!("only {format} understands this part"))
+                if let Some(losses) = members_of_message(part, path) {
+                    self.losses.extend(losses);
+                    return None;
+                }
+                self.lose_part(path, format!("only {format} understands this part"))
             }
         }
     }
@@ -159,7 +164,7 @@ impl Blocks<'_> {
                 None => self.lose_part(path, "the file is not UTF-8 text in base64"),
             };
         }
-        self.lose_part(path, &format!("Anthropic takes no files of type {mime}"))
+        self.lose_part(path, format!("Anthropic takes no files of type {mime}"))
     }
 
     /// Only what Anthropic signed itself goes back: it verifies signatures
@@ -200,7 +205,7 @@ impl Blocks<'_> {
             _ => {
                 self.lose(
                     &format!("{path}.arguments"),
-                    "not a JSON object; sent as text under raw_arguments",
+                    Reason::emulated("not a JSON object; sent as text under raw_arguments"),
                 );
                 json!({"raw_arguments": arguments})
             }

@@ -19,8 +19,10 @@ pub fn read(body: Value) -> Result<Request, Failure> {
     let model = string(&mut members, "model")?.unwrap_or_default();
     // Anthropic insists on it; OpenRouter's document does not.
     let max_tokens = count(&mut members, "max_tokens")?;
-    let mut messages = system(members.remove("system"))?;
-    conversation(members.remove("messages"), &mut messages)?;
+    // What blocks and tools have that no word here is for, by its path.
+    let mut unknown = Map::new();
+    let mut messages = system(members.remove("system"), &mut unknown)?;
+    conversation(members.remove("messages"), &mut messages, &mut unknown)?;
 
     let mut request = Request::new(Format::Anthropic, model, messages);
     request.max_tokens = max_tokens;
@@ -32,7 +34,7 @@ pub fn read(body: Value) -> Result<Request, Failure> {
         stop: strings(members.remove("stop_sequences"), "stop_sequences")?,
         ..Sampling::default()
     };
-    request.tools = tools(members.remove("tools"))?;
+    request.tools = tools(members.remove("tools"), &mut unknown)?;
     tool_choice(members.remove("tool_choice"), &mut request)?;
     request.cache = cache(members.get("cache_control"));
     members.remove("cache_control");
@@ -40,6 +42,7 @@ pub fn read(body: Value) -> Result<Request, Failure> {
     thinking(&mut members, &mut request)?;
     output_config(&mut members, &mut request);
     members.retain(|_, value| !value.is_null());
+    members.append(&mut unknown);
     request.extras = Extras {
         format: Format::Anthropic,
         members,
@@ -118,11 +121,11 @@ fn strings(value: Option<Value>, name: &str) -> Result<Vec<String>, Failure> {
     }
 }
 
-fn system(value: Option<Value>) -> Result<Vec<Message>, Failure> {
+fn system(value: Option<Value>, unknown: &mut Map) -> Result<Vec<Message>, Failure> {
     let parts = match value {
         None | Some(Value::Null) => return Ok(Vec::new()),
         Some(Value::String(text)) => vec![Part::text(text)],
-        Some(Value::Array(blocks)) => parts(blocks, "system")?,
+        Some(Value::Array(blocks)) => parts(blocks, "system", unknown)?,
         Some(_) => return Err(wrong("system", "must be a string or an array of blocks")),
     };
     Ok(vec![Message {
@@ -132,7 +135,11 @@ fn system(value: Option<Value>) -> Result<Vec<Message>, Failure> {
     }])
 }
 
-fn conversation(value: Option<Value>, messages: &mut Vec<Message>) -> Result<(), Failure> {
+fn conversation(
+    value: Option<Value>,
+    messages: &mut Vec<Message>,
+    unknown: &mut Map,
+) -> Result<(), Failure> {
     let Some(Value::Array(turns)) = value else {
         return Err(wrong("messages", "must be an array of messages"));
     };
@@ -160,7 +167,7 @@ fn conversation(value: Option<Value>, messages: &mut Vec<Message>) -> Result<(),
         let content = format!("{path}.content");
         let parts = match turn.remove("content") {
             Some(Value::String(text)) => vec![Part::text(text)],
-            Some(Value::Array(blocks)) => parts(blocks, &content)?,
+            Some(Value::Array(blocks)) => parts(blocks, &content, unknown)?,
             _ => return Err(wrong(&content, "must be a string or an array of blocks")),
         };
         push(role, parts, messages);
@@ -189,15 +196,42 @@ fn push(role: Role, parts: Vec<Part>, messages: &mut Vec<Message>) {
     }
 }
 
-fn parts(blocks: Vec<Value>, path: &str) -> Result<Vec<Part>, Failure> {
+fn parts(blocks: Vec<Value>, path: &str, unknown: &mut Map) -> Result<Vec<Part>, Failure> {
     blocks
         .into_iter()
         .enumerate()
-        .map(|(index, block)| part(block, &format!("{path}.{index}")))
+        .map(|(index, block)| part(block, &format!("{path}.{index}"), unknown))
         .collect()
 }
 
-fn part(block: Value, path: &str) -> Result<Part, Failure> {
+/// Members of blocks that are read into the vocabulary.
+const READ: &[(&str, &[&str])] = &[
+    ("text", &["text", "cache_control"]),
+    ("image", &["source", "cache_control"]),
+    ("document", &["source", "title", "cache_control"]),
+    ("thinking", &["thinking", "signature"]),
+    ("redacted_thinking", &["data"]),
+    ("tool_use", &["id", "name", "input"]),
+    (
+        "tool_result",
+        &["tool_use_id", "content", "is_error", "cache_control"],
+    ),
+];
+
+/// Files the members of an object that are not in `read`, so that they are not
+/// lost without a word. What is empty says nothing: SDKs replay answers with
+/// members that are `null`.
+fn keep_unknown(object: &Value, read: &[&str], path: &str, unknown: &mut Map) {
+    let members = object.as_object().into_iter().flatten();
+    for (name, value) in members {
+        let says_nothing = value.is_null() || value.as_array().is_some_and(Vec::is_empty);
+        if name != "type" && !read.contains(&name.as_str()) && !says_nothing {
+            unknown.insert(format!("{path}.{name}"), value.clone());
+        }
+    }
+}
+
+fn part(block: Value, path: &str, unknown: &mut Map) -> Result<Part, Failure> {
     let Some(kind) = block.get("type").and_then(Value::as_str) else {
         return Err(wrong(&format!("{path}.type"), "field required"));
     };
@@ -218,7 +252,7 @@ fn part(block: Value, path: &str) -> Result<Part, Failure> {
                 detail: None,
                 cache: cache(block.get("cache_control")),
             },
-            None => opaque(block),
+            None => opaque(block.clone()),
         },
         "document" => match media(block.get("source"), path)? {
             Some(media) => Part::File {
@@ -229,7 +263,7 @@ fn part(block: Value, path: &str) -> Result<Part, Failure> {
                 media,
                 cache: cache(block.get("cache_control")),
             },
-            None => opaque(block),
+            None => opaque(block.clone()),
         },
         "thinking" => {
             let signature = block
@@ -250,21 +284,27 @@ fn part(block: Value, path: &str) -> Result<Part, Failure> {
         "tool_result" => Part::ToolResult {
             call_id: text("tool_use_id")?,
             name: None,
-            parts: result(block.get("content"), &format!("{path}.content"))?,
+            parts: result(block.get("content"), &format!("{path}.content"), unknown)?,
             is_error: block.get("is_error").and_then(Value::as_bool) == Some(true),
             cache: cache(block.get("cache_control")),
         },
-        _ => opaque(block),
+        _ => return Ok(opaque(block)),
     };
+    // A source that is kept whole keeps its block whole.
+    if !matches!(part, Part::Opaque { .. })
+        && let Some((_, read)) = READ.iter().find(|(known, _)| *known == kind)
+    {
+        keep_unknown(&block, read, path, unknown);
+    }
     Ok(part)
 }
 
 /// What a tool returned.
-fn result(content: Option<&Value>, path: &str) -> Result<Vec<Part>, Failure> {
+fn result(content: Option<&Value>, path: &str, unknown: &mut Map) -> Result<Vec<Part>, Failure> {
     match content {
         None | Some(Value::Null) => Ok(Vec::new()),
         Some(Value::String(text)) => Ok(vec![Part::text(text.as_str())]),
-        Some(Value::Array(blocks)) => parts(blocks.clone(), path),
+        Some(Value::Array(blocks)) => parts(blocks.clone(), path, unknown),
         Some(_) => Err(wrong(path, "must be a string or an array of blocks")),
     }
 }
@@ -337,7 +377,7 @@ fn cache(value: Option<&Value>) -> Option<CacheControl> {
     })
 }
 
-fn tools(value: Option<Value>) -> Result<Vec<Tool>, Failure> {
+fn tools(value: Option<Value>, unknown: &mut Map) -> Result<Vec<Tool>, Failure> {
     let items = match value {
         None | Some(Value::Null) => return Ok(Vec::new()),
         Some(Value::Array(items)) => items,
@@ -357,6 +397,14 @@ fn tools(value: Option<Value>) -> Result<Vec<Tool>, Failure> {
             let Some(name) = tool.get("name").and_then(Value::as_str) else {
                 return Err(wrong(&format!("tools.{index}.name"), "must be a string"));
             };
+            const READ: &[&str] = &[
+                "name",
+                "description",
+                "input_schema",
+                "strict",
+                "cache_control",
+            ];
+            keep_unknown(&tool, READ, &format!("tools.{index}"), unknown);
             Ok(Tool::Function {
                 name: name.to_owned(),
                 description: tool

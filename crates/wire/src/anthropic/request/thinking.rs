@@ -1,6 +1,6 @@
 //! How hard to think, in Anthropic's words.
 
-use bourse_vocab::chat::{Effort, Loss, ReasoningRequest};
+use bourse_vocab::chat::{Effort, Loss, Reason, ReasoningRequest};
 use bourse_vocab::json;
 use bourse_vocab::json::Value;
 
@@ -142,7 +142,7 @@ fn switched_off(given: Given, losses: &mut Vec<Loss>) -> Plan {
         Off::Never => {
             losses.push(Loss::new(
                 "reasoning",
-                "the model always thinks; it was asked to think little",
+                Reason::degraded("the model always thinks; it was asked to think little"),
             ));
             plan.effort = given.model.effort(Effort::Low);
         }
@@ -182,7 +182,7 @@ fn budgeted(
     if budget < wanted && reasoning.max_tokens.is_some() {
         losses.push(Loss::new(
             "reasoning.max_tokens",
-            "cut to stay below max_tokens",
+            Reason::degraded("cut to stay below max_tokens"),
         ));
     }
     let mut thinking = json!({"type": "enabled", "budget_tokens": budget});
@@ -213,10 +213,10 @@ fn adaptive(
             let effort = Effort::by_budget(budget, plan.max_tokens);
             losses.push(Loss::new(
                 "reasoning.max_tokens",
-                format!(
+                Reason::emulated(format!(
                     "the model takes no budget; asked for effort {}",
                     effort.name()
-                ),
+                )),
             ));
             Some(effort)
         }

@@ -1,6 +1,8 @@
 //! Writes a request for Anthropic.
 
-use bourse_vocab::chat::{Effort, Loss, Message, Request, ResponseFormat, Role, Tool, ToolChoice};
+use bourse_vocab::chat::{
+    Effort, Loss, Message, Reason, Request, ResponseFormat, Role, Tool, ToolChoice,
+};
 use bourse_vocab::failure::Next;
 use bourse_vocab::json;
 use bourse_vocab::json::{Map, Number, Value};
@@ -65,12 +67,12 @@ impl Writer<'_> {
         self.body.insert(name.to_owned(), value);
     }
 
-    fn lose(&mut self, field: &str, reason: &str) {
+    fn lose(&mut self, field: &str, reason: impl Into<Reason>) {
         self.losses.push(Loss::new(field, reason));
     }
 
     /// Notes what the caller's program relies on and the model cannot be told.
-    fn refuse(&mut self, field: &str, reason: &str) {
+    fn refuse(&mut self, field: &str, reason: impl Into<Reason>) {
         self.losses.push(Loss::content(field, reason));
     }
 
@@ -79,7 +81,13 @@ impl Writer<'_> {
     fn extras(&mut self, target: &WriteTarget<'_>) {
         let extras = &self.request.extras;
         if self.native {
-            self.body = extras.members.clone();
+            for (name, value) in &extras.members {
+                if parameters::is_path(name) {
+                    self.lose(name, "unknown, and not carried over");
+                } else {
+                    self.body.insert(name.clone(), value.clone());
+                }
+            }
         }
         // In the target's words, if it is told at all.
         self.body.remove(service::MEMBER);
@@ -147,7 +155,10 @@ impl Writer<'_> {
         };
         // With thinking off, `high` is the most (what's new in Opus 5, 2026).
         if disabled && matches!(effort, "xhigh" | "max") {
-            self.lose("verbosity", "cut to high, because thinking is off");
+            self.lose(
+                "verbosity",
+                Reason::degraded("cut to high, because thinking is off"),
+            );
             return Some("high");
         }
         Some(effort)
@@ -156,7 +167,7 @@ impl Writer<'_> {
     fn sampling(&mut self, thinks: bool) {
         let sampling = &self.request.sampling;
         let mut losses = Vec::new();
-        let mut lose = |field: &str, reason: &str| losses.push(Loss::new(field, reason));
+        let mut lose = |field: &str, reason: Reason| losses.push(Loss::new(field, reason));
         let mut temperature = unless(&sampling.temperature, 1.0);
         let mut top_p = unless(&sampling.top_p, 1.0);
         let mut top_k = sampling.top_k.filter(|k| *k > 0);
@@ -167,17 +178,17 @@ impl Writer<'_> {
                 "the model takes no sampling parameters"
             };
             if temperature.take().is_some() {
-                lose("temperature", reason);
+                lose("temperature", reason.into());
             }
             // Thinking tolerates 0.95 to 1 (extended thinking, 2026).
             let tolerated = |p: &Number| p.as_f64().is_some_and(|p| p >= 0.95);
             if !(self.model.sampling && top_p.as_ref().is_none_or(tolerated))
                 && top_p.take().is_some()
             {
-                lose("top_p", reason);
+                lose("top_p", reason.into());
             }
             if top_k.take().is_some() {
-                lose("top_k", reason);
+                lose("top_k", reason.into());
             }
         }
         if temperature
@@ -185,22 +196,25 @@ impl Writer<'_> {
             .and_then(Number::as_f64)
             .is_some_and(|t| t > 1.0)
         {
-            lose("temperature", "cut to 1, Anthropic's highest");
+            lose(
+                "temperature",
+                Reason::degraded("cut to 1, Anthropic's highest"),
+            );
             temperature = None;
         }
         // "temperature and top_p cannot both be specified" (Opus 4.1 on).
         if !self.model.both_samplers && temperature.is_some() && top_p.take().is_some() {
-            lose("top_p", "cannot be combined with temperature");
+            lose("top_p", "cannot be combined with temperature".into());
         }
         for field in unknown_sampling(sampling) {
-            lose(field, "Anthropic has no such parameter");
+            lose(field, "Anthropic has no such parameter".into());
         }
         let (stop, blank): (Vec<&String>, Vec<&String>) = sampling
             .stop
             .iter()
             .partition(|text| !text.trim().is_empty());
         if !blank.is_empty() {
-            lose("stop", "Anthropic takes no blank stop sequences");
+            lose("stop", "Anthropic takes no blank stop sequences".into());
         }
         self.losses.append(&mut losses);
         if !stop.is_empty() {
@@ -234,7 +248,9 @@ impl Writer<'_> {
                 if close_objects(&mut schema) {
                     self.lose(
                         "response_format",
-                        "additionalProperties was set to false, which Anthropic insists on",
+                        Reason::degraded(
+                            "additionalProperties was set to false, which Anthropic insists on",
+                        ),
                     );
                 }
                 config.insert(
@@ -303,7 +319,7 @@ impl Writer<'_> {
             leading -= 1;
             self.lose(
                 &format!("messages[{leading}].role"),
-                "sent as the user's, because there is no other message",
+                Reason::emulated("sent as the user's, because there is no other message"),
             );
         }
         let mut system = Vec::new();
@@ -378,7 +394,7 @@ impl Writer<'_> {
         }
         self.lose(
             &format!("{path}.role"),
-            "sent as the user's, because Anthropic takes no system message here",
+            Reason::emulated("sent as the user's, because Anthropic takes no system message here"),
         );
     }
 
@@ -460,7 +476,10 @@ impl Writer<'_> {
             Some(ToolChoice::None) => json!({"type": "none"}),
             // Opus 5.5 and Fable 5.1 refuse it (what's new in Opus 5.5, 2026).
             Some(ToolChoice::Required | ToolChoice::Named(_)) if !self.model.forced_tools => {
-                self.lose("tool_choice", "the model cannot be forced; sent as auto");
+                self.lose(
+                    "tool_choice",
+                    Reason::degraded("the model cannot be forced; sent as auto"),
+                );
                 json!({"type": "auto"})
             }
             Some(ToolChoice::Required) => json!({"type": "any"}),

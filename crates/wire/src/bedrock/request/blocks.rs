@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use bourse_vocab::Format;
-use bourse_vocab::chat::{CacheControl, Loss, Media, Message, Part, Reasoning, ReasoningKind};
+use bourse_vocab::chat::{
+    CacheControl, Loss, Media, Message, Part, Reason, Reasoning, ReasoningKind,
+};
 use bourse_vocab::json;
 use bourse_vocab::json::{Map, Value};
 
@@ -12,6 +14,7 @@ use super::super::blob::{self, Source};
 use super::super::model::Model;
 use super::point::{cache_point, kind};
 use crate::dialect::media;
+use crate::dialect::messages::members_of_message;
 
 /// The longest name of a document (`DocumentBlockNameString`).
 const NAME_CHARS_MAX: usize = 200;
@@ -34,12 +37,12 @@ impl<'a> Blocks<'a> {
         }
     }
 
-    pub fn lose(&mut self, path: &str, reason: &str) {
+    pub fn lose(&mut self, path: &str, reason: impl Into<Reason>) {
         self.losses.push(Loss::new(path, reason));
     }
 
     /// Notes something that Bedrock cannot be shown.
-    pub fn refuse(&mut self, path: &str, reason: &str) {
+    pub fn refuse(&mut self, path: &str, reason: impl Into<Reason>) {
         self.losses.push(Loss::content(path, reason));
     }
 
@@ -66,7 +69,9 @@ impl<'a> Blocks<'a> {
             out.push(text);
             self.lose(
                 path,
-                "the document's name is sent as a text, which Bedrock wants beside it",
+                Reason::emulated(
+                    "the document's name is sent as a text, which Bedrock wants beside it",
+                ),
             );
         }
         out
@@ -81,7 +86,15 @@ impl<'a> Blocks<'a> {
             out.push(block);
             if let Some(cache) = cache_of(part) {
                 match cache_point(self.model, cache) {
-                    Some(point) => out.push(point),
+                    Some(point) => {
+                        if cache.ttl.is_some() && !self.model.is_claude() {
+                            self.lose(
+                                &format!("{path}.cache_control.ttl"),
+                                "the model decides how long it caches",
+                            );
+                        }
+                        out.push(point);
+                    }
                     None => self.lose(
                         &format!("{path}.cache_control"),
                         "the model caches nothing on demand",
@@ -122,7 +135,7 @@ impl<'a> Blocks<'a> {
                 if !is_whole {
                     self.lose(
                         &format!("{path}.arguments"),
-                        "not a JSON object; sent as text under raw_arguments",
+                        Reason::emulated("not a JSON object; sent as text under raw_arguments"),
                     );
                 }
                 Some(json!({"toolUse": {"toolUseId": id, "name": name, "input": input}}))
@@ -138,7 +151,11 @@ impl<'a> Blocks<'a> {
                 value,
             } => Some(value.clone()),
             Part::Opaque { format, .. } => {
-                self.refuse(path, &format!("only {format} understands this part"));
+                if let Some(losses) = members_of_message(part, path) {
+                    self.losses.extend(losses);
+                    return None;
+                }
+                self.refuse(path, format!("only {format} understands this part"));
                 None
             }
         }
@@ -163,7 +180,7 @@ impl<'a> Blocks<'a> {
             }
         };
         let Some(word) = word else {
-            self.refuse(path, &format!("Bedrock takes no {member} of this type"));
+            self.refuse(path, format!("Bedrock takes no {member} of this type"));
             return None;
         };
         Some(json!({member: {"format": word, "source": source}}))

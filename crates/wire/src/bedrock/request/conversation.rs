@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use bourse_vocab::chat::{Loss, Message, Part, Request, Role};
+use bourse_vocab::chat::{Loss, Message, Part, Reason, Request, Role};
 use bourse_vocab::json;
 use bourse_vocab::json::Value;
 use bourse_vocab::{Failure, Next};
@@ -100,7 +100,7 @@ fn spoken(messages: &[Message], blocks: &mut Blocks<'_>) -> (Vec<Value>, Vec<Tur
         leading -= 1;
         blocks.lose(
             &format!("messages[{leading}].role"),
-            "sent as the user's, because there is no other message",
+            Reason::emulated("sent as the user's, because there is no other message"),
         );
     }
     let mut system = Vec::new();
@@ -128,7 +128,9 @@ fn spoken(messages: &[Message], blocks: &mut Blocks<'_>) -> (Vec<Value>, Vec<Tur
                 demote(&mut written);
                 blocks.lose(
                     &format!("{path}.role"),
-                    "sent as the user's, because Bedrock takes instructions at the beginning",
+                    Reason::emulated(
+                        "sent as the user's, because Bedrock takes instructions at the beginning",
+                    ),
                 );
                 "user"
             }

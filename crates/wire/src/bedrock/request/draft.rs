@@ -1,6 +1,6 @@
 //! A body that is being written, and what could not be said in it.
 
-use bourse_vocab::chat::{Loss, Request};
+use bourse_vocab::chat::{Loss, Reason, Request};
 use bourse_vocab::json::{Map, Value};
 
 use super::super::model::Model;
@@ -22,12 +22,12 @@ impl Draft<'_> {
         self.body.insert(name.to_owned(), value);
     }
 
-    pub fn lose(&mut self, field: &str, reason: impl Into<String>) {
+    pub fn lose(&mut self, field: &str, reason: impl Into<Reason>) {
         self.losses.push(Loss::new(field, reason));
     }
 
     /// Notes what the caller's program relies on and the model cannot be told.
-    pub fn refuse(&mut self, field: &str, reason: &str) {
+    pub fn refuse(&mut self, field: &str, reason: impl Into<Reason>) {
         self.losses.push(Loss::content(field, reason));
     }
 }

@@ -6,7 +6,7 @@
 //! member of Converse's own (`OutputConfig.effort`). Other makers' models think
 //! as they please: what they take differs from model to model.
 
-use bourse_vocab::chat::{Effort, ToolChoice};
+use bourse_vocab::chat::{Effort, Reason, ToolChoice};
 use bourse_vocab::json;
 use bourse_vocab::json::{Map, Number, Value};
 use bourse_vocab::{Format, chat::Loss};
@@ -81,7 +81,10 @@ fn thinking(
         // `OutputConfig.effort`: without thinking, `high` is the most.
         Some("xhigh" | "max") if !plan.on => {
             writer.effort = Some("high");
-            writer.lose("verbosity", "cut to high, because thinking is off");
+            writer.lose(
+                "verbosity",
+                Reason::degraded("cut to high, because thinking is off"),
+            );
         }
         Some(_) => {}
     }
@@ -110,7 +113,7 @@ fn sampling(writer: &mut Draft<'_>, is_thinking: bool, config: &mut Map) {
     let model = writer.model.claude;
     let is_claude = writer.model.is_claude();
     let mut losses: Vec<Loss> = Vec::new();
-    let mut lose = |field: &str, reason: &str| losses.push(Loss::new(field, reason));
+    let mut lose = |field: &str, reason: Reason| losses.push(Loss::new(field, reason));
     let mut temperature = unless(&sampling.temperature, 1.0);
     let mut top_p = unless(&sampling.top_p, 1.0);
     let mut top_k = sampling.top_k.filter(|k| *k > 0);
@@ -121,41 +124,47 @@ fn sampling(writer: &mut Draft<'_>, is_thinking: bool, config: &mut Map) {
             "the model takes no sampling parameters"
         };
         if temperature.take().is_some() {
-            lose("temperature", reason);
+            lose("temperature", reason.into());
         }
         if top_p.take().is_some() {
-            lose("top_p", reason);
+            lose("top_p", reason.into());
         }
         if top_k.take().is_some() {
-            lose("top_k", reason);
+            lose("top_k", reason.into());
         }
     }
     let is_above = |number: &Number| number.as_f64().is_some_and(|number| number > 1.0);
     if temperature.as_ref().is_some_and(is_above) {
-        lose("temperature", "cut to 1, Bedrock's highest");
+        lose(
+            "temperature",
+            Reason::degraded("cut to 1, Bedrock's highest"),
+        );
         temperature = None;
         config.insert("temperature".to_owned(), json!(1));
     }
     if !model.both_samplers && temperature.is_some() && top_p.take().is_some() {
-        lose("top_p", "cannot be combined with temperature");
+        lose("top_p", "cannot be combined with temperature".into());
     }
     if let Some(top_k) = top_k {
         // Each maker has a member of its own for it; Claude's is known.
         if is_claude {
             writer.more.insert("top_k".to_owned(), json!(top_k));
         } else {
-            lose("top_k", "Bedrock has no word for it that every model takes");
+            lose(
+                "top_k",
+                "Bedrock has no word for it that every model takes".into(),
+            );
         }
     }
     for field in unknown_sampling(sampling) {
-        lose(field, "Bedrock has no such parameter");
+        lose(field, "Bedrock has no such parameter".into());
     }
     let stop = sampling.stop.iter().filter(|text| !text.trim().is_empty());
     let stop: Vec<&String> = stop.take(STOPS_MAX).collect();
     if stop.len() < sampling.stop.len() {
         lose(
             "stop",
-            "Bedrock takes no blank stop sequences, and at most 2500",
+            "Bedrock takes no blank stop sequences, and at most 2500".into(),
         );
     }
     if !stop.is_empty() {

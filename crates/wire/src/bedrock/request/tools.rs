@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use bourse_vocab::Format;
-use bourse_vocab::chat::{CacheControl, Tool, ToolChoice};
+use bourse_vocab::chat::{CacheControl, Reason, Tool, ToolChoice};
 use bourse_vocab::json;
 use bourse_vocab::json::{Map, Value};
 
@@ -27,7 +27,9 @@ pub fn write(writer: &mut Draft<'_>, calls: BTreeSet<String>) {
         // toolResult content blocks" (BerriAI/litellm issue 5388, 2024).
         writer.lose(
             "tools",
-            "tools that were called before are named again, because Bedrock insists on it",
+            Reason::emulated(
+                "tools that were called before are named again, because Bedrock insists on it",
+            ),
         );
         let again = |name: String| json!({"toolSpec": {"name": name, "inputSchema": {"json": {"type": "object"}}}});
         tools = calls.into_iter().map(again).collect();
@@ -84,7 +86,7 @@ fn declared(writer: &mut Draft<'_>) -> Vec<Value> {
                 value,
             } => tools.push(value.clone()),
             Tool::Opaque { format, .. } => {
-                writer.refuse(&path, &format!("only {format} has this tool"));
+                writer.refuse(&path, format!("only {format} has this tool"));
             }
         }
     }
@@ -112,7 +114,10 @@ fn choice(writer: &mut Draft<'_>) -> Option<Value> {
         }
         // Opus 5.5 and Fable 5.1 refuse it (what's new in Opus 5.5, 2026).
         ToolChoice::Required | ToolChoice::Named(_) if !model.claude.forced_tools => {
-            writer.lose("tool_choice", "the model cannot be forced; sent as auto");
+            writer.lose(
+                "tool_choice",
+                Reason::degraded("the model cannot be forced; sent as auto"),
+            );
             Some(json!({"auto": {}}))
         }
         ToolChoice::Required => Some(json!({"any": {}})),
@@ -122,7 +127,7 @@ fn choice(writer: &mut Draft<'_>) -> Option<Value> {
         ToolChoice::Named(_) => {
             writer.lose(
                 "tool_choice",
-                "the model cannot be told which tool; sent as any",
+                Reason::degraded("the model cannot be told which tool; sent as any"),
             );
             Some(json!({"any": {}}))
         }

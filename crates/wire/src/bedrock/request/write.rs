@@ -1,6 +1,6 @@
 //! Writes a request for Bedrock.
 
-use bourse_vocab::chat::{Request, ResponseFormat};
+use bourse_vocab::chat::{Reason, Request, ResponseFormat};
 use bourse_vocab::json;
 use bourse_vocab::json::{Map, Value};
 use bourse_vocab::{Failure, Format};
@@ -97,7 +97,9 @@ impl Draft<'_> {
                 if close_objects(&mut schema) {
                     self.lose(
                         "response_format",
-                        "additionalProperties was set to false, which Bedrock insists on",
+                        Reason::degraded(
+                            "additionalProperties was set to false, which Bedrock insists on",
+                        ),
                     );
                 }
                 let mut definition = Map::new();

@@ -1,7 +1,7 @@
 //! `generationConfig` and `toolConfig`: what is asked of an answer.
 
 use bourse_vocab::Failure;
-use bourse_vocab::chat::{Loss, ReasoningRequest, Request, ResponseFormat};
+use bourse_vocab::chat::{Loss, Reason, ReasoningRequest, Request, ResponseFormat};
 use bourse_vocab::json::{Map, Value};
 
 use super::super::request::{self, fields};
@@ -121,7 +121,10 @@ impl Config {
         let limit = match (target.limit_of(self.max_tokens), target.max_output) {
             (Some(asked), Some(most)) if asked > most => {
                 let path = format!("{GENERATION}.maxOutputTokens");
-                losses.push(Loss::new(path, "cut to the model's limit"));
+                losses.push(Loss::new(
+                    path,
+                    Reason::degraded("cut to the model's limit"),
+                ));
                 Some(most)
             }
             (limit, _) => limit,

@@ -10,9 +10,12 @@ use bytes::Bytes;
 
 use super::Envelope;
 use crate::json::{Kind, walk};
+use crate::places::{indexed, renamed};
 
 /// Members of the vocabulary, and what Google calls them.
 const NAMES: [(&str, &str); 16] = [
+    ("messages", "contents"),
+    ("service_tier", "serviceTier"),
     ("max_tokens", "generationConfig.maxOutputTokens"),
     ("temperature", "generationConfig.temperature"),
     ("top_p", "generationConfig.topP"),
@@ -24,9 +27,7 @@ const NAMES: [(&str, &str); 16] = [
     ("frequency_penalty", "generationConfig.frequencyPenalty"),
     ("logprobs", "generationConfig.responseLogprobs"),
     ("top_logprobs", "generationConfig.logprobs"),
-    ("response_format", "generationConfig.responseJsonSchema"),
     ("modalities", "generationConfig.responseModalities"),
-    ("reasoning", "generationConfig.thinkingConfig"),
     ("tool_choice", "toolConfig.functionCallingConfig"),
     ("parallel_tool_calls", "toolConfig.functionCallingConfig"),
 ];
@@ -51,17 +52,40 @@ impl Envelope {
             origins(&contents, self.has("systemInstruction"))
         });
         for loss in losses {
-            if let Some(located) = located(&loss.field, &origins) {
+            let located = located(&loss.field, &origins);
+            if let Some(located) = located.or_else(|| self.named(&loss.field)) {
                 loss.field = located;
             }
         }
+    }
+
+    /// What the client calls a member of which Google has several.
+    fn named(&self, field: &str) -> Option<String> {
+        let said = |names: [&'static str; 3]| {
+            let said = names.into_iter().find(|name| self.config.says(name));
+            said.unwrap_or(names[0])
+        };
+        let format = said(["responseJsonSchema", "responseSchema", "responseMimeType"]);
+        let format = format!("generationConfig.{format}");
+        [
+            ("response_format.json_schema.schema", &*format),
+            ("response_format", &*format),
+            ("reasoning", "generationConfig.thinkingConfig"),
+        ]
+        .into_iter()
+        .find_map(|(ours, own)| renamed(field, ours, own))
+        .map(|field| {
+            field
+                .replace("thinkingConfig.effort", "thinkingConfig.thinkingLevel")
+                .replace("thinkingConfig.max_tokens", "thinkingConfig.thinkingBudget")
+        })
     }
 }
 
 fn located(field: &str, origins: &[Origin]) -> Option<String> {
     let end = field.find(['.', '[']).unwrap_or(field.len());
     let (name, rest) = field.split_at_checked(end)?;
-    if name != "messages" {
+    if name != "messages" || rest.is_empty() {
         let (_, own) = NAMES.iter().find(|(known, _)| *known == name)?;
         return Some(format!("{own}{rest}"));
     }
@@ -75,12 +99,6 @@ fn located(field: &str, origins: &[Origin]) -> Option<String> {
         Some(part) => format!("{content}.parts[{part}]{rest}"),
         None => content.clone(),
     })
-}
-
-/// A number in brackets at the beginning, and what follows.
-fn indexed(path: &str) -> Option<(usize, &str)> {
-    let (number, rest) = path.strip_prefix('[')?.split_once(']')?;
-    Some((number.parse().ok()?, rest))
 }
 
 /// The contents that messages are made of, in the order of these.
@@ -180,8 +198,8 @@ mod tests {
         for (field, expected) in [
             ("messages[0].content[0]", "contents[0].parts[1]"),
             (
-                "messages[0].content[0].image_url.detail",
-                "contents[0].parts[1].image_url.detail",
+                "messages[0].content[0].detail",
+                "contents[0].parts[1].detail",
             ),
             ("messages[1].content[1]", "contents[1].parts[1]"),
             ("messages[1]", "contents[1]"),
@@ -192,10 +210,7 @@ mod tests {
             ("messages[6].content[0]", "contents[6].parts[0]"),
             ("messages[7].content[1]", "contents[7]"),
             ("max_tokens", "generationConfig.maxOutputTokens"),
-            (
-                "response_format.json_schema.schema.x",
-                "generationConfig.responseJsonSchema.json_schema.schema.x",
-            ),
+            ("messages", "contents"),
         ] {
             assert_eq!(of(field, false).as_deref(), Some(expected), "{field}");
         }

@@ -23,6 +23,9 @@ pub fn splice_request(
     let dialect = target.dialect;
     let mut splice = Splice::new(outline);
     let mut losses = envelope.losses.clone();
+    if envelope.has("user") {
+        losses.push(Loss::new("user", "Gemini has no such parameter"));
+    }
     for (at, (member, known)) in outline.members().iter().zip(&envelope.known).enumerate() {
         match known {
             Some(known) if dialect.rejects.contains(&known.name) => {

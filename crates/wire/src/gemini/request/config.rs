@@ -1,6 +1,6 @@
 //! `generationConfig`: how tokens are chosen and what shape they take.
 
-use bourse_vocab::chat::{Loss, Request, ResponseFormat};
+use bourse_vocab::chat::{Loss, Reason, Request, ResponseFormat};
 use bourse_vocab::json;
 use bourse_vocab::json::{Map, Number, Value};
 
@@ -62,12 +62,12 @@ impl Config<'_> {
         }
     }
 
-    fn lose(&mut self, field: &str, reason: &str) {
+    fn lose(&mut self, field: &str, reason: impl Into<Reason>) {
         self.losses.push(Loss::new(field, reason));
     }
 
     /// Notes what the caller's program relies on and the model cannot be told.
-    fn refuse(&mut self, field: &str, reason: &str) {
+    fn refuse(&mut self, field: &str, reason: impl Into<Reason>) {
         self.losses.push(Loss::content(field, reason));
     }
 
@@ -131,7 +131,7 @@ impl Config<'_> {
         let request = self.request;
         let limit = match (target.limit_of(request.max_tokens), target.max_output) {
             (Some(asked), Some(most)) if asked > most => {
-                self.lose("max_tokens", "cut to the model's limit");
+                self.lose("max_tokens", Reason::degraded("cut to the model's limit"));
                 Some(most)
             }
             (asked, _) => asked,
@@ -152,7 +152,7 @@ impl Config<'_> {
             }
             Some(n) => {
                 if n > CHOICES_MAX {
-                    self.lose("n", "cut to Gemini's eight answers");
+                    self.lose("n", Reason::degraded("cut to Gemini's eight answers"));
                 }
                 self.put("candidateCount", Some(n.min(CHOICES_MAX)));
             }

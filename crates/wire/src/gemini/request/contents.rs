@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use bourse_vocab::chat::{Loss, Media, Message, Part, Request, Role};
+use bourse_vocab::chat::{Loss, Media, Message, Part, Reason, Request, Role};
 use bourse_vocab::json;
 use bourse_vocab::json::{Map, Value};
 use bourse_vocab::{Failure, Format, Next};
@@ -12,6 +12,7 @@ use super::super::part::{self, Signer};
 use crate::dialect::CallIds;
 use crate::dialect::calls::fit_ids;
 use crate::dialect::media;
+use crate::dialect::messages::members_of_message;
 
 /// What Google offers instead of a signature for calls that another model
 /// made or a client lost: without any, the third generation refuses the
@@ -65,12 +66,12 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    fn lose(&mut self, field: &str, reason: &str) {
+    fn lose(&mut self, field: &str, reason: impl Into<Reason>) {
         self.losses.push(Loss::new(field, reason));
     }
 
     /// Notes a part that Gemini cannot be shown.
-    fn lose_part(&mut self, path: &str, reason: &str) {
+    fn lose_part(&mut self, path: &str, reason: impl Into<Reason>) {
         self.losses.push(Loss::content(path, reason));
     }
 
@@ -86,7 +87,7 @@ impl Writer<'_> {
                 Role::System | Role::Developer if only_system && index + 1 == messages.len() => {
                     self.lose(
                         &format!("{path}.role"),
-                        "sent as the user's, because there is no other message",
+                        Reason::emulated("sent as the user's, because there is no other message"),
                     );
                     let parts = self.spoken(message, &path);
                     self.turn("user", parts);
@@ -95,7 +96,7 @@ impl Writer<'_> {
                     if !leading {
                         self.lose(
                             &format!("{path}.role"),
-                            "moved to the beginning, because Gemini takes instructions only there",
+                            Reason::emulated("moved to the beginning, because Gemini takes instructions only there"),
                         );
                     }
                     let mut parts = self.spoken(message, &path);
@@ -200,7 +201,11 @@ impl Writer<'_> {
                     self.names.insert(id.clone(), name.clone());
                     let (mut part, whole) = part::write_call(id, name, arguments);
                     if !whole {
-                        self.lose(&path, "the arguments are not an object and were wrapped");
+                        let path = format!("{path}.arguments");
+                        self.lose(
+                            &path,
+                            Reason::emulated("the arguments are not an object and were wrapped"),
+                        );
                     }
                     // Only the first call of a step must be signed.
                     if !signer.sign_call(id, &mut part) && !called && self.model.third {
@@ -302,10 +307,7 @@ impl Writer<'_> {
             }
             Part::Image { media, detail, .. } => {
                 if detail.as_deref().is_some_and(|detail| detail != "auto") {
-                    self.lose(
-                        &format!("{path}.image_url.detail"),
-                        "Gemini sees in its own detail",
-                    );
+                    self.lose(&format!("{path}.detail"), "Gemini sees in its own detail");
                 }
                 self.media(media, path)
             }
@@ -318,7 +320,11 @@ impl Writer<'_> {
                 value,
             } => Some(value.clone()),
             Part::Opaque { format, .. } => {
-                self.lose_part(path, &format!("only {format} understands this part"));
+                if let Some(losses) = members_of_message(said, path) {
+                    self.losses.extend(losses);
+                    return None;
+                }
+                self.lose_part(path, format!("only {format} understands this part"));
                 None
             }
             Part::Reasoning(_) | Part::ToolCall { .. } | Part::ToolResult { .. } => {

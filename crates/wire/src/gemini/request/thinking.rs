@@ -1,6 +1,6 @@
 //! `thinkingConfig`: whether to think, how much, and whether to show it.
 
-use bourse_vocab::chat::{Effort, Loss, ReasoningRequest};
+use bourse_vocab::chat::{Effort, Loss, Reason, ReasoningRequest};
 use bourse_vocab::json;
 use bourse_vocab::json::{Map, Value};
 
@@ -29,13 +29,15 @@ pub fn config(
     };
     losses.extend(beyond_words(reasoning));
     let limit = limit.unwrap_or(OUTPUT_TOKENS);
-    let mut lose = |reason: &str| losses.push(Loss::new("reasoning", reason));
+    let mut lose = |reason: &str| {
+        losses.push(Loss::new("reasoning", Reason::degraded(reason)));
+    };
     let wish = Wish::of(reasoning);
     let mut config = Map::new();
     match style {
         ThinkingStyle::None => {
             if !matches!(wish, Wish::Off | Wish::Free) {
-                lose("the model does not think");
+                losses.push(Loss::new("reasoning", "the model does not think"));
             }
             return None;
         }

@@ -119,7 +119,7 @@ fn tools(request: &Request, body: &mut Map, tool_config: &mut Map, losses: &mut 
             } => {
                 if *strict == Some(true) {
                     losses.push(Loss::new(
-                        format!("tools[{index}].function.strict"),
+                        format!("tools[{index}].strict"),
                         "Gemini does not promise to follow the schema",
                     ));
                 }

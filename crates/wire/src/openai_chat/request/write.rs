@@ -2,7 +2,7 @@
 //! less: the dialect says where less.
 
 use bourse_vocab::chat::{
-    Loss, ReasoningRequest, Request, ResponseFormat, Sampling, Tool, ToolChoice,
+    Loss, Reason, ReasoningRequest, Request, ResponseFormat, Sampling, Tool, ToolChoice,
 };
 use bourse_vocab::json::Map;
 use bourse_vocab::{Failure, Format};
@@ -13,7 +13,7 @@ use super::{write_message, write_part};
 use crate::codec::{WriteTarget, Written};
 use crate::dialect::calls::fit_ids;
 use crate::dialect::parameters::{
-    ASK_FOR_USAGE, Disposal, NEED_TOOLS, Param, choice_of_nothing, disposal, loss,
+    ASK_FOR_USAGE, Disposal, NEED_TOOLS, Param, choice_of_nothing, disposal, is_path, loss,
 };
 use crate::dialect::{CacheMarks, Dialect, StreamUsage, thinking, tools};
 use crate::object::{self, Object, object};
@@ -94,7 +94,7 @@ struct Body<'a> {
 }
 
 impl<'a> Body<'a> {
-    fn lose(&mut self, field: impl Into<String>, reason: impl Into<String>) {
+    fn lose(&mut self, field: impl Into<String>, reason: impl Into<Reason>) {
         self.losses.push(Loss::new(field, reason));
     }
 
@@ -133,7 +133,11 @@ impl<'a> Body<'a> {
                         format!("a tool of {format} has no equal in OpenAI's chat format"),
                     ));
                 }
-                Tool::Function { cache: Some(_), .. } if self.dialect.cache == CacheMarks::None => {
+                // OpenAI's marks stand in parts of messages, and in no tool
+                // (`ChatCompletionFunctionTool`, openai-python 3.52, November 2026).
+                Tool::Function { cache: Some(_), .. }
+                    if self.dialect.cache != CacheMarks::CacheControl =>
+                {
                     self.lose(
                         format!("tools[{index}].cache_control"),
                         write_part::NO_CACHE,
@@ -260,11 +264,6 @@ impl<'a> Body<'a> {
     }
 }
 
-/// Whether the name of an extra is the path of a leftover.
-fn is_path(name: &str) -> bool {
-    name.contains(['.', '['])
-}
-
 fn write_tool(
     out: &mut Vec<u8>,
     tool: &Tool,
@@ -292,7 +291,9 @@ fn write_tool(
                     leftovers.write(function, format_args!("tools[{index}].function"));
                 });
             });
-            if let Some(cache) = cache {
+            if let Some(cache) = cache
+                && marks == CacheMarks::CacheControl
+            {
                 write_part::write_mark(tool, marks, cache);
             }
             leftovers.write(tool, format_args!("tools[{index}]"));

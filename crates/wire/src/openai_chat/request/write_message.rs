@@ -1,7 +1,7 @@
 //! Writing the messages of a chat request for a provider.
 
 use bourse_vocab::Format;
-use bourse_vocab::chat::{CacheControl, Loss, Media, Message, Part, ReasoningKind, Role};
+use bourse_vocab::chat::{CacheControl, Loss, Media, Message, Part, Reason, ReasoningKind, Role};
 use bourse_vocab::json::{Map, Value};
 
 use super::leftovers::Leftovers;
@@ -9,6 +9,9 @@ use super::write_part::{Content, NO_CACHE, write_content, write_part};
 use crate::dialect::{CacheMarks, Dialect, Thoughts, messages, parts, prefill};
 use crate::object::{self, Object, object};
 use crate::openai_chat::reasoning;
+
+/// What becomes of pictures that a tool returned, where a tool says text alone.
+const MOVED: &str = "moved to a user message after the tool's";
 
 /// Writes the messages, oldest first.
 pub fn messages(
@@ -119,12 +122,12 @@ struct Sorted<'a> {
 }
 
 impl<'a> Writer<'a> {
-    fn lose(&mut self, at: &str, reason: impl Into<String>) {
+    fn lose(&mut self, at: &str, reason: impl Into<Reason>) {
         self.losses.push(Loss::new(at, reason));
     }
 
     /// Notes a part that the provider cannot be shown.
-    fn lose_part(&mut self, at: &str, reason: impl Into<String>) {
+    fn lose_part(&mut self, at: &str, reason: impl Into<Reason>) {
         self.losses.push(Loss::content(at, reason));
     }
 
@@ -220,7 +223,7 @@ impl<'a> Writer<'a> {
                     if any_part {
                         content.push(written);
                     } else {
-                        self.lose(&at, "moved to a user message after the tool's");
+                        self.lose(&at, Reason::emulated(MOVED));
                         self.waiting.push(written.unmarked());
                     }
                 }
@@ -228,6 +231,7 @@ impl<'a> Writer<'a> {
         }
         match (cache, content.last_mut()) {
             (Some(cache), Some(last)) if self.dialect.cache != CacheMarks::None => {
+                self.lose_lifetime(at, cache);
                 last.cache = Some((self.dialect.cache, cache));
             }
             (Some(_), _) => self.lose(&format!("{at}.cache_control"), NO_CACHE),
@@ -429,6 +433,16 @@ impl<'a> Writer<'a> {
         known
     }
 
+    /// Notes a lifetime that the vendor's breakpoints do not have.
+    fn lose_lifetime(&mut self, at: &str, cache: &CacheControl) {
+        if self.dialect.cache == CacheMarks::Breakpoint && cache.ttl.is_some() {
+            self.lose(
+                &format!("{at}.cache_control.ttl"),
+                "the provider decides how long it caches",
+            );
+        }
+    }
+
     /// The part as an item of `content`, unless the format has no such item.
     fn content(&mut self, at: &str, origin: Option<String>, part: &'a Part) -> Option<Content<'a>> {
         let cache = match part {
@@ -475,6 +489,9 @@ impl<'a> Writer<'a> {
             }
         };
         let marks = self.dialect.cache;
+        if let Some(cache) = cache {
+            self.lose_lifetime(at, cache);
+        }
         if cache.is_some() && marks == CacheMarks::None {
             self.lose(&format!("{at}.cache_control"), NO_CACHE);
             let plain = Content::plain(part);

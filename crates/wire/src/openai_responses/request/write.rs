@@ -4,7 +4,7 @@
 //! Nothing is stored there: what the next turn needs of the model's thoughts
 //! comes back sealed, and is replayed.
 
-use bourse_vocab::chat::{Loss, Request, ResponseFormat, Sampling, Tool, ToolChoice};
+use bourse_vocab::chat::{Loss, Reason, Request, ResponseFormat, Sampling, Tool, ToolChoice};
 use bourse_vocab::{Failure, Format};
 
 use super::write_items;
@@ -72,7 +72,7 @@ struct Body<'a> {
 }
 
 impl Body<'_> {
-    fn lose(&mut self, field: impl Into<String>, reason: impl Into<String>) {
+    fn lose(&mut self, field: impl Into<String>, reason: impl Into<Reason>) {
         self.losses.push(Loss::new(field, reason));
     }
 
@@ -165,8 +165,13 @@ impl Body<'_> {
         }
         let count = sampling.top_logprobs;
         if count.is_some() || sampling.logprobs == Some(true) {
-            let count = count.unwrap_or(0);
-            self.put("top_logprobs", |out| object::write(out, &count));
+            // Who asks for no alternatives asks for `logprobs` alone.
+            if count.is_none() && self.dialect.rejects.contains(&"logprobs") {
+                self.lose("logprobs", "the provider does not accept it");
+            } else {
+                let count = count.unwrap_or(0);
+                self.put("top_logprobs", |out| object::write(out, &count));
+            }
         }
         // The format has none of these.
         let lost = [

@@ -1,8 +1,9 @@
 //! Writing the conversation as the items of `input`.
 
 use bourse_vocab::Format;
-use bourse_vocab::chat::{Loss, Media, Message, Part, Role};
+use bourse_vocab::chat::{CacheControl, Loss, Media, Message, Part, Reason, Role};
 
+use crate::dialect::messages::members_of_message;
 use crate::dialect::{CacheMarks, Dialect, media};
 use crate::object::{self, Object, array, object};
 use crate::openai_responses::SCHEME;
@@ -29,6 +30,16 @@ pub fn items(out: &mut Vec<u8>, messages: &[Message], dialect: &Dialect, losses:
         }
     }
     array(out, &writer.out, |out, item| out.extend_from_slice(item));
+}
+
+/// The breakpoint behind a part, if it has one.
+const fn mark_of(part: &Part) -> Option<&CacheControl> {
+    match part {
+        Part::Text { cache, .. } | Part::Image { cache, .. } | Part::File { cache, .. } => {
+            cache.as_ref()
+        }
+        _ => None,
+    }
 }
 
 struct Items<'a> {
@@ -85,19 +96,8 @@ impl Items<'_> {
 
     /// Writes one part, unless it has no equal here.
     fn part(&mut self, out: &mut Vec<u8>, part: &Part, path: &str) -> bool {
-        let cache = match part {
-            Part::Text { cache, .. } | Part::Image { cache, .. } | Part::File { cache, .. } => {
-                cache.is_some()
-            }
-            _ => false,
-        };
-        let marks = cache && self.dialect.cache == CacheMarks::Breakpoint;
-        if cache && !marks {
-            self.losses.push(Loss::new(
-                format!("{path}.cache_control"),
-                "the provider decides how it caches",
-            ));
-        }
+        let marks = self.dialect.cache == CacheMarks::Breakpoint && mark_of(part).is_some();
+        self.unmarked(part, path);
         let mut part_out = Object::open(out);
         match part {
             Part::Text { text, .. } | Part::Refusal(text) => {
@@ -138,6 +138,10 @@ impl Items<'_> {
                 }
             }
             Part::Opaque { format, .. } => {
+                if let Some(losses) = members_of_message(part, path) {
+                    self.losses.extend(losses);
+                    return false;
+                }
                 let reason = format!("a part of {format} has no equal in OpenAI's Responses");
                 return self.lose(path, reason);
             }
@@ -154,8 +158,22 @@ impl Items<'_> {
         true
     }
 
+    /// Notes what a breakpoint says that the provider cannot be told.
+    fn unmarked(&mut self, part: &Part, path: &str) {
+        let (field, reason) = match (mark_of(part), self.dialect.cache) {
+            (Some(CacheControl { ttl: Some(_) }), CacheMarks::Breakpoint) => (
+                "cache_control.ttl",
+                "the provider decides how long it caches",
+            ),
+            (None, _) | (Some(_), CacheMarks::Breakpoint) => return,
+            _ => ("cache_control", "the provider decides how it caches"),
+        };
+        self.losses
+            .push(Loss::new(format!("{path}.{field}"), reason));
+    }
+
     /// What was written of it is not used.
-    fn lose(&mut self, path: &str, reason: impl Into<String>) -> bool {
+    fn lose(&mut self, path: &str, reason: impl Into<Reason>) -> bool {
         self.losses.push(Loss::content(path, reason));
         false
     }
@@ -164,16 +182,21 @@ impl Items<'_> {
     fn answer(&mut self, parts: &[Part], path: &str) {
         let mut said: Vec<&Part> = Vec::new();
         let mut thoughts: Vec<Thought> = Vec::new();
+        // Where the last piece of a thought stands.
+        let mut thought_at = String::new();
         for (at, part) in parts.iter().enumerate() {
             if !matches!(part, Part::Text { .. } | Part::Refusal(_)) {
                 self.spoken(&mut said);
             }
             if !matches!(part, Part::Reasoning(_)) {
-                self.thought(&mut thoughts, path);
+                self.thought(&mut thoughts, &thought_at);
             }
             match part {
                 Part::Text { .. } | Part::Refusal(_) => said.push(part),
-                Part::Reasoning(piece) => Thought::push(&mut thoughts, piece),
+                Part::Reasoning(piece) => {
+                    thought_at = format!("{path}.content[{at}]");
+                    Thought::push(&mut thoughts, piece);
+                }
                 Part::ToolCall {
                     id,
                     name,
@@ -193,8 +216,13 @@ impl Items<'_> {
                     self.out.push(item);
                 }
                 Part::Opaque { format, .. } => {
+                    let at = format!("{path}.content[{at}]");
+                    if let Some(losses) = members_of_message(part, &at) {
+                        self.losses.extend(losses);
+                        continue;
+                    }
                     let reason = format!("a part of {format} has no equal in OpenAI's Responses");
-                    self.lose(&format!("{path}.content[{at}]"), reason);
+                    self.lose(&at, reason);
                 }
                 Part::Image { .. }
                 | Part::Audio { .. }
@@ -209,7 +237,7 @@ impl Items<'_> {
             }
         }
         self.spoken(&mut said);
-        self.thought(&mut thoughts, path);
+        self.thought(&mut thoughts, &thought_at);
     }
 
     fn spoken(&mut self, said: &mut Vec<&Part>) {
@@ -245,7 +273,7 @@ impl Items<'_> {
                 .is_some_and(|scheme| SCHEMES.contains(&scheme));
             if !is_theirs || thought.sealed.is_none() {
                 self.losses.push(Loss::new(
-                    format!("{path}.reasoning"),
+                    path,
                     "reasoning that the provider did not seal cannot be replayed",
                 ));
                 continue;
@@ -267,7 +295,8 @@ impl Items<'_> {
 
     /// What tools answered.
     fn results(&mut self, parts: &[Part], path: &str) {
-        for part in parts {
+        for (at, part) in parts.iter().enumerate() {
+            let path = &format!("{path}.content[{at}]");
             let Part::ToolResult {
                 call_id,
                 parts,
