@@ -11,6 +11,7 @@ mod checked;
 mod deadlines;
 mod env;
 mod environment;
+mod lines;
 mod provider;
 mod raw;
 mod resolve;
@@ -237,6 +238,7 @@ impl Config {
         let raw = raw::parse(name, text).map_err(ConfigErrors::one)?;
         let raw = env::overlay(name, text, raw, environment)?;
         resolve::resolve(&raw, environment)
+            .map_err(|problems| lines::located(problems, (name, text), environment))
     }
 }
 
