@@ -42,6 +42,7 @@ mod images;
 mod media;
 mod messages;
 mod money;
+mod odd_answers;
 mod postgres;
 mod records;
 mod reload;
