@@ -90,6 +90,12 @@ impl Way {
         self
     }
 
+    /// Whether a model can be told to search here.
+    #[must_use]
+    pub fn takes_searches(&self) -> bool {
+        self.dialect.takes_searches(self.format)
+    }
+
     /// A request with this body, signed if the provider wants it.
     ///
     /// # Errors
