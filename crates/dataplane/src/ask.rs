@@ -237,10 +237,11 @@ impl Ask {
         parameters.contains(Parameter::WebSearchOptions)
     }
 
-    /// The most searches that are expected of one call.
+    /// The most searches that are expected of one call, to a model that
+    /// searches `always` or where it is asked to.
     #[must_use]
-    pub const fn searches_max(&self) -> u64 {
-        if self.searches() {
+    pub const fn searches_max(&self, always: bool) -> u64 {
+        if always || self.searches() {
             SEARCHES_MAX.saturating_mul(self.answers)
         } else {
             0
@@ -273,6 +274,28 @@ pub fn models(first: Option<String>, more: &[String]) -> Result<Vec<String>, Fai
         )));
     }
     Ok(models)
+}
+
+/// The suffix of a model's name that asks for a search.
+const ONLINE: &str = "online";
+
+/// Whether the models of a request are asked for by names that ask for a
+/// search.
+///
+/// # Errors
+/// Some do, and others do not: all of them are sent the same request.
+pub fn asks_online(first: Option<&str>, more: &[String]) -> Result<bool, Failure> {
+    let names = || first.into_iter().chain(more.iter().map(String::as_str));
+    let is_online = |name: &str| name.split(':').skip(1).any(|suffix| suffix == ONLINE);
+    if !names().any(is_online) {
+        return Ok(false);
+    }
+    match names().find(|name| !name.is_empty() && !is_online(name)) {
+        None => Ok(true),
+        Some(other) => Err(Failure::invalid(format!(
+            "models: some ask for a web search by `:{ONLINE}`, and `{other}` does not; say it of all, or of none"
+        ))),
+    }
 }
 
 /// What the headers ask of the gateway itself. They are no members of the

@@ -134,7 +134,7 @@ impl Attempt {
             let endpoint = &*self.target.metrics.endpoint;
             let (provider, credential) = (&*self.target.provider.slug, self.target.credential);
             match change {
-                Change::None => {}
+                Change::None | Change::Found => {}
                 Change::Opened(rest_ms) if scope == "credential" => {
                     self.tell_of_credential(rest_ms, at_ms, alarms);
                 }

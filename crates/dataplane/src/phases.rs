@@ -12,6 +12,7 @@ pub mod hedge;
 pub mod hold;
 mod keep;
 mod one;
+mod options;
 pub mod plan;
 pub mod read;
 pub mod recall;

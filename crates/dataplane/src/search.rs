@@ -13,12 +13,22 @@ use bourse_vocab::Failure;
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
+use crate::endpoints::Endpoint;
+use crate::market::Target;
+
 /// The member that says how much is to be read.
 const SIZE: &str = "search_context_size";
 /// The member that says how.
 const TYPE: &str = "search_type";
 /// The usual way, which has the usual price.
 const FAST: &str = "fast";
+
+/// Whether a target searches for every answer that an endpoint asks it for,
+/// told to or not.
+pub(crate) fn is_always(target: &Target, endpoint: &dyn Endpoint) -> bool {
+    let way = target.way(|way| endpoint.rank(way));
+    way.is_some_and(|way| way.dialect.always_searches)
+}
 
 /// The size that `web_search_options` asks for, as JSON; `None` if it asks for
 /// none. Providers differ in what they make of a word that they do not know,

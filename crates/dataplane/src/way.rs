@@ -90,6 +90,12 @@ impl Way {
         self
     }
 
+    /// Whether a model can be told to search here.
+    #[must_use]
+    pub fn takes_searches(&self) -> bool {
+        self.dialect.takes_searches(self.format)
+    }
+
     /// The provider does not take what a request was signed with: where that is a
     /// token, a new one may do better.
     pub fn refused(&self) {

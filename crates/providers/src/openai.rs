@@ -20,7 +20,7 @@ pub struct OpenAi;
 /// is understood by all; sampling parameters of open models are refused as
 /// unknown, and so is every member that the reference does not have
 /// ("Unrecognized request argument").
-static CHAT: Dialect = Dialect {
+const CHAT: Dialect = Dialect {
     max_tokens: MaxTokensName::MaxCompletionTokens,
     reasoning: ReasoningStyle::Unsupported,
     rejects: OPEN_MODELS_ONLY,
@@ -55,6 +55,7 @@ const REASONING: Dialect = Dialect {
         "top_logprobs",
         "logit_bias",
         "stop",
+        "web_search_options",
     ],
     accepts: &[],
     parts: &[],
@@ -62,6 +63,9 @@ const REASONING: Dialect = Dialect {
     thoughts: Thoughts::Refused,
     ..Dialect::PLAIN
 };
+
+/// What all others of the chat models speak.
+static CHATTING: Dialect = CHAT;
 
 /// The same of the generations before and from GPT-5.6 on. The latter cache up
 /// to breakpoints of the caller's (prompt caching guide, 2026).
@@ -73,7 +77,39 @@ static NEWER: Dialect = Dialect {
     ..REASONING
 };
 
-const OPEN_MODELS_ONLY: &[&str] = &["top_k", "min_p", "top_a", "repetition_penalty"];
+/// Models that search before they answer, asked to or not. They refuse what
+/// steers sampling ("Model incompatible request arguments supplied",
+/// vercel/ai pull request 5647, April 2025; docs.litellm.ai/docs/completion/web_search
+/// and developers.openai.com/api/docs/guides/tools-web-search, 2026), and no
+/// other model of chat completions takes `web_search_options`.
+static SEARCHING: Dialect = Dialect {
+    rejects: &[
+        "top_k",
+        "min_p",
+        "top_a",
+        "repetition_penalty",
+        "temperature",
+        "top_p",
+        "presence_penalty",
+        "frequency_penalty",
+    ],
+    always_searches: true,
+    ..CHAT
+};
+
+const OPEN_MODELS_ONLY: &[&str] = &[
+    "top_k",
+    "min_p",
+    "top_a",
+    "repetition_penalty",
+    "web_search_options",
+];
+
+/// Whether a model searches, by its name: `gpt-4o-search-preview`,
+/// `gpt-5-search-api` (the documents of [`SEARCHING`]).
+fn searches(model: &str) -> bool {
+    model.starts_with("gpt-") && model.contains("-search-")
+}
 
 /// The generation of a model of the GPT line: `gpt-5.6-mini` is (5, 6).
 fn generation(model: &str) -> Option<(u32, u32)> {
@@ -154,21 +190,22 @@ impl Provider for OpenAi {
         ];
         match hears_or_speaks(model) {
             Some(interfaces) => interfaces,
-            None if thinks(model) => THINKING,
+            None if thinks(model) && !searches(model) => THINKING,
             None => OTHERS,
         }
     }
 
     fn dialect(&self, _format: Format, model: &str) -> &Dialect {
         match generation(model) {
-            _ if !thinks(model) => &CHAT,
+            _ if searches(model) => &SEARCHING,
+            _ if !thinks(model) => &CHATTING,
             Some(generation) if generation >= (5, 6) => &NEWER,
             _ => &OLDER,
         }
     }
 
     fn dialects(&self, _format: Format) -> Vec<&Dialect> {
-        vec![&CHAT, &OLDER, &NEWER]
+        vec![&CHATTING, &SEARCHING, &OLDER, &NEWER]
     }
 
     fn address(&self, attempt: &Attempt<'_>) -> Address {
@@ -200,6 +237,26 @@ mod tests {
             // Where the caller's options for caching are understood.
             let is_told = dialect.accepts.contains(&"prompt_cache_options");
             assert_eq!(is_told, newer, "{model}");
+        }
+    }
+
+    #[test]
+    fn models_that_search_do_so_always_and_the_others_are_not_asked_to() {
+        for (model, always) in [
+            ("gpt-4o-search-preview", true),
+            ("gpt-4o-mini-search-preview-2025-03-11", true),
+            ("gpt-5-search-api", true),
+            ("gpt-4o", false),
+            ("gpt-5.5", false),
+            ("o3-deep-research", false),
+        ] {
+            let dialect = OpenAi.dialect(Format::OpenAiChat, model);
+            assert_eq!(dialect.always_searches, always, "{model}");
+            assert_eq!(
+                dialect.takes_searches(Format::OpenAiChat),
+                always,
+                "{model}"
+            );
         }
     }
 

@@ -18,7 +18,7 @@
 //! breaker. Two at once may count one failure too few, which the next makes
 //! up for; that only one of them opens it or gets the probe is certain.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 /// Failures in a row that open (Finagle's failure accrual has as many,
 /// twitter.github.io/finagle, October 2024).
@@ -85,6 +85,9 @@ pub enum Change {
     Opened(u64),
     /// It has closed.
     Closed,
+    /// It has closed, and had been open for one call to find out if it is back.
+    /// That it opened was no news, so that this is none either.
+    Found,
 }
 
 /// An attempt, as a breaker knows it.
@@ -107,6 +110,8 @@ pub struct Breaker {
     probe_by: AtomicU64,
     opened_at: AtomicU64,
     closed_at: AtomicU64,
+    /// Somebody was told that it opened.
+    is_told: AtomicBool,
     /// Until when the probe may be under way; zero if none is.
     probing_until: AtomicU64,
     /// Calls that have passed it over since it opened.
@@ -260,7 +265,9 @@ impl Breaker {
                 0 => 0,
                 relapses => doubled(relapses),
             };
-            self.open(rest_ms, now_ms);
+            // Calls that pass it over have nobody to tell. If the probe fails,
+            // that is told.
+            self.open(rest_ms, now_ms, false);
         }
         true
     }
@@ -322,7 +329,8 @@ impl Breaker {
         self.probing_until.store(0, Relaxed);
         match self.open_until.swap(0, Relaxed) {
             0 => Change::None,
-            _ => Change::Closed,
+            _ if self.is_told.load(Relaxed) => Change::Closed,
+            _ => Change::Found,
         }
     }
 
@@ -344,7 +352,7 @@ impl Breaker {
             .unwrap_or_default();
         if Tally::of(counted).failed(weight).is_too_much() {
             let rest_ms = jittered(doubled(self.relapses_at(now_ms)), random);
-            return self.open(rest_ms, now_ms);
+            return self.open(rest_ms, now_ms, true);
         }
         Change::None
     }
@@ -356,12 +364,13 @@ impl Breaker {
                 return Change::None;
             }
             self.rests(rest_ms, rest_ms, now_ms);
+            self.is_told.store(true, Relaxed);
             return Change::Opened(rest_ms);
         }
         if sent.at_ms < self.closed_at.load(Relaxed) {
             return Change::None;
         }
-        self.open(rest_ms, now_ms)
+        self.open(rest_ms, now_ms, true)
     }
 
     /// How often it has relapsed, if it opens now.
@@ -380,7 +389,7 @@ impl Breaker {
         relapses
     }
 
-    fn open(&self, rest_ms: u64, now_ms: u64) -> Change {
+    fn open(&self, rest_ms: u64, now_ms: u64, is_told: bool) -> Change {
         let until = now_ms.saturating_add(rest_ms).max(1);
         if self
             .open_until
@@ -390,6 +399,7 @@ impl Breaker {
             return Change::None;
         }
         self.opened_at.store(now_ms, Relaxed);
+        self.is_told.store(is_told, Relaxed);
         self.failed_probes.store(0, Relaxed);
         self.rests(rest_ms, rest_ms, now_ms);
         Change::Opened(rest_ms)
@@ -406,6 +416,7 @@ impl Breaker {
         let least = jittered(doubled(relapses), random);
         let most = jittered(doubled(relapses.saturating_add(failed)), random);
         self.rests(least, most, now_ms);
+        self.is_told.store(true, Relaxed);
         Change::Opened(most)
     }
 

@@ -1,6 +1,9 @@
 //! What the caller wants of a provider: the `provider` object of a request
 //! (openrouter.ai/docs, provider selection, August 2026).
 
+use std::collections::BTreeMap;
+
+use bourse_vocab::json::{self, Map, Value};
 use bourse_vocab::{Failure, PicosPerUnit};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -9,6 +12,9 @@ use crate::strategies::{self, Strategy};
 
 /// More slugs than anybody lists by hand; a longer list is a mistake.
 const SLUGS_MAX: usize = 256;
+/// Bytes of `options`: grammars and schemas are the longest of what stands
+/// there. They are kept for as long as the call is.
+const OPTIONS_BYTES_MAX: usize = 64 * 1024;
 
 /// Whether a sort keeps the order of `models`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
@@ -86,6 +92,9 @@ pub struct Preferences {
     pub preferred_min_throughput: Option<Cutoffs>,
     /// Seconds to the first token above which an endpoint goes to the back.
     pub preferred_max_latency: Option<Cutoffs>,
+    /// Members of the request for one provider alone, by its slug. Which of
+    /// them it may be sent is not known here.
+    pub options: BTreeMap<String, Map>,
 }
 
 impl Default for Preferences {
@@ -103,6 +112,7 @@ impl Default for Preferences {
             quantizations: Vec::new(),
             preferred_min_throughput: None,
             preferred_max_latency: None,
+            options: BTreeMap::new(),
         }
     }
 }
@@ -171,14 +181,6 @@ impl Preferences {
                 "provider.enforce_distillable_text: the catalog does not record which authors permit distillation; remove this field",
             ));
         }
-        if raw
-            .options
-            .is_some_and(|options| !matches!(options.get(), "{}" | "null"))
-        {
-            return Err(Failure::invalid(
-                "provider.options: provider-specific options are not supported; send them as top-level fields",
-            ));
-        }
         let quantizations = slugs("quantizations", raw.quantizations)?;
         if let Some(odd) = quantizations
             .iter()
@@ -215,6 +217,11 @@ impl Preferences {
                 .map(|raw| read_cutoffs("preferred_max_latency", raw))
                 .transpose()?
                 .flatten(),
+            options: raw
+                .options
+                .map(read_options)
+                .transpose()?
+                .unwrap_or_default(),
         })
     }
 }
@@ -230,6 +237,46 @@ fn slugs(field: &str, list: Option<Vec<String>>) -> Result<Vec<String>, Failure>
         slug.make_ascii_lowercase();
     }
     Ok(list)
+}
+
+/// Objects of members, by slugs of providers. Those without a member say
+/// nothing.
+fn read_options(raw: &RawValue) -> Result<BTreeMap<String, Map>, Failure> {
+    const FIELD: &str = "provider.options";
+    if raw.get().len() > OPTIONS_BYTES_MAX {
+        return Err(Failure::invalid(format!(
+            "{FIELD}: at most {OPTIONS_BYTES_MAX} bytes"
+        )));
+    }
+    let value = json::parse(raw.get().as_bytes())
+        .map_err(|error| Failure::invalid(format!("{FIELD}: {error}")))?;
+    let by_slug = match value {
+        Value::Null => return Ok(BTreeMap::new()),
+        Value::Object(by_slug) => by_slug,
+        _ => {
+            return Err(Failure::invalid(format!(
+                "{FIELD}: must be an object of objects, by slugs of providers"
+            )));
+        }
+    };
+    if by_slug.len() > SLUGS_MAX {
+        return Err(Failure::invalid(format!(
+            "{FIELD}: at most {SLUGS_MAX} providers"
+        )));
+    }
+    let mut read = BTreeMap::new();
+    for (slug, options) in by_slug {
+        let Value::Object(options) = options else {
+            return Err(Failure::invalid(format!(
+                "{FIELD}.{slug}: must be an object of members for this provider alone"
+            )));
+        };
+        let slug = slug.to_ascii_lowercase();
+        if !options.is_empty() && read.insert(slug.clone(), options).is_some() {
+            return Err(Failure::invalid(format!("{FIELD}.{slug}: is there twice")));
+        }
+    }
+    Ok(read)
 }
 
 /// A strategy's name, or an object with it.
@@ -363,7 +410,12 @@ mod tests {
                 r#"{"enforce_distillable_text":true}"#,
                 "provider.enforce_distillable_text",
             ),
-            (r#"{"options":{"openai":{"x":1}}}"#, "provider.options"),
+            (r#"{"options":[]}"#, "provider.options"),
+            (r#"{"options":{"openai":7}}"#, "provider.options.openai"),
+            (
+                r#"{"options":{"openai":{"a":1},"OpenAI":{"a":2}}}"#,
+                "provider.options.openai",
+            ),
             (r#""openai""#, "provider"),
         ] {
             let failure = Preferences::read(json).unwrap_err();

@@ -13,6 +13,7 @@ mod deadlines;
 mod env;
 mod environment;
 mod files;
+mod lines;
 mod provider;
 mod raw;
 mod resolve;
@@ -247,6 +248,7 @@ impl Config {
         let raw = raw::parse(name, text).map_err(ConfigErrors::one)?;
         let raw = env::overlay(name, text, raw, environment)?;
         resolve::resolve(&raw, environment)
+            .map_err(|problems| lines::located(problems, (name, text), environment))
     }
 }
 

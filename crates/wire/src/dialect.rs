@@ -40,9 +40,12 @@ pub mod service;
 pub mod thinking;
 pub mod tools;
 
+use bourse_vocab::Format;
+
 use crate::json::Features;
 
 pub use betas::Betas;
+use parameters::Param;
 pub use prefill::Prefill;
 pub use service::TierWords;
 
@@ -190,6 +193,9 @@ pub struct Dialect {
     /// member that does in its place, and its text. Of the formats whose body
     /// has a model, only the one of Messages is served so.
     pub instead_of_model: Option<(&'static str, &'static str)>,
+    /// Whether the model searches for every answer, asked to or not, so that a
+    /// search is set aside for each and billed.
+    pub always_searches: bool,
 }
 
 impl Dialect {
@@ -214,7 +220,22 @@ impl Dialect {
         tells_cost: false,
         betas: None,
         instead_of_model: None,
+        always_searches: false,
     };
+
+    /// Whether the vendor can be told to search: `web_search_options` is chat
+    /// completions' alone.
+    #[must_use]
+    pub fn takes_searches(&self, format: Format) -> bool {
+        format == Format::OpenAiChat && !self.rejects.contains(&Param::WebSearchOptions.name())
+    }
+
+    /// Whether a member that is no parameter may be put into a request for the
+    /// vendor alone. Only chat completions have a list of such members.
+    #[must_use]
+    pub fn takes_option(&self, format: Format, name: &str) -> bool {
+        format == Format::OpenAiChat && self.accepts.contains(&name)
+    }
 
     /// Whether the vendor can be told how long an answer may be.
     #[must_use]

@@ -54,6 +54,10 @@ pub fn read_stream<'a>(codec: &dyn Codec, pieces: impl IntoIterator<Item = &'a [
         let fed = decoder.feed(piece, |frame| {
             reader.frame(&frame, events).map_err(Stop::Reader)
         });
+        // What is behind the end says nothing of the answer.
+        if matches!(outcome.events.last(), Some(Event::Done)) {
+            return outcome;
+        }
         if let Err(stop) = fed {
             outcome.failure = Some(match stop {
                 Stop::TooLong(error) => Failure::unavailable(error.to_string()),

@@ -7,6 +7,7 @@ use bourse_wire::sound::{LENGTH_MS_MAX, View, measure};
 use bourse_wire::transcription::{Asked, codec};
 use bytes::Bytes;
 
+use super::sounds::SAMPLES;
 use super::{Target, is_callers};
 use crate::chance::Chance;
 use crate::sign::{Sign, of_bytes};
@@ -47,17 +48,8 @@ impl Target for Forms {
             let head = format!("--b\r\nContent-Disposition: form-data; {head}\r\n\r\n");
             [head.as_bytes(), value, b"\r\n"].concat()
         };
-        let wav = b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\x40\x1f\0\0\x80\x3e\0\0\x02\0\x10\0data\x08\0\0\0\0\0\0\0\0\0\0\0";
-        let sounds: [&[u8]; 6] = [
-            wav,
-            b"fLaC\0\0\0\x22\0\0\0\0\0\0\0\0\0\0\x0a\xc4\x42\xf0\0\0\0\x40\0\0\0\0\0\0",
-            b"OggS\0\x02\0\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\0\0\0\0\x01\x13OpusHead\x01\x01\x38\x01\x80\xbb\0\0\0\0\0",
-            b"ID3\x04\0\0\0\0\0\0\xff\xfb\x90\0",
-            b"\0\0\0\x10ftypM4A \0\0\0\0\0\0\0\x24moov\0\0\0\x1cmvhd\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x03\xe8\0\0\x07\xd0",
-            b"\x1a\x45\xdf\xa3\x80\x18\x53\x80\x67\x90\x15\x49\xa9\x66\x87\x44\x89\x84\x42\xc8\0\0",
-        ];
         let mut seeds = vec![b"--b--".to_vec()];
-        for sound in sounds {
+        for sound in SAMPLES {
             let file = part("name=\"file\"; filename=\"a.mp3\"", sound);
             let model = part("name=\"model\"", b"whisper-1");
             let form = part("name=response_format", b"verbose_json");
@@ -97,12 +89,14 @@ impl Target for Forms {
             sign.text(&format!("{:?} {}", measured.format, part.is_file()));
             sign.text(&format!("{}", measured.told_ms.is_some()));
         }
-        match Asked::of_form(Task::Transcribe, &form, vec![body]) {
-            Err(failure) => {
-                is_callers(&failure)?;
-                sign.failure(&failure);
+        for task in [Task::Transcribe, Task::Translate] {
+            match Asked::of_form(task, &form, vec![body.clone()]) {
+                Err(failure) => {
+                    is_callers(&failure)?;
+                    sign.failure(&failure);
+                }
+                Ok(asked) => sent_on(&asked)?,
             }
-            Ok(asked) => sent_on(&asked)?,
         }
         Ok(sign.get())
     }
@@ -120,7 +114,8 @@ fn sent_on(asked: &Asked) -> Result<(), String> {
             continue;
         };
         let body = written.body.concat();
-        let mut reader = Reader::new(&boundary, FILE_BYTES_MAX);
+        // What was a field there is a file here.
+        let mut reader = Reader::new(&boundary, usize::MAX);
         let pushed = reader.push(&body);
         let form = pushed.and_then(|()| reader.finish());
         let form = form.map_err(|error| format!("what is sent on is no form: {error}"))?;

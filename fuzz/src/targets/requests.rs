@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
 
 use bourse_catalog::{Overlay, RawCatalog, Snapshot};
-use bourse_dataplane::endpoints::{ENDPOINTS, Endpoint, Incoming, Scanned};
+use bourse_dataplane::endpoints::{ENDPOINTS, Endpoint, Incoming, Rest, Scanned};
 use bourse_dataplane::identity::{Caller, Identity};
 use bourse_dataplane::market::{Market, Memory, ProviderSetup, Target as Offer};
 use bourse_dataplane::phases::plan::{Wanted, plan};
+use bourse_dataplane::way::Way;
 use bourse_net::Http2;
 use bourse_providers::{Credential, Key};
 use bourse_routing::arrange::Lot;
@@ -16,12 +17,14 @@ use bourse_vocab::json::{self, Map, Value};
 use bourse_vocab::{
     AccountId, Failure, FailureKind, Format, Operation, ServiceTier, StoreId, TierWish,
 };
+use bourse_wire::anthropic::passthrough as anthropic;
+use bourse_wire::gemini::passthrough as gemini;
 use bourse_wire::json::Scanner;
 use bourse_wire::openai_chat::passthrough::{Envelope, needs_rewrite, splice_request};
 use bourse_wire::{Dialect, WriteTarget, codec};
 use bytes::Bytes;
 
-use super::{Target, fixtures, is_callers, is_json};
+use super::{STAMP, Target, calls, fixtures, is_callers, is_json};
 use crate::chance::Chance;
 use crate::sign::{Sign, of_bytes};
 use canonical::{canonical_request, order};
@@ -41,10 +44,76 @@ const MODEL: &str = "acme/m";
 /// So many providers are written to for one input: all would take most of the
 /// time for the same few formats.
 const TARGETS_EACH: usize = 3;
-/// The first byte of an input: which endpoint it is for.
+/// The first byte of an input that is for chat completions: its endpoint's place.
 const CHAT: u8 = b'0';
-const TEXT: u8 = b'1';
-const MESSAGES: u8 = b'2';
+
+/// Requests of endpoints that have no fixtures, beside the texts.
+const OTHERS: [(&str, &str); 16] = [
+    (
+        "/v1/embeddings",
+        r#"{"model":"acme/m","input":["one","two\u00e9"],"dimensions":2,"encoding_format":"base64","input_type":"search_query","user":"alice","provider":{"only":["x"]},"session_id":"s","top_p":1}"#,
+    ),
+    (
+        "/v1/embeddings",
+        r#"{"model":"acme/m","input":[[1,2],[3]]}"#,
+    ),
+    (
+        "/v1/embeddings",
+        r#"{"model":"acme/m","input":[{"content":[{"type":"text","text":"a"},{"type":"image_url","image_url":{"url":"data:image/png;base64,AAAA"}}]}]}"#,
+    ),
+    (
+        "/v1/models/{model}:embedContent",
+        r#"{"content":{"parts":[{"text":"a"}]},"taskType":"RETRIEVAL_QUERY","outputDimensionality":2}"#,
+    ),
+    (
+        "/v1/models/{model}:embedContent",
+        r#"{"requests":[{"model":"models/m","content":{"parts":[{"text":"one"}]},"title":"t"}]}"#,
+    ),
+    (
+        "/v1/images/generations",
+        r#"{"model":"acme/m","prompt":"a \u00e9 cat","n":2,"size":"1536x1024","quality":"high","background":"opaque","moderation":"low","output_format":"jpeg","output_compression":80,"seed":7,"style":"vivid","user":"alice","provider":{"only":["x"]},"wit":1}"#,
+    ),
+    (
+        "/v1/images",
+        r#"{"model":"acme/m","prompt":"cat","aspect_ratio":"16:9","resolution":"1K"}"#,
+    ),
+    (
+        "/v1/rerank",
+        r#"{"model":"acme/m","query":"which\u003f","documents":["one",{"text":"two","image":"https://x.example/1.png"},"three"],"top_n":2,"provider":{"only":["x"]},"user":"alice","wit":1}"#,
+    ),
+    (
+        "/v1/audio/speech",
+        r#"{"model":"acme/m","input":"hello","voice":"v","response_format":"mp3","speed":1.25,"instructions":"slow","stream_format":"sse"}"#,
+    ),
+    (
+        "/v1/audio/transcriptions",
+        r#"{"model":"acme/m","input_audio":{"data":"AAAA","format":"mp3"},"language":"en","temperature":0.5,"response_format":"verbose_json","timestamp_granularities":["word"],"prompt":"p"}"#,
+    ),
+    (
+        "/v1/audio/translations",
+        r#"{"model":"acme/m","input_audio":{"data":"UklGRgAAAABXQVZF","format":"wav"},"response_format":"srt"}"#,
+    ),
+    (
+        "/v1/models/{model}:generateContent",
+        r#"{"contents":[{"role":"user","parts":[{"text":"q"},{"inlineData":{"mimeType":"image/png","data":"AAAA"},"mediaResolution":{"level":"MEDIA_RESOLUTION_HIGH"}}]}],"systemInstruction":{"parts":[{"text":"s"}]},"tools":[{"functionDeclarations":[{"name":"f","parameters":{"type":"OBJECT"}}]}],"toolConfig":{"functionCallingConfig":{"mode":"ANY","allowedFunctionNames":["f"]}},"generationConfig":{"maxOutputTokens":9,"temperature":0.70,"candidateCount":2,"responseMimeType":"application/json","responseJsonSchema":{"type":"object"},"thinkingConfig":{"includeThoughts":true,"thinkingBudget":400}},"safetySettings":[{"category":"HARM_CATEGORY_HARASSMENT","threshold":"BLOCK_NONE"}]}"#,
+    ),
+    (
+        "/v1/models/{model}:generateContent",
+        r#"{"contents":[{"role":"model","parts":[{"functionCall":{"name":"f","args":{"a":1}},"thoughtSignature":"AAAA"}]},{"role":"user","parts":[{"functionResponse":{"name":"f","response":{"r":1}}}]}],"system_instruction":{"parts":{"text":"s"}},"generation_config":{"max_output_tokens":9,"stop_sequences":["x"]}}"#,
+    ),
+    (
+        "/v1/models/{model}:streamGenerateContent",
+        r#"{"contents":{"parts":[{"text":"q"}]},"models":["acme/n"],"provider":{"sort":"price"},"cachedContent":null,"labels":{"a":"b"},"serviceTier":"flex"}"#,
+    ),
+    (
+        "/v1/responses",
+        r#"{"model":"acme/m","input":[{"role":"user","content":[{"type":"input_text","text":"q"}]},{"type":"function_call","call_id":"c","name":"f","arguments":"{}"},{"type":"function_call_output","call_id":"c","output":"r"},{"type":"reasoning","id":"rs","summary":[],"encrypted_content":"E"}],"instructions":"s","tools":[{"type":"function","name":"f","parameters":{"type":"object"},"strict":true}],"tool_choice":{"type":"function","name":"f"},"reasoning":{"effort":"low","summary":"auto"},"text":{"format":{"type":"json_schema","name":"n","schema":{"a":1}},"verbosity":"low"},"include":["reasoning.encrypted_content"],"store":false,"max_output_tokens":99,"truncation":"auto","stream":true}"#,
+    ),
+    (
+        "/v1/messages",
+        r#"{"model":"acme/m","max_tokens":9,"system":[{"type":"text","text":"s","cache_control":{"type":"ephemeral"}}],"messages":[{"role":"user","content":"q"},{"role":"assistant","content":[{"type":"thinking","thinking":"hm","signature":"S"},{"type":"tool_use","id":"t","name":"f","input":{"b":1}}]},{"role":"user","content":[{"type":"tool_result","tool_use_id":"t","content":"r"}]}],"tools":[{"name":"f","input_schema":{"type":"object"}}],"tool_choice":{"type":"any"},"thinking":{"type":"enabled","budget_tokens":1024},"metadata":{"user_id":"u"},"service_tier":"auto","stop_sequences":["x"],"top_k":4}"#,
+    ),
+];
 
 const TEXTS: [&str; 3] = [
     r#"{"model":"acme/m","prompt":"Say hi","max_tokens":5,"stream":true,"stop":["x"],"logprobs":2,"echo":false}"#,
@@ -70,16 +139,25 @@ impl Target for Requests {
     fn seeds(&self) -> Result<Vec<Vec<u8>>, String> {
         let mut seeds: Vec<Vec<u8>> = TEXTS
             .iter()
-            .map(|text| [&[TEXT], text.as_bytes()].concat())
+            .map(|text| [&[first_of("/v1/completions")], text.as_bytes()].concat())
             .collect();
+        let others = OTHERS.iter();
+        seeds.extend(others.map(|(path, body)| [&[first_of(path)], body.as_bytes()].concat()));
         seeds.extend(CHATS.iter().map(|text| [&[CHAT], text.as_bytes()].concat()));
         for (format, body) in fixtures(".request.json")? {
-            let first = match format {
-                Format::OpenAiChat => CHAT,
-                Format::Anthropic => MESSAGES,
-                _ => continue,
+            let path = match format {
+                Format::OpenAiChat => "/v1/chat/completions",
+                Format::Anthropic => "/v1/messages",
+                Format::OpenAiResponses => "/v1/responses",
+                // The address names the model.
+                Format::Gemini => {
+                    let first = first_of("/v1/models/{model}:generateContent");
+                    seeds.push([&[first], body.as_slice()].concat());
+                    continue;
+                }
+                Format::Bedrock => continue,
             };
-            seeds.push([&[first], named(&body).as_slice()].concat());
+            seeds.push([&[first_of(path)], named(&body).as_slice()].concat());
         }
         Ok(seeds)
     }
@@ -104,10 +182,31 @@ impl Target for Requests {
                 planned_and_written(endpoint, &incoming, is_json, &mut chance, &mut sign)?;
             }
         }
+        limits_agree(endpoint.path(), body)?;
         if *first == CHAT {
             on_both_roads(body, &mut chance, &mut sign)?;
         }
         Ok(sign.get())
+    }
+}
+
+/// The byte that stands for an endpoint.
+fn first_of(path: &str) -> u8 {
+    let place = ENDPOINTS.iter().position(|one| one.path() == path);
+    CHAT.wrapping_add(
+        place
+            .and_then(|place| u8::try_from(place).ok())
+            .unwrap_or(0),
+    )
+}
+
+/// Where a request for an endpoint goes.
+fn address(endpoint: &dyn Endpoint, body: &[u8]) -> String {
+    let path = endpoint.path().replace("{model}", MODEL);
+    let is_batch = body.windows(10).any(|part| part == b"\"requests\"");
+    match is_batch {
+        true => path.replace("embedContent", "batchEmbedContents"),
+        false => path,
     }
 }
 
@@ -162,13 +261,24 @@ fn market() -> Result<Market, String> {
     }
 }
 
-/// The providers that chat: some make vectors and nothing else.
+/// The providers that chat: those that do not are asked by [`OTHER_WAYS`].
 fn chatting() -> impl Iterator<Item = &'static dyn bourse_providers::Provider> {
     bourse_providers::all().filter(|provider| {
         let mut interfaces = provider.interfaces("").iter();
         interfaces.any(|one| one.operation == Operation::Chat)
     })
 }
+
+/// Ways for those endpoints whose models the market does not have, by path.
+static OTHER_WAYS: LazyLock<Result<BTreeMap<&'static str, Vec<Arc<Way>>>, String>> =
+    LazyLock::new(|| {
+        let others = ENDPOINTS
+            .iter()
+            .filter(|endpoint| endpoint.interface() != bourse_catalog::Interface::Chat);
+        others
+            .map(|endpoint| Ok((endpoint.path(), calls::ways(*endpoint)?)))
+            .collect()
+    });
 
 static IDENTITY: LazyLock<Identity> = LazyLock::new(|| Identity::of(StoreId([1; 16])));
 
@@ -183,7 +293,9 @@ fn read(endpoint: &dyn Endpoint, body: &[u8], chance: &mut Chance) -> Result<Inc
         outline: scanner.finish()?,
         segments,
     };
-    let (head, ()) = http::Request::new(()).into_parts();
+    let request = http::Request::post(address(endpoint, body)).body(());
+    let request = request.map_err(|error| Failure::server(error.to_string()))?;
+    let (head, ()) = request.into_parts();
     endpoint.read(&head, scanned, Caller::new(&IDENTITY, AccountId(1)))
 }
 
@@ -207,13 +319,15 @@ fn planned_and_written(
         }
     };
     sign.count(targets.len());
+    let others = OTHER_WAYS.as_ref().map_err(Clone::clone)?;
+    let others = others.get(endpoint.path()).map_or(&[][..], Vec::as_slice);
     for _ in 0..TARGETS_EACH {
-        let Some(target) = chance.pick(&targets) else {
-            break;
-        };
-        let Some(way) = target.way(|way| endpoint.rank(way)) else {
+        let target = chance.pick(&targets);
+        let way = target.and_then(|target| target.way(|way| endpoint.rank(way)));
+        let Some(way) = way.or_else(|| chance.pick(others)) else {
             continue;
         };
+        let named = || target.map_or("nobody", |target| &*target.provider.slug);
         let to = WriteTarget {
             model: "up",
             max_output: Some(8_000),
@@ -233,8 +347,13 @@ fn planned_and_written(
                     .iter()
                     .flat_map(|piece| piece.to_vec())
                     .collect();
-                if must_be_json {
-                    is_json(&format!("a request for {}", target.provider.slug), &body)?;
+                // Forms have a target of their own.
+                let is_form = matches!(
+                    way.operation,
+                    Operation::Transcription(_) | Operation::Translation(_)
+                );
+                if must_be_json && !is_form {
+                    is_json(&format!("a request for {}", named()), &body)?;
                 }
                 prepared
                     .losses
@@ -242,8 +361,60 @@ fn planned_and_written(
                     .for_each(|loss| sign.text(&loss.field));
             }
         }
+        if must_be_json && incoming.request.writer(&STAMP).is_some() {
+            gone_on_with(incoming, way, &to)?;
+        }
     }
     Ok(())
+}
+
+/// A request for the rest of an answer, where there can be one.
+fn gone_on_with(incoming: &Incoming, way: &Way, to: &WriteTarget<'_>) -> Result<(), String> {
+    let rest = Rest {
+        said: "so far, \"so\" good\n",
+        max_tokens: Some(5),
+    };
+    let Ok(written) = incoming.request.write_rest(way, to, &rest) else {
+        return Ok(());
+    };
+    let pieces = written.prepared.body.iter();
+    let body: Vec<u8> = pieces.flat_map(|piece| piece.to_vec()).collect();
+    is_json("a request for the rest", &body)
+}
+
+/// What the money for a request is set aside by is the same on both roads of
+/// the formats whose requests are spliced.
+fn limits_agree(path: &str, body: &[u8]) -> Result<(), String> {
+    let Ok(outline) = bourse_wire::json::scan(body) else {
+        return Ok(());
+    };
+    let segments = [Bytes::copy_from_slice(body)];
+    let (format, spliced) = match path {
+        "/v1/messages" => {
+            let read = anthropic::Envelope::read(outline, &segments);
+            let limits = read.map(|envelope| (envelope.max_tokens, None));
+            (Format::Anthropic, limits)
+        }
+        "/v1/models/{model}:generateContent" => {
+            let read = gemini::Envelope::read(outline, &segments);
+            let limits = read.map(|read| (read.config.max_tokens, read.config.answers));
+            (Format::Gemini, limits)
+        }
+        _ => return Ok(()),
+    };
+    let Ok(request) = codec(format).read_request(body) else {
+        return Ok(());
+    };
+    let words = match format {
+        Format::Gemini => (request.max_tokens, request.sampling.n),
+        _ => (request.max_tokens, None),
+    };
+    match spliced {
+        Ok(bytes) if bytes != words => Err(format!(
+            "the roads have other limits\nbytes {bytes:?}\nwords {words:?}"
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// What a target is asked for: planning has made the caller's wish into it.

@@ -11,6 +11,7 @@ use bourse_routing::filter::Needs;
 use bourse_routing::lengths::Form;
 use bourse_routing::preferences::Preferences;
 use bourse_vocab::chat::{Event, Request};
+use bourse_vocab::json::{Map, Value};
 use bourse_vocab::{Failure, Format, Operation, TierWish, Units};
 use bourse_wire::framing::Framing;
 use bourse_wire::json::Features;
@@ -57,13 +58,18 @@ impl Endpoint for Chat {
                 "prompt: send it to /api/v1/completions, or send messages here",
             ));
         }
-        NotOffered {
+        let search = NotOffered {
             debug: envelope.raw(Param::Debug, &segments).as_deref(),
             preset: envelope.preset.as_deref(),
             plugins: envelope.plugins.as_deref(),
             transforms: envelope.transforms.as_deref(),
         }
-        .refuse()?;
+        .or_search()?;
+        let is_online = ask::asks_online(envelope.model.as_deref(), &envelope.models)?;
+        if search.is_some() || is_online {
+            envelope.ask_to_search();
+        }
+        envelope.losses = search.unwrap_or_default().losses;
         let ask = read(&head.headers, &mut envelope, &segments)?;
         envelope.tell(Param::User, caller.user(envelope.user.as_deref()));
         let safety = envelope.text(Param::SafetyIdentifier, &segments);
@@ -135,6 +141,10 @@ impl ClientRequest for ChatRequest {
         if self.translates(way) {
             let parse = || self.parse();
             let written = self.parsed.write(&self.segments, parse, way, target);
+            let written = written.map(|mut prepared| {
+                prepared.losses.extend(self.envelope.losses.iter().cloned());
+                prepared
+            });
             let outline = self.envelope.outline();
             return translation::placed(written, |losses| {
                 openai_chat::locate(losses, outline, &self.segments);
@@ -210,6 +220,13 @@ fn tell(envelope: &Envelope, request: &mut Request) {
             request.user = Some(told.clone());
         } else if let Some(value) = request.extras.members.get_mut(param.name()) {
             *value = told.as_str().into();
+        }
+    }
+    if envelope.must_search() {
+        let name = Param::WebSearchOptions.name();
+        let members = &mut request.extras.members;
+        if members.get(name).is_none_or(Value::is_null) {
+            members.insert(name.to_owned(), Value::Object(Map::new()));
         }
     }
 }

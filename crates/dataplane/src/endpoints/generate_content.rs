@@ -14,6 +14,7 @@ mod ask;
 pub mod counting;
 mod telling;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use bourse_vocab::chat::{Event, Request};
@@ -28,7 +29,9 @@ use http::HeaderMap;
 use http::request::Parts;
 
 use super::translation::{self, OwnedStamp, Parsed};
-use super::{ClientRequest, Endpoint, Incoming, Prepared, PreparedRest, Rest, Scanned, WholeReply};
+use super::{
+    ClientRequest, Endpoint, Incoming, Prepared, PreparedRest, Rest, Scanned, WholeReply, tools_of,
+};
 use crate::identity::Caller;
 use crate::relay::Feed;
 use crate::relay::meter::report_of;
@@ -189,6 +192,10 @@ impl ClientRequest for GenerateRequest {
         }
         let told = telling::PassedOn::new(stamp, manner);
         Box::new(Reading::new(FORMAT, way.framing, told))
+    }
+
+    fn tools(&self) -> Option<Cow<'_, [u8]>> {
+        tools_of(self.envelope.outline(), &self.segments)
     }
 
     fn writer(&self, stamp: &Stamp<'_>) -> Option<(Box<dyn StreamWriter>, bool)> {

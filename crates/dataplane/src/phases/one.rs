@@ -20,6 +20,7 @@ use serde_json::json;
 use super::exchange::{Exchange, Opened, read_on};
 use super::first_content;
 use super::hold::prompt_estimate;
+use super::options;
 use super::plan::{Plan, Step, bucket};
 use super::silence;
 use super::write::write;
@@ -55,6 +56,7 @@ async fn prepare(
     let endpoint = call.market.endpoint(target);
     let said = (limit.set_for(endpoint), target.told(call.ask.tier));
     let prepared = write(request, endpoint, said, way).await?;
+    let prepared = options::put(prepared, &call.ask.wishes, (target, way))?;
     let prepared = with_losses(call, &**request, (target, way), prepared)?;
     call.losses.clone_from(&prepared.losses);
     Ok(prepared)
@@ -70,6 +72,7 @@ pub(super) async fn prepare_beside(
     let endpoint = call.market.endpoint(target);
     let said = (limit.set_for(endpoint), target.told(call.ask.tier));
     let prepared = write(request, endpoint, said, way).await?;
+    let prepared = options::put(prepared, &call.ask.wishes, (target, way))?;
     with_losses(call, &**request, (target, way), prepared)
 }
 

@@ -22,6 +22,7 @@ pub use decision::Decision;
 pub(crate) use refusal::unknown_model;
 pub(super) use refusal::{at_capacity, no_capacity};
 
+use super::options;
 use crate::ask::{Ask, Thinking};
 use crate::endpoints::Endpoint;
 use crate::market::{Market, Target, context_length};
@@ -82,6 +83,7 @@ pub fn plan(
             "model: required; GET /api/v1/models lists them",
         ));
     };
+    options::check(market, wanted.wishes)?;
     let sort = effective_sort(market, wanted)?;
     let mut ordering = Ordering {
         market,
@@ -150,7 +152,7 @@ fn effective_sort(market: &Market, wanted: &Wanted<'_>) -> Result<Option<Sort>, 
         let Some(resolution) = market.catalog.resolve(name) else {
             continue;
         };
-        if let Some(suffix) = suffix_sort(&resolution, name)? {
+        if let Some(suffix) = suffix_sort(wanted, &resolution, name)? {
             sort = sort.or(Some(suffix));
         }
     }
@@ -317,6 +319,11 @@ impl Wanted<'_> {
         strategies::by_suffix(suffix).ok()?.admits()
     }
 
+    /// Whether the provider is asked to search.
+    const fn searches(&self) -> bool {
+        self.needs.parameters.contains(Parameter::WebSearchOptions)
+    }
+
     /// Whether the model is offered tools.
     const fn offers_tools(&self) -> bool {
         self.needs.parameters.contains(Parameter::Tools)
@@ -330,12 +337,15 @@ impl Wanted<'_> {
         target: &'m Target,
         suffix: Option<ServiceTier>,
     ) -> Result<(Fit, Offer<'m>), Unfit> {
-        if target.way(|way| self.endpoint.rank(way)).is_none() {
-            return Err(Unfit::NoWay);
-        }
+        let way = target.way(|way| self.endpoint.rank(way));
+        let way = way.ok_or(Unfit::NoWay)?;
         let fit = self.fit(target, suffix).ok_or(Unfit::Unsold)?;
         if self.private_url && !target.provider.private_urls {
             return Err(Unfit::Excluded(Excluded::PrivateUrl));
+        }
+        // An answer from memory would look like one that was looked up.
+        if self.searches() && !way.takes_searches() {
+            return Err(Unfit::Excluded(Excluded::Search));
         }
         let offer = Offer {
             endpoint: market.endpoint(target),
@@ -516,10 +526,15 @@ fn misses(limits: &Cutoffs, have: &Percentiles, is_worse: impl Fn(f64, f64) -> b
 }
 
 /// The order that a model's name asks for.
-fn suffix_sort(resolution: &Resolution, name: &str) -> Result<Option<Sort>, Failure> {
-    if resolution.routing.online {
+fn suffix_sort(
+    wanted: &Wanted<'_>,
+    resolution: &Resolution,
+    name: &str,
+) -> Result<Option<Sort>, Failure> {
+    // Where a search can be asked for, the request was read so that one is.
+    if resolution.routing.online && !wanted.searches() {
         return Err(Failure::invalid(format!(
-            "model: `{name}` asks for web search, which this server does not offer; remove `:online`"
+            "model: `{name}` asks for a web search, which is made for chat completions alone; remove `:online`, or ask there"
         )));
     }
     let Some(suffix) = resolution.routing.sort else {

@@ -20,6 +20,7 @@ use bourse_routing::lengths::{Form, Thought};
 use super::plan::{bucket, thought};
 use crate::call::Call;
 use crate::market::Target;
+use crate::search;
 
 /// The longest silence in an answer that has begun.
 pub fn longest(call: &Call, target: &Target) -> Duration {
@@ -29,7 +30,8 @@ pub fn longest(call: &Call, target: &Target) -> Duration {
 
 fn learned_ms(call: &Call, target: &Target, idle: Duration) -> Option<u64> {
     let ask = &call.ask;
-    if matches!(ask.form, Form::Tools | Form::Media) || ask.searches() {
+    let searches = ask.searches() || search::is_always(target, call.endpoint);
+    if matches!(ask.form, Form::Tools | Form::Media) || searches {
         return None;
     }
     let idle_ms = u64::try_from(idle.as_millis()).unwrap_or(u64::MAX);

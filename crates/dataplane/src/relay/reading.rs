@@ -51,6 +51,8 @@ struct Inner<T> {
     events: Vec<Event>,
     meter: Meter,
     has_content: bool,
+    /// The first answer has ended.
+    has_first: bool,
     telling: T,
 }
 
@@ -65,6 +67,7 @@ impl<T: Telling> Reading<T> {
                 events: Vec::new(),
                 meter: Meter::default(),
                 has_content: false,
+                has_first: false,
                 telling,
             },
         }
@@ -83,6 +86,12 @@ impl<T: Telling> Inner<T> {
         Ok(())
     }
 
+    /// Bytes behind the end of an answer say nothing of it, also where they are
+    /// no frames.
+    fn unless_complete(&self, fed: Result<(), Failure>) -> Result<(), Failure> {
+        if self.meter.is_complete { Ok(()) } else { fed }
+    }
+
     fn end(&mut self, out: &mut Vec<u8>) -> Result<(), Failure> {
         if self.meter.is_complete {
             return Ok(());
@@ -98,6 +107,13 @@ impl<T: Telling> Inner<T> {
     fn drain(&mut self, out: &mut Vec<u8>) -> Result<(), Failure> {
         for mut event in self.events.drain(..) {
             self.telling.admit(&mut event)?;
+            match &event {
+                Event::Finish { choice: 0, .. } => self.has_first = true,
+                // Whoever asks gets a first answer, and most formats know no
+                // other: its client would be told of an end and nothing else.
+                Event::Done if !self.has_first => return Err(no_first()),
+                _ => {}
+            }
             self.meter.note(&event)?;
             let is_seen = self.telling.event(&event, out);
             self.has_content |= is_seen && event.is_content();
@@ -106,15 +122,22 @@ impl<T: Telling> Inner<T> {
     }
 }
 
+#[cold]
+fn no_first() -> Failure {
+    Failure::unavailable("The provider gave others than the first answer, and not that one")
+}
+
 impl<T: Telling> Feed for Reading<T> {
     fn feed(&mut self, piece: &Bytes, out: &mut Vec<u8>) -> Result<(), Failure> {
         let Self { decoder, inner } = self;
-        decoder.feed(piece, |frame| inner.frame(&frame, out))
+        let fed = decoder.feed(piece, |frame| inner.frame(&frame, out));
+        inner.unless_complete(fed)
     }
 
     fn end(&mut self, out: &mut Vec<u8>) -> Result<(), Failure> {
         let Self { decoder, inner } = self;
-        decoder.end(|frame| inner.frame(&frame, out))?;
+        let ended = decoder.end(|frame| inner.frame(&frame, out));
+        inner.unless_complete(ended)?;
         inner.end(out)
     }
 

@@ -274,8 +274,36 @@ fn one_failure_and_as_many_calls_as_make_a_probe_due_open_it_for_one() {
     assert!(breaker.takes_probe(T0 + 1_000));
     assert!(matches!(breaker.standing(T0 + 1_000), Standing::Open(_)));
     let back = breaker.succeeded(probe(T0 + 1_000), T0 + 1_001);
-    assert_eq!(back, Change::Closed);
+    assert_eq!(back, Change::Found, "nobody was told that it opened");
     assert!(!passes(&breaker, T0 + 1_001), "it has all of its traffic");
+}
+
+#[test]
+fn that_it_closed_is_news_to_whoever_was_told_that_it_opened() {
+    let breaker = Breaker::default();
+    breaker.failed(sent(T0), 1, T0, MIDDLE);
+    for _ in 0..=PASSES_MIN {
+        passes(&breaker, T0 + 1_000);
+    }
+    // The call that was to find out found it broken: that is told.
+    assert!(breaker.takes_probe(T0 + 1_000));
+    let found = breaker.failed(probe(T0 + 1_000), 1, T0 + 1_001, MIDDLE);
+    assert!(matches!(found, Change::Opened(_)));
+    let back = breaker.succeeded(probe(T0 + 9_000), T0 + 9_001);
+    assert_eq!(back, Change::Closed);
+    // What opened of itself is told too, and the next quiet one is quiet again.
+    for _ in 0..CONSECUTIVE_MAX {
+        breaker.failed(sent(T0 + 20_000), 1, T0 + 20_000, MIDDLE);
+    }
+    let back = breaker.succeeded(probe(T0 + 29_000), T0 + 29_001);
+    assert_eq!(back, Change::Closed);
+    breaker.failed(sent(T0 + 40_000), 1, T0 + 40_000, MIDDLE);
+    for _ in 0..=PASSES_MIN {
+        passes(&breaker, T0 + 41_000);
+    }
+    assert!(breaker.is_open());
+    let back = breaker.succeeded(probe(T0 + 42_000), T0 + 42_001);
+    assert_eq!(back, Change::Found);
 }
 
 #[test]

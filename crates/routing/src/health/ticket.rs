@@ -93,7 +93,7 @@ impl Ticket {
             credential: health.credential.succeeded(self.sent(1), now_ms),
             provider: health.provider.breaker.succeeded(self.sent(2), now_ms),
         };
-        if changes.endpoint == Change::Closed {
+        if matches!(changes.endpoint, Change::Closed | Change::Found) {
             health.load.forget();
         }
         self.probes = [false; 3];

@@ -160,8 +160,8 @@ mod tests {
         let line = format!("batch_keys = [\"{hash}\", \"sk-bourse-v1-secret\", \"{hash}\"]");
         assert_eq!(
             problems(&line),
-            "admission.batch_keys[1]: is not a key's hash, which has 64 hexadecimal digits\n\
-             admission.batch_keys[2]: is there twice"
+            "admission.batch_keys[1]: is not a key's hash, which has 64 hexadecimal digits (bourse.toml:3)\n\
+             admission.batch_keys[2]: is there twice (bourse.toml:3)"
         );
     }
 }

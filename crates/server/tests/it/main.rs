@@ -46,6 +46,7 @@ mod media;
 mod messages;
 mod moderations;
 mod money;
+mod odd_answers;
 mod postgres;
 mod records;
 mod reload;

@@ -206,6 +206,170 @@ fn a_search_is_billed_where_the_provider_does_not_count_it() {
     exchange.close();
 }
 
+/// An endpoint that searches, for a fee that nobody counts.
+fn searching() -> Exchange {
+    Exchange::start(|setup| {
+        let mut provider = Provider::new("cheap", CHEAP, Script::default());
+        provider.price = None;
+        setup.provider(provider.endpoint(
+            "price = { prompt = \"0.10\", completion = \"0.40\", web_search = \"0.025\" }\n",
+        ));
+    })
+}
+
+#[test]
+fn a_search_may_be_asked_for_by_the_models_name_and_by_the_plugin() {
+    let exchange = searching();
+    for asked in [
+        json!({"model": "acme/chat:online"}),
+        json!({"model": "acme/chat:online", "models": ["acme/chat:online"]}),
+        json!({"plugins": [{"id": "web"}]}),
+        json!({"plugins": [{"id": "web", "engine": "native", "max_results": 3}]}),
+        json!({"plugins": [{"id": "web"}], "web_search_options": null}),
+        // What cannot be spliced is written anew.
+        json!({"model": "acme/chat:online", "messages": [{"role": "user", "content": "hi"},
+            {"role": "assistant", "content": "a", "reasoning": "hm"}, {"role": "user", "content": "q"}]}),
+    ] {
+        let told = exchange.chat(asked.clone()).answer();
+        let cost = told["usage"]["cost"].as_f64().unwrap();
+        assert!((0.025..0.0251).contains(&cost), "{asked}: {told}");
+        let sent = exchange.upstream().pop().unwrap().body.unwrap();
+        let sent: Value = serde_json::from_str(&sent).unwrap();
+        assert_eq!(sent["web_search_options"], json!({}), "{asked}: {sent}");
+        assert!(sent["plugins"].is_null(), "{sent}");
+    }
+    // What the caller says of the search counts.
+    let sized =
+        json!({"plugins": [{"id": "web"}], "web_search_options": {"search_context_size": "low"}});
+    exchange.chat(sized).answer();
+    let sent = exchange.upstream().pop().unwrap().body.unwrap();
+    assert!(sent.contains(r#"{"search_context_size":"low"}"#), "{sent}");
+    for (asked, field) in [
+        (
+            json!({"plugins": [{"id": "web", "engine": "exa"}]}),
+            "plugins[0].engine",
+        ),
+        (
+            json!({"plugins": [{"id": "web", "include_domains": ["a.example"]}]}),
+            "plugins[0].include_domains",
+        ),
+        (json!({"plugins": [{"id": "file-parser"}]}), "plugins: "),
+        (
+            json!({"model": "acme/chat:online", "models": ["acme/chat"]}),
+            "models: ",
+        ),
+    ] {
+        let message = exchange.chat(asked.clone()).error_message(400);
+        assert!(message.starts_with(field), "{asked}: {message}");
+    }
+    exchange.close();
+}
+
+#[test]
+fn a_model_that_searches_for_every_answer_is_billed_so() {
+    let exchange = Exchange::start(|setup| {
+        let mut provider = Provider::new("openai", CHEAP, Script::default());
+        provider.price = None;
+        provider.upstream_model = Some("gpt-4o-search-preview");
+        setup.provider(provider.endpoint(
+            "price = { prompt = \"0.10\", completion = \"0.40\", web_search = \"0.025\" }\n",
+        ));
+    });
+    for over in [
+        json!({}),
+        json!({"temperature": 0.5}),
+        json!({"web_search_options": {}}),
+    ] {
+        let told = exchange.chat(over.clone()).answer();
+        let cost = told["usage"]["cost"].as_f64().unwrap();
+        assert!((0.025..0.0251).contains(&cost), "{over}: {told}");
+        let sent = exchange.upstream().pop().unwrap().body.unwrap();
+        assert!(!sent.contains("temperature"), "{sent}");
+    }
+    exchange.close();
+}
+
+#[test]
+fn a_search_that_nobody_would_make_is_refused() {
+    let exchange = Exchange::start(|setup| {
+        // One that has no price, and one that cannot be told.
+        setup.provider(Provider::new("cheap", CHEAP, Script::default()));
+        let mut other = Provider::new("dear", CHEAP, Script::default()).format("anthropic");
+        other.price = None;
+        setup.provider(other.endpoint(
+            "price = { prompt = \"0.10\", completion = \"0.40\", web_search = \"0.01\" }\n",
+        ));
+    });
+    for asked in [
+        json!({"model": "acme/chat:online"}),
+        json!({"plugins": [{"id": "web"}]}),
+        json!({"web_search_options": {}}),
+    ] {
+        let got = exchange.chat(asked.clone());
+        assert!(matches!(got.status, 400 | 404), "{asked}: {}", got.text());
+        let text = got.text();
+        assert!(text.contains("searches by itself"), "{asked}: {text}");
+        assert!(text.contains(":online"), "{asked}: {text}");
+    }
+    assert_eq!(exchange.attempts().len(), 0);
+    exchange.finish(0);
+}
+
+#[test]
+fn options_of_a_provider_reach_it_and_nobody_else() {
+    let exchange = Exchange::pair(Script::default());
+    let ask = |only: &str, options: Value| {
+        exchange.chat(json!({"provider": {"only": [only], "options": options}}))
+    };
+    let sent = || -> Value {
+        let body = exchange.upstream().pop().unwrap().body.unwrap();
+        serde_json::from_str(&body).unwrap()
+    };
+    let options = json!({"cheap": {"min_tokens": 2, "chat_template_kwargs": {"b": 1, "a": [1.50]}}, "dear": {}});
+    ask("cheap", options.clone()).answer();
+    let told = sent();
+    assert_eq!(told["min_tokens"], 2, "{told}");
+    assert_eq!(told["chat_template_kwargs"], json!({"b": 1, "a": [1.5]}));
+    assert!(told["provider"].is_null(), "{told}");
+    ask("dear", options).answer();
+    assert!(sent()["min_tokens"].is_null());
+    // In place of what all are told.
+    let over = json!({"min_tokens": 1, "provider": {"only": ["cheap"], "options": {"cheap": {"min_tokens": 3}}}});
+    exchange.chat(over).answer();
+    assert_eq!(sent()["min_tokens"], 3);
+    for (options, field) in [
+        (
+            json!({"cheap": {"vendor_thing": 1}}),
+            "provider.options.cheap.vendor_thing: ",
+        ),
+        (
+            json!({"cheap": {"max_tokens": 9}}),
+            "provider.options.cheap.max_tokens: ",
+        ),
+        (
+            json!({"cheap": {"model": "x"}}),
+            "provider.options.cheap.model: ",
+        ),
+        (json!({"cheap": {"n": 9}}), "provider.options.cheap.n: "),
+        // What costs money is refused, whoever is asked.
+        (
+            json!({"dear": {"web_search": true}}),
+            "provider.options.dear.web_search: ",
+        ),
+        (json!({"nobody": {"a": 1}}), "provider.options.nobody: "),
+        (json!({"cheap": 7}), "provider.options.cheap: "),
+        (json!([]), "provider.options: "),
+    ] {
+        let message = ask("cheap", options.clone()).error_message(400);
+        assert!(message.starts_with(field), "{options}: {message}");
+    }
+    // Whoever takes it may answer.
+    let order = json!({"order": ["cheap", "dear"], "options": {"cheap": {"vendor_thing": 1}}});
+    let reply = exchange.chat(json!({"provider": order})).answer();
+    assert_eq!(reply["provider"], "dear");
+    exchange.close();
+}
+
 #[test]
 fn a_search_is_billed_by_how_much_it_is_asked_to_read() {
     // The fee of the catalog for a request, low unless asked.

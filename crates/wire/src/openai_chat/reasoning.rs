@@ -44,10 +44,16 @@ pub fn read_replayed(item: Value) -> Part {
     };
     if let Value::Object(mut more) = item {
         // What the piece says already; an empty text says that it was there.
+        let (own, is_signed) = match piece.kind {
+            ReasoningKind::Text { .. } => ("text", true),
+            ReasoningKind::Summary(_) => ("summary", false),
+            ReasoningKind::Encrypted(_) => ("data", false),
+        };
         more.retain(|name, value| match name.as_str() {
             "type" => false,
-            "text" | "summary" | "data" => value.as_str().is_none_or(str::is_empty),
-            "signature" | "id" => !value.is_string(),
+            name if name == own => value.as_str().is_none_or(str::is_empty),
+            "signature" if is_signed => !value.is_string(),
+            "id" => !value.is_string(),
             "format" => value.as_str() != piece.scheme.as_deref() || piece.scheme.is_none(),
             _ => true,
         });
@@ -195,6 +201,31 @@ mod tests {
     use bourse_vocab::json;
 
     use super::*;
+
+    #[test]
+    fn members_of_another_sort_of_piece_ride_along() {
+        for item in [
+            r#"{"type":"reasoning.text","text":"hm","data":"c2","summary":"s"}"#,
+            r#"{"type":"reasoning.encrypted","data":"c2","text":"hm","signature":"S"}"#,
+            r#"{"type":"reasoning.summary","summary":"s","signature":"S","data":"c2"}"#,
+        ] {
+            let item = bourse_vocab::json::parse(item.as_bytes()).unwrap();
+            let Part::Reasoning(piece) = read_replayed(item.clone()) else {
+                panic!("{item}");
+            };
+            let more = piece.replayed.unwrap();
+            let own = match piece.kind {
+                ReasoningKind::Text { .. } => "text",
+                ReasoningKind::Summary(_) => "summary",
+                ReasoningKind::Encrypted(_) => "data",
+            };
+            for (name, value) in item.as_object().unwrap() {
+                let is_own = name == own || name == "type";
+                assert_eq!(more.get(name).is_none(), is_own, "{name} of {item}");
+                assert!(is_own || more.get(name) == Some(value));
+            }
+        }
+    }
 
     #[test]
     fn a_piece_goes_back_as_it_came() {

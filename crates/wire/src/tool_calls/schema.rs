@@ -6,12 +6,44 @@
 //! draft-handrews-json-schema-validation-01). Any other keyword is taken to be
 //! met, and so is whatever a keyword cannot mean: nobody is blamed for a schema
 //! that is not understood. Both texts are walked, neither is parsed.
+//!
+//! Google's `Schema` is OpenAPI 3.0's: the same keywords, but types in capitals,
+//! `nullable` beside them and texts in `enum`, whatever the type (`Schema`,
+//! ai.google.dev/api/caching, November 2026).
 
 use crate::json::walk::{self, Entry};
 use crate::json::{Kind, text};
 
 /// How deep arguments are looked into: real ones stay below ten.
 const DEPTH_MAX: u32 = 64;
+
+/// In whose words a schema is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Words {
+    /// JSON Schema, draft 7.
+    Draft7,
+    /// OpenAPI 3.0, as Google has it.
+    OpenApi,
+}
+
+/// A schema as it is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Schema<'a> {
+    text: &'a [u8],
+    words: Words,
+}
+
+impl<'a> Schema<'a> {
+    /// A text in some words.
+    pub const fn of(text: &'a [u8], words: Words) -> Self {
+        Self { text, words }
+    }
+
+    /// Another in the same.
+    const fn with(self, text: &'a [u8]) -> Self {
+        Self { text, ..self }
+    }
+}
 
 /// Judges, as long as what it looked at is within a bound.
 #[derive(Debug)]
@@ -36,6 +68,8 @@ struct Keywords<'a> {
     has_patterns: bool,
     /// It stands for another schema.
     is_reference: bool,
+    /// `null` is met, whatever else is said.
+    is_nullable: bool,
 }
 
 /// A value as it is written.
@@ -59,7 +93,7 @@ impl Judge {
     }
 
     /// Whether a valid JSON text fits a schema; `None` if that is too much work.
-    pub fn fits(&mut self, schema: &[u8], text: &[u8]) -> Option<bool> {
+    pub fn fits(&mut self, schema: Schema<'_>, text: &[u8]) -> Option<bool> {
         let text = text.trim_ascii();
         let Some(kind) = kind_of(text) else {
             return Some(true);
@@ -68,26 +102,35 @@ impl Judge {
         self.is_met(schema, value, 0)
     }
 
-    fn is_met(&mut self, schema: &[u8], value: Value<'_>, depth: u32) -> Option<bool> {
+    fn is_met(&mut self, schema: Schema<'_>, value: Value<'_>, depth: u32) -> Option<bool> {
         if depth >= DEPTH_MAX {
             return None;
         }
-        self.look_at(schema.len())?;
-        match kind_of(schema) {
+        self.look_at(schema.text.len())?;
+        match kind_of(schema.text) {
             Some(Kind::False) => return Some(false),
             Some(Kind::Object) => {}
             _ => return Some(true),
         }
-        let keywords = Keywords::read(schema);
+        let keywords = Keywords::read(schema.text);
+        let is_openapi = schema.words == Words::OpenApi;
+        if is_openapi && keywords.is_nullable && value.kind == Kind::Null {
+            return Some(true);
+        }
         // Whatever stands beside a reference is ignored (draft 7, 8.3 of core).
         if keywords.is_reference {
             return Some(true);
         }
         let is_one_of = |list: &Entry<'_>| {
             list.kind != Kind::Array
+                // Google lists numbers as texts.
+                || (is_openapi && value.kind != Kind::String)
                 || walk::elements(list.value).any(|one| may_equal(one.value, one.kind, value))
         };
-        let is_right = keywords.kind.as_ref().is_none_or(|kind| is_a(kind, value))
+        let is_right = keywords
+            .kind
+            .as_ref()
+            .is_none_or(|kind| is_a(kind, value, schema.words))
             && keywords.one_of.as_ref().is_none_or(is_one_of)
             && keywords
                 .constant
@@ -97,13 +140,18 @@ impl Judge {
             return Some(false);
         }
         match value.kind {
-            Kind::Object => self.members_fit(&keywords, value.text, depth),
-            Kind::Array => self.elements_fit(&keywords, value.text, depth),
+            Kind::Object => self.members_fit((schema, &keywords), value.text, depth),
+            Kind::Array => self.elements_fit((schema, &keywords), value.text, depth),
             _ => Some(true),
         }
     }
 
-    fn elements_fit(&mut self, keywords: &Keywords<'_>, array: &[u8], depth: u32) -> Option<bool> {
+    fn elements_fit(
+        &mut self,
+        (schema, keywords): (Schema<'_>, &Keywords<'_>),
+        array: &[u8],
+        depth: u32,
+    ) -> Option<bool> {
         // A list of schemas, one for each place, is not judged.
         let Some(items) = keywords.items.as_ref().filter(|e| e.kind != Kind::Array) else {
             return Some(true);
@@ -114,14 +162,19 @@ impl Judge {
                 text: element.value,
                 kind: element.kind,
             };
-            if !self.is_met(items.value, value, depth.saturating_add(1))? {
+            if !self.is_met(schema.with(items.value), value, depth.saturating_add(1))? {
                 return Some(false);
             }
         }
         Some(true)
     }
 
-    fn members_fit(&mut self, keywords: &Keywords<'_>, object: &[u8], depth: u32) -> Option<bool> {
+    fn members_fit(
+        &mut self,
+        (schema, keywords): (Schema<'_>, &Keywords<'_>),
+        object: &[u8],
+        depth: u32,
+    ) -> Option<bool> {
         for name in keywords
             .required
             .iter()
@@ -144,7 +197,7 @@ impl Judge {
                         text: entry.value,
                         kind: entry.kind,
                     };
-                    self.is_met(listed.value, value, depth.saturating_add(1))?
+                    self.is_met(schema.with(listed.value), value, depth.saturating_add(1))?
                 }
                 None => !keywords.is_closed || keywords.has_patterns,
             };
@@ -175,6 +228,7 @@ impl<'a> Keywords<'a> {
                 b"additionalProperties" => read.is_closed = entry.kind == Kind::False,
                 b"patternProperties" => read.has_patterns = true,
                 b"$ref" => read.is_reference = true,
+                b"nullable" => read.is_nullable = entry.kind == Kind::True,
                 _ => {}
             }
         }
@@ -196,19 +250,28 @@ fn kind_of(text: &[u8]) -> Option<Kind> {
 }
 
 /// Whether a value is of a `type`, or of one in a list.
-fn is_a(kind: &Entry<'_>, value: Value<'_>) -> bool {
+fn is_a(kind: &Entry<'_>, value: Value<'_>, words: Words) -> bool {
     match kind.kind {
-        Kind::String => is_of(kind.value, value),
+        Kind::String => is_of(kind.value, value, words),
         Kind::Array => {
-            let mut words = walk::elements(kind.value);
-            words.any(|word| word.kind != Kind::String || is_of(word.value, value))
+            let mut listed = walk::elements(kind.value);
+            listed.any(|word| word.kind != Kind::String || is_of(word.value, value, words))
         }
         _ => true,
     }
 }
 
-/// The same for one word. One that is none of Draft 7's says nothing.
-fn is_of(word: &[u8], value: Value<'_>) -> bool {
+/// The same for one word. One that is none of the schema's says nothing.
+fn is_of(word: &[u8], value: Value<'_>, words: Words) -> bool {
+    let small: Vec<u8>;
+    let word = match words {
+        Words::Draft7 => word,
+        // The API takes small letters, too.
+        Words::OpenApi => {
+            small = word.to_ascii_lowercase();
+            &small
+        }
+    };
     match word {
         b"\"string\"" => value.kind == Kind::String,
         b"\"number\"" => value.kind == Kind::Number,

@@ -98,6 +98,40 @@ fn a_call_is_judged_by_name_syntax_and_schema() {
 }
 
 #[test]
+fn googles_words_of_schemas_are_understood_where_google_has_them() {
+    use Verdict::{Fits, SchemaMismatch};
+    let schema = r#"{"type":"OBJECT","required":["city"],"properties":{
+        "city":{"type":"STRING","enum":["Bonn","Rome"]},"days":{"type":"INTEGER","nullable":true},
+        "size":{"type":"INTEGER","enum":["1","2"]},"any":{"type":"TYPE_UNSPECIFIED"},
+        "tags":{"type":"ARRAY","items":{"type":"STRING","nullable":true}},"low":{"type":"boolean"}}}"#;
+    let declared =
+        format!(r#"[{{"functionDeclarations":[{{"name":"f","parameters":{schema}}}]}}]"#);
+    for (arguments, expected) in [
+        (r#"{"city":"Bonn"}"#, Fits),
+        (r#"{"city":"Paris"}"#, SchemaMismatch),
+        (r#"{"city":null}"#, SchemaMismatch),
+        (r#"{"city":"Bonn","days":null}"#, Fits),
+        (r#"{"city":"Bonn","days":"1"}"#, SchemaMismatch),
+        (r#"{"city":"Bonn","size":2}"#, Fits),
+        (r#"{"city":"Bonn","any":[]}"#, Fits),
+        (r#"{"city":"Bonn","tags":["a",null]}"#, Fits),
+        (r#"{"city":"Bonn","tags":[1]}"#, SchemaMismatch),
+        (r#"{"city":"Bonn","low":1}"#, SchemaMismatch),
+        ("{}", SchemaMismatch),
+        ("[]", SchemaMismatch),
+    ] {
+        assert_eq!(verdict(&declared, "f", arguments), expected, "{arguments}");
+    }
+    // Elsewhere these words are none, and nobody is blamed for them.
+    let function = r#"{"type":"OBJECT","properties":{"a":{"type":"STRING","nullable":true}}}"#;
+    let elsewhere = format!(r#"[{{"function":{{"name":"f","parameters":{function}}}}}]"#);
+    assert_eq!(verdict(&elsewhere, "f", r#"{"a":1}"#), Fits);
+    let small = r#"{"properties":{"a":{"type":"string","nullable":true}}}"#;
+    let elsewhere = format!(r#"[{{"function":{{"name":"f","parameters":{small}}}}}]"#);
+    assert_eq!(verdict(&elsewhere, "f", r#"{"a":null}"#), SchemaMismatch);
+}
+
+#[test]
 fn the_tools_of_every_format_are_found() {
     let schema = r#"{"type":"object","required":["x"]}"#;
     for tools in [
@@ -110,8 +144,19 @@ fn the_tools_of_every_format_are_found() {
         assert_eq!(verdict(&tools, "t", "{}"), Verdict::SchemaMismatch);
         assert_eq!(verdict(&tools, "u", "{}"), Verdict::UnknownName);
     }
+    for declared in ["functionDeclarations", "function_declarations"] {
+        for parameters in ["parametersJsonSchema", "parameters_json_schema"] {
+            let tools = format!(r#"[{{"{declared}":[{{"name":"t","{parameters}":{schema}}}]}}]"#);
+            assert_eq!(verdict(&tools, "t", r#"{"x":1}"#), Verdict::Fits, "{tools}");
+            assert_eq!(verdict(&tools, "t", "{}"), Verdict::SchemaMismatch);
+            assert_eq!(verdict(&tools, "u", "{}"), Verdict::UnknownName);
+        }
+    }
     // What has no name may be called anything.
     let tools = r#"[{"type":"computer_use"},{"name":"t"}]"#;
+    assert_eq!(verdict(tools, "click", "{}"), Verdict::Unjudged);
+    assert_eq!(verdict(tools, "t", "{}"), Verdict::Fits);
+    let tools = r#"[{"functionDeclarations":[{},{"name":"t"}]},{"googleSearch":{}}]"#;
     assert_eq!(verdict(tools, "click", "{}"), Verdict::Unjudged);
     assert_eq!(verdict(tools, "t", "{}"), Verdict::Fits);
     let tools = r#"[{"type":"namespace","name":"n","tools":[{"type":"function","name":"t"}]}]"#;

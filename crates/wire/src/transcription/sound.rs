@@ -161,9 +161,12 @@ fn file_of(format: &str) -> Result<&str, Failure> {
 }
 
 /// The name that a vendor is told. One without an ending is refused by most,
-/// and what the bytes are is known as a rule.
+/// and what the bytes are is known as a rule. Only its ending says anything, so
+/// that signs which a form must write in three others are none of it: readers
+/// bound what a name is long.
 fn named(name: &str, measured: &Measured) -> String {
     let name = name.rsplit(['/', '\\']).next().unwrap_or(name);
+    let name = &*name.replace(|c: char| c == '"' || c.is_control(), "_");
     let is_ending = name.bytes().all(|byte| byte.is_ascii_alphanumeric());
     match measured.format {
         _ if name.contains('.') => name.to_owned(),
@@ -171,5 +174,20 @@ fn named(name: &str, measured: &Measured) -> String {
         Some(format) => format!("audio.{}", format.extension()),
         None if name.is_empty() => "audio".to_owned(),
         None => name.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_files_name_does_not_grow_when_it_is_written_into_a_form() {
+        let measured = measure(&View::plain(&[], 0..0));
+        // As long as a name may be, of signs that a form writes in three.
+        let name = format!("{}.mp3", "\"".repeat(251));
+        assert_eq!(named(&name, &measured), format!("{}.mp3", "_".repeat(251)));
+        assert_eq!(named("C:\\a\u{7f}b.wav", &measured), "a_b.wav");
+        assert_eq!(named("é.mp3", &measured), "é.mp3");
     }
 }

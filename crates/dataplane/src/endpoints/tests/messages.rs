@@ -381,6 +381,51 @@ fn a_stream_has_anthropics_order_of_events_whoever_answers_and_however_it_is_cut
     }
 }
 
+#[test]
+fn an_answer_without_the_first_choice_is_none() {
+    let way = way_to(Interface::chat(Format::OpenAiChat));
+    let request = read(ASKED, &[]).unwrap().request;
+    for end in ["", "data: [DONE]\n\n"] {
+        let stream = format!(
+            "data: {{\"choices\":[{{\"index\":1,\"delta\":{{\"content\":\"a\"}},\"finish_reason\":\"stop\"}}]}}\n\n{end}"
+        );
+        let mut feed = request.feed(&way, &STAMP);
+        let (out, ended) = told(&mut *feed, stream.as_bytes(), stream.len());
+        let failure = ended.unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Unavailable, "{end:?} {out}");
+        assert!(!feed.is_complete());
+    }
+}
+
+#[test]
+fn what_is_behind_the_end_of_an_answer_says_nothing_of_it() {
+    let way = way_to(Interface::chat(Format::Bedrock));
+    let request = read(ASKED, &[]).unwrap().request;
+    let mut stream = Vec::new();
+    for (name, payload) in [
+        ("messageStart", r#"{"role":"assistant"}"#),
+        (
+            "contentBlockDelta",
+            r#"{"contentBlockIndex":0,"delta":{"text":"a"}}"#,
+        ),
+        ("messageStop", r#"{"stopReason":"end_turn"}"#),
+        (
+            "metadata",
+            r#"{"usage":{"inputTokens":7,"outputTokens":9}}"#,
+        ),
+    ] {
+        let kind = (bourse_wire::framing::MessageKind::Event, name);
+        bourse_wire::framing::encode(kind, payload.as_bytes(), &mut stream);
+    }
+    stream.extend_from_slice(b"these bytes are no message, and more than a prelude");
+    for size in [1, 7, stream.len()] {
+        let mut feed = request.feed(&way, &STAMP);
+        let (out, ended) = told(&mut *feed, &stream, size);
+        assert!(ended.is_ok(), "{size}: {ended:?} {out}");
+        assert!(feed.is_complete());
+    }
+}
+
 /// However much of a stream came, what follows its end is one error.
 #[test]
 fn a_stream_that_breaks_anywhere_ends_in_an_error_and_never_in_a_stop() {

@@ -11,6 +11,7 @@ use crate::ask::Ask;
 use crate::call::Call;
 use crate::limit::{Limit, OUTPUT_UNKNOWN, output_max, takes_limit, whole};
 use crate::market::{Target, context_length};
+use crate::search;
 
 /// A call may hold all that the model can say if it is at most this part of
 /// what the purse has; otherwise it holds what such answers take, and no more
@@ -47,6 +48,13 @@ fn draws(ask: &Ask, endpoint: &Endpoint) -> bool {
     media(ask.needs.output) || media(endpoint.output_modalities)
 }
 
+/// The most searches that are expected of a target: of a model that searches
+/// for every answer also where nobody asks for one.
+fn searches_max(call: &Call, target: &Target) -> u64 {
+    let always = search::is_always(target, call.endpoint);
+    call.ask.searches_max(always)
+}
+
 /// A call and the targets that may answer it.
 #[derive(Clone, Copy)]
 pub(super) struct Offers<'a> {
@@ -69,7 +77,7 @@ pub(in crate::phases) fn cost_at(
         choices: ask.answers,
         context_length: context_length(endpoint),
         media_output: draws(ask, endpoint),
-        web_searches: ask.searches_max(),
+        web_searches: searches_max(call, target),
         units: ask.units,
     };
     let mut most = Nanos::ZERO;

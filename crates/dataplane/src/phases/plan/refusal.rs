@@ -296,7 +296,7 @@ fn excluded_by(model: &str, wanted: &Wanted<'_>, reasons: &[Excluded], serving: 
             list(wanted.needs.parameters.names().collect())
         ),
         [Excluded::Search] => format!(
-            "web_search_options: no endpoint of {model} has a price for a search, so it cannot be billed. Remove it, or choose a model that lists `web_search` among its prices."
+            "web_search_options: no endpoint of {model} searches by itself and has a price for that. Remove it (`:online` and `web` among `plugins` ask for the same), or choose a model that searches."
         ),
         [Excluded::Modality] => format!(
             "No endpoints found for {model} that support {} input and {} output.",

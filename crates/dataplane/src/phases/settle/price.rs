@@ -12,6 +12,7 @@ use crate::limit::OUTPUT_UNKNOWN;
 use crate::phases::hold::prompt_estimate;
 use crate::relay::Report;
 use crate::running::Running;
+use crate::search;
 use crate::service::Basis;
 use crate::tariff::{self, Tariff, estimate};
 
@@ -49,7 +50,8 @@ impl Running {
     /// Some bill a search for each answer and do not count it.
     pub(super) fn with_searches(&self, counted: Usage) -> Usage {
         let ask = &self.call.ask;
-        let searches = if ask.searches() {
+        let always = search::is_always(self.target(), self.call.endpoint);
+        let searches = if always || ask.searches() {
             ask.answers.max(1)
         } else {
             0

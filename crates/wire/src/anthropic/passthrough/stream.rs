@@ -98,10 +98,15 @@ fn emit(kind: &str, data: &[u8], out: &mut Vec<u8>) {
     write_frame(&Frame { event: kind, data }, out);
 }
 
+/// The longest type of an event, quoted: known ones have some twenty letters.
+/// It is told as the event's name beside it, which no reader expects to be long.
+const KIND_BYTES_MAX: usize = 128;
+
 /// The type of an event.
 fn kind_of(data: &[u8]) -> Option<Cow<'_, str>> {
     let member = walk::members(data).find(|member| member.name == b"type")?;
-    text::string(member.value)
+    let is_short = member.value.len() <= KIND_BYTES_MAX;
+    text::string(member.value).filter(|_| is_short)
 }
 
 /// A member that is an object.

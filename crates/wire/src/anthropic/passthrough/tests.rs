@@ -372,6 +372,18 @@ fn a_whole_reply_carries_its_call_and_its_price_and_keeps_the_rest() {
 }
 
 /// What a client sees of a stream.
+#[test]
+fn a_type_that_no_event_has_is_not_told_as_its_name() {
+    let long = "x".repeat(1_000);
+    let data = format!("{{\"type\":\"{long}\"}}");
+    assert_eq!(
+        passed(&format!("data: {data}\n\n"), false),
+        format!("data: {data}\n\n")
+    );
+    let named = format!("event: other\ndata: {data}\n\n");
+    assert_eq!(passed(&named, false), named);
+}
+
 fn passed(stream: &str, is_settled: bool) -> String {
     let mut edits = StreamEdits::new(&STAMP);
     let mut decoder = Decoder::new();

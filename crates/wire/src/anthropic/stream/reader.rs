@@ -248,19 +248,8 @@ impl Reader {
     fn block_stop(&mut self, event: &Value, events: &mut Vec<Event>) {
         let position = event.get("index").and_then(Value::as_u64);
         let block = position.and_then(|position| self.blocks.remove(&position));
-        // A tool without parameters gets no fragment at all, and clients
-        // parse what they collected.
-        if let Some(Block::Call {
-            index,
-            input,
-            heard: false,
-        }) = block
-        {
-            events.push(Event::ToolArguments {
-                choice: 0,
-                index,
-                fragment: input.unwrap_or_else(|| "{}".to_owned()),
-            });
+        if let Some(block) = block {
+            close(block, events);
         }
     }
 
@@ -270,6 +259,10 @@ impl Reader {
             .and_then(|delta| text(delta, "stop_reason"));
         if let (Some(reason), false) = (reason, self.finished) {
             self.finished = true;
+            // What was not stopped is over too.
+            for block in std::mem::take(&mut self.blocks).into_values() {
+                close(block, events);
+            }
             events.push(Event::Finish {
                 choice: 0,
                 reason: reply::finish(reason),
@@ -280,6 +273,23 @@ impl Reader {
             self.counter.read(usage);
             events.push(Event::Usage(self.counter.report()));
         }
+    }
+}
+
+/// A tool without parameters gets no fragment at all, and clients parse what
+/// they collected.
+fn close(block: Block, events: &mut Vec<Event>) {
+    if let Block::Call {
+        index,
+        input,
+        heard: false,
+    } = block
+    {
+        events.push(Event::ToolArguments {
+            choice: 0,
+            index,
+            fragment: input.unwrap_or_else(|| "{}".to_owned()),
+        });
     }
 }
 

@@ -327,6 +327,34 @@ fn finish(reason: Finish) -> Event {
     }
 }
 
+#[test]
+fn a_block_that_was_not_stopped_ends_with_the_answer() {
+    let open = |index: u64, id: &str| json!({"type": "content_block_start", "index": index, "content_block": {"type": "tool_use", "id": id, "name": "look", "input": {}}});
+    let events = read(&[
+        json!({"type": "message_start", "message": {}}),
+        open(0, "a"),
+        open(1, "b"),
+        json!({"type": "message_delta", "delta": {"stop_reason": "tool_use"}}),
+        json!({"type": "content_block_stop", "index": 1}),
+        json!({"type": "message_stop"}),
+    ])
+    .unwrap();
+    let sorts: Vec<String> = events
+        .iter()
+        .map(|event| match event {
+            Event::ToolArguments {
+                index, fragment, ..
+            } => format!("{index}: {fragment}"),
+            Event::ToolStart { .. } => "tool".to_owned(),
+            Event::Finish { .. } => "finish".to_owned(),
+            Event::Done => "done".to_owned(),
+            _ => "other".to_owned(),
+        })
+        .collect();
+    let expected = ["other", "tool", "tool", "0: {}", "1: {}", "finish", "done"];
+    assert_eq!(sorts, expected);
+}
+
 /// The arguments that a client collects, call by call.
 fn collected(frames: &[Value]) -> Vec<(String, String)> {
     let mut calls: Vec<(String, String)> = Vec::new();

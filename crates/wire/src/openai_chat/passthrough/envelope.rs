@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use bourse_vocab::chat::{MODELS_MAX, ReasoningRequest};
+use bourse_vocab::chat::{Loss, MODELS_MAX, ReasoningRequest};
 use bourse_vocab::json::{Map, Value};
 use bourse_vocab::{Failure, PromptFacts};
 use bytes::Bytes;
@@ -63,6 +63,10 @@ pub struct Envelope {
     pub plugins: Option<Bytes>,
     /// `transforms` as JSON text.
     pub transforms: Option<Bytes>,
+    /// What no provider is told, beside what each is not told.
+    pub losses: Vec<Loss>,
+    /// A search is asked for elsewhere than in `web_search_options`.
+    pub(super) must_search: bool,
 }
 
 impl Envelope {
@@ -127,6 +131,8 @@ impl Envelope {
             provider: None,
             plugins: None,
             transforms: None,
+            losses: Vec::new(),
+            must_search: false,
         };
         envelope.check_conversation(segments)?;
         envelope.check_tools(segments)?;
@@ -188,6 +194,18 @@ impl Envelope {
     /// Has providers told another text than the caller's, which must be there.
     pub fn tell(&mut self, param: Param, text: Option<String>) {
         self.told.extend(text.map(|text| (param, text)));
+    }
+
+    /// Asks the provider to search, as `web_search_options` does.
+    pub fn ask_to_search(&mut self) {
+        self.must_search = true;
+        self.params.insert(Param::WebSearchOptions);
+    }
+
+    /// Whether [`Self::ask_to_search`] did.
+    #[must_use]
+    pub const fn must_search(&self) -> bool {
+        self.must_search
     }
 
     /// Texts that providers are told in place of the caller's.

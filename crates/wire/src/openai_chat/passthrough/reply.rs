@@ -9,6 +9,7 @@ use super::relay::FinishSeen;
 use super::seen::Seen;
 use super::state::State;
 use crate::codec::Stamp;
+use crate::dialect::parameters::CHOICES_MAX;
 use crate::lossy;
 use crate::openai_chat::usage::write_usage;
 use crate::tool_calls::Made;
@@ -86,6 +87,11 @@ pub fn splice_reply(
     }
     if seen.choices.is_empty() {
         return Err(malformed("the reply has no choices"));
+    }
+    if seen.choices.len() as u64 > CHOICES_MAX {
+        return Err(malformed(
+            "the reply has more choices than can be asked for",
+        ));
     }
     let content_bytes = seen.content_bytes();
     let finishes = seen.choices.into_iter().filter_map(|choice| {

@@ -36,11 +36,12 @@ pub fn splice_request(
         segments,
         dialect: target.dialect,
         splice: Splice::new(&envelope.outline),
-        losses: Vec::new(),
+        losses: envelope.losses.clone(),
     };
     request.members();
     request.numbers();
     request.told();
+    request.searches();
     request.tools();
     request.stream_options();
     request.stop();
@@ -132,6 +133,20 @@ impl<'a> Request<'a> {
                 write_string(text, &mut value);
                 self.splice.set(param.name(), value);
             }
+        }
+    }
+
+    /// Asks for a search that is asked for elsewhere.
+    fn searches(&mut self) {
+        let param = Param::WebSearchOptions;
+        let is_said = || self.member(param).is_some_and(|m| m.kind != Kind::Null);
+        if !self.envelope.must_search || is_said() {
+            return;
+        }
+        match disposal(self.dialect, param.name()) {
+            Disposal::Send(_) => self.splice.set(param.name(), "{}"),
+            Disposal::Lose(reason) => self.losses.push(loss(param.name(), reason)),
+            Disposal::Leave => {}
         }
     }
 

@@ -32,6 +32,20 @@ fn a_reply_gets_a_new_head_and_a_price_and_keeps_the_rest() {
 }
 
 #[test]
+fn more_choices_than_can_be_asked_for_are_refused_on_either_road() {
+    let of = |count: usize| {
+        let choice = r#"{"message":{"content":"x"},"finish_reason":"stop"}"#;
+        format!(r#"{{"choices":[{}]}}"#, vec![choice; count].join(","))
+    };
+    for (count, is_taken) in [(128, true), (129, false)] {
+        let body = of(count);
+        assert_eq!(splice(&body).is_ok(), is_taken, "{count}");
+        let read = crate::codec(bourse_vocab::Format::OpenAiChat).read_reply(body.as_bytes());
+        assert_eq!(read.is_ok(), is_taken, "{count}");
+    }
+}
+
+#[test]
 fn the_tier_of_service_is_told_in_public_words() {
     let body = |tier: &str| {
         format!(
