@@ -8,7 +8,7 @@ use crate::ask::{Format, Refusal, Request};
 use crate::reply::{Events, Reply};
 use crate::{
     anthropic, audio, bedrock, embeddings, gemini, images, openai_chat, openai_responses,
-    openai_text, prefill, rerank,
+    openai_text, prefill, replay, rerank,
 };
 
 impl Format {
@@ -37,7 +37,9 @@ impl Format {
             Self::OpenaiSpeech => audio::read_speech(&value),
             Self::OpenaiTranscription => audio::read_form(body),
         }?;
+        let replay = replay::read(self, &value, &ask)?;
         Ok(Request {
+            replay,
             conversation: prefill::read(self, &value),
             ..ask
         })
