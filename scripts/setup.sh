@@ -16,6 +16,9 @@ NODE_MAJOR_MIN=18
 
 VENV="$ROOT/.cache/venv"
 PYTHON_LOCKED="$ROOT/tests/clients/locked.txt"
+FRAMEWORKS="$ROOT/.cache/frameworks"
+FRAMEWORKS_LOCKED="$ROOT/tests/clients/frameworks.locked.txt"
+AGENTS_DIR="$ROOT/tests/clients/agents"
 LITELLM="$ROOT/.cache/litellm"
 LITELLM_LOCKED="$ROOT/tests/yardsticks/litellm.locked.txt"
 NODE_DIR="$ROOT/tests/clients/typescript"
@@ -198,6 +201,23 @@ need_python_packages() {
   printf '%s\n' "$wanted" >"$stamp"
 }
 
+# Apart from the SDKs: some frameworks want older releases of them.
+need_frameworks() {
+  local stamp="$FRAMEWORKS/.bourse-stamp" wanted
+  wanted=$(sha256sum <"$FRAMEWORKS_LOCKED")
+  if [ -x "$FRAMEWORKS/bin/python" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then
+    return 0
+  fi
+  if ! python_is_new_enough; then
+    packages+=(python3-venv)
+    install_packages
+    python_is_new_enough || die "Python 3.$PYTHON_MINOR_MIN or newer is needed for the frameworks"
+  fi
+  say "installing the frameworks into .cache/frameworks"
+  install_python "$FRAMEWORKS" "$FRAMEWORKS_LOCKED"
+  printf '%s\n' "$wanted" >"$stamp"
+}
+
 # A yardstick for ./dev soak resilience, apart from the clients: a hundred
 # packages that no test needs.
 need_litellm() {
@@ -222,17 +242,22 @@ node_is_new_enough() {
   [ -n "$major" ] && [ "$major" -ge "$NODE_MAJOR_MIN" ]
 }
 
-need_node_packages() {
-  local stamp="$NODE_DIR/node_modules/.bourse-stamp" wanted
+need_node_packages() { install_node "$NODE_DIR" "the TypeScript clients"; }
+
+# Programs of 600 MB, which only their suite needs.
+need_agents() { install_node "$AGENTS_DIR" "the coding agents"; }
+
+install_node() { # folder what
+  local stamp="$1/node_modules/.bourse-stamp" wanted
   want_package node nodejs
   want_package npm npm
   install_packages
   node_is_new_enough || die "Node.js $NODE_MAJOR_MIN or newer is needed for the client tests"
-  wanted=$(cat "$NODE_DIR/package.json" "$NODE_DIR/package-lock.json" | sha256sum)
+  wanted=$(cat "$1/package.json" "$1/package-lock.json" | sha256sum)
   [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && return 0
-  say "installing the TypeScript clients"
+  say "installing $2"
   # No package of ours needs an install script, so none is run.
-  (cd "$NODE_DIR" && npm ci --silent --no-audit --no-fund --ignore-scripts)
+  (cd "$1" && npm ci --silent --no-audit --no-fund --ignore-scripts)
   printf '%s\n' "$wanted" >"$stamp"
 }
 

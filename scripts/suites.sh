@@ -5,7 +5,7 @@
 # failed, so that one run reports everything. A suite that is a single
 # yes-or-no check (formatting, lints, licences) counts as one test.
 
-SUITES=(fmt clippy check deny rust doc python typescript inference metrics gate)
+SUITES=(fmt clippy check deny rust doc python typescript frameworks agents inference metrics gate)
 SUITE_LOGS=.cache/test
 
 suite_fmt() { cargo fmt --all --check; }
@@ -69,6 +69,14 @@ suite_typescript() {
   build_debug && (cd tests/clients/typescript && node --test --test-reporter=tap ./*.test.mjs)
 }
 
+suite_frameworks() {
+  build_debug && "$FRAMEWORKS/bin/python" -m pytest -q -rfE -p no:cacheprovider tests/clients/frameworks
+}
+
+suite_agents() {
+  build_debug && "$VENV/bin/python" -m pytest -q -rfE -p no:cacheprovider tests/clients/agents
+}
+
 suite_inference() {
   build_debug && "$VENV/bin/python" -m pytest -q -rfE -p no:cacheprovider tests/inference
 }
@@ -115,7 +123,7 @@ count_suite() { # name log status
   local name=$1 log=$2 status=$3 passed=0 failed=0
   case $name in
     rust | doc) read -r passed failed < <(count_cargo "$log") ;;
-    python | inference) read -r passed failed < <(count_pytest "$log") ;;
+    python | frameworks | agents | inference) read -r passed failed < <(count_pytest "$log") ;;
     typescript) read -r passed failed < <(count_tap "$log") ;;
     *) [ "$status" -ne 0 ] || passed=1 ;;
   esac
@@ -186,6 +194,11 @@ setup_suite() { # name
       need_parsers
       ;;
     inference) need_python_packages ;;
+    frameworks) need_frameworks ;;
+    agents)
+      need_python_packages
+      need_agents
+      ;;
     typescript)
       need_python_packages
       need_node_packages

@@ -43,7 +43,10 @@ COMPLETION_PRICE = Decimal("1.93")
 
 # Faults that make the gateway avoid an endpoint for a while are given to
 # each client in a copy of its own, so that no client sees another's.
-CLIENTS = ("openai", "openai-async", "openrouter", "anthropic", "google")
+CLIENTS = (
+    *("openai", "openai-async", "openrouter", "anthropic", "google"),
+    *("langchain", "litellm", "pydantic-ai", "instructor", "llm", "ai-sdk"),
+)
 
 RETRY_AFTER_SECONDS = 7
 SLOW_TOKENS = 400
@@ -70,6 +73,35 @@ SCRIPT: dict[str, dict] = {
     **{f"broken-{c}": {"error_status": 500} for c in CLIENTS},
     **{f"cut-{c}": {"tokens": 20, "cut_after_tokens": 3} for c in CLIENTS},
     **{f"confesses-{c}": {"tokens": 20, "error_after_tokens": 3, "token_ms": 20} for c in CLIENTS},
+}
+
+# A conversation of three answers, each thought about: two calls at once, one
+# more whose result is a picture, and a sentence. Who plays it refuses what its
+# vendor would, and rounds whose thoughts do not come back.
+LOOP_SAYS = "I look both of them up."
+LOOP_ENDS = "Paris is the warmer of the two."
+LOOP_CITIES = ("Paris", "Oslo")
+LOOP = {
+    "reasoning_tokens": REASONING_TOKENS,
+    "show_reasoning": "reasoning_content",
+    "wants_thoughts_back": True,
+    "turns": [
+        {
+            "say": LOOP_SAYS,
+            "calls": [{"tool": "get_weather", "arguments": {"city": c}} for c in LOOP_CITIES],
+        },
+        {"calls": [{"tool": "show_map", "arguments": {"city": "Paris"}}]},
+        {"say": LOOP_ENDS},
+    ],
+}
+
+# Who plays it, by the format that is spoken: provider and upstream model.
+LOOP_MODELS = {
+    "chat": ("sim-loop", "upstream-loop"),
+    "responses": ("openai", "gpt-5"),
+    "anthropic": ("anthropic", "claude-opus-4-5"),
+    "gemini": ("google-ai-studio", "gemini-3-pro-preview"),
+    "bedrock": ("amazon-bedrock", "eu.anthropic.claude-opus-4-5-20251101-v1:0"),
 }
 
 # The vendors whose formats differ from OpenAI's, by the path under which the
@@ -118,18 +150,22 @@ def clean_environment() -> dict[str, str]:
 
 def toml_value(value) -> str:
     if isinstance(value, dict):
-        return "{ " + ", ".join(f"{k} = {toml_value(v)}" for k, v in value.items()) + " }"
+        pairs = (f"{json.dumps(k)} = {toml_value(v)}" for k, v in value.items())
+        return "{ " + ", ".join(pairs) + " }"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(toml_value, value)) + "]"
     # A JSON scalar is a TOML scalar of the same meaning.
     return json.dumps(value)
 
 
-def write_sim_script(path: Path, script: dict[str, dict]) -> None:
-    """Writes the simulator's fault script: `[providers.<name>]` tables."""
+def write_sim_script(path: Path, script: dict[str, dict], models: dict[str, dict]) -> None:
+    """Writes the simulator's script: a table for each provider, and for models."""
     lines = []
-    for name, fields in script.items():
-        lines.append(f"[providers.{name}]")
-        lines += [f"{key} = {toml_value(value)}" for key, value in fields.items()]
-        lines.append("")
+    for kind, tables in (("providers", script), ("models", models)):
+        for name, fields in tables.items():
+            lines.append(f"[{kind}.{json.dumps(name)}]")
+            lines += [f"{key} = {toml_value(value)}" for key, value in fields.items()]
+            lines.append("")
     path.write_text("\n".join(lines))
 
 
@@ -147,7 +183,7 @@ MAX_OUTPUT = 4096
 CONTEXT_LENGTH = 32768
 
 
-def model_table(slug: str, provider: str, upstream_model: str) -> str:
+def model_table(slug: str, provider: str, upstream_model: str, interface: str = "chat") -> str:
     return f"""
 [[models]]
 slug = "{slug}"
@@ -160,6 +196,7 @@ supported_parameters = {json.dumps(SUPPORTED_PARAMETERS)}
 [[models.endpoints]]
 provider = "{provider}"
 upstream_model = "{upstream_model}"
+interface = "{interface}"
 price = {{ prompt = "{PROMPT_PRICE}", completion = "{COMPLETION_PRICE}" }}
 """
 
@@ -259,14 +296,42 @@ price = {{ prompt = "0", completion = "0" }}
 """
 
 
-def config_text(port: int, data_dir: Path, sim_url: str) -> str:
-    parts = [
-        f"""
+def server_table(port: int, data_dir: Path) -> str:
+    return f"""
 [server]
 listen = "127.0.0.1:{port}"
 data_dir = {json.dumps(str(data_dir))}
 """
+
+
+def vendor_tables(sim_url: str) -> str:
+    """The providers whose formats differ from OpenAI's, and one like OpenAI's, `sim-loop`."""
+    tables = [
+        f"""
+[providers.{name}]
+api_key = "sim-key"
+base_url = "{sim_url}{path}"
+"""
+        for name, path in VENDORS.items()
     ]
+    tables.append(
+        f"""
+[providers.sim-loop]
+format = "openai-chat"
+base_url = "{sim_url}/p/loop/v1"
+api_key = "sim-key"
+[providers.amazon-bedrock]
+region = "eu-west-1"
+access_key_id = "AKIAEXAMPLEEXAMPLE00"
+secret_access_key = "not-a-key"
+base_url = "{sim_url}/p/amazon-bedrock"
+"""
+    )
+    return "".join(tables)
+
+
+def config_text(port: int, data_dir: Path, sim_url: str) -> str:
+    parts = [server_table(port, data_dir), vendor_tables(sim_url)]
     for name in SCRIPT:
         parts.append(
             f"""
@@ -277,15 +342,11 @@ api_key = "sim-key"
 """
         )
         parts.append(model_table(f"acme/{name}", f"sim-{name}", f"upstream-{name}"))
-    for name, path in VENDORS.items():
-        parts.append(
-            f"""
-[providers.{name}]
-api_key = "sim-key"
-base_url = "{sim_url}{path}"
-"""
-        )
+    for name in VENDORS:
         parts.append(model_table(f"acme/via-{name}", name, UPSTREAM_MODELS[name]))
+    for name, (provider, upstream_model) in LOOP_MODELS.items():
+        interface = "responses" if name == "responses" else "chat"
+        parts.append(model_table(f"acme/loop-{name}", provider, upstream_model, interface))
     for slug, (provider, upstream_model) in EMBEDDING_MODELS.items():
         parts.append(embedding_table(slug, provider, upstream_model))
     for slug, (provider, upstream_model) in IMAGE_MODELS.items():
@@ -417,10 +478,18 @@ class Bourse:
 
 @contextlib.contextmanager
 def simulated(directory: Path):
-    """A gateway over the simulator, with every model of `SCRIPT`."""
+    """A gateway over the simulator, with every model of `SCRIPT` and `LOOP_MODELS`."""
+    loops = {model: LOOP for _, model in LOOP_MODELS.values()}
+    with served(directory, SCRIPT, loops, config_text) as bourse:
+        yield bourse
+
+
+@contextlib.contextmanager
+def served(directory: Path, providers: dict[str, dict], models: dict[str, dict], config_of):
+    """A gateway over a simulator with a script; `config_of` makes its configuration."""
     sim_port, port = free_port(), free_port()
     script = directory / "sim.toml"
-    write_sim_script(script, SCRIPT)
+    write_sim_script(script, providers, models)
     sim_url = f"http://127.0.0.1:{sim_port}"
     sim = Process(
         ["sim", "--listen", f"127.0.0.1:{sim_port}", "--script", str(script)],
@@ -429,7 +498,7 @@ def simulated(directory: Path):
         sim_url,
     )
     try:
-        bourse = Bourse(directory, config_text(port, directory / "data", sim_url), port)
+        bourse = Bourse(directory, config_of(port, directory / "data", sim_url), port)
         try:
             yield bourse
         finally:

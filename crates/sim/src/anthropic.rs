@@ -13,6 +13,7 @@ use crate::ask::{
     IMAGE_TOKENS, JsonWant, MESSAGE_TOKENS, Refusal, Request, Tool, ToolChoice, required_str,
     strings, words_within,
 };
+use crate::replay::claude_signature;
 use crate::reply::{Event, Events, Reply, len_of, per_token};
 use crate::truth::{Call, Choice, Finish, Reported};
 
@@ -267,14 +268,6 @@ fn with_thinking(mut usage: Value, reported: &Reported) -> Value {
     usage
 }
 
-fn signature(reply: &Reply) -> String {
-    format!(
-        "EqQB{:016x}{:016x}==",
-        reply.answer.key,
-        reply.answer.key.rotate_left(17)
-    )
-}
-
 fn message(reply: &Reply, content: &Value, reason: &Value, sequence: &Value) -> Value {
     json!({
         "id": format!("msg_01{:016x}", reply.id),
@@ -303,7 +296,7 @@ pub fn reply(reply: &Reply) -> Value {
     let mut content = Vec::new();
     if !choice.thought.is_empty() {
         content.push(json!({
-            "type": "thinking", "thinking": choice.thought.text(), "signature": signature(reply),
+            "type": "thinking", "thinking": choice.thought.text(), "signature": claude_signature(&choice.thought.text()),
         }));
     }
     if !choice.content.is_empty() {
@@ -426,7 +419,7 @@ fn thought_block(
     });
     let signed = delta(
         index,
-        &json!({ "type": "signature_delta", "signature": signature(reply) }),
+        &json!({ "type": "signature_delta", "signature": claude_signature(&choice.thought.text()) }),
         0,
     );
     let block = json!({ "type": "thinking", "thinking": "", "signature": "" });

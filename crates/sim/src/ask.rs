@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::replay::Replay;
 use crate::words;
 
 /// Tokens that one image in a prompt counts for: what OpenAI documents
@@ -97,6 +98,8 @@ pub struct Request {
     pub array_stream: bool,
     /// The turns before the answer, and its beginning if one is given.
     pub conversation: Conversation,
+    /// How tools were used before the answer.
+    pub replay: Replay,
     /// What vectors are wanted of.
     pub embed: Embed,
     /// A list that is to be ranked.

@@ -15,6 +15,7 @@ use crate::ask::{
     IMAGE_TOKENS, JsonWant, MESSAGE_TOKENS, Refusal, Request, Tool, ToolChoice, strings,
     words_within,
 };
+use crate::replay::claude_signature;
 use crate::reply::{Event, Events, Reply, len_of, per_token};
 use crate::truth::{Call, Choice, Finish, Reported};
 
@@ -249,14 +250,6 @@ fn usage(reported: &Reported) -> Value {
     })
 }
 
-fn signature(reply: &Reply) -> String {
-    format!(
-        "EqQB{:016x}{:016x}==",
-        reply.answer.key,
-        reply.answer.key.rotate_left(17)
-    )
-}
-
 fn with_usage(mut of: Value, reported: Option<&Reported>) -> Value {
     if let (Some(fields), Some(reported)) = (of.as_object_mut(), reported) {
         fields.insert("usage".to_owned(), usage(reported));
@@ -272,7 +265,7 @@ pub fn reply(reply: &Reply) -> Value {
     };
     let mut content = Vec::new();
     if !choice.thought.is_empty() {
-        let thought = json!({ "text": choice.thought.text(), "signature": signature(reply) });
+        let thought = json!({ "text": choice.thought.text(), "signature": claude_signature(&choice.thought.text()) });
         content.push(json!({ "reasoningContent": { "reasoningText": thought } }));
     }
     if !choice.content.is_empty() {
@@ -361,7 +354,8 @@ fn thought_block(
             .unwrap_or_default();
         delta(index, &json!({ "reasoningContent": { "text": piece } }), 1)
     });
-    let signed = json!({ "reasoningContent": { "signature": signature(reply) } });
+    let signed =
+        json!({ "reasoningContent": { "signature": claude_signature(&choice.thought.text()) } });
     thoughts.chain([delta(index, &signed, 0), stop(index)])
 }
 

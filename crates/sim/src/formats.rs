@@ -8,7 +8,7 @@ use crate::ask::{Format, Refusal, Request};
 use crate::reply::{Events, Reply};
 use crate::{
     anthropic, audio, bedrock, embeddings, gemini, images, moderations, openai_chat,
-    openai_responses, openai_text, prefill, rerank, voices,
+    openai_responses, openai_text, prefill, replay, rerank, voices,
 };
 
 impl Format {
@@ -43,7 +43,9 @@ impl Format {
             Self::OpenaiTranscription => audio::read_form(body),
             Self::Voices => voices::read(path, body),
         }?;
+        let replay = replay::read(self, &value, &ask)?;
         Ok(Request {
+            replay,
             conversation: prefill::read(self, &value),
             ..ask
         })

@@ -13,6 +13,7 @@ use crate::ask::{
     IMAGE_TOKENS, JsonWant, MESSAGE_TOKENS, Refusal, Request, Tool, ToolChoice, strings,
     words_within,
 };
+use crate::replay::gemini_signature;
 use crate::reply::{Event, Events, Reply};
 use crate::truth::{Choice, Finish, Reported};
 
@@ -156,15 +157,6 @@ fn finish_word(reply: &Reply, choice: &Choice) -> String {
     })
 }
 
-fn signature(reply: &Reply) -> String {
-    // Base64 of nothing in particular; clients must send it back untouched.
-    format!(
-        "CiQB{:016x}{:016x}",
-        reply.answer.key,
-        reply.answer.key.rotate_left(23)
-    )
-}
-
 /// Thoughts are counted beside the candidates here, not within them.
 fn usage(reply: &Reply, reported: &Reported, thoughts: i64, candidates: i64) -> Value {
     let mut usage = json!({
@@ -230,7 +222,10 @@ fn call_parts(reply: &Reply, choice: &Choice) -> Vec<Value> {
         let mut part = json!({ "functionCall": { "id": format!("{:08x}", call.id >> 32), "name": call.name, "args": args } });
         // Of parallel calls only the first is signed.
         if let Some(fields) = part.as_object_mut().filter(|_| at == 0) {
-            fields.insert("thoughtSignature".to_owned(), json!(signature(reply)));
+            fields.insert(
+                "thoughtSignature".to_owned(),
+                json!(gemini_signature(reply.answer.key)),
+            );
         }
         part
     };

@@ -32,6 +32,7 @@ pub mod openai_responses;
 mod openai_text;
 pub mod prefill;
 pub mod relay;
+pub mod replay;
 pub mod reply;
 pub mod rerank;
 mod schema;
@@ -49,7 +50,7 @@ pub use fast::{FAST_CHUNK_BYTES, FAST_PROMPT_TOKENS, FAST_REPLY_TOKENS};
 pub use log::{CountersNow, Entry, Outcome};
 pub use script::{
     Down, Limits, Phase, Ramp, RetryAfter, Script, ScriptError, ScriptSet, ShowReasoning,
-    TOKENS_MAX, UsageFault, VectorFault,
+    TOKENS_MAX, TURNS_MAX, Turn, TurnCall, UsageFault, VectorFault,
 };
 pub use server::{Sim, SimBuilder, SimConfig, SimHandle, serve};
 pub use truth::{Truth, truth};

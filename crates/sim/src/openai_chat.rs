@@ -210,7 +210,7 @@ pub fn reply(reply: &Reply) -> Value {
 }
 
 fn whole_choice(reply: &Reply, at: usize, choice: &Choice) -> Value {
-    let content = if choice.calls.is_empty() {
+    let content = if choice.calls.is_empty() || !choice.content.is_empty() {
         Value::String(reply.content_text(at))
     } else {
         Value::Null
@@ -377,8 +377,8 @@ fn choice_stream(reply: &Arc<Reply>, at: usize) -> Events {
     Box::new(
         first
             .chain(thoughts)
-            .chain(calls)
             .chain(contents)
+            .chain(calls)
             .chain(last),
     )
 }

@@ -11,16 +11,14 @@ use crate::ask::{
     IMAGE_TOKENS, JsonWant, MESSAGE_TOKENS, Refusal, Request, Tool, ToolChoice, required_str,
     words_within,
 };
+use crate::replay::openai_seal;
 use crate::reply::{CREATED, Event, Events, Reply, len_of, per_token};
 use crate::truth::{Call, Choice, Finish, Reported};
-
-/// What sealed thoughts of this vendor begin with; others it cannot open.
-const SEAL: &str = "gAAAAsim";
 
 /// Reads a request.
 ///
 /// # Errors
-/// When `model` or `input` is missing, or sealed thoughts are another vendor's.
+/// When `model` or `input` is missing.
 pub fn read(body: &Value) -> Result<Request, Refusal> {
     let model = required_str(body, "model")?.to_owned();
     let missing = || Refusal::bad("Missing required parameter: 'input'.");
@@ -35,12 +33,6 @@ pub fn read(body: &Value) -> Result<Request, Refusal> {
     };
     if body.get("max_tokens").is_some() || body.get("messages").is_some() {
         return Err(Refusal::bad("Unknown parameter."));
-    }
-    if items.iter().any(is_foreign) {
-        return Err(Refusal::bad(
-            "The encrypted content could not be verified. Reason: Encrypted content could not be \
-             decrypted or parsed.",
-        ));
     }
     let counted = ["instructions", "tools"];
     let prompt_tokens = items.iter().map(item_tokens).sum::<u64>()
@@ -76,11 +68,6 @@ pub fn read(body: &Value) -> Result<Request, Refusal> {
         last_user,
         ..Request::default()
     })
-}
-
-fn is_foreign(item: &Value) -> bool {
-    let sealed = item.get("encrypted_content").and_then(Value::as_str);
-    sealed.is_some_and(|sealed| !sealed.starts_with(SEAL))
 }
 
 fn item_tokens(item: &Value) -> u64 {
@@ -202,9 +189,10 @@ fn reasoning(reply: &Reply, choice: &Choice, index: usize) -> Value {
         .map(|text| json!({ "type": "summary_text", "text": text }))
         .into_iter()
         .collect();
+    let id = item_id("rs", reply, index);
+    let sealed = openai_seal(reply.answer.key, &id);
     json!({
-        "type": "reasoning", "id": item_id("rs", reply, index), "summary": summary,
-        "encrypted_content": format!("{SEAL}{:016x}", reply.answer.key),
+        "type": "reasoning", "id": id, "summary": summary, "encrypted_content": sealed,
     })
 }
 

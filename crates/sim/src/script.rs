@@ -22,6 +22,8 @@ pub use schedule::{Down, PHASES_MAX, Phase, Ramp, SCHEDULE_MS_MAX};
 pub const TOKENS_MAX: u64 = 10_000_000;
 /// Most tool calls in one answer.
 pub const TOOL_CALLS_MAX: u64 = 64;
+/// Most scripted turns.
+pub const TURNS_MAX: usize = 64;
 /// Largest `x-sim-script` header, in bytes; the whole head is bounded too.
 pub const HEADER_SCRIPT_BYTES_MAX: usize = 8 * 1024;
 
@@ -57,6 +59,13 @@ pub struct Script {
     pub show_reasoning: ShowReasoning,
     /// Tool calls made when the request offers tools, asked for or not.
     pub tool_calls: Option<u64>,
+    /// What is said and called, turn by turn: the first answer of a conversation
+    /// is the first of these, the answer to its tools' results the second, and
+    /// what follows the last is an answer as always. For requests with tools.
+    pub turns: Vec<Turn>,
+    /// Refuses a round of the current turn whose thoughts do not come back with
+    /// it, also where the vendor would only answer worse.
+    pub wants_thoughts_back: bool,
     /// Prompt tokens read from the vendor's cache, at most the prompt.
     pub cached_tokens: Option<u64>,
     /// Says this instead of the finish reason that the answer would have.
@@ -183,6 +192,8 @@ impl Default for Script {
             reasoning_tokens: None,
             show_reasoning: ShowReasoning::None,
             tool_calls: None,
+            turns: Vec::new(),
+            wants_thoughts_back: false,
             cached_tokens: None,
             finish_reason: None,
             require_key: false,
@@ -230,6 +241,26 @@ impl Default for Script {
             fast_coalesce: 1,
         }
     }
+}
+
+/// One answer of a scripted conversation.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Turn {
+    /// What is said, if anything.
+    pub say: String,
+    /// Which tools are called; those that the request does not offer are not.
+    pub calls: Vec<TurnCall>,
+}
+
+/// One call of a scripted turn.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TurnCall {
+    /// The tool, as the client names it.
+    pub tool: String,
+    /// What it is called with.
+    pub arguments: Map<String, Value>,
 }
 
 /// The key under which an OpenAI-shaped reply shows thoughts, if it does.

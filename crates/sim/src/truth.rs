@@ -8,8 +8,9 @@ use serde_json::Value;
 
 use crate::ask::{CHOICES_MAX, Format, JsonWant, Refusal, Request, ToolChoice};
 use crate::prefill;
+use crate::replay;
 use crate::schema;
-use crate::script::{Script, TOKENS_MAX, TOOL_CALLS_MAX};
+use crate::script::{Script, TOKENS_MAX, TOOL_CALLS_MAX, Turn};
 use crate::words::{Pieces, hash, mix};
 
 /// Characters of JSON in one token.
@@ -111,7 +112,8 @@ pub fn truth(format: Format, path: &str, body: &[u8], script: &Script) -> Result
 /// Composes the answer to a request that was read from `body`.
 ///
 /// # Errors
-/// When it hands in a beginning that this answer does not have.
+/// When it hands in a beginning that this answer does not have, or leaves out
+/// thoughts that the script wants back.
 pub fn answer(
     format: Format,
     ask: &Request,
@@ -125,6 +127,9 @@ pub fn answer(
         // The model joins because Gemini names it in the path.
         mix(mix(script.seed, hash(body)), hash(ask.model.as_bytes()))
     };
+    if script.wants_thoughts_back {
+        replay::check_thoughts(&ask.replay)?;
+    }
     let n = ask.n.clamp(1, CHOICES_MAX);
     let choices = (0..n)
         .map(|at| choice(ask, script, mix(key, at)))
@@ -198,10 +203,11 @@ fn choice(ask: &Request, script: &Script, key: u64) -> Result<Choice, Refusal> {
         }
     }
 
-    let content = if calls.is_empty() {
-        full_content(ask, script, key)
-    } else {
-        Pieces::EMPTY
+    let said = turn(ask, script).map(|turn| turn.say.as_str());
+    let content = match said.filter(|said| !said.is_empty()) {
+        Some(said) => Pieces::of_text(said, JSON_TOKEN_CHARS),
+        None if calls.is_empty() => full_content(ask, script, key),
+        None => Pieces::EMPTY,
     };
     let (content, stopped) = stop_at(content, &ask.stops);
     let content = match begun {
@@ -254,7 +260,29 @@ fn spoil(arguments: &mut String) {
     arguments.push('!');
 }
 
+/// The turn that the script has for this point of the conversation. None for
+/// who offers no tools: agents ask for a title of what they do beside it.
+fn turn<'a>(ask: &Request, script: &'a Script) -> Option<&'a Turn> {
+    let offers = !ask.tools.is_empty() && ask.tool_choice != ToolChoice::Never;
+    script.turns.get(ask.replay.rounds).filter(|_| offers)
+}
+
+/// The calls of a turn, of tools that are on offer.
+fn scripted_calls(ask: &Request, turn: Option<&Turn>) -> Vec<(String, Value)> {
+    let calls = turn.map_or(&[][..], |turn| &turn.calls);
+    let most = if ask.one_call { 1 } else { calls.len() };
+    calls
+        .iter()
+        .filter(|call| ask.tools.iter().any(|tool| tool.name == call.tool))
+        .map(|call| (call.tool.clone(), Value::Object(call.arguments.clone())))
+        .take(most)
+        .collect()
+}
+
 fn wanted_calls(ask: &Request, script: &Script) -> Vec<(String, Value)> {
+    if !script.turns.is_empty() {
+        return scripted_calls(ask, turn(ask, script));
+    }
     let told = ask.last_user.to_ascii_lowercase().contains("use the tool");
     let forced = matches!(ask.tool_choice, ToolChoice::Any | ToolChoice::Named(_));
     let mut count = script

@@ -11,7 +11,7 @@ pub mod passthrough;
 mod reply;
 mod request;
 mod schema;
-mod seal;
+pub(crate) mod seal;
 mod stream;
 pub(crate) mod usage;
 

@@ -16,7 +16,11 @@ import harness
 import pytest
 
 SETUP = harness.ROOT / "scripts" / "setup.sh"
-LOCKED = ["tests/clients/locked.txt", "tests/yardsticks/litellm.locked.txt"]
+LOCKED = [
+    "tests/clients/locked.txt",
+    "tests/clients/frameworks.locked.txt",
+    "tests/yardsticks/litellm.locked.txt",
+]
 SECONDS_MAX = 120
 
 

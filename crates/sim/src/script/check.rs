@@ -5,6 +5,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::{
     LIMIT_MAX, Limits, PHASES_MAX, Phase, SCHEDULE_MS_MAX, Script, ScriptError, ScriptSet,
+    TOOL_CALLS_MAX, TURNS_MAX,
 };
 use crate::faults::STALL_MAX;
 
@@ -151,6 +152,17 @@ fn script(script: &Script) -> Found {
             "schedule"
         };
         return absurd(setting, "does nothing beside fast = true");
+    }
+    if script.turns.len() > TURNS_MAX {
+        let count = script.turns.len();
+        return absurd("turns", format!("has {count} turns, at most {TURNS_MAX}"));
+    }
+    let many = |turn: &super::Turn| turn.calls.len() as u64 > TOOL_CALLS_MAX;
+    if script.turns.iter().any(many) {
+        return absurd(
+            "turns",
+            format!("has a turn of more than {TOOL_CALLS_MAX} calls"),
+        );
     }
     limits(&script.limits).map_err(|absurd| absurd.within(&["limits"]))?;
     schedule(script)

@@ -11,6 +11,7 @@ mod faults;
 mod limits;
 mod load;
 mod relay;
+mod replay;
 mod responses;
 mod shapes;
 mod watching;

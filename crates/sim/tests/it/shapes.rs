@@ -333,8 +333,9 @@ fn a_message_has_anthropics_shape_and_cache_usage() {
 #[test]
 fn a_message_stream_keeps_the_order_of_events() {
     let sim = sim(Script::default());
-    let body =
-        claude(&json!({ "stream": true, "thinking": { "type": "enabled", "budget_tokens": 100 } }));
+    let body = claude(
+        &json!({ "stream": true, "max_tokens": 2000, "thinking": { "type": "enabled", "budget_tokens": 1024 } }),
+    );
     let truth = truth(
         Format::Anthropic,
         MESSAGES,

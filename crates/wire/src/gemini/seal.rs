@@ -7,6 +7,9 @@
 //! is never sent to Google. SDKs read signatures as bytes in base64 and write
 //! them with the letters of URLs (google-genai 3.6 for Python), so both
 //! alphabets are read.
+//!
+//! OpenAI's Responses carry the same in `encrypted_content`: clients of theirs
+//! send back no member of a thought but the documented ones.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};

@@ -108,7 +108,7 @@ pub fn reasoning(out: &mut Vec<u8>, id: &str, thought: &Thought, status: Status)
                 });
             });
         }
-        item.put_some("encrypted_content", thought.sealed.as_ref())
+        item.put_some("encrypted_content", thought.seal().as_ref())
             .put_some("signature", thought.signature.as_ref())
             .put_some("format", thought.scheme.as_ref())
             .put("status", status.word());

@@ -8,6 +8,7 @@
 use bourse_vocab::chat::{Reasoning, ReasoningKind};
 
 use super::MADE_UP;
+use crate::gemini::seal;
 
 /// One item of reasoning.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -37,6 +38,42 @@ impl Thought {
             ReasoningKind::Encrypted(_) => true,
         };
         same_id && same_scheme && in_order && self.sealed.is_none()
+    }
+
+    /// What its vendor wants back, in the one member that every client sends
+    /// back: Codex 0.171, langchain-openai 1.7, pydantic-ai 2.38 and llm 0.36
+    /// leave out `signature` and `format`, and most of them `content`.
+    pub fn seal(&self) -> Option<String> {
+        if self.sealed.is_some() || (self.signature.is_none() && self.content.is_empty()) {
+            return self.sealed.clone();
+        }
+        let signature = self.signature.as_deref().unwrap_or_default();
+        let text = self.content.concat();
+        Some(seal::signed(self.scheme.as_deref(), None, signature, &text))
+    }
+
+    /// The item as its vendor made it, where what is sealed is of our making.
+    pub fn unsealed(mut self) -> Self {
+        let opened = self
+            .sealed
+            .as_deref()
+            .and_then(|sealed| seal::open(sealed, ""));
+        let Some(Reasoning {
+            kind: ReasoningKind::Text { text, signature },
+            scheme,
+            ..
+        }) = opened
+        else {
+            return self;
+        };
+        self.sealed = None;
+        // Who sends back the signature sends back the text that it is of.
+        if self.signature.is_none() {
+            self.content = vec![text];
+            self.signature = signature.filter(|signature| !signature.is_empty());
+            self.scheme = scheme;
+        }
+        self
     }
 
     /// Adds a piece that fits.
@@ -121,6 +158,37 @@ mod tests {
             scheme: Some("s".to_owned()),
             replayed: None,
         }
+    }
+
+    #[test]
+    fn a_thought_comes_back_whole_in_what_every_client_sends_back() {
+        for (scheme, signature) in [(Some("anthropic-claude-v1"), Some("EqQB==")), (None, None)] {
+            let thought = Thought {
+                scheme: scheme.map(str::to_owned),
+                content: vec!["hm, so.".to_owned()],
+                signature: signature.map(str::to_owned),
+                ..Thought::default()
+            };
+            // The members that OpenAI documents.
+            let kept = Thought {
+                scheme: Some("openai-responses-v1".to_owned()),
+                sealed: thought.seal(),
+                ..Thought::default()
+            };
+            assert_eq!(kept.unsealed(), thought);
+            let all = Thought {
+                sealed: thought.seal(),
+                ..thought.clone()
+            };
+            assert_eq!(all.unsealed(), thought);
+        }
+        let theirs = Thought {
+            sealed: Some("gAAAA".to_owned()),
+            ..Thought::default()
+        };
+        assert_eq!(theirs.seal().as_deref(), Some("gAAAA"));
+        assert_eq!(theirs.clone().unsealed(), theirs);
+        assert_eq!(Thought::default().seal(), None);
     }
 
     #[test]

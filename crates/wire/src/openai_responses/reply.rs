@@ -191,14 +191,15 @@ pub fn thought(entry: &Value) -> Thought {
     };
     let text = |name: &str| text_of(entry, name).map(str::to_owned);
     let scheme = text("format").filter(|scheme| scheme != "unknown");
-    Thought {
+    let thought = Thought {
         id: own_id(text("id")),
         summary: texts("summary"),
         content: texts("content"),
         signature: text("signature"),
         sealed: text("encrypted_content"),
         scheme: Some(scheme.unwrap_or_else(|| SCHEME.to_owned())),
-    }
+    };
+    thought.unsealed()
 }
 
 /// Writes a whole reply.

@@ -164,6 +164,8 @@ fn as_json(row: &GenerationRow, account: &str) -> Result<Value, Error> {
                 "native_finish": facts.native_finish,
                 "upstream_id": facts.upstream_id,
                 "user": facts.user,
+                "app": facts.app,
+                "referer": facts.referer,
                 "session_id": facts.session_id,
                 "flags": {
                     "streamed": facts.flags.streamed,

@@ -483,8 +483,11 @@ fn thinking(members: &mut Map, request: &mut Request) -> Result<(), Failure> {
 
 /// Reads `thinking`.
 pub fn read_thinking(thinking: &Value) -> Result<ReasoningRequest, Failure> {
+    let display = thinking.get("display").and_then(Value::as_str);
     let mut reasoning = ReasoningRequest {
-        exclude: thinking.get("display").and_then(Value::as_str) == Some("omitted"),
+        exclude: display == Some("omitted"),
+        // Who must be asked to show its thoughts is asked.
+        summary: (display == Some("summarized")).then(|| "auto".to_owned()),
         ..ReasoningRequest::default()
     };
     match thinking.get("type").and_then(Value::as_str) {

@@ -221,8 +221,11 @@ fn modalities(config: &mut Fields<'_>) -> Result<Vec<String>, Failure> {
 
 fn reasoning(value: Value, path: &Path<'_>, extras: &mut Map) -> Result<ReasoningRequest, Failure> {
     let mut thinking = fields(value, path)?;
+    let shows = thinking.flag("includeThoughts")? == Some(true);
     let mut reasoning = ReasoningRequest {
-        exclude: thinking.flag("includeThoughts")? != Some(true),
+        exclude: !shows,
+        // Who must be asked to show its thoughts is asked.
+        summary: shows.then(|| "auto".to_owned()),
         ..ReasoningRequest::default()
     };
     match thinking.integer("thinkingBudget")? {

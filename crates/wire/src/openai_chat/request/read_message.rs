@@ -145,15 +145,20 @@ impl Reader {
     fn thoughts(&mut self, fields: &mut Fields<'_>) -> Result<Vec<Part>, Failure> {
         let short = fields.text("reasoning")?;
         let alias = fields.text("reasoning_content")?;
-        let pieces = fields
-            .array("reasoning_details", PARTS_MAX)?
-            .unwrap_or_default();
+        // LiteLLM keeps here what its own message has no member for, which it
+        // sends back so (litellm 1.110, November 2026).
+        let kept = fields.take("provider_specific_fields");
+        let kept = kept.and_then(|mut kept| Some(kept.get_mut("reasoning_details")?.take()));
+        let pieces = match (fields.array("reasoning_details", PARTS_MAX)?, kept) {
+            (None, Some(Value::Array(kept))) if kept.len() <= PARTS_MAX => kept,
+            (pieces, _) => pieces.unwrap_or_default(),
+        };
         if pieces.is_empty() {
             let text = short.or(alias).filter(|text| !text.is_empty());
             return Ok(text.map(reasoning::plain).into_iter().collect());
         }
         let path = Path::Member(fields.path(), "reasoning_details");
-        let pieces: Vec<Part> = pieces
+        let mut pieces: Vec<Part> = pieces
             .into_iter()
             .enumerate()
             .map(|(index, piece)| {
@@ -170,11 +175,15 @@ impl Reader {
                 }
             })
             .collect::<Result<_, _>>()?;
-        // A text that says what the pieces say is told with them.
-        if let Some(text) = short.filter(|text| !text.is_empty())
-            && reasoning::joined(&pieces).as_ref() != Some(&text)
-        {
-            fields.put_back("reasoning", Value::String(text));
+        // A text that says what the pieces say is told with them. Some clients
+        // send back the sealed pieces and the text, but no piece of its own for
+        // it (@openrouter/ai-sdk-provider 2.10, November 2026).
+        if let Some(text) = short.filter(|text| !text.is_empty()) {
+            match reasoning::joined(&pieces) {
+                None => pieces.insert(0, reasoning::plain(text)),
+                Some(said) if said == text => {}
+                Some(_) => fields.put_back("reasoning", Value::String(text)),
+            }
         }
         Ok(pieces)
     }

@@ -1,4 +1,4 @@
-use bourse_vocab::chat::{Effort, Media, Part, Role, ToolChoice};
+use bourse_vocab::chat::{Effort, Media, Part, ReasoningKind, Role, ToolChoice};
 use bourse_vocab::json;
 
 use super::super::request::{MESSAGES_MAX, TOOLS_MAX};
@@ -307,4 +307,32 @@ proptest::proptest! {
         let _ = OpenAiChat.read_request(&body);
         let _ = OpenAiChat.read_reply(&body);
     }
+}
+
+/// As @openrouter/ai-sdk-provider 2.10 sends Gemini's thoughts back.
+#[test]
+fn a_text_beside_pieces_that_say_nothing_is_a_thought_of_its_own() {
+    let sealed = json!({"type": "reasoning.encrypted", "data": "CiQB", "id": "c",
+        "format": "google-gemini-v1", "index": 1});
+    let message = json!({"role": "assistant", "content": "a", "reasoning": "hm",
+        "reasoning_details": [sealed]});
+    let request = read(&with(json!({"messages": [message]}))).unwrap();
+    let parts = &request.messages[0].parts;
+    let kinds: Vec<&ReasoningKind> = parts
+        .iter()
+        .filter_map(|part| match part {
+            Part::Reasoning(piece) => Some(&piece.kind),
+            _ => None,
+        })
+        .collect();
+    let text = ReasoningKind::Text {
+        text: "hm".to_owned(),
+        signature: None,
+    };
+    let sealed = ReasoningKind::Encrypted("CiQB".to_owned());
+    assert_eq!(kinds, [&text, &sealed]);
+    assert!(
+        !parts.iter().any(|part| matches!(part, Part::Opaque { .. })),
+        "{parts:?}"
+    );
 }

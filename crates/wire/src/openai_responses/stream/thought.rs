@@ -90,7 +90,15 @@ impl OpenThought {
 
     /// Whether a bit belongs to this item.
     pub fn takes(&self, delta: &ReasoningDelta) -> bool {
-        let (id, scheme) = (delta.id.as_deref(), delta.scheme.as_deref());
+        let (id, mut scheme) = (delta.id.as_deref(), delta.scheme.as_deref());
+        let is_signature = matches!(
+            &delta.kind,
+            ReasoningKind::Text { text, signature: Some(_) } if text.is_empty()
+        );
+        // Amazon's streams say whose a thought is only when they sign it.
+        if is_signature && self.thought.scheme.is_none() {
+            scheme = None;
+        }
         let goes_on = self.sealed == Some(delta.index)
             && self.thought.id.as_deref() == id
             && matches!(delta.kind, ReasoningKind::Encrypted(_));
@@ -109,6 +117,7 @@ impl OpenThought {
                 }
                 if let Some(signature) = signature {
                     self.thought.signature = Some(signature.clone());
+                    self.thought.scheme.clone_from(&delta.scheme);
                 }
             }
             ReasoningKind::Encrypted(more) => {

@@ -252,3 +252,31 @@ fn a_seal_with_an_id_of_its_own_is_an_item_of_its_own() {
     assert_eq!(output[1]["id"], "call_0");
     assert_eq!(output[1]["encrypted_content"], "X");
 }
+
+#[test]
+fn a_thought_that_says_whose_it_is_when_it_is_signed_is_one_item() {
+    let bit = |text: &str, signature: Option<&str>, scheme: Option<&str>| Event::Reasoning {
+        choice: 0,
+        delta: bourse_vocab::chat::ReasoningDelta {
+            index: 0,
+            kind: ReasoningKind::Text {
+                text: text.to_owned(),
+                signature: signature.map(str::to_owned),
+            },
+            id: None,
+            scheme: scheme.map(str::to_owned),
+        },
+    };
+    let mut events = vec![
+        bit("hm, ", None, None),
+        bit("so.", None, None),
+        bit("", Some("EqQB"), Some("anthropic-claude-v1")),
+    ];
+    events.extend(end(Finish::Stop));
+    let told = written(&events, Echo::default());
+    let output = &told.last().unwrap()["response"]["output"];
+    assert_eq!(output.as_array().unwrap().len(), 1, "{output}");
+    assert_eq!(output[0]["content"][0]["text"], "hm, so.");
+    assert_eq!(output[0]["signature"], "EqQB");
+    assert_eq!(output[0]["format"], "anthropic-claude-v1");
+}
