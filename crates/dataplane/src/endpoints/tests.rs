@@ -254,8 +254,13 @@ fn paths_are_found_and_belong_to_one_endpoint_each() {
         assert_eq!(at(endpoint.path()).unwrap().path(), endpoint.path());
         // What comes whole is not kept alive, and nothing can be put before a
         // sound.
+        let streamed = [
+            "/v1/audio/transcriptions",
+            "/v1/images/generations",
+            "/v1/images/edits",
+        ];
         let is_streamed = endpoint.interface() == bourse_catalog::Interface::Chat
-            || endpoint.path() == "/v1/audio/transcriptions";
+            || streamed.contains(&endpoint.path());
         assert_eq!(!endpoint.keep_alive().is_empty(), is_streamed);
     }
     for counter in COUNTERS {

@@ -84,8 +84,12 @@ impl Endpoint for Spoken {
         out.into()
     }
 
+    /// Nobody streams a translation.
     fn keep_alive(&self) -> &'static [u8] {
-        super::chat::KEEP_ALIVE
+        match self.task {
+            Task::Transcribe => super::chat::KEEP_ALIVE,
+            Task::Translate => b"",
+        }
     }
 }
 

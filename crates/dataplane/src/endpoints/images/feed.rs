@@ -53,6 +53,8 @@ impl Events for Picture {
             // cost.
             Told::Partial => {
                 report.content_pieces = report.content_pieces.saturating_add(PARTIAL_TOKENS);
+                // They are pictures, which cost more than what is said.
+                report.usage.completion_image = Some(report.content_pieces);
                 Ok(false)
             }
             Told::Done => {

@@ -32,11 +32,19 @@ fn every_picture_and_the_tokens_of_the_dearest_are_set_aside() {
 }
 
 #[test]
-fn a_stream_is_refused_in_openais_words_and_told_whole_in_openrouters() {
-    let body = r#"{"model":"m","prompt":"a cat","stream":true}"#;
-    let refused = ask(&ImageGenerations, body).err().unwrap();
-    assert!(refused.message.starts_with("stream: "));
-    assert!(!ask(&Images, body).unwrap().ask.stream);
+fn a_stream_is_of_one_picture_in_openais_words_and_told_whole_in_openrouters() {
+    let body =
+        r#"{"model":"m","prompt":"a cat","stream":true,"partial_images":3,"size":"1024x1024"}"#;
+    let streamed = ask(&ImageGenerations, body).unwrap().ask;
+    assert!(streamed.stream);
+    // Each beginning that is shown is set aside, too.
+    assert_eq!(streamed.max_output, Some(7_024 + 300));
+    let whole = ask(&Images, body).unwrap().ask;
+    assert!(!whole.stream);
+    assert_eq!(whole.max_output, Some(7_024));
+    let many = body.replace("\"stream\"", "\"n\":2,\"stream\"");
+    let refused = ask(&ImageGenerations, &many).err().unwrap();
+    assert!(refused.message.starts_with("n: "));
 }
 
 #[test]
