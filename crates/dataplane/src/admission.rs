@@ -152,7 +152,7 @@ mod tests {
         let line = side.begin_one();
         assert_eq!(admission.running(), u64::from(FEW) + 1);
         assert!(worker.admits(Priority::Interactive));
-        for late_ms in [32, 110] {
+        for late_ms in [30, 2, 110] {
             advance(Duration::from_millis(late_ms)).await;
             let _ = worker.admits(Priority::Interactive);
         }

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use bourse_dataplane::admission::Admission;
 use bourse_dataplane::alarms::Alarms;
 use bourse_dataplane::bodies::Bodies;
@@ -259,25 +260,15 @@ impl Ready {
         let last = clients.pop().ok_or("no client for batches")?;
         let batches = batches::start((&gateway, &store), &config, last, &worker_stop)?;
         let control = crate::control::router(&gateway, &watcher, &store, &batches);
-        let hosts = Hosts::new(config.hosts.as_deref(), config.listen.ip().is_loopback());
         let file_watcher = reload::watch(
             config_path,
             &config,
             (built.providers, built.tokens),
             Arc::clone(&gateway),
             all_clients,
-            stopping.clone(),
+            stopping,
         )?;
-        let service = |client| Service {
-            worker: Worker::new(&gateway, client),
-            control: control.clone(),
-            control_runtime: tokio::runtime::Handle::current(),
-            hosts: hosts.clone(),
-            waits: config.limits.waits(),
-            write_timeout: config.limits.write_timeout,
-            stop_timeout: config.limits.stop_timeout,
-        };
-        let services = clients.into_iter().map(service).collect();
+        let services = services(&config, &gateway, &control, clients);
         // From here on the kernel takes connections, and a reader of the
         // output may use what it says; the workers serve them in a moment.
         let sockets = reserved.sockets.into_iter();
@@ -350,6 +341,26 @@ fn clients(workers: usize, egress: &EgressPolicy) -> Result<Vec<Client>, Error> 
         })
     };
     Ok((0..workers).map(client).collect::<Result<_, _>>()?)
+}
+
+/// What each worker serves with.
+fn services(
+    config: &Config,
+    gateway: &Arc<Gateway>,
+    control: &Router,
+    clients: Vec<Client>,
+) -> Vec<Service> {
+    let hosts = Hosts::new(config.hosts.as_deref(), config.listen.ip().is_loopback());
+    let service = |client| Service {
+        worker: Worker::new(gateway, client),
+        control: control.clone(),
+        control_runtime: tokio::runtime::Handle::current(),
+        hosts: hosts.clone(),
+        waits: config.limits.waits(),
+        write_timeout: config.limits.write_timeout,
+        stop_timeout: config.limits.stop_timeout,
+    };
+    clients.into_iter().map(service).collect()
 }
 
 /// Throws away what the cache need not keep any more, until the server stops.
