@@ -1,8 +1,10 @@
 //! One call under way: everything that its phases share.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::Relaxed};
 
+use bourse_ledger::record::EXTRA_BYTES_MAX;
 use bourse_ledger::who_pays::End;
 use bourse_vocab::chat::Loss;
 use bourse_vocab::trace::{Parent, span_id};
@@ -24,6 +26,12 @@ use crate::phases::admit::Admitted;
 use crate::phases::plan::{Decision, Plan};
 use crate::progress::Progress;
 use crate::unknown::Who;
+
+/// How much a record says of what was lost: some dozens of losses. Labels have
+/// the rest of the room that a record has for both.
+const LOSSES_BYTES_MAX: usize = 4_096;
+/// The name of the member, and what stands around it.
+const AROUND_BYTES: usize = 32;
 
 /// What the call and whoever waits for it tell each other.
 #[derive(Debug)]
@@ -170,6 +178,32 @@ impl Call {
         told.as_object_mut()?
             .insert("attempts".to_owned(), attempts.into());
         Some(told)
+    }
+
+    /// What `GET /generation` tells of a call beside what every record has: the
+    /// caller's labels, and what was lost in translation.
+    #[must_use]
+    pub fn more_of_it(&self) -> Cow<'_, str> {
+        let labels = &*self.ask.attribution.labels;
+        // Of more than a record has room for it keeps nothing.
+        let room = EXTRA_BYTES_MAX.saturating_sub(labels.len().saturating_add(AROUND_BYTES));
+        let room = room.min(LOSSES_BYTES_MAX);
+        let mut losses = self.losses.as_slice();
+        // The last ones go first: a conversation of a thousand turns may lose
+        // something in each.
+        let told = loop {
+            let told = serde_json::to_string(losses).unwrap_or_default();
+            if losses.is_empty() {
+                return Cow::Borrowed(labels);
+            }
+            if told.len() <= room {
+                break told;
+            }
+            losses = losses.split_at(losses.len() / 2).0;
+        };
+        let rest = labels.strip_prefix('{').unwrap_or("}");
+        let comma = if rest == "}" { "" } else { "," };
+        Cow::Owned(format!("{{\"translation_losses\":{told}{comma}{rest}"))
     }
 
     /// `openrouter_metadata`: how the call was routed, and what was lost in

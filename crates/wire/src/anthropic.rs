@@ -30,6 +30,7 @@ use bourse_vocab::json::Value;
 use bourse_vocab::{Failure, Format};
 
 use crate::codec::{Codec, ErrorReply, Stamp, StreamReader, StreamWriter, WriteTarget, Written};
+use crate::dialect::json_answer;
 
 pub use failure::write_with_id;
 pub(crate) use model::Model;
@@ -58,11 +59,18 @@ impl Codec for Anthropic {
         request: &Request,
         target: &WriteTarget<'_>,
     ) -> Result<Written, Failure> {
-        request::write(request, target)
+        let model = Model::named(target.model);
+        let by_tool = json_answer::by_tool(request, model.structured, model.forced_tools);
+        let Some((asked, loss)) = by_tool else {
+            return request::write(request, target);
+        };
+        let mut written = request::write(&asked, target)?;
+        written.losses.push(loss);
+        Ok(written)
     }
 
     fn read_reply(&self, body: &[u8]) -> Result<Reply, Failure> {
-        reply::read(body)
+        reply::read(body).map(json_answer::told)
     }
 
     fn write_reply(&self, reply: &Reply, stamp: &Stamp<'_>) -> Vec<u8> {
@@ -70,7 +78,7 @@ impl Codec for Anthropic {
     }
 
     fn stream_reader(&self) -> Box<dyn StreamReader> {
-        Box::new(stream::Reader::default())
+        Box::new(json_answer::Told::<stream::Reader>::default())
     }
 
     fn stream_writer(&self, stamp: &Stamp<'_>) -> Box<dyn StreamWriter> {

@@ -26,6 +26,7 @@ use bourse_vocab::json::Value;
 use bourse_vocab::{Failure, Format};
 
 use crate::codec::{Codec, ErrorReply, Stamp, StreamReader, StreamWriter, WriteTarget, Written};
+use crate::dialect::json_answer;
 
 /// Whose signatures these are: Claude's are good wherever it is called
 /// (platform.claude.com, extended thinking, 2026), and no other maker's models
@@ -50,11 +51,19 @@ impl Codec for Bedrock {
         request: &Request,
         target: &WriteTarget<'_>,
     ) -> Result<Written, Failure> {
-        request::write(request, target)
+        let model = model::Model::named(target.model);
+        let forces = model.claude.forced_tools && model.takes_names_and_statuses();
+        let by_tool = json_answer::by_tool(request, model.claude.structured, forces);
+        let Some((asked, loss)) = by_tool else {
+            return request::write(request, target);
+        };
+        let mut written = request::write(&asked, target)?;
+        written.losses.push(loss);
+        Ok(written)
     }
 
     fn read_reply(&self, body: &[u8]) -> Result<Reply, Failure> {
-        reply::read(body)
+        reply::read(body).map(json_answer::told)
     }
 
     fn write_reply(&self, reply: &Reply, _stamp: &Stamp<'_>) -> Vec<u8> {
@@ -62,7 +71,7 @@ impl Codec for Bedrock {
     }
 
     fn stream_reader(&self) -> Box<dyn StreamReader> {
-        Box::new(stream::Reader::default())
+        Box::new(json_answer::Told::<stream::Reader>::default())
     }
 
     fn stream_writer(&self, _stamp: &Stamp<'_>) -> Box<dyn StreamWriter> {

@@ -19,7 +19,8 @@
 //! - [`service`]: what tiers of service are called;
 //! - [`betas`]: features in beta that are asked for by a header;
 //! - [`finish`]: words for the end, and when an answer has ended;
-//! - [`answer`]: what vendors put where a text should be.
+//! - [`answer`]: what vendors put where a text should be;
+//! - [`json_answer`]: JSON from models that have no word for it.
 //!
 //! The splice cannot reach into messages, so [`needs_vocabulary`] decides
 //! from what the scanner saw whether a rule does. A test in `providers` sends
@@ -29,6 +30,7 @@ pub mod answer;
 pub mod betas;
 pub mod calls;
 pub mod finish;
+pub mod json_answer;
 pub mod media;
 pub mod members;
 pub mod messages;

@@ -18,7 +18,9 @@ from anthropic.types import message_create_params
 from google.genai import types as google_types
 from openai import types as openai_types
 from openai.types import chat as openai_chat
+from openai.types import embedding_create_params, image_generate_params
 from openai.types import responses as openai_responses
+from openai.types.audio import speech_create_params
 from openai.types.chat import completion_create_params
 from openai.types.responses import response_create_params
 
@@ -122,6 +124,20 @@ def test_messages_requests_are_as_anthropic_describes_them():
         return faults({name: value for name, value in body.items() if name != "stream"}, kind)
 
     check(requests("anthropic"), find)
+
+
+OPERATIONS = {
+    "/v1/embeddings": embedding_create_params.EmbeddingCreateParams,
+    "/v1/images/generations": image_generate_params.ImageGenerateParamsBase,
+    "/v1/audio/speech": speech_create_params.SpeechCreateParams,
+}
+
+
+@pytest.mark.parametrize("path", OPERATIONS)
+def test_requests_of_other_operations_are_as_openai_describes_them(path):
+    sent = [one for one in read("requests.jsonl") if one["format"] == path]
+    assert sent
+    check(sent, lambda body: faults(body, OPERATIONS[path]))
 
 
 class GenerateContentRequest(pydantic.BaseModel):

@@ -57,6 +57,8 @@ pub struct Remembered {
     pub tools: (u64, u64, u8),
     /// What the endpoint was held to be for calls with tools.
     pub quality: Option<Quality>,
+    /// What else the generation's record has, as JSON.
+    pub extra: String,
     /// Provider, status, milliseconds to the first content or to giving up,
     /// the provider's id of its answer or of the request.
     pub attempts: Vec<(String, u16, u32, String)>,
@@ -212,6 +214,7 @@ fn remember(facts: &Facts<'_>) -> Remembered {
             facts.tool_errors,
         ),
         quality: facts.quality,
+        extra: facts.extra.to_owned(),
         attempts: facts
             .attempts
             .iter()

@@ -224,6 +224,10 @@ async fn a_faster_tier_falls_back_to_the_usual_one_and_says_so() {
     let body: Value = serde_json::from_str(&played.got.body).unwrap();
     let losses = &body["openrouter_metadata"]["translation_losses"];
     assert_eq!(losses[0]["field"], "service_tier", "{losses}");
+    assert_eq!(losses[0]["outcome"], "degraded", "{losses}");
+    // The generation's record says the same.
+    let extra: Value = serde_json::from_str(&facts(&played).extra).unwrap();
+    assert_eq!(extra["translation_losses"], *losses, "{extra}");
 }
 
 #[tokio::test(start_paused = true)]

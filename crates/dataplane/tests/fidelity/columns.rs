@@ -65,6 +65,12 @@ pub const COLUMNS: &[Column] = &[
         "a model that is sold over Responses alone",
     ),
     column(
+        "claude-older",
+        "anthropic",
+        "claude-sonnet-4-20250514",
+        "Messages, a model that follows no schema",
+    ),
+    column(
         "claude-budget",
         "anthropic",
         "claude-haiku-4-5",

@@ -22,6 +22,7 @@ mod asked;
 mod clients;
 mod columns;
 mod corpus;
+mod others;
 mod page;
 mod paths;
 mod pattern;
@@ -100,6 +101,8 @@ async fn nothing_is_lost_in_silence_and_the_page_says_what_becomes_of_it() {
         problems.0.len(),
         problems.0.join("\n")
     );
-    corpus::write(&asked.sent, &told);
+    let mut sent = asked.sent.clone();
+    sent.extend(others::sent());
+    corpus::write(&sent, &told);
     page::check(&asked, &answers);
 }

@@ -32,7 +32,8 @@ patterns that share nothing with the codecs. The test fails if anything is lost 
 | · | the client's API has no words for it |
 
 A loss names the field as the client sent it (`input[2].content[0]`, `contents[0].parts[1]`, `system.0`), what happened to it
-(`dropped`, `degraded`, `emulated`) and why. It is shown to who asks with `X-OpenRouter-Metadata: enabled`.
+(`dropped`, `degraded`, `emulated`) and why. It is shown to who asks with `X-OpenRouter-Metadata: enabled`, and
+kept in the generation's record (`GET /api/v1/generation`, `translation_losses`).
 
 ";
 

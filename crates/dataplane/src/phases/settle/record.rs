@@ -20,7 +20,9 @@ impl Running {
     /// Writes the end of the call into the journal.
     /// Returns what was paid, where that is known.
     pub(super) fn record(&self, ended: Ended<'_>, verdict: Verdict<'_>) -> Option<Nanos> {
+        let more = self.call.more_of_it();
         let mut facts = self.facts(&ended, &verdict);
+        facts.extra = &more;
         // Prices by which nobody is charged are no part of the record.
         if !verdict.costs.is_empty() || verdict.charge != Nanos::ZERO {
             facts.lines = ended.charge.lines;
@@ -74,7 +76,6 @@ impl Running {
             upstream_id: report.upstream_id.as_deref().unwrap_or(""),
             session_id: &who.session_id,
             user: &who.user,
-            extra: &who.labels,
             finish: finish_word(ended),
             native_finish: report.native_finish.as_deref().unwrap_or(""),
             referer: &who.referer,

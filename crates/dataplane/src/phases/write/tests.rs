@@ -174,7 +174,7 @@ async fn who_cannot_be_told_the_form_of_the_answer_is_not_asked() {
     use bourse_vocab::chat::ResponseFormat::{JsonObject, Opaque};
     let grammar = Opaque(bourse_vocab::json!({"type": "grammar", "grammar": "g"}));
     for (form, refused) in [
-        (JsonObject, vec![Format::Anthropic, Format::Bedrock]),
+        (JsonObject, vec![Format::Bedrock]),
         (
             grammar,
             vec![
