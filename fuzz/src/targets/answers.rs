@@ -19,6 +19,10 @@ const OPENAI_PICTURES: &str = r#"{"created":1,"data":[{"b64_json":"iVBORw0KGgo="
 const XAI_PICTURES: &str =
     r#"{"data":[{"url":"https://x.example/1.jpg"}],"usage":{"cost_in_usd_ticks":200000000}}"#;
 const IMAGEN_PICTURES: &str = r#"{"predictions":[{"mimeType":"image/png","bytesBase64Encoded":"iVBORw0KGgo="},{"raiFilteredReason":"no"}]}"#;
+const VERDICTS: [&str; 2] = [
+    r#"{"id":"m","model":"x","results":[{"flagged":false,"categories":{"hate":false,"illicit":null},"category_scores":{"hate":1.0e-5,"illicit":null},"category_applied_input_types":{"hate":["text"]}},{"flagged":true,"categories":{"hate":true},"category_scores":{"hate":0.90}}]}"#,
+    r#"{"id":"m","model":"x","results":[{"categories":{"pii":true},"category_scores":{"pii":0.9}},{"categories":{"pii":false},"category_scores":{"pii":0.1}}],"usage":{"prompt_tokens":7}}"#,
+];
 const RANKS: [&str; 2] = [
     r#"{"id":"x","results":[{"index":2,"relevance_score":0.10},{"index":0,"relevance_score":9.5e-1},{"index":1,"relevance_score":0.2}],"meta":{"billed_units":{"search_units":1}}}"#,
     r#"{"object":"list","data":[{"index":1,"relevance_score":-1},{"index":0,"relevance_score":1e308}],"usage":{"total_tokens":26,"prompt_tokens":26}}"#,
@@ -37,6 +41,8 @@ fn samples(operation: Operation) -> Vec<&'static str> {
         Operation::Embeddings(_) => vec![OPENAI_VECTORS, BASE64_VECTORS],
         Operation::Images(images::Shape::Imagen) => vec![IMAGEN_PICTURES],
         Operation::Images(_) => vec![OPENAI_PICTURES, XAI_PICTURES],
+        Operation::ImageEdits(_) => vec![OPENAI_PICTURES],
+        Operation::Moderations(_) => VERDICTS.to_vec(),
         Operation::Rerank(_) => RANKS.to_vec(),
         Operation::Transcription(_) | Operation::Translation(_) => TRANSCRIPTS.to_vec(),
         Operation::Chat | Operation::Text | Operation::Speech(_) => Vec::new(),

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use bourse_dataplane::endpoints::{ClientRequest, Endpoint, Scanned};
+use bourse_dataplane::endpoints::{ClientRequest, Endpoint, Scanned, ScannedForm};
 use bourse_dataplane::identity::{Caller, Identity};
 use bourse_dataplane::way::Way;
 use bourse_net::Origin;
@@ -11,6 +11,7 @@ use bourse_providers::{Credential, Key, Provider};
 use bourse_vocab::json::Value;
 use bourse_vocab::{AccountId, StoreId, TierWish};
 use bourse_wire::WriteTarget;
+use bourse_wire::multipart::{Boundary, Form, Reader};
 use bytes::Bytes;
 
 /// How the answer to a request is told.
@@ -128,6 +129,17 @@ const REQUESTS: &[(&str, Telling, &str)] = &[
         r#"{"model":"acme/m","prompt":"q"}"#,
     ),
     (
+        "/v1/images/generations",
+        Telling::Events,
+        r#"{"model":"acme/m","prompt":"q","stream":true,"partial_images":1}"#,
+    ),
+    ("/v1/images/edits", Telling::Whole(some_data), EDIT),
+    (
+        "/v1/moderations",
+        Telling::Whole(two_verdicts),
+        r#"{"model":"acme/m","input":["one","two"]}"#,
+    ),
+    (
         "/v1/rerank",
         Telling::Whole(an_order),
         r#"{"model":"acme/m","query":"q","documents":["one",{"text":"two"},"three"],"top_n":2}"#,
@@ -174,8 +186,18 @@ const REQUESTS: &[(&str, Telling, &str)] = &[
     ),
 ];
 
+/// The boundary of what is a form.
+const FORM: &str = "multipart/form-data; boundary=b";
+
+/// A form with a picture of 64 times 64 points: a header of WebP, which has no
+/// byte that is no text.
+const EDIT: &str = "--b\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nacme/m\r\n\
+    --b\r\nContent-Disposition: form-data; name=\"prompt\"\r\n\r\nq\r\n\
+    --b\r\nContent-Disposition: form-data; name=\"image\"; filename=\"a.webp\"\r\n\r\n\
+    RIFF\x16\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0\x3f\0\0\x3f\0\0\r\n--b--\r\n";
+
 /// Names that some vendor knows another interface for.
-const MODELS: [&str; 8] = [
+const MODELS: [&str; 10] = [
     "m",
     "gpt-5.5",
     "whisper-1",
@@ -184,6 +206,8 @@ const MODELS: [&str; 8] = [
     "tts-1",
     "grok-2-image",
     "gemini-2.5-pro",
+    "gpt-image-1",
+    "omni-moderation-latest",
 ];
 
 /// All of them.
@@ -223,16 +247,21 @@ fn call(&(target, telling, body): &(&'static str, Telling, &str)) -> Result<Call
         .body(())
         .map_err(|error| error.to_string())?
         .into_parts();
-    let body = Bytes::copy_from_slice(body.as_bytes());
-    let outline = bourse_wire::json::scan(&body).map_err(|error| error.to_string())?;
-    let scanned = Scanned {
-        outline,
-        segments: vec![body],
+    let segments = vec![Bytes::copy_from_slice(body.as_bytes())];
+    let caller = Caller::new(&IDENTITY, AccountId(1));
+    let incoming = match endpoint.forms().filter(|_| body.starts_with("--")) {
+        Some(forms) => {
+            let form = form(&segments)?;
+            forms.read_form(&head, ScannedForm { form, segments }, caller)
+        }
+        None => {
+            let outline = bourse_wire::json::scan(body.as_bytes()).map_err(|e| e.to_string())?;
+            endpoint.read(&head, Scanned { outline, segments }, caller)
+        }
     };
-    let incoming = endpoint
-        .read(&head, scanned, Caller::new(&IDENTITY, AccountId(1)))
-        .map_err(|failure| format!("{target}: {failure:?}"))?;
-    let request = incoming.request;
+    let request = incoming
+        .map_err(|failure| format!("{target}: {failure:?}"))?
+        .request;
     let mut ways = ways(endpoint)?;
     // What cannot be asked is not answered.
     ways.retain(|way| {
@@ -252,6 +281,16 @@ fn call(&(target, telling, body): &(&'static str, Telling, &str)) -> Result<Call
         request,
         ways,
     })
+}
+
+fn form(segments: &[Bytes]) -> Result<Form, String> {
+    let boundary = Boundary::of_content_type(FORM).map_err(|error| error.to_string())?;
+    let boundary = boundary.ok_or("the boundary is none")?;
+    let mut reader = Reader::new(&boundary, 1 << 20);
+    for segment in segments {
+        reader.push(segment).map_err(|error| error.to_string())?;
+    }
+    reader.finish().map_err(|error| error.to_string())
 }
 
 /// The ways in which any provider can be asked what an endpoint asks, those
@@ -374,5 +413,15 @@ fn an_order(told: &Value) -> Result<(), String> {
     match seen.len() {
         2 => Ok(()),
         other => Err(format!("{other} of two documents are ranked")),
+    }
+}
+
+/// A verdict on each of two texts.
+fn two_verdicts(told: &Value) -> Result<(), String> {
+    let verdicts = list(told, "results");
+    let says = |verdict: &Value| verdict.get("flagged").and_then(Value::as_bool).is_some();
+    match verdicts.len() == 2 && verdicts.iter().all(says) {
+        true => Ok(()),
+        false => Err("there are not two verdicts".to_owned()),
     }
 }
