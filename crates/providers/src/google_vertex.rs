@@ -46,9 +46,12 @@ enum Maker {
 }
 
 /// Claude: the model stands in the address, and the version in the body. Neither
-/// tiers of service nor betas of Anthropic's own are promised.
+/// tiers of service nor betas of Anthropic's own are promised, so that what only
+/// a beta understands is not sent.
 static CLAUDE: Dialect = Dialect {
     tiers: TierWords::NONE,
+    betas: None,
+    rejects: &["context_management"],
     instead_of_model: Some(("anthropic_version", "vertex-2023-10-16")),
     ..anthropic::DIALECT
 };

@@ -9,6 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bourse_catalog::Snapshot;
+use bourse_providers::azure::Azure;
 use bourse_providers::{
     Attempt, Compatible, Credential, Headers, Interface, Key, Provider, ToSign, all, by_slug,
 };
@@ -91,6 +92,9 @@ fn each(mut check: impl FnMut(&dyn Provider)) {
             "http://10.0.0.7:8000/v1",
             format,
         ));
+    }
+    for version in [None, Some("2024-10-21")] {
+        check(&Azure::new("my-azure", "https://r.example", None, version).unwrap());
     }
 }
 

@@ -267,10 +267,10 @@ fn reply_predict(reply: &Reply) -> Value {
         .iter()
         .enumerate()
         .map(|(at, vector)| {
-            let mut statistics = json!({ "truncated": false });
-            if let Some(count) = count(at) {
-                statistics["token_count"] = json!(count);
-            }
+            let statistics = match count(at) {
+                Some(count) => json!({ "truncated": false, "token_count": count }),
+                None => json!({ "truncated": false }),
+            };
             json!({ "embeddings": { "values": vector, "statistics": statistics } })
         })
         .collect();

@@ -67,9 +67,9 @@ impl Service {
     #[must_use]
     pub fn of(method: &[u8], path: &str) -> Option<Self> {
         let path = path.split('?').next().unwrap_or(path);
-        let own = path
-            .strip_prefix("/p/")
-            .map_or(path, |rest| rest.find('/').map_or("", |at| &rest[at..]));
+        let own = path.strip_prefix("/p/").map_or(path, |rest| {
+            rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("")
+        });
         let is = |wanted: &[u8], end: &str| method == wanted && own.ends_with(end);
         Some(match own {
             "/" if method == b"POST" => Self::Sts,
@@ -142,10 +142,10 @@ impl Service {
             Self::EntraMachine => {
                 needs(arrived, "metadata", "true")?;
                 wants_resource(arrived)?;
-                let mut given = bearer(script, now_s);
                 // A text, as that service has it.
-                given["expires_in"] = json!(script.token_life_s.to_string());
-                json(given.to_string())
+                let life = script.token_life_s.to_string();
+                let token = token(script, now_s);
+                json(json!({"access_token": token, "expires_in": life}).to_string())
             }
             Self::EntraHosted => {
                 needs(arrived, "x-identity-header", expected(script))?;
@@ -300,21 +300,19 @@ fn check_claim(
     };
     let (header, claims) = signed.split_once('.').ok_or_else(|| bad("Invalid JWT"))?;
     let (header, claims) = (part(header), part(claims));
-    if header["alg"] != "RS256" {
+    if text_of(&header, "alg") != "RS256" {
         return Err(bad("Invalid JWT: alg must be RS256."));
     }
     let path = arrived.path.split('?').next().unwrap_or_default();
-    if !claims["aud"]
-        .as_str()
-        .is_some_and(|aud| aud.ends_with(path))
-    {
+    if !text_of(&claims, "aud").ends_with(path) {
         return Err(bad("Invalid JWT: Failed audience check."));
     }
-    let scopes = claims["scope"].as_str().unwrap_or_default();
+    let scopes = text_of(&claims, "scope");
     if !scopes.contains("https://www.googleapis.com/auth/cloud-platform") {
         return Err(bad("Invalid OAuth scope or ID token audience provided."));
     }
-    let (iat, exp) = (claims["iat"].as_i64(), claims["exp"].as_i64());
+    let time = |name: &str| claims.get(name).and_then(Value::as_i64);
+    let (iat, exp) = (time("iat"), time("exp"));
     let is_timely = iat.zip(exp).is_some_and(|(iat, exp)| {
         (iat - now_s).abs() <= SKEW_S_MAX && exp > now_s && exp - iat <= CLAIM_S_MAX
     });
@@ -325,6 +323,11 @@ fn check_claim(
             "Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe. Check your iat and exp values in the JWT claim.",
         ))
     }
+}
+
+/// A member that is a text; empty if it is none.
+fn text_of<'a>(json: &'a Value, name: &str) -> &'a str {
+    json.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// Checks what Microsoft checks of an application.

@@ -29,6 +29,7 @@ const LIFE_S: u64 = 3_600;
 /// The metadata service of a machine, by its address: a name could be somebody
 /// else's ("About VM metadata", November 2026).
 const METADATA: &str = "http://169.254.169.254";
+const METADATA_NAME: &str = "metadata.google.internal";
 const METADATA_PATH: &str = "/computeMetadata/v1/instance/service-accounts/default/token";
 /// Files with credentials are a few kilobytes long.
 const FILE_BYTES_MAX: usize = 64 << 10;
@@ -138,7 +139,10 @@ impl Google {
     /// The machine that this runs on. Google's own programs read the address of
     /// another metadata service from this variable.
     fn machine(around: &dyn Surroundings) -> Self {
-        let other = around.variable("GCE_METADATA_HOST");
+        // Its name is its address: see there.
+        let other = around
+            .variable("GCE_METADATA_HOST")
+            .filter(|host| host != METADATA_NAME);
         let at = other.map_or_else(|| METADATA.to_owned(), |host| format!("http://{host}"));
         Self(Kind::Machine(at))
     }
@@ -299,7 +303,7 @@ fn check_url(url: &str) -> Result<(), String> {
     let host = rest.map(|rest| rest.split(['/', ':', '?']).next().unwrap_or_default());
     match host {
         None if url.starts_with("https://") => Ok(()),
-        Some("localhost" | "127.0.0.1" | "169.254.169.254" | "metadata.google.internal") => Ok(()),
+        Some("localhost" | "127.0.0.1" | "169.254.169.254") => Ok(()),
         _ => Err(format!(
             "{url}: an address that is told credentials begins with https://"
         )),

@@ -369,6 +369,8 @@ fn googles_default_is_the_named_file_then_the_well_known_one_then_the_machine() 
     assert!(described(&home).contains("gcloud"));
     let machine = Around::of(&[("HOME", "/home/u")]);
     assert!(described(&machine).contains("http://169.254.169.254"));
+    let by_name = Around::of(&[("GCE_METADATA_HOST", "metadata.google.internal")]);
+    assert!(described(&by_name).contains("http://169.254.169.254"));
     let missing = find_google(&default(), &Around::of(&[(path, "/no.json")])).unwrap_err();
     assert!(missing.contains("/no.json"), "{missing}");
     // The machine is asked as it is documented.

@@ -254,10 +254,11 @@ impl TokenSource for Source {
                 Err(_) => format!("there was none within {} s", WAIT_MAX.as_secs()),
             };
             let provider = &self.provider;
-            Err(Failure::unavailable(
-                "The provider cannot be called: this gateway has no valid token for it",
+            // As where a provider refuses our key: callers cannot help it.
+            Err(
+                Failure::unavailable("The provider could not serve this request")
+                    .inside(format!("{provider} has no token: {why}")),
             )
-            .inside(format!("{provider} has no token: {why}")))
         })
     }
 

@@ -376,7 +376,7 @@ fn amazons_chain_signs_with_what_its_services_give() {
         ),
         (
             "credentials = \"machine\"\n".to_owned(),
-            vec![("AWS_EC2_METADATA_SERVICE_ENDPOINT", at.clone())],
+            vec![("AWS_EC2_METADATA_SERVICE_ENDPOINT", at)],
         ),
     ] {
         let exchange = Exchange::start(|setup| {
