@@ -50,7 +50,10 @@ pub(crate) fn read(format: Format, body: &Value, ask: &Request) -> Result<Replay
         | Format::Imagen
         | Format::Rerank
         | Format::OpenaiSpeech
-        | Format::OpenaiTranscription => Ok(Replay::default()),
+        | Format::OpenaiTranscription
+        | Format::OpenaiImageEdits
+        | Format::Moderations
+        | Format::Voices => Ok(Replay::default()),
     }
 }
 
