@@ -86,6 +86,7 @@ pub static IN_BATCHES: &[&dyn Endpoint] = &[
     &messages::Messages,
     &responses::Responses,
     &embeddings::Embeddings,
+    &moderations::Moderations,
 ];
 
 /// Every path that only counts what an endpoint would be sent.

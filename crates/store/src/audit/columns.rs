@@ -31,6 +31,9 @@ const WHERE: &str =
     "is compared with the journal's own bytes, at every start and on a stopped server";
 const TOLD: &str = "is what somebody else said of itself, and moves no money";
 
+const KEPT: &str = "says what callers keep here, which no record tells of and moves no money: \
+                    their lines are calls, and compared as such";
+
 /// Every table and every column of it.
 pub const TABLES: &[Table] = &[
     Table {
@@ -257,6 +260,53 @@ pub const TABLES: &[Table] = &[
         name: "consumers",
         compared: &[],
         left: &[("name", TOLD), ("node_id", NODE), ("position", TOLD)],
+    },
+    Table {
+        name: "files",
+        compared: &[],
+        left: &[
+            ("id", KEPT),
+            ("account_id", KEPT),
+            ("node_id", KEPT),
+            ("name", KEPT),
+            ("purpose", KEPT),
+            ("bytes", KEPT),
+            ("digest", KEPT),
+            ("created_at_ms", KEPT),
+            ("expires_at_ms", KEPT),
+        ],
+    },
+    Table {
+        name: "batches",
+        compared: &[],
+        left: &[
+            ("id", KEPT),
+            ("account_id", KEPT),
+            ("key_hash", KEPT),
+            ("shape", KEPT),
+            ("endpoint", KEPT),
+            ("input_file_id", KEPT),
+            ("output_file_id", KEPT),
+            ("error_file_id", KEPT),
+            ("state", KEPT),
+            ("is_ended", KEPT),
+            ("metadata", KEPT),
+            ("faults", KEPT),
+            ("paused", KEPT),
+            ("lines_total", KEPT),
+            ("lines_completed", KEPT),
+            ("lines_failed", KEPT),
+            ("lines_expired", KEPT),
+            ("lines_cancelled", KEPT),
+            ("created_at_ms", KEPT),
+            ("expires_at_ms", KEPT),
+            ("began_at_ms", KEPT),
+            ("finalizing_at_ms", KEPT),
+            ("cancelling_at_ms", KEPT),
+            ("ended_at_ms", KEPT),
+            ("node_id", KEPT),
+            ("lease_until_ms", KEPT),
+        ],
     },
     Table {
         name: "installation",
