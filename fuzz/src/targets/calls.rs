@@ -214,12 +214,12 @@ const MODELS: [&str; 10] = [
 pub static CALLS: LazyLock<Result<Vec<Call>, String>> =
     LazyLock::new(|| REQUESTS.iter().map(call).collect());
 
+/// A call, the way in which it was put, and the answer.
+pub type Answered<'a> = (&'static Call, &'static Way, &'a [u8]);
+
 /// The call and the way that the first two bytes of an answer name, and the
 /// rest of it.
-pub fn of(
-    input: &[u8],
-    wanted: fn(Telling) -> bool,
-) -> Result<Option<(&'static Call, &'static Way, &[u8])>, String> {
+pub fn of(input: &[u8], wanted: fn(Telling) -> bool) -> Result<Option<Answered<'_>>, String> {
     let calls = CALLS.as_ref().map_err(Clone::clone)?;
     let [first, second, body @ ..] = input else {
         return Ok(None);

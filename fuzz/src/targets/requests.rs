@@ -269,16 +269,18 @@ fn chatting() -> impl Iterator<Item = &'static dyn bourse_providers::Provider> {
     })
 }
 
+/// Ways by the path of an endpoint.
+type Ways = BTreeMap<&'static str, Vec<Arc<Way>>>;
+
 /// Ways for those endpoints whose models the market does not have, by path.
-static OTHER_WAYS: LazyLock<Result<BTreeMap<&'static str, Vec<Arc<Way>>>, String>> =
-    LazyLock::new(|| {
-        let others = ENDPOINTS
-            .iter()
-            .filter(|endpoint| endpoint.interface() != bourse_catalog::Interface::Chat);
-        others
-            .map(|endpoint| Ok((endpoint.path(), calls::ways(*endpoint)?)))
-            .collect()
-    });
+static OTHER_WAYS: LazyLock<Result<Ways, String>> = LazyLock::new(|| {
+    let others = ENDPOINTS
+        .iter()
+        .filter(|endpoint| endpoint.interface() != bourse_catalog::Interface::Chat);
+    others
+        .map(|endpoint| Ok((endpoint.path(), calls::ways(*endpoint)?)))
+        .collect()
+});
 
 static IDENTITY: LazyLock<Identity> = LazyLock::new(|| Identity::of(StoreId([1; 16])));
 

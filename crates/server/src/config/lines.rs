@@ -66,7 +66,7 @@ fn step<'t, 'i>(table: &'t DeTable<'i>, name: &str) -> Option<(usize, &'t DeValu
     let mut members = table.iter();
     let (key, value): (&Spanned<_>, _) = members.find(|(key, _)| key.get_ref() == name)?;
     if let (Some(place), DeValue::Array(items)) = (place, value.get_ref())
-        && let Some(item) = items.iter().nth(place)
+        && let Some(item) = items.get(place)
     {
         return Some((item.span().start, item.get_ref()));
     }

@@ -2,6 +2,7 @@
 
 use bourse_catalog::Parameter;
 use bourse_vocab::{Bill, Nanos, ServiceTier, TierWish, Usage};
+use bourse_wire::tool_calls::{Verdict, judge};
 use http::header::CONTENT_TYPE;
 
 use super::super::embed_content::EmbedContent;
@@ -490,5 +491,43 @@ fn both_verbs_for_vectors_are_one_endpoint_and_chat_serves_neither() {
         assert_eq!(read.ask.facts.windows(), count);
         let sent = written(&*read.request, &way).unwrap();
         assert_eq!(sent.matches("\"content\"").count() as u64, count, "{sent}");
+    }
+}
+
+/// Whoever answers, and whether bytes pass or not.
+#[test]
+fn the_calls_of_a_client_of_googles_are_judged_by_what_it_declares() {
+    let path = "/v1beta/models/acme/model:streamGenerateContent";
+    let body = r#"{"contents":[{"parts":[{"text":"a"}]}],"tools":[{"functionDeclarations":[
+        {"name":"look","parameters":{"type":"OBJECT","required":["city"]}}]}]}"#;
+    let request = read_by(by_events(), path, body).unwrap().request;
+    let gemini = |name: &str, args: &str| {
+        format!(
+            "data: {{\"candidates\":[{{\"content\":{{\"parts\":[{{\"functionCall\":{{\"name\":\"{name}\",\"args\":{args}}}}}]}},\"finishReason\":\"STOP\"}}]}}\n\n"
+        )
+    };
+    let chat = |name: &str, args: &str| {
+        let args = serde_json::Value::from(args).to_string();
+        format!(
+            "data: {{\"choices\":[{{\"index\":0,\"delta\":{{\"tool_calls\":[{{\"index\":0,\"id\":\"c\",\"function\":{{\"name\":\"{name}\",\"arguments\":{args}}}}}]}},\"finish_reason\":\"tool_calls\"}}]}}\n\ndata: [DONE]\n\n"
+        )
+    };
+    for (name, args, verdict) in [
+        ("look", r#"{"city":"Bonn"}"#, Verdict::Fits),
+        ("look", "{}", Verdict::SchemaMismatch),
+        ("see", "{}", Verdict::UnknownName),
+    ] {
+        for (format, stream) in [
+            (Format::Gemini, gemini(name, args)),
+            (Format::OpenAiChat, chat(name, args)),
+        ] {
+            let way = way_to(Interface::chat(format));
+            let mut feed = request.feed(&way, &STAMP);
+            let (_, ended) = told(&mut *feed, stream.as_bytes(), 7);
+            ended.unwrap();
+            assert_eq!(feed.report().finish, Some("tool_calls"), "{format}");
+            let tally = judge(&feed.calls().unwrap(), request.tools().as_deref());
+            assert_eq!(tally.of(verdict), 1, "{format} {name} {args}");
+        }
     }
 }
