@@ -10,8 +10,8 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use super::{Replay, claude_signature, is_plain, list, text};
-use crate::ask::Refusal;
+use super::{claude_signature, is_plain, list, text};
+use crate::ask::{Refusal, Replay};
 
 /// The least that `budget_tokens` may be.
 const BUDGET_MIN: u64 = 1024;
