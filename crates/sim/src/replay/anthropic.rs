@@ -225,8 +225,7 @@ fn ids<'a>(
     member: &'static str,
 ) -> impl Iterator<Item = &'a str> {
     let of_kind = blocks
-        .to_vec()
-        .into_iter()
+        .iter()
         .filter(move |block| text(block, "type") == kind);
     of_kind.map(move |block| text(block, member))
 }
