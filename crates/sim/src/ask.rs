@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::replay::Replay;
 use crate::words;
 
 /// Tokens that one image in a prompt counts for: what OpenAI documents
@@ -168,6 +167,16 @@ pub struct Conversation {
     pub key: u64,
     /// The beginning of the answer, if one is given.
     pub prefill: Option<String>,
+}
+
+/// How tools were used in the conversation before an answer.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Replay {
+    /// Answers of the model that called tools.
+    pub rounds: usize,
+    /// Of the last turn, the first round whose thoughts did not come back,
+    /// counted from 0.
+    pub unthought: Option<usize>,
 }
 
 /// A tool on offer.

@@ -17,20 +17,10 @@ mod openai_responses;
 
 use serde_json::Value;
 
-use crate::ask::{Format, Refusal, Request};
+use crate::ask::{Format, Refusal, Replay, Request};
 use crate::words::{hash, mix};
 
 pub use gemini::DUMMIES;
-
-/// What the conversation before an answer says of it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Replay {
-    /// Answers of the model that called tools.
-    pub rounds: usize,
-    /// Of the last turn, the first round whose thoughts did not come back,
-    /// counted from 0.
-    pub unthought: Option<usize>,
-}
 
 /// Reads how tools were used, and refuses what the vendor would.
 ///

@@ -77,9 +77,6 @@ ROWS = {
     "messages-chat": ("", "sim-loop", "upstream-messages"),
     "messages-bedrock": ("", "amazon-bedrock", "eu.anthropic.claude-opus-4-5-20251101-v1:0"),
 }
-# What they do not send back: Codex no member of a thought that OpenAI does not
-# document, signatures included; opencode's Anthropic no thought without one.
-THOUGHTLESS = ("codex-anthropic", "messages-chat")
 SETTLE_SECONDS_MAX = 10
 APPS = {"codex": "codex", "chat": "opencode", "messages": "opencode"}
 
@@ -94,10 +91,7 @@ def stage(tmp_path_factory):
     places = {name: agents.Place.under(directory / name) for name in ROWS}
     scripts = {
         model: harness.LOOP
-        | {
-            "turns": turns_of(name)(places[name].work),
-            "wants_thoughts_back": name not in THOUGHTLESS,
-        }
+        | {"turns": turns_of(name)(places[name].work)}
         for name, (_, _, model) in ROWS.items()
     }
 

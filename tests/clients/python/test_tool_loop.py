@@ -13,7 +13,7 @@ import base64
 import json
 
 import pytest
-from conftest import google_client
+from conftest import VENDOR_MODELS, google_client
 from google.genai import types
 
 import harness
@@ -200,6 +200,22 @@ def test_a_loop_over_messages(claude, model, streams):
             break
         messages.append({"role": "user", "content": [message_result(call) for call in calls]})
     rounds.assert_whole()
+
+
+@pytest.mark.parametrize("first", ["acme/thinker", "acme/loop-responses", "acme/via-google-ai-studio"])
+def test_messages_with_thoughts_of_one_vendor_are_answered_by_every_other(claude, first):
+    request = {
+        "max_tokens": MAX_OUTPUT,
+        "thinking": {"type": "enabled", "budget_tokens": 1024, "display": "summarized"},
+    }
+    said = [{"role": "user", "content": ASK}]
+    answer = claude.messages.create(model=first, messages=said, **request)
+    thoughts = [block for block in answer.content if "thinking" in block.type]
+    # Clients drop a thought without a signature.
+    assert thoughts and all(getattr(it, "signature", "-") for it in thoughts)
+    said += [{"role": "assistant", "content": answer.content}, {"role": "user", "content": ASK}]
+    for second in VENDOR_MODELS:
+        claude.messages.create(model=second, messages=said, **request)
 
 
 # --- Responses ------------------------------------------------------------------

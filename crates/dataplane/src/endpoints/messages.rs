@@ -136,8 +136,9 @@ impl ClientRequest for MessagesRequest {
         self.envelope.outline().len()
     }
 
+    /// Anthropic refuses a conversation with signatures that it did not make.
     fn translates(&self, way: &Way) -> bool {
-        way.format != FORMAT
+        way.format != FORMAT || self.envelope.has_foreign_thoughts
     }
 
     fn write(&self, way: &Way, target: &WriteTarget<'_>) -> Result<Prepared, Failure> {

@@ -10,8 +10,8 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use super::{Replay, claude_signature, is_plain, list, text};
-use crate::ask::Refusal;
+use super::{claude_signature, is_plain, list, text};
+use crate::ask::{Refusal, Replay};
 
 /// The least that `budget_tokens` may be.
 const BUDGET_MIN: u64 = 1024;
@@ -225,8 +225,7 @@ fn ids<'a>(
     member: &'static str,
 ) -> impl Iterator<Item = &'a str> {
     let of_kind = blocks
-        .to_vec()
-        .into_iter()
+        .iter()
         .filter(move |block| text(block, "type") == kind);
     of_kind.map(move |block| text(block, member))
 }

@@ -9,8 +9,8 @@
 
 use serde_json::Value;
 
-use super::{Replay, claude_signature, is_plain, list, text};
-use crate::ask::Refusal;
+use super::{claude_signature, is_plain, list, text};
+use crate::ask::{Refusal, Replay};
 
 const ID_CHARS_MAX: usize = 64;
 

@@ -7,8 +7,8 @@
 
 use serde_json::Value;
 
-use super::{Replay, is_geminis, list, text};
-use crate::ask::Refusal;
+use super::{is_geminis, list, text};
+use crate::ask::{Refusal, Replay};
 
 /// What stands for a signature that there is none of (Gemini API docs,
 /// "Thought signatures", FAQ, read 2026-11).

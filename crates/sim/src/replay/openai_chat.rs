@@ -8,8 +8,8 @@
 
 use serde_json::Value;
 
-use super::{Replay, is_plain, list, text};
-use crate::ask::Refusal;
+use super::{is_plain, list, text};
+use crate::ask::{Refusal, Replay};
 
 /// Longest id of a call.
 const ID_CHARS_MAX: usize = 40;

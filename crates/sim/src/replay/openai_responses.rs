@@ -9,8 +9,8 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use super::{Replay, list, text, unsealable};
-use crate::ask::Refusal;
+use super::{list, text, unsealable};
+use crate::ask::{Refusal, Replay};
 
 /// Longest id of an item and of a call.
 const ID_CHARS_MAX: usize = 64;

@@ -253,12 +253,12 @@ fn reasoning_block(reasoning: &Reasoning) -> Value {
         ReasoningKind::Text { text, signature } => json!({
             "type": "thinking",
             "thinking": text,
-            "signature": signature.as_deref().map(seal).unwrap_or_default(),
+            "signature": signature.as_deref().map_or_else(|| seal::UNSIGNED.to_owned(), seal),
         }),
         ReasoningKind::Summary(text) => json!({
             "type": "thinking",
             "thinking": text,
-            "signature": "",
+            "signature": seal::UNSIGNED,
         }),
         ReasoningKind::Encrypted(data) => json!({
             "type": "redacted_thinking",

@@ -12,6 +12,12 @@ use bourse_vocab::chat::Reasoning;
 use super::SCHEME;
 
 const MARK: &str = "bourse:";
+/// How a seal begins where it is a value of JSON.
+pub(super) const BEGINNING: &[u8] = b"\"bourse:";
+/// In place of the signature of a thought that nobody signed: clients drop a
+/// block without any (@ai-sdk/anthropic in opencode 1.18, pydantic-ai 2.38),
+/// and some models want their thoughts back all the same.
+pub(super) const UNSIGNED: &str = "bourse:unknown:0:";
 
 /// Wraps `payload` unless it is Anthropic's own.
 pub(super) fn close(scheme: Option<&str>, id: Option<&str>, payload: &str) -> String {

@@ -5,7 +5,9 @@ use std::borrow::Cow;
 use bourse_vocab::chat::{MODELS_MAX, ReasoningRequest};
 use bourse_vocab::{Failure, PromptFacts};
 use bytes::Bytes;
+use memchr::memmem;
 
+use super::super::seal;
 use super::members::{self, Known};
 use super::tools;
 use crate::dialect::members::NOTHING_BYTES_MAX;
@@ -33,6 +35,8 @@ pub struct Envelope {
     pub user: Option<String>,
     /// What providers are told instead.
     pub told_user: Option<String>,
+    /// The conversation holds thoughts of others, which Anthropic refuses.
+    pub has_foreign_thoughts: bool,
 }
 
 impl Envelope {
@@ -76,6 +80,7 @@ impl Envelope {
             reasoning: None,
             user: None,
             told_user: None,
+            has_foreign_thoughts: false,
         };
         envelope.check_inside(segments)?;
         envelope.fill(segments)?;
@@ -155,6 +160,8 @@ impl Envelope {
     }
 
     fn fill(&mut self, segments: &[Bytes]) -> Result<(), Failure> {
+        let said = self.raw("messages", segments).unwrap_or_default();
+        self.has_foreign_thoughts = memmem::find(&said, seal::BEGINNING).is_some();
         self.model = self.text("model", segments);
         self.models = self.named_models(segments)?;
         self.stream = self

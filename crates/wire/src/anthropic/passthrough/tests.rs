@@ -556,3 +556,21 @@ fn every_event_of_every_case_passes_but_for_what_the_call_adds() {
     }
     assert!(events > 80, "{events}");
 }
+
+#[test]
+fn thoughts_of_others_are_seen_in_the_conversation() {
+    let asked = |signature: &str| {
+        format!(
+            r#"{{"model":"m","max_tokens":9,"messages":[{{"role":"user","content":"q"}},
+            {{"role":"assistant","content":[{{"type":"thinking","thinking":"hm","signature":"{signature}"}}]}}]}}"#
+        )
+    };
+    for (signature, is_foreign) in [
+        ("EqQB", false),
+        ("bourse:unknown:0:", true),
+        ("bourse:openai-responses-v1:0:gAAA", true),
+    ] {
+        let (envelope, _) = envelope(&asked(signature)).unwrap();
+        assert_eq!(envelope.has_foreign_thoughts, is_foreign, "{signature}");
+    }
+}

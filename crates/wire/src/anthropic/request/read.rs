@@ -318,7 +318,7 @@ fn opaque(value: Value) -> Part {
 
 /// A `thinking` block, here and in replies.
 pub fn thought(text: String, signature: Option<&str>) -> Part {
-    let (scheme, id, signature) = match signature {
+    let (scheme, id, signature) = match signature.filter(|it| *it != seal::UNSIGNED) {
         Some(signature) => {
             let (scheme, id, signature) = seal::open(signature);
             (Some(scheme), id, Some(signature))

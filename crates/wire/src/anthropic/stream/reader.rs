@@ -321,7 +321,7 @@ fn push_thought(index: u32, text: Option<&str>, events: &mut Vec<Event>) {
 }
 
 fn push_signature(index: u32, signature: Option<&str>, events: &mut Vec<Event>) {
-    if let Some(signature) = signature.filter(|signature| !signature.is_empty()) {
+    if let Some(signature) = signature.filter(|it| !it.is_empty() && *it != seal::UNSIGNED) {
         let (scheme, id, signature) = seal::open(signature);
         events.push(Event::Reasoning {
             choice: 0,

@@ -46,7 +46,12 @@ pub struct Writer {
 enum Open {
     None,
     Text,
-    Thought(u32),
+    Thought {
+        /// Of the piece.
+        index: u32,
+        /// Its signature was told.
+        is_signed: bool,
+    },
     /// Sealed reasoning, held back because its block has no deltas.
     Sealed {
         index: u32,
@@ -222,7 +227,14 @@ impl Writer {
     fn close_one(&mut self, out: &mut Vec<u8>) {
         match std::mem::replace(&mut self.open, Open::None) {
             Open::None => {}
-            Open::Text | Open::Thought(_) | Open::Call { .. } => self.block_stop(out),
+            Open::Text | Open::Call { .. } => self.block_stop(out),
+            Open::Thought { is_signed, .. } => {
+                if !is_signed {
+                    let signature = quoted(seal::UNSIGNED);
+                    self.delta("signature_delta", "signature", &signature, out);
+                }
+                self.block_stop(out);
+            }
             Open::Sealed {
                 data, scheme, id, ..
             } => {
@@ -265,6 +277,10 @@ impl Writer {
                     let signature = seal::close(scheme, delta.id.as_deref(), signature);
                     self.open_thought(delta.index, out);
                     self.delta("signature_delta", "signature", &quoted(&signature), out);
+                    self.open = Open::Thought {
+                        index: delta.index,
+                        is_signed: true,
+                    };
                 }
             }
             ReasoningKind::Summary(text) => self.thought(delta.index, text, out),
@@ -273,11 +289,14 @@ impl Writer {
     }
 
     fn open_thought(&mut self, index: u32, out: &mut Vec<u8>) {
-        if !matches!(self.open, Open::Thought(open) if open == index) {
+        if !matches!(self.open, Open::Thought { index: open, .. } if open == index) {
             self.close(out);
             let block = json!({"type": "thinking", "thinking": "", "signature": ""});
             self.block_start(&block, out);
-            self.open = Open::Thought(index);
+            self.open = Open::Thought {
+                index,
+                is_signed: false,
+            };
         }
     }
 
