@@ -80,10 +80,11 @@ pub(super) mod tests {
     fn tagged(tag: u8, content: &[u8]) -> Vec<u8> {
         let length = content.len();
         let mut out = vec![tag];
+        let [.., high, low] = length.to_be_bytes();
         match length {
-            0..=127 => out.push(length as u8),
-            128..=255 => out.extend([0x81, length as u8]),
-            _ => out.extend([0x82, (length >> 8) as u8, length as u8]),
+            0..=127 => out.push(low),
+            128..=255 => out.extend([0x81, low]),
+            _ => out.extend([0x82, high, low]),
         }
         out.extend_from_slice(content);
         out

@@ -207,7 +207,13 @@ fn forms_that_are_none_are_refused_with_their_field_and_cost_nothing() {
     let many: Vec<_> = (0..17).map(|_| ("image[]", png(1, 1))).collect();
     let mut large_mask = png(1, 1);
     large_mask.resize((4 << 20) + 1, 0);
-    let cases: Vec<(Vec<(&str, &str)>, Vec<(&str, Vec<u8>)>, &str)> = vec![
+    /// Words, files, and how the refusal begins.
+    type Case = (
+        Vec<(&'static str, &'static str)>,
+        Vec<(&'static str, Vec<u8>)>,
+        &'static str,
+    );
+    let cases: Vec<Case> = vec![
         (vec![], vec![], "image: "),
         (vec![], vec![("image", Vec::new())], "image: "),
         (

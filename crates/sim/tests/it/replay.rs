@@ -269,12 +269,12 @@ fn responses_want_their_seals_and_what_follows_a_thought() {
         ),
         (
             "/input/2",
-            thought.clone(),
+            thought,
             "Duplicate item found with id rs_1",
         ),
         (
             "/input/2",
-            output.clone(),
+            output,
             "without its required following item",
         ),
         (
