@@ -1,7 +1,7 @@
 //! Forms with files, and the sounds in them.
 
 use bourse_vocab::Failure;
-use bourse_vocab::transcription::Task;
+use bourse_vocab::transcription::{Shape, Task};
 use bourse_wire::multipart::{Boundary, Form, FormError, Reader};
 use bourse_wire::sound::{LENGTH_MS_MAX, View, measure};
 use bourse_wire::transcription::{Asked, codec};
@@ -109,11 +109,18 @@ fn sent_on(asked: &Asked) -> Result<(), String> {
         .sound
         .pieces()
         .map_err(|failure| format!("{failure:?}"))?;
-    for shape in bourse_vocab::transcription::Shape::ALL {
+    for shape in Shape::ALL {
         let Ok(written) = codec(shape).write(asked, "upstream", &boundary) else {
             continue;
         };
         let body = written.body.concat();
+        if shape == Shape::Deepgram {
+            // All that is said of the sound is in the address.
+            if body != file.concat() {
+                return Err("what is sent on is another file".to_owned());
+            }
+            continue;
+        }
         // What was a field there is a file here.
         let mut reader = Reader::new(&boundary, usize::MAX);
         let pushed = reader.push(&body);
@@ -123,7 +130,14 @@ fn sent_on(asked: &Asked) -> Result<(), String> {
             Ok(Some(part)) => body.get(part.value.clone()),
             _ => None,
         };
-        if value("model") != Some(b"upstream".as_slice()) {
+        let (named, absent) = match shape {
+            Shape::ElevenLabs => (Some("model_id"), "model"),
+            // Has one model, which has no name.
+            Shape::Xai => (None, "model"),
+            _ => (Some("model"), "model_id"),
+        };
+        let is_named = named.is_none_or(|name| value(name) == Some(b"upstream".as_slice()));
+        if !is_named || form.parts.iter().any(|part| part.name == absent) {
             return Err("what is sent on has another model".to_owned());
         }
         if value("file") != Some(file.concat().as_slice()) {

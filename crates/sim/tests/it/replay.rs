@@ -267,16 +267,8 @@ fn responses_want_their_seals_and_what_follows_a_thought() {
             json!("rs_1"),
             "Expected an ID that begins with 'fc'",
         ),
-        (
-            "/input/2",
-            thought,
-            "Duplicate item found with id rs_1",
-        ),
-        (
-            "/input/2",
-            output,
-            "without its required following item",
-        ),
+        ("/input/2", thought, "Duplicate item found with id rs_1"),
+        ("/input/2", output, "without its required following item"),
         (
             "/input/3",
             json!({"role": "user", "content": "x"}),

@@ -142,3 +142,23 @@ fn values_are_built_and_taken_apart() {
     assert_eq!(value.pointer("/a/2/x"), Some(&Value::Bool(true)));
     assert_eq!(value.pointer("/a/9"), None);
 }
+
+#[test]
+fn a_long_text_is_written_into_room_that_was_made_for_it() {
+    let text = "a".repeat(1 << 20);
+    let said = format!(r#"{{"m":[{{"text":"{text}","n":1}},true,null],"x":{{}}}}"#);
+    let Ok(Value::Object(map)) = parse(said.as_bytes()) else {
+        panic!("an object is one");
+    };
+    let bytes = map.to_bytes().unwrap();
+    assert_eq!(bytes, said.as_bytes());
+    // What grows doubles.
+    assert!(bytes.capacity() < said.len() + 100, "{}", bytes.capacity());
+    let Ok(Value::Object(escaped)) = parse(br#"{"x":"\u0001\n\"","y":1e400}"#) else {
+        panic!("an object is one");
+    };
+    assert_eq!(
+        escaped.to_bytes().unwrap(),
+        Value::Object(escaped).to_string().as_bytes()
+    );
+}

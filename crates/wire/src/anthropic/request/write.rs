@@ -40,7 +40,9 @@ pub fn write(request: &Request, target: &WriteTarget<'_>) -> Result<Written, Fai
     writer.rest();
     writer.limit_breakpoints();
     writer.dialect(target);
-    let body = serde_json::to_vec(&writer.body)
+    let body = writer
+        .body
+        .to_bytes()
         .map_err(|error| Failure::server(format!("a request could not be written: {error}")))?;
     Ok(Written {
         body,

@@ -146,7 +146,9 @@ impl Draft<'_> {
                 self.lose(name, "the provider takes no such parameter");
             }
         }
-        let body = serde_json::to_vec(&self.body)
+        let body = self
+            .body
+            .to_bytes()
             .map_err(|error| Failure::server(format!("a request could not be written: {error}")))?;
         Ok(Written {
             body,

@@ -47,10 +47,10 @@ pub fn write(request: &Request, target: &WriteTarget<'_>) -> Result<Written, Fai
             losses.push(Loss::new(*name, "the provider does not take it"));
         }
     }
-    Ok(Written {
-        body: Value::Object(body).to_string().into_bytes(),
-        losses,
-    })
+    let body = body
+        .to_bytes()
+        .map_err(|error| Failure::server(format!("a request could not be written: {error}")))?;
+    Ok(Written { body, losses })
 }
 
 /// What the caller's format brought, if it is Google's.
