@@ -257,7 +257,8 @@ install_node() { # folder what
   [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] && return 0
   say "installing $2"
   # No package of ours needs an install script, so none is run.
-  (cd "$1" && npm ci --silent --no-audit --no-fund --ignore-scripts)
+  (cd "$1" && npm ci --silent --no-audit --no-fund --ignore-scripts) ||
+    die "npm did not install $2; \`npm ci --ignore-scripts\` in ${1#"$ROOT"/} says why"
   printf '%s\n' "$wanted" >"$stamp"
 }
 
