@@ -128,6 +128,21 @@ fn the_longest_prompt_takes_at_most_five_times_its_size() {
 }
 
 #[test]
+fn the_longest_prompt_with_something_lost_in_it_takes_at_most_five_times_its_size() {
+    let exchange = translating("1000");
+    exchange.chat(json!({})).answer();
+    let open =
+        r#",{"role":"assistant","content":"ok","annotations":[]},{"role":"user","content":""#;
+    let body = filled(open, "aaaa", "\"}]}");
+    let before = exchange.server.peak_memory();
+    exchange.raw(body.as_bytes()).answer();
+    let growth = exchange.server.peak_memory().saturating_sub(before);
+    println!("{} MiB", growth >> 20);
+    assert!(growth <= 5 * DEAR_BYTES as u64, "{growth}");
+    exchange.close();
+}
+
+#[test]
 fn a_body_that_nobody_pays_for_is_never_parsed() {
     let exchange = translating("");
     let small = exchange.chat(json!({})).status;
