@@ -12,6 +12,7 @@ mod dependencies;
 mod documents;
 mod endpoints;
 mod lengths;
+mod merges;
 mod metrics;
 mod modules;
 mod proofs;
@@ -121,6 +122,7 @@ fn every(tree: &Tree) -> Vec<Problem> {
         absent::check(tree),
         tests_exist::check(tree),
         lengths::check(tree),
+        merges::check(tree),
         dependencies::check(tree),
         documents::check(tree),
         endpoints::check(tree),
