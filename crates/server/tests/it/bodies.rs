@@ -79,11 +79,16 @@ fn texts(count: usize) -> String {
 
 /// A server whose only provider needs requests translated.
 fn translating(usd: &'static str) -> Exchange {
+    translating_to(usd, "anthropic")
+}
+
+/// The same with a provider of `format`.
+fn translating_to(usd: &'static str, format: &'static str) -> Exchange {
     Exchange::start(|setup| {
         let model = "context_length = 100000000";
         setup.models.insert("acme/chat", model);
         setup.usd = usd;
-        setup.provider(Provider::new("cheap", CHEAP, Script::default()).format("anthropic"));
+        setup.provider(Provider::new("cheap", CHEAP, Script::default()).format(format));
     })
 }
 
@@ -140,6 +145,22 @@ fn the_longest_prompt_with_something_lost_in_it_takes_at_most_five_times_its_siz
     println!("{} MiB", growth >> 20);
     assert!(growth <= 5 * DEAR_BYTES as u64, "{growth}");
     exchange.close();
+}
+
+#[test]
+fn the_longest_prompt_of_somebody_with_a_name_takes_at_most_five_times_its_size() {
+    for format in ["anthropic", "gemini", "openai-chat"] {
+        let exchange = translating_to("1000", format);
+        exchange.chat(json!({})).answer();
+        let open = r#",{"role":"user","name":"Ada","content":""#;
+        let body = filled(open, "aaaa", "\"}]}");
+        let before = exchange.server.peak_memory();
+        exchange.raw(body.as_bytes()).answer();
+        let growth = exchange.server.peak_memory().saturating_sub(before);
+        println!("{format}: {} MiB", growth >> 20);
+        assert!(growth <= 5 * DEAR_BYTES as u64, "{format}: {growth}");
+        exchange.close();
+    }
 }
 
 #[test]

@@ -80,6 +80,16 @@ pub fn members_of_message(part: &Part, at: &str) -> Option<Vec<Loss>> {
     Some(members.keys().map(lost).collect())
 }
 
+/// Puts the name of a message's author before its text, where the vendor knows
+/// no participants. In place: a prompt may be 32 MiB, and each copy of it
+/// counts.
+pub fn put_name_before(text: &mut String, name: &str) {
+    const BETWEEN: &str = ": ";
+    text.reserve_exact(name.len() + BETWEEN.len());
+    text.insert_str(0, BETWEEN);
+    text.insert_str(0, name);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -14,6 +14,7 @@ use super::sampling::{unknown_sampling, unless};
 use super::thinking::{self, Given};
 use crate::codec::{WriteTarget, Written};
 use crate::dialect::calls::fit_ids;
+use crate::dialect::messages::put_name_before;
 use crate::dialect::schema::close_objects;
 use crate::dialect::{CallIds, parameters, schema, service};
 
@@ -297,13 +298,9 @@ impl Writer<'_> {
     /// Anthropic knows no participants: the name goes before the text.
     fn prefix(&mut self, name: &str, path: &str, blocks: &mut [Value]) {
         let first = blocks.iter_mut().find(|block| kind(block) == Some("text"));
-        match first {
-            Some(block) => {
-                let text = block.get("text").and_then(Value::as_str).unwrap_or("");
-                let text = format!("{name}: {text}");
-                set(block, "text", json!(text));
-            }
-            None => self.lose(&format!("{path}.name"), "there is no text to put it before"),
+        match first.and_then(|block| block.get_mut("text")) {
+            Some(Value::String(text)) => put_name_before(text, name),
+            _ => self.lose(&format!("{path}.name"), "there is no text to put it before"),
         }
     }
 

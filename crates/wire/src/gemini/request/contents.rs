@@ -12,7 +12,7 @@ use super::super::part::{self, Signer};
 use crate::dialect::CallIds;
 use crate::dialect::calls::fit_ids;
 use crate::dialect::media;
-use crate::dialect::messages::members_of_message;
+use crate::dialect::messages::{members_of_message, put_name_before};
 
 /// What Google offers instead of a signature for calls that another model
 /// made or a client lost: without any, the third generation refuses the
@@ -171,7 +171,7 @@ impl Writer<'_> {
     fn prefix(&mut self, name: &str, path: &str, parts: &mut [Value]) {
         let text = parts.iter_mut().find_map(|part| part.get_mut("text"));
         match text {
-            Some(Value::String(text)) => *text = format!("{name}: {text}"),
+            Some(Value::String(text)) => put_name_before(text, name),
             _ => self.lose(&format!("{path}.name"), "there is no text to put it before"),
         }
     }
