@@ -100,6 +100,7 @@ metrics_page() { # directory
   port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
   config="$dir/bourse.toml"
   printf '[server]\nlisten = "127.0.0.1:%s"\ndata_dir = "%s/data"\n' "$port" "$dir" >"$config"
+  "$BOURSE_BIN" init --config "$config" >/dev/null
   management=$("$BOURSE_BIN" key create --management --quiet --config "$config")
   key=$("$BOURSE_BIN" key create --quiet --config "$config")
   "$BOURSE_BIN" credit grant --usd 1 --config "$config" >/dev/null

@@ -377,6 +377,8 @@ async fn change(
         refuse_itself(&manager, &row, "disable")?;
     }
     let patch = KeyPatch {
+        // The public API sets it when a key is made, and not again.
+        expires_at_ms: None,
         name: change.name,
         disabled: change.disabled,
         limit: change.settings.limit,

@@ -2,33 +2,63 @@
 //!
 //! Every command has help that teaches, prints JSON with `--json` where it
 //! prints data, and exits with 0 (done), 1 (it did not work) or 2 (the
-//! command line is wrong). They all work beside a running server, but for
-//! `ledger repair`, which wants it stopped.
+//! command line is wrong, or there is no data where it points). They all work
+//! beside a running server, but for `ledger repair`, which wants it stopped.
 
+mod account;
 mod alarms;
 mod batch;
 mod catalog;
 mod check;
+mod completions;
 mod credit;
+mod data;
 mod doctor;
+mod init;
 mod key;
 mod ledger;
+mod man;
+mod output;
 mod route;
 mod schema;
 mod server;
 mod sim;
 mod top;
+mod when;
 
+use std::fmt;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
-use bourse_store::Store;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::Config;
 
+pub(crate) use output::say;
+
 pub(crate) type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// The command points to where it can do nothing: exit status 2, like a wrong
+/// command line.
+#[derive(Debug)]
+struct Misused(String);
+
+impl Misused {
+    fn new(why: String) -> Error {
+        Box::new(Self(why))
+    }
+}
+
+impl fmt::Display for Misused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Misused {}
+
+/// The status of a wrong command line, as clap has it.
+const MISUSED: u8 = 2;
 
 /// The open model exchange that you run yourself.
 ///
@@ -36,9 +66,10 @@ pub(crate) type Error = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Parser)]
 #[command(
     name = "bourse",
-    version,
+    version = crate::VERSION,
     after_help = "\
 Start here:
+  bourse init                          write a configuration file and make the data directory
   bourse serve                         serve on 127.0.0.1:8787; the first start prints two keys
   bourse key create --name laptop      make an API key
   bourse credit grant --usd 25         put money on the default account
@@ -86,10 +117,19 @@ not gone after all, it stops as soon as it reaches the database."
         )]
         take_over: bool,
     },
-    /// Makes and lists API keys
+    /// Writes a configuration file, and makes the data that it names
+    Init(init::Options),
+    /// Makes, lists, changes and ends API keys
     Key {
         #[command(subcommand)]
         command: key::Command,
+        #[command(flatten)]
+        common: Common,
+    },
+    /// Makes and lists accounts, which have credit and keys of their own
+    Account {
+        #[command(subcommand)]
+        command: account::Command,
         #[command(flatten)]
         common: Common,
     },
@@ -110,10 +150,7 @@ not gone after all, it stops as soon as it reaches the database."
     /// Runs simulated providers: OpenAI, Anthropic and Gemini, with faults to order
     Sim(sim::Options),
     /// Checks a configuration file and says what is wrong with it
-    Check {
-        #[command(flatten)]
-        common: Common,
-    },
+    Check(check::Options),
     /// Checks this machine: disk, database, configuration, providers
     Doctor(doctor::Options),
     /// Tells whether alarms arrive
@@ -153,6 +190,10 @@ not gone after all, it stops as soon as it reaches the database."
         #[command(flatten)]
         common: Common,
     },
+    /// Prints what completes this command line in a shell
+    Completions(completions::Options),
+    /// Writes the manual pages
+    Man(man::Options),
 }
 
 /// Runs the program.
@@ -163,11 +204,13 @@ pub(crate) fn main() -> ExitCode {
         Command::Serve { common, take_over } => {
             crate::serve::serve(common.config.as_deref(), take_over)
         }
+        Command::Init(options) => init::run(&options),
+        Command::Account { command, common } => account::run(&command, &common),
         Command::Key { command, common } => key::run(command, &common),
         Command::Credit { command, common } => credit::run(&command, &common),
         Command::Batch { command, common } => batch::run(&command, &common),
         Command::Sim(options) => sim::run(&options),
-        Command::Check { common } => check::run(&common),
+        Command::Check(options) => check::run(&options),
         Command::Doctor(options) => doctor::run(&options),
         Command::Alarms { command, common } => alarms::run(&command, &common),
         Command::Catalog { command, common } => catalog::run(command, &common),
@@ -175,27 +218,19 @@ pub(crate) fn main() -> ExitCode {
         Command::Top(options) => top::run(&options),
         Command::Schema { command, common } => schema::run(&command, &common),
         Command::Ledger { command, common } => ledger::run(&command, &common),
+        Command::Completions(options) => completions::run(&options),
+        Command::Man(options) => man::run(&options),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("bourse: {error}");
-            ExitCode::FAILURE
+            match error.is::<Misused>() {
+                true => ExitCode::from(MISUSED),
+                false => ExitCode::FAILURE,
+            }
         }
     }
-}
-
-/// Prints a line of output; a closed pipe ends the program quietly.
-pub(crate) fn say(text: impl std::fmt::Display) {
-    use std::io::Write as _;
-    if writeln!(std::io::stdout().lock(), "{text}").is_err() {
-        std::process::exit(0);
-    }
-}
-
-/// The store that the configuration means, with its tables up to date.
-async fn open_store(config: &Config) -> Result<Arc<dyn Store>, Error> {
-    Ok(bourse_store::open(&config.database, &config.data_dir).await?)
 }
 
 /// A runtime for a command that talks to the database.

@@ -62,12 +62,8 @@ pub struct ProviderKey {
     pub key: bourse_providers::Key,
     /// How often it is used, to the other keys of the provider.
     pub weight: u32,
-}
-
-impl From<bourse_providers::Key> for ProviderKey {
-    fn from(key: bourse_providers::Key) -> Self {
-        Self { key, weight: 1 }
-    }
+    /// Where it was found, for whoever looks for it.
+    pub source: String,
 }
 
 /// A pair of keys that signs requests, and the session it belongs to. Each
@@ -162,6 +158,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Where accounts, keys and finished calls are.
     pub database: DatabaseUrl,
+    /// Simulated providers whatever is configured.
+    pub simulate: bool,
     /// Data-plane threads.
     pub workers: usize,
     /// See [`CallLimits`].
@@ -186,7 +184,7 @@ pub struct Config {
     pub disabled: Vec<String>,
     /// Keys of built-in providers from their own variables, such as
     /// `OPENAI_API_KEY`, by slug. A key in the file goes before.
-    pub ambient_keys: BTreeMap<&'static str, bourse_providers::Key>,
+    pub ambient_keys: BTreeMap<&'static str, ProviderKey>,
     /// Models whose streams are gone on with where they break.
     pub continues: Vec<String>,
     /// Models of which a second target is asked beside a late one.

@@ -74,12 +74,7 @@ pub async fn set_up(store: &dyn Store, data_dir: &Path) -> Result<Option<FirstKe
             at_ms,
         })
         .await?;
-    let key = |kind, name| keys::NewKeyRequest {
-        account: account.id,
-        kind,
-        name,
-        limit: None,
-    };
+    let key = |kind, name| keys::NewKeyRequest::new(account.id, kind, name, None);
     let inference = keys::create(store, key(KeyKind::Inference, KEY), at_ms).await?;
     let management = keys::create(store, key(KeyKind::Management, MANAGEMENT_KEY), at_ms).await?;
     Ok(Some(FirstKeys {

@@ -1,7 +1,7 @@
 //! Making keys.
 
-use bourse_policy::{KeyKind, KeyText};
-use bourse_store::{NewKey, Store, StoreError};
+use bourse_policy::{CallDefaults, KeyKind, KeyText, Period};
+use bourse_store::{External, NewKey, Store, StoreError};
 use bourse_vocab::{AccountId, Nanos};
 use rand::TryRng as _;
 use rand::rngs::{SysError, SysRng};
@@ -39,6 +39,7 @@ impl From<StoreError> for CreateError {
 }
 
 /// A key to be made.
+#[derive(Debug, Clone)]
 pub struct NewKeyRequest<'a> {
     /// Who pays, or is administered.
     pub account: AccountId,
@@ -48,6 +49,34 @@ pub struct NewKeyRequest<'a> {
     pub name: &'a str,
     /// The most it may spend.
     pub limit: Option<Nanos>,
+    /// When the limit starts anew.
+    pub limit_reset: Option<Period>,
+    /// Whether calls with the customer's own provider key count.
+    pub include_byok_in_limit: bool,
+    /// Milliseconds since 1970 after which it no longer works.
+    pub expires_at_ms: Option<u64>,
+    /// Whose it is for whoever made it.
+    pub external: Option<External>,
+    /// What its calls have that say nothing of it themselves.
+    pub calls: CallDefaults,
+}
+
+impl<'a> NewKeyRequest<'a> {
+    /// A key that does not end, with a limit for good or none.
+    #[must_use]
+    pub fn new(account: AccountId, kind: KeyKind, name: &'a str, limit: Option<Nanos>) -> Self {
+        Self {
+            account,
+            kind,
+            name,
+            limit,
+            limit_reset: None,
+            include_byok_in_limit: false,
+            expires_at_ms: None,
+            external: None,
+            calls: CallDefaults::default(),
+        }
+    }
 }
 
 /// Makes a key and stores its hash. The text is in no other place.
@@ -69,11 +98,11 @@ pub async fn create(
                 name: request.name.to_owned(),
                 kind: request.kind,
                 limit: request.limit,
-                limit_reset: None,
-                include_byok_in_limit: false,
-                expires_at_ms: None,
-                external: None,
-                calls: bourse_policy::CallDefaults::default(),
+                limit_reset: request.limit_reset,
+                include_byok_in_limit: request.include_byok_in_limit,
+                expires_at_ms: request.expires_at_ms,
+                external: request.external,
+                calls: request.calls,
             },
             at_ms,
         )

@@ -26,6 +26,9 @@ mod tokens;
 mod traces;
 mod worker;
 
+/// Which release this is, and which commit, where that is known.
+pub(crate) const VERSION: &str = env!("BOURSE_VERSION");
+
 /// Runs the program with the arguments of the process.
 #[must_use]
 pub fn main() -> std::process::ExitCode {

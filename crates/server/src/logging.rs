@@ -75,7 +75,7 @@ impl std::fmt::Write for OneLine<'_, '_> {
 }
 
 /// Also the marks that turn the direction of what follows.
-fn breaks_lines(char: char) -> bool {
+pub(crate) fn breaks_lines(char: char) -> bool {
     char.is_control()
         || matches!(char, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

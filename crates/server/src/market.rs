@@ -196,7 +196,7 @@ fn configured(config: &Config, tokens: &Tokens) -> Result<Vec<ProviderSetup>, Er
             given.is_some_and(|given| given.key_pair.is_some() || given.identity.is_some());
         if keys.is_empty() && !has_other {
             let ambient = config.ambient_keys.get(provider.slug());
-            keys.extend(ambient.cloned().map(ProviderKey::from));
+            keys.extend(ambient.cloned());
         }
         if given.is_none() && keys.is_empty() {
             return None;
@@ -240,7 +240,11 @@ fn setup(
     let rotating = identity.map(|identity| tokens.credential(provider.slug(), identity));
     let rotating = rotating.transpose()?;
     if keys.is_empty() && pair.is_none() && rotating.is_none() {
-        keys.push(Key::new("").into());
+        keys.push(ProviderKey {
+            key: Key::new(""),
+            weight: 1,
+            source: String::new(),
+        });
     }
     let base_url = given
         .and_then(|given| given.base_url.clone())

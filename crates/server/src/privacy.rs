@@ -21,6 +21,7 @@ const OURS: &[&str] = &[
     "bourse.db-shm",
     "bourse.lock",
     "place",
+    "providers",
     "first-start",
     "spool",
     "catalog",

@@ -188,6 +188,8 @@ impl Rig {
             impostor: impostor.as_ref().map(|impostor| impostor.address),
         };
         let mut server = Server::new(&options.binary, &options.dir, players, scene.models())?;
+        // An earlier release has no such command, and needs none.
+        let _ = server.run(&["init"]);
         server.run(&["credit", "grant", "--usd", &RICH_USD.to_string()])?;
         let key = |limit: &[&str]| new_key(&server, limit);
         let (key, limited) = (key(&[])?, key(&["--limit", &limit()])?);

@@ -212,10 +212,7 @@ fn http_chunk(data: &[u8]) -> Vec<u8> {
 }
 
 fn prepare(format: Format, chunks: u64, coalesce: u64) -> Prepared {
-    let words = Pieces::Words {
-        seed: 7,
-        len: FAST_REPLY_TOKENS,
-    };
+    let words = Pieces::words(7, FAST_REPLY_TOKENS);
     let body = reply_of(format, words, FAST_REPLY_TOKENS)
         .json(format)
         .to_string();

@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn every_beginning_and_its_rest_are_the_whole_text() {
-        let content = Pieces::Words { seed: 7, len: 12 };
+        let content = Pieces::words(7, 12);
         let text = content.text();
         for cut in 0..=text.len() {
             let (begun, after) = text.split_at(cut);

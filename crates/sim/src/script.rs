@@ -163,6 +163,9 @@ pub struct Script {
     /// Answers `stream: true` with a plain JSON reply.
     pub ignore_stream: bool,
 
+    /// Answers begin by saying that they are invented.
+    pub announce: bool,
+
     /// Answers from prepared bytes; only the `fast_*` fields,
     /// `latency_ms` and `first_token_ms` apply then. Honoured for the
     /// default and for providers, which are known before the body is read;
@@ -235,6 +238,7 @@ impl Default for Script {
             keepalive_ms: None,
             duplicate_headers: false,
             ignore_stream: false,
+            announce: false,
             fast: false,
             fast_chunks: 100,
             fast_interval_us: 0,

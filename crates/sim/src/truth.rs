@@ -11,7 +11,7 @@ use crate::prefill;
 use crate::replay;
 use crate::schema;
 use crate::script::{Script, TOKENS_MAX, TOOL_CALLS_MAX, Turn};
-use crate::words::{Pieces, hash, mix};
+use crate::words::{ANNOUNCEMENT_TOKENS, Pieces, hash, mix};
 
 /// Characters of JSON in one token.
 const JSON_TOKEN_CHARS: usize = 6;
@@ -171,14 +171,12 @@ fn choice(ask: &Request, script: &Script, key: u64) -> Result<Choice, Refusal> {
         ask.max_tokens.unwrap_or(TOKENS_MAX)
     };
     let asked = if ask.thinks { 3 + mix(key, 1) % 18 } else { 0 };
-    let thought = Pieces::Words {
-        seed: mix(key, 2),
-        // An answer that has begun was thought about.
-        len: match begun {
-            None => script.reasoning_tokens.unwrap_or(asked).min(TOKENS_MAX),
-            Some(_) => 0,
-        },
+    // An answer that has begun was thought about.
+    let thoughts = match begun {
+        None => script.reasoning_tokens.unwrap_or(asked).min(TOKENS_MAX),
+        Some(_) => 0,
     };
+    let thought = Pieces::words(mix(key, 2), thoughts);
     let mut cut = thought.len() > left;
     let thought = thought.truncated(left);
     left -= thought.len();
@@ -234,7 +232,7 @@ fn choice(ask: &Request, script: &Script, key: u64) -> Result<Choice, Refusal> {
 fn full_content(ask: &Request, script: &Script, key: u64) -> Pieces {
     let json = match &ask.json {
         Some(JsonWant::Object) => {
-            Some(serde_json::json!({ "answer": Pieces::Words { seed: key, len: 3 }.text() }))
+            Some(serde_json::json!({ "answer": Pieces::words(key, 3).text() }))
         }
         Some(JsonWant::Schema(of)) => Some(schema::minimal(of)),
         None => None,
@@ -242,7 +240,12 @@ fn full_content(ask: &Request, script: &Script, key: u64) -> Pieces {
     if let Some(json) = json {
         return Pieces::of_text(&json.to_string(), JSON_TOKEN_CHARS);
     }
-    let derived = 5 + mix(key, 3) % 56;
+    let announced = if script.announce {
+        ANNOUNCEMENT_TOKENS
+    } else {
+        0
+    };
+    let derived = announced + 5 + mix(key, 3) % 56;
     let len = if script.oversize {
         TOKENS_MAX
     } else {
@@ -251,6 +254,7 @@ fn full_content(ask: &Request, script: &Script, key: u64) -> Pieces {
     Pieces::Words {
         seed: mix(key, 4),
         len,
+        announced: script.announce,
     }
 }
 

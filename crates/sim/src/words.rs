@@ -14,6 +14,22 @@ const WORDS: [&str; 64] = [
     "gravel", "hollow", "ivory", "jacket", "kettle", "lantern",
 ];
 
+/// How an answer begins that says of itself that it is invented.
+const ANNOUNCEMENT: [&str; 9] = [
+    "Simulated",
+    "answer",
+    "of",
+    "Bourse,",
+    "because",
+    "no",
+    "provider",
+    "is",
+    "configured:",
+];
+
+/// Tokens of that.
+pub const ANNOUNCEMENT_TOKENS: u64 = ANNOUNCEMENT.len() as u64;
+
 /// Mixes two numbers into one that looks random (splitmix64's finaliser).
 #[must_use]
 pub fn mix(a: u64, b: u64) -> u64 {
@@ -52,6 +68,8 @@ pub enum Pieces {
         seed: u64,
         /// How many.
         len: u64,
+        /// Whether the first of them say that all are invented.
+        announced: bool,
     },
     /// Given pieces, such as slices of a JSON document.
     Given(Vec<String>),
@@ -60,6 +78,16 @@ pub enum Pieces {
 impl Pieces {
     /// No tokens.
     pub const EMPTY: Self = Self::Given(Vec::new());
+
+    /// So many words.
+    #[must_use]
+    pub const fn words(seed: u64, len: u64) -> Self {
+        Self::Words {
+            seed,
+            len,
+            announced: false,
+        }
+    }
 
     /// How many tokens there are.
     #[must_use]
@@ -80,9 +108,15 @@ impl Pieces {
     #[must_use]
     pub fn piece(&self, at: u64) -> String {
         match self {
-            Self::Words { seed, len } if at < *len => {
+            Self::Words {
+                seed,
+                len,
+                announced,
+            } if at < *len => {
+                let nth = usize::try_from(at).unwrap_or(usize::MAX);
+                let said = ANNOUNCEMENT.get(nth).filter(|_| *announced);
                 let pick = usize::try_from(mix(*seed, at) % 64).unwrap_or_default();
-                let word = WORDS.get(pick).copied().unwrap_or("word");
+                let word = said.or_else(|| WORDS.get(pick)).copied().unwrap_or("word");
                 if at == 0 {
                     word.to_owned()
                 } else {
@@ -112,9 +146,14 @@ impl Pieces {
     #[must_use]
     pub fn truncated(self, max: u64) -> Self {
         match self {
-            Self::Words { seed, len } => Self::Words {
+            Self::Words {
+                seed,
+                len,
+                announced,
+            } => Self::Words {
                 seed,
                 len: len.min(max),
+                announced,
             },
             Self::Given(mut pieces) => {
                 pieces.truncate(usize::try_from(max).unwrap_or(usize::MAX));
@@ -132,5 +171,28 @@ impl Pieces {
                 .map(|piece| piece.iter().collect())
                 .collect(),
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_announced_answer_says_that_it_is_invented_and_goes_on_in_words() {
+        let plain = Pieces::words(3, 12);
+        let announced = Pieces::Words {
+            seed: 3,
+            len: 12,
+            announced: true,
+        };
+        let text = announced.text();
+        assert!(
+            text.starts_with("Simulated answer of Bourse, because no provider is configured: "),
+            "{text}"
+        );
+        assert_eq!(count(&text), 12);
+        assert_eq!(announced.piece(9), plain.piece(9));
+        assert_eq!(announced.clone().truncated(3).text(), "Simulated answer of");
     }
 }

@@ -65,6 +65,15 @@ pub struct Grant {
     pub at_ms: u64,
 }
 
+/// A grant as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GrantRow {
+    /// What was granted, and to whom.
+    pub grant: Grant,
+    /// The account's name.
+    pub account_name: String,
+}
+
 /// What others have changed since some moment.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Changes {
@@ -118,6 +127,8 @@ pub trait Accounts {
     /// under the same reference, it changes nothing; something else under
     /// the same reference is [`crate::StoreError::Exists`].
     fn grant(&self, grant: Grant) -> Reply<'_, AccountRow>;
+    /// What was granted to an account, the newest first. `None`: to all.
+    fn grants(&self, account: Option<AccountId>, count_max: u64) -> Reply<'_, Vec<GrantRow>>;
     /// Those of the given accounts that exist, by id.
     fn accounts_by_id<'a>(&'a self, ids: &'a [AccountId]) -> Reply<'a, Vec<AccountRow>>;
     /// The number of the last change.

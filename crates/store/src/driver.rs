@@ -1,7 +1,7 @@
 //! What a kind of database is to whoever opens one.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::{Reply, Store};
@@ -24,6 +24,10 @@ pub trait Driver: Sync {
 
 /// Where one database is. Prints without secrets.
 pub trait Address: fmt::Debug + Send + Sync {
+    /// The file that the database is, if it is one: where there is none,
+    /// connecting makes it.
+    fn file(&self, data_dir: &Path) -> Option<PathBuf>;
+
     /// Opens the store and leaves its tables as they are.
     fn connect<'a>(&'a self, data_dir: &'a Path) -> Reply<'a, Arc<dyn Store>>;
 }

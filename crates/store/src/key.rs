@@ -112,6 +112,8 @@ pub struct KeyPatch {
     pub limit_reset: Option<Option<Period>>,
     /// See [`NewKey::include_byok_in_limit`].
     pub include_byok_in_limit: Option<bool>,
+    /// When it ends, or never.
+    pub expires_at_ms: Option<Option<u64>>,
     /// See [`CallDefaults::continues`]; or none.
     pub continues: Option<Option<bool>>,
     /// See [`CallDefaults::hedges`]; or none.
@@ -134,6 +136,7 @@ impl KeyPatch {
             &mut row.key.include_byok_in_limit,
             self.include_byok_in_limit,
         );
+        set(&mut row.key.expires_at_ms, self.expires_at_ms);
         set(&mut row.key.calls.continues, self.continues);
         set(&mut row.key.calls.hedges, self.hedges);
         row.updated_at_ms = Some(at_ms);

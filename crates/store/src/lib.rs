@@ -36,7 +36,7 @@ pub mod verify;
 use std::future::Future;
 use std::pin::Pin;
 
-pub use account::{AccountRow, Accounts, CHANGES_MAX, Changes, Grant};
+pub use account::{AccountRow, Accounts, CHANGES_MAX, Changes, Grant, GrantRow};
 pub use activity::{Activity, ActivityQuery, ActivityRow, FailureRow};
 pub use audit::{AuditReport, AuditView, Difference, RowReport};
 pub use batch::{BatchPatch, BatchRow, BatchState, Batches, BatchesPage, Claim, LineCounts, Shape};

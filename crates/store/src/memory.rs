@@ -18,7 +18,7 @@ use bourse_vocab::{
     AccountId, BatchId, FileId, GenerationId, KeyId, Nanos, NodeId, RowId, RowIds, StoreId,
 };
 
-use crate::account::{AccountRow, Accounts, CHANGES_MAX, Changes, Grant};
+use crate::account::{AccountRow, Accounts, CHANGES_MAX, Changes, Grant, GrantRow};
 use crate::activity::{Activity, ActivityQuery, ActivityRow, FailureRow};
 use crate::audit::{AuditView, CallSums, KeySpending, LeaseSums, PurseSums, RowReport};
 use crate::batch::BatchRow;
@@ -305,6 +305,29 @@ impl Accounts for MemoryStore {
             state.accounts.insert(row.id, row.clone());
             state.grants.push(grant_of);
             Ok(row)
+        })
+    }
+
+    fn grants(&self, account: Option<AccountId>, count_max: u64) -> Reply<'_, Vec<GrantRow>> {
+        self.with(move |state| {
+            let mut rows: Vec<GrantRow> = Vec::new();
+            let wanted = state
+                .grants
+                .iter()
+                .enumerate()
+                .filter(|(_, grant)| account.is_none_or(|account| account == grant.account));
+            let mut wanted: Vec<_> = wanted.collect();
+            // Of one moment, the later one first.
+            wanted.sort_by_key(|(nth, grant)| std::cmp::Reverse((grant.at_ms, *nth)));
+            let count = usize::try_from(count_max).unwrap_or(usize::MAX);
+            for (_, grant) in wanted.into_iter().take(count) {
+                let account = state.accounts.get(&grant.account);
+                rows.push(GrantRow {
+                    grant: grant.clone(),
+                    account_name: account.map_or_else(String::new, |row| row.name.clone()),
+                });
+            }
+            Ok(rows)
         })
     }
 

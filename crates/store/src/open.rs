@@ -1,7 +1,7 @@
 //! Which store an address means.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::driver::{Address, Driver};
@@ -73,6 +73,15 @@ impl DatabaseUrl {
             address: driver.parse(&written)?,
             written: written.into_iter().map(str::to_owned).collect(),
         })
+    }
+}
+
+impl DatabaseUrl {
+    /// The file that the database is, if it is one, whether it is there or
+    /// not.
+    #[must_use]
+    pub fn file(&self, data_dir: &Path) -> Option<PathBuf> {
+        self.address.file(data_dir)
     }
 }
 

@@ -260,6 +260,7 @@ macro_rules! store_suite {
         $crate::suite::store_suite!($fresh:
             accounts {
                 accounts_are_created_found_and_granted_credit,
+                grants_are_listed_newest_first_with_whom_and_why,
                 an_empty_store_has_no_accounts,
                 names_differ_if_one_byte_does,
                 the_longest_name_is_kept_whole_and_a_longer_one_refused,

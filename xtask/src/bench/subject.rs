@@ -318,6 +318,8 @@ impl Ground {
                 Err(format!("bourse {}: {}", arguments.join(" "), why.trim()))
             }
         };
+        // Earlier releases have no such command, and need none.
+        let _ = run(&["init"]);
         let key = run(&["key", "create", "--quiet"])?;
         run(&["credit", "grant", "--usd", "1000000"])?;
         Ok(BourseSetUp {

@@ -7,7 +7,8 @@ use bourse_vocab::BatchId;
 use clap::Subcommand;
 use serde_json::json;
 
-use super::{Common, Error, block_on, say};
+use super::output::{self, say, say_table};
+use super::{Common, Error, block_on, data};
 
 /// Batches that are listed: what a screen or two show.
 const LISTED: u64 = 100;
@@ -63,14 +64,17 @@ fn told(row: &BatchRow) -> serde_json::Value {
 }
 
 fn table(rows: &[BatchRow]) -> comfy_table::Table {
-    let mut table = comfy_table::Table::new();
-    table.set_header([
+    let mut table = output::table([
         "batch", "account", "endpoint", "status", "lines", "answered", "failed",
     ]);
     for row in rows {
         let status = match row.paused.is_empty() {
             true => row.state.name().to_owned(),
-            false => format!("{}, waits: {}", row.state.name(), row.paused),
+            false => format!(
+                "{}, waits: {}",
+                row.state.name(),
+                output::plain(&row.paused)
+            ),
         };
         table.add_row([
             label(row.id),
@@ -89,7 +93,7 @@ pub(super) fn run(command: &Command, common: &Common) -> Result<(), Error> {
     let config = common.load()?;
     let missing = || Error::from("there is no such batch; `bourse batch list` has them");
     block_on(async {
-        let store = super::open_store(&config).await?;
+        let store = data::existing(&config).await?;
         match command {
             Command::List { json } => {
                 let page = BatchesPage {
@@ -104,7 +108,7 @@ pub(super) fn run(command: &Command, common: &Common) -> Result<(), Error> {
                     let rows: Vec<_> = rows.iter().map(told).collect();
                     say(serde_json::to_string_pretty(&rows)?);
                 } else {
-                    say(table(&rows));
+                    say_table(&table(&rows), "no batches");
                 }
             }
             Command::Show { id, json } => {

@@ -13,7 +13,7 @@ use bourse_net::{
 use clap::{Subcommand, ValueEnum};
 use serde_json::json;
 
-use super::{Common, Error, block_on, say};
+use super::{Common, Error, block_on, output, say};
 use crate::config::Config;
 use crate::market::{self, SYNCED_CATALOG};
 
@@ -153,9 +153,7 @@ fn list(catalog: &Snapshot, part: &str, json: bool) -> Result<(), Error> {
         say(serde_json::to_string_pretty(&rows)?);
         return Ok(());
     }
-    let mut table = comfy_table::Table::new();
-    table.load_style(comfy_table::presets::UTF8_BORDERS_ONLY);
-    table.set_header(["model", "provider", "context", "USD/M in", "USD/M out"]);
+    let mut table = output::table(["model", "provider", "context", "USD/M in", "USD/M out"]);
     for model in models {
         for endpoint in catalog.endpoints(model.ix) {
             let price = |key: PriceKey| {

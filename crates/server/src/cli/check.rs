@@ -1,15 +1,146 @@
-//! `bourse check`: is the configuration good?
+//! `bourse check`: is the configuration good, and what does it bring?
 
-use super::{Common, Error, say};
+use bourse_dataplane::market::{Market, Memory};
+use clap::Args;
+use serde_json::{Value, json};
 
-pub(super) fn run(common: &Common) -> Result<(), Error> {
-    let config = common.load()?;
-    let catalog = crate::market::catalog(&config)?;
+use super::output::{plain, say, say_json, say_table, table};
+use super::{Common, Error};
+use crate::config::Config;
+use crate::market::{self, Providers};
+use crate::tokens::Tokens;
+
+/// Reads the configuration as a server would, and calls nobody.
+#[derive(Args)]
+#[command(after_help = "\
+Every mistake is told with its file and line. `bourse doctor` looks at the machine as well, and
+with --online at the providers.")]
+pub(super) struct Options {
+    #[command(flatten)]
+    common: Common,
+    /// Prints JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// A provider that calls may go to.
+struct Line {
+    slug: String,
+    /// Where its keys come from; empty if it needs none.
+    keys: Vec<String>,
+    endpoints: usize,
+    models: usize,
+}
+
+pub(super) fn run(options: &Options) -> Result<(), Error> {
+    let config = options.common.load()?;
+    let catalog = market::catalog(&config)?;
+    let (models, endpoints) = (catalog.models().len(), catalog.all_endpoints().len());
+    let is_simulated = config.simulate || !market::is_any_configured(&config);
+    let (lines, problems) = if is_simulated {
+        (Vec::new(), Vec::new())
+    } else {
+        configured(&config)?
+    };
+    let callable: usize = lines.iter().map(|line| line.endpoints).sum();
+    if options.json {
+        return say_json(&json!({
+            "ok": true,
+            "simulated": is_simulated,
+            "catalog": { "models": models, "endpoints": endpoints },
+            "callable_endpoints": callable,
+            "providers": lines.iter().map(told).collect::<Vec<_>>(),
+            "warnings": problems,
+        }));
+    }
     say(format_args!(
-        "The configuration is good: {} providers configured, {} models and {} endpoints in the catalog.",
-        config.providers.len(),
-        catalog.models().len(),
-        catalog.all_endpoints().len()
+        "The configuration is good: {} providers configured, {models} models and {endpoints} \
+         endpoints in the catalog.",
+        lines.len()
     ));
+    if is_simulated {
+        say(
+            "No provider is called: answers are simulated. Set OPENAI_API_KEY, ANTHROPIC_API_KEY, … \
+             or write [providers] to call real ones.",
+        );
+        return Ok(());
+    }
+    say(format_args!("{callable} of the endpoints can be called:"));
+    let mut providers = table(["provider", "models", "endpoints", "keys"]);
+    for line in &lines {
+        let keys = match line.keys.as_slice() {
+            [] => "needs none, or gets tokens".to_owned(),
+            keys => plain(&keys.join(", ")),
+        };
+        providers.add_row([
+            plain(&line.slug),
+            line.models.to_string(),
+            line.endpoints.to_string(),
+            keys,
+        ]);
+    }
+    say_table(&providers, "no providers");
+    for problem in &problems {
+        say(format_args!("warning: {}", plain(problem)));
+    }
     Ok(())
+}
+
+fn told(line: &Line) -> Value {
+    json!({
+        "provider": line.slug,
+        "models": line.models,
+        "endpoints": line.endpoints,
+        "keys": line.keys,
+    })
+}
+
+/// The providers that are set up, and what had to be left out.
+fn configured(config: &Config) -> Result<(Vec<Line>, Vec<String>), Error> {
+    let tokens = Tokens::idle();
+    let built = market::build(config, &Providers::Configured, &Memory::default(), &tokens)?;
+    let providers = built.market.providers().iter();
+    let lines: Vec<_> = providers
+        .map(|provider| line(config, &built.market, &provider.slug))
+        .collect();
+    let left_out = built.problems.iter();
+    let mut warnings: Vec<_> = left_out
+        .map(|problem| format!("providers.{}: {}", problem.provider, problem.message))
+        .collect();
+    let idle = lines.iter().filter(|line| line.endpoints == 0);
+    warnings.extend(idle.map(|line| {
+        format!(
+            "providers.{}: no model is served by it; write [[models]] with an endpoint of it",
+            line.slug
+        )
+    }));
+    Ok((lines, warnings))
+}
+
+fn line(config: &Config, market: &Market, slug: &str) -> Line {
+    let given = config.providers.iter().find(|given| given.slug == slug);
+    let mut keys: Vec<_> = given
+        .into_iter()
+        .flat_map(|given| &given.keys)
+        .map(|key| key.source.clone())
+        .collect();
+    if keys.is_empty() {
+        let ambient = config.ambient_keys.get(slug);
+        keys.extend(ambient.map(|key| key.source.clone()));
+    }
+    let targets = market.targets().iter();
+    let targets = targets.filter(|target| &*target.provider.slug == slug);
+    // Several keys and tiers of an endpoint are targets of their own.
+    let mut endpoints: Vec<_> = targets.clone().map(|target| target.endpoint.0).collect();
+    let mut models: Vec<_> = targets.map(|target| target.model.0).collect();
+    for list in [&mut endpoints, &mut models] {
+        list.sort_unstable();
+        list.dedup();
+    }
+    Line {
+        slug: slug.to_owned(),
+        keys,
+        endpoints: endpoints.len(),
+        models: models.len(),
+    }
 }

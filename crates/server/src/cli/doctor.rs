@@ -129,7 +129,7 @@ async fn tokens(config: &crate::config::Config) -> Option<Result<String, Error>>
 /// What is behind the store, how quickly it answers, and whether a server
 /// could work with it. Changes nothing, the tables neither.
 async fn database(config: &crate::config::Config) -> Result<String, Error> {
-    let store = bourse_store::connect(&config.database, &config.data_dir).await?;
+    let store = super::data::found(config).await?;
     let steps = store.schema().await?;
     // The first answer paid for the connection.
     let asked = Instant::now();
@@ -158,7 +158,13 @@ async fn database(config: &crate::config::Config) -> Result<String, Error> {
 /// "always"` would add to a call.
 fn disk(data_dir: &std::path::Path) -> Result<String, Error> {
     use std::io::Write as _;
-    std::fs::create_dir_all(data_dir)?;
+    if !data_dir.is_dir() {
+        return Err(format!(
+            "{} is not there yet; `bourse init` or a first `bourse serve` makes it",
+            data_dir.display()
+        )
+        .into());
+    }
     let path = data_dir.join(".doctor");
     let mut file = std::fs::File::create(&path)?;
     let started = Instant::now();

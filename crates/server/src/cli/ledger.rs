@@ -7,7 +7,7 @@ use bourse_store::verify as books;
 use clap::Subcommand;
 use serde_json::json;
 
-use super::{Common, Error, block_on, say};
+use super::{Common, Error, block_on, data, say};
 
 #[derive(Subcommand)]
 pub(super) enum Command {
@@ -49,7 +49,7 @@ pub(super) fn run(command: &Command, common: &Common) -> Result<(), Error> {
 fn repair(json: bool, common: &Common) -> Result<(), Error> {
     let config = common.load()?;
     block_on(async {
-        let store = super::open_store(&config).await?;
+        let store = data::existing(&config).await?;
         let mended = books::repair(&*store, &config.data_dir).await?;
         store.close().await;
         let Some(mended) = mended else {

@@ -17,7 +17,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::server::{Asking, Server};
-use super::{Common, Error, block_on, say};
+use super::{Common, Error, block_on, output, say};
 use crate::config::Config;
 use crate::control::EXPLAINED;
 use crate::market::{self, Providers};
@@ -239,9 +239,7 @@ fn print(told: &Value, from: &Source) {
         "{}, in the order `{order}`:",
         models.join(", ")
     ));
-    let mut table = comfy_table::Table::new();
-    table.load_style(comfy_table::presets::UTF8_BORDERS_ONLY);
-    table.set_header([
+    let mut table = output::table([
         "place", "endpoint", "key", "USD", "calls", "first ms", "breaker", "tools", "left out",
     ]);
     for line in list("candidates") {

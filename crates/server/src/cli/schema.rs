@@ -6,7 +6,8 @@ use bourse_store::Step;
 use clap::Subcommand;
 use serde_json::json;
 
-use super::{Common, Error, block_on, say};
+use super::output::{plain, say, say_table, table};
+use super::{Common, Error, block_on, data};
 use crate::place;
 
 #[derive(Subcommand)]
@@ -50,7 +51,7 @@ Stop the server first. A step whose way back loses rows is refused without --los
 pub(super) fn run(command: &Command, common: &Common) -> Result<(), Error> {
     let config = common.load()?;
     block_on(async {
-        let store = bourse_store::connect(&config.database, &config.data_dir).await?;
+        let store = data::found(&config).await?;
         let done = match command {
             Command::Status { json } => {
                 let steps = store.schema().await?;
@@ -105,19 +106,14 @@ fn show(steps: &[Step], as_json: bool, none: &str) {
         say(json!(rows));
         return;
     }
-    if steps.is_empty() {
-        say(none);
-        return;
-    }
-    let mut table = comfy_table::Table::new();
-    table.set_header(["step", "brings", "taken", "going back loses"]);
+    let mut rows = table(["step", "brings", "taken", "going back loses"]);
     for step in steps {
-        table.add_row([
+        rows.add_row([
             step.version.to_string(),
-            step.name.to_owned(),
+            plain(step.name),
             if step.applied { "yes" } else { "no" }.to_owned(),
             step.loses.to_owned(),
         ]);
     }
-    say(table);
+    say_table(&rows, none);
 }

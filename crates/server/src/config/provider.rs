@@ -121,7 +121,11 @@ impl Section<'_> {
                 Ok(key) if keys.iter().any(|other| other.key.expose() == key.expose()) => {
                     self.wrong(field, "the same key is there twice");
                 }
-                Ok(key) => keys.push(ProviderKey { key, weight }),
+                Ok(key) => keys.push(ProviderKey {
+                    key,
+                    weight,
+                    source: secret.source(),
+                }),
                 Err(problem) => self.wrong(field, problem),
             }
         }

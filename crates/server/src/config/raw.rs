@@ -59,6 +59,9 @@ pub struct RawServer {
     pub hosts: Option<Vec<String>>,
     /// Directory of everything durable. Default `data`.
     pub data_dir: Option<String>,
+    /// Serves simulated providers and calls no real one, whatever is
+    /// configured. Default: only where none is and none ever was.
+    pub simulate: Option<bool>,
     /// Data-plane threads. Default: one for each core but one.
     pub workers: Option<usize>,
     /// The longest a client may take to send a request's head, in

@@ -13,8 +13,8 @@ use bourse_store::DatabaseUrl;
 use super::deadlines::{HOUR_MS, MINUTE_MS};
 use super::raw::{RawDatabase, RawServer};
 use super::{
-    CallLimits, Config, ConfigErrors, Durability, Environment, RawConfig, RawUrls, admission,
-    alarms, calls, deadlines, files, provider, telemetry,
+    CallLimits, Config, ConfigErrors, Durability, Environment, ProviderKey, RawConfig, RawUrls,
+    admission, alarms, calls, deadlines, files, provider, telemetry,
 };
 use crate::worker::head;
 
@@ -91,6 +91,7 @@ pub(super) fn resolve(raw: &RawConfig, environment: &Environment) -> Result<Conf
         hosts: hosts(&raw.server, &mut problems),
         data_dir: PathBuf::from(raw.server.data_dir.as_deref().unwrap_or("data")),
         database: database(&raw.database, environment, &mut problems),
+        simulate: raw.server.simulate.unwrap_or(false),
         workers: workers(&raw.server, &mut problems),
         limits: limits(raw, &mut problems),
         admission: admission::resolve(&raw.admission, &mut problems),
@@ -296,7 +297,7 @@ fn ambient_keys(
     disabled: &[String],
     environment: &Environment,
     problems: &mut Vec<String>,
-) -> BTreeMap<&'static str, bourse_providers::Key> {
+) -> BTreeMap<&'static str, ProviderKey> {
     let mut keys = BTreeMap::new();
     for provider in bourse_providers::all() {
         if disabled.iter().any(|slug| slug == provider.slug()) {
@@ -305,8 +306,11 @@ fn ambient_keys(
         for name in provider.env() {
             match environment.get(name) {
                 Ok(Some(key)) if !key.trim().is_empty() => {
-                    keys.entry(provider.slug())
-                        .or_insert_with(|| bourse_providers::Key::new(key));
+                    keys.entry(provider.slug()).or_insert_with(|| ProviderKey {
+                        key: bourse_providers::Key::new(key),
+                        weight: 1,
+                        source: format!("variable {name}"),
+                    });
                 }
                 Ok(_) => {}
                 Err(problem) => problems.push(problem),

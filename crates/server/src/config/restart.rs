@@ -14,6 +14,7 @@ pub fn waiting(running: &Config, new: &Config) -> Vec<&'static str> {
         ("server.hosts", running.hosts != new.hosts),
         ("server.data_dir", running.data_dir != new.data_dir),
         ("database.url", running.database != new.database),
+        ("server.simulate", running.simulate != new.simulate),
         ("server.workers", running.workers != new.workers),
         ("ledger.durability", running.durability != new.durability),
         (

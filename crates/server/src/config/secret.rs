@@ -62,6 +62,16 @@ impl<'de> Deserialize<'de> for RawSecret {
 }
 
 impl RawSecret {
+    /// Where the secret is, in words, without it.
+    #[must_use]
+    pub fn source(&self) -> String {
+        match self {
+            Self::Text(_) => "written in the configuration".to_owned(),
+            Self::Env(name) => format!("variable {name}"),
+            Self::File(path) => format!("file {path}"),
+        }
+    }
+
     /// Fetches the secret. Errors name the place and never the secret.
     ///
     /// # Errors

@@ -259,7 +259,7 @@ fn a_key_in_a_providers_own_variable_counts_unless_it_is_empty_or_switched_off()
         let environment = Environment::from_iter([("OPENAI_API_KEY", value)]);
         let config = Config::parse("f", text, &environment).unwrap();
         let key = config.ambient_keys.get("openai");
-        key.map(|key| key.expose().to_owned())
+        key.map(|found| found.key.expose().to_owned())
     };
     assert_eq!(found("sk-ambient", "").as_deref(), Some("sk-ambient"));
     assert_eq!(found("  ", ""), None);

@@ -69,6 +69,7 @@ impl Reserved {
         } = &self.config;
         let store = bourse_store::open(database, data_dir).await?;
         store.serve(me, take_over).await?;
+        simulated::check(&self.config, &*store).await?;
         Ok(Opened {
             reserved: self,
             store,
@@ -146,7 +147,7 @@ impl Recovered {
     /// Builds what calls run through.
     pub(super) fn build(mut self) -> Result<Built, Error> {
         let config = &self.reserved.config;
-        let (providers, simulation) = if market::is_any_configured(config) {
+        let (providers, simulation) = if market::is_any_configured(config) && !config.simulate {
             (Providers::Configured, None)
         } else {
             let (address, handle) = simulated::start()?;

@@ -237,7 +237,11 @@ fn only_a_good_inference_key_opens() {
         format!("[server]\ndata_dir = {:?}\n", dir.path().join("data")),
     )
     .unwrap();
-    std::fs::create_dir_all(dir.path().join("data")).unwrap();
+    succeed(
+        crate::exchange::bourse()
+            .args(["init", "--config"])
+            .arg(&elsewhere),
+    );
     let foreign = succeed(
         crate::exchange::bourse()
             .args(["key", "create", "--quiet", "--config"])

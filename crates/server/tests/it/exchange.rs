@@ -338,6 +338,7 @@ impl Exchange {
             succeed(bourse().args(args).arg("--config").arg(&config).envs(env))
         };
         std::fs::create_dir_all(dir.path().join("data")).unwrap();
+        run(&["init"]);
         let key = run(&["key", "create", "--quiet"]).trim().to_owned();
         if !setup.usd.is_empty() {
             run(&["credit", "grant", "--usd", setup.usd]);

@@ -1,7 +1,7 @@
 //! How configuration names this database: by addresses, of which one takes
 //! changes.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{PostgresStore, Target};
@@ -36,6 +36,10 @@ impl crate::driver::Driver for Driver {
 }
 
 impl Address for Targets {
+    fn file(&self, _: &Path) -> Option<PathBuf> {
+        None
+    }
+
     fn connect<'a>(&'a self, _: &'a Path) -> Reply<'a, Arc<dyn Store>> {
         Box::pin(async move {
             let store = PostgresStore::connect(self.0.clone()).await?;

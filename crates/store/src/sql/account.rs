@@ -1,14 +1,14 @@
 //! Accounts and their credit.
 
-use bourse_ledger::Lease;
 use bourse_ledger::journal::{JournalError, grant as grant_journal};
+use bourse_ledger::{GrantKind, Lease};
 use bourse_vocab::{AccountId, Nanos, NodeId};
 
 use super::key::{KEYS_CHANGED, key_row, read_days};
 use super::text::{Many, texts};
-use super::value::{Row, Value};
+use super::value::{Row, Value, damaged};
 use super::{Backend, Session, SqlStore, Writer, book, in_transaction, next_change};
-use crate::account::{AccountRow, Accounts, CHANGES_MAX, Changes, Grant};
+use crate::account::{AccountRow, Accounts, CHANGES_MAX, Changes, Grant, GrantRow};
 use crate::texts::{check_grant, check_unique};
 use crate::{Reply, StoreError};
 
@@ -46,6 +46,11 @@ texts! {
     GRANT = "INSERT INTO grants (id, account_id, kind, amount, note, reference, at_ms) \
         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING RETURNING id";
     GRANTED = "SELECT account_id, kind, amount FROM grants WHERE reference = $1";
+    GRANTS = "SELECT grants.account_id, grants.kind, grants.amount, grants.note, \
+        grants.reference, grants.at_ms, accounts.name FROM grants \
+        JOIN accounts ON accounts.id = grants.account_id \
+        WHERE ($1 IS NULL OR grants.account_id = $1) \
+        ORDER BY grants.at_ms DESC, grants.id DESC LIMIT $2";
     SET_GRANTED = "UPDATE accounts SET granted = $1, change_seq = $2 WHERE id = $3";
     LENT = "SELECT lent FROM purses WHERE id = $1";
     LEND = "UPDATE purses SET cap = $1, lent = lent + $2 WHERE id = $3";
@@ -86,6 +91,23 @@ fn account_row(mut row: Row) -> Result<(NodeId, AccountRow), StoreError> {
 
 fn account(row: Row) -> Result<AccountRow, StoreError> {
     Ok(account_row(row)?.1)
+}
+
+fn grant_row(mut row: Row) -> Result<GrantRow, StoreError> {
+    let account = AccountId(row.unsigned()?);
+    let kind = row.string()?;
+    let kind = GrantKind::from_name(&kind).ok_or_else(|| damaged("kind of grant", kind))?;
+    Ok(GrantRow {
+        grant: Grant {
+            account,
+            kind,
+            amount: row.nanos()?,
+            note: row.string()?,
+            reference: row.maybe_string()?,
+            at_ms: row.unsigned()?,
+        },
+        account_name: row.string()?,
+    })
 }
 
 async fn find(
@@ -293,6 +315,14 @@ impl<B: Backend> Accounts for SqlStore<B> {
             check_grant(&wanted)?;
             let writer = self.writer();
             in_transaction!(self, session => grant(session, writer, &wanted))
+        })
+    }
+
+    fn grants(&self, account: Option<AccountId>, count_max: u64) -> Reply<'_, Vec<GrantRow>> {
+        Box::pin(async move {
+            let values = [account.map(|account| account.0).into(), count_max.into()];
+            let rows = self.read().await?.rows(GRANTS, &values).await?;
+            rows.into_iter().map(grant_row).collect()
         })
     }
 

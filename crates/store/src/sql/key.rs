@@ -49,7 +49,7 @@ texts! {
     HASHED = "SELECT id FROM api_keys WHERE hash = $1";
     UPDATE = "UPDATE api_keys SET name = $1, is_disabled = $2, limit_nanos = $3, \
         limit_reset = $4, include_byok_in_limit = $5, updated_at_ms = $6, change_seq = $7, \
-        continues = $8, hedges = $9 WHERE id = $10";
+        continues = $8, hedges = $9, expires_at_ms = $10 WHERE id = $11";
     DELETE = "UPDATE api_keys SET deleted_at_ms = $1, change_seq = $2 \
         WHERE hash = $3 AND deleted_at_ms IS NULL";
 }
@@ -303,6 +303,7 @@ async fn update(
         seq.into(),
         row.key.calls.continues.map(i64::from).into(),
         row.key.calls.hedges.map(i64::from).into(),
+        row.key.expires_at_ms.into(),
         row.id.into(),
     ];
     session.change(UPDATE, &values).await?;

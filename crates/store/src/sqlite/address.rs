@@ -1,7 +1,7 @@
 //! How configuration names this database: there is one file, in the data
 //! directory.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::driver::Address;
@@ -35,6 +35,10 @@ impl crate::driver::Driver for Driver {
 }
 
 impl Address for File {
+    fn file(&self, data_dir: &Path) -> Option<PathBuf> {
+        Some(data_dir.join(super::DATABASE_FILE))
+    }
+
     fn connect<'a>(&'a self, data_dir: &'a Path) -> Reply<'a, Arc<dyn Store>> {
         Box::pin(async move {
             let store = SqliteStore::connect(data_dir).await?;

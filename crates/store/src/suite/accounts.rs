@@ -33,6 +33,31 @@ pub async fn accounts_are_created_found_and_granted_credit(store: &dyn Store) {
     assert_balanced(store).await;
 }
 
+pub async fn grants_are_listed_newest_first_with_whom_and_why(store: &dyn Store) {
+    let one = store.create_account("one", NOW).await.unwrap();
+    let two = store.create_account("two", NOW).await.unwrap();
+    let mut all = Vec::new();
+    for (nth, account) in [one.id, two.id, one.id].into_iter().enumerate() {
+        let mut grant = top_up(account, 100 + i64::try_from(nth).unwrap());
+        grant.at_ms = NOW + nth as u64;
+        grant.note = format!("note {nth}");
+        grant.reference = (nth == 1).then(|| "invoice".to_owned());
+        store.grant(grant.clone()).await.unwrap();
+        all.insert(0, grant);
+    }
+    // Booked once, whatever is asked.
+    store.grant(all[1].clone()).await.unwrap();
+    let listed = store.grants(None, 10).await.unwrap();
+    let grants: Vec<_> = listed.iter().map(|row| row.grant.clone()).collect();
+    assert_eq!(grants, all);
+    let names: Vec<_> = listed.iter().map(|row| row.account_name.as_str()).collect();
+    assert_eq!(names, ["one", "two", "one"]);
+    let of_one = store.grants(Some(one.id), 1).await.unwrap();
+    assert_eq!(of_one.len(), 1);
+    assert_eq!(of_one[0].grant, all[0]);
+    assert!(store.grants(Some(ACCOUNT), 10).await.unwrap().is_empty());
+}
+
 pub async fn an_empty_store_has_no_accounts(store: &dyn Store) {
     assert!(store.accounts().await.unwrap().is_empty());
     assert_eq!(store.account(ACCOUNT).await.unwrap(), None);

@@ -42,6 +42,7 @@ pub async fn keys_are_created_found_changed_and_deleted(store: &dyn Store) {
         limit: Some(None),
         limit_reset: Some(None),
         include_byok_in_limit: Some(true),
+        expires_at_ms: Some(Some(NOW + 9)),
         continues: Some(None),
         hedges: Some(Some(false)),
     };
@@ -51,6 +52,7 @@ pub async fn keys_are_created_found_changed_and_deleted(store: &dyn Store) {
         .unwrap()
         .unwrap();
     assert_eq!(changed.limit(), None);
+    assert_eq!(changed.key.expires_at_ms, Some(NOW + 9));
     assert_eq!(changed.key.external, wanted.external);
     assert_eq!(
         changed.principal().calls,

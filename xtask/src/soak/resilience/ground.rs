@@ -205,6 +205,7 @@ impl Ground {
         let config = dir.join("bourse.toml");
         write(&config, &configuration(addr, &data, at, models))?;
         let run = |arguments: &[&str]| command(&self.bourse, &config, arguments);
+        run(&["init"])?;
         let key = run(&["key", "create", "--quiet"])?;
         run(&["credit", "grant", "--usd", "1000000"])?;
         let path = config.display().to_string();

@@ -11,12 +11,9 @@ use bourse_ledger::record::{self, Record};
 use bourse_store::SettledPage;
 use bourse_vocab::AccountId;
 use clap::Args;
-use jiff::Timestamp;
-use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
-use crate::cli::{Common, Error, block_on};
+use crate::cli::{Common, Error, block_on, data, when};
 
 /// Calls read from the database at once.
 const PAGE: u64 = 2_000;
@@ -34,10 +31,10 @@ Works beside a running server. A call is there once the database has it, a fract
 second after it has ended; calls that cost nobody anything are left out.")]
 pub(in crate::cli) struct Options {
     /// Calls settled then or later: a date (UTC) or a moment such as 2026-11-01T12:00:00Z
-    #[arg(long, value_name = "WHEN", value_parser = moment)]
+    #[arg(long, value_name = "WHEN", value_parser = when::moment)]
     from: Option<u64>,
     /// Calls settled before that
-    #[arg(long, value_name = "WHEN", value_parser = moment)]
+    #[arg(long, value_name = "WHEN", value_parser = when::moment)]
     before: Option<u64>,
     /// Only this account's, by name
     #[arg(long)]
@@ -47,23 +44,10 @@ pub(in crate::cli) struct Options {
     json: bool,
 }
 
-/// Milliseconds since 1970 of a date's beginning, or of a moment.
-fn moment(text: &str) -> Result<u64, String> {
-    let at = match text.parse::<Timestamp>() {
-        Ok(at) => at,
-        Err(_) => text
-            .parse::<Date>()
-            .and_then(|date| date.to_zoned(TimeZone::UTC))
-            .map_err(|_| "neither a date (2026-11-01) nor a moment (2026-11-01T12:00:00Z)")?
-            .timestamp(),
-    };
-    u64::try_from(at.as_millisecond()).map_err(|_| "before 1970".to_owned())
-}
-
 pub(super) fn run(options: &Options, common: &Common) -> Result<(), Error> {
     let config = common.load()?;
     block_on(async {
-        let store = super::super::open_store(&config).await?;
+        let store = data::existing(&config).await?;
         let names: HashMap<AccountId, String> = store
             .accounts()
             .await?
@@ -128,7 +112,7 @@ fn is_closed_pipe(error: &Error) -> bool {
 fn time(ms: u64) -> String {
     i64::try_from(ms)
         .ok()
-        .and_then(|ms| Timestamp::from_millisecond(ms).ok())
+        .and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok())
         .map(|at| at.to_string())
         .unwrap_or_default()
 }
@@ -230,7 +214,8 @@ fn quoted(cell: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{moment, quoted};
+    use super::quoted;
+    use crate::cli::when::moment;
 
     #[test]
     fn a_span_is_given_as_dates_or_moments() {

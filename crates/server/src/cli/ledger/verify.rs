@@ -7,8 +7,9 @@ use bourse_vocab::Nanos;
 use http::Method;
 use serde_json::{Value, json};
 
+use crate::cli::output::say;
 use crate::cli::server::{Asking, Server};
-use crate::cli::{Common, Error, block_on, open_store, say};
+use crate::cli::{Common, Error, block_on, data};
 use crate::config::Config;
 
 /// Where a running server is asked.
@@ -72,7 +73,7 @@ pub(super) fn run(options: &Options, common: &Common) -> Result<(), Error> {
 }
 
 async fn read_files(config: &Config) -> Result<Files, Error> {
-    let store = open_store(config).await?;
+    let store = data::existing(config).await?;
     let (report, unapplied) = verify::verify(&*store, &config.data_dir).await?;
     let open = store.open_holds().await?;
     store.close().await;
