@@ -79,6 +79,7 @@ pub async fn set_up(store: &dyn Store, data_dir: &Path) -> Result<Option<FirstKe
         kind,
         name,
         limit: None,
+        calls: bourse_policy::CallDefaults::default(),
     };
     let inference = keys::create(store, key(KeyKind::Inference, KEY), at_ms).await?;
     let management = keys::create(store, key(KeyKind::Management, MANAGEMENT_KEY), at_ms).await?;

@@ -1,6 +1,6 @@
 //! Making keys.
 
-use bourse_policy::{KeyKind, KeyText};
+use bourse_policy::{CallDefaults, KeyKind, KeyText};
 use bourse_store::{NewKey, Store, StoreError};
 use bourse_vocab::{AccountId, Nanos};
 use rand::TryRng as _;
@@ -48,6 +48,8 @@ pub struct NewKeyRequest<'a> {
     pub name: &'a str,
     /// The most it may spend.
     pub limit: Option<Nanos>,
+    /// What its calls have by themselves.
+    pub calls: CallDefaults,
 }
 
 /// Makes a key and stores its hash. The text is in no other place.
@@ -73,7 +75,7 @@ pub async fn create(
                 include_byok_in_limit: false,
                 expires_at_ms: None,
                 external: None,
-                calls: bourse_policy::CallDefaults::default(),
+                calls: request.calls,
             },
             at_ms,
         )

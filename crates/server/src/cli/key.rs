@@ -1,7 +1,7 @@
 //! `bourse key`: API keys from the command line, beside a running server.
 
 use bourse_dataplane::clock::now_ms;
-use bourse_policy::KeyKind;
+use bourse_policy::{CallDefaults, KeyKind};
 use bourse_store::Store;
 use bourse_vocab::Nanos;
 use clap::Subcommand;
@@ -29,6 +29,9 @@ Examples:
         /// The most it may spend, in USD
         #[arg(long, value_name = "USD")]
         limit: Option<Nanos>,
+        /// Its calls fail rather than have a provider told a part of them
+        #[arg(long, conflicts_with = "management")]
+        strict: bool,
         /// Whose key: an account's name
         #[arg(long, default_value = DEFAULT_ACCOUNT)]
         account: String,
@@ -56,6 +59,7 @@ pub(super) fn run(command: Command, common: &Common) -> Result<(), Error> {
                 management,
                 name,
                 limit,
+                strict,
                 account,
                 quiet,
                 json,
@@ -74,6 +78,10 @@ pub(super) fn run(command: Command, common: &Common) -> Result<(), Error> {
                     kind,
                     name: &name,
                     limit,
+                    calls: CallDefaults {
+                        strict,
+                        ..CallDefaults::default()
+                    },
                 };
                 let key = keys::create(&*store, request, now_ms()).await?;
                 if json {
@@ -133,6 +141,7 @@ async fn list(store: &dyn Store, as_json: bool) -> Result<(), Error> {
                     "name": key.key.name,
                     "management": key.key.kind == KeyKind::Management,
                     "disabled": key.disabled,
+                    "strict": key.key.calls.strict,
                     "limit": key.key.limit.map(|limit| limit.to_string()),
                     "usage": key.spent.total.to_string(),
                 })
@@ -144,10 +153,10 @@ async fn list(store: &dyn Store, as_json: bool) -> Result<(), Error> {
     let mut table = comfy_table::Table::new();
     table.set_header(["label", "name", "kind", "state", "limit USD", "spent USD"]);
     for key in keys {
-        let kind = if key.key.kind == KeyKind::Management {
-            "management"
-        } else {
-            "inference"
+        let kind = match (key.key.kind, key.key.calls.strict) {
+            (KeyKind::Management, _) => "management",
+            (KeyKind::Inference, false) => "inference",
+            (KeyKind::Inference, true) => "inference, strict",
         };
         table.add_row([
             key.key.label,
