@@ -360,11 +360,12 @@ async fn pursue<U: Upstream>(
                     // Kept first, and paid for after that.
                     let mut render = Some(whole.render);
                     let mut body = Bytes::new();
-                    running.end_after(&whole.report, ending, &mut |usage, bill| {
+                    let mut keep = |usage: &_, bill: &_, settlement: &_| {
                         let rendered = render.take().map(|render| render(usage, bill));
                         body = rendered.unwrap_or_default();
-                        witness.keep(&body);
-                    });
+                        witness.keep(&body, settlement);
+                    };
+                    running.end_after(&whole.report, ending, Some(&mut keep));
                     body
                 }
                 None => {
