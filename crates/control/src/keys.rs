@@ -386,6 +386,7 @@ async fn change(
         include_byok_in_limit: change.settings.include_byok_in_limit,
         continues: change.settings.bourse.continues,
         hedges: change.settings.bourse.hedges,
+        strict: change.settings.bourse.strict,
     };
     let now_ms = state.backend.now_ms();
     let store = state.backend.store();

@@ -27,6 +27,7 @@ use std::time::Duration;
 
 use http::HeaderMap;
 
+use crate::ask::Ask;
 use crate::bodies::Bodies;
 use crate::clock::Clock;
 use crate::endpoints::Endpoint;
@@ -84,8 +85,9 @@ pub struct Asked {
 impl Asked {
     /// Names the call.
     #[must_use]
-    pub fn digest(&self, owner: Owner, endpoint: &dyn Endpoint, betas: &str) -> Digest {
-        self.print.finish(owner, endpoint.path(), betas)
+    pub fn digest(&self, owner: Owner, endpoint: &dyn Endpoint, ask: &Ask) -> Digest {
+        let (betas, is_strict) = (&ask.attribution.betas, ask.wishes.is_strict_by_key);
+        self.print.finish(owner, endpoint.path(), betas, is_strict)
     }
 }
 

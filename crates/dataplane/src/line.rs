@@ -13,13 +13,14 @@ use bytes::Bytes;
 
 use crate::ask::Ask;
 
-/// Keeps an answer before its call is settled: whoever is killed in between
-/// has an answer that the house has paid, and never a customer who has paid
-/// for an answer that is lost.
+/// Keeps an answer before its call is settled, and with it how it is settled, as
+/// one: whoever is killed in between settles it by that at the next start
+/// (`Till::open_with`), and no customer has paid for an answer that is lost.
 pub trait Witness: Send + Sync {
-    /// Keeps an answer. It may be that nobody asks for it any more: a call
+    /// Keeps an answer with the settlement of its call, which is empty where
+    /// nothing is charged. It may be that nobody asks for it any more: a call
     /// that has been dispatched is brought to its end.
-    fn keep(&self, answer: &Bytes);
+    fn keep(&self, answer: &Bytes, settlement: &[u8]);
 }
 
 /// A line of a batch.

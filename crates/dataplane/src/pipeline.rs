@@ -164,7 +164,7 @@ where
     let print = asked.as_deref_mut().map(|asked| &mut asked.print);
     let read = read::read(endpoint, &head, body, &gateway.limits, room, caller, print)
         .await
-        .and_then(|read| marked(read, began.line))
+        .and_then(|read| marked(read, &entered, began.line))
         .map_err(|failure| refusing.note(failure, "", ""))?;
     let (mut ask, kept) = (read.ask, read.kept);
     let market = gateway.market.load_full();
@@ -214,8 +214,16 @@ where
     answer(worker.client.clone(), running, kept, plan).await
 }
 
-/// A request that says which batch it is a line of, if it is one.
-fn marked(mut read: read::Read, line: Option<&Line>) -> Result<read::Read, Failure> {
+/// A request under the rules of its key, that says which batch it is a line of,
+/// if it is one.
+fn marked(
+    mut read: read::Read,
+    entered: &Entered,
+    line: Option<&Line>,
+) -> Result<read::Read, Failure> {
+    if entered.admitted.key.principal().calls.strict {
+        read.ask.wishes.be_strict();
+    }
     if let Some(line) = line {
         line.mark(&mut read.ask)?;
     }
@@ -352,11 +360,12 @@ async fn pursue<U: Upstream>(
                     // Kept first, and paid for after that.
                     let mut render = Some(whole.render);
                     let mut body = Bytes::new();
-                    running.end_after(&whole.report, ending, &mut |usage, bill| {
+                    let mut keep = |usage: &_, bill: &_, settlement: &_| {
                         let rendered = render.take().map(|render| render(usage, bill));
                         body = rendered.unwrap_or_default();
-                        witness.keep(&body);
-                    });
+                        witness.keep(&body, settlement);
+                    };
+                    running.end_after(&whole.report, ending, Some(&mut keep));
                     body
                 }
                 None => {

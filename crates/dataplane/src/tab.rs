@@ -145,6 +145,12 @@ impl Tab {
         }
     }
 
+    /// Words a settlement before it is made, see [`Till::draft`].
+    #[must_use]
+    pub fn draft(&self, settlement: &Settlement<'_>) -> Vec<u8> {
+        self.till.draft(settlement)
+    }
+
     /// Pays. Returns what was paid, where that is known: the charge, or what
     /// of it there was money for.
     pub fn settle(&self, settlement: &Settlement<'_>) -> Option<Nanos> {

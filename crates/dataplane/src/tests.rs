@@ -34,6 +34,7 @@ mod sizes;
 mod stalls;
 mod stickiness;
 mod stopping;
+mod strict;
 mod tiers;
 mod told_costs;
 mod tools;

@@ -7,9 +7,11 @@
 
 pub mod batch;
 mod caller;
+mod kept;
 pub mod runner;
 mod shared;
 pub mod sweep;
 
 pub use caller::{BoxFuture, Caller, LineCall, NoAnswer, Past};
+pub use kept::settlements;
 pub use shared::{JobLimits, Jobs};

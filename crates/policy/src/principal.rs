@@ -9,14 +9,17 @@ use bourse_vocab::{AccountId, Failure, FailureKind, KeyId};
 
 use crate::key::{KeyHash, KeyKind};
 
-/// What calls with a key have that say nothing of it themselves. What is
-/// absent here as well is their model's to say.
+/// What calls with a key have by themselves. Of what is an [`Option`] a call may
+/// say otherwise, and what is absent here as well is their model's to say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct CallDefaults {
     /// A stream that breaks is gone on with elsewhere.
     pub continues: Option<bool>,
     /// Another target is asked beside a late one.
     pub hedges: Option<bool>,
+    /// No target is asked that cannot be told all of the request, whatever the
+    /// request says of that.
+    pub strict: bool,
 }
 
 /// What is known of a key once it has been found by its hash.

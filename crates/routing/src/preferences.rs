@@ -78,6 +78,8 @@ pub struct Preferences {
     pub allow_fallbacks: bool,
     /// Whether an endpoint must support every parameter that was sent.
     pub require_parameters: bool,
+    /// Whether that is so because the caller's key says it, and not the request.
+    pub is_strict_by_key: bool,
     /// Whether to leave out providers that store or train on prompts.
     pub deny_data_collection: bool,
     /// Whether to use only endpoints with zero data retention.
@@ -105,6 +107,7 @@ impl Default for Preferences {
             ignore: Vec::new(),
             allow_fallbacks: true,
             require_parameters: false,
+            is_strict_by_key: false,
             deny_data_collection: false,
             zdr: false,
             sort: None,
@@ -169,6 +172,21 @@ const QUANTIZATIONS: &[&str] = &[
 ];
 
 impl Preferences {
+    /// Requires every parameter, whatever the request says of that.
+    pub const fn be_strict(&mut self) {
+        self.is_strict_by_key = true;
+        self.require_parameters = true;
+    }
+
+    /// What a caller may do other than to remove parameters.
+    #[must_use]
+    pub const fn instead_of_strict(&self) -> &'static str {
+        match self.is_strict_by_key {
+            true => "call with a key that is not strict",
+            false => "provider.require_parameters",
+        }
+    }
+
     /// Reads the `provider` object. Errors name the member and the remedy.
     pub fn read(json: &str) -> Result<Self, Failure> {
         let raw: Option<RawPreferences<'_>> = serde_json::from_str(json)
@@ -197,6 +215,7 @@ impl Preferences {
             ignore: slugs("ignore", raw.ignore)?,
             allow_fallbacks: raw.allow_fallbacks.unwrap_or(true),
             require_parameters: raw.require_parameters.unwrap_or(false),
+            is_strict_by_key: false,
             deny_data_collection: matches!(raw.data_collection, Some(DataCollection::Deny)),
             zdr: raw.zdr.unwrap_or(false),
             sort: raw.sort.map(read_sort).transpose()?.flatten(),

@@ -38,7 +38,7 @@ pub struct NewKey {
     pub expires_at_ms: Option<u64>,
     /// Whose it is for whoever made it.
     pub external: Option<External>,
-    /// What its calls have that say nothing of it themselves.
+    /// What its calls have by themselves.
     pub calls: CallDefaults,
 }
 
@@ -118,6 +118,8 @@ pub struct KeyPatch {
     pub continues: Option<Option<bool>>,
     /// See [`CallDefaults::hedges`]; or none.
     pub hedges: Option<Option<bool>>,
+    /// See [`CallDefaults::strict`].
+    pub strict: Option<bool>,
 }
 
 impl KeyPatch {
@@ -139,6 +141,7 @@ impl KeyPatch {
         set(&mut row.key.expires_at_ms, self.expires_at_ms);
         set(&mut row.key.calls.continues, self.continues);
         set(&mut row.key.calls.hedges, self.hedges);
+        set(&mut row.key.calls.strict, self.strict);
         row.updated_at_ms = Some(at_ms);
     }
 }

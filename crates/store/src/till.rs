@@ -19,18 +19,19 @@ mod left;
 mod refusals;
 mod start;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use bourse_ledger::Link;
 use bourse_ledger::books::{Books, Posted, Refusal, Released};
 use bourse_ledger::record::{
     self, Booked, Checkpoint, Dispatch, Extend, Hold, Record, Settlement, Voiding,
 };
 use bourse_ledger::recover::{self, Closing, Replay};
+use bourse_ledger::{Link, OpenHold};
 use bourse_spool::{Kind, Options, Position, Spool, SpoolError};
-use bourse_vocab::{AccountId, Failure, FailureKind, GenerationId, Nanos, NodeId};
+use bourse_vocab::{AccountId, Failure, FailureKind, GenerationId, KeyId, Nanos, NodeId};
 
 use crate::account::{AccountRow, Changes};
 use crate::key::KeyRow;
@@ -38,7 +39,7 @@ use crate::{Store, StoreError};
 use lag::Lag;
 use refusals::Refusals;
 pub(crate) use start::check_history;
-use start::{read_journal, rows_needed, tell_damage};
+use start::{kept_settlement, read_journal, rows_needed, tell_damage};
 
 /// Where the spool is, within the data directory.
 pub const SPOOL_DIR: &str = "spool";
@@ -105,7 +106,8 @@ pub struct Recovery {
     pub replayed: u64,
     /// Of these, such as repeated what was known.
     pub repeated: u64,
-    /// Running calls that were settled by their last checkpoint.
+    /// Running calls that were settled, by their last checkpoint or by what was
+    /// kept of their end.
     pub settled: u64,
     /// Running calls that were voided.
     pub voided: u64,
@@ -139,6 +141,10 @@ pub struct Opened {
     pub keys: Vec<KeyRow>,
 }
 
+/// Finds what was kept elsewhere, before it was written here, of the ends of
+/// calls: of each its settlement, as [`Till::draft`] worded it.
+pub type Kept<'a> = dyn FnMut(&[GenerationId]) -> HashMap<GenerationId, Vec<u8>> + Send + 'a;
+
 impl Till {
     /// Opens the till: balances as the database has them, then the records
     /// that it has not seen, then an end for every call that was running.
@@ -151,6 +157,22 @@ impl Till {
         data_dir: &Path,
         options: Options,
         now_ms: u64,
+    ) -> Result<Opened, TillError> {
+        let nothing = &mut |_: &[GenerationId]| HashMap::new();
+        Self::open_with(store, data_dir, options, now_ms, nothing).await
+    }
+
+    /// The same, where the ends of some calls were kept before they were
+    /// written: these are settled by that.
+    ///
+    /// # Errors
+    /// As for [`Till::open`].
+    pub async fn open_with(
+        store: &dyn Store,
+        data_dir: &Path,
+        options: Options,
+        now_ms: u64,
+        kept: &mut Kept<'_>,
     ) -> Result<Opened, TillError> {
         let history = store.history().await?;
         let applied = history.applied;
@@ -193,23 +215,62 @@ impl Till {
             applied_chain: Mutex::new(history.chain),
             lag: Lag::default(),
         };
-        for hold in &open {
-            match recover::close(hold, now_ms) {
-                Closing::Settle(settlement) => {
-                    till.settle(&settlement)?;
-                    recovery.settled = recovery.settled.saturating_add(1);
-                }
-                Closing::Void(voiding) => {
-                    till.void(&voiding)?;
-                    recovery.voided = recovery.voided.saturating_add(1);
-                }
-            }
-        }
+        till.close_all(&open, kept, &mut recovery, now_ms)?;
         Ok(Opened {
             till,
             recovery,
             keys,
         })
+    }
+
+    /// Ends calls that were running when the last server ended.
+    fn close_all(
+        &self,
+        open: &[OpenHold],
+        kept: &mut Kept<'_>,
+        recovery: &mut Recovery,
+        now_ms: u64,
+    ) -> Result<(), TillError> {
+        let ids: Vec<_> = open.iter().map(|hold| hold.id).collect();
+        let kept = match ids.is_empty() {
+            true => HashMap::new(),
+            false => kept(&ids),
+        };
+        for hold in open {
+            let whole = kept.get(&hold.id);
+            let whole = whole.and_then(|bytes| kept_settlement(bytes, hold));
+            let closing = match whole {
+                Some(settlement) => Closing::Settle(Box::new(settlement)),
+                None => recover::close(hold, now_ms),
+            };
+            match closing {
+                Closing::Settle(settlement) => {
+                    self.settle(&settlement)?;
+                    recovery.settled = recovery.settled.saturating_add(1);
+                }
+                Closing::Void(voiding) => {
+                    self.void(&voiding)?;
+                    recovery.voided = recovery.voided.saturating_add(1);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Words a settlement that is about to be made, for whoever keeps it until
+    /// it is written: a server that starts finds it by [`Till::open_with`].
+    /// What the books will say of it is left out.
+    #[must_use]
+    pub fn draft(&self, settlement: &Settlement<'_>) -> Vec<u8> {
+        let booked = Booked {
+            node: self.node,
+            key: KeyId(0),
+            held: Nanos::ZERO,
+            paid: Nanos::ZERO,
+        };
+        let mut draft = Vec::new();
+        record::encode_settle(&booked, settlement, &mut draft);
+        draft
     }
 
     /// Sets money aside for a call, before its first dispatch.

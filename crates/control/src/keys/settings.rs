@@ -99,8 +99,8 @@ fn read_api_key(key: &str) -> Result<KeyHash> {
     Ok(KeyHash::of(key))
 }
 
-/// What calls with the key have whose headers say nothing; null: what their
-/// model has
+/// What calls with the key have by themselves. Of the first two a header of the
+/// call decides, and null is what their model has
 #[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
 #[schemars(rename = "CallDefaults")]
 pub(super) struct OwnSettings {
@@ -108,6 +108,9 @@ pub(super) struct OwnSettings {
     continuation: Option<bool>,
     /// Another target is asked beside a late one (`X-Bourse-Hedge`)
     hedging: Option<bool>,
+    /// No provider is asked that cannot be told all of a request, as with
+    /// `provider.require_parameters` in each; no request can say otherwise
+    strict: Option<bool>,
 }
 
 impl From<CallDefaults> for OwnSettings {
@@ -115,6 +118,7 @@ impl From<CallDefaults> for OwnSettings {
         Self {
             continuation: calls.continues,
             hedging: calls.hedges,
+            strict: Some(calls.strict),
         }
     }
 }
@@ -124,6 +128,7 @@ impl From<CallDefaults> for OwnSettings {
 pub(super) struct OwnChanges {
     pub(super) continues: Option<Option<bool>>,
     pub(super) hedges: Option<Option<bool>>,
+    pub(super) strict: Option<bool>,
 }
 
 impl OwnChanges {
@@ -137,6 +142,7 @@ impl OwnChanges {
                 return Ok(Self {
                     continues: Some(None),
                     hedges: Some(None),
+                    strict: Some(false),
                 });
             }
             Some(Some(object)) => object,
@@ -148,6 +154,7 @@ impl OwnChanges {
         let changes = Self {
             continues: take("continuation")?,
             hedges: take("hedging")?,
+            strict: take("strict")?.map(|strict| strict.unwrap_or(false)),
         };
         object.finish().map_err(within("bourse"))?;
         Ok(changes)
@@ -158,6 +165,7 @@ impl OwnChanges {
         CallDefaults {
             continues: self.continues.flatten(),
             hedges: self.hedges.flatten(),
+            strict: self.strict.unwrap_or(false),
         }
     }
 }

@@ -133,6 +133,7 @@ async fn what_a_key_cannot_be_is_refused_by_name() {
             r#"{"name":"x","bourse":{"hedging":"yes"}}"#,
             "bourse.hedging",
         ),
+        (r#"{"name":"x","bourse":{"strict":1}}"#, "bourse.strict"),
         (r#"{"name":"x","bourse":{"hedge":true}}"#, "bourse.hedge"),
         (r#"{"name":"x","bourse":true}"#, "bourse: "),
         (r#"{"name":"x","limt":5}"#, "limt"),
@@ -180,29 +181,37 @@ async fn what_a_keys_calls_have_by_themselves_is_kept_changed_and_forgotten() {
     let made = ask(&router, "POST /v1/keys", key, body).await.json();
     assert_eq!(
         made["data"]["bourse"].to_string(),
-        r#"{"continuation":true,"hedging":null}"#
+        r#"{"continuation":true,"hedging":null,"strict":false}"#
     );
     let path = format!("/v1/keys/{}", made["data"]["hash"].as_str().unwrap());
     for (body, expected) in [
         (
-            r#"{"bourse":{"hedging":false}}"#,
-            r#"{"continuation":true,"hedging":false}"#,
+            r#"{"bourse":{"hedging":false,"strict":true}}"#,
+            r#"{"continuation":true,"hedging":false,"strict":true}"#,
         ),
         (
             r#"{"bourse":{}}"#,
-            r#"{"continuation":true,"hedging":false}"#,
+            r#"{"continuation":true,"hedging":false,"strict":true}"#,
         ),
         (
             r#"{"name":"y"}"#,
-            r#"{"continuation":true,"hedging":false}"#,
+            r#"{"continuation":true,"hedging":false,"strict":true}"#,
         ),
         (
             r#"{"bourse":{"continuation":null,"hedging":true}}"#,
-            r#"{"continuation":null,"hedging":true}"#,
+            r#"{"continuation":null,"hedging":true,"strict":true}"#,
+        ),
+        (
+            r#"{"bourse":{"strict":null}}"#,
+            r#"{"continuation":null,"hedging":true,"strict":false}"#,
+        ),
+        (
+            r#"{"bourse":{"strict":true}}"#,
+            r#"{"continuation":null,"hedging":true,"strict":true}"#,
         ),
         (
             r#"{"bourse":null}"#,
-            r#"{"continuation":null,"hedging":null}"#,
+            r#"{"continuation":null,"hedging":null,"strict":false}"#,
         ),
     ] {
         let reply = ask(&router, &format!("PATCH {path}"), key, body).await;

@@ -95,9 +95,10 @@ impl Fingerprint {
     }
 
     /// Names the call of `owner` at the endpoint of a path that asks for these
-    /// features in beta.
+    /// features in beta. What a key that is strict gets was told in full, and
+    /// what it got before it was strict may not have been.
     #[must_use]
-    pub fn finish(&self, owner: Owner, path: &str, betas: &str) -> Digest {
+    pub fn finish(&self, owner: Owner, path: &str, betas: &str, is_strict: bool) -> Digest {
         let mut hasher = blake3::Hasher::new();
         hasher.update(&owner.account.0.to_le_bytes());
         hasher.update(&owner.key.0.to_le_bytes());
@@ -106,6 +107,7 @@ impl Fingerprint {
             hasher.update(&(text.len() as u64).to_le_bytes());
             hasher.update(text.as_bytes());
         }
+        hasher.update(&[is_strict.into()]);
         let mut body = self.hasher.clone();
         body.update(&self.joined);
         hasher.update(body.finalize().as_bytes());
@@ -130,7 +132,7 @@ mod tests {
     fn of(body: &str) -> Digest {
         let mut print = Fingerprint::default();
         print.push(body.as_bytes());
-        print.finish(OWNER, "/v1/chat/completions", "")
+        print.finish(OWNER, "/v1/chat/completions", "", false)
     }
 
     #[test]
@@ -182,7 +184,7 @@ mod tests {
             for piece in long.as_bytes().chunks(length) {
                 print.push(piece);
             }
-            let print = print.finish(OWNER, "/v1/chat/completions", "");
+            let print = print.finish(OWNER, "/v1/chat/completions", "", false);
             let plain: String = long.split(' ').collect();
             assert_eq!(print, of(&plain), "{length}");
         }
@@ -191,18 +193,19 @@ mod tests {
             for piece in body.as_bytes().chunks(length) {
                 print.push(piece);
             }
-            let print = print.finish(OWNER, "/v1/chat/completions", "");
+            let print = print.finish(OWNER, "/v1/chat/completions", "", false);
             assert_eq!(print, of(body), "{length}");
         }
     }
 
     #[test]
-    fn keys_endpoints_and_features_in_beta_are_told_apart() {
+    fn keys_endpoints_features_in_beta_and_strictness_are_told_apart() {
         let print = Fingerprint::default();
         let names = [
-            print.finish(OWNER, "/a", ""),
-            print.finish(OWNER, "/b", ""),
-            print.finish(OWNER, "/", "a"),
+            print.finish(OWNER, "/a", "", false),
+            print.finish(OWNER, "/a", "", true),
+            print.finish(OWNER, "/b", "", false),
+            print.finish(OWNER, "/", "a", false),
             print.finish(
                 Owner {
                     key: KeyId(3),
@@ -210,6 +213,7 @@ mod tests {
                 },
                 "/a",
                 "",
+                false,
             ),
             print.finish(
                 Owner {
@@ -218,6 +222,7 @@ mod tests {
                 },
                 "/a",
                 "",
+                false,
             ),
         ];
         for (at, name) in names.iter().enumerate() {

@@ -12,6 +12,7 @@ use bourse_providers::Disconnect;
 use bourse_routing::classes::Class;
 use bourse_routing::health::{Outcome, Ticket};
 use bourse_routing::patience::SURE;
+use bourse_routing::preferences::Preferences;
 use bourse_vocab::chat::Loss;
 use bourse_vocab::{Failure, FailureKind, Nanos};
 use bourse_wire::dialect::service;
@@ -90,7 +91,7 @@ fn with_losses(
         prepared.losses.extend(betas.lost(asked));
     }
     if call.ask.wishes.require_parameters && prepared.losses.iter().any(Loss::is_less) {
-        return Err(inexpressible(target, &prepared.losses));
+        return Err(inexpressible(target, &call.ask.wishes, &prepared.losses));
     }
     Ok(prepared)
 }
@@ -379,15 +380,16 @@ fn unfit(target: &Target) -> Failure {
     .next(bourse_vocab::Next::TryAnother)
 }
 
-fn inexpressible(target: &Target, losses: &[Loss]) -> Failure {
+fn inexpressible(target: &Target, wishes: &Preferences, losses: &[Loss]) -> Failure {
     let less = losses.iter().filter(|loss| loss.is_less());
     let fields: Vec<_> = less.map(|loss| loss.field.as_str()).collect();
     Failure::new(
         FailureKind::NotFound,
         format!(
-            "{} cannot express every parameter of the request: {}. Remove them, or provider.require_parameters.",
+            "{} cannot express every parameter of the request: {}. Remove them, or {}.",
             target.provider.name,
-            fields.join(", ")
+            fields.join(", "),
+            wishes.instead_of_strict()
         ),
     )
     .next(bourse_vocab::Next::TryAnother)

@@ -102,8 +102,8 @@ impl Asking<'_> {
     /// # Errors
     /// A header cannot be read, or there is no room for the answer.
     pub async fn recall(&self, asked: &Asked) -> Result<Recalled, Failure> {
-        let (wish, betas) = (asked.wish, &self.ask.attribution.betas);
-        let digest = asked.digest(self.owner(), self.endpoint, betas);
+        let wish = asked.wish;
+        let digest = asked.digest(self.owner(), self.endpoint, self.ask);
         let cache = &self.gateway.cache;
         let shares = wish.shares()?;
         let miss = |asked, leader| {

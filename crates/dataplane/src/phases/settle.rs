@@ -51,21 +51,27 @@ pub struct Ended<'a> {
     pub own: (Usage, Nanos),
 }
 
+/// What is done just before the end of a call is written into the journal: the
+/// usage and the bill are as they will be booked, but for what the purse does
+/// not have, and the settlement is as [`Till::draft`] words it; empty where
+/// nothing is charged.
+///
+/// [`Till::draft`]: bourse_store::Till::draft
+pub type Before<'a> = &'a mut dyn FnMut(&Usage, &Bill, &[u8]);
+
 impl Running {
     /// Ends the call: settles or voids, and returns the bill. The first time
     /// counts.
     pub fn end(&mut self, report: &Report, ending: Ending<'_>) -> (Usage, Bill) {
-        self.end_after(report, ending, &mut |_, _| {})
+        self.end_after(report, ending, None)
     }
 
-    /// The same, and does something just before it is written into the journal:
-    /// the usage and the bill are as they will be booked, but for what the
-    /// purse does not have.
+    /// The same, and does something just before it is written into the journal.
     pub fn end_after(
         &mut self,
         report: &Report,
         ending: Ending<'_>,
-        before: &mut dyn FnMut(&Usage, &Bill),
+        before: Option<Before<'_>>,
     ) -> (Usage, Bill) {
         if !self.begin_end() {
             return (Usage::default(), Bill::default());
@@ -121,9 +127,9 @@ impl Running {
             self.remember(&ended, ticket);
         }
         self.note(&ended, &verdict, || (estimate, counted.upstream_total));
-        before(&usage, &bill);
         // What was paid is what the caller is told that it cost.
-        let total = self.record(ended, verdict).unwrap_or(bill.total);
+        let total = self.record(ended, verdict, before);
+        let total = total.unwrap_or(bill.total);
         if !bill.estimated && usage.completion > 0 {
             self.judge(usage.completion, bill.total.saturating_sub(total));
         }

@@ -12,7 +12,7 @@ use bourse_vocab::{Count, FailureKind, Quality};
 pub const PROMPT_NANOS: [(&str, i64); 3] = [("one", 1_000), ("two", 3_000), ("three", 5_000)];
 
 /// What the journal says of a call.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub struct Booked {
     /// What was set aside at first, and each time more.
     pub holds: Vec<i64>,

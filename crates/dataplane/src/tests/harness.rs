@@ -299,7 +299,10 @@ impl Play {
     pub fn body(&self) -> String {
         let mut body = self.body.clone();
         let order: Vec<_> = self.answers.iter().map(|(name, _)| *name).collect();
-        body["provider"] = json!({"only": order});
+        if !body["provider"].is_object() {
+            body["provider"] = json!({});
+        }
+        body["provider"]["only"] = json!(order);
         if self.is_ordered {
             body["provider"]["order"] = json!(order);
         }

@@ -1,12 +1,18 @@
 //! Lines of batches: calls that nobody waits for at a connection.
 
+use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use bourse_policy::KeyHash;
+use bourse_spool::Options;
+use bourse_store::Till;
+use bourse_store::till::SPOOL_DIR;
 use bourse_vocab::GenerationId;
 use bytes::Bytes;
 use serde_json::Value;
 
+use super::books::booked;
 use super::harness::{Harness, NOW, play_whole};
 use super::script::Answer;
 use crate::batched::{Unanswered, call};
@@ -18,10 +24,21 @@ use crate::line::{Line, Witness};
 struct Notes {
     gateway: Arc<Gateway>,
     kept: Mutex<Vec<(Bytes, i64, i64)>>,
+    /// The journal, and where it is put as it is in that moment.
+    journal: PathBuf,
+    killed: tempfile::TempDir,
+    settlement: Mutex<Vec<u8>>,
 }
 
 impl Witness for Notes {
-    fn keep(&self, answer: &Bytes) {
+    fn keep(&self, answer: &Bytes, settlement: &[u8]) {
+        let spool = self.killed.path().join(SPOOL_DIR);
+        std::fs::create_dir(&spool).unwrap();
+        for entry in std::fs::read_dir(&self.journal).unwrap() {
+            let entry = entry.unwrap();
+            std::fs::copy(entry.path(), spool.join(entry.file_name())).unwrap();
+        }
+        *self.settlement.lock().unwrap() = settlement.to_vec();
         let account = self.gateway.till.books().balance(super::harness::ACCOUNT);
         let balance = account.unwrap();
         let mut kept = self.kept.lock().unwrap();
@@ -37,6 +54,9 @@ async fn line(
     let notes = Arc::new(Notes {
         gateway: Arc::clone(harness.gateway()),
         kept: Mutex::default(),
+        journal: harness.dir().join(SPOOL_DIR),
+        killed: tempfile::tempdir().unwrap(),
+        settlement: Mutex::default(),
     });
     let line = Line {
         id: GenerationId::at_ms(NOW, 77),
@@ -70,6 +90,56 @@ async fn an_answer_is_kept_with_its_bill_before_it_is_paid_for() {
     let facts = booked.facts.unwrap();
     assert!(!facts.streamed && facts.failure.is_none());
     assert_eq!(harness.in_flight(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kill_between_an_answer_that_is_kept_and_its_settlement_settles_it_once_at_the_start() {
+    let play = play_whole().one(Answer::whole());
+    let harness = play.harness().await;
+    let (answered, notes) = line(&harness, play.body(), harness.key()).await;
+    answered.unwrap();
+    let lived = harness.booked().await;
+    assert!(
+        lived.charge > 0 && lived.end.starts_with("settled"),
+        "{lived:?}"
+    );
+    let settlement = notes.settlement.lock().unwrap().clone();
+    for start in 1..=3 {
+        let mut kept = |calls: &[GenerationId]| {
+            assert_eq!(
+                (calls, start),
+                ([GenerationId::at_ms(NOW, 77)].as_slice(), 1)
+            );
+            HashMap::from([(calls[0], settlement.clone())])
+        };
+        let dir = notes.killed.path();
+        let opened = Till::open_with(&*harness.store, dir, Options::default(), NOW, &mut kept);
+        let opened = opened.await.unwrap();
+        assert_eq!(opened.recovery.settled, u64::from(start == 1));
+        // As if nobody had been killed, whatever there is to know of the call.
+        assert_eq!(booked(&opened.till), lived);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_kept_of_another_call_settles_nothing() {
+    let play = play_whole().one(Answer::whole());
+    let harness = play.harness().await;
+    let (_, notes) = line(&harness, play.body(), harness.key()).await;
+    let settlement = notes.settlement.lock().unwrap().clone();
+    for damaged in [&settlement[..settlement.len() - 1], &settlement[1..], &[]] {
+        let dir = tempfile::tempdir().unwrap();
+        let (from, to) = (notes.killed.path(), dir.path());
+        std::fs::create_dir(to.join(SPOOL_DIR)).unwrap();
+        for entry in std::fs::read_dir(from.join(SPOOL_DIR)).unwrap() {
+            let entry = entry.unwrap();
+            std::fs::copy(entry.path(), to.join(SPOOL_DIR).join(entry.file_name())).unwrap();
+        }
+        let mut kept = |calls: &[GenerationId]| HashMap::from([(calls[0], damaged.to_vec())]);
+        let opened = Till::open_with(&*harness.store, to, Options::default(), NOW, &mut kept);
+        let recovery = opened.await.unwrap().recovery;
+        assert_eq!((recovery.settled, recovery.voided), (0, 1));
+    }
 }
 
 #[tokio::test(start_paused = true)]

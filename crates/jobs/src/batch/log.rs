@@ -7,10 +7,13 @@
 //! checksum; one that was cut off, or anything behind what is damaged, is taken
 //! away when the file is opened again.
 
+use std::collections::{HashMap, HashSet};
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, Read, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::Path;
+
+use bourse_vocab::GenerationId;
 
 /// Length, and checksum of what follows.
 const HEAD_BYTES: usize = 8;
@@ -26,6 +29,10 @@ pub const LOG_BYTES_MAX: u64 = 2 << 30;
 const STARTED: u8 = 1;
 const ANSWERED: u8 = 2;
 const FAILED: u8 = 3;
+/// An answer, and before it the call's id, how long its settlement is, and that.
+const SETTLED: u8 = 4;
+/// The id, and the length.
+const SETTLEMENT_HEAD_BYTES: usize = 20;
 
 /// Where the answer of a line is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,7 +107,7 @@ impl Log {
         let begin = self.bytes;
         let end = begin.saturating_add((HEAD_BYTES.saturating_add(length)) as u64);
         self.bytes = end;
-        let Some((&[kind, a, b, c, d, e, f], _)) = fixed.split_first_chunk() else {
+        let Some((&[kind, a, b, c, d, e, f], rest)) = fixed.split_first_chunk() else {
             return;
         };
         let line = u32::from_le_bytes([a, b, c, d]);
@@ -111,17 +118,24 @@ impl Log {
         come.tries = come.tries.max(u16::from_le_bytes([e, f]));
         // The first answer counts: it was paid for.
         if kind != STARTED && come.place.is_none() {
-            let content = length.saturating_sub(FIXED_BYTES);
+            let before = match kind {
+                SETTLED => settlement_of(rest).map_or(0, |(_, length)| {
+                    length.saturating_add(SETTLEMENT_HEAD_BYTES)
+                }),
+                _ => 0,
+            };
+            let content = length.saturating_sub(FIXED_BYTES.saturating_add(before));
             come.place = Some(Place {
                 offset: end.saturating_sub(content as u64),
                 length: u32::try_from(content).unwrap_or(u32::MAX),
-                is_answer: kind == ANSWERED,
+                is_answer: matches!(kind, ANSWERED | SETTLED),
             });
         }
     }
 
-    fn append(&mut self, kind: u8, line: u32, tries: u16, content: &[u8]) -> io::Result<()> {
-        let length = content.len().saturating_add(FIXED_BYTES);
+    fn append(&mut self, kind: u8, line: u32, tries: u16, parts: [&[u8]; 3]) -> io::Result<()> {
+        let all = parts.iter().map(|part| part.len());
+        let length = all.fold(FIXED_BYTES, usize::saturating_add);
         if length > ENTRY_BYTES_MAX {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
@@ -130,20 +144,20 @@ impl Log {
         let fixed = [kind, a, b, c, d, e, f];
         let mut hasher = crc32fast::Hasher::new();
         hasher.update(&fixed);
-        hasher.update(content);
+        parts.iter().for_each(|part| hasher.update(part));
         let mut entry = Vec::with_capacity(length.saturating_add(HEAD_BYTES));
         let length_32 = u32::try_from(length).unwrap_or(u32::MAX);
         entry.extend_from_slice(&length_32.to_le_bytes());
         entry.extend_from_slice(&hasher.finalize().to_le_bytes());
         entry.extend_from_slice(&fixed);
-        entry.extend_from_slice(content);
+        parts.iter().for_each(|part| entry.extend_from_slice(part));
         if let Err(error) = self.file.write_all(&entry) {
             // A part of it may be there, and would hide what follows.
             self.file.set_len(self.bytes)?;
             return Err(error);
         }
         self.is_synced = false;
-        self.take(&fixed, length);
+        self.take(entry.get(HEAD_BYTES..).unwrap_or_default(), length);
         Ok(())
     }
 
@@ -152,7 +166,7 @@ impl Log {
     /// # Errors
     /// The disk refuses; nothing was noted.
     pub fn start(&mut self, line: u32, tries: u16) -> io::Result<()> {
-        self.append(STARTED, line, tries, &[])
+        self.append(STARTED, line, tries, [&[]; 3])
     }
 
     /// Keeps what a line has come to.
@@ -161,7 +175,24 @@ impl Log {
     /// The disk refuses; nothing was noted.
     pub fn end(&mut self, line: u32, is_answer: bool, content: &[u8]) -> io::Result<()> {
         let kind = if is_answer { ANSWERED } else { FAILED };
-        self.append(kind, line, 0, content)
+        self.append(kind, line, 0, [content, &[], &[]])
+    }
+
+    /// Keeps the answer of a line, and how its call is settled, in one entry.
+    ///
+    /// # Errors
+    /// The disk refuses; nothing was noted.
+    pub fn answer(
+        &mut self,
+        line: u32,
+        (call, settlement): (GenerationId, &[u8]),
+        content: &[u8],
+    ) -> io::Result<()> {
+        let length = u32::try_from(settlement.len()).unwrap_or(u32::MAX);
+        let mut head = Vec::with_capacity(SETTLEMENT_HEAD_BYTES);
+        head.extend_from_slice(&call.to_bits().to_le_bytes());
+        head.extend_from_slice(&length.to_le_bytes());
+        self.append(SETTLED, line, 0, [&head, settlement, content])
     }
 
     /// What a line has come to.
@@ -198,6 +229,73 @@ impl Log {
             return Ok(None);
         }
         self.file.try_clone().map(Some)
+    }
+}
+
+/// Which call a settlement is of, and how long it is.
+fn settlement_of(rest: &[u8]) -> Option<(GenerationId, usize)> {
+    let (id, rest) = rest.split_first_chunk()?;
+    let (length, _) = rest.split_first_chunk()?;
+    let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
+    Some((GenerationId::from_bits(u128::from_le_bytes(*id)), length))
+}
+
+/// Finds, in the file of a batch, how those of these calls are settled whose
+/// answers were kept. Answers of other calls are passed over, unread.
+///
+/// # Errors
+/// The disk refuses.
+pub fn settlements(
+    path: &Path,
+    calls: &HashSet<GenerationId>,
+    found: &mut HashMap<GenerationId, Vec<u8>>,
+) -> io::Result<()> {
+    const BEGIN_BYTES: usize = HEAD_BYTES + FIXED_BYTES + SETTLEMENT_HEAD_BYTES;
+    let file = File::open(path)?;
+    let end = file.metadata()?.len();
+    let (mut at, mut payload) = (0_u64, Vec::new());
+    while at < end {
+        let mut begin = [0; BEGIN_BYTES];
+        let there = usize::try_from(end.saturating_sub(at)).unwrap_or(usize::MAX);
+        let there = begin.get_mut(..there.min(BEGIN_BYTES)).unwrap_or_default();
+        file.read_exact_at(there, at)?;
+        let (&[a, b, c, d, ..], Some(fixed)) = (&begin, begin.get(HEAD_BYTES..)) else {
+            return Ok(());
+        };
+        let length = u32::from_le_bytes([a, b, c, d]);
+        let next = at.saturating_add(u64::from(length).saturating_add(HEAD_BYTES as u64));
+        let call = match fixed.split_first_chunk::<FIXED_BYTES>() {
+            Some(([SETTLED, ..], rest)) => settlement_of(rest),
+            _ => None,
+        };
+        if let Some((call, settlement)) = call
+            && calls.contains(&call)
+            && settlement > 0
+        {
+            let mut from = io::BufReader::new(Section { file: &file, at });
+            if !read_entry(&mut from, &mut payload)? {
+                return Ok(());
+            }
+            let begin = FIXED_BYTES.saturating_add(SETTLEMENT_HEAD_BYTES);
+            let bytes = payload.get(begin..begin.saturating_add(settlement));
+            found.insert(call, bytes.unwrap_or_default().to_vec());
+        }
+        at = next;
+    }
+    Ok(())
+}
+
+/// A file from some place on.
+struct Section<'a> {
+    file: &'a File,
+    at: u64,
+}
+
+impl Read for Section<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read_at(into, self.at)?;
+        self.at = self.at.saturating_add(read as u64);
+        Ok(read)
     }
 }
 
@@ -288,6 +386,36 @@ mod tests {
         let log = Log::open(&path, 2).unwrap();
         assert!(log.line(0).place.is_some());
         assert_eq!(log.line(1).place, None);
+    }
+
+    #[test]
+    fn an_answer_is_kept_with_how_its_call_is_settled_and_both_are_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log");
+        let call = |n: u128| GenerationId::from_bits(n);
+        let mut log = Log::open(&path, 4).unwrap();
+        log.start(0, 1).unwrap();
+        log.answer(0, (call(7), b"seven"), b"first").unwrap();
+        log.answer(1, (call(8), b"eight"), b"second").unwrap();
+        log.answer(2, (call(9), b""), b"third").unwrap();
+        for log in [log, Log::open(&path, 4).unwrap()] {
+            assert_eq!(text(&log, 0), Some(("first".to_owned(), true)));
+            assert_eq!(text(&log, 2), Some(("third".to_owned(), true)));
+        }
+        let asked = HashSet::from([call(8), call(9), call(10)]);
+        let find = || {
+            let mut found = HashMap::new();
+            settlements(&path, &asked, &mut found).unwrap();
+            found
+        };
+        // What nothing is charged for has none.
+        assert_eq!(find(), HashMap::from([(call(8), b"eight".to_vec())]));
+        // What was cut off says nothing, wherever it was.
+        let bytes = std::fs::read(&path).unwrap();
+        for length in 0..bytes.len() {
+            std::fs::write(&path, &bytes[..length]).unwrap();
+            assert!(find().len() <= 1, "{length}");
+        }
     }
 
     #[test]

@@ -71,12 +71,13 @@ impl Caller for Fake {
                     std::future::pending().await
                 }
                 "keeps and dies" => {
-                    line.witness.keep(&Bytes::from_static(b"{\"kept\":1}"));
+                    line.witness
+                        .keep(&Bytes::from_static(b"{\"kept\":1}"), b"paid");
                     std::future::pending().await
                 }
                 says => {
                     let answer = Bytes::from(json!({"answers": says}).to_string());
-                    line.witness.keep(&answer);
+                    line.witness.keep(&answer, b"paid");
                     world.settled.lock().unwrap().push(line.id);
                     Ok(answer)
                 }

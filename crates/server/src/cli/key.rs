@@ -171,6 +171,9 @@ pub(super) struct Set {
     /// When it ends: a date, a moment, a time from now (30d), or `none`
     #[arg(long, value_name = "WHEN", value_parser = expiry_or_none)]
     expires: Option<OrNone<u64>>,
+    /// Whether its calls fail rather than have a provider told a part of them
+    #[arg(long, value_name = "true|false")]
+    strict: Option<bool>,
     /// Prints JSON
     #[arg(long)]
     json: bool,
@@ -183,10 +186,11 @@ impl Set {
             limit: self.limit.map(OrNone::option),
             limit_reset: self.limit_reset.map(Reset::period),
             expires_at_ms: self.expires.map(OrNone::option),
+            strict: self.strict,
             ..KeyPatch::default()
         };
         if patch == KeyPatch::default() {
-            return Err("nothing to change: --name, --limit, --limit-reset or --expires".into());
+            return Err("nothing to change: --name, --limit, --limit-reset, --expires or --strict".into());
         }
         Ok(patch)
     }

@@ -27,7 +27,7 @@ use bourse_net::{Client, ClientConfig, EgressPolicy};
 use bourse_sim::SimHandle;
 use bourse_spool::Options;
 use bourse_store::applier::Applier;
-use bourse_store::{Server, Store, Till};
+use bourse_store::{Contents, Server, Store, Till};
 use socket2::Socket;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -92,11 +92,13 @@ impl Opened {
             sync_interval: reserved.config.sync_interval,
             ..Options::default()
         };
+        let contents = Contents::open(data_dir)?;
+        let mut kept = |calls: &[_]| bourse_jobs::settlements(&contents, calls);
         let bourse_store::Opened {
             till,
             recovery,
             keys,
-        } = Till::open(&*store, data_dir, journal, now_ms()).await?;
+        } = Till::open_with(&*store, data_dir, journal, now_ms(), &mut kept).await?;
         if recovery.replayed > 0 || recovery.torn_bytes > 0 {
             tracing::info!(
                 replayed = recovery.replayed,

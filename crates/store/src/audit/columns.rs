@@ -69,6 +69,7 @@ pub const TABLES: &[Table] = &[
             ("external_key_hash", ADMINISTERED),
             ("continues", ADMINISTERED),
             ("hedges", ADMINISTERED),
+            ("is_strict", ADMINISTERED),
         ],
     },
     Table {

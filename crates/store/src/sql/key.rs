@@ -22,8 +22,8 @@ macro_rules! select {
              (SELECT MAX(last_used_at_ms) FROM key_sums WHERE key_id = api_keys.id), \
              deleted_at_ms, \
              CAST((SELECT COALESCE(SUM(spent), 0) FROM key_sums WHERE key_id = api_keys.id) \
-             AS BIGINT), change_seq, external_user, external_key_hash, continues, hedges \
-             FROM api_keys ",
+             AS BIGINT), change_seq, external_user, external_key_hash, continues, hedges, \
+             is_strict FROM api_keys ",
             $tail
         )
     };
@@ -43,13 +43,14 @@ texts! {
     ACCOUNT = "SELECT id FROM accounts WHERE id = $1";
     CREATE = "INSERT INTO api_keys (id, account_id, hash, label, name, is_management, \
         is_disabled, limit_nanos, limit_reset, include_byok_in_limit, expires_at_ms, \
-        created_at_ms, change_seq, external_user, external_key_hash, continues, hedges) \
-        VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) \
+        created_at_ms, change_seq, external_user, external_key_hash, continues, hedges, \
+        is_strict) VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8, $9, $10, $11, $12, $13, $14, $15, \
+        $16, $17) \
         ON CONFLICT DO NOTHING RETURNING id";
     HASHED = "SELECT id FROM api_keys WHERE hash = $1";
     UPDATE = "UPDATE api_keys SET name = $1, is_disabled = $2, limit_nanos = $3, \
         limit_reset = $4, include_byok_in_limit = $5, updated_at_ms = $6, change_seq = $7, \
-        continues = $8, hedges = $9, expires_at_ms = $10 WHERE id = $11";
+        continues = $8, hedges = $9, expires_at_ms = $10, is_strict = $11 WHERE id = $12";
     DELETE = "UPDATE api_keys SET deleted_at_ms = $1, change_seq = $2 \
         WHERE hash = $3 AND deleted_at_ms IS NULL";
 }
@@ -144,6 +145,7 @@ pub(super) fn key_row(mut row: Row) -> Result<KeyRow, StoreError> {
     row_of.key.calls = CallDefaults {
         continues: row.maybe_int()?.map(|flag| flag != 0),
         hedges: row.maybe_int()?.map(|flag| flag != 0),
+        strict: row.flag()?,
     };
     Ok(row_of)
 }
@@ -253,6 +255,7 @@ async fn insert(
             external_hash.as_deref().into(),
             key.calls.continues.map(i64::from).into(),
             key.calls.hedges.map(i64::from).into(),
+            key.calls.strict.into(),
         ];
         if session.maybe(CREATE, &values).await?.is_some() {
             return Ok(());
@@ -304,6 +307,7 @@ async fn update(
         row.key.calls.continues.map(i64::from).into(),
         row.key.calls.hedges.map(i64::from).into(),
         row.key.expires_at_ms.into(),
+        row.key.calls.strict.into(),
         row.id.into(),
     ];
     session.change(UPDATE, &values).await?;

@@ -76,6 +76,13 @@ pub static MIGRATIONS: &[Migration] = &[
         down: include_str!("../../migrations/0006_batches.down.sql"),
         loses: "which files callers keep here, and every batch",
     },
+    Migration {
+        version: 7,
+        name: "strict",
+        up: include_str!("../../migrations/0007_strict.sql"),
+        down: include_str!("../../migrations/0007_strict.down.sql"),
+        loses: "which keys are strict",
+    },
 ];
 
 /// The step that gives the installation its number.

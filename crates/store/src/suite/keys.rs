@@ -18,6 +18,7 @@ pub async fn keys_are_created_found_changed_and_deleted(store: &dyn Store) {
         key_hash: Some(KeyHash::of("theirs")),
     });
     wanted.calls.continues = Some(true);
+    wanted.calls.strict = true;
     let row = store.create_key(wanted.clone(), NOW).await.unwrap();
     assert_eq!((row.key.clone(), row.created_at_ms), (wanted.clone(), NOW));
     assert_eq!(
@@ -45,6 +46,7 @@ pub async fn keys_are_created_found_changed_and_deleted(store: &dyn Store) {
         expires_at_ms: Some(Some(NOW + 9)),
         continues: Some(None),
         hedges: Some(Some(false)),
+        strict: None,
     };
     let changed = store
         .update_key(wanted.hash, patch, NOW + 5)
@@ -59,12 +61,24 @@ pub async fn keys_are_created_found_changed_and_deleted(store: &dyn Store) {
         CallDefaults {
             continues: None,
             hedges: Some(false),
+            strict: true,
         }
     );
     assert_eq!(
         (changed.disabled, changed.updated_at_ms),
         (true, Some(NOW + 5))
     );
+    assert_eq!(
+        store.key_by_hash(wanted.hash).await.unwrap(),
+        Some(changed.clone())
+    );
+    let lenient = KeyPatch {
+        strict: Some(false),
+        ..KeyPatch::default()
+    };
+    let changed = store.update_key(wanted.hash, lenient, NOW + 5).await;
+    let changed = changed.unwrap().unwrap();
+    assert!(!changed.principal().calls.strict);
     assert_eq!(
         store.key_by_hash(wanted.hash).await.unwrap(),
         Some(changed.clone())

@@ -5,8 +5,9 @@ use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 
 use bourse_ledger::chain::FormerChain;
+use bourse_ledger::record::Settlement;
 use bourse_ledger::recover::Replay;
-use bourse_ledger::{Chain, OpenHold, record};
+use bourse_ledger::{Chain, OpenHold, Record, record};
 use bourse_spool::{Opened, Position, Reader, Spool, SpoolError};
 use bourse_vocab::{AccountId, KeyId, Nanos};
 
@@ -95,6 +96,21 @@ pub(super) fn read_journal(
                 record::decode(bytes).map_err(|source| TillError::Record { position, source })?;
             replay.push(&record);
             records = records.saturating_add(1);
+        }
+    }
+}
+
+/// The settlement of a call as it was kept, if it is of this call.
+pub(super) fn kept_settlement<'a>(bytes: &'a [u8], hold: &OpenHold) -> Option<Settlement<'a>> {
+    match record::decode(bytes) {
+        Ok(Record::Settle(settle))
+            if (settle.settlement.id, settle.settlement.account) == (hold.id, hold.account) =>
+        {
+            Some(settle.settlement)
+        }
+        other => {
+            tracing::error!(id = %hold.id, ?other, "what was kept of the end of a call cannot be used");
+            None
         }
     }
 }

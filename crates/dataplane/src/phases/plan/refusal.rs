@@ -292,8 +292,9 @@ fn excluded_by(model: &str, wanted: &Wanted<'_>, reasons: &[Excluded], serving: 
             list(names(reasons))
         ),
         [Excluded::RequireParameters] => format!(
-            "No endpoints found for {model} that support every parameter of the request: {}. Remove some, or provider.require_parameters.",
-            list(wanted.needs.parameters.names().collect())
+            "No endpoints found for {model} that support every parameter of the request: {}. Remove some, or {}.",
+            list(wanted.needs.parameters.names().collect()),
+            wanted.wishes.instead_of_strict()
         ),
         [Excluded::Search] => format!(
             "web_search_options: no endpoint of {model} searches by itself and has a price for that. Remove it (`:online` and `web` among `plugins` ask for the same), or choose a model that searches."

@@ -8,7 +8,7 @@ use bourse_ledger::record::{ApiType, AttemptFact, Cost, Facts, Flags, Settlement
 use bourse_ledger::who_pays::Verdict;
 use bourse_vocab::{Count, Counts, FailureKind, Nanos, Usage};
 
-use super::Ended;
+use super::{Before, Ended};
 use crate::attempts::Attempt;
 use crate::ending::Ending;
 use crate::endpoints::Endpoint;
@@ -17,9 +17,15 @@ use crate::relay::Report;
 use crate::running::Running;
 
 impl Running {
-    /// Writes the end of the call into the journal.
-    /// Returns what was paid, where that is known.
-    pub(super) fn record(&self, ended: Ended<'_>, verdict: Verdict<'_>) -> Option<Nanos> {
+    /// Writes the end of the call into the journal, after whoever keeps its
+    /// answer has it. Returns what was paid, where that is known.
+    pub(super) fn record(
+        &self,
+        ended: Ended<'_>,
+        verdict: Verdict<'_>,
+        before: Option<Before<'_>>,
+    ) -> Option<Nanos> {
+        let (usage, bill) = (ended.usage, ended.bill);
         let more = self.call.more_of_it();
         let mut facts = self.facts(&ended, &verdict);
         facts.extra = &more;
@@ -29,7 +35,7 @@ impl Running {
         }
         let (id, account, at_ms) = (self.call.id, self.tab.account, ended.at_ms);
         if verdict.served {
-            self.tab.settle(&Settlement {
+            let settlement = Settlement {
                 id,
                 account,
                 at_ms,
@@ -37,8 +43,15 @@ impl Running {
                 costs: verdict.costs,
                 possible: verdict.possible,
                 facts,
-            })
+            };
+            if let Some(before) = before {
+                before(&usage, &bill, &self.tab.draft(&settlement));
+            }
+            self.tab.settle(&settlement)
         } else {
+            if let Some(before) = before {
+                before(&usage, &bill, &[]);
+            }
             self.tab.void(&Voiding {
                 id,
                 account,

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bourse_dataplane::line::Witness;
-use bourse_vocab::{Failure, FailureKind};
+use bourse_vocab::{Failure, FailureKind, GenerationId};
 use bytes::Bytes;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
@@ -63,14 +63,16 @@ impl Lines {
 struct Keeper {
     log: Arc<Mutex<Log>>,
     line: u32,
+    id: GenerationId,
     render: Render,
     is_kept: AtomicBool,
 }
 
 impl Witness for Keeper {
-    fn keep(&self, answer: &Bytes) {
+    fn keep(&self, answer: &Bytes, settlement: &[u8]) {
         let text = self.render.answered(answer);
-        if lock(&self.log).end(self.line, true, &text).is_ok() {
+        let kept = lock(&self.log).answer(self.line, (self.id, settlement), &text);
+        if kept.is_ok() {
             self.is_kept.store(true, Relaxed);
         }
     }
@@ -145,6 +147,7 @@ impl Run {
         let keeper = Arc::new(Keeper {
             log: Arc::clone(&self.log),
             line,
+            id,
             render: Render::new(self.row.shape, Some(&read.custom_id), id),
             is_kept: AtomicBool::new(false),
         });

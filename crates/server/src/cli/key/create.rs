@@ -1,7 +1,7 @@
 //! `bourse key create`.
 
 use bourse_dataplane::clock::now_ms;
-use bourse_policy::KeyKind;
+use bourse_policy::{CallDefaults, KeyKind};
 use bourse_store::Store;
 use bourse_vocab::Nanos;
 use clap::Args;
@@ -34,6 +34,9 @@ pub(in crate::cli) struct Options {
     /// When the limit starts anew
     #[arg(long, value_name = "PERIOD", requires = "limit")]
     limit_reset: Option<Reset>,
+    /// Its calls fail rather than have a provider told a part of them
+    #[arg(long, conflicts_with = "management")]
+    strict: bool,
     /// When it ends: a date, a moment, or a time from now (30d)
     #[arg(long, value_name = "WHEN", value_parser = expiry)]
     expires: Option<u64>,
@@ -64,6 +67,10 @@ pub(super) async fn run(store: &dyn Store, options: &Options) -> Result<(), Erro
     let request = NewKeyRequest {
         limit_reset: options.limit_reset.and_then(Reset::period),
         expires_at_ms: options.expires,
+        calls: CallDefaults {
+            strict: options.strict,
+            ..CallDefaults::default()
+        },
         ..NewKeyRequest::new(account, kind, &options.name, options.limit)
     };
     let key = keys::create(store, request, now_ms()).await?;

@@ -24,9 +24,10 @@ fn state(row: &KeyRow) -> &'static str {
 }
 
 const fn kind(row: &KeyRow) -> &'static str {
-    match row.key.kind {
-        KeyKind::Management => "management",
-        KeyKind::Inference => "inference",
+    match (row.key.kind, row.key.calls.strict) {
+        (KeyKind::Management, _) => "management",
+        (KeyKind::Inference, false) => "inference",
+        (KeyKind::Inference, true) => "inference, strict",
     }
 }
 
@@ -48,6 +49,7 @@ pub(super) fn json(row: &KeyRow) -> Value {
         "management": row.key.kind == KeyKind::Management,
         "state": state(row),
         "disabled": row.disabled,
+        "strict": row.key.calls.strict,
         "limit": row.key.limit.map(|limit| limit.to_string()),
         "limit_reset": row.key.limit_reset.map(Period::name),
         "usage": row.spent.total.to_string(),

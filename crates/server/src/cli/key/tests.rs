@@ -30,6 +30,7 @@ fn a_change_of_nothing_is_refused() {
         limit: None,
         limit_reset: None,
         expires: None,
+        strict: None,
         json: false,
     };
     assert!(
