@@ -145,7 +145,7 @@ fn dearest_input(prompt: &PromptFacts, rates: &Filled) -> PicosPerUnit {
         input = input.max(rates.cache_write_1h);
     }
     if prompt.audio.media.any() || prompt.is_unbounded() {
-        input = input.max(rates.audio);
+        input = input.max(rates.audio).max(rates.cache_read_audio);
     }
     if prompt.images.count() > 0 {
         input = input.max(rates.image_input);
