@@ -132,7 +132,7 @@ pub fn upper_bound(
         });
     }
     let upstream = round_up(most, PICOS_PER_NANO)?;
-    let slack = slack(most, has_units);
+    let slack = slack(most, has_units, ask.prompt.audio.media.any());
     let upstream = upstream.checked_add(slack).ok_or(PriceError::OutOfRange)?;
     let added = markup(upstream, markup_ppm)?;
     upstream.checked_add(added).ok_or(PriceError::OutOfRange)
@@ -154,13 +154,14 @@ fn dearest_input(prompt: &PromptFacts, rates: &Filled) -> PicosPerUnit {
 }
 
 /// A charge has at most a dozen lines besides those of units and of pictures
-/// that go in, which only such calls have, each rounded up:
-/// allowed for, except where there is nothing to round.
-const fn slack(most: u128, has_units: bool) -> Nanos {
+/// that go in, which only such calls have, and one of sound that was cached, each
+/// rounded up: allowed for, except where there is nothing to round.
+const fn slack(most: u128, has_units: bool, has_sound: bool) -> Nanos {
+    let sound = if has_sound { 1 } else { 0 };
     match (most, has_units) {
         (0, _) => Nanos::ZERO,
-        (_, false) => Nanos(12),
-        (_, true) => Nanos(17),
+        (_, false) => Nanos(12 + sound),
+        (_, true) => Nanos(17 + sound),
     }
 }
 

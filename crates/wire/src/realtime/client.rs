@@ -76,6 +76,17 @@ const ANSWER: &[&str] = &[
 ];
 const SOUND: &[&str] = &["input", "output"];
 const SOUND_IN: &[&str] = &["format", "noise_reduction", "turn_detection"];
+/// What decides when somebody has spoken (`RealtimeAudioInputTurnDetection`).
+const TURNS: &[&str] = &[
+    "type",
+    "create_response",
+    "eagerness",
+    "idle_timeout_ms",
+    "interrupt_response",
+    "prefix_padding_ms",
+    "silence_duration_ms",
+    "threshold",
+];
 const SOUND_OUT: &[&str] = &["format", "speed", "voice"];
 /// What an item may be, and what it may contain: pictures have a price of
 /// their own in a cache, which is in no list.
@@ -199,7 +210,7 @@ fn sound(audio: &Members<'_>, at: &str) -> Passed<()> {
             "input" => SOUND_IN,
             _ => SOUND_OUT,
         };
-        for (name, _) in read_object(text, &at)?.iter() {
+        for (name, text) in read_object(text, &at)?.iter() {
             let at = format!("{at}.{name}");
             if name == "transcription" {
                 let why = "transcripts of what is said are made by another model, whose price is not set aside; leave it out, and send the sound to /v1/audio/transcriptions.";
@@ -208,9 +219,20 @@ fn sound(audio: &Members<'_>, at: &str) -> Passed<()> {
             if !known.contains(&name) {
                 return Err(unknown(at));
             }
+            if name == "turn_detection" {
+                all_known(&read_object(text, &at)?, &at, TURNS)?;
+            }
         }
     }
     Ok(())
+}
+
+/// Refuses an object with members that are on no list.
+fn all_known(of: &Members<'_>, at: &str, known: &[&str]) -> Passed<()> {
+    let mut names = of.iter().map(|(name, _)| name);
+    names
+        .find(|name| !known.contains(name))
+        .map_or(Ok(()), |name| Err(unknown(format!("{at}.{name}"))))
 }
 
 fn tools(of: &Members<'_>, at: &str) -> Passed<()> {

@@ -55,6 +55,11 @@ fn what_could_cost_money_that_nobody_set_aside_is_refused() {
             "another model",
         ),
         (
+            r#""audio":{"input":{"turn_detection":{"type":"server_vad","new":1}}}"#,
+            "session.audio.input.turn_detection.new",
+            "not known",
+        ),
+        (
             r#""audio":{"output":{"new":1}}"#,
             "session.audio.output.new",
             "not known",
