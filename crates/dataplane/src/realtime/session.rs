@@ -54,10 +54,10 @@ const ERROR: u16 = 1011;
 pub type Upstream = Box<Socket<Switched>>;
 
 /// A session that has been opened.
-pub struct Session {
+pub struct Session<U = Switched> {
     terms: Terms,
     target: Arc<Target>,
-    upstream: Upstream,
+    upstream: Box<Socket<U>>,
     /// The money for the next answer; none while one is under way that took it.
     next: Option<Running>,
     answers: Vec<Answer>,
@@ -129,12 +129,12 @@ enum Next {
     Late,
 }
 
-impl Session {
+impl<U: AsyncRead + AsyncWrite + Unpin> Session<U> {
     /// A session with a target that speaks, and the money for its first answer.
     #[must_use]
     pub fn new(
         terms: Terms,
-        (target, upstream): (Arc<Target>, Upstream),
+        (target, upstream): (Arc<Target>, Box<Socket<U>>),
         first: Running,
         meter: Meter,
         place: Place,

@@ -82,7 +82,7 @@ mod tests {
     #[test]
     fn a_key_and_a_server_have_so_many_and_no_more() {
         let sessions = Sessions::default();
-        let of = |key: i64, number: usize| -> Vec<Place> {
+        let of = |key: u64, number: usize| -> Vec<Place> {
             (0..number)
                 .map(|_| sessions.enter(KeyId(key)).unwrap())
                 .collect()
@@ -90,7 +90,7 @@ mod tests {
         let first = of(1, SESSIONS_OF_KEY_MAX);
         let refused = sessions.enter(KeyId(1)).unwrap_err();
         assert_eq!(refused.status(), 429);
-        let keys = i64::try_from(SESSIONS_MAX / SESSIONS_OF_KEY_MAX).unwrap();
+        let keys = u64::try_from(SESSIONS_MAX / SESSIONS_OF_KEY_MAX).unwrap();
         let others: Vec<_> = (2..=keys).map(|key| of(key, SESSIONS_OF_KEY_MAX)).collect();
         assert_eq!(sessions.open(), SESSIONS_MAX);
         assert!(sessions.enter(KeyId(99)).is_err());

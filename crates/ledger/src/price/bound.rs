@@ -157,11 +157,12 @@ fn dearest_input(prompt: &PromptFacts, rates: &Filled) -> PicosPerUnit {
 /// that go in, which only such calls have, and one of sound that was cached, each
 /// rounded up: allowed for, except where there is nothing to round.
 const fn slack(most: u128, has_units: bool, has_sound: bool) -> Nanos {
-    let sound = if has_sound { 1 } else { 0 };
-    match (most, has_units) {
-        (0, _) => Nanos::ZERO,
-        (_, false) => Nanos(12 + sound),
-        (_, true) => Nanos(17 + sound),
+    match (most, has_units, has_sound) {
+        (0, _, _) => Nanos::ZERO,
+        (_, false, false) => Nanos(12),
+        (_, false, true) => Nanos(13),
+        (_, true, false) => Nanos(17),
+        (_, true, true) => Nanos(18),
     }
 }
 

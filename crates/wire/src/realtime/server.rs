@@ -65,7 +65,10 @@ pub fn read(text: &str) -> Told {
 /// Sounds come in `response.output_audio.delta`; their transcripts, texts and
 /// arguments of functions in events of other names.
 fn more(event: &Members<'_>, kind: &str) -> Told {
-    let bytes = event.get("delta").map_or(0, |text| text.len() as u64);
+    // Without its quotes.
+    let bytes = event
+        .get("delta")
+        .map_or(0, |text| (text.len() as u64).saturating_sub(2));
     let is_sound = kind == "response.output_audio.delta";
     Told::More {
         answer: event.text("response_id").unwrap_or_default(),

@@ -150,13 +150,13 @@ fn more_of_an_answer_is_counted_by_what_it_is() {
         sound,
     };
     let of = |kind: &str| format!(r#"{{"type":"{kind}","response_id":"r","delta":"AAAA"}}"#);
-    assert_eq!(read_told(&of("response.output_audio.delta")), more(0, 6));
+    assert_eq!(read_told(&of("response.output_audio.delta")), more(0, 4));
     for kind in [
         "response.output_text.delta",
         "response.output_audio_transcript.delta",
         "response.function_call_arguments.delta",
     ] {
-        assert_eq!(read_told(&of(kind)), more(6, 0), "{kind}");
+        assert_eq!(read_told(&of(kind)), more(4, 0), "{kind}");
     }
     assert_eq!(read_told("nonsense"), Told::Other);
 }
