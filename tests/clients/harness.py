@@ -253,6 +253,36 @@ price = {{ {prices} }}
 """
 
 
+# What talks, with dollars for a million tokens of each kind.
+REALTIME_MODEL = "acme/talk"
+REALTIME_PRICES = {
+    "prompt": "0.60",
+    "completion": "2.40",
+    "cache_read": "0.06",
+    "cache_read_audio": "0.30",
+    "audio": "10",
+    "audio_output": "20",
+}
+
+
+def realtime_table() -> str:
+    prices = ", ".join(f'{name} = "{price}"' for name, price in REALTIME_PRICES.items())
+    return f"""
+[[models]]
+slug = "{REALTIME_MODEL}"
+name = "Acme talk"
+context_length = 32000
+max_output = 4096
+input_modalities = ["text", "audio"]
+output_modalities = ["text", "audio"]
+[[models.endpoints]]
+provider = "sim-echo"
+upstream_model = "gpt-realtime-mini"
+interface = "realtime"
+price = {{ {prices} }}
+"""
+
+
 # What makes pictures, by who is asked. Each costs four cents.
 IMAGE_MODELS = {
     "acme/draw": ("sim-echo", "upstream-draw"),
@@ -354,6 +384,7 @@ api_key = "sim-key"
     parts.append(moderation_table())
     for slug, audio in AUDIO_MODELS.items():
         parts.append(audio_table(slug, *audio))
+    parts.append(realtime_table())
     return "".join(parts)
 
 

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::interface::Interface;
 use crate::model::{Modality, Model, Provider};
 use crate::snapshot::Snapshot;
 
@@ -49,7 +50,11 @@ fn note<const N: usize>(holes: &mut Holes, kinds: [(&'static str, bool); N], sub
 
 fn of_model(catalog: &Snapshot, model: &Model, holes: &mut Holes) {
     let endpoints = catalog.endpoints(model.ix);
-    let speaks = model.has_text_output();
+    // What is talked with has no text of its own, and its makers say less of it.
+    let mut offers = endpoints.iter();
+    let talks = offers.any(|endpoint| endpoint.interface == Interface::Realtime);
+    let speaks = model.has_text_output() && !talks;
+    let is_other = !speaks && !talks;
     let is_of_gateways = endpoints
         .iter()
         .all(|endpoint| catalog.provider(endpoint.provider).is_gateway);
@@ -65,7 +70,11 @@ fn of_model(catalog: &Snapshot, model: &Model, holes: &mut Holes) {
         ),
         (
             "other models without a release date",
-            !speaks && model.created.is_none(),
+            is_other && model.created.is_none(),
+        ),
+        (
+            "models that are talked with without a release date",
+            talks && model.created.is_none(),
         ),
         (
             "models of text without a dated name",
@@ -73,7 +82,11 @@ fn of_model(catalog: &Snapshot, model: &Model, holes: &mut Holes) {
         ),
         (
             "other models without a dated name",
-            !speaks && has_no_dated_name,
+            is_other && has_no_dated_name,
+        ),
+        (
+            "models that are talked with without a dated name",
+            talks && has_no_dated_name,
         ),
         ("models without a description", model.description.is_empty()),
         (

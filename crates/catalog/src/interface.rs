@@ -25,6 +25,8 @@ pub enum Interface {
     Speech,
     /// Requests for speech to be written down, in its language or in English.
     Transcription,
+    /// Conversations over one connection, spoken or written (OpenAI's Realtime).
+    Realtime,
 }
 
 impl Interface {
@@ -41,6 +43,7 @@ impl Interface {
                 | Self::Moderations
                 | Self::Speech
                 | Self::Transcription
+                | Self::Realtime
         )
     }
 
@@ -56,6 +59,7 @@ impl Interface {
             Self::Moderations => "moderations",
             Self::Speech => "speech",
             Self::Transcription => "transcription",
+            Self::Realtime => "realtime",
         }
     }
 }

@@ -104,6 +104,8 @@ prices! {
     completion, Completion, "completion", Token;
     /// One input token read from the provider's cache.
     cache_read, CacheRead, "input_cache_read", Token;
+    /// One input token that was audio and read from the provider's cache.
+    cache_read_audio, CacheReadAudio, "input_audio_cache", Token;
     /// One input token written to a cache that lives five minutes, or to
     /// the only kind of cache there is.
     cache_write_5m, CacheWrite5m, "input_cache_write", Token;

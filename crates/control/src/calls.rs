@@ -23,6 +23,10 @@ pub(crate) struct Call {
     pub(crate) content: fn(&mut Schemas) -> Content,
 }
 
+/// Paths whose `GET` switches to WebSocket: OpenAPI has no words for what follows,
+/// so the document's description names them.
+pub(crate) const SESSIONS: &[&str] = &["/realtime"];
+
 /// Every kind of call.
 pub(crate) fn operations() -> Vec<Call> {
     let mut calls = conversations();

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::access::Access;
-use crate::calls::Call;
+use crate::calls::{Call, SESSIONS};
 use crate::error::ErrorBody;
 use crate::route::{Content, Operation, PREFIXES, Place, Route};
 use crate::schema::Schemas;
@@ -48,8 +48,9 @@ pub(crate) fn write(routes: &[Route], calls: &[Call]) -> Value {
         "info": {
             "title": "Bourse",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "Compatible with OpenRouter's API. Amounts of money are decimal \
-                numbers with every digit written out, exact to a nano-dollar.",
+            "description": format!("Compatible with OpenRouter's API. Amounts of money are decimal \
+                numbers with every digit written out, exact to a nano-dollar. Beside what is \
+                described here, GET {} switches to WebSocket.", SESSIONS.join(", ")),
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": PREFIXES.map(|url| json!({"url": url})),

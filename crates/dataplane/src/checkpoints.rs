@@ -182,7 +182,20 @@ impl Checkpoints {
         running: &mut Running,
         feed: &dyn Feed,
     ) -> Result<Option<Report>, Failure> {
-        let more = feed.content_bytes().saturating_sub(self.looked_bytes);
+        self.look(running, feed.content_bytes(), || feed.report())
+    }
+
+    /// The same, of an answer of so many bytes that no feed tells.
+    ///
+    /// # Errors
+    /// The money has run out.
+    pub fn look(
+        &mut self,
+        running: &mut Running,
+        bytes: u64,
+        report: impl FnOnce() -> Report,
+    ) -> Result<Option<Report>, Failure> {
+        let more = bytes.saturating_sub(self.looked_bytes);
         if more == 0 {
             return Ok(None);
         }
@@ -190,7 +203,7 @@ impl Checkpoints {
         if more < HIDDEN_BYTES && now < self.look_at {
             return Ok(None);
         }
-        let report = feed.report();
+        let report = report();
         let worth = Worth::of(running, &report);
         extend(&mut running.tab, worth.now, worth.later)?;
         worth.checkpoint(running);

@@ -23,6 +23,7 @@ pub mod messages;
 pub mod moderations;
 pub mod native;
 mod not_offered;
+pub mod realtime;
 pub mod rerank;
 pub mod responses;
 pub mod speech;
@@ -79,6 +80,9 @@ pub static ENDPOINTS: &[&dyn Endpoint] = &[
     &embed_content::EmbedContent,
 ];
 
+/// Those whose clients ask for a connection, and for all else over that.
+pub static SESSIONS: &[&dyn Endpoint] = &[&realtime::Realtime];
+
 /// Those whose requests may be lines of a batch: a batch answers with JSON.
 pub static IN_BATCHES: &[&dyn Endpoint] = &[
     &chat::Chat,
@@ -99,6 +103,16 @@ pub static COUNTERS: &[&dyn Counter] = &[
 #[must_use]
 pub fn at(path: &str) -> Option<&'static dyn Endpoint> {
     ENDPOINTS
+        .iter()
+        .copied()
+        .find(|endpoint| endpoint.serves(path))
+}
+
+/// The endpoint at a path, given without `/api`, where a connection is asked
+/// for.
+#[must_use]
+pub fn session_at(path: &str) -> Option<&'static dyn Endpoint> {
+    SESSIONS
         .iter()
         .copied()
         .find(|endpoint| endpoint.serves(path))

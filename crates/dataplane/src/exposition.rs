@@ -113,6 +113,12 @@ fn calls(page: &mut Page, gateway: &Gateway) {
         "Model calls under way.",
         gateway.admission.running(),
     );
+    page.single(
+        "bourse_realtime_sessions",
+        "gauge",
+        "Realtime sessions that are open.",
+        gateway.sessions.open(),
+    );
     page.family(
         "bourse_hedges_total",
         "counter",

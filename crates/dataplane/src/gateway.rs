@@ -18,6 +18,7 @@ use crate::drains::Drains;
 use crate::identity::Identity;
 use crate::keyring::{Keyring, Office};
 use crate::market::{Market, Memory};
+use crate::realtime::Sessions;
 use crate::stickiness::Stickiness;
 use crate::unknown::Unknown;
 use crate::waiting::Waiting;
@@ -138,6 +139,8 @@ pub struct Gateway {
     pub stickiness: Stickiness,
     /// Calls that wait for money.
     pub waiting: Arc<Waiting>,
+    /// Connections over which models are talked with.
+    pub sessions: Sessions,
     /// Whether running calls are being cut off.
     pub stopping: Stopping,
 }

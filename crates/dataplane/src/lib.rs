@@ -35,6 +35,7 @@ pub mod metrics;
 pub mod phases;
 pub mod pipeline;
 pub mod progress;
+pub mod realtime;
 pub mod refusal;
 pub mod refusing;
 pub mod relay;

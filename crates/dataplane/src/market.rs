@@ -520,6 +520,7 @@ fn is_sold(endpoint: &Endpoint, over: &bourse_providers::Interface) -> bool {
             over.operation,
             Operation::Transcription(_) | Operation::Translation(_)
         ),
+        Interface::Realtime => over.operation == Operation::Realtime,
         Interface::Moderations => matches!(over.operation, Operation::Moderations(_)),
     }
 }

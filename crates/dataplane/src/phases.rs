@@ -11,7 +11,7 @@ pub mod first_content;
 pub mod hedge;
 pub mod hold;
 mod keep;
-mod one;
+pub(crate) mod one;
 mod options;
 pub mod plan;
 pub mod read;

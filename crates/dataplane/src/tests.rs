@@ -26,6 +26,7 @@ mod metering;
 mod pictures;
 mod progress;
 mod quotas;
+mod realtime;
 mod records;
 mod replies;
 mod rows;

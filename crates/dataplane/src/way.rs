@@ -143,6 +143,15 @@ const fn is_form(operation: Operation) -> bool {
     )
 }
 
+/// How it is asked for: a connection that goes on in another protocol begins
+/// with a request that has no body.
+const fn method_of(operation: Operation) -> Method {
+    match operation {
+        Operation::Realtime => Method::GET,
+        _ => Method::POST,
+    }
+}
+
 impl Head {
     fn new(
         provider: &Arc<dyn Provider>,
@@ -154,7 +163,8 @@ impl Head {
         let mut headers: HeaderMap = headers.into_iter().collect();
         let operation = attempt.interface.operation;
         // A form has a boundary of its own in each request.
-        if !is_form(operation) {
+        let method = method_of(operation);
+        if !is_form(operation) && method == Method::POST {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
         let accept = match operation {
@@ -163,10 +173,12 @@ impl Head {
             _ if attempt.stream => attempt.interface.framing.media_type(),
             _ => "application/json",
         };
-        headers.insert(ACCEPT, HeaderValue::from_static(accept));
+        if method == Method::POST {
+            headers.insert(ACCEPT, HeaderValue::from_static(accept));
+        }
         headers.insert(USER_AGENT, AGENT);
         let render = |headers: HeaderMap| {
-            HeadTemplate::new(origin, Method::POST, &path, headers)
+            HeadTemplate::new(origin, method.clone(), &path, headers)
                 .map_err(|error| error.to_string())
         };
         if provider.signing() == Signing::EachRequest || credential.token_source().is_some() {
@@ -180,7 +192,7 @@ impl Head {
             })));
         }
         let to_sign = ToSign {
-            method: &Method::POST,
+            method: &method,
             authority: &origin.authority(),
             path: &path,
             headers: &headers,

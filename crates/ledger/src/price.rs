@@ -11,6 +11,7 @@
 //! | not stated | charged as |
 //! |---|---|
 //! | reading a cache, audio input, image input | input |
+//! | reading audio from a cache | reading a cache |
 //! | writing a five-minute cache | input |
 //! | writing a one-hour cache | a five-minute one or input, whichever is dearer |
 //! | reasoning, audio output, image output | output |
@@ -38,6 +39,7 @@ use charge::markup;
 struct Filled {
     prompt: PicosPerUnit,
     cache_read: PicosPerUnit,
+    cache_read_audio: PicosPerUnit,
     cache_write_5m: PicosPerUnit,
     cache_write_1h: PicosPerUnit,
     audio: PicosPerUnit,
@@ -53,10 +55,12 @@ impl Filled {
         let unknown = PriceError::Unknown;
         let prompt = prices.prompt.ok_or(unknown(PriceKey::Prompt))?;
         let completion = prices.completion.ok_or(unknown(PriceKey::Completion))?;
+        let cache_read = prices.cache_read.unwrap_or(prompt);
         let cache_write_5m = prices.cache_write_5m.unwrap_or(prompt);
         Ok(Self {
             prompt,
-            cache_read: prices.cache_read.unwrap_or(prompt),
+            cache_read,
+            cache_read_audio: prices.cache_read_audio.unwrap_or(cache_read),
             cache_write_5m,
             cache_write_1h: prices.cache_write_1h.unwrap_or(cache_write_5m.max(prompt)),
             audio: prices.audio.unwrap_or(prompt),
@@ -89,6 +93,10 @@ pub fn price(
     let mut charge = Charge::default();
     for (key, units, rate) in input(usage, images, &prices, &rates) {
         charge.item(key, units, rate)?;
+    }
+    if usage.cache_read_audio > 0 {
+        let heard = heard_from_cache(usage);
+        charge.item(PriceKey::CacheReadAudio, heard, rates.cache_read_audio)?;
     }
     if usage.prompt_image > 0 {
         charge.item(PriceKey::ImageInput, seen(usage), rates.image_input)?;
@@ -126,13 +134,15 @@ fn input(usage: &Usage, images: u64, prices: &Prices, rates: &Filled) -> [Pricea
     let cached = usage.cache_read.saturating_add(usage.cache_write());
     let uncached = usage.prompt.saturating_sub(cached);
     // Audio that was read from a cache is charged as cached input, so only
-    // what is left can be charged as audio.
-    let audio = usage.prompt_audio.min(uncached);
+    // what is left can be charged as audio: what is known of it exactly, and
+    // else as much as there may be.
+    let audio = fresh_audio(usage).min(uncached);
+    let read = usage.cache_read.saturating_sub(heard_from_cache(usage));
     let plain = uncached.saturating_sub(audio).saturating_sub(seen(usage));
     let free = PicosPerUnit::FREE;
     [
         (K::Prompt, plain, rates.prompt),
-        (K::CacheRead, usage.cache_read, rates.cache_read),
+        (K::CacheRead, read, rates.cache_read),
         (K::CacheWrite5m, usage.cache_write_5m, rates.cache_write_5m),
         (K::CacheWrite1h, usage.cache_write_1h, rates.cache_write_1h),
         (K::Audio, audio, rates.audio),
@@ -141,12 +151,32 @@ fn input(usage: &Usage, images: u64, prices: &Prices, rates: &Filled) -> [Pricea
     ]
 }
 
+/// Input tokens that were audio and came from a cache, as far as they are a part
+/// of both.
+const fn heard_from_cache(usage: &Usage) -> u64 {
+    let both = if usage.cache_read < usage.prompt_audio {
+        usage.cache_read
+    } else {
+        usage.prompt_audio
+    };
+    if usage.cache_read_audio < both {
+        usage.cache_read_audio
+    } else {
+        both
+    }
+}
+
+/// Input tokens that were audio and are not known to come from a cache.
+const fn fresh_audio(usage: &Usage) -> u64 {
+    usage.prompt_audio.saturating_sub(heard_from_cache(usage))
+}
+
 /// Input tokens that are charged as pictures: like sound, what is left of them
 /// where some were read from a cache.
 const fn seen(usage: &Usage) -> u64 {
     let cached = usage.cache_read.saturating_add(usage.cache_write());
     let uncached = usage.prompt.saturating_sub(cached);
-    let unheard = uncached.saturating_sub(usage.prompt_audio);
+    let unheard = uncached.saturating_sub(fresh_audio(usage));
     if usage.prompt_image < unheard {
         usage.prompt_image
     } else {
@@ -193,6 +223,7 @@ const fn output(usage: &Usage, rates: &Filled) -> [Priceable; 4] {
 pub fn cache_discount(usage: &Usage, list: &PriceList) -> Result<Nanos, PriceError> {
     let plain = Usage {
         cache_read: 0,
+        cache_read_audio: 0,
         cache_write_5m: 0,
         cache_write_1h: 0,
         ..*usage

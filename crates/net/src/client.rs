@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use http::StatusCode;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -19,12 +20,13 @@ use crate::error::{NetError, NetErrorKind};
 use crate::h1::{Conn, H1Body};
 use crate::h2::{H2Conn, H2Slot};
 use crate::headers::ResponseHeaders;
-use crate::origin::Origin;
+use crate::origin::{Http2, Origin};
 use crate::permit::Permit;
 use crate::pool::{Checkout, DialGuard, OriginPool, PoolLimits, PoolStats};
 use crate::request::OutgoingRequest;
 use crate::tls::{SetupError, Tls};
-use crate::{encoding, h1, h2};
+use crate::websocket::{Socket, Switched};
+use crate::{encoding, h1, h2, websocket};
 
 /// Origins with a pool of their own. Configured ones are dozens; the others
 /// come from URLs in requests and must not grow without bound.
@@ -67,6 +69,14 @@ struct Inner {
     tls: Tls,
     limits: PoolLimits,
     total: Arc<AtomicUsize>,
+}
+
+/// What came of asking for WebSocket.
+pub enum Upgraded {
+    /// It is spoken.
+    Socket(Box<Socket<Switched>>),
+    /// Another answer.
+    Refused(Box<Response>),
 }
 
 /// An HTTP client for upstreams. Cheap to clone; clones share connections.
@@ -167,6 +177,51 @@ impl Client {
                 }
             }
         }
+    }
+
+    /// Asks for WebSocket, on a connection of its own and in HTTP/1.1, and
+    /// awaits the answer.
+    ///
+    /// # Errors
+    /// As [`Self::send`]; a provider that switches without having understood
+    /// what is asked for answers malformed.
+    pub async fn upgrade(
+        &self,
+        origin: &Origin,
+        request: &OutgoingRequest,
+        deadlines: &Deadlines,
+    ) -> Result<Upgraded, NetError> {
+        let origin = origin.clone().with_http2(Http2::Never);
+        let (key, accept) = websocket::key();
+        let request = request.asks_for_websocket(key);
+        let pool = self.pool(&origin, Instant::now());
+        let opening = Box::pin(self.dial(&pool, None));
+        let opened = tokio::time::timeout(deadlines.connect, opening).await;
+        let Ready::H1(mut conn) =
+            opened.map_err(|_| NetError::new(NetErrorKind::ConnectTimeout))??
+        else {
+            return Err(NetError::new(NetErrorKind::Malformed));
+        };
+        conn.timer.set(after(Instant::now(), deadlines.head));
+        let answer = h1::exchange(&mut conn, &request).await?;
+        if answer.status != StatusCode::SWITCHING_PROTOCOLS {
+            let body = H1Body::new(conn, answer.framing, false, deadlines.idle);
+            return Ok(Upgraded::Refused(Box::new(Response {
+                status: answer.status,
+                headers: answer.headers,
+                body: UpstreamBody::h1(body, pool)?,
+                timing: Timing::default(),
+            })));
+        }
+        if answer.headers.get_str("sec-websocket-accept") != Some(&accept) {
+            let error = NetError::because(NetErrorKind::Malformed, "a switch to something else");
+            return Err(error.written(true));
+        }
+        conn.timer.clear();
+        let mut switched = Switched::new(conn);
+        let read = switched.take_read();
+        let socket = Socket::to_server(switched, read).await;
+        Ok(Upgraded::Socket(Box::new(socket)))
     }
 
     fn pool(&self, origin: &Origin, now: Instant) -> Arc<OriginPool> {

@@ -27,9 +27,10 @@ mod stream;
 mod tls;
 mod upstream;
 mod urls;
+pub mod websocket;
 
 pub use body::{Response, Timing, UpstreamBody};
-pub use client::{Client, ClientConfig};
+pub use client::{Client, ClientConfig, Upgraded};
 pub use deadline::Deadlines;
 pub use dns::{Resolve, Resolving, SystemResolver};
 pub use egress::{EgressPolicy, is_globally_routable};

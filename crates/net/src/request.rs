@@ -158,6 +158,8 @@ pub struct OutgoingRequest {
     extra: Extra,
     body: Segments,
     body_bytes: u64,
+    /// The key with which WebSocket is asked for, where it is.
+    websocket: Option<String>,
 }
 
 impl fmt::Debug for OutgoingRequest {
@@ -182,6 +184,7 @@ impl OutgoingRequest {
             extra: SmallVec::new(),
             body,
             body_bytes,
+            websocket: None,
         }
     }
 
@@ -207,6 +210,19 @@ impl OutgoingRequest {
         &self.body
     }
 
+    /// The same request, which asks for WebSocket with this key.
+    pub(crate) fn asks_for_websocket(&self, key: String) -> Self {
+        Self {
+            websocket: Some(key),
+            ..self.clone()
+        }
+    }
+
+    /// Whether another protocol is asked for.
+    pub(crate) const fn asks_to_switch(&self) -> bool {
+        self.websocket.is_some()
+    }
+
     pub(crate) fn is_head_method(&self) -> bool {
         self.head.prepared.method == Method::HEAD
     }
@@ -216,6 +232,12 @@ impl OutgoingRequest {
         out.extend_from_slice(&self.head.prepared.h1);
         for (name, value) in &self.extra {
             push_header(out, name, value);
+        }
+        if let Some(key) = &self.websocket {
+            out.extend_from_slice(b"connection: Upgrade\r\nupgrade: websocket\r\n");
+            out.extend_from_slice(b"sec-websocket-version: 13\r\nsec-websocket-key: ");
+            out.extend_from_slice(key.as_bytes());
+            out.extend_from_slice(b"\r\n");
         }
         if self.sends_length() {
             out.extend_from_slice(b"content-length: ");

@@ -121,7 +121,10 @@ impl Provider for Azure {
         match (self.format, &self.version) {
             (Format::Anthropic, _) => MESSAGES,
             (Format::OpenAiResponses, _) => RESPONSES,
-            (_, Some(_)) => hears_or_speaks(model).unwrap_or(DATED),
+            // The dated address of Realtime is another, of its beta.
+            (_, Some(_)) => hears_or_speaks(model)
+                .filter(|found| *found != [Interface::realtime()])
+                .unwrap_or(DATED),
             (_, None) => hears_or_speaks(model).unwrap_or(V1),
         }
     }

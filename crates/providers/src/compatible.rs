@@ -56,6 +56,7 @@ const OWN_SERVER: &[Interface] = &[
     Interface::speech(speech::Shape::OpenAi),
     Interface::transcription(transcription::Shape::Whisper),
     Interface::spoken_translation(transcription::Shape::Whisper),
+    Interface::realtime(),
 ];
 
 impl Compatible {

@@ -142,12 +142,15 @@ pub(crate) fn hears_or_speaks(model: &str) -> Option<&'static [Interface]> {
         Interface::transcription(transcription::Shape::Whisper),
         Interface::spoken_translation(transcription::Shape::Whisper),
     ];
+    const REALTIME: &[Interface] = &[Interface::realtime()];
     const TRANSCRIBE: &[Interface] = &[Interface::transcription(transcription::Shape::Gpt)];
     const TTS: &[Interface] = &[Interface::speech(speech::Shape::OpenAi)];
     const TOKEN_TTS: &[Interface] = &[Interface::speech(speech::Shape::OpenAiEvents)];
     let is_gpt = model.starts_with("gpt-");
     if model.starts_with("whisper-") {
         Some(WHISPER)
+    } else if is_gpt && model.contains("realtime") {
+        Some(REALTIME)
     } else if is_gpt && model.contains("transcribe") {
         Some(TRANSCRIBE)
     } else if model.starts_with("tts-") {
@@ -273,6 +276,7 @@ mod tests {
             ("gpt-transcribe", "transcription"),
             ("tts-1-hd", "speech"),
             ("gpt-4o-mini-tts-2025-12-15", "speech"),
+            ("gpt-realtime-2.1-mini", "realtime"),
             ("gpt-4o", "chat embeddings images image_edits moderations"),
             (
                 "gpt-4o-audio-preview",

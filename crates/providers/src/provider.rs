@@ -111,6 +111,15 @@ impl Interface {
         }
     }
 
+    /// Conversations over one connection; errors are those of OpenAI.
+    #[must_use]
+    pub const fn realtime() -> Self {
+        Self {
+            operation: Operation::Realtime,
+            ..Self::chat(Format::OpenAiChat)
+        }
+    }
+
     /// Translations of what is said, in a shape; errors are those of OpenAI.
     #[must_use]
     pub const fn spoken_translation(shape: transcription::Shape) -> Self {
@@ -306,6 +315,12 @@ pub(crate) fn like_openai(attempt: &Attempt<'_>) -> Address {
         Operation::Speech(_) => "audio/speech",
         Operation::Transcription(_) => "audio/transcriptions",
         Operation::Translation(_) => "audio/translations",
+        Operation::Realtime => {
+            return Address {
+                path: format!("{}/realtime?model={}", attempt.base_path, attempt.model),
+                headers: Headers::new(),
+            };
+        }
     };
     Address {
         path: format!("{}/{operation}", attempt.base_path),

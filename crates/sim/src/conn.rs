@@ -96,6 +96,12 @@ impl Conn {
         }
     }
 
+    /// The socket, and what was read ahead.
+    #[must_use]
+    pub fn into_parts(self) -> (TcpStream, Vec<u8>) {
+        (self.stream, self.buf.to_vec())
+    }
+
     async fn fill(&mut self) -> Result<usize, Gone> {
         self.buf.reserve(READ_BYTES);
         Ok(self.stream.read_buf(&mut self.buf).await?)

@@ -31,6 +31,7 @@ mod openai_chat;
 pub mod openai_responses;
 mod openai_text;
 pub mod prefill;
+mod realtime;
 pub mod relay;
 pub mod replay;
 pub mod reply;

@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 
 use crate::conn::Conn;
 use crate::log::{Counters, CountersNow, Entry, LOG_ENTRIES_DEFAULT, Log};
+use crate::realtime;
 use crate::script::{Script, ScriptSet};
 use crate::state::{Level, Loaded, Shared};
 
@@ -358,6 +359,10 @@ async fn connection(shared: &Shared, mut conn: Conn, id: u64, stopped: &mut watc
         let Ok(Some(head)) = head else {
             return;
         };
+        if let Some(key) = realtime::asked_for(&head) {
+            // Boxed: few connections become sessions.
+            return Box::pin(realtime::serve(shared, conn, &head, &key, id)).await;
+        }
         match crate::handle::request(shared, &mut conn, &head, id).await {
             Ok(true) if head.keep_alive => {}
             _ => return,

@@ -88,6 +88,7 @@ pub(crate) fn operation(facts: &Facts<'_>) -> &'static str {
         ApiType::Transcription => "transcription",
         ApiType::Image => "image",
         ApiType::Moderation => "moderation",
+        ApiType::Realtime => "realtime",
         ApiType::Completions => "chat",
     }
 }

@@ -33,6 +33,8 @@ pub enum Operation {
     Transcription(transcription::Shape),
     /// Write down in English what is said in any language.
     Translation(transcription::Shape),
+    /// Talk for a while, over one connection.
+    Realtime,
 }
 
 impl Operation {
@@ -50,6 +52,7 @@ impl Operation {
             Self::Speech(_) => "speech",
             Self::Transcription(_) => "transcription",
             Self::Translation(_) => "translation",
+            Self::Realtime => "realtime",
         }
     }
 }

@@ -22,7 +22,8 @@ pub const TOKENS_MAX: u64 = 10_000_000_000;
 ///
 /// `prompt` counts every input token, whether read from the provider's
 /// cache, written to it, or neither; the cache fields are parts of it, and so
-/// are `prompt_audio` and `prompt_image`.
+/// are `prompt_audio` and `prompt_image`; `cache_read_audio` is a part of both
+/// `cache_read` and `prompt_audio`.
 /// `completion` counts every output token; `reasoning`, `completion_audio`
 /// and `completion_image` are parts of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -32,6 +33,9 @@ pub struct Usage {
     pub prompt: u64,
     /// Input tokens read from the provider's cache.
     pub cache_read: u64,
+    /// Input tokens that were audio and read from the provider's cache, where
+    /// they are counted apart.
+    pub cache_read_audio: u64,
     /// Input tokens written to a cache that lives five minutes.
     pub cache_write_5m: u64,
     /// Input tokens written to a cache that lives an hour.
@@ -82,6 +86,8 @@ pub struct UsageReport {
     pub prompt: Option<u64>,
     /// See [`Usage::cache_read`].
     pub cache_read: Option<u64>,
+    /// See [`Usage::cache_read_audio`].
+    pub cache_read_audio: Option<u64>,
     /// See [`Usage::cache_write_5m`].
     pub cache_write_5m: Option<u64>,
     /// See [`Usage::cache_write_1h`].
@@ -121,6 +127,7 @@ impl UsageReport {
     pub fn merge(&mut self, later: &Self) {
         take(&mut self.prompt, later.prompt);
         take(&mut self.cache_read, later.cache_read);
+        take(&mut self.cache_read_audio, later.cache_read_audio);
         take(&mut self.cache_write_5m, later.cache_write_5m);
         take(&mut self.cache_write_1h, later.cache_write_1h);
         take(&mut self.prompt_audio, later.prompt_audio);
@@ -186,6 +193,8 @@ impl UsageReport {
         let mut room = prompt;
         let prompt_audio = part(self.prompt_audio, &mut room);
         let prompt_image = part(self.prompt_image, &mut room);
+        let mut room = cache_read.min(prompt_audio);
+        let cache_read_audio = part(self.cache_read_audio, &mut room);
         let mut room = completion;
         let reasoning = part(self.reasoning, &mut room);
         let completion_audio = part(self.completion_audio, &mut room);
@@ -193,6 +202,7 @@ impl UsageReport {
         let usage = Usage {
             prompt,
             cache_read,
+            cache_read_audio,
             cache_write_5m,
             cache_write_1h,
             prompt_audio,

@@ -38,6 +38,7 @@ mod object;
 pub mod openai_chat;
 pub mod openai_responses;
 mod places;
+pub mod realtime;
 pub mod rerank;
 mod small;
 pub mod sound;

@@ -137,6 +137,8 @@ impl Offer<'_> {
             output: (self.output != model.output).then_some(self.output),
             interface: if price.base.picture.is_some() {
                 Some(Interface::Images)
+            } else if text(self.row, "mode") == Some("realtime") {
+                Some(Interface::Realtime)
             } else {
                 tiers_of_service::interface(
                     text(self.row, "mode"),
@@ -395,6 +397,13 @@ impl Reader<'_> {
         {
             base.image_input = decimal::read(raw.get(), false);
         }
+        // What is heard and cached is told apart in Realtime alone.
+        if let (Some(Interface::Realtime), Some(raw)) = (
+            interface_of(mode),
+            row.get("cache_read_input_audio_token_cost"),
+        ) {
+            base.cache_read_audio = decimal::read(raw.get(), false);
+        }
         let has_tokens = [base.prompt, base.completion, base.image_output, base.audio]
             .into_iter()
             .flatten()
@@ -504,6 +513,7 @@ fn interface_of(mode: &str) -> Option<Interface> {
         "moderation" => Interface::Moderations,
         "audio_speech" => Interface::Speech,
         "audio_transcription" => Interface::Transcription,
+        "realtime" => Interface::Realtime,
         _ => return None,
     })
 }
@@ -530,6 +540,8 @@ fn is_spoken_there(provider: &str, over: Option<Interface>, upstream: &str) -> b
             };
             is_asked && !is_live
         }
+        // Where else it is sold, an address is an operator's own.
+        Some(Interface::Realtime) => provider == "openai",
         // Voyage's others have paths of their own.
         Some(Interface::Embeddings) if provider == "voyage" => {
             !upstream.contains("-context-") && !upstream.contains("-multimodal-")
@@ -572,6 +584,10 @@ fn output_of(mode: &str, row: &Row<'_>) -> Option<Modalities> {
         "image_generation" if row.contains_key("output_cost_per_image_token") => {
             Some(stated.unwrap_or(Modalities::of(&[Modality::Image])))
         }
+        // One that only translates is sold by the minute, and hears nothing else.
+        "realtime" => row
+            .contains_key("output_cost_per_audio_token")
+            .then_some(Modalities::of(&[Modality::Text, Modality::Audio])),
         _ if !interface_of(mode).is_some_and(Interface::is_spoken) => None,
         "embedding" => Some(Modalities::of(&[Modality::Embeddings])),
         "rerank" => Some(Modalities::of(&[Modality::Rerank])),

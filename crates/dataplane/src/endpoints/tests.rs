@@ -290,7 +290,7 @@ fn every_endpoint_file_is_in_the_table() {
         let name = name.to_str().unwrap();
         name.ends_with(".rs") && !PARTS.contains(&name)
     });
-    assert_eq!(files.count(), ENDPOINTS.len());
+    assert_eq!(files.count(), ENDPOINTS.len() + SESSIONS.len());
 }
 
 /// Which endpoints there are, and what their clients speak, is known in this
@@ -302,6 +302,7 @@ fn no_other_file_names_an_endpoint_or_a_clients_format() {
         .map(|format| format!("Format::{format:?}"))
         .chain(ENDPOINTS.iter().map(|endpoint| endpoint.path().to_owned()))
         .chain(COUNTERS.iter().map(|counter| counter.path().to_owned()))
+        .chain(SESSIONS.iter().map(|session| session.path().to_owned()))
         .chain(
             [
                 "openai_chat",

@@ -87,7 +87,11 @@ pub async fn attempt<U: Upstream>(
 }
 
 /// Leave to send to a step, or else to the first one after it that gives it.
-fn enter(call: &Call, plan: &mut Plan, mut step: Option<Step>) -> Option<(Step, Ticket)> {
+pub(crate) fn enter(
+    call: &Call,
+    plan: &mut Plan,
+    mut step: Option<Step>,
+) -> Option<(Step, Ticket)> {
     let clock = call.gateway.clock;
     loop {
         let tried = step?;
@@ -107,14 +111,14 @@ fn enter(call: &Call, plan: &mut Plan, mut step: Option<Step>) -> Option<(Step, 
 
 /// How far the attempt that failed had come; one that was not even begun was
 /// not sent.
-fn place(running: &Running) -> Place {
+pub(crate) fn place(running: &Running) -> Place {
     running
         .attempts
         .last()
         .map_or(Place::Unsent, Attempt::place)
 }
 
-fn all_cooling_down(call: &Call, plan: &Plan) -> Failure {
+pub(crate) fn all_cooling_down(call: &Call, plan: &Plan) -> Failure {
     let now = call.gateway.clock.now_ms();
     let rest_ms = plan
         .targets()

@@ -253,42 +253,55 @@ impl Exchange<'_> {
 
     /// Understands a reply that is not a success.
     async fn refused(&self, response: Response) -> Failure {
-        let status = response.status.as_u16();
-        let header = |name: &str| response.headers.get_str(name);
-        let retry_after = rest::announced(header, self.clock.now_ms());
-        let request_id = request_id(&response);
-        // A body that cannot be read tells less, but the status still counts.
-        let body = read_prefix(response.body, ERROR_BYTES_MAX).await;
-        let mut failure = self.read_failure(status, &body, retry_after);
-        if (300..400).contains(&status) {
-            failure = Failure::unavailable(
-                "The provider answered with a redirect, which is never followed",
-            );
-        }
-        let upstream = failure
-            .upstream
-            .get_or_insert_with(Box::<UpstreamError>::default);
-        upstream.provider = Some(self.target.provider.name.to_string().into());
-        upstream.status = Some(status);
-        upstream.request_id = request_id;
-        if upstream.refused_us {
-            self.way.refused();
-        }
-        if failure.retry_after.is_none() {
-            failure.retry_after = retry_after;
-        }
-        failure
+        refused(self.target, self.way, response, self.clock).await
     }
 
     fn read_failure(&self, status: u16, body: &[u8], retry_after: Option<Duration>) -> Failure {
-        let reply = ErrorReply {
-            status,
-            body,
-            retry_after,
-        };
-        let provider = &self.target.provider.provider;
-        provider.read_failure(self.way.format, &reply)
+        read_failure(self.target, self.way, (status, body), retry_after)
     }
+}
+
+/// Understands a reply of a target that is not a success.
+pub async fn refused(target: &Target, way: &Way, response: Response, clock: Clock) -> Failure {
+    let status = response.status.as_u16();
+    let header = |name: &str| response.headers.get_str(name);
+    let retry_after = rest::announced(header, clock.now_ms());
+    let request_id = request_id(&response);
+    // A body that cannot be read tells less, but the status still counts.
+    let body = read_prefix(response.body, ERROR_BYTES_MAX).await;
+    let mut failure = read_failure(target, way, (status, &body), retry_after);
+    if (300..400).contains(&status) {
+        failure =
+            Failure::unavailable("The provider answered with a redirect, which is never followed");
+    }
+    let upstream = failure
+        .upstream
+        .get_or_insert_with(Box::<UpstreamError>::default);
+    upstream.provider = Some(target.provider.name.to_string().into());
+    upstream.status = Some(status);
+    upstream.request_id = request_id;
+    if upstream.refused_us {
+        way.refused();
+    }
+    if failure.retry_after.is_none() {
+        failure.retry_after = retry_after;
+    }
+    failure
+}
+
+fn read_failure(
+    target: &Target,
+    way: &Way,
+    (status, body): (u16, &[u8]),
+    retry_after: Option<Duration>,
+) -> Failure {
+    let reply = ErrorReply {
+        status,
+        body,
+        retry_after,
+    };
+    let provider = &target.provider.provider;
+    provider.read_failure(way.format, &reply)
 }
 
 /// Reads a stream, which has `begun` to come, up to the first output of the

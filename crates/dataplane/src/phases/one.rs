@@ -38,7 +38,7 @@ use crate::running::Running;
 use crate::way::Way;
 
 /// Whether the call may have one more attempt, there.
-pub(super) fn is_within_budget(gateway: &Gateway, step: &Step) -> bool {
+pub(crate) fn is_within_budget(gateway: &Gateway, step: &Step) -> bool {
     let health = &step.target.health;
     gateway.memory.demand.allows(
         health.second_attempts(),
@@ -106,7 +106,7 @@ pub(super) fn say_what_leaving_costs(call: &Call, target: &Target) {
 }
 
 /// The way to a target that suits the client best.
-pub(super) fn way_to<'a>(call: &Call, target: &'a Target) -> Result<&'a Arc<Way>, Failure> {
+pub(crate) fn way_to<'a>(call: &Call, target: &'a Target) -> Result<&'a Arc<Way>, Failure> {
     let way = target.way(|way| call.endpoint.rank(way));
     way.ok_or_else(|| unfit(target))
 }
@@ -313,7 +313,7 @@ fn note_failure(running: &mut Running, step: &Step, failure: Failure) -> Failure
 }
 
 /// Notes that an attempt failed, unless that is noted.
-pub(super) fn note_failed(call: &Call, tried: &mut Attempt, failure: &Failure) {
+pub(crate) fn note_failed(call: &Call, tried: &mut Attempt, failure: &Failure) {
     if tried.end.is_some() {
         return;
     }

@@ -53,6 +53,7 @@ use crate::market::{Market, Memory, ProviderSetup, Target};
 use crate::phases::admit::{Admitted, admit};
 use crate::pipeline::{Worker, call};
 use crate::progress::{Progress, STREAMS_MAX};
+use crate::realtime::Sessions;
 use crate::replies::REPLIES_BYTES_MAX;
 use crate::respond::ReplyBody;
 use crate::stickiness::Stickiness;
@@ -469,6 +470,7 @@ impl Harness {
             unknown: Unknown::default(),
             stickiness: Stickiness::default(),
             waiting: Arc::default(),
+            sessions: Sessions::default(),
             stopping: Stopping::default(),
         };
         let script = Script::default();

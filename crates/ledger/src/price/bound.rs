@@ -132,7 +132,7 @@ pub fn upper_bound(
         });
     }
     let upstream = round_up(most, PICOS_PER_NANO)?;
-    let slack = slack(most, has_units);
+    let slack = slack(most, has_units, ask.prompt.audio.media.any());
     let upstream = upstream.checked_add(slack).ok_or(PriceError::OutOfRange)?;
     let added = markup(upstream, markup_ppm)?;
     upstream.checked_add(added).ok_or(PriceError::OutOfRange)
@@ -145,7 +145,7 @@ fn dearest_input(prompt: &PromptFacts, rates: &Filled) -> PicosPerUnit {
         input = input.max(rates.cache_write_1h);
     }
     if prompt.audio.media.any() || prompt.is_unbounded() {
-        input = input.max(rates.audio);
+        input = input.max(rates.audio).max(rates.cache_read_audio);
     }
     if prompt.images.count() > 0 {
         input = input.max(rates.image_input);
@@ -154,13 +154,15 @@ fn dearest_input(prompt: &PromptFacts, rates: &Filled) -> PicosPerUnit {
 }
 
 /// A charge has at most a dozen lines besides those of units and of pictures
-/// that go in, which only such calls have, each rounded up:
-/// allowed for, except where there is nothing to round.
-const fn slack(most: u128, has_units: bool) -> Nanos {
-    match (most, has_units) {
-        (0, _) => Nanos::ZERO,
-        (_, false) => Nanos(12),
-        (_, true) => Nanos(17),
+/// that go in, which only such calls have, and one of sound that was cached, each
+/// rounded up: allowed for, except where there is nothing to round.
+const fn slack(most: u128, has_units: bool, has_sound: bool) -> Nanos {
+    match (most, has_units, has_sound) {
+        (0, _, _) => Nanos::ZERO,
+        (_, false, false) => Nanos(12),
+        (_, false, true) => Nanos(13),
+        (_, true, false) => Nanos(17),
+        (_, true, true) => Nanos(18),
     }
 }
 

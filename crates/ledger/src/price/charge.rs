@@ -60,6 +60,7 @@ impl Item {
             Self::Price(
                 PriceKey::Prompt
                     | PriceKey::CacheRead
+                    | PriceKey::CacheReadAudio
                     | PriceKey::CacheWrite5m
                     | PriceKey::CacheWrite1h
                     | PriceKey::Audio

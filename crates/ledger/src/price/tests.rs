@@ -412,12 +412,13 @@ fn some_units(each: impl Strategy<Value = u64>) -> impl Strategy<Value = Units> 
 
 fn a_usage() -> impl Strategy<Value = Usage> {
     (
-        proptest::collection::vec(a_count(), 11),
+        proptest::collection::vec(a_count(), 12),
         some_units(a_count()),
     )
         .prop_map(|(c, units)| Usage {
             prompt: c[0],
             cache_read: c[1],
+            cache_read_audio: c[11],
             cache_write_5m: c[2],
             cache_write_1h: c[3],
             prompt_audio: c[4],
@@ -430,6 +431,53 @@ fn a_usage() -> impl Strategy<Value = Usage> {
             units,
             ..Usage::default()
         })
+}
+
+/// OpenAI's smaller model of Realtime, November 2026.
+#[test]
+fn sound_from_a_cache_has_a_price_of_its_own_and_is_charged_once() {
+    let usd = |text| Some(PicosPerUnit::parse_usd_per_million(text).unwrap());
+    let base = Prices {
+        prompt: usd("0.60"),
+        completion: usd("2.40"),
+        cache_read: usd("0.06"),
+        cache_read_audio: usd("0.30"),
+        audio: usd("10"),
+        audio_output: usd("20"),
+        ..Prices::default()
+    };
+    let list = |base| PriceList {
+        base,
+        ..PriceList::default()
+    };
+    let usage = Usage {
+        prompt: 1_000,
+        cache_read: 600,
+        prompt_audio: 800,
+        cache_read_audio: 500,
+        completion: 50,
+        completion_audio: 40,
+        ..Usage::default()
+    };
+    // 100 of text and 300 of sound are new, 100 and 500 are not.
+    let told = 100 * 600 + 300 * 10_000 + 100 * 60 + 500 * 300 + 10 * 2_400 + 40 * 20_000;
+    let charge = price(&usage, 0, &list(base), 0).unwrap();
+    assert_eq!(charge.total, Nanos(told));
+    // Where no list has it, it costs what other cached input does.
+    let unlisted = Prices {
+        cache_read_audio: None,
+        ..base
+    };
+    let charge = price(&usage, 0, &list(unlisted), 0).unwrap();
+    assert_eq!(charge.total, Nanos(told - 500 * 240));
+    // Where nobody tells it, as much may be new as there is room for.
+    let untold = Usage {
+        cache_read_audio: 0,
+        ..usage
+    };
+    let most = 400 * 10_000 + 600 * 60 + 10 * 2_400 + 40 * 20_000;
+    let charge = price(&untold, 0, &list(base), 0).unwrap();
+    assert_eq!(charge.total, Nanos(most));
 }
 
 proptest! {
@@ -503,6 +551,7 @@ proptest! {
         let usage = bourse_vocab::UsageReport {
             prompt: Some(most.min(TOKENS_MAX) * share / 100),
             cache_read: Some(parts[0]),
+            cache_read_audio: Some(parts[3]),
             cache_write_5m: Some(parts[1]),
             // A cache is written for an hour only where that is asked for.
             cache_write_1h: Some(if facts.cache_marks > 0 { parts[2] } else { 0 }),

@@ -232,7 +232,7 @@ pub(super) mod payer {
 }
 
 /// What lines are for, by their numbers.
-pub(super) const ITEMS: [(u64, Item); 19] = [
+pub(super) const ITEMS: [(u64, Item); 20] = [
     (1, Item::Markup),
     (2, Item::Checkpoint),
     (16, Item::Price(PriceKey::Prompt)),
@@ -252,6 +252,7 @@ pub(super) const ITEMS: [(u64, Item); 19] = [
     (30, Item::Price(PriceKey::AudioSecond)),
     (31, Item::Price(PriceKey::Character)),
     (32, Item::Price(PriceKey::ImageInput)),
+    (33, Item::Price(PriceKey::CacheReadAudio)),
 ];
 
 /// The number of an item.

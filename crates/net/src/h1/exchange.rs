@@ -51,6 +51,7 @@ pub(crate) async fn exchange(
         interims: 0,
         early: None,
         no_content: request.is_head_method(),
+        may_switch: request.asks_to_switch(),
     };
     let answer = poll_fn(|cx| exchange.poll(conn, &head, request.body(), cx)).await;
     let wrote_request = exchange.written > 0;
@@ -74,6 +75,8 @@ struct Exchange {
     /// A response head that came before the request was written.
     early: Option<Head>,
     no_content: bool,
+    /// Whether 101 is an answer.
+    may_switch: bool,
 }
 
 impl Exchange {
@@ -170,12 +173,13 @@ impl Exchange {
                 self.scanned = conn.buf.len();
                 return Ok(None);
             };
-            if !head.status.is_informational() {
+            let switches = head.status == StatusCode::SWITCHING_PROTOCOLS;
+            if !head.status.is_informational() || (switches && self.may_switch) {
                 return Ok(Some(head));
             }
             self.interims += 1;
-            // We never ask to switch protocols, so 101 is no answer to us.
-            if head.status == StatusCode::SWITCHING_PROTOCOLS || self.interims > INTERIM_MAX {
+            // Whoever was not asked to switch protocols has no answer in 101.
+            if switches || self.interims > INTERIM_MAX {
                 return Err(head::malformed("unexpected interim responses"));
             }
             conn.buf.advance(head.len);

@@ -19,6 +19,7 @@ use bourse_dataplane::identity::Identity;
 use bourse_dataplane::keyring::Keyring;
 use bourse_dataplane::market::Memory;
 use bourse_dataplane::pipeline::Worker;
+use bourse_dataplane::realtime::Sessions;
 use bourse_dataplane::replies::REPLIES_BYTES_MAX;
 use bourse_dataplane::stickiness::Stickiness;
 use bourse_dataplane::tools::TOOLS_BYTES_MAX;
@@ -183,6 +184,7 @@ impl Recovered {
             unknown: std::mem::take(&mut self.unknown),
             stickiness: Stickiness::default(),
             waiting: Arc::default(),
+            sessions: Sessions::default(),
             stopping: Stopping::default(),
         });
         Ok(Built {

@@ -9,8 +9,8 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use bourse_control::cors;
@@ -19,16 +19,19 @@ use bourse_dataplane::boxed::boxed;
 use bourse_dataplane::counting::count;
 use bourse_dataplane::endpoints::{self, Counter, Endpoint};
 use bourse_dataplane::pipeline::call;
+use bourse_dataplane::realtime::{self, Session};
 use bourse_dataplane::refusal::refuse;
 use bourse_dataplane::respond::{self, ReplyBody};
 use bourse_net::h1_server::{self, Answering, Ended, RequestBody};
+use bourse_net::websocket::Socket;
 use bourse_vocab::{Failure, FailureKind};
 use bytes::Bytes;
-use http::header::{CONNECTION, ORIGIN};
-use http::{HeaderValue, Method, Request, Response};
+use http::header::{CONNECTION, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -67,7 +70,7 @@ pub(super) async fn serve(stream: TcpStream, service: Service, mut stop: watch::
 }
 
 /// Serves what is left of a connection, of which `read` was read.
-async fn by_hyper<S: AsyncRead + AsyncWrite + Unpin>(
+async fn by_hyper<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     stream: S,
     read: Bytes,
     service: &Service,
@@ -79,10 +82,11 @@ async fn by_hyper<S: AsyncRead + AsyncWrite + Unpin>(
     let waits = service.waits;
     let watched = Watched::new(stream, read, waits.head, watch, Arc::clone(&flushed));
     let io = TokioIo::new(watched);
+    let switching = Switching::default();
     let handler = service_fn(|request: Request<Incoming>| {
-        let (is_ambiguous, flushed) = (&is_ambiguous, &flushed);
+        let (is_ambiguous, flushed, switching) = (&is_ambiguous, &flushed, &switching);
         async move {
-            let answer = answer(service, request, is_ambiguous).await;
+            let answer = answer(service, request, (is_ambiguous, switching)).await;
             Ok::<_, Infallible>(answer.map(|body| ByHyper::new(body, flushed)))
         }
     });
@@ -92,6 +96,7 @@ async fn by_hyper<S: AsyncRead + AsyncWrite + Unpin>(
             .header_read_timeout(waits.head.max(waits.next))
             .max_buf_size(BUFFER_BYTES_MAX)
             .serve_connection(io, handler)
+            .with_upgrades()
     );
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
@@ -104,6 +109,65 @@ async fn by_hyper<S: AsyncRead + AsyncWrite + Unpin>(
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection ended early");
     }
+    let switched = switching.lock().ok().and_then(|mut one| one.take());
+    if let Some((upgrade, session)) = switched {
+        // Boxed: few connections become sessions.
+        Box::pin(talk::<S>(upgrade, session, stop)).await;
+    }
+}
+
+/// A session whose connection is about to switch to WebSocket.
+type Switching = Mutex<Option<(OnUpgrade, Box<Session>)>>;
+
+/// Holds a session on a connection that has switched.
+async fn talk<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    upgrade: OnUpgrade,
+    session: Box<Session>,
+    stop: watch::Receiver<bool>,
+) {
+    let upgraded = match upgrade.await {
+        Ok(upgraded) => upgraded,
+        Err(error) => return tracing::debug!(%error, "a connection did not switch"),
+    };
+    let Ok(parts) = upgraded.downcast::<TokioIo<Watched<S>>>() else {
+        return tracing::error!("a connection has switched that nobody handed over");
+    };
+    let (stream, unread) = parts.io.into_inner().into_inner();
+    let read = [parts.read_buf, unread].concat();
+    let client = Socket::of_client(stream, read.into()).await;
+    session.run(client, stop).await;
+}
+
+/// Answers a request for a session: with the switch to WebSocket, or as any
+/// other call is refused.
+async fn switch(
+    service: &Service,
+    endpoint: &'static dyn Endpoint,
+    mut request: Request<Incoming>,
+    switching: &Switching,
+) -> Response<ReplyBody> {
+    let upgrade = hyper::upgrade::on(&mut request);
+    let (head, _) = request.into_parts();
+    let opened = match realtime::open(&service.worker, endpoint, &head).await {
+        Ok(opened) => opened,
+        Err(response) => return *response,
+    };
+    let mut response = Response::new(ReplyBody::Whole(None, None));
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = response.headers_mut();
+    headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    if let Ok(accept) = HeaderValue::from_str(&opened.accept) {
+        headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
+    }
+    if let Some(protocol) = opened.protocol {
+        let protocol = HeaderValue::from_static(protocol);
+        headers.insert(SEC_WEBSOCKET_PROTOCOL, protocol);
+    }
+    if let Ok(mut switching) = switching.lock() {
+        *switching = Some((upgrade, opened.session));
+    }
+    response
 }
 
 /// What is to be done with a request.
@@ -176,7 +240,7 @@ impl<S: AsyncRead + Unpin + Send + 'static> h1_server::Service<S> for Calls<'_> 
 async fn answer(
     service: &Service,
     request: Request<Incoming>,
-    is_ambiguous: &AtomicBool,
+    (is_ambiguous, switching): (&AtomicBool, &Switching),
 ) -> Response<ReplyBody> {
     let checked = if is_ambiguous.load(Relaxed) {
         Err(head::ambiguous())
@@ -184,7 +248,7 @@ async fn answer(
         head::check(&request, &service.hosts)
     };
     let Err(failure) = checked else {
-        return route(service, request).await;
+        return route(service, request, switching).await;
     };
     closing(match words_at(request.uri().path()) {
         Some(endpoint) => respond::failure(endpoint, &failure, None),
@@ -205,6 +269,11 @@ fn endpoint_at(path: &str) -> Option<&'static dyn Endpoint> {
     endpoints::at(path.strip_prefix("/api").unwrap_or(path))
 }
 
+/// The endpoint of a path where a connection is asked for, likewise.
+fn session_at(path: &str) -> Option<&'static dyn Endpoint> {
+    endpoints::session_at(path.strip_prefix("/api").unwrap_or(path))
+}
+
 /// The counter of a path, likewise.
 fn counter_at(path: &str) -> Option<&'static dyn Counter> {
     endpoints::counter_at(path.strip_prefix("/api").unwrap_or(path))
@@ -218,8 +287,19 @@ fn words_at(path: &str) -> Option<&'static dyn Endpoint> {
 
 /// Model calls go straight to the data plane, everything else to the router.
 /// Both see the same path, and the same bytes of it.
-async fn route(service: &Service, request: Request<Incoming>) -> Response<ReplyBody> {
+async fn route(
+    service: &Service,
+    request: Request<Incoming>,
+    switching: &Switching,
+) -> Response<ReplyBody> {
     let path = request.uri().path();
+    if request.method() == Method::GET
+        && let Some(endpoint) = session_at(path)
+    {
+        let is_page = is_page(&request);
+        let response = Box::pin(switch(service, endpoint, request, switching)).await;
+        return for_page(is_page, response);
+    }
     let Some(endpoint) = words_at(path).filter(|_| request.method() != Method::OPTIONS) else {
         return control(service, request).await;
     };

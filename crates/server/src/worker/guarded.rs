@@ -126,6 +126,11 @@ impl<S> Watched<S> {
         }
     }
 
+    /// The socket, and what was read and not handed out.
+    pub(super) fn into_inner(self) -> (S, Bytes) {
+        (self.stream, self.read)
+    }
+
     fn poll_head_timeout(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if !self.watch.is_in_head() {
             self.head = None;

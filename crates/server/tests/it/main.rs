@@ -49,6 +49,7 @@ mod moderations;
 mod money;
 mod odd_answers;
 mod postgres;
+mod realtime;
 mod records;
 mod reload;
 mod rerank;

@@ -81,10 +81,13 @@ counts! {
     BadToolCalls = 22, "bad_tool_calls";
     /// Input tokens that were pictures, where they are counted apart.
     PromptImage = 23, "prompt_image";
+    /// Input tokens that were audio and read from the provider's cache, where they
+    /// are counted apart.
+    CacheReadAudio = 24, "cache_read_audio";
 }
 
 /// One more than the highest number of a kind.
-const SLOTS: usize = 24;
+const SLOTS: usize = 25;
 
 /// The counts of one call. Those that nobody counted are zero, and a zero is
 /// not written down.
@@ -148,6 +151,7 @@ impl Counts {
             cache_write_1h: self.get(Count::CacheWrite1h),
             prompt_audio: self.get(Count::PromptAudio),
             prompt_image: self.get(Count::PromptImage),
+            cache_read_audio: self.get(Count::CacheReadAudio),
             completion: self.get(Count::Completion),
             reasoning: self.get(Count::Reasoning),
             completion_audio: self.get(Count::CompletionAudio),
@@ -187,6 +191,9 @@ impl From<Usage> for Counts {
         }
         if usage.prompt_image > 0 {
             counts.set(Count::PromptImage, usage.prompt_image);
+        }
+        if usage.cache_read_audio > 0 {
+            counts.set(Count::CacheReadAudio, usage.cache_read_audio);
         }
         counts
     }
@@ -228,11 +235,12 @@ mod tests {
                 search_units: 14,
             },
             prompt_image: 15,
+            cache_read_audio: 16,
             ..Usage::default()
         };
         let counts = Counts::from(usage);
         assert_eq!(counts.usage(), usage);
         let listed: Vec<_> = counts.iter().map(|(_, number)| number).collect();
-        assert_eq!(listed, (1..=15).collect::<Vec<_>>());
+        assert_eq!(listed, (1..=16).collect::<Vec<_>>());
     }
 }

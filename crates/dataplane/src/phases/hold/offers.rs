@@ -63,11 +63,7 @@ pub(super) struct Offers<'a> {
 }
 
 /// The most that a call can cost at a target.
-pub(in crate::phases) fn cost_at(
-    call: &Call,
-    target: &Target,
-    limit: Limit,
-) -> Result<Nanos, Failure> {
+pub(crate) fn cost_at(call: &Call, target: &Target, limit: Limit) -> Result<Nanos, Failure> {
     let (market, ask) = (&*call.market, &call.ask);
     let endpoint = market.endpoint(target);
     let bounds = price::Bounds {

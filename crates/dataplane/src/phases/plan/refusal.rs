@@ -7,7 +7,7 @@ use bourse_vocab::{Failure, FailureKind, ServiceTier};
 use serde_json::json;
 
 use super::Wanted;
-use crate::endpoints::{ENDPOINTS, Endpoint as Client};
+use crate::endpoints::{ENDPOINTS, Endpoint as Client, SESSIONS};
 use crate::market::{Market, Target, may_serve};
 
 /// Characters of a model's name that an error repeats.
@@ -250,9 +250,10 @@ fn another_interface(market: &Market, listed: &[Endpoint], client: &dyn Client) 
         Interface::Moderations => "Moderations",
         Interface::Speech => "Speech",
         Interface::Transcription => "Transcription",
+        Interface::Realtime => "Realtime",
         Interface::Chat => "Chat",
     };
-    let mut clients = ENDPOINTS.iter();
+    let mut clients = ENDPOINTS.iter().chain(SESSIONS);
     let asked_at = clients.find(|client| client.interface() == other.interface);
     let remedy = match (asked_at, client.interface()) {
         (Some(other), _) => format!("so send it to /api{}", other.path()),
@@ -275,6 +276,7 @@ const fn what_serves(client: Interface) -> &'static str {
         Interface::Moderations => "judges what is written",
         Interface::Speech => "reads text aloud",
         Interface::Transcription => "writes speech down",
+        Interface::Realtime => "is served over a WebSocket",
         Interface::Chat | Interface::Responses => "is served in chat",
     }
 }

@@ -248,6 +248,7 @@ fn api_type(endpoint: &dyn Endpoint) -> ApiType {
         Interface::Moderations => ApiType::Moderation,
         Interface::Speech => ApiType::Speech,
         Interface::Transcription => ApiType::Transcription,
+        Interface::Realtime => ApiType::Realtime,
         Interface::Chat | Interface::Responses => ApiType::Completions,
     }
 }

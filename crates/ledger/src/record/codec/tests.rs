@@ -125,7 +125,7 @@ fn some_facts() -> impl Strategy<Value = Facts<'static>> {
                     user_agent: t[12],
                     router: t[13],
                     service_tier: t[14],
-                    api_type: ApiType::by_number(u64::from(ms[0] % 7)),
+                    api_type: ApiType::by_number(u64::from(ms[0] % 8)),
                     flags: Flags {
                         streamed: b[1],
                         cancelled: b[2],

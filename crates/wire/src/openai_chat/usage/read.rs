@@ -409,6 +409,7 @@ pub fn read_usage_text(text: &str) -> UsageReport {
 const NONSENSE: UsageReport = UsageReport {
     prompt: None,
     cache_read: None,
+    cache_read_audio: None,
     cache_write_5m: None,
     cache_write_1h: None,
     prompt_audio: None,
@@ -460,6 +461,8 @@ impl WireUsage {
                 .or(wire.cached_tokens)
                 .or(wire.cache_read_input_tokens)
                 .take(&mut nonsense),
+            // What of it was heard is told in Realtime alone.
+            cache_read_audio: None,
             cache_write_5m: written.0,
             cache_write_1h: written.1,
             // Pictures cost what texts do wherever they are seen in chat.
