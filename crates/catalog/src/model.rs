@@ -307,6 +307,8 @@ pub enum ApiFamily {
     Vertex,
     /// Amazon Bedrock.
     Bedrock,
+    /// Ollama's own API.
+    Ollama,
     /// Azure's OpenAI service.
     Azure,
     /// An API of its own.
@@ -324,6 +326,7 @@ impl ApiFamily {
             Self::Gemini => "gemini",
             Self::Vertex => "vertex",
             Self::Bedrock => "bedrock",
+            Self::Ollama => "ollama",
             Self::Azure => "azure",
             Self::Other => "other",
         }
@@ -339,6 +342,7 @@ impl ApiFamily {
             Self::Gemini,
             Self::Vertex,
             Self::Bedrock,
+            Self::Ollama,
             Self::Azure,
             Self::Other,
         ]

@@ -4,6 +4,7 @@ mod cohere;
 mod gateways;
 mod hosts;
 mod makers;
+mod ollama;
 
 use std::borrow::Cow;
 
@@ -113,12 +114,14 @@ impl Compatible {
                 Format::Anthropic => MESSAGES,
                 Format::Gemini => google_ai_studio::INTERFACES,
                 Format::Bedrock => amazon_bedrock::INTERFACES,
+                Format::Ollama => ollama::INTERFACES,
             },
             dialect: match format {
                 Format::OpenAiChat | Format::OpenAiResponses => dialects::TEMPLATE,
                 Format::Anthropic => anthropic::DIALECT,
                 Format::Gemini => google_ai_studio::DIALECT.clone(),
                 Format::Bedrock => amazon_bedrock::DIALECT.clone(),
+                Format::Ollama => ollama::DIALECT,
             },
             models: &[],
             on_disconnect: Disconnect::Cancel,
@@ -227,12 +230,13 @@ impl Provider for Compatible {
             Format::Anthropic => anthropic::address(attempt),
             Format::Gemini => google_ai_studio::address(attempt),
             Format::Bedrock => amazon_bedrock::address(attempt),
+            Format::Ollama => ollama::address(attempt),
         }
     }
 
     fn credential(&self, key: Key) -> Credential {
         match self.format {
-            Format::OpenAiChat | Format::OpenAiResponses | Format::Bedrock => {
+            Format::OpenAiChat | Format::OpenAiResponses | Format::Bedrock | Format::Ollama => {
                 Credential::bearer(key)
             }
             Format::Anthropic => anthropic::credential(key),

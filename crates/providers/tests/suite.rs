@@ -86,6 +86,7 @@ fn each(mut check: impl FnMut(&dyn Provider)) {
         Format::Anthropic,
         Format::Gemini,
         Format::Bedrock,
+        Format::Ollama,
     ] {
         check(&Compatible::operators_own(
             "my-own",

@@ -30,6 +30,10 @@ pub enum Format {
     /// Bedrock `converse`.
     #[serde(rename = "bedrock-converse")]
     Bedrock,
+    /// Ollama `api/chat`.
+    Ollama,
+    /// Ollama `api/embed`.
+    OllamaEmbeddings,
     /// OpenAI `embeddings`.
     OpenaiEmbeddings,
     /// Gemini `batchEmbedContents`.
@@ -239,6 +243,7 @@ impl Format {
             self,
             Self::OpenaiEmbeddings
                 | Self::GeminiEmbeddings
+                | Self::OllamaEmbeddings
                 | Self::OpenaiImages
                 | Self::OpenaiImageEdits
                 | Self::Imagen
@@ -255,7 +260,7 @@ impl Format {
             self,
             Self::OpenaiSpeech | Self::OpenaiTranscription | Self::Voices
         );
-        !self.embeds() && !is_sound && !matches!(self, Self::Bedrock)
+        !self.embeds() && !is_sound && !matches!(self, Self::Bedrock | Self::Ollama)
     }
 
     /// Whether errors and limits are told as OpenAI does.
@@ -326,6 +331,10 @@ impl Format {
             Some(Self::Gemini)
         } else if path.ends_with("/converse") || path.ends_with("/converse-stream") {
             Some(Self::Bedrock)
+        } else if path.ends_with("/api/chat") {
+            Some(Self::Ollama)
+        } else if path.ends_with("/api/embed") {
+            Some(Self::OllamaEmbeddings)
         } else {
             None
         }

@@ -31,6 +31,8 @@ pub enum Framing {
     Array,
     /// Binary messages with checksums (Bedrock).
     Messages,
+    /// A JSON text a line (Ollama).
+    Lines,
 }
 
 /// Writes one response body.
@@ -304,6 +306,7 @@ pub fn error_body(format: Format, status: u16, script: &Script, id: u64) -> serd
         | Format::OpenaiTranscription => crate::openai_chat::error_body(status, code, message),
         Format::Anthropic => crate::anthropic::error_body(status, code, message, id),
         Format::Bedrock => crate::bedrock::error_body(status, message),
+        Format::Ollama | Format::OllamaEmbeddings => crate::ollama::error_body(status, message),
         Format::Gemini | Format::GeminiEmbeddings | Format::Imagen => {
             let retry_s = script.retry_after.map(|after| match after {
                 crate::script::RetryAfter::Seconds(s)
@@ -335,6 +338,7 @@ fn frame(
         (Framing::Sse, Some(name)) => format!("event: {name}{end}data: {data}{end}{end}"),
         (Framing::Sse, None) => format!("data: {data}{end}{end}"),
         (Framing::Array, _) => format!("{}{data}", if begun { ",\r\n" } else { "[" }),
+        (Framing::Lines, _) => format!("{data}{end}"),
         (Framing::Messages, name) => {
             return crate::bedrock::message(name.unwrap_or("contentBlockDelta"), data);
         }

@@ -27,6 +27,7 @@ pub mod limits;
 pub mod load;
 mod log;
 mod moderations;
+mod ollama;
 mod openai_chat;
 pub mod openai_responses;
 mod openai_text;

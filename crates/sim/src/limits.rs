@@ -217,7 +217,13 @@ impl Standing {
                     level.remaining,
                     moment(now, level.reset_ms),
                 ),
-                Format::Gemini | Format::GeminiEmbeddings | Format::Imagen | Format::Bedrock => String::new(),
+                // None of them says it.
+                Format::Gemini
+                | Format::GeminiEmbeddings
+                | Format::Imagen
+                | Format::Bedrock
+                | Format::Ollama
+                | Format::OllamaEmbeddings => String::new(),
             })
             .collect()
     }

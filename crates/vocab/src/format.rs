@@ -18,16 +18,19 @@ pub enum Format {
     Gemini,
     /// Amazon Bedrock's `model/*/converse`.
     Bedrock,
+    /// Ollama's `POST /api/chat`.
+    Ollama,
 }
 
 impl Format {
     /// Every format, in the order in which documents list them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::OpenAiChat,
         Self::OpenAiResponses,
         Self::Anthropic,
         Self::Gemini,
         Self::Bedrock,
+        Self::Ollama,
     ];
 
     /// The name used in configuration and fixtures.
@@ -39,6 +42,7 @@ impl Format {
             Self::Anthropic => "anthropic",
             Self::Gemini => "gemini",
             Self::Bedrock => "bedrock-converse",
+            Self::Ollama => "ollama",
         }
     }
 

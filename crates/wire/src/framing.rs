@@ -52,6 +52,7 @@ impl Framing {
                 Self::Sse
             }
             Format::Bedrock => Self::EventStream,
+            Format::Ollama => Self::JsonLines,
         }
     }
 

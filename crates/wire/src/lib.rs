@@ -35,6 +35,7 @@ mod lossy;
 pub mod moderations;
 pub mod multipart;
 mod object;
+pub mod ollama;
 pub mod openai_chat;
 pub mod openai_responses;
 mod places;

@@ -26,6 +26,7 @@ const READY: &[Format] = &[
     Format::Anthropic,
     Format::Gemini,
     Format::Bedrock,
+    Format::Ollama,
 ];
 
 /// A vendor that understands everything that its format can say.

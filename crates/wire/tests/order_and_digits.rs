@@ -76,6 +76,14 @@ fn request(format: Format) -> String {
             "inferenceConfig":{{"temperature":0.70}},"additionalModelRequestFields":{{"zz":{ODD},"aa":1.0}}}}"#,
             schema = SCHEMA.replace('"', "\\\"")
         ),
+        Format::Ollama => format!(
+            r#"{{"model":"m","messages":[{{"role":"user","content":"q"}},
+            {{"role":"assistant","content":"","tool_calls":[{{"id":"c1","function":{{"name":"f","arguments":{ODD}}}}}]}},
+            {{"role":"tool","tool_name":"f","tool_call_id":"c1","content":"r"}}],
+            "tools":[{{"type":"function","function":{{"name":"f","parameters":{SCHEMA}}}}}],
+            "format":{SCHEMA},"options":{{"temperature":0.70}},
+            "zz_unknown":{ODD},"aa_unknown":1.0}}"#
+        ),
     }
 }
 
@@ -144,6 +152,9 @@ fn reply(format: Format) -> String {
         Format::Bedrock => format!(
             r#"{{"output":{{"message":{{"role":"assistant","content":[{{"toolUse":{{"toolUseId":"c1","name":"f","input":{ODD}}}}}]}}}},"stopReason":"tool_use"}}"#
         ),
+        Format::Ollama => format!(
+            r#"{{"model":"m","created_at":"2026-11-01T00:00:00Z","message":{{"role":"assistant","content":"","tool_calls":[{{"function":{{"name":"f","arguments":{ODD}}}}}]}},"done":true,"done_reason":"stop"}}"#
+        ),
     }
 }
 
@@ -190,6 +201,7 @@ fn stream(format: Format) -> String {
              event: messageStop\ndata: {{\"stopReason\":\"tool_use\"}}\n\n",
             ODD.replace('"', "\\\"")
         ),
+        Format::Ollama => format!("{}\n", reply(Format::Ollama)),
     }
 }
 

@@ -85,6 +85,7 @@ impl Answer {
             Format::OpenAiResponses => &asked["max_output_tokens"],
             Format::Gemini => &asked["generationConfig"]["maxOutputTokens"],
             Format::Bedrock => &asked["inferenceConfig"]["maxTokens"],
+            Format::Ollama => &asked["options"]["num_predict"],
         };
         let tokens = wants.min(limit.as_u64().unwrap_or(WINDOW));
         match self.format {
@@ -93,6 +94,7 @@ impl Answer {
             Format::OpenAiResponses => self.response_of(wants, tokens),
             Format::Gemini => self.gemini_of(wants, tokens),
             Format::Bedrock => self.converse_of(wants, tokens),
+            Format::Ollama => self.ollama_of(wants, tokens),
         }
     }
 
@@ -167,6 +169,16 @@ impl Answer {
             )
     }
 
+    fn ollama_of(mut self, wants: u64, tokens: u64) -> Self {
+        let reason = if wants > tokens { "length" } else { "stop" };
+        self.headers = Self::lines().headers;
+        self.line(
+            &json!({"model": "m", "message": {"role": "assistant", "content": "hi"},
+            "done": true, "done_reason": reason, "prompt_eval_count": 20,
+            "eval_count": tokens}),
+        )
+    }
+
     fn chat_for(self, asked: &serde_json::Value, wants: u64, tokens: u64) -> Self {
         let reason = if wants > tokens { "length" } else { "stop" };
         let usage = json!({"prompt_tokens": 20, "completion_tokens": tokens,
@@ -202,6 +214,11 @@ impl Answer {
     /// A stream of binary messages that has just begun.
     pub fn binary() -> Self {
         Self::new(200, Framing::EventStream.media_type())
+    }
+
+    /// A stream of lines of JSON that has just begun.
+    pub fn lines() -> Self {
+        Self::new(200, Framing::JsonLines.media_type())
     }
 
     /// What has just begun and has this for its `Content-Type`.
@@ -347,6 +364,11 @@ impl Answer {
     pub fn event(self, value: &serde_json::Value) -> Self {
         let name = value["type"].as_str().unwrap();
         self.send(format!("event: {name}\ndata: {value}\n\n"))
+    }
+
+    /// A line with this JSON.
+    pub fn line(self, value: &serde_json::Value) -> Self {
+        self.send(format!("{value}\n"))
     }
 
     /// A binary message with this JSON.

@@ -47,6 +47,7 @@ mod messages;
 mod moderations;
 mod money;
 mod odd_answers;
+mod ollama;
 mod postgres;
 mod records;
 mod reload;
