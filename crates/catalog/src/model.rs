@@ -309,6 +309,8 @@ pub enum ApiFamily {
     Bedrock,
     /// Ollama's own API.
     Ollama,
+    /// Cohere's own API.
+    Cohere,
     /// Azure's OpenAI service.
     Azure,
     /// An API of its own.
@@ -327,6 +329,7 @@ impl ApiFamily {
             Self::Vertex => "vertex",
             Self::Bedrock => "bedrock",
             Self::Ollama => "ollama",
+            Self::Cohere => "cohere",
             Self::Azure => "azure",
             Self::Other => "other",
         }
@@ -343,6 +346,7 @@ impl ApiFamily {
             Self::Vertex,
             Self::Bedrock,
             Self::Ollama,
+            Self::Cohere,
             Self::Azure,
             Self::Other,
         ]

@@ -32,6 +32,8 @@ pub enum Format {
     Bedrock,
     /// Ollama `api/chat`.
     Ollama,
+    /// Cohere `v2/chat`.
+    Cohere,
     /// Ollama `api/embed`.
     OllamaEmbeddings,
     /// OpenAI `embeddings`.
@@ -260,7 +262,7 @@ impl Format {
             self,
             Self::OpenaiSpeech | Self::OpenaiTranscription | Self::Voices
         );
-        !self.embeds() && !is_sound && !matches!(self, Self::Bedrock | Self::Ollama)
+        !self.embeds() && !is_sound && !matches!(self, Self::Bedrock | Self::Ollama | Self::Cohere)
     }
 
     /// Whether errors and limits are told as OpenAI does.
@@ -333,6 +335,8 @@ impl Format {
             Some(Self::Bedrock)
         } else if path.ends_with("/api/chat") {
             Some(Self::Ollama)
+        } else if path.ends_with("/chat") {
+            Some(Self::Cohere)
         } else if path.ends_with("/api/embed") {
             Some(Self::OllamaEmbeddings)
         } else {

@@ -114,6 +114,7 @@ impl Fast {
             | Format::Imagen
             | Format::Bedrock
             | Format::Ollama
+            | Format::Cohere
             | Format::OllamaEmbeddings => &self.gemini,
         };
         if !self.latency.is_zero() {

@@ -254,6 +254,7 @@ impl<'a> BodyWriter<'a> {
             let body = stream_error(format, script);
             let name = match format {
                 Format::Anthropic | Format::OpenaiResponses => Some("error"),
+                Format::Cohere => Some("message-end"),
                 Format::Bedrock => {
                     let status = script.error_status.unwrap_or(503);
                     Some(crate::bedrock::exception_name(status))
@@ -281,6 +282,7 @@ pub fn stream_error(format: Format, script: &Script) -> serde_json::Value {
     let body = error_body(format, status, script, 0);
     match format {
         Format::OpenaiResponses => crate::openai_responses::stream_error(&body),
+        Format::Cohere => crate::cohere::stream_error(&body),
         _ => body,
     }
 }
@@ -306,6 +308,7 @@ pub fn error_body(format: Format, status: u16, script: &Script, id: u64) -> serd
         | Format::OpenaiTranscription => crate::openai_chat::error_body(status, code, message),
         Format::Anthropic => crate::anthropic::error_body(status, code, message, id),
         Format::Bedrock => crate::bedrock::error_body(status, message),
+        Format::Cohere => crate::cohere::error_body(status, message),
         Format::Ollama | Format::OllamaEmbeddings => crate::ollama::error_body(status, message),
         Format::Gemini | Format::GeminiEmbeddings | Format::Imagen => {
             let retry_s = script.retry_after.map(|after| match after {

@@ -7,8 +7,8 @@ use serde_json::Value;
 use crate::ask::{Format, Refusal, Request};
 use crate::reply::{Events, Reply};
 use crate::{
-    anthropic, audio, bedrock, embeddings, gemini, images, moderations, ollama, openai_chat,
-    openai_responses, openai_text, prefill, replay, rerank, voices,
+    anthropic, audio, bedrock, cohere, embeddings, gemini, images, moderations, ollama,
+    openai_chat, openai_responses, openai_text, prefill, replay, rerank, voices,
 };
 
 impl Format {
@@ -33,6 +33,7 @@ impl Format {
             Self::Gemini => gemini::read(path, &value),
             Self::Bedrock => bedrock::read(path, &value),
             Self::Ollama => ollama::read(&value),
+            Self::Cohere => cohere::read(&value),
             Self::OllamaEmbeddings => ollama::read_embed(&value),
             Self::OpenaiEmbeddings => embeddings::read(&value),
             Self::GeminiEmbeddings => embeddings::read_gemini(path, &value),
@@ -81,6 +82,7 @@ impl Reply {
             Format::Gemini => gemini::reply(self),
             Format::Bedrock => bedrock::reply(self),
             Format::Ollama => ollama::reply(self),
+            Format::Cohere => cohere::reply(self),
             Format::OllamaEmbeddings => ollama::vectors(self),
             Format::OpenaiEmbeddings => embeddings::reply(self),
             Format::GeminiEmbeddings => embeddings::reply_gemini(self),
@@ -106,6 +108,7 @@ impl Reply {
             Format::Gemini => gemini::stream(&self),
             Format::Bedrock => bedrock::stream(&self),
             Format::Ollama => ollama::stream(&self),
+            Format::Cohere => cohere::stream(&self),
             Format::OpenaiSpeech => audio::speech_stream(&self),
             Format::OpenaiTranscription => audio::transcript_stream(&self),
             Format::OpenaiImages | Format::OpenaiImageEdits => images::stream(&self, format),

@@ -13,6 +13,7 @@ pub mod anthropic;
 pub mod ask;
 pub mod audio;
 pub mod bedrock;
+mod cohere;
 mod conn;
 mod control;
 pub mod crash;

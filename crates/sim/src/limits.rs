@@ -223,6 +223,7 @@ impl Standing {
                 | Format::Imagen
                 | Format::Bedrock
                 | Format::Ollama
+                | Format::Cohere
                 | Format::OllamaEmbeddings => String::new(),
             })
             .collect()

@@ -35,6 +35,8 @@ pub(crate) fn read(format: Format, body: &Value, ask: &Request) -> Result<Replay
         Format::Gemini => gemini::read(body, &ask.model),
         Format::Bedrock => bedrock::read(body),
         Format::Ollama => ollama::read(body),
+        // Calls and results are OpenAI's, word for word.
+        Format::Cohere => openai_chat::read(body),
         Format::OpenaiText
         | Format::OpenaiEmbeddings
         | Format::GeminiEmbeddings

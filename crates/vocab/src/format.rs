@@ -20,17 +20,20 @@ pub enum Format {
     Bedrock,
     /// Ollama's `POST /api/chat`.
     Ollama,
+    /// Cohere's `POST /v2/chat`.
+    Cohere,
 }
 
 impl Format {
     /// Every format, in the order in which documents list them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::OpenAiChat,
         Self::OpenAiResponses,
         Self::Anthropic,
         Self::Gemini,
         Self::Bedrock,
         Self::Ollama,
+        Self::Cohere,
     ];
 
     /// The name used in configuration and fixtures.
@@ -43,6 +46,7 @@ impl Format {
             Self::Gemini => "gemini",
             Self::Bedrock => "bedrock-converse",
             Self::Ollama => "ollama",
+            Self::Cohere => "cohere",
         }
     }
 

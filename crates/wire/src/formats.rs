@@ -3,7 +3,7 @@
 use bourse_vocab::Format;
 
 use crate::codec::Codec;
-use crate::{anthropic, bedrock, gemini, ollama, openai_chat, openai_responses};
+use crate::{anthropic, bedrock, cohere, gemini, ollama, openai_chat, openai_responses};
 
 /// The codec of a format.
 #[must_use]
@@ -15,5 +15,6 @@ pub fn codec(format: Format) -> &'static dyn Codec {
         Format::Gemini => &gemini::Gemini,
         Format::Bedrock => &bedrock::Bedrock,
         Format::Ollama => &ollama::Ollama,
+        Format::Cohere => &cohere::Cohere,
     }
 }

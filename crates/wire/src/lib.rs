@@ -20,6 +20,7 @@
 pub mod anthropic;
 pub mod bedrock;
 pub mod codec;
+pub mod cohere;
 pub mod dialect;
 pub mod embeddings;
 pub mod failure_text;

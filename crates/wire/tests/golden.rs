@@ -27,6 +27,7 @@ const READY: &[Format] = &[
     Format::Gemini,
     Format::Bedrock,
     Format::Ollama,
+    Format::Cohere,
 ];
 
 /// A vendor that understands everything that its format can say.

@@ -81,7 +81,7 @@ impl Answer {
         };
         let asked: serde_json::Value = serde_json::from_slice(body).unwrap();
         let limit = match self.format {
-            Format::OpenAiChat | Format::Anthropic => &asked["max_tokens"],
+            Format::OpenAiChat | Format::Anthropic | Format::Cohere => &asked["max_tokens"],
             Format::OpenAiResponses => &asked["max_output_tokens"],
             Format::Gemini => &asked["generationConfig"]["maxOutputTokens"],
             Format::Bedrock => &asked["inferenceConfig"]["maxTokens"],
@@ -95,6 +95,7 @@ impl Answer {
             Format::Gemini => self.gemini_of(wants, tokens),
             Format::Bedrock => self.converse_of(wants, tokens),
             Format::Ollama => self.ollama_of(wants, tokens),
+            Format::Cohere => self.cohere_of(wants, tokens),
         }
     }
 
@@ -177,6 +178,22 @@ impl Answer {
             "done": true, "done_reason": reason, "prompt_eval_count": 20,
             "eval_count": tokens}),
         )
+    }
+
+    fn cohere_of(self, wants: u64, tokens: u64) -> Self {
+        let reason = if wants > tokens {
+            "MAX_TOKENS"
+        } else {
+            "COMPLETE"
+        };
+        let events = [
+            json!({"type": "message-start", "id": "c"}),
+            json!({"type": "content-delta", "index": 0,
+                "delta": {"message": {"content": {"text": "hi"}}}}),
+            json!({"type": "message-end", "delta": {"finish_reason": reason,
+                "usage": {"billed_units": {"input_tokens": 20, "output_tokens": tokens}}}}),
+        ];
+        events.iter().fold(self, Self::event)
     }
 
     fn chat_for(self, asked: &serde_json::Value, wants: u64, tokens: u64) -> Self {

@@ -75,6 +75,7 @@ fn column_of(format: Format) -> &'static Column {
         Format::Gemini => "gemini-3",
         Format::Bedrock => "bedrock-claude",
         Format::Ollama => "own-ollama",
+        Format::Cohere => "cohere-thinks",
     };
     COLUMNS.iter().find(|column| column.id == id).unwrap()
 }

@@ -134,7 +134,13 @@ pub const COLUMNS: &[Column] = &[
         "cohere",
         "cohere",
         "command-a-03-2025",
-        "the compatibility API, efforts",
+        "its own chat, a model that does not think",
+    ),
+    column(
+        "cohere-thinks",
+        "cohere",
+        "command-a-reasoning-08-2025",
+        "its own chat, thinking by budget",
     ),
     column(
         "alibaba",

@@ -33,6 +33,7 @@ mod boot;
 mod caching;
 mod chaos;
 mod clouds;
+mod cohere;
 mod disconnect;
 mod disk;
 mod embeddings;

@@ -183,6 +183,7 @@ async fn who_cannot_be_told_the_form_of_the_answer_is_not_asked() {
                 Format::Gemini,
                 Format::Bedrock,
                 Format::Ollama,
+                Format::Cohere,
             ],
         ),
     ] {
