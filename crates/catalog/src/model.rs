@@ -307,6 +307,10 @@ pub enum ApiFamily {
     Vertex,
     /// Amazon Bedrock.
     Bedrock,
+    /// Ollama's own API.
+    Ollama,
+    /// Cohere's own API.
+    Cohere,
     /// Azure's OpenAI service.
     Azure,
     /// An API of its own.
@@ -324,6 +328,8 @@ impl ApiFamily {
             Self::Gemini => "gemini",
             Self::Vertex => "vertex",
             Self::Bedrock => "bedrock",
+            Self::Ollama => "ollama",
+            Self::Cohere => "cohere",
             Self::Azure => "azure",
             Self::Other => "other",
         }
@@ -339,6 +345,8 @@ impl ApiFamily {
             Self::Gemini,
             Self::Vertex,
             Self::Bedrock,
+            Self::Ollama,
+            Self::Cohere,
             Self::Azure,
             Self::Other,
         ]

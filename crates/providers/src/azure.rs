@@ -70,7 +70,7 @@ impl Azure {
         let is_openais = match format {
             Format::OpenAiChat | Format::OpenAiResponses => true,
             Format::Anthropic => false,
-            Format::Gemini | Format::Bedrock => {
+            Format::Gemini | Format::Bedrock | Format::Ollama | Format::Cohere => {
                 let known = "openai-chat, openai-responses, anthropic";
                 return Err(("format", format!("there is none but {known} there")));
             }

@@ -4,6 +4,7 @@ mod cohere;
 mod gateways;
 mod hosts;
 mod makers;
+mod ollama;
 
 use std::borrow::Cow;
 
@@ -98,6 +99,20 @@ impl Compatible {
         row
     }
 
+    /// A vendor that speaks a format of its own, and stops billing on close.
+    #[must_use]
+    pub const fn native(
+        slug: &'static str,
+        name: &'static str,
+        env: &'static [&'static str],
+        base_url: &'static str,
+        format: Format,
+    ) -> Self {
+        let mut row = Self::chat(slug, name, env, base_url);
+        row.format = format;
+        row
+    }
+
     /// An operator's own server, from configuration: addressed like the
     /// vendor whose format it speaks.
     #[must_use]
@@ -114,12 +129,16 @@ impl Compatible {
                 Format::Anthropic => MESSAGES,
                 Format::Gemini => google_ai_studio::INTERFACES,
                 Format::Bedrock => amazon_bedrock::INTERFACES,
+                Format::Ollama => ollama::INTERFACES,
+                Format::Cohere => cohere::INTERFACES,
             },
             dialect: match format {
                 Format::OpenAiChat | Format::OpenAiResponses => dialects::TEMPLATE,
                 Format::Anthropic => anthropic::DIALECT,
                 Format::Gemini => google_ai_studio::DIALECT.clone(),
                 Format::Bedrock => amazon_bedrock::DIALECT.clone(),
+                Format::Ollama => ollama::DIALECT,
+                Format::Cohere => cohere::DIALECT,
             },
             models: &[],
             on_disconnect: Disconnect::Cancel,
@@ -222,20 +241,23 @@ impl Provider for Compatible {
 
     fn address(&self, attempt: &Attempt<'_>) -> Address {
         match attempt.interface.format {
-            _ if cohere::is_its_own(attempt.interface.operation) => cohere::address(attempt),
             Format::OpenAiChat => like_openai(attempt),
             Format::OpenAiResponses => responses(attempt),
             Format::Anthropic => anthropic::address(attempt),
             Format::Gemini => google_ai_studio::address(attempt),
             Format::Bedrock => amazon_bedrock::address(attempt),
+            Format::Ollama => ollama::address(attempt),
+            Format::Cohere => cohere::address(attempt),
         }
     }
 
     fn credential(&self, key: Key) -> Credential {
         match self.format {
-            Format::OpenAiChat | Format::OpenAiResponses | Format::Bedrock => {
-                Credential::bearer(key)
-            }
+            Format::OpenAiChat
+            | Format::OpenAiResponses
+            | Format::Bedrock
+            | Format::Ollama
+            | Format::Cohere => Credential::bearer(key),
             Format::Anthropic => anthropic::credential(key),
             Format::Gemini => google_ai_studio::credential(key),
         }

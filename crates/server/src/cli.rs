@@ -44,7 +44,7 @@ pub(crate) type Error = Box<dyn std::error::Error + Send + Sync>;
 struct Misused(String);
 
 impl Misused {
-    fn new(why: String) -> Error {
+    fn because(why: String) -> Error {
         Box::new(Self(why))
     }
 }

@@ -30,6 +30,12 @@ pub enum Format {
     /// Bedrock `converse`.
     #[serde(rename = "bedrock-converse")]
     Bedrock,
+    /// Ollama `api/chat`.
+    Ollama,
+    /// Cohere `v2/chat`.
+    Cohere,
+    /// Ollama `api/embed`.
+    OllamaEmbeddings,
     /// OpenAI `embeddings`.
     OpenaiEmbeddings,
     /// Gemini `batchEmbedContents`.
@@ -239,6 +245,7 @@ impl Format {
             self,
             Self::OpenaiEmbeddings
                 | Self::GeminiEmbeddings
+                | Self::OllamaEmbeddings
                 | Self::OpenaiImages
                 | Self::OpenaiImageEdits
                 | Self::Imagen
@@ -255,7 +262,7 @@ impl Format {
             self,
             Self::OpenaiSpeech | Self::OpenaiTranscription | Self::Voices
         );
-        !self.embeds() && !is_sound && !matches!(self, Self::Bedrock)
+        !self.embeds() && !is_sound && !matches!(self, Self::Bedrock | Self::Ollama | Self::Cohere)
     }
 
     /// Whether errors and limits are told as OpenAI does.
@@ -326,6 +333,12 @@ impl Format {
             Some(Self::Gemini)
         } else if path.ends_with("/converse") || path.ends_with("/converse-stream") {
             Some(Self::Bedrock)
+        } else if path.ends_with("/api/chat") {
+            Some(Self::Ollama)
+        } else if path.ends_with("/chat") {
+            Some(Self::Cohere)
+        } else if path.ends_with("/api/embed") {
+            Some(Self::OllamaEmbeddings)
         } else {
             None
         }

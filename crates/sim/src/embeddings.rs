@@ -164,7 +164,8 @@ fn read_predict(model: &str, instances: &[Value], body: &Value) -> Result<Reques
 }
 
 /// The vectors of an answer, faults included.
-fn vectors(reply: &Reply) -> Vec<Vec<f32>> {
+#[must_use]
+pub(crate) fn vectors(reply: &Reply) -> Vec<Vec<f32>> {
     let embed = &reply.ask.embed;
     let length = embed.dimensions.unwrap_or(DIMENSIONS);
     let seed = reply.script.seed;

@@ -109,9 +109,13 @@ impl Fast {
             Format::OpenaiResponses => &self.responses,
             Format::Anthropic => &self.anthropic,
             // Nobody asks for the others, of which none are prepared.
-            Format::Gemini | Format::GeminiEmbeddings | Format::Imagen | Format::Bedrock => {
-                &self.gemini
-            }
+            Format::Gemini
+            | Format::GeminiEmbeddings
+            | Format::Imagen
+            | Format::Bedrock
+            | Format::Ollama
+            | Format::Cohere
+            | Format::OllamaEmbeddings => &self.gemini,
         };
         if !self.latency.is_zero() {
             conn.wait(self.latency).await?;

@@ -31,6 +31,8 @@ pub enum Framing {
     Array,
     /// Binary messages with checksums (Bedrock).
     Messages,
+    /// A JSON text a line (Ollama).
+    Lines,
 }
 
 /// Writes one response body.
@@ -252,6 +254,7 @@ impl<'a> BodyWriter<'a> {
             let body = stream_error(format, script);
             let name = match format {
                 Format::Anthropic | Format::OpenaiResponses => Some("error"),
+                Format::Cohere => Some("message-end"),
                 Format::Bedrock => {
                     let status = script.error_status.unwrap_or(503);
                     Some(crate::bedrock::exception_name(status))
@@ -279,6 +282,7 @@ pub fn stream_error(format: Format, script: &Script) -> serde_json::Value {
     let body = error_body(format, status, script, 0);
     match format {
         Format::OpenaiResponses => crate::openai_responses::stream_error(&body),
+        Format::Cohere => crate::cohere::stream_error(&body),
         _ => body,
     }
 }
@@ -304,6 +308,8 @@ pub fn error_body(format: Format, status: u16, script: &Script, id: u64) -> serd
         | Format::OpenaiTranscription => crate::openai_chat::error_body(status, code, message),
         Format::Anthropic => crate::anthropic::error_body(status, code, message, id),
         Format::Bedrock => crate::bedrock::error_body(status, message),
+        Format::Cohere => crate::cohere::error_body(status, message),
+        Format::Ollama | Format::OllamaEmbeddings => crate::ollama::error_body(status, message),
         Format::Gemini | Format::GeminiEmbeddings | Format::Imagen => {
             let retry_s = script.retry_after.map(|after| match after {
                 crate::script::RetryAfter::Seconds(s)
@@ -335,6 +341,7 @@ fn frame(
         (Framing::Sse, Some(name)) => format!("event: {name}{end}data: {data}{end}{end}"),
         (Framing::Sse, None) => format!("data: {data}{end}{end}"),
         (Framing::Array, _) => format!("{}{data}", if begun { ",\r\n" } else { "[" }),
+        (Framing::Lines, _) => format!("{data}{end}"),
         (Framing::Messages, name) => {
             return crate::bedrock::message(name.unwrap_or("contentBlockDelta"), data);
         }

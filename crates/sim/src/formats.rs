@@ -7,8 +7,8 @@ use serde_json::Value;
 use crate::ask::{Format, Refusal, Request};
 use crate::reply::{Events, Reply};
 use crate::{
-    anthropic, audio, bedrock, embeddings, gemini, images, moderations, openai_chat,
-    openai_responses, openai_text, prefill, replay, rerank, voices,
+    anthropic, audio, bedrock, cohere, embeddings, gemini, images, moderations, ollama,
+    openai_chat, openai_responses, openai_text, prefill, replay, rerank, voices,
 };
 
 impl Format {
@@ -32,6 +32,9 @@ impl Format {
             Self::Anthropic => anthropic::read(&anthropic::placed(path, value.clone())?),
             Self::Gemini => gemini::read(path, &value),
             Self::Bedrock => bedrock::read(path, &value),
+            Self::Ollama => ollama::read(&value),
+            Self::Cohere => cohere::read(&value),
+            Self::OllamaEmbeddings => ollama::read_embed(&value),
             Self::OpenaiEmbeddings => embeddings::read(&value),
             Self::GeminiEmbeddings => embeddings::read_gemini(path, &value),
             Self::OpenaiImages => images::read(&value),
@@ -78,6 +81,9 @@ impl Reply {
             Format::Anthropic => anthropic::reply(self),
             Format::Gemini => gemini::reply(self),
             Format::Bedrock => bedrock::reply(self),
+            Format::Ollama => ollama::reply(self),
+            Format::Cohere => cohere::reply(self),
+            Format::OllamaEmbeddings => ollama::vectors(self),
             Format::OpenaiEmbeddings => embeddings::reply(self),
             Format::GeminiEmbeddings => embeddings::reply_gemini(self),
             Format::OpenaiImages | Format::OpenaiImageEdits => images::reply(self),
@@ -101,12 +107,15 @@ impl Reply {
             Format::Anthropic => anthropic::stream(&self),
             Format::Gemini => gemini::stream(&self),
             Format::Bedrock => bedrock::stream(&self),
+            Format::Ollama => ollama::stream(&self),
+            Format::Cohere => cohere::stream(&self),
             Format::OpenaiSpeech => audio::speech_stream(&self),
             Format::OpenaiTranscription => audio::transcript_stream(&self),
             Format::OpenaiImages | Format::OpenaiImageEdits => images::stream(&self, format),
             // Whose requests ask for none.
             Format::OpenaiEmbeddings
             | Format::GeminiEmbeddings
+            | Format::OllamaEmbeddings
             | Format::Imagen
             | Format::Rerank
             | Format::Voices

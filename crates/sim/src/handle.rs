@@ -346,6 +346,7 @@ impl Exchange<'_> {
     async fn stream(&mut self, script: &Script, format: Format, reply: Arc<Reply>) -> Outcome {
         let framing = match format {
             Format::Bedrock => Framing::Messages,
+            Format::Ollama => Framing::Lines,
             _ if reply.ask.array_stream => Framing::Array,
             _ => Framing::Sse,
         };
@@ -353,6 +354,7 @@ impl Exchange<'_> {
             Framing::Sse => "text/event-stream; charset=utf-8",
             Framing::Array => "application/json; charset=UTF-8",
             Framing::Messages => "application/vnd.amazon.eventstream",
+            Framing::Lines => "application/x-ndjson",
         };
         let latency = Duration::from_millis(script.latency_ms);
         if self.conn.wait(latency).await.is_err() {

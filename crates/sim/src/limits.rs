@@ -217,7 +217,14 @@ impl Standing {
                     level.remaining,
                     moment(now, level.reset_ms),
                 ),
-                Format::Gemini | Format::GeminiEmbeddings | Format::Imagen | Format::Bedrock => String::new(),
+                // None of them says it.
+                Format::Gemini
+                | Format::GeminiEmbeddings
+                | Format::Imagen
+                | Format::Bedrock
+                | Format::Ollama
+                | Format::Cohere
+                | Format::OllamaEmbeddings => String::new(),
             })
             .collect()
     }

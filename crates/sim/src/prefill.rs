@@ -25,7 +25,9 @@ const TOKENS_MAX: u64 = 100_000;
 #[must_use]
 pub fn read(format: Format, body: &Value) -> Conversation {
     let mut turns = match format {
-        Format::OpenaiChat => turns_of(body.get("messages"), "content"),
+        Format::OpenaiChat | Format::Ollama | Format::Cohere => {
+            turns_of(body.get("messages"), "content")
+        }
         Format::Anthropic => with_system(
             body.get("system"),
             turns_of(body.get("messages"), "content"),
@@ -51,6 +53,7 @@ pub fn read(format: Format, body: &Value) -> Conversation {
         Format::OpenaiText => vec![("user", texts(body.get("prompt")))],
         Format::OpenaiEmbeddings
         | Format::GeminiEmbeddings
+        | Format::OllamaEmbeddings
         | Format::OpenaiImages
         | Format::OpenaiImageEdits
         | Format::Imagen

@@ -12,6 +12,7 @@
 mod anthropic;
 mod bedrock;
 mod gemini;
+mod ollama;
 mod openai_chat;
 mod openai_responses;
 
@@ -33,9 +34,13 @@ pub(crate) fn read(format: Format, body: &Value, ask: &Request) -> Result<Replay
         Format::Anthropic => anthropic::read(body),
         Format::Gemini => gemini::read(body, &ask.model),
         Format::Bedrock => bedrock::read(body),
+        Format::Ollama => ollama::read(body),
+        // Calls and results are OpenAI's, word for word.
+        Format::Cohere => openai_chat::read(body),
         Format::OpenaiText
         | Format::OpenaiEmbeddings
         | Format::GeminiEmbeddings
+        | Format::OllamaEmbeddings
         | Format::OpenaiImages
         | Format::Imagen
         | Format::Rerank

@@ -24,11 +24,13 @@ pub enum Shape {
     Voyage,
     /// Jina AI's `POST /v1/embeddings`.
     Jina,
+    /// Ollama's `POST /api/embed`.
+    Ollama,
 }
 
 impl Shape {
     /// Every shape, in the order in which documents list them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::OpenAi,
         Self::Mistral,
         Self::Gemini,
@@ -36,6 +38,7 @@ impl Shape {
         Self::Cohere,
         Self::Voyage,
         Self::Jina,
+        Self::Ollama,
     ];
 }
 

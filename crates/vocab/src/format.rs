@@ -18,16 +18,22 @@ pub enum Format {
     Gemini,
     /// Amazon Bedrock's `model/*/converse`.
     Bedrock,
+    /// Ollama's `POST /api/chat`.
+    Ollama,
+    /// Cohere's `POST /v2/chat`.
+    Cohere,
 }
 
 impl Format {
     /// Every format, in the order in which documents list them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
         Self::OpenAiChat,
         Self::OpenAiResponses,
         Self::Anthropic,
         Self::Gemini,
         Self::Bedrock,
+        Self::Ollama,
+        Self::Cohere,
     ];
 
     /// The name used in configuration and fixtures.
@@ -39,6 +45,8 @@ impl Format {
             Self::Anthropic => "anthropic",
             Self::Gemini => "gemini",
             Self::Bedrock => "bedrock-converse",
+            Self::Ollama => "ollama",
+            Self::Cohere => "cohere",
         }
     }
 

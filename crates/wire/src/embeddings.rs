@@ -13,6 +13,7 @@ pub mod asked;
 mod cohere;
 mod gemini;
 pub mod google;
+mod ollama;
 mod read;
 pub mod reply;
 pub mod survey;
@@ -71,6 +72,7 @@ pub fn codec(shape: Shape) -> &'static dyn Codec {
         Shape::Gemini => &gemini::Gemini,
         Shape::Vertex => &vertex::Vertex,
         Shape::Cohere => &cohere::Cohere,
+        Shape::Ollama => &ollama::Ollama,
     }
 }
 

@@ -3,7 +3,7 @@
 use bourse_vocab::Format;
 
 use crate::codec::Codec;
-use crate::{anthropic, bedrock, gemini, openai_chat, openai_responses};
+use crate::{anthropic, bedrock, cohere, gemini, ollama, openai_chat, openai_responses};
 
 /// The codec of a format.
 #[must_use]
@@ -14,5 +14,7 @@ pub fn codec(format: Format) -> &'static dyn Codec {
         Format::Anthropic => &anthropic::Anthropic,
         Format::Gemini => &gemini::Gemini,
         Format::Bedrock => &bedrock::Bedrock,
+        Format::Ollama => &ollama::Ollama,
+        Format::Cohere => &cohere::Cohere,
     }
 }

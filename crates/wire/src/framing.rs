@@ -48,10 +48,13 @@ impl Framing {
     #[must_use]
     pub const fn of(format: Format) -> Self {
         match format {
-            Format::OpenAiChat | Format::OpenAiResponses | Format::Anthropic | Format::Gemini => {
-                Self::Sse
-            }
+            Format::OpenAiChat
+            | Format::OpenAiResponses
+            | Format::Anthropic
+            | Format::Gemini
+            | Format::Cohere => Self::Sse,
             Format::Bedrock => Self::EventStream,
+            Format::Ollama => Self::JsonLines,
         }
     }
 

@@ -20,6 +20,7 @@
 pub mod anthropic;
 pub mod bedrock;
 pub mod codec;
+pub mod cohere;
 pub mod dialect;
 pub mod embeddings;
 pub mod failure_text;
@@ -35,6 +36,7 @@ mod lossy;
 pub mod moderations;
 pub mod multipart;
 mod object;
+pub mod ollama;
 pub mod openai_chat;
 pub mod openai_responses;
 mod places;

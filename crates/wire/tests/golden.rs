@@ -26,6 +26,8 @@ const READY: &[Format] = &[
     Format::Anthropic,
     Format::Gemini,
     Format::Bedrock,
+    Format::Ollama,
+    Format::Cohere,
 ];
 
 /// A vendor that understands everything that its format can say.

@@ -76,6 +76,23 @@ fn request(format: Format) -> String {
             "inferenceConfig":{{"temperature":0.70}},"additionalModelRequestFields":{{"zz":{ODD},"aa":1.0}}}}"#,
             schema = SCHEMA.replace('"', "\\\"")
         ),
+        Format::Ollama => format!(
+            r#"{{"model":"m","messages":[{{"role":"user","content":"q"}},
+            {{"role":"assistant","content":"","tool_calls":[{{"id":"c1","function":{{"name":"f","arguments":{ODD}}}}}]}},
+            {{"role":"tool","tool_name":"f","tool_call_id":"c1","content":"r"}}],
+            "tools":[{{"type":"function","function":{{"name":"f","parameters":{SCHEMA}}}}}],
+            "format":{SCHEMA},"options":{{"temperature":0.70}},
+            "zz_unknown":{ODD},"aa_unknown":1.0}}"#
+        ),
+        Format::Cohere => format!(
+            r#"{{"model":"m","messages":[{{"role":"user","content":"q"}},
+            {{"role":"assistant","tool_calls":[{{"id":"c1","type":"function","function":{{"name":"f","arguments":"{escaped}"}}}}]}},
+            {{"role":"tool","tool_call_id":"c1","content":"r"}}],
+            "tools":[{{"type":"function","function":{{"name":"f","parameters":{SCHEMA}}}}}],
+            "response_format":{{"type":"json_object","json_schema":{SCHEMA}}},
+            "zz_unknown":{ODD},"aa_unknown":1.0,"temperature":0.70}}"#,
+            escaped = ODD.replace('"', "\\\"")
+        ),
     }
 }
 
@@ -144,6 +161,13 @@ fn reply(format: Format) -> String {
         Format::Bedrock => format!(
             r#"{{"output":{{"message":{{"role":"assistant","content":[{{"toolUse":{{"toolUseId":"c1","name":"f","input":{ODD}}}}}]}}}},"stopReason":"tool_use"}}"#
         ),
+        Format::Ollama => format!(
+            r#"{{"model":"m","created_at":"2026-11-01T00:00:00Z","message":{{"role":"assistant","content":"","tool_calls":[{{"function":{{"name":"f","arguments":{ODD}}}}}]}},"done":true,"done_reason":"stop"}}"#
+        ),
+        Format::Cohere => format!(
+            r#"{{"id":"r","finish_reason":"TOOL_CALL","message":{{"role":"assistant","tool_calls":[{{"id":"c1","type":"function","function":{{"name":"f","arguments":"{}"}}}}]}}}}"#,
+            ODD.replace('"', "\\\"")
+        ),
     }
 }
 
@@ -188,6 +212,14 @@ fn stream(format: Format) -> String {
              event: contentBlockDelta\ndata: {{\"contentBlockIndex\":0,\"delta\":{{\"toolUse\":{{\"input\":\"{}\"}}}}}}\n\n\
              event: contentBlockStop\ndata: {{\"contentBlockIndex\":0}}\n\n\
              event: messageStop\ndata: {{\"stopReason\":\"tool_use\"}}\n\n",
+            ODD.replace('"', "\\\"")
+        ),
+        Format::Ollama => format!("{}\n", reply(Format::Ollama)),
+        Format::Cohere => format!(
+            "data: {{\"type\":\"message-start\",\"id\":\"r\"}}\n\n\
+             data: {{\"type\":\"tool-call-start\",\"index\":0,\"delta\":{{\"message\":{{\"tool_calls\":{{\"id\":\"c\",\"type\":\"function\",\"function\":{{\"name\":\"f\",\"arguments\":\"{}\"}}}}}}}}}}\n\n\
+             data: {{\"type\":\"tool-call-end\",\"index\":0}}\n\n\
+             data: {{\"type\":\"message-end\",\"delta\":{{\"finish_reason\":\"TOOL_CALL\"}}}}\n\n",
             ODD.replace('"', "\\\"")
         ),
     }

@@ -155,7 +155,7 @@ impl Target for Requests {
                     seeds.push([&[first], body.as_slice()].concat());
                     continue;
                 }
-                Format::Bedrock => continue,
+                Format::Bedrock | Format::Ollama | Format::Cohere => continue,
             };
             seeds.push([&[first_of(path)], named(&body).as_slice()].concat());
         }

@@ -10,6 +10,7 @@ import collections
 import json
 import os
 import pathlib
+import typing
 
 import pydantic
 import pytest
@@ -26,6 +27,7 @@ from openai.types.responses import response_create_params
 
 import botocore.session
 import botocore.validate
+import cohere.v2.raw_client
 from shapes import faults
 
 CORPUS = pathlib.Path(os.environ.get("BOURSE_FIDELITY_CORPUS", ""))
@@ -189,6 +191,40 @@ def test_converse_requests_are_as_amazon_describes_them():
         return told.generate_report().splitlines() if told.has_errors() else []
 
     check(requests("bedrock-converse"), find)
+
+
+def unknown(value, path=""):
+    """Members that an SDK's model has taken in and does not describe."""
+    if isinstance(value, pydantic.BaseModel):
+        found = [f"{path}.{name}: is not described" for name in value.model_extra or {}]
+        for name in value.model_fields_set & set(type(value).model_fields):
+            found += unknown(getattr(value, name), f"{path}.{name}")
+        return found
+    if isinstance(value, list):
+        return [fault for one in value for fault in unknown(one, f"{path}[]")]
+    return []
+
+
+def test_cohere_requests_are_as_cohere_describes_them():
+    # What the SDK's method takes is what it sends, under the same names.
+    described = typing.get_type_hints(cohere.v2.raw_client.RawV2Client.chat, include_extras=True)
+
+    def find(body):
+        told = []
+        for name, value in body.items():
+            if name == "stream":
+                continue
+            if name not in described:
+                told.append(f".{name}: is not described")
+                continue
+            try:
+                read = pydantic.TypeAdapter(described[name]).validate_python(value)
+                told += unknown(list(read) if isinstance(value, list) else read, f".{name}")
+            except pydantic.ValidationError as error:
+                told += [f".{name}.{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
+        return told
+
+    check(requests("cohere"), find)
 
 
 def without_ours(value):

@@ -61,6 +61,8 @@ const ABSENCES: [Absence; 3] = [
             "Format::Anthropic",
             "Format::Gemini",
             "Format::Bedrock",
+            "Format::Ollama",
+            "Format::Cohere",
         ],
         message: "names what a client speaks, which only `dataplane/src/endpoints/` knows",
         is_in_scope: |path| {

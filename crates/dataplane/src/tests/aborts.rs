@@ -164,6 +164,16 @@ async fn whoever_leaves_is_charged_what_converse_cost() {
     charged_as_it_cost(Format::Bedrock, 27).await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn whoever_leaves_is_charged_what_ollamas_chat_cost() {
+    charged_as_it_cost(Format::Ollama, 28).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_leaves_is_charged_what_coheres_chat_cost() {
+    charged_as_it_cost(Format::Cohere, 29).await;
+}
+
 /// In thousandths of the truth, and of the calls.
 struct Told {
     bias: u64,

@@ -81,10 +81,11 @@ impl Answer {
         };
         let asked: serde_json::Value = serde_json::from_slice(body).unwrap();
         let limit = match self.format {
-            Format::OpenAiChat | Format::Anthropic => &asked["max_tokens"],
+            Format::OpenAiChat | Format::Anthropic | Format::Cohere => &asked["max_tokens"],
             Format::OpenAiResponses => &asked["max_output_tokens"],
             Format::Gemini => &asked["generationConfig"]["maxOutputTokens"],
             Format::Bedrock => &asked["inferenceConfig"]["maxTokens"],
+            Format::Ollama => &asked["options"]["num_predict"],
         };
         let tokens = wants.min(limit.as_u64().unwrap_or(WINDOW));
         match self.format {
@@ -93,6 +94,8 @@ impl Answer {
             Format::OpenAiResponses => self.response_of(wants, tokens),
             Format::Gemini => self.gemini_of(wants, tokens),
             Format::Bedrock => self.converse_of(wants, tokens),
+            Format::Ollama => self.ollama_of(wants, tokens),
+            Format::Cohere => self.cohere_of(wants, tokens),
         }
     }
 
@@ -167,6 +170,32 @@ impl Answer {
             )
     }
 
+    fn ollama_of(mut self, wants: u64, tokens: u64) -> Self {
+        let reason = if wants > tokens { "length" } else { "stop" };
+        self.headers = Self::lines().headers;
+        self.line(
+            &json!({"model": "m", "message": {"role": "assistant", "content": "hi"},
+            "done": true, "done_reason": reason, "prompt_eval_count": 20,
+            "eval_count": tokens}),
+        )
+    }
+
+    fn cohere_of(self, wants: u64, tokens: u64) -> Self {
+        let reason = if wants > tokens {
+            "MAX_TOKENS"
+        } else {
+            "COMPLETE"
+        };
+        let events = [
+            json!({"type": "message-start", "id": "c"}),
+            json!({"type": "content-delta", "index": 0,
+                "delta": {"message": {"content": {"text": "hi"}}}}),
+            json!({"type": "message-end", "delta": {"finish_reason": reason,
+                "usage": {"billed_units": {"input_tokens": 20, "output_tokens": tokens}}}}),
+        ];
+        events.iter().fold(self, Self::event)
+    }
+
     fn chat_for(self, asked: &serde_json::Value, wants: u64, tokens: u64) -> Self {
         let reason = if wants > tokens { "length" } else { "stop" };
         let usage = json!({"prompt_tokens": 20, "completion_tokens": tokens,
@@ -202,6 +231,11 @@ impl Answer {
     /// A stream of binary messages that has just begun.
     pub fn binary() -> Self {
         Self::new(200, Framing::EventStream.media_type())
+    }
+
+    /// A stream of lines of JSON that has just begun.
+    pub fn lines() -> Self {
+        Self::new(200, Framing::JsonLines.media_type())
     }
 
     /// What has just begun and has this for its `Content-Type`.
@@ -347,6 +381,11 @@ impl Answer {
     pub fn event(self, value: &serde_json::Value) -> Self {
         let name = value["type"].as_str().unwrap();
         self.send(format!("event: {name}\ndata: {value}\n\n"))
+    }
+
+    /// A line with this JSON.
+    pub fn line(self, value: &serde_json::Value) -> Self {
+        self.send(format!("{value}\n"))
     }
 
     /// A binary message with this JSON.

@@ -74,6 +74,8 @@ fn column_of(format: Format) -> &'static Column {
         Format::Anthropic => "claude-adaptive",
         Format::Gemini => "gemini-3",
         Format::Bedrock => "bedrock-claude",
+        Format::Ollama => "own-ollama",
+        Format::Cohere => "cohere-thinks",
     };
     COLUMNS.iter().find(|column| column.id == id).unwrap()
 }

@@ -134,7 +134,13 @@ pub const COLUMNS: &[Column] = &[
         "cohere",
         "cohere",
         "command-a-03-2025",
-        "the compatibility API, efforts",
+        "its own chat, a model that does not think",
+    ),
+    column(
+        "cohere-thinks",
+        "cohere",
+        "command-a-reasoning-08-2025",
+        "its own chat, thinking by budget",
     ),
     column(
         "alibaba",
@@ -147,6 +153,12 @@ pub const COLUMNS: &[Column] = &[
         "own",
         "llama",
         "an operator's own server of open models (vLLM, SGLang, llama.cpp)",
+    ),
+    column(
+        "own-ollama",
+        "own-ollama",
+        "qwen3",
+        "an operator's own Ollama, by its own API",
     ),
     column(
         "openrouter",
@@ -172,11 +184,7 @@ impl Columns {
         for column in COLUMNS {
             let provider: Arc<dyn Provider> = match bourse_providers::by_slug(column.provider) {
                 Some(known) => Arc::new(known),
-                None => Arc::new(Compatible::operators_own(
-                    column.provider,
-                    "http://127.0.0.1:9/v1",
-                    Format::OpenAiChat,
-                )),
+                None => Arc::new(own(column)),
             };
             providers.insert(column.provider, provider);
         }
@@ -217,6 +225,15 @@ impl Columns {
     pub fn provider(&self, column: &Column) -> &dyn Provider {
         &*self.providers[column.provider]
     }
+}
+
+/// An operator's own server.
+fn own(column: &Column) -> Compatible {
+    let (base_url, format) = match column.id {
+        "own-ollama" => ("http://127.0.0.1:9", Format::Ollama),
+        _ => ("http://127.0.0.1:9/v1", Format::OpenAiChat),
+    };
+    Compatible::operators_own(column.provider, base_url, format)
 }
 
 /// Every column as a model. Flex is sold where there is a word for it.

@@ -1,42 +1,44 @@
-//! Cohere, whose own API is beside the one that imitates OpenAI's.
+//! Cohere by its own API: chat, vectors and rankings.
 
 use bourse_vocab::embeddings::Shape;
 use bourse_vocab::{Format, Operation, rerank};
+use bourse_wire::Dialect;
+use bourse_wire::dialect::TierWords;
 
 use crate::provider::{Address, Attempt, Interface};
 
-/// Chat as OpenAI does it, vectors and rankings as Cohere does.
+/// All of it in Cohere's own way.
 pub(super) const INTERFACES: &[Interface] = &[
-    Interface::chat(Format::OpenAiChat),
-    Interface::embeddings(Shape::Cohere, Format::OpenAiChat),
-    Interface::rerank(rerank::Shape::Cohere, Format::OpenAiChat),
+    Interface::chat(Format::Cohere),
+    Interface::embeddings(Shape::Cohere, Format::Cohere),
+    Interface::rerank(rerank::Shape::Cohere, Format::Cohere),
 ];
 
-/// The path of the API that imitates OpenAI's
-/// (docs.cohere.com/docs/compatibility-api, 2026).
+/// It sells no tiers of service.
+pub(super) const DIALECT: Dialect = Dialect {
+    tiers: TierWords::NONE,
+    ..Dialect::PLAIN
+};
+
+/// The path of the API that imitates OpenAI's, by which price lists know
+/// Cohere (docs.cohere.com/docs/compatibility-api, 2026).
 const COMPATIBLE: &str = "/compatibility/v1";
 
-/// Whether an operation is Cohere's own.
-pub(super) fn is_its_own(operation: Operation) -> bool {
-    matches!(
-        operation,
-        Operation::Embeddings(Shape::Cohere) | Operation::Rerank(rerank::Shape::Cohere)
-    )
-}
-
-/// Where vectors and rankings are made (docs.cohere.com/reference/embed and
-/// /reference/rerank, November 2026).
-/// Behind another address the path is the operator's, up to its version.
+/// Where an attempt goes (docs.cohere.com/reference/chat, /reference/embed and
+/// /reference/rerank, November 2026). Behind another address the path is the
+/// operator's, with its version or without.
 pub(super) fn address(attempt: &Attempt<'_>) -> Address {
     let base_path = match attempt.base_path.strip_suffix(COMPATIBLE) {
         Some(before) => format!("{before}/v2"),
-        None => attempt.base_path.to_owned(),
+        None => crate::provider::versioned(attempt.base_path, "v2"),
+    };
+    let operation = match attempt.interface.operation {
+        Operation::Rerank(_) => "rerank",
+        Operation::Embeddings(_) => "embed",
+        _ => "chat",
     };
     Address {
-        path: match attempt.interface.operation {
-            Operation::Rerank(_) => format!("{base_path}/rerank"),
-            _ => format!("{base_path}/embed"),
-        },
+        path: format!("{base_path}/{operation}"),
         headers: Vec::new(),
     }
 }
@@ -46,33 +48,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn vectors_and_rankings_are_asked_of_coheres_own_api() {
+    fn everything_is_asked_of_coheres_own_api() {
+        let [chat, vectors, rankings] = INTERFACES else {
+            unreachable!()
+        };
         for (interface, base_path, path) in [
-            (
-                Interface::embeddings(Shape::Cohere, Format::OpenAiChat),
-                COMPATIBLE,
-                "/v2/embed",
-            ),
-            (
-                Interface::rerank(rerank::Shape::Cohere, Format::OpenAiChat),
-                COMPATIBLE,
-                "/v2/rerank",
-            ),
-            (
-                Interface::rerank(rerank::Shape::Cohere, Format::OpenAiChat),
-                "/p/v9",
-                "/p/v9/rerank",
-            ),
+            (chat, "/compatibility/v1", "/v2/chat"),
+            (vectors, "/compatibility/v1", "/v2/embed"),
+            (rankings, "/compatibility/v1", "/v2/rerank"),
+            (rankings, "/p/cohere/v2", "/p/cohere/v2/rerank"),
+            (chat, "", "/v2/chat"),
         ] {
-            assert!(is_its_own(interface.operation));
             let attempt = Attempt {
-                interface,
-                model: "rerank-v3.5",
+                interface: *interface,
+                model: "m",
                 stream: false,
                 base_path,
             };
             assert_eq!(address(&attempt).path, path);
         }
-        assert!(!is_its_own(Operation::Chat));
     }
 }

@@ -24,6 +24,20 @@ pub static ROWS: &[Compatible] = &[
         &["AIHUBMIX_API_KEY"],
         "https://aihubmix.com/v1",
     ),
+    // docs.agno.com/reference/models/aimlapi, November 2026.
+    Compatible::chat(
+        "aimlapi",
+        "AI/ML API",
+        &["AIMLAPI_API_KEY"],
+        "https://api.aimlapi.com/v1",
+    ),
+    // models.dev.
+    Compatible::chat(
+        "anyapi",
+        "AnyAPI",
+        &["ANYAPI_API_KEY"],
+        "https://api.anyapi.ai/v1",
+    ),
     // models.dev.
     Compatible::chat(
         "auriko",
@@ -44,6 +58,13 @@ pub static ROWS: &[Compatible] = &[
         "FastRouter",
         &["FASTROUTER_API_KEY"],
         "https://go.fastrouter.ai/api/v1",
+    ),
+    // models.dev.
+    Compatible::chat(
+        "frogbot",
+        "FrogBot",
+        &["FROGBOT_API_KEY"],
+        "https://app.frogbot.ai/api/v1",
     ),
     // models.dev. A GITHUB_TOKEN that lies about is meant for other things, so
     // its key is taken from configuration only.
@@ -90,6 +111,8 @@ pub static ROWS: &[Compatible] = &[
         &["LLMGATEWAY_API_KEY"],
         "https://api.llmgateway.io/v1",
     ),
+    // models.dev.
+    Compatible::chat("llmtr", "LLMTR", &["LLMTR_API_KEY"], "https://llmtr.com/v1"),
     // models.dev.
     Compatible::chat(
         "nano-gpt",

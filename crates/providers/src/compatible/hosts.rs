@@ -173,10 +173,24 @@ pub static ROWS: &[Compatible] = &[
     .bills_after_close(),
     // models.dev.
     Compatible::chat(
+        "hpc-ai",
+        "HPC-AI",
+        &["HPC_AI_API_KEY"],
+        "https://api.hpc-ai.com/inference/v1",
+    ),
+    // models.dev.
+    Compatible::chat(
         "hyperbolic",
         "Hyperbolic",
         &["HYPERBOLIC_API_KEY"],
         "https://api.hyperbolic.xyz/v1",
+    ),
+    // models.dev, as iflowcn.
+    Compatible::chat(
+        "iflow",
+        "iFlow",
+        &["IFLOW_API_KEY"],
+        "https://apis.iflow.cn/v1",
     ),
     // models.dev.
     Compatible::chat(
@@ -200,12 +214,26 @@ pub static ROWS: &[Compatible] = &[
         &["IOINTELLIGENCE_API_KEY"],
         "https://api.intelligence.io.solutions/api/v1",
     ),
+    // docs.litellm.ai/docs/providers, November 2026: the limit is `max_tokens`.
+    Compatible::chat(
+        "libertai",
+        "LibertAI",
+        &["LIBERTAI_API_KEY"],
+        "https://api.libertai.io/v1",
+    ),
     // models.dev.
     Compatible::chat(
         "lilac",
         "Lilac",
         &["LILAC_API_KEY"],
         "https://api.getlilac.com/v1",
+    ),
+    // pypi.org/project/meganova, November 2026.
+    Compatible::chat(
+        "meganova",
+        "MegaNova",
+        &["MEGANOVA_API_KEY"],
+        "https://api.meganova.ai/v1",
     ),
     // models.dev.
     Compatible::chat(
@@ -292,6 +320,13 @@ pub static ROWS: &[Compatible] = &[
         "Parasail",
         &["PARASAIL_API_KEY"],
         "https://api.parasail.io/v1",
+    ),
+    // docs.litellm.ai/docs/providers, November 2026: the limit is `max_tokens`.
+    Compatible::chat(
+        "publicai",
+        "Public AI",
+        &["PUBLICAI_API_KEY"],
+        "https://api.publicai.co/v1",
     ),
     // models.dev.
     Compatible::chat(

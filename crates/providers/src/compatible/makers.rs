@@ -37,6 +37,13 @@ const VOYAGE_INTERFACES: &[Interface] = &[
 pub static ROWS: &[Compatible] = &[
     // models.dev.
     Compatible::chat(
+        "abliteration-ai",
+        "abliteration.ai",
+        &["ABLIT_KEY"],
+        "https://api.abliteration.ai/v1",
+    ),
+    // models.dev.
+    Compatible::chat(
         "ai21",
         "AI21",
         &["AI21_API_KEY"],
@@ -62,6 +69,16 @@ pub static ROWS: &[Compatible] = &[
     )
     .dialect(ALIBABA)
     .bills_after_close(),
+    // docs.langchain.com/oss/python/integrations/chat/amazon_nova, November 2026:
+    // by key and free of charge up to a rate; `reasoning_effort` is low, medium or
+    // high.
+    Compatible::chat(
+        "amazon-nova",
+        "Amazon Nova",
+        &["NOVA_API_KEY"],
+        "https://api.nova.amazon.com/v1",
+    )
+    .dialect(EFFORT),
     // cloud.baidu.com/doc/qianfan, OpenAI SDK, December 2025.
     Compatible::chat(
         "baidu",
@@ -77,15 +94,16 @@ pub static ROWS: &[Compatible] = &[
         "https://ark.ap-southeast.bytepluses.com/api/v3",
     )
     .dialect(THINKING),
-    // docs.cohere.com/docs/compatibility-api, 2026.
-    Compatible::chat(
+    // docs.cohere.com/reference/chat, November 2026.
+    Compatible::native(
         "cohere",
         "Cohere",
         &["COHERE_API_KEY"],
         "https://api.cohere.ai/compatibility/v1",
+        Format::Cohere,
     )
-    .embeds_by(super::cohere::INTERFACES)
-    .dialect(EFFORT),
+    .does(super::cohere::INTERFACES)
+    .dialect(super::cohere::DIALECT),
     // api-docs.deepseek.com/guides/thinking_mode, 2026.
     Compatible::chat(
         "deepseek",
@@ -112,6 +130,13 @@ pub static ROWS: &[Compatible] = &[
         "https://api.jina.ai/v1",
     )
     .embeds_by(JINA_INTERFACES),
+    // models.dev.
+    Compatible::chat(
+        "lucidquery",
+        "LucidQuery",
+        &["LUCIDQUERY_API_KEY"],
+        "https://api.lucidquery.com/v1",
+    ),
     // models.dev.
     Compatible::chat(
         "meta-llama-api",
@@ -198,6 +223,13 @@ pub static ROWS: &[Compatible] = &[
         "StepFun",
         &["STEPFUN_API_KEY"],
         "https://api.stepfun.com/v1",
+    ),
+    // models.dev.
+    Compatible::chat(
+        "subconscious",
+        "Subconscious",
+        &["SUBCONSCIOUS_API_KEY"],
+        "https://api.subconscious.dev/v1",
     ),
     // models.dev.
     Compatible::chat(

@@ -27,7 +27,7 @@ pub(super) async fn existing(config: &Config) -> Result<Arc<dyn Store>, Error> {
     if let Some(why) = unfit(&steps) {
         let place = place(config);
         store.close().await;
-        return Err(Misused::new(format!("{place}: {why}")));
+        return Err(Misused::because(format!("{place}: {why}")));
     }
     Ok(store)
 }
@@ -40,7 +40,7 @@ pub(super) async fn found(config: &Config) -> Result<Arc<dyn Store>, Error> {
     if let Some(file) = config.database.file(&config.data_dir)
         && !file.exists()
     {
-        return Err(Misused::new(none_in(&config.data_dir)));
+        return Err(Misused::because(none_in(&config.data_dir)));
     }
     Ok(bourse_store::connect(&config.database, &config.data_dir).await?)
 }

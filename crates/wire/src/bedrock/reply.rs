@@ -6,8 +6,9 @@ use bourse_vocab::json::{Map, Value};
 use bourse_vocab::service::public_name;
 use bourse_vocab::{Failure, Format, Usage};
 
-use super::request::{arguments, read_block};
+use super::request::read_block;
 use super::{blob, text, usage};
+use crate::dialect::calls::as_object;
 
 /// Reads a provider's reply.
 pub fn read(body: &[u8]) -> Result<Reply, Failure> {
@@ -171,7 +172,7 @@ fn block(part: &Part) -> Option<Value> {
             name,
             arguments: said,
         } => Some(json!({"toolUse": {
-            "toolUseId": id, "name": name, "input": arguments(said).0}})),
+            "toolUseId": id, "name": name, "input": as_object(said).0}})),
         Part::Image { media, .. } => {
             let blob::Source::Bytes(mime, data) = blob::source(media) else {
                 return None;

@@ -9,7 +9,6 @@ mod read;
 mod tools;
 mod write;
 
-pub(super) use blocks::arguments;
 pub(super) use read::{read, read_block};
 pub(super) use write::write;
 

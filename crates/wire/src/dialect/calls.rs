@@ -14,6 +14,7 @@ use std::collections::HashSet;
 
 use bourse_vocab::Failure;
 use bourse_vocab::chat::{Event, Finish};
+use bourse_vocab::json;
 use bourse_vocab::json::Value;
 
 pub use ids::fit_ids;
@@ -261,6 +262,20 @@ pub fn arguments_of_whole(function: &Value, reason: Option<Finish>) -> String {
         NO_ARGUMENTS.to_owned()
     } else {
         given
+    }
+}
+
+/// A call's arguments as the object that some formats have them as, and whether
+/// they were one. Models do write broken JSON: the call must stay, for its result
+/// refers to it, and what was said is kept where the model can still read it.
+#[must_use]
+pub fn as_object(said: &str) -> (Value, bool) {
+    if said.trim().is_empty() {
+        return (json!({}), true);
+    }
+    match bourse_vocab::json::parse(said.as_bytes()) {
+        Ok(Value::Object(input)) => (Value::Object(input), true),
+        _ => (json!({"raw_arguments": said}), false),
     }
 }
 

@@ -60,7 +60,11 @@ impl Prefill {
             Format::Anthropic if anthropic::takes_prefill(model) => Self::Last,
             Format::Anthropic | Format::OpenAiChat => dialect.prefill,
             // Which models go on in Converse is not documented.
-            Format::OpenAiResponses | Format::Gemini | Format::Bedrock => Self::None,
+            Format::OpenAiResponses
+            | Format::Gemini
+            | Format::Bedrock
+            | Format::Ollama
+            | Format::Cohere => Self::None,
         }
     }
 }

@@ -74,7 +74,7 @@ fn endpoint() -> Endpoint {
     catalog.all_endpoints().next().unwrap().clone()
 }
 
-fn ways() -> [Arc<Way>; 5] {
+fn ways() -> [Arc<Way>; Format::ALL.len()] {
     Format::ALL.map(|format| Arc::new(way_to(Interface::chat(format))))
 }
 
@@ -182,6 +182,8 @@ async fn who_cannot_be_told_the_form_of_the_answer_is_not_asked() {
                 Format::Anthropic,
                 Format::Gemini,
                 Format::Bedrock,
+                Format::Ollama,
+                Format::Cohere,
             ],
         ),
     ] {

@@ -117,6 +117,8 @@ impl Case {
             Format::Anthropic => self.messages(),
             Format::Gemini => self.gemini(),
             Format::Bedrock => self.converse(),
+            Format::Ollama => self.ollama(),
+            Format::Cohere => self.cohere(),
         }
     }
 
@@ -244,6 +246,49 @@ impl Case {
         json!({"inputTokens": self.prompt_tokens, "outputTokens": self.thought.1 + self.said()})
     }
 
+    /// Tells everything at the end, and does not count thoughts apart.
+    fn ollama(&self) -> Answer {
+        let said = |message: Value| json!({"model": "m", "message": message, "done": false});
+        let mut answer = self.thinking(Answer::lines(), |answer, text| {
+            answer.line(&said(
+                json!({"role": "assistant", "content": "", "thinking": text}),
+            ))
+        });
+        for (text, _) in &self.pieces {
+            let line = said(json!({"role": "assistant", "content": text}));
+            answer = answer.line(&line).wait(ms(self.piece_ms));
+        }
+        answer.line(&self.ollama_end(""))
+    }
+
+    fn ollama_end(&self, text: &str) -> Value {
+        json!({"model": "m", "message": {"role": "assistant", "content": text},
+            "done": true, "done_reason": "stop", "prompt_eval_count": self.prompt_tokens,
+            "eval_count": self.thought.1 + self.said()})
+    }
+
+    /// Tells everything at the end, and does not count thoughts apart.
+    fn cohere(&self) -> Answer {
+        let said = |answer: Answer, content: Value| {
+            answer.event(&json!({"type": "content-delta", "index": 0,
+                "delta": {"message": {"content": content}}}))
+        };
+        let begun = json!({"type": "message-start", "id": "c"});
+        let mut answer = self.thinking(Answer::stream().event(&begun), |answer, text| {
+            said(answer, json!({"thinking": text}))
+        });
+        for (text, _) in &self.pieces {
+            answer = said(answer, json!({"text": text})).wait(ms(self.piece_ms));
+        }
+        answer.event(&json!({"type": "message-end",
+            "delta": {"finish_reason": "COMPLETE", "usage": self.cohere_usage()}}))
+    }
+
+    fn cohere_usage(&self) -> Value {
+        json!({"billed_units": {"input_tokens": self.prompt_tokens,
+            "output_tokens": self.thought.1 + self.said()}})
+    }
+
     fn gemini_chunk(&self, text: &str, said: u64, is_last: bool) -> Value {
         let mut chunk = json!({"responseId": "r", "modelVersion": "m",
             "candidates": [{"index": 0,
@@ -276,6 +321,10 @@ impl Case {
             Format::Bedrock => json!({"stopReason": "end_turn",
                 "output": {"message": {"role": "assistant", "content": [{"text": text}]}},
                 "usage": self.converse_usage()}),
+            Format::Ollama => self.ollama_end(&text),
+            Format::Cohere => json!({"id": "c", "finish_reason": "COMPLETE",
+                "message": {"role": "assistant", "content": [{"type": "text", "text": text}]},
+                "usage": self.cohere_usage()}),
         }
     }
 

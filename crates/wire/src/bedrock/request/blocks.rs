@@ -13,6 +13,7 @@ use super::super::SCHEME;
 use super::super::blob::{self, Source};
 use super::super::model::Model;
 use super::point::{cache_point, kind};
+use crate::dialect::calls::as_object;
 use crate::dialect::media;
 use crate::dialect::messages::members_of_message;
 
@@ -131,7 +132,7 @@ impl<'a> Blocks<'a> {
                 name,
                 arguments: said,
             } => {
-                let (input, is_whole) = arguments(said);
+                let (input, is_whole) = as_object(said);
                 if !is_whole {
                     self.lose(
                         &format!("{path}.arguments"),
@@ -290,19 +291,6 @@ impl<'a> Blocks<'a> {
 fn result_block(block: &Value) -> bool {
     let kinds = ["text", "json", "image", "document", "video", "searchResult"];
     kind(block).is_some_and(|kind| kinds.contains(&kind))
-}
-
-/// A call's arguments as the object that they have to be, and whether they
-/// were one. Models do write broken JSON: the call must stay, for its result
-/// refers to it, and what was said is kept where the model can still read it.
-pub fn arguments(said: &str) -> (Value, bool) {
-    if said.trim().is_empty() {
-        return (json!({}), true);
-    }
-    match bourse_vocab::json::parse(said.as_bytes()) {
-        Ok(Value::Object(input)) => (Value::Object(input), true),
-        _ => (json!({"raw_arguments": said}), false),
-    }
 }
 
 const fn cache_of(part: &Part) -> Option<&CacheControl> {
