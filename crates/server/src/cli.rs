@@ -7,6 +7,7 @@
 
 mod account;
 mod alarms;
+mod backup;
 mod batch;
 mod catalog;
 mod check;
@@ -19,6 +20,7 @@ mod key;
 mod ledger;
 mod man;
 mod output;
+mod restore;
 mod route;
 mod schema;
 mod server;
@@ -183,6 +185,10 @@ not gone after all, it stops as soon as it reaches the database."
         #[command(flatten)]
         common: Common,
     },
+    /// Copies everything durable into a directory, beside a running server
+    Backup(backup::Options),
+    /// Makes a data directory out of a backup
+    Restore(restore::Options),
     /// Checks the books
     Ledger {
         #[command(subcommand)]
@@ -217,6 +223,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Route { command, common } => route::run(&command, &common),
         Command::Top(options) => top::run(&options),
         Command::Schema { command, common } => schema::run(&command, &common),
+        Command::Backup(options) => backup::run(&options),
+        Command::Restore(options) => restore::run(&options),
         Command::Ledger { command, common } => ledger::run(&command, &common),
         Command::Completions(options) => completions::run(&options),
         Command::Man(options) => man::run(&options),

@@ -28,6 +28,9 @@ pub trait Address: fmt::Debug + Send + Sync {
     /// connecting makes it.
     fn file(&self, data_dir: &Path) -> Option<PathBuf>;
 
+    /// Copies a database that is a file, as it is at one moment, into one that
+    /// is not there yet; `false` if it is none, and others copy it.
+    fn copy<'a>(&'a self, data_dir: &'a Path, to: &'a Path) -> Reply<'a, bool>;
     /// Opens the store and leaves its tables as they are.
     fn connect<'a>(&'a self, data_dir: &'a Path) -> Reply<'a, Arc<dyn Store>>;
 }

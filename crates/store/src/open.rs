@@ -83,6 +83,15 @@ impl DatabaseUrl {
     pub fn file(&self, data_dir: &Path) -> Option<PathBuf> {
         self.address.file(data_dir)
     }
+
+    /// Copies a database that is a file, as it is at one moment, beside a
+    /// running server; `false` if it is none, and whoever runs it copies it.
+    ///
+    /// # Errors
+    /// It cannot be read, or `to` is there already or cannot be written.
+    pub async fn copy(&self, data_dir: &Path, to: &Path) -> Result<bool, StoreError> {
+        self.address.copy(data_dir, to).await
+    }
 }
 
 fn driver(address: &str) -> Result<&'static dyn Driver, String> {

@@ -50,6 +50,9 @@ const VERSION: &str = "SELECT sqlite_version()";
 const DAMAGE: &str = "PRAGMA integrity_check(100)";
 /// Rows that name others that are not there.
 const ORPHANS: &str = "PRAGMA foreign_key_check";
+/// The whole database as it is at one moment, in a file of its own
+/// (sqlite.org/lang_vacuum.html).
+const COPY: &str = "VACUUM INTO $1";
 const HAS_TABLE: &str = "SELECT name FROM sqlite_master WHERE type = 'table' AND name = $1";
 /// What only SQLite understands, for the test that reads all statements.
 #[cfg(test)]
@@ -58,6 +61,7 @@ pub(crate) const OWN_TEXTS: &[(&str, &str)] = &[
     ("VERSION", VERSION),
     ("DAMAGE", DAMAGE),
     ("ORPHANS", ORPHANS),
+    ("COPY", COPY),
     ("HAS_TABLE", HAS_TABLE),
 ];
 
@@ -136,6 +140,19 @@ impl SqlStore<Sqlite> {
             });
         }
         Ok(Self::new(backend))
+    }
+}
+
+impl Sqlite {
+    /// Copies the file, as it is at one moment.
+    async fn copy(&self, to: &Path) -> Result<(), StoreError> {
+        let to = to.to_str().ok_or_else(|| StoreError::Unreachable {
+            place: to.display().to_string(),
+            why: "the path is no text".to_owned(),
+        })?;
+        let mut session = self.session(Purpose::Read).await?;
+        session.rows(COPY, &[to.into()]).await?;
+        Ok(())
     }
 }
 

@@ -190,7 +190,9 @@ impl Set {
             ..KeyPatch::default()
         };
         if patch == KeyPatch::default() {
-            return Err("nothing to change: --name, --limit, --limit-reset, --expires or --strict".into());
+            return Err(
+                "nothing to change: --name, --limit, --limit-reset, --expires or --strict".into(),
+            );
         }
         Ok(patch)
     }

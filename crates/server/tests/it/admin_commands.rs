@@ -342,3 +342,81 @@ fn simulated_providers_never_follow_real_ones_by_accident() {
     assert!(server.log().contains("simulated"));
     server.stop();
 }
+
+/// A copy of the database alone would lose what waits in the journal.
+#[test]
+fn a_backup_made_under_load_is_restored_with_balanced_books() {
+    let exchange = Exchange::single(Script::default());
+    let dir = tempfile::tempdir().unwrap();
+    let to = dir.path().join("backup");
+    let calls = std::sync::atomic::AtomicBool::new(true);
+    let backup = std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while calls.load(std::sync::atomic::Ordering::Relaxed) {
+                    exchange.chat(json!({})).answer();
+                }
+            });
+        }
+        exchange.chat(json!({})).answer();
+        let backup = json_of(&exchange, &["backup", to.to_str().unwrap(), "--json"]);
+        calls.store(false, std::sync::atomic::Ordering::Relaxed);
+        backup
+    });
+    assert_eq!(backup["balanced"], true, "{backup}");
+    let again = bourse()
+        .args(["backup", to.to_str().unwrap(), "--config"])
+        .arg(&exchange.config)
+        .output()
+        .unwrap();
+    assert_eq!(again.status.code(), Some(2), "a backup is not written over");
+
+    let config = dir.path().join("bourse.toml");
+    let data = dir.path().join("restored");
+    let text = format!("[server]\nlisten = \"127.0.0.1:0\"\nworkers = 1\ndata_dir = {data:?}\n");
+    std::fs::write(&config, text).unwrap();
+    let restore = |expected: i32| {
+        let output = bourse()
+            .arg("restore")
+            .arg(&to)
+            .arg("--config")
+            .arg(&config)
+            .output();
+        let output = output.unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(expected), "{said}");
+        said
+    };
+    restore(0);
+    assert!(restore(2).contains("has something in it"));
+    let report = succeed(
+        bourse()
+            .args(["ledger", "verify", "--json", "--config"])
+            .arg(&config),
+    );
+    let report: Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(report["balanced"], true, "{report}");
+    assert!(
+        report["generations"].as_u64() >= backup["calls"].as_u64(),
+        "{report}"
+    );
+
+    // A server goes on from it, and has what waited in the journal.
+    std::fs::write(data.join("providers"), "simulated\n").unwrap();
+    let mut server = Server::start(&config, &[]);
+    server.stop();
+    succeed(bourse().args(["ledger", "verify", "--config"]).arg(&config));
+
+    // One byte is enough to be refused, and so is a list that never came.
+    std::fs::remove_dir_all(&data).unwrap();
+    let database = to.join("bourse.db");
+    let mut bytes = std::fs::read(&database).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&database, bytes).unwrap();
+    assert!(restore(1).contains("is not the file that was backed up"));
+    std::fs::remove_file(to.join("backup.json")).unwrap();
+    assert!(restore(1).contains("no whole backup"));
+    assert!(!data.exists());
+    exchange.close();
+}

@@ -301,10 +301,7 @@ impl Talk {
         };
         let number = self.number();
         let id = format!("resp_{number}");
-        let words = Pieces::Words {
-            seed: self.script.seed.wrapping_add(number),
-            len,
-        };
+        let words = Pieces::words(self.script.seed.wrapping_add(number), len);
         let wait = self.script.first_token_ms + self.script.token_ms;
         self.answer = Some(Answer {
             id: id.clone(),

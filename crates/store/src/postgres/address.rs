@@ -40,6 +40,10 @@ impl Address for Targets {
         None
     }
 
+    fn copy<'a>(&'a self, _: &'a Path, _: &'a Path) -> Reply<'a, bool> {
+        Box::pin(async { Ok(false) })
+    }
+
     fn connect<'a>(&'a self, _: &'a Path) -> Reply<'a, Arc<dyn Store>> {
         Box::pin(async move {
             let store = PostgresStore::connect(self.0.clone()).await?;

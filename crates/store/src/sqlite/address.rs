@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::driver::Address;
+use crate::sql::Backend as _;
 use crate::{Reply, SqliteStore, Store};
 
 /// What an operator writes.
@@ -37,6 +38,15 @@ impl crate::driver::Driver for Driver {
 impl Address for File {
     fn file(&self, data_dir: &Path) -> Option<PathBuf> {
         Some(data_dir.join(super::DATABASE_FILE))
+    }
+
+    fn copy<'a>(&'a self, data_dir: &'a Path, to: &'a Path) -> Reply<'a, bool> {
+        Box::pin(async move {
+            let store = SqliteStore::connect(data_dir).await?;
+            let copied = store.backend.copy(to).await;
+            store.backend.close().await;
+            copied.map(|()| true)
+        })
     }
 
     fn connect<'a>(&'a self, data_dir: &'a Path) -> Reply<'a, Arc<dyn Store>> {
