@@ -15,6 +15,9 @@ use crate::origin::{Origin, Scheme};
 /// A body: what is written one after the other.
 pub type Segments = SmallVec<[Bytes; 8]>;
 
+/// Sixteen bytes in base64 (RFC 6455, section 4.1).
+pub(crate) type WebSocketKey = [u8; 24];
+
 type Extra = SmallVec<[(HeaderName, HeaderValue); 4]>;
 
 /// Why a head was refused.
@@ -158,8 +161,9 @@ pub struct OutgoingRequest {
     extra: Extra,
     body: Segments,
     body_bytes: u64,
-    /// The key with which WebSocket is asked for, where it is.
-    websocket: Option<String>,
+    /// The key with which WebSocket is asked for, where it is. Boxed: every call
+    /// would carry it.
+    websocket: Option<Box<WebSocketKey>>,
 }
 
 impl fmt::Debug for OutgoingRequest {
@@ -211,9 +215,9 @@ impl OutgoingRequest {
     }
 
     /// The same request, which asks for WebSocket with this key.
-    pub(crate) fn asks_for_websocket(&self, key: String) -> Self {
+    pub(crate) fn asks_for_websocket(&self, key: WebSocketKey) -> Self {
         Self {
-            websocket: Some(key),
+            websocket: Some(Box::new(key)),
             ..self.clone()
         }
     }
@@ -236,7 +240,7 @@ impl OutgoingRequest {
         if let Some(key) = &self.websocket {
             out.extend_from_slice(b"connection: Upgrade\r\nupgrade: websocket\r\n");
             out.extend_from_slice(b"sec-websocket-version: 13\r\nsec-websocket-key: ");
-            out.extend_from_slice(key.as_bytes());
+            out.extend_from_slice(&**key);
             out.extend_from_slice(b"\r\n");
         }
         if self.sends_length() {

@@ -22,6 +22,7 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use crate::h1::Conn;
+use crate::request::WebSocketKey;
 
 /// The text of a message: checked to be UTF-8, and not copied.
 pub use tokio_tungstenite::tungstenite::Utf8Bytes as Text;
@@ -165,9 +166,12 @@ pub fn accept_of(headers: &HeaderMap) -> Option<String> {
 }
 
 /// A key for a request, and what must come back.
-pub(crate) fn key() -> (String, String) {
-    let key = generate_key();
-    let accept = derive_accept_key(key.as_bytes());
+pub(crate) fn key() -> (WebSocketKey, String) {
+    let mut key = [b'='; 24];
+    for (to, from) in key.iter_mut().zip(generate_key().bytes()) {
+        *to = from;
+    }
+    let accept = derive_accept_key(&key);
     (key, accept)
 }
 
