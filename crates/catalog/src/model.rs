@@ -329,7 +329,7 @@ impl ApiFamily {
             Self::Vertex => "vertex",
             Self::Bedrock => "bedrock",
             Self::Ollama => "ollama",
-            Self::Cohere => "cohere",
+            Self::Cohere => "cohere-chat",
             Self::Azure => "azure",
             Self::Other => "other",
         }

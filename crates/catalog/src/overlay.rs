@@ -39,7 +39,7 @@ pub struct OverlayProvider {
     pub name: Option<String>,
     /// Where its API is.
     pub base_url: Option<String>,
-    /// `openai-chat`, `anthropic`, `gemini`, `vertex`, `bedrock`, `ollama`, `cohere`, `azure` or `other`.
+    /// `openai-chat`, `anthropic`, `gemini`, `vertex`, `bedrock`, `ollama`, `cohere-chat`, `azure` or `other`.
     pub format: Option<String>,
     /// What it does with prompts, unless an endpoint says otherwise.
     pub data_policy: Option<DataPolicy>,

@@ -46,7 +46,7 @@ impl Format {
             Self::Gemini => "gemini",
             Self::Bedrock => "bedrock-converse",
             Self::Ollama => "ollama",
-            Self::Cohere => "cohere",
+            Self::Cohere => "cohere-chat",
         }
     }
 

@@ -224,7 +224,7 @@ def test_cohere_requests_are_as_cohere_describes_them():
                 told += [f".{name}.{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()]
         return told
 
-    check(requests("cohere"), find)
+    check(requests("cohere-chat"), find)
 
 
 def without_ours(value):

@@ -41,7 +41,7 @@ fn apply_provider(raw: &mut RawCatalog, slug: &str, over: &OverlayProvider, at: 
             at.wrong(
                 "format",
                 format!(
-                    "\"{name}\" is not one of openai-chat, anthropic, gemini, vertex, bedrock, ollama, cohere, azure, other"
+                    "\"{name}\" is not one of openai-chat, anthropic, gemini, vertex, bedrock, ollama, cohere-chat, azure, other"
                 ),
             );
         }

@@ -8,7 +8,7 @@ use crate::money_math::cost;
 const THINKS: &str = "command-a-reasoning-08-2025";
 
 fn cohere(fields: Value) -> Provider {
-    let mut provider = Provider::new("cohere", CHEAP, script(fields)).format("cohere");
+    let mut provider = Provider::new("cohere", CHEAP, script(fields)).format("cohere-chat");
     provider.upstream_model = Some(THINKS);
     provider
 }

@@ -41,7 +41,7 @@ impl Codec for Ollama {
             whole.put("truncate", &false);
             whole.put_some("dimensions", asked.dimensions.as_ref());
             whole.nested("input", |out| {
-                array(out, inputs, |out, input| one(input, out))
+                array(out, inputs, |out, input| one(input, out));
             });
         });
         Ok(Written {

@@ -77,7 +77,7 @@ fn a_form_of_the_answer_is_a_word_or_a_schema() {
         (json!({"type": "json_object"}), json!("json")),
         (
             json!({"type": "json_schema", "json_schema": {"name": "n", "schema": schema}}),
-            schema.clone(),
+            schema,
         ),
         (json!({"type": "text"}), Value::Null),
     ] {
