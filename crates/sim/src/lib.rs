@@ -12,7 +12,8 @@
 pub mod anthropic;
 pub mod ask;
 pub mod audio;
-pub mod bedrock;
+pub mod batches;
+mod bedrock;
 mod conn;
 mod control;
 pub mod crash;

@@ -111,6 +111,8 @@ pub struct Script {
     /// Sent with failures.
     pub retry_after: Option<RetryAfter>,
 
+    /// How it treats batches.
+    pub batches: crate::batches::Batches,
     /// What an account may do here; beyond, the vendor's 429 or 529.
     pub limits: Limits,
     /// Other behaviour at certain times.
@@ -212,6 +214,7 @@ impl Default for Script {
             error_message: None,
             html_error: false,
             retry_after: None,
+            batches: crate::batches::Batches::default(),
             limits: Limits::default(),
             schedule: Vec::new(),
             never_answer: false,
