@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::ask::{Format, Refusal};
@@ -19,24 +19,6 @@ use crate::truth;
 /// Files and batches that are kept; a simulator that runs for ever forgets none
 /// and takes no more.
 const KEPT_MAX: usize = 10_000;
-
-/// How a provider treats batches.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Batches {
-    /// How long one takes, in milliseconds.
-    pub takes_ms: u64,
-    /// Only so many lines of each are answered; the others expire.
-    pub answers: Option<u64>,
-    /// None is taken.
-    pub refuses: bool,
-    /// All end `failed`, without an answer.
-    pub fails: bool,
-    /// So many orders are taken and not answered: the connection ends.
-    pub lost_orders: u64,
-    /// So many orders are refused with 429 before one is taken.
-    pub throttled_orders: u64,
-}
 
 /// What is kept of them.
 #[derive(Debug, Default)]

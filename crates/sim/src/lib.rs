@@ -12,8 +12,8 @@
 pub mod anthropic;
 pub mod ask;
 pub mod audio;
-pub mod batches;
-mod bedrock;
+mod batches;
+pub mod bedrock;
 mod conn;
 mod control;
 pub mod crash;
