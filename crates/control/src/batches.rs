@@ -58,7 +58,7 @@ pub(crate) fn routes() -> Vec<Route> {
             Method::POST,
             "/batches",
             Operation::new("Batches", "Makes a batch of the lines of a file").about(
-                "Each line is a call like any other, at its ordinary price, made with the key that makes the batch.",
+                "Each line is a call like any other, made with the key that makes the batch. Where its provider takes batches itself, it goes there at half the price, unless `bourse.at_vendor` is false.",
             ),
             create,
         ),
@@ -129,6 +129,37 @@ struct Wanted {
         extend("nullable" = true)
     )]
     metadata: String,
+    #[schemars(rename = "bourse", with = "Option<OwnWanted>", extend("nullable" = true))]
+    at_vendor: bool,
+}
+
+/// What is this server's own
+#[derive(JsonSchema)]
+#[schemars(inline)]
+struct OwnWanted {
+    /// Whether lines may go among vendors' own batches, at half the price and
+    /// within a day; true if it is not said
+    #[expect(dead_code, reason = "read by hand; here for the document")]
+    at_vendor: Option<bool>,
+}
+
+/// Reads `bourse`.
+fn at_vendor(fields: &mut Fields) -> Result<bool> {
+    let object = fields.take::<Fields>("bourse", "an object, or null")?;
+    let Some(mut object) = object.flatten() else {
+        return Ok(true);
+    };
+    let within = |Refused(failure): Refused| {
+        Refused(Failure::new(
+            failure.kind,
+            format!("bourse.{}", failure.message),
+        ))
+    };
+    let said = object
+        .take::<bool>("at_vendor", "true, false or null")
+        .map_err(within)?;
+    object.finish().map_err(within)?;
+    Ok(said.flatten().unwrap_or(true))
 }
 
 impl FromFields for Wanted {
@@ -155,6 +186,7 @@ impl FromFields for Wanted {
             input_file_id,
             endpoint,
             completion_window,
+            at_vendor: at_vendor(fields)?,
             metadata: metadata(fields.take_raw("metadata").as_deref())?,
         })
     }
@@ -213,6 +245,7 @@ pub(crate) fn made(
         key: caller.principal().hash,
         shape,
         endpoint,
+        at_vendor: true,
         input,
         output: None,
         error: None,
@@ -290,6 +323,7 @@ async fn create(state: Shared, caller: Inferring, sent: Sent<Wanted>) -> Result<
     check_money(&state, caller.account())?;
     let batch = BatchRow {
         metadata: wanted.metadata,
+        at_vendor: wanted.at_vendor,
         ..made(&state, &caller, (Shape::File, endpoint.to_owned()), file.id)?
     };
     note(&state, &batch).await?;

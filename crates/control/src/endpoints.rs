@@ -110,6 +110,7 @@ fn names<S: serde::Serializer>(set: &Parameters, serializer: S) -> Result<S::Ok,
 #[serde(rename_all = "lowercase")]
 #[schemars(inline)]
 enum Tier {
+    Batch,
     Flex,
     Priority,
     Ultrafast,
@@ -118,6 +119,7 @@ enum Tier {
 impl From<ServiceTier> for Tier {
     fn from(tier: ServiceTier) -> Self {
         match tier {
+            ServiceTier::Batch => Self::Batch,
             ServiceTier::Flex => Self::Flex,
             ServiceTier::Priority => Self::Priority,
             ServiceTier::Ultrafast => Self::Ultrafast,

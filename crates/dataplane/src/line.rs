@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use bourse_policy::KeyHash;
-use bourse_vocab::{Failure, GenerationId};
+use bourse_vocab::{Failure, GenerationId, ServiceTier, TierWish};
 use bytes::Bytes;
 
 use crate::ask::Ask;
@@ -31,6 +31,8 @@ pub struct Line {
     pub key: KeyHash,
     /// The batch, as the record of the call names it.
     pub batch: String,
+    /// Whether it is sent among a vendor's own batch.
+    pub is_at_vendor: bool,
     /// See [`Witness`].
     pub witness: Arc<dyn Witness>,
 }
@@ -39,12 +41,21 @@ impl Line {
     /// Notes in what is recorded of a call which batch it belongs to.
     ///
     /// # Errors
-    /// It asks for a stream, which nobody would read.
+    /// It asks for a stream, which nobody would read, or for a tier of service,
+    /// which a vendor's batch has none of.
     pub(crate) fn mark(&self, ask: &mut Ask) -> Result<(), Failure> {
         if ask.stream {
             return Err(Failure::invalid(
                 "stream: lines of a batch are answered whole; leave it out",
             ));
+        }
+        if self.is_at_vendor {
+            if matches!(ask.tier, TierWish::Tier(_)) {
+                return Err(Failure::invalid(
+                    "service_tier: a line that asks for a tier is called by itself",
+                ));
+            }
+            ask.tier = TierWish::Tier(ServiceTier::Batch);
         }
         let labels = &mut ask.attribution.labels;
         let rest = labels.strip_prefix('{').unwrap_or("}");

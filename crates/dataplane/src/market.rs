@@ -328,6 +328,13 @@ impl Market {
         of_model.below(principal.calls)
     }
 
+    /// Whether any target takes requests many at once.
+    #[must_use]
+    pub fn takes_batches(&self) -> bool {
+        let mut targets = self.targets.iter();
+        targets.any(|target| target.tier == Some(ServiceTier::Batch))
+    }
+
     /// The targets of a model.
     #[must_use]
     pub fn targets_of(&self, model: ModelIx) -> &[Arc<Target>] {
@@ -448,7 +455,7 @@ fn endpoint_targets(
 ) -> Result<Vec<Arc<Target>>, String> {
     let upstream = &*endpoint.upstream_model;
     let efforts = efforts(model);
-    let tiers = Arc::new(Tiers::of(&endpoint.prices));
+    let tiers = Arc::new(Tiers::of(&endpoint.prices, takes_batches(handle, upstream)));
     let count = u16::try_from(credentials.len()).unwrap_or(u16::MAX);
     let mut targets = Vec::with_capacity(credentials.len());
     for (number, secured) in (0..count).zip(credentials) {
@@ -538,7 +545,20 @@ pub(crate) fn may_serve(provider: &str, endpoint: &Endpoint) -> bool {
 
 /// Whether a tier can be asked for in this way.
 fn sells(way: &Way, tier: Option<ServiceTier>) -> bool {
-    tier.is_none_or(|tier| way.dialect.tier_word(TierWish::Tier(tier)).is_some())
+    match tier {
+        None => true,
+        Some(ServiceTier::Batch) => way.dialect.batches.is_some(),
+        Some(tier) => way.dialect.tier_word(TierWish::Tier(tier)).is_some(),
+    }
+}
+
+/// Whether a provider takes requests for a model many at once.
+fn takes_batches(handle: &ProviderHandle, upstream: &str) -> bool {
+    let mut interfaces = handle.provider.interfaces(upstream).iter();
+    interfaces.any(|interface| {
+        let dialect = handle.provider.dialect(interface.format, upstream);
+        dialect.batches.is_some()
+    })
 }
 
 /// The name of an endpoint that sells a tier.

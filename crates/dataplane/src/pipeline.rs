@@ -11,7 +11,7 @@ use http_body::Body;
 
 use crate::admission::Door;
 use crate::ask::Ask;
-use crate::bodies::Room;
+use crate::bodies::{Bodies, Room};
 use crate::cache::told;
 use crate::call::{Call, Status};
 use crate::chance;
@@ -43,6 +43,8 @@ pub struct Worker<U = Client> {
     /// Where its calls come in. Whoever runs the worker lets it probe, see
     /// [`Door::keep_probing`].
     pub door: Arc<Door>,
+    /// Where its requests take their room.
+    pub bodies: Arc<Bodies>,
     /// How far this worker's streams have come. Whoever runs the worker lets
     /// it tell the journal, see [`Progress::keep_telling`].
     pub progress: Arc<Progress>,
@@ -56,6 +58,7 @@ impl<U> Worker<U> {
             gateway: Arc::clone(gateway),
             client,
             door: gateway.admission.door(),
+            bodies: Arc::clone(&gateway.bodies),
             progress: Progress::new(&gateway.till, STREAMS_MAX),
         }
     }
@@ -67,7 +70,21 @@ impl<U> Worker<U> {
             gateway: Arc::clone(gateway),
             client,
             door: gateway.admission.side_door(),
+            bodies: Arc::clone(&gateway.bodies),
             progress: Progress::new(&gateway.till, STREAMS_MAX),
+        }
+    }
+
+    /// The same worker with another way to the providers, and room of its own
+    /// for requests that wait long.
+    #[must_use]
+    pub fn over<V>(&self, client: V, bodies: Arc<Bodies>) -> Worker<V> {
+        Worker {
+            gateway: Arc::clone(&self.gateway),
+            client,
+            door: Arc::clone(&self.door),
+            bodies,
+            progress: Arc::clone(&self.progress),
         }
     }
 }
@@ -157,9 +174,9 @@ where
     let (id, started_ms, entered) = (began.id, began.started_ms, began.entered);
     let gateway = &worker.gateway;
     let (head, body) = request.into_parts();
-    let refusing = Refusing::new(gateway, id, &entered.admitted);
+    let refusing = Refusing::new(gateway, id, &entered.admitted).of_line(began.line);
     let caller = Caller::new(&gateway.identity, entered.admitted.key.principal().account);
-    let room = Room::begin(&gateway.bodies);
+    let room = Room::begin(&worker.bodies);
     let mut asked = gateway.cache.asked(endpoint, &head.headers);
     let print = asked.as_deref_mut().map(|asked| &mut asked.print);
     let read = read::read(endpoint, &head, body, &gateway.limits, room, caller, print)

@@ -78,6 +78,8 @@ impl Market {
     #[must_use]
     pub fn basis<'a>(&'a self, target: &'a Target, served: Option<Served>) -> Basis<'a> {
         let usual = &self.endpoint(target).prices;
+        // What came out of a batch was in one, whatever the answer calls that.
+        let served = served.filter(|_| target.tier != Some(ServiceTier::Batch));
         let list = match served {
             None => Some(self.prices(target)),
             Some(Served::Standard) => Some(usual),

@@ -7,8 +7,10 @@ use std::sync::Arc;
 use bourse_dataplane::line::Witness;
 use bourse_policy::KeyHash;
 use bourse_store::StoreError;
-use bourse_vocab::{Failure, GenerationId};
+use bourse_vocab::{BatchId, Failure, GenerationId};
 use bytes::Bytes;
+
+use crate::vendor::Stage;
 
 /// What an asynchronous question returns.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -25,6 +27,8 @@ pub struct LineCall {
     pub batch: String,
     /// The request.
     pub body: Bytes,
+    /// Its batch and its number there, if it is to go among a vendor's batch.
+    pub at_vendor: Option<(BatchId, u32)>,
     /// Who keeps the answer before it is paid for.
     pub witness: Arc<dyn Witness>,
 }
@@ -40,6 +44,8 @@ pub enum NoAnswer {
     Failed(Failure),
     /// The server stops.
     Stopped,
+    /// No vendor answers it among others: it is to be called by itself.
+    Alone,
 }
 
 /// What the books know of a call.
@@ -55,6 +61,10 @@ pub enum Past {
 pub trait Caller: Send + Sync {
     /// Calls a line.
     fn call(&self, line: LineCall) -> BoxFuture<'static, Result<Bytes, NoAnswer>>;
+    /// Says how far a batch may go at vendors.
+    fn release(&self, batch: BatchId, stage: Stage);
+    /// Forgets what vendors were sent of a batch, all of whose lines have ended.
+    fn forget(&self, batch: BatchId);
     /// A failure in the words of an endpoint.
     fn failure(&self, endpoint: &str, failure: &Failure) -> Bytes;
     /// What has become of a call that this server, or the one before it, had

@@ -2,7 +2,8 @@
 //!
 //! [`runner`] runs batches of calls: it claims them, calls their lines through
 //! whoever can ([`Caller`]), and puts the answers in order. [`sweep`] removes
-//! files whose time is up. Both run beside calls and are told to stop; what
+//! files whose time is up. [`vendor`] is where lines go that a vendor answers at
+//! half the price. Both run beside calls and are told to stop; what
 //! they had come to is on the disk.
 
 pub mod batch;
@@ -11,6 +12,7 @@ mod kept;
 pub mod runner;
 mod shared;
 pub mod sweep;
+pub mod vendor;
 
 pub use caller::{BoxFuture, Caller, LineCall, NoAnswer, Past};
 pub use kept::settlements;

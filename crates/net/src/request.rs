@@ -202,6 +202,24 @@ impl OutgoingRequest {
         Ok(())
     }
 
+    /// The path with its query.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        let path = self.head.prepared.uri.path_and_query();
+        path.map_or("/", PathAndQuery::as_str)
+    }
+
+    /// The headers, credentials among them, for another request to the same
+    /// origin.
+    #[must_use]
+    pub fn headers(&self) -> HeaderMap {
+        let mut headers = self.head.prepared.headers.clone();
+        for (name, value) in &self.extra {
+            headers.append(name.clone(), value.clone());
+        }
+        headers
+    }
+
     /// Length of the body in bytes.
     #[must_use]
     pub fn body_bytes(&self) -> u64 {

@@ -9,7 +9,9 @@
 use bourse_vocab::embeddings::Shape;
 use bourse_vocab::{Format, images, moderations, speech, transcription};
 use bourse_wire::Dialect;
-use bourse_wire::dialect::{CacheMarks, CallIds, MaxTokensName, ReasoningStyle, Thoughts};
+use bourse_wire::dialect::{
+    BatchApi, CacheMarks, CallIds, MaxTokensName, ReasoningStyle, Thoughts,
+};
 
 use crate::provider::{Address, Attempt, Interface, Provider, like_openai, responses};
 
@@ -21,6 +23,7 @@ pub struct OpenAi;
 /// unknown, and so is every member that the reference does not have
 /// ("Unrecognized request argument").
 const CHAT: Dialect = Dialect {
+    batches: Some(BatchApi::OpenAi),
     max_tokens: MaxTokensName::MaxCompletionTokens,
     reasoning: ReasoningStyle::Unsupported,
     rejects: OPEN_MODELS_ONLY,
@@ -40,6 +43,7 @@ const CHAT: Dialect = Dialect {
 /// compatibility, 2026), and GPT-5.6 refuses them again. Leaving them out
 /// always works, and is reported as a loss.
 const REASONING: Dialect = Dialect {
+    batches: Some(BatchApi::OpenAi),
     max_tokens: MaxTokensName::MaxCompletionTokens,
     reasoning: ReasoningStyle::Effort,
     rejects: &[

@@ -11,16 +11,18 @@ use std::time::Duration;
 
 use bourse_control::FileLimits;
 use bourse_dataplane::batched::{self, Unanswered};
+use bourse_dataplane::bodies::Bodies;
 use bourse_dataplane::chance;
 use bourse_dataplane::clock::now_ms;
 use bourse_dataplane::endpoints;
 use bourse_dataplane::gateway::Gateway;
 use bourse_dataplane::line::Line;
 use bourse_dataplane::pipeline::Worker;
+use bourse_jobs::vendor::{Desk, Stage};
 use bourse_jobs::{BoxFuture, Caller, Jobs, LineCall, NoAnswer, Past, sweep};
 use bourse_net::Client;
 use bourse_store::{Contents, Store, StoreError};
-use bourse_vocab::{Failure, GenerationId};
+use bourse_vocab::{BatchId, Failure, GenerationId};
 use bytes::Bytes;
 use http::HeaderMap;
 use tokio::runtime::Handle;
@@ -29,6 +31,12 @@ use crate::config::Config;
 use crate::worker::{Stop, stopped};
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// Room for the requests of lines that wait for vendors, besides that of calls:
+/// of sixteen batches not all have as much there as one may.
+const AT_VENDOR_BYTES: usize = 256 << 20;
+/// Where what vendors were sent is kept.
+const AT_VENDORS: &str = "batches-at-vendors";
 
 /// How often it is looked whether the database has all of the journal.
 const APPLIED_EVERY: Duration = Duration::from_millis(50);
@@ -59,7 +67,11 @@ pub fn start(
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
+    let at_vendors = config.data_dir.join(AT_VENDORS);
+    let looks_every = config.files.vendors_every;
     let calls = Arc::new(Calls {
+        desk: Desk::open(&at_vendors, client.clone(), looks_every)?,
+        waiting: Arc::new(Bodies::new(AT_VENDOR_BYTES)),
         worker: Worker::for_lines(gateway, client),
         store: Arc::clone(store),
         runtime: runtime.handle().clone(),
@@ -92,6 +104,9 @@ pub fn start(
 /// Calls lines.
 struct Calls {
     worker: Worker,
+    desk: Desk,
+    /// Room for what waits there.
+    waiting: Arc<Bodies>,
     store: Arc<dyn Store>,
     runtime: Handle,
 }
@@ -139,6 +154,10 @@ pub fn endpoints() -> Vec<&'static str> {
 impl Caller for Calls {
     fn call(&self, line: LineCall) -> BoxFuture<'static, Result<Bytes, NoAnswer>> {
         let worker = self.worker.clone();
+        let at_vendor = line.at_vendor.map(|(batch, line)| {
+            let desk = self.desk.at(batch, line);
+            self.worker.over(desk, Arc::clone(&self.waiting))
+        });
         let called = self.runtime.spawn(async move {
             let Some(endpoint) = endpoints::in_batches(&line.endpoint) else {
                 let story = format!("a batch is for {}, which is no endpoint", line.endpoint);
@@ -156,9 +175,16 @@ impl Caller for Calls {
                 id,
                 key,
                 batch,
+                is_at_vendor: at_vendor.is_some(),
                 witness,
             };
-            let called = Box::pin(batched::call(&worker, endpoint, body, line)).await;
+            let called = match at_vendor {
+                Some(_) if !worker.gateway.market.load().takes_batches() => {
+                    return Err(NoAnswer::Alone);
+                }
+                Some(worker) => Box::pin(batched::call(&worker, endpoint, body, line)).await,
+                None => Box::pin(batched::call(&worker, endpoint, body, line)).await,
+            };
             called.map_err(|why| match why {
                 Unanswered::Key(failure) => NoAnswer::Key(failure),
                 Unanswered::Shed(_) => NoAnswer::Busy,
@@ -175,6 +201,14 @@ impl Caller for Calls {
                 Err(_) => Err(NoAnswer::Stopped),
             }
         })
+    }
+
+    fn release(&self, batch: BatchId, stage: Stage) {
+        self.desk.release(batch, stage);
+    }
+
+    fn forget(&self, batch: BatchId) {
+        self.desk.forget(batch);
     }
 
     fn failure(&self, path: &str, failure: &Failure) -> Bytes {

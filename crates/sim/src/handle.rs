@@ -3,14 +3,15 @@
 mod token;
 mod turned_away;
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use serde_json::Value;
 
 use crate::ask::{Format, Refusal};
+use crate::batches::{Asked, Told};
 use crate::conn::{Conn, Gone, Head, phrase};
 use crate::control;
 use crate::fast::Fast;
@@ -197,7 +198,12 @@ impl Exchange<'_> {
             (Err(refusal), format, _) => self.refuse(format, &refusal).await,
             (Ok(script), None, _) => match Service::of(&self.head.method, self.path) {
                 Some(service) => self.token(&script, service).await,
-                None => self.other().await,
+                None => match self.batches(script) {
+                    None => self.other().await,
+                    Some(Err(refusal)) => self.refuse(None, &refusal).await,
+                    Some(Ok(Told::Cut)) => Outcome::Cut,
+                    Some(Ok(Told::Body(kind, body))) => self.file(kind, &body).await,
+                },
             },
             (Ok(mut script), Some(format), Some(asked)) => {
                 script.first_token_ms = script.first_token_ms_of(self.script_ordinal);
@@ -206,6 +212,29 @@ impl Exchange<'_> {
             }
             (Ok(_), Some(_), None) => Outcome::Refused,
         }
+    }
+
+    /// What is said of files and batches, if it is asked for these.
+    fn batches(&self, script: Script) -> Option<Result<Told, Refusal>> {
+        let asked = Asked {
+            method: &self.head.method,
+            path: self.path,
+            body: self.body,
+            provider: provider_of(self.path),
+            script: &Arc::new(script),
+            log: &self.shared.log,
+        };
+        let kept = self.shared.batches.lock();
+        asked.answer(&mut kept.unwrap_or_else(PoisonError::into_inner))
+    }
+
+    async fn file(&mut self, kind: &str, body: &[u8]) -> Outcome {
+        let script = Script::default();
+        let head = self.response_head(&script, Format::OpenaiChat, 200, kind, Some(body.len()));
+        let sent = self
+            .send_plain(&head, 200, &String::from_utf8_lossy(body))
+            .await;
+        sent.map_or(Outcome::ClientGone, |()| Outcome::Complete)
     }
 
     async fn answer(

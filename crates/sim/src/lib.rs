@@ -12,6 +12,7 @@
 pub mod anthropic;
 pub mod ask;
 pub mod audio;
+mod batches;
 pub mod bedrock;
 mod cohere;
 mod conn;

@@ -6,6 +6,7 @@
 //! header (a JSON object) over the script that applies to it.
 
 mod allowance;
+mod batches;
 mod check;
 mod schedule;
 
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use allowance::{LIMIT_MAX, Limits};
+pub use batches::Batches;
 pub use schedule::{Down, PHASES_MAX, Phase, Ramp, SCHEDULE_MS_MAX};
 
 /// Most tokens in one answer. An endless stream stops here, so that a
@@ -111,6 +113,8 @@ pub struct Script {
     /// Sent with failures.
     pub retry_after: Option<RetryAfter>,
 
+    /// How it treats batches.
+    pub batches: Batches,
     /// What an account may do here; beyond, the vendor's 429 or 529.
     pub limits: Limits,
     /// Other behaviour at certain times.
@@ -215,6 +219,7 @@ impl Default for Script {
             error_message: None,
             html_error: false,
             retry_after: None,
+            batches: Batches::default(),
             limits: Limits::default(),
             schedule: Vec::new(),
             never_answer: false,

@@ -286,6 +286,7 @@ fn assemble(
         counters: Counters::default(),
         models,
         connections: AtomicU64::new(0),
+        batches: std::sync::Mutex::default(),
     });
     let (stop, stopped) = watch::channel(false);
     let (done_tx, done) = watch::channel(false);

@@ -101,6 +101,7 @@ pub(crate) struct Shared {
     pub counters: Counters,
     pub models: Vec<String>,
     pub connections: AtomicU64,
+    pub batches: Mutex<crate::batches::Kept>,
 }
 
 impl Shared {

@@ -127,6 +127,8 @@ pub struct LineCounts {
     pub expired: u64,
     /// Not called before the batch was told to end.
     pub cancelled: u64,
+    /// Of those that were answered, how many a vendor's own batch has.
+    pub at_vendor: u64,
 }
 
 impl LineCounts {
@@ -152,6 +154,8 @@ pub struct BatchRow {
     pub shape: Shape,
     /// Which endpoint its lines are for, by its path.
     pub endpoint: String,
+    /// Whether its lines may go among vendors' own batches.
+    pub at_vendor: bool,
     /// Its lines.
     pub input: FileId,
     /// The answers, once it has ended, if there are any.

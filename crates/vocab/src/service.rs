@@ -15,6 +15,9 @@ use crate::Failure;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ServiceTier {
+    /// Within a day, and cheaper for it: the vendor's own batches. No request
+    /// asks for it; lines of batches are sent so.
+    Batch,
     /// Cheaper, when there is room.
     Flex,
     /// Dearer, before others.
@@ -25,19 +28,20 @@ pub enum ServiceTier {
 
 impl ServiceTier {
     /// Every tier, cheapest first.
-    pub const ALL: [Self; 3] = [Self::Flex, Self::Priority, Self::Ultrafast];
+    pub const ALL: [Self; 4] = [Self::Batch, Self::Flex, Self::Priority, Self::Ultrafast];
 
     /// The public name.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Batch => "batch",
             Self::Flex => "flex",
             Self::Priority => "priority",
             Self::Ultrafast => "ultrafast",
         }
     }
 
-    /// Finds a tier by its public name. `fast` is how requests, and OpenAI
+    /// Finds a tier that requests can ask for by its public name. `fast` is how requests, and OpenAI
     /// since July 2026, also call `priority`.
     #[must_use]
     pub fn by_name(name: &str) -> Option<Self> {
@@ -144,7 +148,11 @@ mod tests {
 
     #[test]
     fn tiers_of_service_are_found_by_their_names() {
-        for tier in ServiceTier::ALL {
+        // No request asks for it.
+        let [batch, asked @ ..] = ServiceTier::ALL;
+        assert_eq!(batch, ServiceTier::Batch);
+        assert!(TierWish::read(batch.name()).is_err());
+        for tier in asked {
             assert_eq!(ServiceTier::by_name(tier.name()), Some(tier));
             assert_eq!(TierWish::read(tier.name()).unwrap(), TierWish::Tier(tier));
             assert_eq!(Served::by_word(tier.name()), Served::Tier(tier));

@@ -182,6 +182,9 @@ pub struct Dialect {
     pub strict_messages: bool,
     /// What tiers of service are called.
     pub tiers: TierWords,
+    /// How it takes many requests at once, to be answered within a day at half
+    /// the price, if it does.
+    pub batches: Option<BatchApi>,
     /// How it is told to go on with an answer that has begun.
     pub prefill: Prefill,
     /// Whether the vendor says in dollars what it charges for an answer, in a
@@ -198,6 +201,15 @@ pub struct Dialect {
     /// Whether the model searches for every answer, asked to or not, so that a
     /// search is set aside for each and billed.
     pub always_searches: bool,
+}
+
+/// How a vendor takes many requests at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BatchApi {
+    /// Lines in a file (`POST /files`, `POST /batches`), at half the price of
+    /// input and output (platform.openai.com/docs/guides/batch and
+    /// openai.com/api/pricing, November 2026).
+    OpenAi,
 }
 
 impl Dialect {
@@ -218,6 +230,7 @@ impl Dialect {
         parts: parts::OF_OPEN_SERVERS,
         strict_messages: false,
         tiers: TierWords::OPENAI,
+        batches: None,
         prefill: Prefill::None,
         tells_cost: false,
         betas: None,

@@ -113,7 +113,7 @@ pub(super) fn price(price: &OverlayPrice, at: &mut Reader<'_>) -> RawPrice {
             .into_iter()
             .find(|tier| tier.name() == name);
         let Some(service) = found else {
-            at.wrong("", "is not one of flex, priority, ultrafast");
+            at.wrong("", "is not one of batch, flex, priority, ultrafast");
             continue;
         };
         if !stated.services.is_empty() {

@@ -229,7 +229,7 @@ fn tiers_of_service_have_prices_of_their_own() {
     assert_eq!(
         found,
         [
-            "models[0].endpoints[0].price.services.fast: is not one of flex, priority, ultrafast",
+            "models[0].endpoints[0].price.services.fast: is not one of batch, flex, priority, ultrafast",
             "models[0].endpoints[0].price.services.flex.completion: missing",
         ]
     );

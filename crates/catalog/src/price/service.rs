@@ -1,7 +1,7 @@
 //! What tiers of service cost: the same model, sooner or later, at another price.
 #![deny(clippy::float_arithmetic, clippy::arithmetic_side_effects)]
 
-use bourse_vocab::ServiceTier;
+use bourse_vocab::{PicosPerUnit, ServiceTier};
 use serde::{Deserialize, Serialize};
 
 use super::{PriceKey, PriceList, Prices, Tier};
@@ -20,7 +20,49 @@ pub struct ServicePrices {
     pub tiers: Vec<Tier>,
 }
 
+/// What vendors' documents say is halved in their own batches: tokens of text,
+/// read, cached or written. All else costs what it costs.
+const HALVED: &[PriceKey] = &[
+    PriceKey::Prompt,
+    PriceKey::Completion,
+    PriceKey::Reasoning,
+    PriceKey::CacheRead,
+    PriceKey::CacheWrite5m,
+    PriceKey::CacheWrite1h,
+];
+
+impl Prices {
+    fn halved(mut self) -> Self {
+        for &key in HALVED {
+            // Never less than half.
+            let half = |price: PicosPerUnit| PicosPerUnit::new(price.get().div_ceil(2));
+            let half = self.get(key).map(half);
+            self.set(key, half);
+        }
+        self
+    }
+}
+
 impl PriceList {
+    /// The price list of a vendor's own batches: the one that is stated, or half
+    /// the usual one.
+    #[must_use]
+    pub fn of_batches(&self) -> Self {
+        if let Some(stated) = self.of_service(ServiceTier::Batch) {
+            return stated;
+        }
+        let halved = |tier: &Tier| Tier {
+            prices: tier.prices.halved(),
+            ..tier.clone()
+        };
+        Self {
+            base: self.base.halved(),
+            tiers: self.tiers.iter().map(halved).collect(),
+            services: Vec::new(),
+            ..self.clone()
+        }
+    }
+
     /// The price list of a call that is served in `service`, whole; `None` if
     /// this list has no price for it.
     ///
@@ -129,5 +171,36 @@ mod tests {
         // short one.
         assert_eq!(priority.at(201).prompt, Some(PicosPerUnit::new(200)));
         assert_eq!(list.of_service(ServiceTier::Ultrafast), None);
+    }
+
+    #[test]
+    fn a_batch_costs_what_is_stated_for_it_or_half_of_tokens_rounded_up() {
+        let usual = PriceList {
+            base: Prices {
+                cache_read: Some(PicosPerUnit::new(5)),
+                request: Some(PicosPerUnit::new(100)),
+                ..prices(201, 400)
+            },
+            ..PriceList::default()
+        };
+        let half = usual.of_batches().base;
+        let expected = Prices {
+            cache_read: Some(PicosPerUnit::new(3)),
+            request: Some(PicosPerUnit::new(100)),
+            ..prices(101, 200)
+        };
+        assert_eq!(half, expected);
+        let stated = PriceList {
+            services: vec![ServicePrices {
+                service: ServiceTier::Batch,
+                base: prices(7, 9),
+                tiers: Vec::new(),
+            }],
+            ..usual
+        };
+        assert_eq!(
+            stated.of_batches().base.completion,
+            Some(PicosPerUnit::new(9))
+        );
     }
 }

@@ -56,6 +56,10 @@ struct Fault {
 struct Own {
     /// Why the batch waits, if it does
     paused: Option<String>,
+    /// Whether lines may go among vendors' own batches
+    at_vendor: bool,
+    /// Lines that were answered there, at half the price
+    lines_at_vendor: u64,
 }
 
 /// A batch.
@@ -126,6 +130,8 @@ impl From<BatchRow> for BatchBody {
             metadata: raw(row.metadata),
             bourse: Own {
                 paused: (!row.paused.is_empty()).then_some(row.paused),
+                at_vendor: row.at_vendor,
+                lines_at_vendor: row.counts.at_vendor,
             },
             endpoint: row.endpoint,
         }

@@ -62,6 +62,7 @@ async fn keep(backend: &FakeBackend) -> Kept {
             key: KeyHash::of(backend.inference()),
             shape: if n % 2 == 0 { Shape::File } else { Shape::Body },
             endpoint: "/v1/chat/completions".to_owned(),
+            at_vendor: false,
             input: id(1).0,
             output: None,
             error: None,

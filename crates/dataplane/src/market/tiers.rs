@@ -8,10 +8,14 @@ use bourse_vocab::ServiceTier;
 pub struct Tiers(Box<[(ServiceTier, PriceList)]>);
 
 impl Tiers {
-    /// Those that an endpoint's price list has.
+    /// Those that an endpoint's price list has, and the vendor's own batches
+    /// where it `takes_batches`.
     #[must_use]
-    pub fn of(prices: &PriceList) -> Self {
-        let list = |tier| Some((tier, prices.of_service(tier)?));
+    pub fn of(prices: &PriceList, takes_batches: bool) -> Self {
+        let list = |tier| match tier {
+            ServiceTier::Batch => takes_batches.then(|| (tier, prices.of_batches())),
+            tier => Some((tier, prices.of_service(tier)?)),
+        };
         Self(ServiceTier::ALL.into_iter().filter_map(list).collect())
     }
 
@@ -32,8 +36,10 @@ impl Tiers {
         lists.find(|(of, _)| *of == tier).map(|(_, list)| list)
     }
 
-    /// All their price lists.
+    /// The price lists of those that a provider may serve a call by that did
+    /// not ask for them: nobody is put into a batch.
     pub(crate) fn lists(&self) -> impl Iterator<Item = &PriceList> {
-        self.0.iter().map(|(_, list)| list)
+        let lists = self.0.iter().filter(|(of, _)| *of != ServiceTier::Batch);
+        lists.map(|(_, list)| list)
     }
 }

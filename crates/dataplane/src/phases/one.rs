@@ -14,7 +14,7 @@ use bourse_routing::health::{Outcome, Ticket};
 use bourse_routing::patience::SURE;
 use bourse_routing::preferences::Preferences;
 use bourse_vocab::chat::Loss;
-use bourse_vocab::{Failure, FailureKind, Nanos};
+use bourse_vocab::{Failure, FailureKind, Nanos, ServiceTier};
 use bourse_wire::dialect::service;
 use serde_json::json;
 
@@ -30,12 +30,16 @@ use crate::alarms::kind::Kind;
 use crate::attempts::Attempt;
 use crate::call::Call;
 use crate::checkpoints::Checkpoints;
+use crate::deadlines::Deadlines;
 use crate::endpoints::{ClientRequest, Prepared};
 use crate::gateway::Gateway;
 use crate::limit::Limit;
 use crate::market::Target;
 use crate::running::Running;
 use crate::way::Way;
+
+/// Longer than any vendor's batch: a day, and one more to be cancelled in.
+const BATCH_MAX: Duration = Duration::from_secs(2 * 86_400);
 
 /// Whether the call may have one more attempt, there.
 pub(crate) fn is_within_budget(gateway: &Gateway, step: &Step) -> bool {
@@ -163,7 +167,7 @@ pub(super) async fn one<U: Upstream>(
         // Pinned here, because the time limit would move it: it is large.
         let run = std::pin::pin!(exchange.run(upstream, prepared, tried));
         let learned = || learned_deadline(call, step, plan);
-        first_content::wait(run, deadlines.whole, learned).await
+        first_content::wait(run, whole_of(target, deadlines), learned).await
     };
     // As in `conclude`, which would keep the answer twice.
     let opened = match begun.unwrap_or_else(|| Err(given_up(call, step, plan))) {
@@ -174,6 +178,15 @@ pub(super) async fn one<U: Upstream>(
         Err(failure) => Err(failure),
     };
     opened.map_err(|failure| note_failure(running, step, failure))
+}
+
+/// How long a whole answer of a target may take: one that comes out of a batch
+/// takes as long as the batch, which whoever made it ends.
+fn whole_of(target: &Target, deadlines: &Deadlines) -> Duration {
+    match target.tier {
+        Some(ServiceTier::Batch) => BATCH_MAX,
+        _ => deadlines.whole,
+    }
 }
 
 /// The end of the attempt under way, up to the first content that the client

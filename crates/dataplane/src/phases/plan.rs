@@ -165,7 +165,7 @@ fn effective_sort(market: &Market, wanted: &Wanted<'_>) -> Result<Option<Sort>, 
 /// cheaper one the cheapest (openrouter.ai/docs, service tiers, October 2026).
 fn sort_of_tier(wish: TierWish) -> Option<Sort> {
     let name = match wish {
-        TierWish::Tier(ServiceTier::Flex) => "price",
+        TierWish::Tier(ServiceTier::Flex | ServiceTier::Batch) => "price",
         TierWish::Tier(ServiceTier::Priority | ServiceTier::Ultrafast) => "throughput",
         TierWish::None | TierWish::Auto | TierWish::Standard => return None,
     };
@@ -370,11 +370,17 @@ impl Wanted<'_> {
         };
         let Some(tier) = target.tier else {
             return match self.tier {
-                TierWish::Tier(ServiceTier::Flex) => None,
+                TierWish::Tier(ServiceTier::Flex | ServiceTier::Batch) => None,
                 TierWish::Tier(_) => fit(2),
                 TierWish::None | TierWish::Auto | TierWish::Standard => fit(0),
             };
         };
+        if [Some(tier), wanted_tier(self.tier)].contains(&Some(ServiceTier::Batch)) {
+            return (self.tier == TierWish::Tier(tier)).then_some(Fit {
+                rank: 0,
+                is_asked_for: true,
+            });
+        }
         match (self.tier, tier) {
             (TierWish::Tier(wanted), _) if wanted == tier => fit(0),
             (TierWish::Tier(ServiceTier::Ultrafast), ServiceTier::Priority) => fit(1),
@@ -387,6 +393,14 @@ impl Wanted<'_> {
                 })
             }
         }
+    }
+}
+
+/// The tier that is asked for by its name.
+const fn wanted_tier(wish: TierWish) -> Option<ServiceTier> {
+    match wish {
+        TierWish::Tier(tier) => Some(tier),
+        TierWish::None | TierWish::Auto | TierWish::Standard => None,
     }
 }
 

@@ -484,6 +484,7 @@ impl Harness {
         tokio::spawn(async move { probing.keep_probing().await });
         Self {
             worker: Worker {
+                bodies: Arc::clone(&gateway.bodies),
                 gateway: Arc::new(gateway),
                 client: script.clone(),
                 door,

@@ -62,6 +62,7 @@ async fn line(
         id: GenerationId::at_ms(NOW, 77),
         key: KeyHash::of(key),
         batch: "batch_7".to_owned(),
+        is_at_vendor: false,
         witness: Arc::clone(&notes) as Arc<dyn Witness>,
     };
     let endpoint = endpoints::in_batches("/v1/chat/completions").unwrap();

@@ -31,6 +31,8 @@ const ANSWERED: u8 = 2;
 const FAILED: u8 = 3;
 /// An answer, and before it the call's id, how long its settlement is, and that.
 const SETTLED: u8 = 4;
+/// The same, of a line that a vendor's batch has answered.
+const SETTLED_AT_VENDOR: u8 = 5;
 /// The id, and the length.
 const SETTLEMENT_HEAD_BYTES: usize = 20;
 
@@ -43,6 +45,8 @@ pub struct Place {
     pub length: u32,
     /// Whether it is an answer, and not a failure.
     pub is_answer: bool,
+    /// Whether a vendor's batch gave it.
+    pub at_vendor: bool,
 }
 
 /// What a line has come to.
@@ -119,7 +123,7 @@ impl Log {
         // The first answer counts: it was paid for.
         if kind != STARTED && come.place.is_none() {
             let before = match kind {
-                SETTLED => settlement_of(rest).map_or(0, |(_, length)| {
+                SETTLED | SETTLED_AT_VENDOR => settlement_of(rest).map_or(0, |(_, length)| {
                     length.saturating_add(SETTLEMENT_HEAD_BYTES)
                 }),
                 _ => 0,
@@ -128,7 +132,8 @@ impl Log {
             come.place = Some(Place {
                 offset: end.saturating_sub(content as u64),
                 length: u32::try_from(content).unwrap_or(u32::MAX),
-                is_answer: matches!(kind, ANSWERED | SETTLED),
+                is_answer: matches!(kind, ANSWERED | SETTLED | SETTLED_AT_VENDOR),
+                at_vendor: kind == SETTLED_AT_VENDOR,
             });
         }
     }
@@ -178,13 +183,14 @@ impl Log {
         self.append(kind, line, 0, [content, &[], &[]])
     }
 
-    /// Keeps the answer of a line, and how its call is settled, in one entry.
+    /// Keeps the answer of a line, which a vendor's batch may have given, and how
+    /// its call is settled, in one entry.
     ///
     /// # Errors
     /// The disk refuses; nothing was noted.
     pub fn answer(
         &mut self,
-        line: u32,
+        (line, at_vendor): (u32, bool),
         (call, settlement): (GenerationId, &[u8]),
         content: &[u8],
     ) -> io::Result<()> {
@@ -192,7 +198,12 @@ impl Log {
         let mut head = Vec::with_capacity(SETTLEMENT_HEAD_BYTES);
         head.extend_from_slice(&call.to_bits().to_le_bytes());
         head.extend_from_slice(&length.to_le_bytes());
-        self.append(SETTLED, line, 0, [&head, settlement, content])
+        let kind = if at_vendor {
+            SETTLED_AT_VENDOR
+        } else {
+            SETTLED
+        };
+        self.append(kind, line, 0, [&head, settlement, content])
     }
 
     /// What a line has come to.
@@ -265,7 +276,7 @@ pub fn settlements(
         let length = u32::from_le_bytes([a, b, c, d]);
         let next = at.saturating_add(u64::from(length).saturating_add(HEAD_BYTES as u64));
         let call = match fixed.split_first_chunk::<FIXED_BYTES>() {
-            Some(([SETTLED, ..], rest)) => settlement_of(rest),
+            Some(([SETTLED | SETTLED_AT_VENDOR, ..], rest)) => settlement_of(rest),
             _ => None,
         };
         if let Some((call, settlement)) = call
@@ -395,12 +406,16 @@ mod tests {
         let call = |n: u128| GenerationId::from_bits(n);
         let mut log = Log::open(&path, 4).unwrap();
         log.start(0, 1).unwrap();
-        log.answer(0, (call(7), b"seven"), b"first").unwrap();
-        log.answer(1, (call(8), b"eight"), b"second").unwrap();
-        log.answer(2, (call(9), b""), b"third").unwrap();
+        log.answer((0, false), (call(7), b"seven"), b"first")
+            .unwrap();
+        log.answer((1, true), (call(8), b"eight"), b"second")
+            .unwrap();
+        log.answer((2, false), (call(9), b""), b"third").unwrap();
         for log in [log, Log::open(&path, 4).unwrap()] {
             assert_eq!(text(&log, 0), Some(("first".to_owned(), true)));
             assert_eq!(text(&log, 2), Some(("third".to_owned(), true)));
+            let at_vendor = |line| log.line(line).place.unwrap().at_vendor;
+            assert_eq!([0, 1, 2].map(at_vendor), [false, true, false]);
         }
         let asked = HashSet::from([call(8), call(9), call(10)]);
         let find = || {

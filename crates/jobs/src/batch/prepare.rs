@@ -75,7 +75,11 @@ impl Prepared {
                 .map(|_| false)
                 .or(place.map(|place| place.is_answer));
             match is_answer {
-                Some(true) => counts.completed = counts.completed.saturating_add(1),
+                Some(true) => {
+                    counts.completed = counts.completed.saturating_add(1);
+                    let at_vendor = place.is_some_and(|place| place.at_vendor);
+                    counts.at_vendor = counts.at_vendor.saturating_add(at_vendor.into());
+                }
                 Some(false) => counts.failed = counts.failed.saturating_add(1),
                 None => {}
             }

@@ -130,6 +130,8 @@ impl Results<'_> {
                 _ => &mut counts.failed,
             };
             *count = count.saturating_add(1);
+            let at_vendor = place.is_some_and(|place| place.at_vendor);
+            counts.at_vendor = counts.at_vendor.saturating_add(at_vendor.into());
             let is_output = is_answer || self.row.shape == Shape::Body;
             let sink = if is_output { &mut output } else { &mut error };
             sink.line(&text)?;

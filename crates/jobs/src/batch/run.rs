@@ -10,6 +10,7 @@
 mod lines;
 mod schedule;
 
+use std::collections::HashSet;
 use std::io;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,6 +27,7 @@ use super::render::{Render, Uncalled};
 use super::results::{Files, Results};
 use crate::Past;
 use crate::shared::Jobs;
+use crate::vendor::Stage;
 use lines::Lines;
 use schedule::Schedule;
 
@@ -62,6 +64,17 @@ enum Over {
     Left,
 }
 
+/// Lines that wait among vendors' batches.
+#[derive(Debug, Default)]
+pub(super) struct AtVendor {
+    /// How much they take in memory.
+    pub(super) bytes: u64,
+    /// Lines that no vendor takes.
+    pub(super) alone: HashSet<u32>,
+    /// What vendors were told last.
+    told: Option<Stage>,
+}
+
 /// A batch that runs.
 pub(super) struct Run {
     pub(super) jobs: Arc<Jobs>,
@@ -73,6 +86,8 @@ pub(super) struct Run {
     pub(super) counts: LineCounts,
     /// Why it waits, if it does.
     pub(super) paused: Option<String>,
+    /// What of it is at vendors.
+    pub(super) at_vendor: AtVendor,
     /// What the database was told last.
     saved: Option<(LineCounts, String)>,
     is_left: bool,
@@ -167,6 +182,7 @@ impl Run {
             log: Arc::new(Mutex::new(log)),
             counts,
             paused: None,
+            at_vendor: AtVendor::default(),
             saved: None,
             is_left: false,
         };
@@ -229,6 +245,7 @@ impl Run {
             {
                 break over;
             }
+            self.tell_vendors(over);
             let due = match over {
                 Some(_) => schedule::Due::Nothing,
                 None => schedule.due(&self, lines.len()),
@@ -250,6 +267,19 @@ impl Run {
         match over {
             Over::Left => Ok(()),
             other => self.finish(other, stop).await,
+        }
+    }
+
+    /// Says to vendors what becomes of the batch here.
+    fn tell_vendors(&mut self, over: Option<Over>) {
+        let stage = match over {
+            None | Some(Over::Done) => return,
+            Some(Over::Left) => Stage::Left,
+            Some(Over::Expired | Over::Cancelled | Over::TooMuch) => Stage::Cancelled,
+        };
+        if self.row.at_vendor && self.at_vendor.told != Some(stage) {
+            self.jobs.caller.release(self.row.id, stage);
+            self.at_vendor.told = Some(stage);
         }
     }
 
@@ -311,6 +341,7 @@ impl Run {
                 None => return Ok(()),
             }
         }
+        jobs.caller.forget(self.row.id);
         let (id, run) = (self.row.id, Arc::new(self));
         loop {
             match Arc::clone(&run).end(state, rest.clone()).await {

@@ -20,6 +20,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::batch::call_id;
 use crate::sweep::{Swept, sweep};
+use crate::vendor::Stage;
 use crate::{BoxFuture, Caller, JobLimits, Jobs, LineCall, NoAnswer, Past};
 
 const NOW: u64 = 1_795_262_400_000;
@@ -86,6 +87,10 @@ impl Caller for Fake {
             come
         })
     }
+
+    fn release(&self, _: BatchId, _: Stage) {}
+
+    fn forget(&self, _: BatchId) {}
 
     fn failure(&self, _: &str, failure: &Failure) -> Bytes {
         Bytes::from(json!({"error": {"message": failure.message}}).to_string())
@@ -215,6 +220,7 @@ impl Rig {
             key: KeyHash::of("one"),
             shape,
             endpoint: CHAT.to_owned(),
+            at_vendor: false,
             input: input.id,
             output: None,
             error: None,

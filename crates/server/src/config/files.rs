@@ -2,6 +2,8 @@
 //! them later.
 
 use bourse_control::FileLimits;
+use std::time::Duration;
+
 use bourse_jobs::JobLimits;
 use bourse_store::FileQuota;
 
@@ -35,6 +37,11 @@ const LINES_AT_ONCE_MAX: usize = 4_096;
 const BATCHES: u64 = 100;
 const BATCHES_MAX: u64 = 10_000;
 
+/// How often vendors are asked for their batches: most take minutes, and a
+/// request costs nothing.
+const VENDORS_EVERY_MS: u64 = 15_000;
+const VENDORS_EVERY_MS_MAX: u64 = 3_600_000;
+
 /// Bounds of files and batches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Files {
@@ -42,6 +49,8 @@ pub struct Files {
     pub limits: FileLimits,
     /// What is called at once.
     pub jobs: JobLimits,
+    /// How often vendors are asked what has become of their batches.
+    pub vendors_every: Duration,
 }
 
 /// A number within its bounds, or the one that is usual.
@@ -90,6 +99,12 @@ pub(super) fn resolve(files: &RawFiles, batches: &RawBatches, problems: &mut Vec
         BATCHES,
         BATCHES_MAX,
     );
+    let vendors_ms = read(
+        "batches.vendors_every_ms",
+        batches.vendors_every_ms,
+        VENDORS_EVERY_MS,
+        VENDORS_EVERY_MS_MAX,
+    );
     Files {
         limits: FileLimits {
             file_bytes_max,
@@ -101,6 +116,7 @@ pub(super) fn resolve(files: &RawFiles, batches: &RawBatches, problems: &mut Vec
             lines_at_once: usize::try_from(lines).unwrap_or(LINES_AT_ONCE),
             keep_ms,
         },
+        vendors_every: Duration::from_millis(vendors_ms),
     }
 }
 

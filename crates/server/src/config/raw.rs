@@ -152,6 +152,9 @@ pub struct RawBatches {
     pub lines_at_once: Option<u64>,
     /// Batches of an account that have not ended. Default 100.
     pub account_batches_max: Option<u64>,
+    /// Milliseconds between two looks at a batch that a vendor has. Default
+    /// 15000.
+    pub vendors_every_ms: Option<u64>,
 }
 
 /// `[admission]`.

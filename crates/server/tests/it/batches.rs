@@ -10,9 +10,9 @@ use crate::client::Got;
 use crate::exchange::{CHEAP, Exchange, MODEL, Provider, Server, eventually, script, worth};
 use crate::money_math::cost;
 
-const CHAT: &str = "/v1/chat/completions";
+pub const CHAT: &str = "/v1/chat/completions";
 
-fn send(exchange: &Exchange, line: &str, kind: &str, body: &[u8]) -> Got {
+pub fn send(exchange: &Exchange, line: &str, kind: &str, body: &[u8]) -> Got {
     let (method, path) = line.split_once(' ').unwrap();
     let mut conn = exchange.connect();
     let headers = format!(
@@ -24,7 +24,7 @@ fn send(exchange: &Exchange, line: &str, kind: &str, body: &[u8]) -> Got {
 }
 
 #[track_caller]
-fn ask(exchange: &Exchange, line: &str, body: &Value) -> Value {
+pub fn ask(exchange: &Exchange, line: &str, body: &Value) -> Value {
     let got = send(
         exchange,
         line,
@@ -37,7 +37,7 @@ fn ask(exchange: &Exchange, line: &str, body: &Value) -> Value {
 
 /// Keeps a file; its id.
 #[track_caller]
-fn upload(exchange: &Exchange, text: &str) -> String {
+pub fn upload(exchange: &Exchange, text: &str) -> String {
     let body = format!(
         "--X\r\nContent-Disposition: form-data; name=\"purpose\"\r\n\r\nbatch\r\n--X\r\n\
          Content-Disposition: form-data; name=\"file\"; filename=\"lines.jsonl\"\r\n\
@@ -49,35 +49,35 @@ fn upload(exchange: &Exchange, text: &str) -> String {
     got.json()["id"].as_str().unwrap().to_owned()
 }
 
-fn line(name: &str, body: &Value) -> String {
+pub fn line(name: &str, body: &Value) -> String {
     json!({"custom_id": name, "method": "POST", "url": CHAT, "body": body}).to_string()
 }
 
-fn chat(says: &str) -> Value {
+pub fn chat(says: &str) -> Value {
     json!({"model": MODEL, "messages": [{"role": "user", "content": says}]})
 }
 
 /// Makes a batch of lines for an endpoint; its id.
 #[track_caller]
-fn make(exchange: &Exchange, endpoint: &str, lines: &[String]) -> String {
+pub fn make(exchange: &Exchange, endpoint: &str, lines: &[String]) -> String {
     let file = upload(exchange, &lines.join("\n"));
     let wanted = json!({"input_file_id": file, "endpoint": endpoint, "completion_window": "24h"});
     let batch = ask(exchange, "POST /v1/batches", &wanted);
     batch["id"].as_str().unwrap().to_owned()
 }
 
-fn shown(exchange: &Exchange, id: &str) -> Value {
+pub fn shown(exchange: &Exchange, id: &str) -> Value {
     exchange.get(&format!("/v1/batches/{id}")).json()
 }
 
 /// Waits until a batch is in some state.
 #[track_caller]
-fn until(exchange: &Exchange, id: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+pub fn until(exchange: &Exchange, id: &str, is_so: impl Fn(&Value) -> bool) -> Value {
     eventually("a batch", || Some(shown(exchange, id)).filter(&is_so))
 }
 
 #[track_caller]
-fn ended(exchange: &Exchange, id: &str) -> Value {
+pub fn ended(exchange: &Exchange, id: &str) -> Value {
     until(exchange, id, |batch| {
         let is_over = ["completed", "failed", "expired", "cancelled"];
         is_over.contains(&batch["status"].as_str().unwrap())
@@ -86,7 +86,7 @@ fn ended(exchange: &Exchange, id: &str) -> Value {
 
 /// The lines of a file, by their names.
 #[track_caller]
-fn answers(exchange: &Exchange, file: &Value) -> BTreeMap<String, Value> {
+pub fn answers(exchange: &Exchange, file: &Value) -> BTreeMap<String, Value> {
     let Some(file) = file.as_str() else {
         return BTreeMap::new();
     };

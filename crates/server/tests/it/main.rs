@@ -28,6 +28,7 @@ mod alarms;
 mod audio;
 mod bad_input;
 mod batches;
+mod batches_at_vendors;
 mod bedrock;
 mod bodies;
 mod boot;

@@ -299,6 +299,8 @@ pub const TABLES: &[Table] = &[
             ("lines_failed", KEPT),
             ("lines_expired", KEPT),
             ("lines_cancelled", KEPT),
+            ("lines_at_vendor", KEPT),
+            ("at_vendor", KEPT),
             ("created_at_ms", KEPT),
             ("expires_at_ms", KEPT),
             ("began_at_ms", KEPT),

@@ -20,8 +20,8 @@ macro_rules! select {
             "SELECT id, account_id, key_hash, shape, endpoint, input_file_id, output_file_id, \
              error_file_id, state, metadata, faults, paused, lines_total, lines_completed, \
              lines_failed, lines_expired, lines_cancelled, created_at_ms, expires_at_ms, \
-             began_at_ms, finalizing_at_ms, cancelling_at_ms, ended_at_ms, node_id, \
-             lease_until_ms FROM batches ",
+             began_at_ms, finalizing_at_ms, cancelling_at_ms, ended_at_ms, lines_at_vendor, \
+             at_vendor, node_id, lease_until_ms FROM batches ",
             $tail
         )
     };
@@ -30,8 +30,10 @@ macro_rules! select {
 texts! {
     CREATE = "INSERT INTO batches (id, account_id, key_hash, shape, endpoint, input_file_id, \
         state, is_ended, metadata, faults, paused, lines_total, lines_completed, lines_failed, \
-        lines_expired, lines_cancelled, created_at_ms, expires_at_ms, node_id, lease_until_ms) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0, 0, 0, 0, $13, $14, 0, 0) \
+        lines_expired, lines_cancelled, created_at_ms, expires_at_ms, node_id, lease_until_ms, \
+        lines_at_vendor, at_vendor) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0, 0, 0, 0, $13, $14, 0, 0, \
+        0, $15) \
         ON CONFLICT DO NOTHING RETURNING account_id";
     OPEN = "SELECT COUNT(*) FROM batches WHERE account_id = $1 AND is_ended = 0";
     OWNER = "SELECT id FROM accounts WHERE id = $1";
@@ -53,14 +55,14 @@ texts! {
     WRITE = "UPDATE batches SET state = $1, is_ended = $2, faults = $3, paused = $4, \
         lines_total = $5, lines_completed = $6, lines_failed = $7, lines_expired = $8, \
         lines_cancelled = $9, began_at_ms = $10, finalizing_at_ms = $11, \
-        cancelling_at_ms = $12, ended_at_ms = $13, output_file_id = $14, error_file_id = $15 \
-        WHERE id = $16";
+        cancelling_at_ms = $12, ended_at_ms = $13, output_file_id = $14, error_file_id = $15, \
+        lines_at_vendor = $16 WHERE id = $17";
     READING = "SELECT id FROM batches WHERE input_file_id = $1 AND is_ended = 0 LIMIT 1";
 }
 
 /// A batch, and which node has it.
 fn batch_row(mut row: Row) -> Result<(BatchRow, i64), StoreError> {
-    let batch = BatchRow {
+    let mut batch = BatchRow {
         id: row.batch_id()?,
         account: AccountId(row.unsigned()?),
         key: KeyHash(row.array("key hash")?),
@@ -69,6 +71,7 @@ fn batch_row(mut row: Row) -> Result<(BatchRow, i64), StoreError> {
             Shape::from_name(&name).ok_or_else(|| damaged("shape", name))?
         },
         endpoint: row.string()?,
+        at_vendor: false,
         input: row.file_id()?,
         output: row.maybe_file_id()?,
         error: row.maybe_file_id()?,
@@ -85,6 +88,7 @@ fn batch_row(mut row: Row) -> Result<(BatchRow, i64), StoreError> {
             failed: row.unsigned()?,
             expired: row.unsigned()?,
             cancelled: row.unsigned()?,
+            at_vendor: 0,
         },
         created_at_ms: row.unsigned()?,
         expires_at_ms: row.unsigned()?,
@@ -93,6 +97,8 @@ fn batch_row(mut row: Row) -> Result<(BatchRow, i64), StoreError> {
         cancelling_at_ms: row.maybe_unsigned()?,
         ended_at_ms: row.maybe_unsigned()?,
     };
+    batch.counts.at_vendor = row.unsigned()?;
+    batch.at_vendor = row.flag()?;
     Ok((batch, row.int()?))
 }
 
@@ -125,6 +131,7 @@ async fn create(
         batch.counts.total.into(),
         batch.created_at_ms.into(),
         batch.expires_at_ms.into(),
+        batch.at_vendor.into(),
     ];
     match session.maybe(CREATE, &values).await? {
         Some(_) => Ok(true),
@@ -158,6 +165,7 @@ async fn write(session: &mut dyn Session, row: &BatchRow) -> Result<(), StoreErr
         row.ended_at_ms.into(),
         row.output.into(),
         row.error.into(),
+        row.counts.at_vendor.into(),
         row.id.into(),
     ];
     session.change(WRITE, &values).await?;

@@ -83,6 +83,13 @@ pub static MIGRATIONS: &[Migration] = &[
         down: include_str!("../../migrations/0007_strict.down.sql"),
         loses: "which keys are strict",
     },
+    Migration {
+        version: 8,
+        name: "at_vendor",
+        up: include_str!("../../migrations/0008_at_vendor.sql"),
+        down: include_str!("../../migrations/0008_at_vendor.down.sql"),
+        loses: "which batches may go to vendors, and how many lines did",
+    },
 ];
 
 /// The step that gives the installation its number.

@@ -17,6 +17,7 @@ pub fn batch(n: u64, input: &FileRow) -> BatchRow {
         key: KeyHash::of("one"),
         shape: Shape::File,
         endpoint: "/v1/chat/completions".to_owned(),
+        at_vendor: true,
         input: input.id,
         output: None,
         error: None,
@@ -102,6 +103,7 @@ pub async fn a_batch_comes_back_as_it_was_made_and_as_it_was_changed(store: &dyn
         failed: 2,
         expired: 3,
         cancelled: 1,
+        at_vendor: 1,
     };
     assert_eq!(counts.open(), 2);
     let patch = BatchPatch {

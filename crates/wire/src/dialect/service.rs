@@ -96,6 +96,8 @@ impl Dialect {
             TierWish::None => None,
             TierWish::Auto => words.auto,
             TierWish::Standard => words.standard,
+            // Said by the way it is sent.
+            TierWish::Tier(ServiceTier::Batch) => None,
             TierWish::Tier(ServiceTier::Flex) => words.flex,
             TierWish::Tier(ServiceTier::Priority) => words.priority,
             TierWish::Tier(ServiceTier::Ultrafast) => words.ultrafast,

@@ -23,9 +23,28 @@ const BUSY: Duration = Duration::from_secs(1);
 /// Room that the disk must have before a line is called: the longest answer.
 const ROOM_BYTES: u64 = 64 << 20;
 
+/// What a line takes that waits for a vendor, beside its request.
+const LINE_BYTES: u64 = 16 << 10;
+/// What all lines of a batch may take that wait for vendors.
+pub(crate) const AT_VENDOR_BYTES_MAX: u64 = 64 << 20;
+/// When a line is looked at again for which there was no room there.
+const FULL: Duration = Duration::from_secs(5);
+
+/// Whether there is room for a line among those that wait for vendors.
+enum Room {
+    /// There was so much.
+    Taken(u64),
+    /// It is called by itself.
+    Alone,
+    /// Not now.
+    Full,
+}
+
 /// What a line under way has come to.
 pub(super) struct Ended {
     line: u32,
+    /// What it took at a vendor, if it was sent to one.
+    at_vendor: Option<u64>,
     render: Render,
     come: Come,
 }
@@ -64,6 +83,7 @@ struct Keeper {
     log: Arc<Mutex<Log>>,
     line: u32,
     id: GenerationId,
+    at_vendor: bool,
     render: Render,
     is_kept: AtomicBool,
 }
@@ -71,7 +91,8 @@ struct Keeper {
 impl Witness for Keeper {
     fn keep(&self, answer: &Bytes, settlement: &[u8]) {
         let text = self.render.answered(answer);
-        let kept = lock(&self.log).answer(self.line, (self.id, settlement), &text);
+        let kept =
+            lock(&self.log).answer((self.line, self.at_vendor), (self.id, settlement), &text);
         if kept.is_ok() {
             self.is_kept.store(true, Relaxed);
         }
@@ -104,9 +125,16 @@ impl Run {
         let Some(line) = schedule.take(self) else {
             return;
         };
-        match self.prepare(line) {
+        let at_vendor = match self.room_at_vendor(line) {
+            Room::Taken(bytes) => Some(bytes),
+            Room::Alone => None,
+            Room::Full => return schedule.later(line, FULL),
+        };
+        match self.prepare(line, at_vendor.is_some()) {
             Ok((call, keeper)) => {
                 let calling = self.jobs.caller.call(call);
+                // One that waits for a day keeps nobody else from being called.
+                let permit = at_vendor.is_none().then_some(permit);
                 lines.0.spawn(async move {
                     let come = match calling.await {
                         Ok(_) if keeper.is_kept.load(Relaxed) => Come::Kept,
@@ -116,12 +144,14 @@ impl Run {
                     drop(permit);
                     Ended {
                         line,
+                        at_vendor,
                         render: keeper.render.clone(),
                         come,
                     }
                 });
             }
             Err(error) => {
+                self.leave_vendor(at_vendor);
                 schedule.later(line, RETRIES_EVERY);
                 self.pause(
                     format!("The server's disk refuses: {}", error.kind()),
@@ -131,8 +161,33 @@ impl Run {
         }
     }
 
+    /// Room for a line among those that wait for vendors.
+    fn room_at_vendor(&mut self, line: u32) -> Room {
+        let at = usize::try_from(line).unwrap_or(usize::MAX);
+        let length = self
+            .entries
+            .get(at)
+            .map_or(0, |entry| u64::from(entry.length));
+        let bytes = length.saturating_add(LINE_BYTES);
+        let sum = self.at_vendor.bytes.saturating_add(bytes);
+        if !self.row.at_vendor || self.at_vendor.alone.contains(&line) {
+            Room::Alone
+        } else if sum > AT_VENDOR_BYTES_MAX && self.at_vendor.bytes > 0 {
+            Room::Full
+        } else {
+            self.at_vendor.bytes = sum;
+            Room::Taken(bytes)
+        }
+    }
+
+    /// Gives back the room of a line.
+    fn leave_vendor(&mut self, bytes: Option<u64>) {
+        let bytes = bytes.unwrap_or(0);
+        self.at_vendor.bytes = self.at_vendor.bytes.saturating_sub(bytes);
+    }
+
     /// Notes that a line is called, and puts its call together.
-    fn prepare(&self, line: u32) -> std::io::Result<(LineCall, Arc<Keeper>)> {
+    fn prepare(&self, line: u32, at_vendor: bool) -> std::io::Result<(LineCall, Arc<Keeper>)> {
         let at = usize::try_from(line).unwrap_or(usize::MAX);
         let missing = || std::io::Error::from(std::io::ErrorKind::NotFound);
         let entry = self.entries.get(at).ok_or_else(missing)?;
@@ -148,6 +203,7 @@ impl Run {
             log: Arc::clone(&self.log),
             line,
             id,
+            at_vendor,
             render: Render::new(self.row.shape, Some(&read.custom_id), id),
             is_kept: AtomicBool::new(false),
         });
@@ -157,6 +213,7 @@ impl Run {
             key: self.row.key,
             batch: label(self.row.id),
             body: body.into(),
+            at_vendor: at_vendor.then_some((self.row.id, line)),
             witness: Arc::clone(&keeper) as Arc<dyn Witness>,
         };
         Ok((call, keeper))
@@ -164,11 +221,23 @@ impl Run {
 
     /// Notes what a line has come to.
     pub(super) async fn note(&mut self, schedule: &mut Schedule, ended: Option<Ended>) {
-        let Some(Ended { line, render, come }) = ended else {
+        let Some(Ended {
+            line,
+            at_vendor,
+            render,
+            come,
+        }) = ended
+        else {
             return;
         };
+        self.leave_vendor(at_vendor);
         match come {
-            Come::Kept => self.is_answered(schedule),
+            Come::Kept => {
+                let one = u64::from(at_vendor.is_some());
+                self.counts.at_vendor = self.counts.at_vendor.saturating_add(one);
+                self.is_answered(schedule);
+            }
+            Come::Not(NoAnswer::Alone) => self.call_alone(schedule, line),
             Come::Unkept(answer) => {
                 self.keep(line, true, &render.answered(&answer)).await;
                 self.is_answered(schedule);
@@ -185,6 +254,10 @@ impl Run {
                 schedule.later(line, RETRIES_EVERY);
                 self.pause(failure.message.into_owned(), schedule);
             }
+            // Called by itself it may have more luck, and is told why not else.
+            Come::Not(NoAnswer::Failed(_)) if at_vendor.is_some() => {
+                self.call_alone(schedule, line);
+            }
             Come::Not(NoAnswer::Failed(failure)) => {
                 if passes(&failure) && schedule.again(line, failure.retry_after) {
                     return;
@@ -195,6 +268,11 @@ impl Run {
                 self.counts.failed = self.counts.failed.saturating_add(1);
             }
         }
+    }
+
+    fn call_alone(&mut self, schedule: &mut Schedule, line: u32) {
+        self.at_vendor.alone.insert(line);
+        schedule.later(line, Duration::ZERO);
     }
 
     fn is_answered(&mut self, schedule: &mut Schedule) {
