@@ -25,6 +25,8 @@ pub enum Interface {
     Speech,
     /// Requests for speech to be written down, in its language or in English.
     Transcription,
+    /// Requests for films.
+    Videos,
 }
 
 impl Interface {
@@ -41,6 +43,7 @@ impl Interface {
                 | Self::Moderations
                 | Self::Speech
                 | Self::Transcription
+                | Self::Videos
         )
     }
 
@@ -56,6 +59,7 @@ impl Interface {
             Self::Moderations => "moderations",
             Self::Speech => "speech",
             Self::Transcription => "transcription",
+            Self::Videos => "videos",
         }
     }
 }

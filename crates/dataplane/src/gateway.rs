@@ -20,6 +20,7 @@ use crate::keyring::{Keyring, Office};
 use crate::market::{Market, Memory};
 use crate::stickiness::Stickiness;
 use crate::unknown::Unknown;
+use crate::videos::Book;
 use crate::waiting::Waiting;
 
 /// Deadlines and limits of calls. All are configuration.
@@ -140,4 +141,6 @@ pub struct Gateway {
     pub waiting: Arc<Waiting>,
     /// Whether running calls are being cut off.
     pub stopping: Stopping,
+    /// Who keeps jobs.
+    pub book: Arc<dyn Book>,
 }

@@ -521,6 +521,7 @@ fn is_sold(endpoint: &Endpoint, over: &bourse_providers::Interface) -> bool {
             Operation::Transcription(_) | Operation::Translation(_)
         ),
         Interface::Moderations => matches!(over.operation, Operation::Moderations(_)),
+        Interface::Videos => matches!(over.operation, Operation::Videos(_)),
     }
 }
 

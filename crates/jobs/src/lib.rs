@@ -2,7 +2,7 @@
 //!
 //! [`runner`] runs batches of calls: it claims them, calls their lines through
 //! whoever can ([`Caller`]), and puts the answers in order. [`sweep`] removes
-//! files whose time is up. Both run beside calls and are told to stop; what
+//! files whose time is up. [`video`] follows films that providers make. Both run beside calls and are told to stop; what
 //! they had come to is on the disk.
 
 pub mod batch;
@@ -10,6 +10,7 @@ mod caller;
 pub mod runner;
 mod shared;
 pub mod sweep;
+pub mod video;
 
 pub use caller::{BoxFuture, Caller, LineCall, NoAnswer, Past};
 pub use shared::{JobLimits, Jobs};

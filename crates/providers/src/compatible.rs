@@ -8,7 +8,7 @@ mod makers;
 use std::borrow::Cow;
 
 use bourse_vocab::embeddings::Shape;
-use bourse_vocab::{Format, images, moderations, rerank, speech, transcription};
+use bourse_vocab::{Format, images, moderations, rerank, speech, transcription, videos};
 use bourse_wire::Dialect;
 use bourse_wire::dialect::{Prefill, TierWords};
 
@@ -56,6 +56,7 @@ const OWN_SERVER: &[Interface] = &[
     Interface::speech(speech::Shape::OpenAi),
     Interface::transcription(transcription::Shape::Whisper),
     Interface::spoken_translation(transcription::Shape::Whisper),
+    Interface::videos(videos::Shape::OpenAi, Format::OpenAiChat),
 ];
 
 impl Compatible {
@@ -227,6 +228,13 @@ impl Provider for Compatible {
             Format::Anthropic => anthropic::address(attempt),
             Format::Gemini => google_ai_studio::address(attempt),
             Format::Bedrock => amazon_bedrock::address(attempt),
+        }
+    }
+
+    fn jobs_path(&self, base_path: &str) -> String {
+        match self.format {
+            Format::Gemini => google_ai_studio::jobs_path(base_path),
+            _ => base_path.to_owned(),
         }
     }
 

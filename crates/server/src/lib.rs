@@ -24,6 +24,8 @@ mod status;
 mod store_watcher;
 mod tokens;
 mod traces;
+mod videos;
+mod webhooks;
 mod worker;
 
 /// Runs the program with the arguments of the process.

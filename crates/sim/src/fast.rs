@@ -105,13 +105,16 @@ impl Fast {
             | Format::Moderations
             | Format::OpenaiSpeech
             | Format::Voices
-            | Format::OpenaiTranscription => &self.chat,
+            | Format::OpenaiTranscription
+            | Format::OpenaiVideos => &self.chat,
             Format::OpenaiResponses => &self.responses,
             Format::Anthropic => &self.anthropic,
             // Nobody asks for the others, of which none are prepared.
-            Format::Gemini | Format::GeminiEmbeddings | Format::Imagen | Format::Bedrock => {
-                &self.gemini
-            }
+            Format::Gemini
+            | Format::GeminiEmbeddings
+            | Format::Imagen
+            | Format::Veo
+            | Format::Bedrock => &self.gemini,
         };
         if !self.latency.is_zero() {
             conn.wait(self.latency).await?;

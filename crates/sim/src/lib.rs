@@ -42,6 +42,7 @@ mod sigv4;
 mod state;
 mod tokens;
 pub mod truth;
+pub mod videos;
 mod voices;
 pub mod words;
 

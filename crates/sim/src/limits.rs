@@ -205,7 +205,8 @@ impl Standing {
                 | Format::Moderations
                 | Format::OpenaiSpeech
                 | Format::Voices
-                | Format::OpenaiTranscription => format!(
+                | Format::OpenaiTranscription
+                | Format::OpenaiVideos => format!(
                     "x-ratelimit-limit-{what}: {}\r\nx-ratelimit-remaining-{what}: {}\r\nx-ratelimit-reset-{what}: {}\r\n",
                     level.limit,
                     level.remaining,
@@ -217,7 +218,7 @@ impl Standing {
                     level.remaining,
                     moment(now, level.reset_ms),
                 ),
-                Format::Gemini | Format::GeminiEmbeddings | Format::Imagen | Format::Bedrock => String::new(),
+                Format::Gemini | Format::GeminiEmbeddings | Format::Imagen | Format::Veo | Format::Bedrock => String::new(),
             })
             .collect()
     }

@@ -285,6 +285,7 @@ fn assemble(
         counters: Counters::default(),
         models,
         connections: AtomicU64::new(0),
+        looks: crate::videos::Looks::default(),
     });
     let (stop, stopped) = watch::channel(false);
     let (done_tx, done) = watch::channel(false);

@@ -19,6 +19,7 @@ mod left;
 mod refusals;
 mod start;
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -141,7 +142,8 @@ pub struct Opened {
 
 impl Till {
     /// Opens the till: balances as the database has them, then the records
-    /// that it has not seen, then an end for every call that was running.
+    /// that it has not seen, then an end for every call that was running, but for
+    /// jobs that a provider has taken ([`crate::Videos::videos_held`]).
     /// The data directory must be locked (`bourse_spool::DataDirLock`).
     ///
     /// # Errors
@@ -193,7 +195,9 @@ impl Till {
             applied_chain: Mutex::new(history.chain),
             lag: Lag::default(),
         };
-        for hold in &open {
+        // What a provider has taken it goes on with, whoever serves.
+        let kept: HashSet<_> = store.videos_held().await?.into_iter().collect();
+        for hold in open.iter().filter(|hold| !kept.contains(&hold.id)) {
             match recover::close(hold, now_ms) {
                 Closing::Settle(settlement) => {
                     till.settle(&settlement)?;

@@ -88,6 +88,7 @@ pub(crate) fn operation(facts: &Facts<'_>) -> &'static str {
         ApiType::Transcription => "transcription",
         ApiType::Image => "image",
         ApiType::Moderation => "moderation",
+        ApiType::Video => "video",
         ApiType::Completions => "chat",
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{embeddings, images, moderations, rerank, speech, transcription};
+use crate::{embeddings, images, moderations, rerank, speech, transcription, videos};
 
 /// What a model is asked to do.
 ///
@@ -33,6 +33,8 @@ pub enum Operation {
     Transcription(transcription::Shape),
     /// Write down in English what is said in any language.
     Translation(transcription::Shape),
+    /// Make films of a text.
+    Videos(videos::Shape),
 }
 
 impl Operation {
@@ -50,6 +52,7 @@ impl Operation {
             Self::Speech(_) => "speech",
             Self::Transcription(_) => "transcription",
             Self::Translation(_) => "translation",
+            Self::Videos(_) => "videos",
         }
     }
 }

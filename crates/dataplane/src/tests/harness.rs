@@ -467,6 +467,7 @@ impl Harness {
             stickiness: Stickiness::default(),
             waiting: Arc::default(),
             stopping: Stopping::default(),
+            book: Arc::new(crate::videos::book::NoBook),
         };
         let script = Script::default();
         let progress = Progress::new(&gateway.till, setup.streams_max);

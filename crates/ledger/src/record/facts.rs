@@ -23,11 +23,13 @@ pub enum ApiType {
     Image,
     /// Verdicts.
     Moderation,
+    /// Films.
+    Video,
 }
 
 impl ApiType {
     /// Every kind, in the order of their numbers.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Completions,
         Self::Embeddings,
         Self::Rerank,
@@ -35,6 +37,7 @@ impl ApiType {
         Self::Transcription,
         Self::Image,
         Self::Moderation,
+        Self::Video,
     ];
 
     /// The public API's word.
@@ -48,6 +51,7 @@ impl ApiType {
             Self::Transcription => "stt",
             Self::Image => "image",
             Self::Moderation => "moderation",
+            Self::Video => "video",
         }
     }
 
@@ -62,6 +66,7 @@ impl ApiType {
             Self::Transcription => 4,
             Self::Image => 5,
             Self::Moderation => 6,
+            Self::Video => 7,
         }
     }
 

@@ -232,7 +232,7 @@ pub(super) mod payer {
 }
 
 /// What lines are for, by their numbers.
-pub(super) const ITEMS: [(u64, Item); 19] = [
+pub(super) const ITEMS: [(u64, Item); 23] = [
     (1, Item::Markup),
     (2, Item::Checkpoint),
     (16, Item::Price(PriceKey::Prompt)),
@@ -252,6 +252,10 @@ pub(super) const ITEMS: [(u64, Item); 19] = [
     (30, Item::Price(PriceKey::AudioSecond)),
     (31, Item::Price(PriceKey::Character)),
     (32, Item::Price(PriceKey::ImageInput)),
+    (33, Item::Price(PriceKey::VideoSecond)),
+    (34, Item::Price(PriceKey::VideoSecond480p)),
+    (35, Item::Price(PriceKey::VideoSecond1080p)),
+    (36, Item::Price(PriceKey::VideoSecond4k)),
 ];
 
 /// The number of an item.

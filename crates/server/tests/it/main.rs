@@ -63,4 +63,5 @@ mod tools;
 mod top_command;
 mod traces;
 mod verify_command;
+mod videos;
 mod ways;

@@ -76,6 +76,13 @@ pub static MIGRATIONS: &[Migration] = &[
         down: include_str!("../../migrations/0006_batches.down.sql"),
         loses: "which files callers keep here, and every batch",
     },
+    Migration {
+        version: 7,
+        name: "videos",
+        up: include_str!("../../migrations/0007_videos.sql"),
+        down: include_str!("../../migrations/0007_videos.down.sql"),
+        loses: "every job of a film, and what callbacks are signed with",
+    },
 ];
 
 /// The step that gives the installation its number.

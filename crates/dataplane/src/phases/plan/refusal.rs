@@ -250,6 +250,7 @@ fn another_interface(market: &Market, listed: &[Endpoint], client: &dyn Client) 
         Interface::Moderations => "Moderations",
         Interface::Speech => "Speech",
         Interface::Transcription => "Transcription",
+        Interface::Videos => "Videos",
         Interface::Chat => "Chat",
     };
     let mut clients = ENDPOINTS.iter();
@@ -275,6 +276,7 @@ const fn what_serves(client: Interface) -> &'static str {
         Interface::Moderations => "judges what is written",
         Interface::Speech => "reads text aloud",
         Interface::Transcription => "writes speech down",
+        Interface::Videos => "makes films",
         Interface::Chat | Interface::Responses => "is served in chat",
     }
 }

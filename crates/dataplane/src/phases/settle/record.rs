@@ -235,6 +235,7 @@ fn api_type(endpoint: &dyn Endpoint) -> ApiType {
         Interface::Moderations => ApiType::Moderation,
         Interface::Speech => ApiType::Speech,
         Interface::Transcription => ApiType::Transcription,
+        Interface::Videos => ApiType::Video,
         Interface::Chat | Interface::Responses => ApiType::Completions,
     }
 }
