@@ -211,11 +211,17 @@ where
         in_flight: entered.in_flight,
     });
     let mut running = hold::hold(call, &mut plan).await?;
-    if let Some(job) = kept.request.job() {
-        // Boxed: few calls are jobs, and every call would carry it.
-        Box::pin(running.begin_job(job)).await?;
-    }
+    begin_job(&mut running, &kept).await?;
     answer(worker.client.clone(), running, kept, plan).await
+}
+
+/// Writes a job down before it is sent, if the call is one.
+async fn begin_job(running: &mut Running, kept: &Kept) -> Result<(), Failure> {
+    match kept.request.job() {
+        // Boxed: few calls are jobs, and every call would carry it.
+        Some(job) => Box::pin(running.begin_job(job)).await,
+        None => Ok(()),
+    }
 }
 
 /// A request that says which batch it is a line of, if it is one.

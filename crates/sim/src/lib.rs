@@ -19,6 +19,7 @@ pub mod crash;
 pub mod embeddings;
 mod fast;
 mod faults;
+mod film;
 mod formats;
 pub mod gemini;
 mod handle;

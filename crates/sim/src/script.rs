@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::videos::Film;
+use crate::film::Film;
 pub use allowance::{LIMIT_MAX, Limits};
 
 pub use schedule::{Down, PHASES_MAX, Phase, Ramp, SCHEDULE_MS_MAX};

@@ -13,8 +13,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+
+pub use crate::film::{Fate, Film};
 
 use crate::ask::{Refusal, Request, required_str};
 use crate::reply::{CREATED, Reply};
@@ -23,54 +24,6 @@ use crate::reply::{CREATED, Reply};
 pub const FILM: &[u8] = b"\x00\x00\x00\x18ftypisom\x00\x00\x02\x00isomiso2 a film of the simulator";
 /// Jobs whose questions are counted.
 const JOBS_MAX: usize = 65_536;
-
-/// What becomes of a job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Fate {
-    /// It is made.
-    #[default]
-    Made,
-    /// It fails.
-    Failed,
-    /// What was asked for is refused.
-    Refused,
-    /// It is never done.
-    Never,
-    /// Nobody knows of it when it is asked after.
-    Forgotten,
-}
-
-/// How a provider makes films.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Film {
-    /// How often a job is asked after before it is done.
-    pub looks: u32,
-    /// What becomes of it.
-    pub fate: Fate,
-    /// The first so many questions are answered with 429.
-    pub busy_looks: u32,
-    /// The film itself is not there any more.
-    pub is_gone: bool,
-    /// The film's address leads to another first.
-    pub redirects: bool,
-    /// The film is so many seconds shorter than was asked for.
-    pub seconds_short: u64,
-}
-
-impl Default for Film {
-    fn default() -> Self {
-        Self {
-            looks: 1,
-            fate: Fate::Made,
-            busy_looks: 0,
-            is_gone: false,
-            redirects: false,
-            seconds_short: 0,
-        }
-    }
-}
 
 /// How often jobs were asked after.
 #[derive(Debug, Default)]

@@ -20,8 +20,8 @@ impl Shape {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
-            Self::OpenAi => "openai",
-            Self::Veo => "veo",
+            Self::OpenAi => "videos",
+            Self::Veo => "operations",
         }
     }
 

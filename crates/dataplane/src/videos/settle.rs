@@ -83,19 +83,9 @@ fn held(gateway: &Gateway, row: &VideoRow) -> Option<Nanos> {
     Some(call.amount)
 }
 
-/// Settles a job whose outcome is known.
-pub fn settle(
-    gateway: &Gateway,
-    row: &VideoRow,
-    (job, taken, outcome): (&Job, &Taken, &Outcome),
-) -> Settled {
-    let Some(held) = held(gateway, row) else {
-        return Settled::Before;
-    };
-    let now_ms = gateway.clock.now_ms();
-    let usage = usage(taken, outcome);
-    let charge = charge(taken, &usage);
-    let ended = Ended {
+/// A job as the table of who pays sees it.
+fn seen_by_the_table<'a>(taken: &'a Taken, outcome: &Outcome, held: Nanos) -> Ended<'a> {
+    Ended {
         attempts: taken
             .refused_by
             .iter()
@@ -111,7 +101,22 @@ pub fn settle(
         held,
         begun: None,
         told: None,
+    }
+}
+
+/// Settles a job whose outcome is known.
+pub fn settle(
+    gateway: &Gateway,
+    row: &VideoRow,
+    (job, taken, outcome): (&Job, &Taken, &Outcome),
+) -> Settled {
+    let Some(held) = held(gateway, row) else {
+        return Settled::Before;
     };
+    let now_ms = gateway.clock.now_ms();
+    let usage = usage(taken, outcome);
+    let charge = charge(taken, &usage);
+    let ended = seen_by_the_table(taken, outcome, held);
     let verdict = ended.verdict(Some(charge.priced()), || charge.priced());
     let mut facts = facts(job, taken, outcome, now_ms);
     facts.counts = Counts::from(usage);
