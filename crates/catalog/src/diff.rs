@@ -133,6 +133,10 @@ const fn is_free_or_cheap_without_a_price(key: PriceKey) -> bool {
             | PriceKey::SearchUnit
             | PriceKey::AudioSecond
             | PriceKey::Character
+            | PriceKey::VideoSecond
+            | PriceKey::VideoSecond480p
+            | PriceKey::VideoSecond1080p
+            | PriceKey::VideoSecond4k
     )
 }
 

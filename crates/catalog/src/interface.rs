@@ -27,6 +27,8 @@ pub enum Interface {
     Transcription,
     /// Conversations over one connection, spoken or written (OpenAI's Realtime).
     Realtime,
+    /// Requests for films.
+    Videos,
 }
 
 impl Interface {
@@ -44,6 +46,7 @@ impl Interface {
                 | Self::Speech
                 | Self::Transcription
                 | Self::Realtime
+                | Self::Videos
         )
     }
 
@@ -60,6 +63,7 @@ impl Interface {
             Self::Speech => "speech",
             Self::Transcription => "transcription",
             Self::Realtime => "realtime",
+            Self::Videos => "videos",
         }
     }
 }

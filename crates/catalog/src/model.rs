@@ -466,7 +466,12 @@ impl Endpoint {
     /// Whether it may be shown at all: in use, and at a known price.
     #[must_use]
     pub fn is_listed(&self) -> bool {
-        self.status != EndpointStatus::Disabled && self.prices.is_known()
+        // Tokens that cost nothing are no price of a film.
+        let is_priced = match self.interface {
+            Interface::Videos => self.prices.base.video_second.is_some(),
+            _ => true,
+        };
+        self.status != EndpointStatus::Disabled && self.prices.is_known() && is_priced
     }
 
     /// Whether it may be called: listed, and over an interface that we speak.

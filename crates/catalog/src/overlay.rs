@@ -135,7 +135,7 @@ pub struct OverlayEndpoint {
 
 /// Prices as decimal strings: dollars for a million tokens; for `image`,
 /// `request`, `web_search`, `picture`, `search_unit` and `character` dollars for
-/// one, for `audio_second` dollars for a second.
+/// one, for `audio_second` and the `video_second`s dollars for a second.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[allow(missing_docs)] // The meaning is at `crate::Prices`.
@@ -158,6 +158,10 @@ pub struct OverlayPrice {
     pub search_unit: Option<String>,
     pub audio_second: Option<String>,
     pub character: Option<String>,
+    pub video_second: Option<String>,
+    pub video_second_480p: Option<String>,
+    pub video_second_1080p: Option<String>,
+    pub video_second_4k: Option<String>,
     /// Other prices for longer prompts.
     pub tiers: Vec<OverlayTier>,
     /// Prices of other tiers of service, by their public names (`flex`,

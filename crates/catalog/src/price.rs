@@ -135,6 +135,15 @@ prices! {
     audio_second, AudioSecond, "audio_second", Millisecond;
     /// One character that is read aloud.
     character, Character, "character", One;
+    /// One millisecond of film that is made, of the usual size, and of any that
+    /// has no price of its own; written for a second.
+    video_second, VideoSecond, "video_second", Millisecond;
+    /// The same with up to 480 lines.
+    video_second_480p, VideoSecond480p, "video_second_480p", Millisecond;
+    /// The same with up to 1,080 lines.
+    video_second_1080p, VideoSecond1080p, "video_second_1080p", Millisecond;
+    /// The same with more.
+    video_second_4k, VideoSecond4k, "video_second_4k", Millisecond;
 }
 
 impl PriceKey {
@@ -218,7 +227,34 @@ impl Prices {
             search_units: of(self.search_unit, units.search_units),
             audio_ms: of(self.audio_second, units.audio_ms),
             characters: of(self.character, units.characters),
+            // Whoever sells films sells them by the second, see [`Self::films`].
+            ..*units
         }
+    }
+
+    /// Films of each size, with what a millisecond of one costs: a size without
+    /// a price of its own costs what the usual one does.
+    #[must_use]
+    pub fn films(&self, units: &Units) -> [(PriceKey, u64, Option<PicosPerUnit>); 4] {
+        let usual = self.video_second;
+        [
+            (PriceKey::VideoSecond, units.video_ms, usual),
+            (
+                PriceKey::VideoSecond480p,
+                units.video_480p_ms,
+                self.video_second_480p.or(usual),
+            ),
+            (
+                PriceKey::VideoSecond1080p,
+                units.video_1080p_ms,
+                self.video_second_1080p.or(usual),
+            ),
+            (
+                PriceKey::VideoSecond4k,
+                units.video_4k_ms,
+                self.video_second_4k.or(usual),
+            ),
+        ]
     }
 
     /// Whether nothing is stated.

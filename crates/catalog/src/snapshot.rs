@@ -145,7 +145,7 @@ fn at<T>(items: &[T], index: usize) -> &T {
 }
 
 /// What kind of request makes vectors, and nothing else, is no chat; nor are
-/// those that order documents, judge, read aloud or write down.
+/// those that order documents, judge, read aloud, write down or make films.
 fn interface_of(output: Modalities) -> Interface {
     [
         (Modality::Embeddings, Interface::Embeddings),
@@ -153,6 +153,7 @@ fn interface_of(output: Modalities) -> Interface {
         (Modality::Decisions, Interface::Moderations),
         (Modality::Speech, Interface::Speech),
         (Modality::Transcription, Interface::Transcription),
+        (Modality::Video, Interface::Videos),
     ]
     .into_iter()
     .find(|(modality, _)| output == Modalities::of(&[*modality]))

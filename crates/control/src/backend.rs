@@ -9,7 +9,7 @@ use bourse_catalog::Snapshot;
 use bourse_ledger::{Balance, KeyBalance};
 use bourse_policy::Principal;
 use bourse_policy::key::RANDOM_BYTES;
-use bourse_store::{Contents, FileQuota, LiveReport, Store};
+use bourse_store::{Contents, FileQuota, LiveReport, Store, VideoRow};
 use bourse_vocab::{AccountId, Failure, KeyId};
 
 use crate::status::Status;
@@ -48,6 +48,16 @@ pub struct EndpointStats {
     /// Answers with a bad tool call among those that ended with tool calls, as a
     /// fraction, over two hours.
     pub tool_call_error_rate: Option<f64>,
+}
+
+/// A film on its way.
+pub struct Film {
+    /// What it is.
+    pub media: String,
+    /// How many bytes it has, if that was said.
+    pub bytes: Option<u64>,
+    /// The bytes.
+    pub body: axum::body::Body,
 }
 
 /// Bounds of files and batches.
@@ -137,6 +147,16 @@ pub trait Backend: Send + Sync + 'static {
     fn batch_endpoints(&self) -> Vec<&'static str>;
     /// Says that there is a batch to be run, or to be ended.
     fn look_for_batches(&self);
+    /// What a client is told of a film, as JSON.
+    ///
+    /// # Errors
+    /// What is written of it cannot be read.
+    fn video_answer(&self, row: &VideoRow) -> Result<Vec<u8>, Failure>;
+    /// Fetches a film that was made.
+    ///
+    /// # Errors
+    /// There is none of that number, or its provider does not give it.
+    fn video_content(&self, row: VideoRow, index: usize) -> BoxFuture<'_, Result<Film, Failure>>;
     /// Whether providers are simulated.
     fn is_simulated(&self) -> bool;
 }

@@ -8,6 +8,7 @@ mod google;
 mod images;
 mod moderations;
 mod rerank;
+mod videos;
 
 use schemars::JsonSchema;
 use serde_json::Value;
@@ -172,6 +173,19 @@ fn others() -> Vec<Call> {
             )
             .form("image"),
             content: content::<images::Edit, images::OpenAiReply>,
+        },
+        Call {
+            path: "/videos",
+            operation: Operation::new("Calls", "Has a film made").about(
+                "Answered at once, with the id of the job and where it is asked after. What the \
+                 film can cost is set aside until it is made. A callback_url is told when it has \
+                 ended, signed with the account's secret (/webhooks/secret). Members that are not \
+                 listed here are refused.",
+            ),
+            content: |schemas| Content {
+                status: 202,
+                ..content::<videos::Request, videos::Reply>(schemas)
+            },
         },
         Call {
             path: "/rerank",

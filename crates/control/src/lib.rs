@@ -45,6 +45,8 @@ pub mod status;
 mod table;
 mod time;
 mod uploads;
+mod videos;
+mod webhooks;
 
 #[cfg(test)]
 mod tests;
@@ -53,7 +55,7 @@ use std::sync::Arc;
 
 use axum::Router;
 
-pub use backend::{Backend, BoxFuture, EndpointStats, FileLimits, Percentiles};
+pub use backend::{Backend, BoxFuture, EndpointStats, FileLimits, Film, Percentiles};
 pub use error::failure_response;
 pub use models::google::lead_googles;
 

@@ -17,6 +17,8 @@ pub(crate) fn routes() -> Vec<Route> {
         crate::files::routes(),
         crate::batches::routes(),
         crate::message_batches::routes(),
+        crate::videos::routes(),
+        crate::webhooks::routes(),
         crate::routing::routes(),
         crate::ledger::routes(),
         crate::health::routes(),

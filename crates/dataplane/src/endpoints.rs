@@ -32,6 +32,7 @@ pub mod text;
 pub mod transcriptions;
 pub mod translation;
 pub mod translations;
+pub mod videos;
 mod whole;
 
 #[cfg(test)]
@@ -42,6 +43,7 @@ use std::sync::Arc;
 
 use bourse_net::Segments;
 use bourse_vocab::chat::Loss;
+use bourse_vocab::videos::{Shape as VideoShape, Tier};
 use bourse_vocab::{Bill, Failure, Format, Usage};
 use bourse_wire::json::{self, Kind, Outline};
 use bourse_wire::multipart;
@@ -50,7 +52,7 @@ use bourse_wire::tool_calls::{Made, OFFERED_BYTES_MAX};
 use bourse_wire::{Stamp, StreamWriter, WriteTarget};
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, StatusCode};
 
 use crate::ask::Ask;
 use crate::bodies::Room;
@@ -78,6 +80,7 @@ pub static ENDPOINTS: &[&dyn Endpoint] = &[
     &generate_content::GenerateContent,
     &stream_generate_content::StreamGenerateContent,
     &embed_content::EmbedContent,
+    &videos::Videos,
 ];
 
 /// Those whose clients ask for a connection, and for all else over that.
@@ -253,6 +256,11 @@ pub trait Endpoint: Send + Sync {
     /// Adds to an answer, good or bad, the headers that its clients look for.
     fn head(&self, _headers: &mut HeaderMap) {}
 
+    /// The status of an answer that is good.
+    fn success(&self) -> StatusCode {
+        StatusCode::OK
+    }
+
     /// Whether its answers may be kept and told once more: only where their
     /// usage is told by us, so that it can be told to be none.
     fn keeps_answers(&self) -> bool {
@@ -364,11 +372,33 @@ pub trait ClientRequest: Send + Sync {
         None
     }
 
+    /// The request as that of a job, if it is one: its answer says only that
+    /// somebody has taken it, under the name that [`Report::upstream_id`] has.
+    fn job(&self) -> Option<&dyn JobRequest> {
+        None
+    }
+
     /// Reads a whole reply.
     ///
     /// # Errors
     /// It is not one, or it is an error: another target may answer.
     fn whole(&self, way: &Way, stamp: &Stamp<'_>, body: &Bytes) -> Result<WholeReply, Failure>;
+}
+
+/// A client's request for a job.
+pub trait JobRequest: Send + Sync {
+    /// Who is told when it has ended.
+    fn callback(&self) -> Option<&str>;
+
+    /// The answer that somebody has taken the job.
+    fn taken(&self, id: &str) -> Bytes;
+
+    /// What a model, as its vendor names it, is asked for in this way: for so
+    /// many milliseconds, of which size, in which shape.
+    ///
+    /// # Errors
+    /// It is not asked for that.
+    fn order(&self, way: &Way, model: &str) -> Result<(u64, Tier, VideoShape), Failure>;
 }
 
 /// A request in a target's format.

@@ -21,6 +21,7 @@ use crate::market::{Market, Memory};
 use crate::realtime::Sessions;
 use crate::stickiness::Stickiness;
 use crate::unknown::Unknown;
+use crate::videos::Book;
 use crate::waiting::Waiting;
 
 /// Deadlines and limits of calls. All are configuration.
@@ -143,4 +144,6 @@ pub struct Gateway {
     pub sessions: Sessions,
     /// Whether running calls are being cut off.
     pub stopping: Stopping,
+    /// Who keeps jobs.
+    pub book: Arc<dyn Book>,
 }

@@ -50,6 +50,7 @@ pub mod tab;
 pub mod tariff;
 pub mod tools;
 pub mod unknown;
+pub mod videos;
 pub mod waiting;
 pub mod way;
 

@@ -529,6 +529,7 @@ fn is_sold(endpoint: &Endpoint, over: &bourse_providers::Interface) -> bool {
         ),
         Interface::Realtime => over.operation == Operation::Realtime,
         Interface::Moderations => matches!(over.operation, Operation::Moderations(_)),
+        Interface::Videos => matches!(over.operation, Operation::Videos(_)),
     }
 }
 

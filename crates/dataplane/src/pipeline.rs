@@ -16,7 +16,7 @@ use crate::cache::told;
 use crate::call::{Call, Status};
 use crate::chance;
 use crate::ending::Ending;
-use crate::endpoints::{Endpoint, Kept};
+use crate::endpoints::{ClientRequest, Endpoint, Kept};
 use crate::gateway::Gateway;
 use crate::identity::Caller;
 use crate::line::Line;
@@ -227,8 +227,18 @@ where
         witness: began.line.map(|line| Arc::clone(&line.witness)),
         in_flight: entered.in_flight,
     });
-    let running = hold::hold(call, &mut plan).await?;
+    let mut running = hold::hold(call, &mut plan).await?;
+    begin_job(&mut running, &kept).await?;
     answer(worker.client.clone(), running, kept, plan).await
+}
+
+/// Writes a job down before it is sent, if the call is one.
+async fn begin_job(running: &mut Running, kept: &Kept) -> Result<(), Failure> {
+    match kept.request.job() {
+        // Boxed: few calls are jobs, and every call would carry it.
+        Some(job) => Box::pin(running.begin_job(job)).await,
+        None => Ok(()),
+    }
 }
 
 /// A request under the rules of its key, that says which batch it is a line of,
@@ -255,7 +265,7 @@ async fn answer<U: Upstream>(
     plan: Plan,
 ) -> Result<Response<ReplyBody>, Failure> {
     let call = &running.call;
-    let id = Arc::clone(&call.id_text);
+    let (id, endpoint) = (Arc::clone(&call.id_text), call.endpoint);
     let ttl_s = call.keeping.as_ref().map(|keeping| keeping.ttl_s);
     let reply = if call.ask.stream {
         Reply::Stream(streamed(client, running, kept, plan).await?)
@@ -263,6 +273,7 @@ async fn answer<U: Upstream>(
         whole(client, running, kept, plan).await?
     };
     let mut response = respond::reply(reply, &id);
+    *response.status_mut() = endpoint.success();
     if let Some(ttl_s) = ttl_s {
         told::tell_miss(ttl_s, response.headers_mut());
     }
@@ -356,11 +367,51 @@ async fn pursue<U: Upstream>(
         running.keep_tools(opened, &**request);
     }
     let media_type = request.media_type();
+    if request.job().is_some() {
+        let request = Arc::clone(request);
+        drop((recorded, kept));
+        return Box::pin(taken(running, request, attempted)).await;
+    }
     // Nobody needs it any more: a stream of minutes should not keep its
     // prompt in memory.
     drop((recorded, kept));
     let opened = attempted.inspect_err(|failure| running.fail(failure))?;
-    Ok(match opened {
+    Ok(whole_or_stream(running, opened, media_type))
+}
+
+/// The answer to a request for a job: that somebody has taken it.
+async fn taken(
+    mut running: Running,
+    request: Arc<dyn ClientRequest>,
+    attempted: Result<Opened, Failure>,
+) -> Result<Reply, Failure> {
+    let Some(job) = request.job() else {
+        return Err(Failure::server("a job is none any more"));
+    };
+    let (name, room) = match attempted {
+        Ok(Opened::Whole(whole, room)) => (whole.report.upstream_id.unwrap_or_default(), room),
+        Ok(Opened::Stream { .. }) => {
+            let failure = Failure::server("a job was answered with a stream");
+            running.fail(&failure);
+            return Err(failure);
+        }
+        Err(failure) => {
+            running.fail(&failure);
+            running.drop_job(job).await;
+            return Err(failure);
+        }
+    };
+    let body = running.park(job, name).await?;
+    Ok(Reply::Whole(body, room, None))
+}
+
+/// What a client is answered with.
+fn whole_or_stream(
+    mut running: Running,
+    opened: Opened,
+    media_type: Option<&'static str>,
+) -> Reply {
+    match opened {
         Opened::Stream { body, feed, out } => {
             Reply::Stream(Relay::live((body, feed, out), running, None))
         }
@@ -393,5 +444,5 @@ async fn pursue<U: Upstream>(
             };
             Reply::Whole(body, room, media_type)
         }
-    })
+    }
 }

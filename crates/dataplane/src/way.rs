@@ -28,8 +28,19 @@ pub struct Way {
     pub dialect: Dialect,
     /// The efforts that the model accepts, where the catalog knows.
     pub efforts: Efforts,
+    /// How what it began is asked after, where it begins jobs.
+    pub follow: Option<Box<Follow>>,
     whole: Head,
     streamed: Head,
+}
+
+/// How jobs are asked after.
+pub struct Follow {
+    origin: Origin,
+    /// What stands in front of their paths.
+    pub base_path: String,
+    provider: Arc<dyn Provider>,
+    credential: Credential,
 }
 
 /// What precedes a body.
@@ -78,6 +89,14 @@ impl Way {
             framing: interface.framing,
             dialect: provider.dialect(interface.format, model).clone(),
             efforts: Efforts::default(),
+            follow: matches!(interface.operation, Operation::Videos(_)).then(|| {
+                Box::new(Follow {
+                    origin: origin.clone(),
+                    base_path: provider.jobs_path(base_path),
+                    provider: Arc::clone(provider),
+                    credential: credential.clone(),
+                })
+            }),
             whole: head(false)?,
             streamed: head(true)?,
         })
@@ -205,15 +224,46 @@ impl Head {
     }
 }
 
+impl Follow {
+    /// A question at a path of the provider's, which knows us by it.
+    ///
+    /// # Errors
+    /// There is no token to be had, or the path cannot stand in a request.
+    pub async fn get(&self, path: &str) -> Result<OutgoingRequest, Failure> {
+        let mut headers = HeaderMap::new();
+        headers.insert(USER_AGENT, AGENT);
+        let fresh = fresh(&self.credential).await?;
+        let to_sign = ToSign {
+            method: &Method::GET,
+            authority: &self.origin.authority(),
+            path,
+            headers: &headers,
+            body: &[],
+            now_ms: now_ms(),
+        };
+        let credential = fresh.as_deref().unwrap_or(&self.credential);
+        let signature = self.provider.sign(&to_sign, credential)?;
+        headers.extend(signature);
+        let head = HeadTemplate::new(&self.origin, Method::GET, path, headers);
+        let head = head.map_err(|error| Failure::server(format!("a question: {error}")))?;
+        Ok(OutgoingRequest::new(head, Segments::new()))
+    }
+}
+
+/// What is good now, where a credential is a source of tokens.
+async fn fresh(credential: &Credential) -> Result<Option<Arc<Credential>>, Failure> {
+    let Some(source) = credential.token_source() else {
+        return Ok(None);
+    };
+    Ok(Some(match source.kept(now_ms()) {
+        Some(kept) => kept,
+        None => source.token(now_ms()).await?,
+    }))
+}
+
 impl Unsigned {
     async fn sign(&self, body: Segments) -> Result<OutgoingRequest, Failure> {
-        let fresh = match self.credential.token_source() {
-            Some(source) => Some(match source.kept(now_ms()) {
-                Some(kept) => kept,
-                None => source.token(now_ms()).await?,
-            }),
-            None => None,
-        };
+        let fresh = fresh(&self.credential).await?;
         // Asked again: a token may have taken its time.
         let to_sign = ToSign {
             method: &Method::POST,

@@ -3,7 +3,7 @@
 //! [`runner`] runs batches of calls: it claims them, calls their lines through
 //! whoever can ([`Caller`]), and puts the answers in order. [`sweep`] removes
 //! files whose time is up. [`vendor`] is where lines go that a vendor answers at
-//! half the price. Both run beside calls and are told to stop; what
+//! half the price, and [`video`] follows films that providers make. All run beside calls and are told to stop; what
 //! they had come to is on the disk.
 
 pub mod batch;
@@ -13,6 +13,7 @@ pub mod runner;
 mod shared;
 pub mod sweep;
 pub mod vendor;
+pub mod video;
 
 pub use caller::{BoxFuture, Caller, LineCall, NoAnswer, Past};
 pub use kept::settlements;

@@ -19,6 +19,7 @@ pub mod open_hold;
 pub mod price;
 pub mod record;
 pub mod recover;
+pub mod video_job;
 pub mod who_pays;
 
 pub use books::{

@@ -16,7 +16,8 @@
 //! | writing a one-hour cache | a five-minute one or input, whichever is dearer |
 //! | reasoning, audio output, image output | output |
 //! | one image, one request; one picture made, search unit, second or character | nothing beyond its tokens: lists that charge for them say so |
-//! | input, output, web search | refused |
+//! | a film of another size than the usual one | one of the usual size |
+//! | input, output, web search, a film | refused |
 #![deny(clippy::float_arithmetic, clippy::arithmetic_side_effects)]
 
 mod bound;
@@ -112,6 +113,9 @@ pub fn price(
         let rate = prices.picture.unwrap_or(PicosPerUnit::FREE);
         charge.item(PriceKey::Picture, usage.units.pictures, rate)?;
     }
+    if usage.units.all_video_ms() > 0 {
+        charge_shown(&mut charge, &usage.units, &prices)?;
+    }
     if usage.web_searches > 0 {
         let unknown = PriceError::Unknown(PriceKey::WebSearch);
         let rate = prices.web_search.ok_or(unknown)?;
@@ -194,6 +198,18 @@ fn charge_heard(charge: &mut Charge, units: &Units, prices: &Prices) -> Result<(
         (PriceKey::Character, units.characters, prices.character),
     ] {
         charge.item(key, units, price.unwrap_or(PicosPerUnit::FREE))?;
+    }
+    Ok(())
+}
+
+/// Films, which are never given away for want of a price.
+#[cold]
+#[inline(never)]
+fn charge_shown(charge: &mut Charge, units: &Units, prices: &Prices) -> Result<(), PriceError> {
+    for (key, units, price) in prices.films(units) {
+        if units > 0 {
+            charge.item(key, units, price.ok_or(PriceError::Unknown(key))?)?;
+        }
     }
     Ok(())
 }

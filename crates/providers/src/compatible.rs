@@ -9,7 +9,7 @@ mod ollama;
 use std::borrow::Cow;
 
 use bourse_vocab::embeddings::Shape;
-use bourse_vocab::{Format, images, moderations, rerank, speech, transcription};
+use bourse_vocab::{Format, images, moderations, rerank, speech, transcription, videos};
 use bourse_wire::Dialect;
 use bourse_wire::dialect::{Prefill, TierWords};
 
@@ -58,6 +58,7 @@ const OWN_SERVER: &[Interface] = &[
     Interface::transcription(transcription::Shape::Whisper),
     Interface::spoken_translation(transcription::Shape::Whisper),
     Interface::realtime(),
+    Interface::videos(videos::Shape::OpenAi, Format::OpenAiChat),
 ];
 
 impl Compatible {
@@ -248,6 +249,13 @@ impl Provider for Compatible {
             Format::Bedrock => amazon_bedrock::address(attempt),
             Format::Ollama => ollama::address(attempt),
             Format::Cohere => cohere::address(attempt),
+        }
+    }
+
+    fn jobs_path(&self, base_path: &str) -> String {
+        match self.format {
+            Format::Gemini => google_ai_studio::jobs_path(base_path),
+            _ => base_path.to_owned(),
         }
     }
 

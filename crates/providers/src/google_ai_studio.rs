@@ -1,8 +1,8 @@
 //! Google AI Studio: the Gemini API (ai.google.dev/api/generate-content,
-//! /embeddings and /gemini-api/docs/imagen, November 2026).
+//! /embeddings and /gemini-api/docs, imagen and video, November 2026).
 
 use bourse_vocab::embeddings::Shape;
-use bourse_vocab::{Format, Operation, images, speech};
+use bourse_vocab::{Format, Operation, images, speech, videos};
 use bourse_wire::Dialect;
 use bourse_wire::dialect::TierWords;
 use http::HeaderName;
@@ -24,6 +24,7 @@ pub(crate) const INTERFACES: &[Interface] = &[
     Interface::chat(Format::Gemini),
     Interface::embeddings(Shape::Gemini, Format::Gemini),
     Interface::images(images::Shape::Imagen, Format::Gemini),
+    Interface::videos(videos::Shape::Veo, Format::Gemini),
     Interface {
         operation: Operation::Speech(speech::Shape::Gemini),
         ..Interface::chat(Format::Gemini)
@@ -63,6 +64,10 @@ impl Provider for GoogleAiStudio {
         address(attempt)
     }
 
+    fn jobs_path(&self, base_path: &str) -> String {
+        jobs_path(base_path)
+    }
+
     fn credential(&self, key: Key) -> Credential {
         credential(key)
     }
@@ -78,6 +83,7 @@ pub(crate) fn address(attempt: &Attempt<'_>) -> Address {
     let verb = match attempt.interface.operation {
         Operation::Embeddings(_) => "batchEmbedContents",
         Operation::Images(_) => "predict",
+        Operation::Videos(_) => "predictLongRunning",
         _ if attempt.stream => "streamGenerateContent?alt=sse",
         _ => "generateContent",
     };
@@ -90,6 +96,11 @@ pub(crate) fn address(attempt: &Attempt<'_>) -> Address {
         path: format!("{base_path}/models/{model}:{verb}"),
         headers: Vec::new(),
     }
+}
+
+/// Operations are named from the version on.
+pub(crate) fn jobs_path(base_path: &str) -> String {
+    versioned(base_path, "v1beta")
 }
 
 /// The key goes into a header and never into the query, where logs would

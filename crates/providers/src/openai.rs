@@ -7,7 +7,7 @@
 //! them (search, audio) are in chat completions alone.
 
 use bourse_vocab::embeddings::Shape;
-use bourse_vocab::{Format, images, moderations, speech, transcription};
+use bourse_vocab::{Format, images, moderations, speech, transcription, videos};
 use bourse_wire::Dialect;
 use bourse_wire::dialect::{
     BatchApi, CacheMarks, CallIds, MaxTokensName, ReasoningStyle, Thoughts,
@@ -194,6 +194,7 @@ impl Provider for OpenAi {
             Interface::images(images::Shape::OpenAi, Format::OpenAiChat),
             Interface::image_edits(images::Shape::OpenAi),
             Interface::moderations(moderations::Shape::OpenAi),
+            Interface::videos(videos::Shape::OpenAi, Format::OpenAiChat),
         ];
         match hears_or_speaks(model) {
             Some(interfaces) => interfaces,
@@ -281,14 +282,17 @@ mod tests {
             ("tts-1-hd", "speech"),
             ("gpt-4o-mini-tts-2025-12-15", "speech"),
             ("gpt-realtime-2.1-mini", "realtime"),
-            ("gpt-4o", "chat embeddings images image_edits moderations"),
+            (
+                "gpt-4o",
+                "chat embeddings images image_edits moderations videos",
+            ),
             (
                 "gpt-4o-audio-preview",
-                "chat embeddings images image_edits moderations",
+                "chat embeddings images image_edits moderations videos",
             ),
             (
                 "omni-moderation-latest",
-                "chat embeddings images image_edits moderations",
+                "chat embeddings images image_edits moderations videos",
             ),
         ] {
             assert_eq!(operations(model), expected, "{model}");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bourse_vocab::embeddings::Shape;
 use bourse_vocab::{
-    Failure, Format, Operation, images, moderations, rerank, speech, transcription,
+    Failure, Format, Operation, images, moderations, rerank, speech, transcription, videos,
 };
 use bourse_wire::framing::Framing;
 use bourse_wire::{Dialect, ErrorReply, codec};
@@ -117,6 +117,16 @@ impl Interface {
         Self {
             operation: Operation::Realtime,
             ..Self::chat(Format::OpenAiChat)
+        }
+    }
+
+    /// Films in a shape; errors are those of a vendor of `format`.
+    #[must_use]
+    pub const fn videos(shape: videos::Shape, format: Format) -> Self {
+        Self {
+            operation: Operation::Videos(shape),
+            format,
+            framing: Framing::Sse,
         }
     }
 
@@ -266,6 +276,12 @@ pub trait Provider: Send + Sync {
     /// Where a body for one of its interfaces goes.
     fn address(&self, attempt: &Attempt<'_>) -> Address;
 
+    /// What stands in front of the paths by which a vendor's jobs are asked
+    /// after.
+    fn jobs_path(&self, base_path: &str) -> String {
+        base_path.to_owned()
+    }
+
     /// How an operator's key is carried. A bearer token unless the vendor
     /// wants it elsewhere.
     fn credential(&self, key: Key) -> Credential {
@@ -321,6 +337,7 @@ pub(crate) fn like_openai(attempt: &Attempt<'_>) -> Address {
                 headers: Headers::new(),
             };
         }
+        Operation::Videos(_) => "videos",
     };
     Address {
         path: format!("{}/{operation}", attempt.base_path),
@@ -404,6 +421,10 @@ impl Provider for &'static dyn Provider {
 
     fn address(&self, attempt: &Attempt<'_>) -> Address {
         (**self).address(attempt)
+    }
+
+    fn jobs_path(&self, base_path: &str) -> String {
+        (**self).jobs_path(base_path)
     }
 
     fn credential(&self, key: Key) -> Credential {

@@ -19,6 +19,7 @@ use bourse_dataplane::gateway::Gateway;
 use bourse_dataplane::line::Line;
 use bourse_dataplane::pipeline::Worker;
 use bourse_jobs::vendor::{Desk, Stage};
+use bourse_jobs::video::Followers;
 use bourse_jobs::{BoxFuture, Caller, Jobs, LineCall, NoAnswer, Past, sweep};
 use bourse_net::Client;
 use bourse_store::{Contents, Store, StoreError};
@@ -28,6 +29,7 @@ use http::HeaderMap;
 use tokio::runtime::Handle;
 
 use crate::config::Config;
+use crate::videos::{Callbacks, Messages};
 use crate::worker::{Stop, stopped};
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -83,6 +85,10 @@ pub fn start(
         config.files.jobs,
     ));
     let keeping = tokio::spawn(Arc::clone(&jobs).keep_running(stop.gently.clone()));
+    let following = runtime.spawn(
+        followers(gateway, store, config, &calls.worker.client)?
+            .keep_following(stop.gently.clone()),
+    );
     tokio::spawn(sweep::keep(
         Arc::clone(store),
         contents.clone(),
@@ -92,13 +98,30 @@ pub fn start(
     let (stop, stop_timeout) = (stop.clone(), config.limits.stop_timeout);
     let thread = std::thread::Builder::new()
         .name("batches".to_owned())
-        .spawn(move || runtime.block_on(calls.serve(keeping, stop, stop_timeout)))?;
+        .spawn(move || runtime.block_on(calls.serve((keeping, following), stop, stop_timeout)))?;
     Ok(Running {
         contents,
         limits: config.files.limits,
         jobs,
         thread,
     })
+}
+
+/// What follows films, on the thread of batches.
+fn followers(
+    gateway: &Arc<Gateway>,
+    store: &Arc<dyn Store>,
+    config: &Config,
+    client: &Client,
+) -> Result<Arc<Followers<Client>>, Error> {
+    let callbacks = Callbacks::new(config.videos.callback_origins.clone());
+    Ok(Arc::new(Followers {
+        gateway: Arc::clone(gateway),
+        store: Arc::clone(store),
+        client: client.clone(),
+        teller: Arc::new(Messages::new(store, callbacks)?),
+        limits: config.videos.limits,
+    }))
 }
 
 /// Calls lines.
@@ -116,7 +139,7 @@ impl Calls {
     /// is under way any more, or its time is up.
     async fn serve(
         self: Arc<Self>,
-        keeping: tokio::task::JoinHandle<()>,
+        (keeping, following): (tokio::task::JoinHandle<()>, tokio::task::JoinHandle<()>),
         stop: Stop,
         stop_timeout: Duration,
     ) {
@@ -138,6 +161,8 @@ impl Calls {
         if is_cut_off {
             self.worker.gateway.stopping.cut_off();
         }
+        // It lets go of what it does, and settles nothing any more.
+        let _ = following.await;
         sweeper.abort();
         telling.abort();
         probing.abort();

@@ -20,6 +20,7 @@ mod resolve;
 mod restart;
 mod secret;
 mod telemetry;
+mod videos;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -41,6 +42,7 @@ pub use raw::{RawConfig, RawProvider};
 pub use restart::waiting as waiting_for_restart;
 pub use secret::{RawKey, RawSecret, RawUrls};
 pub use telemetry::Telemetry;
+pub use videos::Videos;
 
 /// Where the server looks when no path is given.
 pub const DEFAULT_PATH: &str = "bourse.toml";
@@ -178,6 +180,8 @@ pub struct Config {
     pub calls_days: Option<u64>,
     /// What callers may keep here, and what is called for them later.
     pub files: Files,
+    /// Films that providers make.
+    pub videos: Videos,
     /// Providers that have a section and are not switched off.
     pub providers: Vec<ProviderConfig>,
     /// Slugs of those that are: their variables count for nothing either.

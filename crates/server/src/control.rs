@@ -6,7 +6,7 @@ use axum::Router;
 use axum::http::HeaderMap;
 use bourse_catalog::Snapshot;
 use bourse_control::status::{Journal, Status};
-use bourse_control::{Backend, BoxFuture, EndpointStats, FileLimits, Percentiles};
+use bourse_control::{Backend, BoxFuture, EndpointStats, FileLimits, Film, Percentiles};
 use bourse_dataplane::clock::now_ms;
 use bourse_dataplane::explain::{Asked, explain};
 use bourse_dataplane::exposition;
@@ -15,15 +15,16 @@ use bourse_dataplane::market::Market;
 use bourse_dataplane::phases::admit;
 use bourse_jobs::Jobs;
 use bourse_ledger::{Balance, KeyBalance};
+use bourse_net::Client;
 use bourse_policy::Principal;
 use bourse_policy::key::RANDOM_BYTES;
 use bourse_routing::health;
 use bourse_spool::Trouble;
-use bourse_store::{Contents, LiveReport, Store, live};
+use bourse_store::{Contents, LiveReport, Store, VideoRow, live};
 use bourse_vocab::{AccountId, Failure, FailureKind, KeyId};
 
 use crate::store_watcher::StoreWatcher;
-use crate::{batches, status};
+use crate::{batches, status, videos};
 
 /// Where the calls would be made whose routing is explained.
 pub const EXPLAINED: &str = "/v1/chat/completions";
@@ -36,6 +37,8 @@ struct Live {
     contents: Contents,
     file_limits: FileLimits,
     jobs: Arc<Jobs>,
+    /// Connections by which films are fetched.
+    films: Client,
     /// The market that lists were last made of, and how many there were.
     seen: Mutex<(Arc<Market>, u64)>,
     /// Held while the books are compared: it reads all purses, and once at a
@@ -48,7 +51,7 @@ pub fn router(
     gateway: &Arc<Gateway>,
     watcher: &Arc<StoreWatcher>,
     store: &Arc<dyn Store>,
-    batches: &batches::Running,
+    (batches, films): (&batches::Running, Client),
 ) -> Router {
     bourse_control::router(Arc::new(Live {
         gateway: Arc::clone(gateway),
@@ -57,6 +60,7 @@ pub fn router(
         contents: batches.contents.clone(),
         file_limits: batches.limits,
         jobs: Arc::clone(&batches.jobs),
+        films,
         seen: Mutex::new((gateway.market.load_full(), 0)),
         comparing: tokio::sync::Mutex::new(()),
     }))
@@ -229,6 +233,14 @@ impl Backend for Live {
 
     fn look_for_batches(&self) {
         self.jobs.look();
+    }
+
+    fn video_answer(&self, row: &VideoRow) -> Result<Vec<u8>, Failure> {
+        videos::answer(row)
+    }
+
+    fn video_content(&self, row: VideoRow, index: usize) -> BoxFuture<'_, Result<Film, Failure>> {
+        Box::pin(async move { videos::content(&self.gateway, &self.films, &row, index).await })
     }
 
     fn is_simulated(&self) -> bool {

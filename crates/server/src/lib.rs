@@ -24,6 +24,8 @@ mod status;
 mod store_watcher;
 mod tokens;
 mod traces;
+mod videos;
+mod webhooks;
 mod worker;
 
 /// Which release this is, and which commit, where that is known.

@@ -56,6 +56,10 @@ pub enum Format {
     OpenaiTranscription,
     /// ElevenLabs', Deepgram's and xAI's sounds and transcripts.
     Voices,
+    /// OpenAI `videos`.
+    OpenaiVideos,
+    /// Veo `predictLongRunning`.
+    Veo,
 }
 
 /// A request, read.
@@ -115,6 +119,8 @@ pub struct Request {
     pub at_address: bool,
     /// Beginnings of a picture that are wanted.
     pub partials: u64,
+    /// How long a film is to be.
+    pub film_seconds: u64,
     /// Pictures that are given, and are to be changed.
     pub pictures_in: u64,
     /// What is to be read aloud or written down.
@@ -251,6 +257,8 @@ impl Format {
                 | Self::Imagen
                 | Self::Rerank
                 | Self::Moderations
+                | Self::OpenaiVideos
+                | Self::Veo
         )
     }
 
@@ -280,6 +288,7 @@ impl Format {
                 | Self::OpenaiSpeech
                 | Self::OpenaiTranscription
                 | Self::Voices
+                | Self::OpenaiVideos
         )
     }
 
@@ -306,6 +315,10 @@ impl Format {
             Some(Self::Rerank)
         } else if path.ends_with(":predict") && path.contains("embedding") {
             Some(Self::GeminiEmbeddings)
+        } else if path.ends_with("/videos") {
+            Some(Self::OpenaiVideos)
+        } else if path.ends_with(":predictLongRunning") {
+            Some(Self::Veo)
         } else if path.ends_with(":predict") {
             Some(Self::Imagen)
         } else if path.ends_with("/audio/speech") {

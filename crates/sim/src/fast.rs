@@ -105,7 +105,8 @@ impl Fast {
             | Format::Moderations
             | Format::OpenaiSpeech
             | Format::Voices
-            | Format::OpenaiTranscription => &self.chat,
+            | Format::OpenaiTranscription
+            | Format::OpenaiVideos => &self.chat,
             Format::OpenaiResponses => &self.responses,
             Format::Anthropic => &self.anthropic,
             // Nobody asks for the others, of which none are prepared.
@@ -113,6 +114,7 @@ impl Fast {
             | Format::GeminiEmbeddings
             | Format::Imagen
             | Format::Bedrock
+            | Format::Veo
             | Format::Ollama
             | Format::Cohere
             | Format::OllamaEmbeddings => &self.gemini,

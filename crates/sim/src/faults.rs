@@ -276,7 +276,11 @@ pub fn stream_error(format: Format, script: &Script) -> serde_json::Value {
     let status = script.error_status.unwrap_or(match format {
         // The documented in-stream example is an overload.
         Format::Anthropic => 529,
-        Format::Gemini | Format::GeminiEmbeddings | Format::Imagen | Format::Bedrock => 503,
+        Format::Gemini
+        | Format::GeminiEmbeddings
+        | Format::Imagen
+        | Format::Veo
+        | Format::Bedrock => 503,
         _ => 500,
     });
     let body = error_body(format, status, script, 0);
@@ -305,12 +309,13 @@ pub fn error_body(format: Format, status: u16, script: &Script, id: u64) -> serd
         | Format::Moderations
         | Format::OpenaiSpeech
         | Format::Voices
-        | Format::OpenaiTranscription => crate::openai_chat::error_body(status, code, message),
+        | Format::OpenaiTranscription
+        | Format::OpenaiVideos => crate::openai_chat::error_body(status, code, message),
         Format::Anthropic => crate::anthropic::error_body(status, code, message, id),
         Format::Bedrock => crate::bedrock::error_body(status, message),
         Format::Cohere => crate::cohere::error_body(status, message),
         Format::Ollama | Format::OllamaEmbeddings => crate::ollama::error_body(status, message),
-        Format::Gemini | Format::GeminiEmbeddings | Format::Imagen => {
+        Format::Gemini | Format::GeminiEmbeddings | Format::Imagen | Format::Veo => {
             let retry_s = script.retry_after.map(|after| match after {
                 crate::script::RetryAfter::Seconds(s)
                 | crate::script::RetryAfter::HttpDateIn(s) => s,

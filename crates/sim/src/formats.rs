@@ -8,7 +8,7 @@ use crate::ask::{Format, Refusal, Request};
 use crate::reply::{Events, Reply};
 use crate::{
     anthropic, audio, bedrock, cohere, embeddings, gemini, images, moderations, ollama,
-    openai_chat, openai_responses, openai_text, prefill, replay, rerank, voices,
+    openai_chat, openai_responses, openai_text, prefill, replay, rerank, videos, voices,
 };
 
 impl Format {
@@ -45,6 +45,8 @@ impl Format {
             Self::OpenaiSpeech => audio::read_speech(&value),
             Self::OpenaiTranscription => audio::read_form(body),
             Self::Voices => voices::read(path, body),
+            Self::OpenaiVideos => videos::read(&value),
+            Self::Veo => videos::read_veo(path, &value),
         }?;
         let replay = replay::read(self, &value, &ask)?;
         Ok(Request {
@@ -94,6 +96,8 @@ impl Reply {
             Format::OpenaiSpeech => Value::Null,
             Format::OpenaiTranscription => audio::transcript(self),
             Format::Voices => voices::transcript(self),
+            Format::OpenaiVideos => videos::reply(self),
+            Format::Veo => videos::reply_veo(self),
         }
     }
 
@@ -119,7 +123,9 @@ impl Reply {
             | Format::Imagen
             | Format::Rerank
             | Format::Voices
-            | Format::Moderations => Box::new(std::iter::empty()),
+            | Format::Moderations
+            | Format::OpenaiVideos
+            | Format::Veo => Box::new(std::iter::empty()),
         }
     }
 }

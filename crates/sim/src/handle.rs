@@ -23,6 +23,7 @@ use crate::sigv4::{Account, Arrived};
 use crate::state::{Level, Playing, Shared};
 use crate::tokens::{self, Service};
 use crate::truth;
+use crate::videos::{FILM, Question, Told as Filmed};
 
 /// The request header that overlays a script.
 pub const SCRIPT_HEADER: &str = "x-sim-script";
@@ -198,11 +199,14 @@ impl Exchange<'_> {
             (Err(refusal), format, _) => self.refuse(format, &refusal).await,
             (Ok(script), None, _) => match Service::of(&self.head.method, self.path) {
                 Some(service) => self.token(&script, service).await,
-                None => match self.batches(script) {
-                    None => self.other().await,
-                    Some(Err(refusal)) => self.refuse(None, &refusal).await,
-                    Some(Ok(Told::Cut)) => Outcome::Cut,
-                    Some(Ok(Told::Body(kind, body))) => self.file(kind, &body).await,
+                None => match Question::of(&self.head.method, self.path) {
+                    Some(question) => self.film(&script, question).await,
+                    None => match self.batches(script) {
+                        None => self.other().await,
+                        Some(Err(refusal)) => self.refuse(None, &refusal).await,
+                        Some(Ok(Told::Cut)) => Outcome::Cut,
+                        Some(Ok(Told::Body(kind, body))) => self.file(kind, &body).await,
+                    },
                 },
             },
             (Ok(mut script), Some(format), Some(asked)) => {
@@ -491,6 +495,49 @@ impl Exchange<'_> {
     }
 
     /// Anything but a generation: the model list, or nothing here.
+    /// Answers what is asked of a film that is being made.
+    async fn film(&mut self, script: &Script, question: Question<'_>) -> Outcome {
+        let has_key = ["authorization", "x-goog-api-key"];
+        let has_key = has_key
+            .iter()
+            .any(|name| header(self.headers, name).is_some());
+        if script.require_key && !has_key {
+            let refusal = Refusal {
+                status: 401,
+                message: "You didn't provide an API key.".to_owned(),
+            };
+            return self.refuse(None, &refusal).await;
+        }
+        let host = header(self.headers, "host").unwrap_or_default();
+        let root = format!("http://{host}");
+        let told = question.answer(&script.film, &self.shared.looks, &root);
+        let (status, kind, body) = match told {
+            Filmed::Json(status, body) => {
+                (status, "application/json", body.to_string().into_bytes())
+            }
+            Filmed::Film => (200, "video/mp4", FILM.to_vec()),
+            Filmed::At(path) => {
+                let head =
+                    format!("HTTP/1.1 302 Found\r\nlocation: {path}\r\ncontent-length: 0\r\n\r\n");
+                return match self.send_plain(&head, 302, "").await {
+                    Ok(()) => Outcome::Complete,
+                    Err(Gone) => Outcome::ClientGone,
+                };
+            }
+        };
+        let format = Format::OpenaiVideos;
+        let head = self.response_head(script, format, status, kind, Some(body.len()));
+        if self.send_head(&head, status).await.is_err() || self.conn.write(&body).await.is_err() {
+            return Outcome::ClientGone;
+        }
+        self.note_sent(body.len() as u64, 0);
+        if status == 200 {
+            Outcome::Complete
+        } else {
+            Outcome::Failed
+        }
+    }
+
     async fn other(&mut self) -> Outcome {
         let path = self.path.split('?').next().unwrap_or_default();
         if &*self.head.method != b"GET" || !path.ends_with("/models") {

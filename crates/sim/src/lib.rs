@@ -21,6 +21,7 @@ pub mod crash;
 pub mod embeddings;
 mod fast;
 mod faults;
+mod film;
 mod formats;
 pub mod gemini;
 mod handle;
@@ -46,6 +47,7 @@ mod sigv4;
 mod state;
 mod tokens;
 pub mod truth;
+pub mod videos;
 mod voices;
 pub mod words;
 

@@ -205,7 +205,8 @@ impl Standing {
                 | Format::Moderations
                 | Format::OpenaiSpeech
                 | Format::Voices
-                | Format::OpenaiTranscription => format!(
+                | Format::OpenaiTranscription
+                | Format::OpenaiVideos => format!(
                     "x-ratelimit-limit-{what}: {}\r\nx-ratelimit-remaining-{what}: {}\r\nx-ratelimit-reset-{what}: {}\r\n",
                     level.limit,
                     level.remaining,
@@ -221,6 +222,7 @@ impl Standing {
                 Format::Gemini
                 | Format::GeminiEmbeddings
                 | Format::Imagen
+                | Format::Veo
                 | Format::Bedrock
                 | Format::Ollama
                 | Format::Cohere

@@ -61,7 +61,9 @@ pub fn read(format: Format, body: &Value) -> Conversation {
         | Format::Moderations
         | Format::OpenaiSpeech
         | Format::Voices
-        | Format::OpenaiTranscription => Vec::new(),
+        | Format::OpenaiTranscription
+        | Format::OpenaiVideos
+        | Format::Veo => Vec::new(),
     };
     let prefill = match turns.last() {
         Some(("assistant", _)) => turns.pop().map(|(_, text)| text),

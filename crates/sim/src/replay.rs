@@ -48,7 +48,9 @@ pub(crate) fn read(format: Format, body: &Value, ask: &Request) -> Result<Replay
         | Format::OpenaiTranscription
         | Format::OpenaiImageEdits
         | Format::Moderations
-        | Format::Voices => Ok(Replay::default()),
+        | Format::Voices
+        | Format::OpenaiVideos
+        | Format::Veo => Ok(Replay::default()),
     }
 }
 

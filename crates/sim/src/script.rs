@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::film::Film;
 pub use allowance::{LIMIT_MAX, Limits};
 pub use batches::Batches;
 pub use schedule::{Down, PHASES_MAX, Phase, Ramp, SCHEDULE_MS_MAX};
@@ -148,6 +149,8 @@ pub struct Script {
     pub usage: UsageFault,
     /// How vectors, pictures and scores stray from what was asked.
     pub vectors: VectorFault,
+    /// How films are made.
+    pub film: Film,
     /// Leaves out `[DONE]`, `message_stop` or the final Gemini chunk's finish reason.
     pub no_done: bool,
     /// Writes the body in pieces of so many bytes, each its own HTTP chunk.
@@ -234,6 +237,7 @@ impl Default for Script {
             error_after_tokens: None,
             usage: UsageFault::Honest,
             vectors: VectorFault::Honest,
+            film: Film::default(),
             no_done: false,
             slice_bytes: None,
             crlf: false,

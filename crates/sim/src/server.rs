@@ -287,6 +287,7 @@ fn assemble(
         models,
         connections: AtomicU64::new(0),
         batches: std::sync::Mutex::default(),
+        looks: crate::videos::Looks::default(),
     });
     let (stop, stopped) = watch::channel(false);
     let (done_tx, done) = watch::channel(false);

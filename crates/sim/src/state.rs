@@ -12,6 +12,7 @@ use crate::fast::Fast;
 use crate::limits::Meter;
 use crate::log::{Counters, Log};
 use crate::script::{Script, ScriptSet};
+use crate::videos::Looks;
 
 /// A script in force: when it began, and what was used of its limits.
 #[derive(Debug)]
@@ -102,6 +103,8 @@ pub(crate) struct Shared {
     pub models: Vec<String>,
     pub connections: AtomicU64,
     pub batches: Mutex<crate::batches::Kept>,
+    /// How often jobs were asked after.
+    pub looks: Looks,
 }
 
 impl Shared {

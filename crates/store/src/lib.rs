@@ -32,6 +32,7 @@ pub mod texts;
 pub mod till;
 pub mod upkeep;
 pub mod verify;
+pub mod video;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -54,6 +55,7 @@ pub use retired::{Dropped, RETIRED_AT_ONCE};
 pub use sqlite::SqliteStore;
 pub use till::{Opened, Recovery, Till, TillError};
 pub use upkeep::{About, Server, Step, Upkeep};
+pub use video::{VideoRow, VideoState, Videos};
 
 /// What a store's methods return: boxed, so that a store is an object.
 pub type Reply<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -76,5 +78,6 @@ store_of!(
     Activity,
     Files,
     Batches,
+    Videos,
     Upkeep
 );

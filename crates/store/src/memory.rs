@@ -3,6 +3,7 @@
 
 mod batch;
 mod file;
+mod video;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -29,6 +30,7 @@ use crate::key::{KeyPatch, KeyRow, Keys, NewKey};
 use crate::retired::{Dropped, Retired, add};
 use crate::texts::{check, check_grant, check_key, check_unique};
 use crate::upkeep::{About, Server, Step, Upkeep};
+use crate::video::VideoRow;
 use crate::{Reply, StoreError};
 
 /// The only node.
@@ -70,6 +72,8 @@ struct State {
     batches: BTreeMap<BatchId, BatchRow>,
     /// Those that were claimed, by the only node.
     claimed: HashSet<BatchId>,
+    videos: BTreeMap<GenerationId, VideoRow>,
+    webhook_secrets: BTreeMap<AccountId, Vec<u8>>,
 }
 
 impl Default for State {
@@ -96,6 +100,8 @@ impl Default for State {
             files: BTreeMap::new(),
             batches: BTreeMap::new(),
             claimed: HashSet::new(),
+            videos: BTreeMap::new(),
+            webhook_secrets: BTreeMap::new(),
         }
     }
 }

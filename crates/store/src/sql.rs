@@ -22,6 +22,7 @@ pub mod schema;
 pub(crate) mod text;
 mod upkeep;
 pub mod value;
+mod video;
 
 use std::ops::ControlFlow;
 use std::time::Duration;

@@ -15,6 +15,7 @@ pub mod keys;
 pub mod purse_migration;
 pub mod records;
 pub mod upkeep;
+pub mod videos;
 
 use std::sync::Arc;
 
@@ -295,6 +296,14 @@ macro_rules! store_suite {
                 an_account_has_no_more_open_batches_than_it_may,
                 claims_take_turns_between_accounts_and_keep_what_they_have,
                 a_file_is_known_to_be_read_until_its_batch_has_ended,
+            }
+            videos {
+                a_job_comes_back_as_it_was_made_and_as_it_was_saved,
+                an_account_has_no_more_running_jobs_than_it_may,
+                what_is_due_comes_oldest_first_and_what_is_closed_never,
+                holds_of_jobs_that_a_provider_has_taken_outlive_a_restart,
+                old_jobs_are_forgotten_when_nothing_is_left_to_do,
+                an_account_has_one_secret_which_a_new_one_replaces,
             }
             changes {
                 changes_are_noticed_once_and_spending_is_none,

@@ -19,7 +19,7 @@ mod left;
 mod refusals;
 mod start;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -147,7 +147,8 @@ pub type Kept<'a> = dyn FnMut(&[GenerationId]) -> HashMap<GenerationId, Vec<u8>>
 
 impl Till {
     /// Opens the till: balances as the database has them, then the records
-    /// that it has not seen, then an end for every call that was running.
+    /// that it has not seen, then an end for every call that was running, but for
+    /// jobs that a provider has taken ([`crate::Videos::videos_held`]).
     /// The data directory must be locked (`bourse_spool::DataDirLock`).
     ///
     /// # Errors
@@ -215,7 +216,11 @@ impl Till {
             applied_chain: Mutex::new(history.chain),
             lag: Lag::default(),
         };
-        till.close_all(&open, kept, &mut recovery, now_ms)?;
+        // What a provider has taken it goes on with, whoever serves.
+        let taken: HashSet<_> = store.videos_held().await?.into_iter().collect();
+        let mut left = open;
+        left.retain(|hold| !taken.contains(&hold.id));
+        till.close_all(&left, kept, &mut recovery, now_ms)?;
         Ok(Opened {
             till,
             recovery,

@@ -89,6 +89,7 @@ pub(crate) fn operation(facts: &Facts<'_>) -> &'static str {
         ApiType::Image => "image",
         ApiType::Moderation => "moderation",
         ApiType::Realtime => "realtime",
+        ApiType::Video => "video",
         ApiType::Completions => "chat",
     }
 }

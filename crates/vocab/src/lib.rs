@@ -25,6 +25,7 @@ pub mod speech;
 pub mod trace;
 pub mod transcription;
 pub mod usage;
+pub mod videos;
 
 pub use facts::PromptFacts;
 pub use failure::{Blame, Failure, FailureKind, Next};

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{embeddings, images, moderations, rerank, speech, transcription};
+use crate::{embeddings, images, moderations, rerank, speech, transcription, videos};
 
 /// What a model is asked to do.
 ///
@@ -35,6 +35,8 @@ pub enum Operation {
     Translation(transcription::Shape),
     /// Talk for a while, over one connection.
     Realtime,
+    /// Make films of a text.
+    Videos(videos::Shape),
 }
 
 impl Operation {
@@ -53,6 +55,7 @@ impl Operation {
             Self::Transcription(_) => "transcription",
             Self::Translation(_) => "translation",
             Self::Realtime => "realtime",
+            Self::Videos(_) => "videos",
         }
     }
 }

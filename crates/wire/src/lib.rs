@@ -48,6 +48,7 @@ pub mod speech;
 pub mod sse;
 pub mod tool_calls;
 pub mod transcription;
+pub mod videos;
 
 pub use codec::{Codec, ErrorReply, Stamp, StreamReader, StreamWriter, WriteTarget, Written};
 pub use dialect::Dialect;

@@ -45,7 +45,12 @@ fn samples(operation: Operation) -> Vec<&'static str> {
         Operation::Moderations(_) => VERDICTS.to_vec(),
         Operation::Rerank(_) => RANKS.to_vec(),
         Operation::Transcription(_) | Operation::Translation(_) => TRANSCRIPTS.to_vec(),
-        Operation::Chat | Operation::Text | Operation::Speech(_) => Vec::new(),
+        // What a job is answered with is a name, and told to nobody.
+        Operation::Chat
+        | Operation::Text
+        | Operation::Speech(_)
+        | Operation::Realtime
+        | Operation::Videos(_) => Vec::new(),
     }
 }
 

@@ -158,6 +158,10 @@ fn short_and_long(price: &OverlayPrice, at: &mut Reader<'_>) -> (Prices, Vec<Tie
         (PriceKey::SearchUnit, &price.search_unit),
         (PriceKey::AudioSecond, &price.audio_second),
         (PriceKey::Character, &price.character),
+        (PriceKey::VideoSecond, &price.video_second),
+        (PriceKey::VideoSecond480p, &price.video_second_480p),
+        (PriceKey::VideoSecond1080p, &price.video_second_1080p),
+        (PriceKey::VideoSecond4k, &price.video_second_4k),
     ]);
     for (key, stated) in [("prompt", &price.prompt), ("completion", &price.completion)] {
         if stated.is_none() {

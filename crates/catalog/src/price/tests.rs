@@ -142,6 +142,7 @@ fn of_what_is_no_token_only_that_is_sold_which_has_a_price() {
         search_units: 2,
         audio_ms: 3,
         characters: 4,
+        ..Units::default()
     };
     let prices = Prices {
         search_unit: Some(PicosPerUnit::new(1)),

@@ -122,6 +122,7 @@ fn request(
         .replace("{slug}", "gpt-4o")
         .replace("{model}", "openai%2Fgpt-4o")
         .replace("{hash}", &hash)
+        .replace("{job_id}", &call.to_string())
         .replace("{file_id}", &format!("file-{}", kept.file));
     let [batch, message_batch] = match path.ends_with("/cancel") {
         true => kept.open,
@@ -202,11 +203,29 @@ async fn every_route_admits_the_callers_that_its_proof_names_and_no_others() {
                     foreign_inference,
                 ][who];
                 let (line, body) = request(&route, &path, &backend, call, &kept);
-                let makes = route.path == "/keys" && route.method == "POST";
+                if route.path.contains("{job_id}") {
+                    let account =
+                        bourse_store::Accounts::account_by_name(&*backend.store, "one").await;
+                    let film = bourse_store::VideoRow {
+                        id: call,
+                        account: account.unwrap().unwrap().id,
+                        state: bourse_store::VideoState::Completed,
+                        is_open: false,
+                        job: "{}".to_owned(),
+                        created_at_ms: NOW,
+                        due_at_ms: NOW,
+                    };
+                    bourse_store::Videos::create_video(&*backend.store, film, 9)
+                        .await
+                        .unwrap();
+                }
+                let makes =
+                    ["/keys", "/webhooks/secret"].contains(&route.path) && route.method == "POST";
                 let success = if makes { 201 } else { 200 };
                 let is_of_account = route.path.contains("{hash}")
                     || route.path.contains("{file_id}")
                     || route.path.contains("batch_id}")
+                    || route.path.contains("{job_id}")
                     || route.path == "/generation";
                 let foreign = if is_of_account { 404 } else { success };
                 // A batch names a file, and that is another account's.
@@ -260,6 +279,7 @@ fn the_open_routes_are_these_and_no_others() {
         "/v1beta/models",
         "/v1beta/models/{author}/{slug}",
         "/v1beta/models/{model}",
+        "/videos/models",
     ];
     assert_eq!(open, expected);
 }

@@ -329,6 +329,26 @@ impl Backend for FakeBackend {
         vec!["/v1/chat/completions", "/v1/embeddings"]
     }
 
+    fn video_answer(&self, row: &bourse_store::VideoRow) -> Result<Vec<u8>, Failure> {
+        Ok(row.job.clone().into_bytes())
+    }
+
+    fn video_content(
+        &self,
+        row: bourse_store::VideoRow,
+        index: usize,
+    ) -> BoxFuture<'_, Result<crate::Film, Failure>> {
+        Box::pin(async move {
+            let bytes = format!("{}-{index}", row.id);
+            let body = axum::body::Body::from(bytes);
+            Ok(crate::Film {
+                media: "video/webm".to_owned(),
+                bytes: None,
+                body,
+            })
+        })
+    }
+
     fn look_for_batches(&self) {
         self.looked.fetch_add(1, Relaxed);
     }

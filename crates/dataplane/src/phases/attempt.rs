@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use bourse_ledger::who_pays::End;
 use bourse_net::Upstream;
 use bourse_routing::classes::{Class, Place};
 use bourse_routing::health::Ticket;
@@ -69,6 +70,10 @@ pub async fn attempt<U: Upstream>(
         if running.call.status.is_detached() {
             return Err(failure);
         }
+        if request.job().is_some() && is_unclear(running) {
+            // Somebody may be at work on it: it is not sent again.
+            return Err(with_previous_errors(failure, previous));
+        }
         let then = Class::of(&failure, place(running)).then(&failure);
         let bucket_of = |target: &Target| bucket(&running.call.market, target, &running.call.ask);
         let is_well = |target: &Arc<Target>| target.health.is_well(bucket_of(target));
@@ -107,6 +112,14 @@ pub(crate) fn enter(
         let is_well = |target: &Arc<Target>| target.health.is_well(bucket_of(target));
         step = plan.next(may_use).or_else(|| plan.back(may_use, is_well));
     }
+}
+
+/// Whether nobody knows if the attempt that failed was taken: there was no
+/// answer, or one of somebody in between.
+fn is_unclear(running: &Running) -> bool {
+    running.attempts.last().is_some_and(|attempt| {
+        attempt.end == Some(End::GivenUp) || matches!(attempt.status, 502 | 504)
+    })
 }
 
 /// How far the attempt that failed had come; one that was not even begun was

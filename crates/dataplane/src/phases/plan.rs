@@ -504,6 +504,11 @@ fn units_price(prices: &Prices, units: &Units) -> u128 {
             .unwrap_or_default()
             .times(units.audio_ms)
         + prices.character.unwrap_or_default().times(units.characters)
+        + prices
+            .films(units)
+            .into_iter()
+            .map(|(_, ms, price)| price.unwrap_or_default().times(ms))
+            .sum::<u128>()
 }
 
 /// What sort of call it is for a target that is planned for.

@@ -472,6 +472,7 @@ impl Harness {
             waiting: Arc::default(),
             sessions: Sessions::default(),
             stopping: Stopping::default(),
+            book: Arc::new(crate::videos::book::NoBook),
         };
         let script = Script::default();
         let progress = Progress::new(&gateway.till, setup.streams_max);

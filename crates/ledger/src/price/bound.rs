@@ -180,5 +180,12 @@ fn with_units(mut sum: u128, units: &Units, prices: &Prices) -> Result<u128, Pri
         let cost = prices.get(key).unwrap_or(PicosPerUnit::FREE).times(units);
         sum = sum.checked_add(cost).ok_or(PriceError::OutOfRange)?;
     }
+    for (key, units, price) in prices.films(units) {
+        check_count(units, key)?;
+        if units > 0 {
+            let cost = price.ok_or(PriceError::Unknown(key))?.times(units);
+            sum = sum.checked_add(cost).ok_or(PriceError::OutOfRange)?;
+        }
+    }
     Ok(sum)
 }

@@ -84,6 +84,10 @@ impl Item {
                     | PriceKey::AudioOutput
                     | PriceKey::ImageOutput
                     | PriceKey::Picture
+                    | PriceKey::VideoSecond
+                    | PriceKey::VideoSecond480p
+                    | PriceKey::VideoSecond1080p
+                    | PriceKey::VideoSecond4k
             )
         )
     }

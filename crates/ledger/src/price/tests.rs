@@ -73,6 +73,7 @@ fn pictures_searches_seconds_and_characters_are_lines_of_their_own() {
             search_units: 2,
             audio_ms: 90_001,
             characters: 7,
+            ..Units::default()
         },
         ..Usage::default()
     };
@@ -402,11 +403,15 @@ fn a_count() -> impl Strategy<Value = u64> {
 }
 
 fn some_units(each: impl Strategy<Value = u64>) -> impl Strategy<Value = Units> {
-    proptest::collection::vec(each, 4).prop_map(|c| Units {
+    proptest::collection::vec(each, 8).prop_map(|c| Units {
         pictures: c[0],
         search_units: c[1],
         audio_ms: c[2],
         characters: c[3],
+        video_ms: c[4],
+        video_480p_ms: c[5],
+        video_1080p_ms: c[6],
+        video_4k_ms: c[7],
     })
 }
 
@@ -569,6 +574,8 @@ proptest! {
                 audio_ms: Some(units.audio_ms * share / 100),
                 characters: Some(units.characters),
                 search_units: None,
+                video_ms: Some(units.video_ms * share / 100),
+                ..bourse_vocab::UnitsReport::NONE
             },
             cost: bourse_vocab::ToldCost::Unsaid,
             nonsense: false,

@@ -25,11 +25,13 @@ pub enum ApiType {
     Moderation,
     /// A response in a conversation over one connection.
     Realtime,
+    /// Films.
+    Video,
 }
 
 impl ApiType {
     /// Every kind, in the order of their numbers.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Completions,
         Self::Embeddings,
         Self::Rerank,
@@ -38,6 +40,7 @@ impl ApiType {
         Self::Image,
         Self::Moderation,
         Self::Realtime,
+        Self::Video,
     ];
 
     /// The public API's word.
@@ -52,6 +55,7 @@ impl ApiType {
             Self::Image => "image",
             Self::Moderation => "moderation",
             Self::Realtime => "realtime",
+            Self::Video => "video",
         }
     }
 
@@ -67,6 +71,7 @@ impl ApiType {
             Self::Image => 5,
             Self::Moderation => 6,
             Self::Realtime => 7,
+            Self::Video => 8,
         }
     }
 

@@ -232,7 +232,7 @@ pub(super) mod payer {
 }
 
 /// What lines are for, by their numbers.
-pub(super) const ITEMS: [(u64, Item); 20] = [
+pub(super) const ITEMS: [(u64, Item); 24] = [
     (1, Item::Markup),
     (2, Item::Checkpoint),
     (16, Item::Price(PriceKey::Prompt)),
@@ -253,6 +253,10 @@ pub(super) const ITEMS: [(u64, Item); 20] = [
     (31, Item::Price(PriceKey::Character)),
     (32, Item::Price(PriceKey::ImageInput)),
     (33, Item::Price(PriceKey::CacheReadAudio)),
+    (34, Item::Price(PriceKey::VideoSecond)),
+    (35, Item::Price(PriceKey::VideoSecond480p)),
+    (36, Item::Price(PriceKey::VideoSecond1080p)),
+    (37, Item::Price(PriceKey::VideoSecond4k)),
 ];
 
 /// The number of an item.

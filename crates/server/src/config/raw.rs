@@ -26,6 +26,8 @@ pub struct RawConfig {
     pub files: RawFiles,
     /// `[batches]`: what is called for them later.
     pub batches: RawBatches,
+    /// `[videos]`: films that providers make.
+    pub videos: RawVideos,
     /// `[admission]`: which calls may begin.
     pub admission: RawAdmission,
     /// `[cache]`: answers that are kept.
@@ -155,6 +157,21 @@ pub struct RawBatches {
     /// Milliseconds between two looks at a batch that a vendor has. Default
     /// 15000.
     pub vendors_every_ms: Option<u64>,
+}
+
+/// `[videos]`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RawVideos {
+    /// Milliseconds between two questions after a film, in its first minutes.
+    /// Default 5000.
+    pub ask_every_ms: Option<u64>,
+    /// Hours after which nobody asks any more. Default 24.
+    pub give_up_hours: Option<u64>,
+    /// Days for which it is known what became of a film. Default 30.
+    pub keep_days: Option<u64>,
+    /// Origins that callbacks may name although they are private, or plain http.
+    pub callback_origins: Vec<String>,
 }
 
 /// `[admission]`.

@@ -14,7 +14,7 @@ use super::deadlines::{HOUR_MS, MINUTE_MS};
 use super::raw::{RawDatabase, RawServer};
 use super::{
     CallLimits, Config, ConfigErrors, Durability, Environment, ProviderKey, RawConfig, RawUrls,
-    admission, alarms, calls, deadlines, files, provider, telemetry,
+    admission, alarms, calls, deadlines, files, provider, telemetry, videos,
 };
 use crate::worker::head;
 
@@ -101,6 +101,7 @@ pub(super) fn resolve(raw: &RawConfig, environment: &Environment) -> Result<Conf
         sync_interval: SYNC.read(raw.ledger.sync_interval_ms, &mut problems),
         calls_days: calls_days(raw.retention.calls_days, &mut problems),
         files: files::resolve(&raw.files, &raw.batches, &mut problems),
+        videos: videos::resolve(&raw.videos, &mut problems),
         log_json: log_json(raw.log.format.as_deref(), &mut problems),
         log_level: raw.log.level.clone().unwrap_or_else(|| "info".to_owned()),
         call_lines: calls::resolve(&raw.log),

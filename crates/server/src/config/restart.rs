@@ -23,6 +23,7 @@ pub fn waiting(running: &Config, new: &Config) -> Vec<&'static str> {
         ),
         ("retention.calls_days", running.calls_days != new.calls_days),
         ("files, batches", running.files != new.files),
+        ("videos", running.videos != new.videos),
         ("log.format", running.log_json != new.log_json),
         ("log.level", running.log_level != new.log_level),
         ("log.calls", running.call_lines != new.call_lines),

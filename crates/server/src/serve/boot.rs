@@ -41,6 +41,7 @@ use crate::first_start::{self, FirstKeys};
 use crate::market::{self, Providers};
 use crate::store_watcher::StoreWatcher;
 use crate::tokens::Tokens;
+use crate::videos::{self, Callbacks};
 use crate::worker::{self, Hosts, Service, Stop};
 use crate::{alarms, batches, presence, reload, retention, simulated, traces};
 
@@ -156,6 +157,7 @@ impl Recovered {
             let (address, handle) = simulated::start()?;
             (Providers::Simulated(address), Some(handle))
         };
+        let callbacks = Callbacks::new(config.videos.callback_origins.clone());
         let memory = Memory::default();
         let alarms = Arc::new(Alarms::new(millis(config.alarms.repeat)));
         let tokens = Tokens::new(tokio::runtime::Handle::current(), &alarms);
@@ -186,6 +188,7 @@ impl Recovered {
             waiting: Arc::default(),
             sessions: Sessions::default(),
             stopping: Stopping::default(),
+            book: Arc::new(videos::Jobs::new(&self.store, callbacks)),
         });
         Ok(Built {
             egress: built.egress,
@@ -255,8 +258,8 @@ impl Ready {
         // On a thread of its own: folding a batch takes milliseconds of CPU.
         let applying =
             Applier::new(Arc::clone(&store), Arc::clone(&till)).spawn(applier_stopping)?;
-        // One of them is for batches.
-        let mut clients = clients(config.workers.saturating_add(1), &built.egress)?;
+        // One of them is for batches, and one for what clients read of films.
+        let mut clients = clients(config.workers.saturating_add(2), &built.egress)?;
         let all_clients = clients.clone();
         let worker_stop = Stop {
             gently: stopping.clone(),
@@ -264,7 +267,8 @@ impl Ready {
         };
         let last = clients.pop().ok_or("no client for batches")?;
         let batches = batches::start((&gateway, &store), &config, last, &worker_stop)?;
-        let control = crate::control::router(&gateway, &watcher, &store, &batches);
+        let films = clients.pop().ok_or("no client for films")?;
+        let control = crate::control::router(&gateway, &watcher, &store, (&batches, films));
         let file_watcher = reload::watch(
             config_path,
             &config,

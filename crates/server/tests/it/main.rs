@@ -68,4 +68,5 @@ mod tools;
 mod top_command;
 mod traces;
 mod verify_command;
+mod videos;
 mod ways;

@@ -63,7 +63,11 @@ impl Exchange<'_> {
         let header = script.retry_after.filter(|_| {
             !matches!(
                 format,
-                Format::Gemini | Format::GeminiEmbeddings | Format::Imagen | Format::Bedrock
+                Format::Gemini
+                    | Format::GeminiEmbeddings
+                    | Format::Imagen
+                    | Format::Veo
+                    | Format::Bedrock
             )
         });
         self.fail_with(&script, format, header, &body).await

@@ -11,6 +11,7 @@ use std::path::Path;
 use super::schema::{BOOKKEEPING, MIGRATIONS};
 use super::{
     account, activity, apply, audit, batch, file, generation, hold, key, recount, retired, schema,
+    video,
 };
 
 /// Words that a statement may have: the same in both products, and neither
@@ -209,6 +210,7 @@ fn shared() -> Vec<(String, String)> {
         ("recount", recount::TEXTS),
         ("retired", retired::TEXTS),
         ("schema", schema::TEXTS),
+        ("video", video::TEXTS),
     ] {
         all.extend(
             texts

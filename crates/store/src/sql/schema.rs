@@ -90,6 +90,13 @@ pub static MIGRATIONS: &[Migration] = &[
         down: include_str!("../../migrations/0008_at_vendor.down.sql"),
         loses: "which batches may go to vendors, and how many lines did",
     },
+    Migration {
+        version: 9,
+        name: "videos",
+        up: include_str!("../../migrations/0009_videos.sql"),
+        down: include_str!("../../migrations/0009_videos.down.sql"),
+        loses: "every job of a film, and what callbacks are signed with",
+    },
 ];
 
 /// The step that gives the installation its number.

@@ -121,6 +121,7 @@ impl Counts {
             (Count::SearchUnits, units.search_units),
             (Count::MillisecondsIn, units.audio_ms),
             (Count::CharactersIn, units.characters),
+            (Count::MillisecondsOut, units.all_video_ms()),
         ] {
             self.set(kind, number);
         }
@@ -162,6 +163,8 @@ impl Counts {
                 search_units: self.get(Count::SearchUnits),
                 audio_ms: self.get(Count::MillisecondsIn),
                 characters: self.get(Count::CharactersIn),
+                // Of which size they were, the lines of the charge say.
+                ..Units::default()
             },
             // Told to the client, and kept nowhere.
             ..Usage::default()
@@ -233,6 +236,7 @@ mod tests {
                 audio_ms: 12,
                 characters: 13,
                 search_units: 14,
+                ..Units::default()
             },
             prompt_image: 15,
             cache_read_audio: 16,

@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::videos::Tier;
+
 macro_rules! units {
     ($( $(#[$meta:meta])* $field:ident; )+) => {
         /// What one call used that is no token. Zero of all of them in every
@@ -73,6 +75,39 @@ units! {
     audio_ms;
     /// Characters of text read aloud.
     characters;
+    /// Milliseconds of film made, of the usual size.
+    video_ms;
+    /// The same of films with up to 480 lines.
+    video_480p_ms;
+    /// The same of films with up to 1,080 lines.
+    video_1080p_ms;
+    /// The same of larger films.
+    video_4k_ms;
+}
+
+impl Units {
+    /// So many milliseconds of film.
+    #[must_use]
+    pub fn of_video(tier: Tier, ms: u64) -> Self {
+        let mut units = Self::default();
+        let slot = match tier {
+            Tier::Low => &mut units.video_480p_ms,
+            Tier::Usual => &mut units.video_ms,
+            Tier::High => &mut units.video_1080p_ms,
+            Tier::Highest => &mut units.video_4k_ms,
+        };
+        *slot = ms;
+        units
+    }
+
+    /// Milliseconds of film of any size.
+    #[must_use]
+    pub const fn all_video_ms(&self) -> u64 {
+        self.video_ms
+            .saturating_add(self.video_480p_ms)
+            .saturating_add(self.video_1080p_ms)
+            .saturating_add(self.video_4k_ms)
+    }
 }
 
 #[cfg(test)]

@@ -251,6 +251,7 @@ fn another_interface(market: &Market, listed: &[Endpoint], client: &dyn Client) 
         Interface::Speech => "Speech",
         Interface::Transcription => "Transcription",
         Interface::Realtime => "Realtime",
+        Interface::Videos => "Videos",
         Interface::Chat => "Chat",
     };
     let mut clients = ENDPOINTS.iter().chain(SESSIONS);
@@ -277,6 +278,7 @@ const fn what_serves(client: Interface) -> &'static str {
         Interface::Speech => "reads text aloud",
         Interface::Transcription => "writes speech down",
         Interface::Realtime => "is served over a WebSocket",
+        Interface::Videos => "makes films",
         Interface::Chat | Interface::Responses => "is served in chat",
     }
 }

@@ -249,6 +249,7 @@ fn api_type(endpoint: &dyn Endpoint) -> ApiType {
         Interface::Speech => ApiType::Speech,
         Interface::Transcription => ApiType::Transcription,
         Interface::Realtime => ApiType::Realtime,
+        Interface::Videos => ApiType::Video,
         Interface::Chat | Interface::Responses => ApiType::Completions,
     }
 }

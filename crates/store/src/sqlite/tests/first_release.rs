@@ -204,7 +204,7 @@ async fn the_migration_can_be_taken_back_and_done_again() {
     .unwrap();
     store.close().await;
     let store = SqliteStore::connect(dir.path()).await.unwrap();
-    for version in [8, 7, 6, 5, 4] {
+    for version in [9, 8, 7, 6, 5, 4] {
         let refused = store.schema_down(false).await.unwrap_err();
         assert!(refused.to_string().contains("loses"), "{refused}");
         let step = store.schema_down(true).await.unwrap().unwrap();
