@@ -227,18 +227,17 @@ where
         witness: began.line.map(|line| Arc::clone(&line.witness)),
         in_flight: entered.in_flight,
     });
-    let mut running = hold::hold(call, &mut plan).await?;
-    begin_job(&mut running, &kept).await?;
+    let running = begin_job(hold::hold(call, &mut plan).await?, &kept).await?;
     answer(worker.client.clone(), running, kept, plan).await
 }
 
 /// Writes a job down before it is sent, if the call is one.
-async fn begin_job(running: &mut Running, kept: &Kept) -> Result<(), Failure> {
-    match kept.request.job() {
+async fn begin_job(mut running: Running, kept: &Kept) -> Result<Running, Failure> {
+    if let Some(job) = kept.request.job() {
         // Boxed: few calls are jobs, and every call would carry it.
-        Some(job) => Box::pin(running.begin_job(job)).await,
-        None => Ok(()),
+        Box::pin(running.begin_job(job)).await?;
     }
+    Ok(running)
 }
 
 /// A request under the rules of its key, that says which batch it is a line of,
