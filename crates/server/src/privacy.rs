@@ -27,6 +27,7 @@ const OURS: &[&str] = &[
     "catalog",
     "files",
     "batches",
+    "batches-at-vendors",
 ];
 /// Most entries that are looked at in one of our directories: the journal has
 /// a few dozen segments.

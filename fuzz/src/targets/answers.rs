@@ -33,6 +33,11 @@ const TRANSCRIPTS: [&str; 3] = [
     r#"{"task":"transcribe","text":"Hi. Bye.","duration":2.5,"language":"en","x_groq":{"id":"1"},"segments":[{"start":0,"end":1.5,"text":" Hi.\n\n"},{"start":3661.25,"end":3662,"text":"--> Bye."}]}"#,
 ];
 
+const JOBS: [&str; 2] = [
+    r#"{"id":"video_123","object":"video","status":"queued","progress":0}"#,
+    r#"{"name":"models/veo-3.1-generate-preview/operations/abc"}"#,
+];
+
 /// Answers of an operation.
 fn samples(operation: Operation) -> Vec<&'static str> {
     match operation {
@@ -45,12 +50,11 @@ fn samples(operation: Operation) -> Vec<&'static str> {
         Operation::Moderations(_) => VERDICTS.to_vec(),
         Operation::Rerank(_) => RANKS.to_vec(),
         Operation::Transcription(_) | Operation::Translation(_) => TRANSCRIPTS.to_vec(),
-        // What a job is answered with is a name, and told to nobody.
-        Operation::Chat
-        | Operation::Text
-        | Operation::Speech(_)
-        | Operation::Realtime
-        | Operation::Videos(_) => Vec::new(),
+        // A name, under which the job is asked after.
+        Operation::Videos(_) => JOBS.to_vec(),
+        Operation::Chat | Operation::Text | Operation::Speech(_) | Operation::Realtime => {
+            Vec::new()
+        }
     }
 }
 

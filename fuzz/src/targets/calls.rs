@@ -184,6 +184,12 @@ const REQUESTS: &[(&str, Telling, &str)] = &[
         Telling::Text,
         r#"{"model":"acme/m","input_audio":{"data":"AAAA","format":"mp3"},"response_format":"text"}"#,
     ),
+    // The client is told of the job, and nothing of what the provider says.
+    (
+        "/v1/videos",
+        Telling::Text,
+        r#"{"model":"acme/m","prompt":"a river","duration":8}"#,
+    ),
 ];
 
 /// The boundary of what is a form.

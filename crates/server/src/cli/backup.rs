@@ -27,7 +27,13 @@ const SPOOL: &str = "spool";
 /// How its segments are called.
 const SEGMENT: &str = "spool";
 /// What of the data directory is kept besides the database and the journal.
-const OTHERS: [&str; 4] = ["catalog", "files", "batches", "providers"];
+const OTHERS: [&str; 5] = [
+    "catalog",
+    "files",
+    "batches",
+    "batches-at-vendors",
+    "providers",
+];
 
 #[derive(Args)]
 #[command(after_help = "\

@@ -34,6 +34,9 @@ const TOLD: &str = "is what somebody else said of itself, and moves no money";
 const KEPT: &str = "says what callers keep here, which no record tells of and moves no money: \
                     their lines are calls, and compared as such";
 
+const FILM: &str = "says how far a provider is with a job: its hold and its settlement are records, \
+                    and compared as such";
+
 /// Every table and every column of it.
 pub const TABLES: &[Table] = &[
     Table {
@@ -320,5 +323,29 @@ pub const TABLES: &[Table] = &[
         name: "change_counter",
         compared: &[],
         left: &[("id", LOCAL), ("seq", ADMINISTERED)],
+    },
+    Table {
+        name: "videos",
+        compared: &[],
+        left: &[
+            ("id", FILM),
+            ("account_id", FILM),
+            ("node_id", FILM),
+            ("state", FILM),
+            ("is_open", FILM),
+            ("is_running", FILM),
+            ("job", FILM),
+            ("created_at_ms", FILM),
+            ("due_at_ms", FILM),
+        ],
+    },
+    Table {
+        name: "webhook_secrets",
+        compared: &[],
+        left: &[
+            ("account_id", ADMINISTERED),
+            ("secret", ADMINISTERED),
+            ("created_at_ms", ADMINISTERED),
+        ],
     },
 ];

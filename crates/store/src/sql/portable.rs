@@ -132,6 +132,11 @@ const OWN: &[(&str, &str, &str)] = &[
         "other programs may edit the file without its rules",
     ),
     (
+        "sqlite COPY",
+        "VACUUM INTO",
+        "a database that is a file is copied as one; servers have tools of their own",
+    ),
+    (
         "sqlite HAS_TABLE",
         "sqlite_master",
         "the catalog of tables is each product's own",

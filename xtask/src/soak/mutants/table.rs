@@ -90,7 +90,7 @@ pub const MUTANTS: &[Mutant] = &[
     mutant(
         "a start leaves calls open",
         TILL,
-        "for hold in &open {",
+        "for hold in open {",
         "for hold in open.iter().skip(1) {",
     ),
     mutant(
