@@ -193,6 +193,6 @@ mod tests {
         );
         assert_eq!(count(&text), 12);
         assert_eq!(announced.piece(9), plain.piece(9));
-        assert_eq!(announced.clone().truncated(3).text(), "Simulated answer of");
+        assert_eq!(announced.truncated(3).text(), "Simulated answer of");
     }
 }
