@@ -29,6 +29,10 @@ use crate::BoxFuture;
 
 /// How often it is looked what is due.
 const LOOKS_EVERY: Duration = Duration::from_millis(250);
+/// The same once nothing was for [`QUIET`]: most servers make no films, and
+/// each look asks the database.
+const LOOKS_SELDOM: Duration = Duration::from_secs(2);
+const QUIET: Duration = Duration::from_secs(10);
 /// Jobs that are asked after at once. A question takes a moment; what waits is
 /// asked a moment later.
 const AT_ONCE: usize = 32;
@@ -154,15 +158,23 @@ impl<U: Upstream + Clone + Send + Sync + 'static> Followers<U> {
         let mut busy = Busy::default();
         let mut stopped = std::pin::pin!(stopped(stop));
         let mut forget_at = Instant::now();
+        let mut quiet_since = Instant::now();
         loop {
             busy.forget_ended();
             self.begin_due(&mut busy).await;
+            if !busy.ids.is_empty() {
+                quiet_since = Instant::now();
+            }
+            let pause = match quiet_since.elapsed() < QUIET {
+                true => LOOKS_EVERY,
+                false => LOOKS_SELDOM,
+            };
             if Instant::now() >= forget_at {
                 forget_at = Instant::now() + FORGETS_EVERY;
                 self.forget_old().await;
             }
             tokio::select! {
-                () = tokio::time::sleep(LOOKS_EVERY) => {}
+                () = tokio::time::sleep(pause) => {}
                 () = &mut stopped => break,
             }
         }

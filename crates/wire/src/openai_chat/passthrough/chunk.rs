@@ -145,7 +145,11 @@ impl Writer<'_> {
     }
 
     fn choices(&mut self, reader: &mut Reader<'_>) -> Result<(), Failure> {
-        self.seen.has_choices = true;
+        // Which of two a client reads is its own affair: we would bill one and
+        // it would show the other.
+        if std::mem::replace(&mut self.seen.has_choices, true) {
+            return Err(malformed("the answer has `choices` twice"));
+        }
         let name_at = reader.name_offset();
         if reader.kind().map_err(broken)? != Kind::Array {
             self.output.write(b",\"choices\":[]");
