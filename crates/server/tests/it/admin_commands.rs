@@ -179,6 +179,9 @@ fn what_is_left_of_a_limit_goes_to_the_key_in_its_place() {
         Some(spent()).filter(|spent| spent != "0")
     });
     let spent: f64 = spent.as_str().unwrap().parse().unwrap();
+    // Two keys with the same rest would be twice the rest.
+    let both = refused(&exchange, &["key", "rotate", "poor", "--grace", "1h"]);
+    assert!(both.contains("both keys could spend"), "{both}");
     exchange.command(&["key", "rotate", "poor"]);
     let shown = json_of(&exchange, &["key", "show", "poor", "--json"]);
     let limit: f64 = shown["limit"].as_str().unwrap().parse().unwrap();

@@ -15,7 +15,8 @@ use crate::keys::{self, NewKeyRequest};
 #[derive(Args)]
 #[command(after_help = "\
 The new key has the same name, account, defaults and expiry, and as its limit what the old one
-has left of its own; a limit that starts anew starts with the new key.
+has left of its own; a limit that starts anew starts with the new key. Calls that run at that
+moment are not counted in it yet. A key with a limit has no --grace: both could spend what is left.
 
 Examples:
   bourse key rotate ci                 the old key ends at once
@@ -36,6 +37,14 @@ pub(in crate::cli) struct Options {
 
 pub(super) async fn run(store: &dyn Store, options: &Options) -> Result<(), Error> {
     let old = find::key(store, &options.key).await?;
+    if options.grace.is_some_and(|ms| ms > 0) && old.key.limit.is_some() {
+        return Err(
+            "--grace: the key has a limit, and for that time both keys could spend what is left of \
+             it; rotate it without --grace, or take its limit away first (`bourse key set … --limit \
+             none`)"
+                .into(),
+        );
+    }
     let at_ms = now_ms();
     let request = NewKeyRequest {
         limit: left(&old),
