@@ -158,7 +158,13 @@ fn bar(length: usize) -> Result<ProgressBar, Error> {
 /// The segments that there are, open, so that they stay.
 fn segments(dir: &Path) -> Result<Vec<(PathBuf, File)>, Error> {
     let mut found: Vec<(PathBuf, File)> = Vec::new();
-    for entry in fs::read_dir(dir).map_err(|error| format!("{}: {error}", dir.display()))? {
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        // No server has begun one yet.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(found),
+        Err(error) => return Err(format!("{}: {error}", dir.display()).into()),
+    };
+    for entry in entries {
         let path = entry?.path();
         if path
             .extension()

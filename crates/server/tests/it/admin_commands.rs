@@ -74,6 +74,8 @@ fn no_command_makes_data_where_there_is_none_but_init() {
     assert_eq!(run_in(dir.path(), &["check"]).0, Some(0));
     assert_eq!(run_in(dir.path(), &["key", "list"]).0, Some(0));
     assert_eq!(run_in(dir.path(), &["ledger", "verify"]).0, Some(0));
+    let (status, said) = run_in(dir.path(), &["backup", "copy"]);
+    assert_eq!(status, Some(0), "before any server: {said}");
     // Again: nothing is written over.
     std::fs::write(dir.path().join("bourse.toml"), "# mine\n").unwrap();
     assert_eq!(run_in(dir.path(), &["init", "--yes"]).0, Some(0));
