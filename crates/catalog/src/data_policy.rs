@@ -1,12 +1,13 @@
 //! What a provider does with prompts and answers.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What the holder of an endpoint does with what it is sent.
 ///
 /// What is not known is assumed to be the worst: a caller who demands
 /// privacy must never get it by an omission in a data file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DataPolicy {
     /// Prompts or answers may be used for training.

@@ -1,10 +1,11 @@
 //! Over which interface an offer is sold.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The kind of request that an endpoint answers at its provider. Those that
 /// are not called here are listed, so that a caller learns why not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Interface {
     /// Chat, and what is translated to it; Responses too where the provider has

@@ -10,6 +10,7 @@ mod read;
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::data_policy::DataPolicy;
@@ -21,7 +22,7 @@ pub(crate) use apply::apply;
 pub const OPERATOR: &str = "operator";
 
 /// Changes to lay over a catalogue.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Overlay {
     /// By slug: `[providers.<slug>]`.
@@ -32,7 +33,7 @@ pub struct Overlay {
 
 /// A provider that is added or changed. An unknown provider needs a
 /// `base_url`; its format defaults to `openai-chat`.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct OverlayProvider {
     /// For people.
@@ -54,7 +55,7 @@ pub struct OverlayProvider {
 }
 
 /// A model that is added or changed.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct OverlayModel {
     /// `author/model`; says which model is meant.
@@ -97,7 +98,7 @@ pub struct OverlayModel {
 
 /// An endpoint that is added or changed. `provider`, and `tag` if there is
 /// one, say which is meant.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct OverlayEndpoint {
     /// Who offers it.
@@ -136,7 +137,7 @@ pub struct OverlayEndpoint {
 /// Prices as decimal strings: dollars for a million tokens; for `image`,
 /// `request`, `web_search`, `picture`, `search_unit` and `character` dollars for
 /// one, for `audio_second` and the `video_second`s dollars for a second.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[allow(missing_docs)] // The meaning is at `crate::Prices`.
 pub struct OverlayPrice {
@@ -171,7 +172,7 @@ pub struct OverlayPrice {
 }
 
 /// Prices of prompts with strictly more than `min_prompt_tokens` tokens.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[allow(missing_docs)] // The meaning is at `crate::Prices`.
 pub struct OverlayTier {

@@ -34,9 +34,9 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::Config;
+use crate::config::{Config, ConfigErrors};
 
-pub(crate) use output::say;
+pub(crate) use output::{plain, say};
 
 pub(crate) type Error = Box<dyn std::error::Error + Send + Sync>;
 
@@ -58,6 +58,18 @@ impl fmt::Display for Misused {
 }
 
 impl std::error::Error for Misused {}
+
+/// What is wrong has been printed, for a program.
+#[derive(Debug)]
+struct Told;
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the configuration has mistakes")
+    }
+}
+
+impl std::error::Error for Told {}
 
 /// The status of a wrong command line, as clap has it.
 const MISUSED: u8 = 2;
@@ -232,7 +244,11 @@ pub(crate) fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("bourse: {error}");
+            match error.downcast_ref::<ConfigErrors>() {
+                Some(mistakes) => output::complain(&mistakes.0),
+                None if error.is::<Told>() => {}
+                None => eprintln!("bourse: {error}"),
+            }
             match error.is::<Misused>() {
                 true => ExitCode::from(MISUSED),
                 false => ExitCode::FAILURE,

@@ -10,21 +10,32 @@ mod calls;
 mod checked;
 mod credentials;
 mod deadlines;
+mod doubts;
 mod env;
 mod environment;
+mod examine;
 mod files;
-mod lines;
+mod level;
+mod near;
+mod problem;
 mod provider;
 mod raw;
 mod resolve;
 mod restart;
+mod schema;
 mod secret;
+mod shape;
+mod snippet;
+mod source;
+mod syntax;
 mod telemetry;
 mod videos;
 
 use std::collections::BTreeMap;
+use std::io::Read as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bourse_dataplane::admission::bounds::Limits;
@@ -37,10 +48,15 @@ pub use alarms::{Alarms, Webhook};
 pub use calls::CallLines;
 pub use checked::Which;
 pub use environment::Environment;
+pub use examine::Examined;
 pub use files::Files;
+pub use problem::{Level, Place, Problem};
 pub use raw::{RawConfig, RawProvider};
 pub use restart::waiting as waiting_for_restart;
+pub use schema::schema;
 pub use secret::{RawKey, RawSecret, RawUrls};
+pub use snippet::told;
+pub use source::Source;
 pub use telemetry::Telemetry;
 pub use videos::Videos;
 
@@ -205,19 +221,39 @@ pub struct Config {
     pub alarms: Alarms,
     /// To whom traces are told, if to anybody.
     pub telemetry: Option<Telemetry>,
+    /// What is hardly meant, although it can be understood.
+    pub warnings: Vec<Problem>,
+    /// The text that all this was read from.
+    pub source: Arc<Source>,
 }
+
+/// The longest configuration: some 50,000 models.
+const FILE_BYTES_MAX: u64 = 16 << 20;
 
 /// Everything that is wrong with a configuration.
 #[derive(Debug)]
-pub struct ConfigErrors(pub Vec<String>);
+pub struct ConfigErrors(pub Vec<Problem>);
 
 impl ConfigErrors {
-    fn one(problem: String) -> Self {
-        Self(vec![problem])
+    fn one(sentence: String, place: Place) -> Self {
+        Self(vec![Problem {
+            level: Level::Error,
+            key: String::new(),
+            sentence,
+            help: None,
+            place,
+        }])
+    }
+
+    /// All of it on one line, for a record of the log.
+    #[must_use]
+    pub fn on_one_line(&self) -> String {
+        self.to_string().replace('\n', "; ")
     }
 }
 
 impl std::fmt::Display for ConfigErrors {
+    /// Each on a line of its own.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         for (index, problem) in self.0.iter().enumerate() {
             if index > 0 {
@@ -238,8 +274,16 @@ impl Config {
     /// # Errors
     /// Everything that is wrong with the two.
     pub fn load(path: Option<&Path>) -> Result<Self, ConfigErrors> {
+        Self::examine(path)?.good()
+    }
+
+    /// The same, with what can be understood although something is wrong.
+    ///
+    /// # Errors
+    /// There is no text to be read.
+    pub fn examine(path: Option<&Path>) -> Result<Examined, ConfigErrors> {
         let (name, text) = read_file(path)?;
-        Self::parse(&name, &text, &Environment::of_process())
+        Ok(examine::examine(&name, &text, &Environment::of_process()))
     }
 
     /// The pure part of [`Self::load`]: text and variables are arguments.
@@ -247,23 +291,62 @@ impl Config {
     /// # Errors
     /// As [`Self::load`].
     pub fn parse(name: &str, text: &str, environment: &Environment) -> Result<Self, ConfigErrors> {
-        let raw = raw::parse(name, text).map_err(ConfigErrors::one)?;
-        let raw = env::overlay(name, text, raw, environment)?;
-        resolve::resolve(&raw, environment)
-            .map_err(|problems| lines::located(problems, (name, text), environment))
+        examine::examine(name, text, environment).good()
+    }
+
+    /// Mistakes that were found later, each a sentence behind the key that it
+    /// is about, with their places.
+    #[must_use]
+    pub fn located(&self, problems: impl IntoIterator<Item = String>) -> ConfigErrors {
+        let found = problems.into_iter();
+        let found = found.map(|problem| doubts::meant(self, &problem));
+        ConfigErrors(examine::sorted(self.source.located(found.collect())))
     }
 }
 
 /// The configuration's name, for messages, and its text.
 fn read_file(path: Option<&Path>) -> Result<(String, String), ConfigErrors> {
     let shown = path.unwrap_or(Path::new(DEFAULT_PATH));
-    match std::fs::read_to_string(shown) {
-        Ok(text) => Ok((shown.display().to_string(), text)),
+    let name = shown.display().to_string();
+    let wrong = |why: String| ConfigErrors::one(format!("{name}: {why}"), Place::Nowhere);
+    let mut bytes = Vec::new();
+    let read = std::fs::File::open(shown).and_then(|file| {
+        file.take(FILE_BYTES_MAX.saturating_add(1))
+            .read_to_end(&mut bytes)
+    });
+    match read {
+        Ok(_) if bytes.len() as u64 > FILE_BYTES_MAX => Err(wrong(format!(
+            "is longer than {} MiB",
+            FILE_BYTES_MAX >> 20
+        ))),
+        Ok(_) => text(&name, bytes).map(|text| (name, text)),
         Err(error) if path.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
             Ok(("(no file)".to_owned(), String::new()))
         }
-        Err(error) => Err(ConfigErrors::one(format!("{}: {error}", shown.display()))),
+        Err(error) => Err(wrong(error.to_string())),
     }
+}
+
+/// The text of a file, or where it stops being one.
+fn text(name: &str, bytes: Vec<u8>) -> Result<String, ConfigErrors> {
+    let error = match String::from_utf8(bytes) {
+        Ok(text) => return Ok(text),
+        Err(error) => error,
+    };
+    let (good, bytes) = (error.utf8_error().valid_up_to(), error.as_bytes());
+    let before = String::from_utf8_lossy(bytes.get(..good).unwrap_or_default());
+    let byte = bytes.get(good).copied().unwrap_or_default();
+    let sentence = match bytes {
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "the file is UTF-16; save it as UTF-8".to_owned(),
+        _ => format!("the byte 0x{byte:02x} is not UTF-8; save the file as UTF-8"),
+    };
+    let source = Source {
+        name: name.to_owned(),
+        text: before.into_owned(),
+        is_broken: true,
+        ..Source::default()
+    };
+    Err(ConfigErrors::one(sentence, source.place(good..good, &[])))
 }
 
 #[cfg(test)]

@@ -36,7 +36,7 @@ pub fn init(config: &Config) {
 
 /// Colours are for people: a file or a pipe gets none, nor does a terminal
 /// whose user asked for none (no-color.org).
-fn is_coloured() -> bool {
+pub(crate) fn is_coloured() -> bool {
     let is_unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     !is_unwanted && std::io::stderr().is_terminal()
 }

@@ -92,7 +92,11 @@ pub fn catalog(config: &Config) -> Result<Snapshot, Error> {
     }
     Snapshot::build(raw, &[overlay])
         .map(|snapshot| snapshot.with_sort_suffixes(strategies::suffixes()))
-        .map_err(|problems| join(&problems).into())
+        .map_err(|problems| {
+            config
+                .located(problems.iter().map(ToString::to_string))
+                .into()
+        })
 }
 
 /// What the catalog must know of a provider that it does not list: what the
@@ -161,7 +165,10 @@ fn defaults(config: &Config, catalog: &Snapshot) -> Result<Vec<(ModelIx, Default
             let resolution = catalog.resolve(name);
             resolution
                 .map(|resolution| resolution.model)
-                .ok_or_else(|| format!("options.{key}: there is no model `{name}`").into())
+                .ok_or_else(|| {
+                    let problem = format!("options.{key}: there is no model `{name}`");
+                    config.located([problem]).into()
+                })
         };
         names.iter().map(model).collect()
     };

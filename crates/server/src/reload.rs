@@ -14,7 +14,7 @@ use notify::{RecursiveMode, Watcher};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
-use crate::config::{self, Config, DEFAULT_PATH};
+use crate::config::{self, Config, ConfigErrors, DEFAULT_PATH};
 use crate::market::{self, Providers};
 use crate::tokens::Tokens;
 
@@ -53,7 +53,7 @@ pub fn watch(
             }
             while changes.try_recv().is_ok() {}
             let taken = Config::load(given.as_deref())
-                .map_err(|error| error.to_string())
+                .map_err(|wrong| wrong.on_one_line())
                 .and_then(|new| apply(&running, &new, &providers, (&gateway, &tokens), &clients));
             tell(&gateway, taken);
         }
@@ -112,8 +112,16 @@ fn apply(
             "changed, and in force only after a restart"
         );
     }
-    let built = market::build(new, providers, &gateway.memory, tokens)
-        .map_err(|error| error.to_string())?;
+    let built =
+        market::build(new, providers, &gateway.memory, tokens).map_err(|error| match error
+            .downcast_ref::<ConfigErrors>(
+        ) {
+            Some(wrong) => wrong.on_one_line(),
+            None => error.to_string(),
+        })?;
+    for warning in &new.warnings {
+        tracing::warn!("{warning}");
+    }
     for problem in &built.problems {
         tracing::warn!(provider = problem.provider, "{}", problem.message);
     }

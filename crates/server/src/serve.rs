@@ -31,6 +31,9 @@ pub fn serve(config_path: Option<&Path>, take_over: bool) -> Result<(), Error> {
     let began = Instant::now();
     let config = Config::load(config_path)?;
     crate::logging::init(&config);
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
     std::fs::create_dir_all(&config.data_dir)
         .map_err(|error| format!("{}: {error}", config.data_dir.display()))?;
     let lock = DataDirLock::acquire(&config.data_dir)?;

@@ -97,6 +97,10 @@ impl DatabaseUrl {
 fn driver(address: &str) -> Result<&'static dyn Driver, String> {
     let found = DRIVERS.iter().find(|driver| driver.claims(address));
     found.copied().ok_or_else(|| {
+        if address.starts_with("sqlite:") {
+            return "an SQLite database has no address: write \"sqlite\", and it is in server.data_dir"
+                .to_owned();
+        }
         // Only what stands before `://` is repeated; without it that could be
         // anything, a password too.
         let named = match address.split_once("://") {

@@ -4,9 +4,9 @@ use bourse_dataplane::market::{Market, Memory};
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::output::{plain, say, say_json, say_table, table};
-use super::{Common, Error};
-use crate::config::Config;
+use super::output::{complain, plain, say, say_json, say_table, table};
+use super::{Common, Error, Told};
+use crate::config::{Config, ConfigErrors, Problem};
 use crate::market::{self, Providers};
 use crate::tokens::Tokens;
 
@@ -33,7 +33,15 @@ struct Line {
 }
 
 pub(super) fn run(options: &Options) -> Result<(), Error> {
-    let config = options.common.load()?;
+    let config = match understood(options) {
+        Ok(config) => config,
+        Err(wrong) if options.json => {
+            let errors: Vec<_> = wrong.0.iter().map(Problem::to_json).collect();
+            say_json(&json!({ "ok": false, "errors": errors, "warnings": [] }))?;
+            return Err(Box::new(Told));
+        }
+        Err(wrong) => return Err(wrong.into()),
+    };
     let catalog = market::catalog(&config)?;
     let (models, endpoints) = (catalog.models().len(), catalog.all_endpoints().len());
     let is_simulated = config.simulate || !market::is_any_configured(&config);
@@ -50,9 +58,11 @@ pub(super) fn run(options: &Options) -> Result<(), Error> {
             "catalog": { "models": models, "endpoints": endpoints },
             "callable_endpoints": callable,
             "providers": lines.iter().map(told).collect::<Vec<_>>(),
-            "warnings": problems,
+            "errors": [],
+            "warnings": config.warnings.iter().map(Problem::to_json).chain(problems.iter().map(left_out)).collect::<Vec<_>>(),
         }));
     }
+    complain(&config.warnings);
     say(format_args!(
         "The configuration is good: {} providers configured, {models} models and {endpoints} \
          endpoints in the catalog.",
@@ -84,6 +94,32 @@ pub(super) fn run(options: &Options) -> Result<(), Error> {
         say(format_args!("warning: {}", plain(problem)));
     }
     Ok(())
+}
+
+/// All that is wrong, in the file and in what its models mean to the catalog.
+fn understood(options: &Options) -> Result<Config, ConfigErrors> {
+    let examined = Config::examine(options.common.config.as_deref())?;
+    let Some(config) = &examined.config else {
+        return examined.good();
+    };
+    let found = market::catalog(config).err();
+    let found = found.and_then(|error| error.downcast::<ConfigErrors>().ok());
+    let known: Vec<_> = examined
+        .errors
+        .iter()
+        .map(|error| error.key.clone())
+        .filter(|key| !key.is_empty())
+        .collect();
+    let mut others = found.map(|found| found.0).unwrap_or_default();
+    others.retain(|other| !known.iter().any(|key| other.key.starts_with(key.as_str())));
+    let mut examined = examined;
+    examined.errors.extend(others);
+    examined.good()
+}
+
+/// A provider or an endpoint that had to be left out.
+fn left_out(problem: &String) -> Value {
+    json!({ "level": "warning", "message": problem })
 }
 
 fn told(line: &Line) -> Value {

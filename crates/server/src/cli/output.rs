@@ -6,6 +6,7 @@ use std::io::{ErrorKind, IsTerminal as _, Write as _};
 use comfy_table::{ContentArrangement, Table, presets};
 
 use super::Error;
+use crate::config::{Level, Problem, told};
 
 /// Prints a line of output. A reader that has seen enough ends the program
 /// quietly; output that cannot be written for another reason, such as a full
@@ -51,7 +52,7 @@ pub(super) fn say_table(table: &Table, none: &str) {
 
 /// A text from elsewhere as a person may see it: what would steer a terminal,
 /// begin a line or turn the direction of others is spelled.
-pub(super) fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for char in text.chars() {
         match crate::logging::breaks_lines(char) {
@@ -60,6 +61,23 @@ pub(super) fn plain(text: &str) -> String {
         }
     }
     out
+}
+
+/// Tells what is wrong with a configuration, with the lines that it is about.
+pub(super) fn complain(problems: &[Problem]) {
+    let in_colour = crate::logging::is_coloured();
+    for problem in problems {
+        eprintln!("{}", told(problem, in_colour));
+    }
+    let errors = problems
+        .iter()
+        .filter(|one| one.level == Level::Error)
+        .count();
+    match errors {
+        0 => {}
+        1 => eprintln!("bourse: the configuration has a mistake"),
+        many => eprintln!("bourse: the configuration has {many} mistakes"),
+    }
 }
 
 /// Asks whoever sits there, unless they said yes before.

@@ -118,25 +118,34 @@ mod tests {
     fn nonsense_is_refused_with_its_line_and_is_not_repeated() {
         let short = "whsec_c2hvcnQ=";
         for (lines, said) in [
-            ("webhook = \"ops-t0ken\"", "bourse.toml:4: not a valid"),
-            ("webhook = \"ftp://x/t0ken\"", "bourse.toml:4: only http"),
+            ("webhook = \"ops-t0ken\"", "alarms.webhook: not a valid"),
+            ("webhook = \"ftp://x/t0ken\"", "alarms.webhook: only http"),
             (
                 "webhook = \"https://user:t0ken@x/\"",
-                "bourse.toml:4: a URL may not carry",
+                "alarms.webhook: a URL may not carry",
             ),
-            ("webhook = 7", "bourse.toml:4: "),
-            ("secret = \"t0ken\"", "bourse.toml:4: a secret is `whsec_`"),
+            (
+                "webhook = 7",
+                "bourse.toml:4:11: alarms.webhook: expected a string",
+            ),
+            ("secret = \"t0ken\"", "alarms.secret: a secret is `whsec_`"),
             (
                 &format!("secret = \"{short}\""),
-                "bourse.toml:4: a secret is",
+                "alarms.secret: a secret is",
             ),
             (
                 "repeat_minutes = 0",
-                "bourse.toml:4: 0 is not between 1 and 1440",
+                "alarms.repeat_minutes: 0 is not between 1 and 1440",
             ),
-            ("repeat_minutes = -5", "bourse.toml:4: -5 is not"),
-            ("repeat_minutes = 1441", "bourse.toml:4: 1441 is not"),
-            ("colour = \"red\"", "bourse.toml:4: unknown field `colour`"),
+            ("repeat_minutes = -5", "alarms.repeat_minutes: -5 is not"),
+            (
+                "repeat_minutes = 1441",
+                "alarms.repeat_minutes: 1441 is not",
+            ),
+            (
+                "colour = \"red\"",
+                "bourse.toml:4:1: alarms.colour: unknown key",
+            ),
             (
                 "webhook = \"https://x/\"",
                 "alarms.secret: is missing: what is sent",

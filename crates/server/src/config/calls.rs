@@ -46,11 +46,20 @@ mod tests {
     #[test]
     fn nonsense_is_refused_with_its_line() {
         for (lines, said) in [
-            ("calls = \"some\"", "bourse.toml:2: unknown variant `some`"),
-            ("calls = true", "bourse.toml:2: "),
-            ("calls_per_s_max = 0", "bourse.toml:2: 0 is not between"),
-            ("calls_per_s_max = -1", "bourse.toml:2: -1 is not between"),
-            ("calls_per_s_max = 100001", "bourse.toml:2: 100001 is not"),
+            (
+                "calls = \"some\"",
+                "bourse.toml:2:9: log.calls: `some` is not one of",
+            ),
+            ("calls = true", "bourse.toml:2:9: "),
+            (
+                "calls_per_s_max = 0",
+                "log.calls_per_s_max: 0 is not between",
+            ),
+            ("calls_per_s_max = -1", "log.calls_per_s_max: -1 is not"),
+            (
+                "calls_per_s_max = 100001",
+                "log.calls_per_s_max: 100001 is not",
+            ),
         ] {
             let refused = parse(lines).unwrap_err();
             assert!(refused.contains(said), "{lines}: {refused}");

@@ -4,6 +4,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bourse_net::Origin;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 
@@ -22,7 +23,7 @@ const SECRET_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
 pub(super) const SECRET_MADE_BY: &str = "echo \"whsec_$(openssl rand -base64 32)\"";
 
 /// Of which calls there are lines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Which {
     /// None.

@@ -1,5 +1,6 @@
 //! `providers.<slug>.credentials`: who we are to a cloud.
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
@@ -24,7 +25,7 @@ pub enum RawCredentials {
 }
 
 /// Who we are in detail.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RawIdentity {
     /// A file with credentials, as Google hands out.
@@ -79,6 +80,23 @@ impl<'de> Deserialize<'de> for RawCredentials {
             }
         }
         deserializer.deserialize_any(Credentials)
+    }
+}
+
+impl JsonSchema for RawCredentials {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Credentials".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        // Another word is not repeated: it may be a key in the wrong place.
+        json_schema!({
+            "title": WORDS,
+            "anyOf": [
+                { "type": "string", "enum": ["default", "machine"], "writeOnly": true },
+                generator.subschema_for::<RawIdentity>(),
+            ],
+        })
     }
 }
 

@@ -154,7 +154,7 @@ mod tests {
                 "[batches]\nlines_at_once = 5000",
                 "batches.lines_at_once: 5000 is not between 1 and 4096",
             ),
-            ("[batches]\nhow_many = 1", "unknown field"),
+            ("[batches]\nhow_many = 1", "unknown key"),
         ] {
             let refused = parse(text).unwrap_err();
             assert!(refused.contains(said), "{text}: {refused}");

@@ -7,6 +7,7 @@ use bourse_providers::{Credential, Disconnect, Key, Place, Prefill, Provider, Si
 use bourse_vocab::Format;
 
 use super::credentials::Around;
+use super::near::nearest;
 use super::{Environment, KeyPair, ProviderConfig, ProviderKey, RawProvider, RawSecret};
 
 /// Keys of one provider. Each multiplies its endpoints, which plans of calls go
@@ -95,11 +96,19 @@ impl Section<'_> {
     fn check_address(&mut self, raw: &RawProvider) {
         let slug = self.slug;
         if bourse_providers::by_slug(slug).is_none() {
-            let why = format!("required, because {slug} is not a built-in provider");
+            let mut why = format!("required, because {slug} is not a built-in provider");
+            let near = nearest(slug, bourse_providers::all().map(Provider::slug));
+            if let Some(near) = near.filter(|_| raw.base_url.is_none()) {
+                why = format!("{why}; did you mean [providers.{near}]?");
+            }
             if raw.base_url.is_none() {
                 self.wrong("base_url", &why);
             }
-            if raw.format.is_none() && raw.kind.is_none() {
+            // One question is enough.
+            if raw.format.is_none()
+                && raw.kind.is_none()
+                && (near.is_none() || raw.base_url.is_some())
+            {
                 let use_instead = "use \"openai-chat\" for most servers";
                 self.wrong("format", format_args!("{why}; {use_instead}"));
             }
@@ -112,21 +121,27 @@ impl Section<'_> {
     }
 
     fn keys(&mut self, raw: &RawProvider, environment: &Environment) -> Vec<ProviderKey> {
-        let one = raw.api_key.iter().map(|secret| ("api_key", secret, 1));
+        let one = raw
+            .api_key
+            .iter()
+            .map(|secret| ("api_key".to_owned(), secret, 1));
         let several = raw.api_keys.iter();
-        let several = several.map(|given| ("api_keys", &given.secret, given.weight));
+        let several = several.enumerate().map(|(index, given)| {
+            let field = format!("api_keys[{index}]");
+            (field, &given.secret, given.weight)
+        });
         let mut keys: Vec<ProviderKey> = Vec::new();
         for (field, secret, weight) in one.chain(several) {
-            match secret.resolve(environment).map(|key| Key::new(&key)) {
+            match secret.resolve_key(environment).map(|key| Key::new(&key)) {
                 Ok(key) if keys.iter().any(|other| other.key.expose() == key.expose()) => {
-                    self.wrong(field, "the same key is there twice");
+                    self.wrong(&field, "the same key is there twice");
                 }
                 Ok(key) => keys.push(ProviderKey {
                     key,
                     weight,
                     source: secret.source(),
                 }),
-                Err(problem) => self.wrong(field, problem),
+                Err(problem) => self.wrong(&field, problem),
             }
         }
         if keys.len() > KEYS_MAX {

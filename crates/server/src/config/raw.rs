@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::checked::{self, Which};
@@ -9,7 +10,7 @@ use super::credentials::RawCredentials;
 use super::{RawKey, RawSecret, RawUrls};
 
 /// The whole file. Unknown keys are refused.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RawConfig {
     /// `[server]`: listening and limits.
@@ -51,7 +52,7 @@ pub struct RawConfig {
 }
 
 /// `[server]`.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RawServer {
     /// Address and port. Default `127.0.0.1:8787`.
@@ -93,7 +94,7 @@ pub struct RawServer {
 }
 
 /// `[database]`.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RawDatabase {
     /// `sqlite` (default): a file inside `data_dir`. Or an address of
@@ -103,7 +104,7 @@ pub struct RawDatabase {
 }
 
 /// `[billing]`.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RawBilling {
     /// Added to upstream prices, in parts per million: 55000 is 5.5 %.
@@ -111,7 +112,7 @@ pub struct RawBilling {
 }
 
 /// `[ledger]`.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RawLedger {
     /// `group` (default) or `always`.
@@ -122,7 +123,7 @@ pub struct RawLedger {
 }
 
 /// `[retention]`.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RawRetention {
     /// Days for which finished calls are kept, with their questions for
@@ -131,7 +132,7 @@ pub struct RawRetention {
 }
 
 /// `[files]`.
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RawFiles {
     /// Bytes of one file. Default 200 MiB.
@@ -147,7 +148,7 @@ pub struct RawFiles {
 }
 
 /// `[batches]`.
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RawBatches {
     /// Lines that are called at once, of all batches together. Default 32.
@@ -160,7 +161,7 @@ pub struct RawBatches {
 }
 
 /// `[videos]`.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RawVideos {
     /// Milliseconds between two questions after a film, in its first minutes.
@@ -175,7 +176,7 @@ pub struct RawVideos {
 }
 
 /// `[admission]`.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RawAdmission {
     /// How long a ready call waits for its worker until others are refused, in
@@ -196,7 +197,7 @@ pub struct RawAdmission {
 }
 
 /// `[cache]`.
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RawCache {
     /// What answers that are kept may take of memory, in bytes; 0 for no
@@ -205,7 +206,7 @@ pub struct RawCache {
 }
 
 /// `[deadlines]`: all in milliseconds.
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RawDeadlines {
     /// Connecting, TLS included. Default 5 s.
@@ -227,7 +228,7 @@ pub struct RawDeadlines {
 }
 
 /// `[routing]`: what `[deadlines]` was called before. Still understood.
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RawRouting {
     /// `deadlines.first_sign_ms`.
@@ -245,7 +246,7 @@ pub struct RawRouting {
 }
 
 /// `[log]`.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RawLog {
     /// `text` (default) or `json`.
@@ -256,11 +257,12 @@ pub struct RawLog {
     pub calls: Option<Which>,
     /// The most such lines in a second. Default 100.
     #[serde(deserialize_with = "checked::per_s_max")]
+    #[schemars(range(min = 1, max = 100_000))]
     pub calls_per_s_max: Option<u32>,
 }
 
 /// `[alarms]`.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RawAlarms {
     /// The address that alarms are posted to. Default: they are in the log
@@ -272,11 +274,12 @@ pub struct RawAlarms {
     pub secret: Option<RawSecret>,
     /// After how many minutes an alarm that lasts is told again. Default 60.
     #[serde(deserialize_with = "checked::minutes")]
+    #[schemars(range(min = 1, max = 1_440))]
     pub repeat_minutes: Option<u64>,
 }
 
 /// `[options]`.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RawOptions {
     /// Models whose streams are gone on with elsewhere if they break, as if
@@ -288,7 +291,7 @@ pub struct RawOptions {
 }
 
 /// `[telemetry]`.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RawTelemetry {
     /// The address of an OpenTelemetry collector that takes OTLP over HTTP,
@@ -304,7 +307,7 @@ pub struct RawTelemetry {
 }
 
 /// `[providers.<slug>]`.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RawProvider {
     /// The key: a string, `{ env = "NAME" }` or `{ file = "path" }`.
@@ -348,15 +351,4 @@ pub struct RawProvider {
     pub private_urls: Option<bool>,
     /// Leaves the provider out.
     pub disabled: Option<bool>,
-}
-
-/// Reads the text; an error says the file, the line and the key.
-pub fn parse(name: &str, text: &str) -> Result<RawConfig, String> {
-    toml::from_str(text).map_err(|error| {
-        let line = error
-            .span()
-            .and_then(|span| text.get(..span.start))
-            .map_or(1, |before| before.matches('\n').count() + 1);
-        format!("{name}:{line}: {}", error.message())
-    })
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bourse_dataplane::bodies::BODIES_BYTES_MAX;
@@ -11,10 +12,11 @@ use bourse_dataplane::drains::DRAINS_MAX;
 use bourse_store::DatabaseUrl;
 
 use super::deadlines::{HOUR_MS, MINUTE_MS};
+use super::problem::{Finding, Level};
 use super::raw::{RawDatabase, RawServer};
 use super::{
-    CallLimits, Config, ConfigErrors, Durability, Environment, ProviderKey, RawConfig, RawUrls,
-    admission, alarms, calls, deadlines, files, provider, telemetry, videos,
+    CallLimits, Config, Durability, Environment, ProviderKey, RawConfig, RawUrls, admission,
+    alarms, calls, deadlines, doubts, files, level, provider, telemetry, videos,
 };
 use crate::worker::head;
 
@@ -78,7 +80,7 @@ const CACHE_ALLOWED_MAX: usize = 64 << 30;
 const DRAINS_ALLOWED_MAX: usize = 65_536;
 
 /// Makes sense of everything, or says everything that makes none.
-pub(super) fn resolve(raw: &RawConfig, environment: &Environment) -> Result<Config, ConfigErrors> {
+pub(super) fn resolve(raw: &RawConfig, environment: &Environment) -> (Config, Vec<Finding>) {
     let mut problems = Vec::new();
     let disabled: Vec<String> = raw
         .providers
@@ -89,7 +91,7 @@ pub(super) fn resolve(raw: &RawConfig, environment: &Environment) -> Result<Conf
     let config = Config {
         listen: listen(&raw.server, &mut problems),
         hosts: hosts(&raw.server, &mut problems),
-        data_dir: PathBuf::from(raw.server.data_dir.as_deref().unwrap_or("data")),
+        data_dir: data_dir(&raw.server, &mut problems),
         database: database(&raw.database, environment, &mut problems),
         simulate: raw.server.simulate.unwrap_or(false),
         workers: workers(&raw.server, &mut problems),
@@ -103,7 +105,7 @@ pub(super) fn resolve(raw: &RawConfig, environment: &Environment) -> Result<Conf
         files: files::resolve(&raw.files, &raw.batches, &mut problems),
         videos: videos::resolve(&raw.videos, &mut problems),
         log_json: log_json(raw.log.format.as_deref(), &mut problems),
-        log_level: raw.log.level.clone().unwrap_or_else(|| "info".to_owned()),
+        log_level: level::resolve(raw.log.level.as_deref(), &mut problems),
         call_lines: calls::resolve(&raw.log),
         alarms: alarms::resolve(&raw.alarms, environment, &mut problems),
         telemetry: telemetry::resolve(&raw.telemetry, environment, &mut problems),
@@ -120,12 +122,13 @@ pub(super) fn resolve(raw: &RawConfig, environment: &Environment) -> Result<Conf
             models: raw.models.clone(),
             ..bourse_catalog::Overlay::default()
         },
+        warnings: Vec::new(),
+        source: Arc::default(),
     };
-    if problems.is_empty() {
-        Ok(config)
-    } else {
-        Err(ConfigErrors(problems))
-    }
+    let told = |level| move |problem: &String| Finding::told(level, problem);
+    let mut found: Vec<_> = problems.iter().map(told(Level::Error)).collect();
+    found.extend(doubts::all(raw, &config));
+    (config, found)
 }
 
 /// Days that finished calls are kept at least: whoever asks what a call cost
@@ -169,6 +172,19 @@ fn listen(raw: &RawServer, problems: &mut Vec<String>) -> SocketAddr {
         ));
         SocketAddr::from(([127, 0, 0, 1], 0))
     })
+}
+
+fn data_dir(raw: &RawServer, problems: &mut Vec<String>) -> PathBuf {
+    let path = PathBuf::from(raw.data_dir.as_deref().unwrap_or("data"));
+    if path.as_os_str().is_empty() {
+        problems.push("server.data_dir: is empty; \".\" is the working directory".to_owned());
+    } else if path.exists() && !path.is_dir() {
+        let path = path.display();
+        problems.push(format!(
+            "server.data_dir: {path} is there and is no directory"
+        ));
+    }
+    path
 }
 
 fn hosts(raw: &RawServer, problems: &mut Vec<String>) -> Option<Vec<String>> {

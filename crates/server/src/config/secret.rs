@@ -1,7 +1,9 @@
 //! Secrets in configuration.
 
 use std::fmt;
+use std::io::Read as _;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
@@ -61,6 +63,78 @@ impl<'de> Deserialize<'de> for RawSecret {
     }
 }
 
+/// What may be written for a secret.
+const SECRET_WORDS: &str = "a string, { env = \"NAME\" } or { file = \"path\" }";
+/// And for one of several keys.
+const KEY_WORDS: &str =
+    "a string, { env = \"NAME\" }, { file = \"path\" } or { key = ..., weight = 1 }";
+
+impl JsonSchema for RawSecret {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Secret".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "title": SECRET_WORDS,
+            "anyOf": [
+                { "type": "string", "writeOnly": true },
+                {
+                    "type": "object",
+                    "properties": { "env": { "type": "string" } },
+                    "required": ["env"],
+                    "additionalProperties": false,
+                },
+                {
+                    "type": "object",
+                    "properties": { "file": { "type": "string" } },
+                    "required": ["file"],
+                    "additionalProperties": false,
+                },
+            ],
+        })
+    }
+}
+
+impl JsonSchema for RawKey {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Key".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "title": KEY_WORDS,
+            "anyOf": [
+                { "type": "string", "writeOnly": true },
+                {
+                    "type": "object",
+                    "properties": {
+                        "key": generator.subschema_for::<RawSecret>(),
+                        "env": { "type": "string" },
+                        "file": { "type": "string" },
+                        "weight": { "type": "integer", "minimum": 1, "maximum": WEIGHT_MAX },
+                    },
+                    "additionalProperties": false,
+                },
+            ],
+        })
+    }
+}
+
+impl JsonSchema for RawUrls {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Urls".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let one = generator.subschema_for::<RawSecret>();
+        json_schema!({
+            "title": format!("{SECRET_WORDS}, or a list of such"),
+            "anyOf": [one, { "type": "array", "items": one }],
+        })
+    }
+}
+
 impl RawSecret {
     /// Where the secret is, in words, without it.
     #[must_use]
@@ -78,17 +152,76 @@ impl RawSecret {
     /// The variable or the file is not there, or is not text.
     pub fn resolve(&self, environment: &Environment) -> Result<String, String> {
         let secret = match self {
-            Self::Text(text) => text.clone(),
+            Self::Text(text) => match reference(text.trim()) {
+                Some(name) => {
+                    return Err(format!(
+                        "is this text as it stands, not the variable; write {{ env = \"{name}\" }}"
+                    ));
+                }
+                None => text.clone(),
+            },
             Self::Env(name) => environment
                 .get(name)?
                 .ok_or_else(|| format!("the environment variable {name} is not set"))?
                 .to_owned(),
-            Self::File(path) => {
-                std::fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?
-            }
+            Self::File(path) => file(path).map_err(|why| format!("{path}: {why}"))?,
         };
         Ok(secret.trim().to_owned())
     }
+
+    /// The same for a key, which goes into a header.
+    ///
+    /// # Errors
+    /// As [`Self::resolve`], and what no header can hold.
+    pub fn resolve_key(&self, environment: &Environment) -> Result<String, String> {
+        let key = self.resolve(environment)?;
+        let place = match self {
+            Self::Text(_) => "the key".to_owned(),
+            other => format!("the key in {}", other.source()),
+        };
+        if key.is_empty() {
+            return Err(format!("{place} is empty"));
+        }
+        if key.contains(char::is_control) {
+            return Err(format!(
+                "{place} has a line break or another control character in it; a key is one line"
+            ));
+        }
+        Ok(key)
+    }
+}
+
+/// The longest secret: a file of credentials has a few kilobytes.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+
+fn file(path: &str) -> Result<String, String> {
+    let mut text = String::new();
+    let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
+    let mut file = file.take(FILE_BYTES_MAX.saturating_add(1));
+    file.read_to_string(&mut text)
+        .map_err(|error| error.to_string())?;
+    if text.len() as u64 > FILE_BYTES_MAX {
+        return Err(format!("is longer than {FILE_BYTES_MAX} bytes"));
+    }
+    Ok(text)
+}
+
+/// The variable that is meant where other programs would put its value in:
+/// `$NAME`, `${NAME}`, `os.environ/NAME`, `env:NAME`.
+pub(super) fn reference(text: &str) -> Option<&str> {
+    let braced = text
+        .strip_prefix("${")
+        .and_then(|rest| rest.strip_suffix('}'));
+    let name = braced
+        .or_else(|| text.strip_prefix("os.environ/"))
+        .or_else(|| text.strip_prefix("env:"))
+        .or_else(|| text.strip_prefix('$'))?;
+    // A password may begin with a dollar, and is hardly spelled like a variable.
+    let is_name = name.starts_with(|char: char| char.is_ascii_uppercase() || char == '_')
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
+    is_name.then_some(name)
 }
 
 /// How often one key can be used, to another: beyond that one of them is all

@@ -107,15 +107,15 @@ fn a_key_may_weigh_more_than_another_and_a_weight_that_is_none_is_refused_with_i
             "{ key = \"sk\", weight = 1001 }",
             "weight: 1001 is not between",
         ),
-        ("{ key = \"sk\", weight = 0.5 }", "expected i64"),
+        ("{ key = \"sk\", weight = 0.5 }", "expected a whole number"),
         ("{ key = \"sk\", weigth = 2 }", "weigth"),
         ("{ key = \"sk\", env = \"OTHER\" }", "only one of"),
         ("{ weight = 2 }", "expected `key`"),
         ("7", "weight = 1"),
     ] {
         let text = format!("[providers.openai]\napi_keys = [\n  \"sk-a\",\n  {key},\n]\n");
-        let problem = raw::parse("bourse.toml", &text).unwrap_err();
-        assert!(problem.starts_with("bourse.toml:4: "), "{key}: {problem}");
+        let problem = problems(&text);
+        assert!(problem.starts_with("bourse.toml:4:"), "{key}: {problem}");
         assert!(problem.contains(says), "{key}: {problem}");
     }
 }
@@ -175,10 +175,10 @@ fn a_missing_secret_names_its_place_and_secrets_never_print() {
         problem.contains("providers.openai.api_key") && problem.contains("NO_SUCH"),
         "{problem}"
     );
-    let raw = raw::parse("f", "[providers.openai]\napi_key = \"sk-secret\"\n").unwrap();
-    assert!(!format!("{raw:?}").contains("sk-secret"));
+    let config = parse("[providers.openai]\napi_key = \"sk-secret\"\n").unwrap();
+    assert!(!format!("{config:?}").contains("sk-secret"));
     let problem = problems("[providers.openai]\napi_key = { vault = \"x\" }\n");
-    assert!(problem.contains("vault"), "{problem}");
+    assert!(problem.contains("{ env = \"NAME\" }"), "{problem}");
 }
 
 #[test]
@@ -309,13 +309,12 @@ fn every_limit_is_refused_by_its_name_when_out_of_range() {
         "providers.openai.on_disconnect = \"wait\"",
         "providers.openai.prefill = \"prefix\"",
     ] {
-        let problem = problems(line);
+        let wrong = parse(line).unwrap_err();
         let key = line.split(' ').next().unwrap();
-        assert!(
-            problem.starts_with(&format!("{key}: ")),
-            "{line}: {problem}"
-        );
-        assert_eq!(problem.lines().count(), 1, "{problem}");
+        let [problem] = wrong.0.as_slice() else {
+            panic!("{wrong}");
+        };
+        assert_eq!(problem.key, key, "{problem}");
     }
 }
 
@@ -387,7 +386,7 @@ fn the_database_is_one_address_a_secret_or_a_list() {
     assert!(shown.contains("db1") && shown.contains("db2"), "{shown}");
     // Empty is what an unset variable often is.
     let empty = Config::parse("bourse.toml", "", &variables).unwrap_err();
-    assert!(empty.to_string().starts_with("database.url: "), "{empty}");
+    assert!(empty.to_string().contains("database.url: "), "{empty}");
 }
 
 #[test]
@@ -400,7 +399,7 @@ fn a_database_that_is_none_is_refused_with_its_key_and_what_is_possible() {
         "\"postgres://bourse:hunter2@db:notaport/x\"",
     ] {
         let found = problems(&format!("[database]\nurl = {url}\n"));
-        assert!(found.starts_with("database.url: "), "{url}: {found}");
+        assert!(found.contains("database.url"), "{url}: {found}");
         assert!(!found.contains("hunter2"), "{url}: {found}");
     }
     let found = problems("[database]\nurl = \"mysql://h/d\"\n");
@@ -409,7 +408,7 @@ fn a_database_that_is_none_is_refused_with_its_key_and_what_is_possible() {
         "{found}"
     );
     let found = problems("[database]\nurl = 5\n");
-    assert!(found.starts_with("bourse.toml:2: "), "{found}");
+    assert!(found.starts_with("bourse.toml:2:7: "), "{found}");
 }
 
 #[test]
@@ -427,7 +426,7 @@ fn former_names_of_deadlines_are_understood() {
         assert_ne!(deadlines(former), Deadlines::default(), "{former}");
         // Two truths are none.
         let problem = problems(&format!("{former} = 7\n{now} = 7"));
-        assert!(problem.starts_with(&format!("{former}: ")), "{problem}");
+        assert!(problem.contains(&format!("{former}: ")), "{problem}");
         assert!(problem.contains(now), "{problem}");
     }
 }

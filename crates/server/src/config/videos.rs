@@ -101,7 +101,7 @@ mod tests {
                 "[videos]\ncallback_origins = [\"ftp://a\"]",
                 "videos.callback_origins: only http",
             ),
-            ("[videos]\nhow = 1", "unknown field"),
+            ("[videos]\nhow = 1", "unknown key"),
         ] {
             let refused = parse(text).unwrap_err();
             assert!(refused.contains(said), "{text}: {refused}");

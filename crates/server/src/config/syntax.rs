@@ -1,0 +1,100 @@
+//! What is wrong where the text is no TOML, in words for those who do not know
+//! the language by heart.
+
+use toml::de::{DeTable, Error};
+
+use super::examine::secrets;
+use super::problem::{Level, Place, Problem};
+use super::source::Source;
+
+const DUPLICATE: &str = "duplicate key";
+
+/// Whether something is only there twice. The rest can be understood then.
+pub(super) fn is_duplicate(error: &Error) -> bool {
+    error.message().starts_with(DUPLICATE)
+}
+
+/// The mistakes of the language, the first of each line: what follows on it is
+/// hardly another.
+pub(super) fn problems(source: &Source, broken: &[Error], table: &DeTable<'_>) -> Vec<Problem> {
+    let secrets = if broken.is_empty() {
+        Vec::new()
+    } else {
+        secrets(table)
+    };
+    let mut problems: Vec<Problem> = Vec::new();
+    for error in broken {
+        let span = error.span().unwrap_or(0..0);
+        let place = source.place(span.clone(), &secrets);
+        if problems
+            .iter()
+            .any(|other| line(&other.place) == line(&place))
+        {
+            continue;
+        }
+        let line = whole_line(&source.text, span.start);
+        let (sentence, help) = said(error, line, source.text.get(span));
+        problems.push(Problem {
+            level: Level::Error,
+            key: String::new(),
+            sentence,
+            help,
+            place,
+        });
+    }
+    problems
+}
+
+const fn line(place: &Place) -> usize {
+    match place {
+        Place::File { line, .. } => *line,
+        _ => 0,
+    }
+}
+
+fn whole_line(text: &str, at: usize) -> &str {
+    let at = at.min(text.len());
+    let (before, behind) = text.split_at_checked(at).unwrap_or((text, ""));
+    let from = before.rfind('\n').map_or(0, |at| at.saturating_add(1));
+    let to = behind
+        .find('\n')
+        .map_or(text.len(), |end| at.saturating_add(end));
+    text.get(from..to).unwrap_or_default().trim()
+}
+
+fn said(error: &Error, line: &str, marked: Option<&str>) -> (String, Option<String>) {
+    let message = error.message().lines().next().unwrap_or("not TOML");
+    if is_duplicate(error) {
+        let name = marked.unwrap_or_default();
+        let sentence = format!("`{name}` is there twice");
+        let help = "keep one of the two; a section is written once, with all of its keys";
+        return (sentence, Some(help.to_owned()));
+    }
+    let value = line.split_once('=').map(|(_, value)| value.trim());
+    let help = match value {
+        _ if line.chars().any(|char| char.is_control() && char != '\t') => {
+            Some("there is a control character on this line: take it out")
+        }
+        _ if line.contains(['“', '”', '‘', '’']) => Some("write plain quotes: \""),
+        None if line.starts_with('[') => {
+            Some("a section is written [name], a list of them [[name]]")
+        }
+        None if line.contains(": ") || line.ends_with(':') => {
+            Some("write = between a key and its value: this is TOML, not YAML")
+        }
+        None => Some("a line is a section, [name], or a key and its value: name = value"),
+        Some("") => Some("write a value behind =, or take the line out"),
+        Some(value)
+            if value.starts_with(|char: char| char.is_ascii_alphanumeric() || char == '/') =>
+        {
+            Some("write text in quotes; numbers, true and false without")
+        }
+        Some(value)
+            if value.starts_with(['"', '\'']) && value.matches(['"', '\'']).count() == 1 =>
+        {
+            Some("close the quotes on the same line")
+        }
+        Some(_) => None,
+    };
+    (format!("not TOML: {message}"), help.map(str::to_owned))
+}
