@@ -12,6 +12,7 @@ mod batch;
 mod catalog;
 mod check;
 mod completions;
+mod config;
 mod credit;
 mod data;
 mod doctor;
@@ -165,6 +166,13 @@ not gone after all, it stops as soon as it reaches the database."
     Sim(sim::Options),
     /// Checks a configuration file and says what is wrong with it
     Check(check::Options),
+    /// Shows the configuration that is in force, and the schema of its file
+    Config {
+        #[command(subcommand)]
+        command: config::Command,
+        #[command(flatten)]
+        common: Common,
+    },
     /// Checks this machine: disk, database, configuration, providers
     Doctor(doctor::Options),
     /// Tells whether alarms arrive
@@ -229,6 +237,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Batch { command, common } => batch::run(&command, &common),
         Command::Sim(options) => sim::run(&options),
         Command::Check(options) => check::run(&options),
+        Command::Config { command, common } => config::run(&command, &common),
         Command::Doctor(options) => doctor::run(&options),
         Command::Alarms { command, common } => alarms::run(&command, &common),
         Command::Catalog { command, common } => catalog::run(command, &common),

@@ -7,6 +7,7 @@
 mod admission;
 mod alarms;
 mod calls;
+mod changes;
 mod checked;
 mod credentials;
 mod deadlines;
@@ -25,11 +26,13 @@ mod restart;
 mod schema;
 mod secret;
 mod shape;
+mod show;
 mod snippet;
 mod source;
 mod syntax;
 mod telemetry;
 mod videos;
+mod written;
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
@@ -46,6 +49,7 @@ use bourse_vocab::Format;
 
 pub use alarms::{Alarms, Webhook};
 pub use calls::CallLines;
+pub use changes::{Changes, Description};
 pub use checked::Which;
 pub use environment::Environment;
 pub use examine::Examined;
@@ -55,10 +59,12 @@ pub use raw::{RawConfig, RawProvider};
 pub use restart::waiting as waiting_for_restart;
 pub use schema::schema;
 pub use secret::{RawKey, RawSecret, RawUrls};
+pub use show::{Shown, show};
 pub use snippet::told;
 pub use source::Source;
 pub use telemetry::Telemetry;
 pub use videos::Videos;
+pub use written::Written;
 
 /// Where the server looks when no path is given.
 pub const DEFAULT_PATH: &str = "bourse.toml";
@@ -225,6 +231,8 @@ pub struct Config {
     pub warnings: Vec<Problem>,
     /// The text that all this was read from.
     pub source: Arc<Source>,
+    /// It, key by key.
+    pub written: Written,
 }
 
 /// The longest configuration: some 50,000 models.
@@ -349,5 +357,7 @@ fn text(name: &str, bytes: Vec<u8>) -> Result<String, ConfigErrors> {
     Err(ConfigErrors::one(sentence, source.place(good..good, &[])))
 }
 
+#[cfg(test)]
+mod mistakes;
 #[cfg(test)]
 mod tests;

@@ -1,7 +1,9 @@
-//! New configuration in a running server: on SIGHUP and when the file
-//! changes. A market is built from it and swapped in whole; a file with a
+//! New configuration in a running server: on SIGHUP and when the file, or one
+//! with a key, changes. A market is built from it and swapped in whole; a file with a
 //! mistake is reported, and the last good market stays. What only a restart
 //! takes over is named in the log.
+
+mod secrets;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,9 +16,10 @@ use notify::{RecursiveMode, Watcher};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
-use crate::config::{self, Config, ConfigErrors, DEFAULT_PATH};
+use crate::config::{self, Changes, Config, ConfigErrors, DEFAULT_PATH, Description};
 use crate::market::{self, Providers};
 use crate::tokens::Tokens;
+use secrets::SecretFiles;
 
 /// The subject of the alarm.
 const CONFIGURATION: &str = "configuration";
@@ -41,24 +44,53 @@ pub fn watch(
     let synced = std::path::absolute(&synced).unwrap_or(synced);
     let (changed, mut changes) = mpsc::channel::<()>(1);
     let watcher = start_watcher(&file, &synced, changed.clone());
+    let (touched, mut touches) = mpsc::channel::<()>(1);
+    let mut secrets = SecretFiles::watch(config.secret_files(), &touched);
+    let mut in_force = Description::of(config)?;
+    keep(&in_force, &config.data_dir);
     let running = config.clone();
     tokio::spawn(async move {
         // Kept, so that the channel stays open without a watcher.
         let _changed = changed;
         loop {
-            tokio::select! {
-                _ = hangup.recv() => {}
-                _ = changes.recv() => tokio::time::sleep(SETTLE).await,
+            let is_touched = tokio::select! {
+                _ = hangup.recv() => false,
+                _ = changes.recv() => {
+                    tokio::time::sleep(SETTLE).await;
+                    false
+                }
+                _ = touches.recv() => {
+                    tokio::time::sleep(SETTLE).await;
+                    true
+                }
                 () = crate::worker::stopped(&mut stop) => return,
+            };
+            while changes.try_recv().is_ok() || touches.try_recv().is_ok() {}
+            // Looked at before they are read: what changes meanwhile is seen next.
+            if !secrets.have_changed() && is_touched {
+                continue;
             }
-            while changes.try_recv().is_ok() {}
-            let taken = Config::load(given.as_deref())
-                .map_err(|wrong| wrong.on_one_line())
-                .and_then(|new| apply(&running, &new, &providers, (&gateway, &tokens), &clients));
+            let taken = Config::load(given.as_deref()).map_err(|wrong| wrong.on_one_line());
+            let taken = taken.and_then(|new| {
+                let changes = in_force.changes(&new);
+                let market = (&*gateway, &tokens);
+                apply((&running, &new), &changes, &providers, market, &clients)?;
+                in_force.take_over(&new);
+                keep(&in_force, &running.data_dir);
+                secrets.follow(new.secret_files(), &touched);
+                Ok(())
+            });
             tell(&gateway, taken);
         }
     });
     Ok(watcher)
+}
+
+/// Leaves a description of what is in force to `bourse check`.
+fn keep(in_force: &Description, data_dir: &Path) {
+    if let Err(error) = in_force.write(data_dir) {
+        tracing::warn!(%error, "`bourse check` is not told what configuration is in force");
+    }
 }
 
 fn start_watcher(
@@ -99,13 +131,17 @@ fn start_watcher(
 
 /// Builds a market from the new configuration and swaps it in.
 fn apply(
-    running: &Config,
-    new: &Config,
+    (running, new): (&Config, &Config),
+    changes: &Changes,
     providers: &Providers,
     (gateway, tokens): (&Gateway, &Tokens),
     clients: &[Client],
 ) -> Result<(), String> {
-    let waiting = config::waiting_for_restart(running, new);
+    let mut waiting = config::waiting_for_restart(running, new);
+    let is_simulated = matches!(providers, Providers::Simulated(_));
+    if is_simulated == market::is_any_configured(new) && !running.simulate {
+        waiting.push("the choice between real and simulated providers");
+    }
     if !waiting.is_empty() {
         tracing::warn!(
             keys = waiting.join(", "),
@@ -130,7 +166,11 @@ fn apply(
     }
     let version = built.market.catalog.version();
     gateway.market.store(Arc::new(built.market));
-    tracing::info!(version, "new configuration in force");
+    let changes = match changes.at_once.as_slice() {
+        [] => "nothing that a running server takes over".to_owned(),
+        changes => changes.join(", "),
+    };
+    tracing::info!(version, changes, "new configuration in force");
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::output::{complain, plain, say, say_json, say_table, table};
 use super::{Common, Error, Told};
-use crate::config::{Config, ConfigErrors, Problem};
+use crate::config::{Changes, Config, ConfigErrors, Description, Level, Problem};
 use crate::market::{self, Providers};
 use crate::tokens::Tokens;
 
@@ -36,8 +36,17 @@ pub(super) fn run(options: &Options) -> Result<(), Error> {
     let config = match understood(options) {
         Ok(config) => config,
         Err(wrong) if options.json => {
-            let errors: Vec<_> = wrong.0.iter().map(Problem::to_json).collect();
-            say_json(&json!({ "ok": false, "errors": errors, "warnings": [] }))?;
+            let (errors, warnings): (Vec<_>, Vec<_>) = wrong
+                .0
+                .iter()
+                .partition(|problem| problem.level == Level::Error);
+            let told =
+                |all: Vec<&Problem>| all.into_iter().map(Problem::to_json).collect::<Vec<_>>();
+            say_json(&json!({
+                "ok": false,
+                "errors": told(errors),
+                "warnings": told(warnings),
+            }))?;
             return Err(Box::new(Told));
         }
         Err(wrong) => return Err(wrong.into()),
@@ -50,6 +59,10 @@ pub(super) fn run(options: &Options) -> Result<(), Error> {
     } else {
         configured(&config)?
     };
+    let changes = match Description::read(&config.data_dir) {
+        Ok(described) => described.map(|described| described.changes(&config)),
+        Err(error) => return Err(format!("{}: {error}", config.data_dir.display()).into()),
+    };
     let callable: usize = lines.iter().map(|line| line.endpoints).sum();
     if options.json {
         return say_json(&json!({
@@ -58,6 +71,10 @@ pub(super) fn run(options: &Options) -> Result<(), Error> {
             "catalog": { "models": models, "endpoints": endpoints },
             "callable_endpoints": callable,
             "providers": lines.iter().map(told).collect::<Vec<_>>(),
+            "reload": changes.as_ref().map(|changes| json!({
+                "at_once": changes.at_once,
+                "after_restart": changes.after_restart,
+            })),
             "errors": [],
             "warnings": config.warnings.iter().map(Problem::to_json).chain(problems.iter().map(left_out)).collect::<Vec<_>>(),
         }));
@@ -68,6 +85,9 @@ pub(super) fn run(options: &Options) -> Result<(), Error> {
          endpoints in the catalog.",
         lines.len()
     ));
+    if let Some(changes) = &changes {
+        say_changes(changes);
+    }
     if is_simulated {
         say(
             "No provider is called: answers are simulated. Set OPENAI_API_KEY, ANTHROPIC_API_KEY, … \
@@ -96,6 +116,21 @@ pub(super) fn run(options: &Options) -> Result<(), Error> {
     Ok(())
 }
 
+/// What the server whose data this is would make of it.
+fn say_changes(changes: &Changes) {
+    if changes.at_once.is_empty() && changes.after_restart.is_empty() {
+        say("The server that last ran on this data directory has the same configuration.");
+        return;
+    }
+    say("At the server that last ran on this data directory this would change:");
+    for change in &changes.at_once {
+        say(format_args!("  {}", plain(change)));
+    }
+    for change in &changes.after_restart {
+        say(format_args!("  {}, after a restart", plain(change)));
+    }
+}
+
 /// All that is wrong, in the file and in what its models mean to the catalog.
 fn understood(options: &Options) -> Result<Config, ConfigErrors> {
     let examined = Config::examine(options.common.config.as_deref())?;
@@ -112,8 +147,12 @@ fn understood(options: &Options) -> Result<Config, ConfigErrors> {
         .collect();
     let mut others = found.map(|found| found.0).unwrap_or_default();
     others.retain(|other| !known.iter().any(|key| other.key.starts_with(key.as_str())));
+    let warnings = config.warnings.clone();
     let mut examined = examined;
     examined.errors.extend(others);
+    if !examined.errors.is_empty() {
+        examined.errors.extend(warnings);
+    }
     examined.good()
 }
 

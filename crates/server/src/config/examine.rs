@@ -10,6 +10,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::problem::{Finding, Level, Place, Problem};
 use super::source::Source;
+use super::written::Writer;
 use super::{Config, ConfigErrors, Environment, RawConfig, env, resolve, shape, source, syntax};
 
 /// Mistakes of one file that are told. More are of one cause, or of a file that
@@ -57,8 +58,14 @@ pub(super) fn examine(name: &str, text: &str, environment: &Environment) -> Exam
     found.extend(shape::check(&mut table));
     if source.is_broken {
         // What follows from a mistake of the language is no other mistake.
+        if broken.iter().any(|error| syntax::is_in_header(text, error)) {
+            found.clear();
+        }
         let shape = source.located(found);
-        let is_new = |problem: &Problem| line(problem).is_some_and(|at| !is_at(&errors, at));
+        let is_new = |problem: &Problem| {
+            let next = |at: usize| is_at(&errors, at) || is_at(&errors, at.saturating_add(1));
+            line(problem).is_some_and(|at| !next(at))
+        };
         let shape: Vec<_> = shape.into_iter().filter(is_new).collect();
         errors.extend(shape);
         return Examined {
@@ -66,6 +73,7 @@ pub(super) fn examine(name: &str, text: &str, environment: &Environment) -> Exam
             errors: sorted(errors),
         };
     }
+    let written = Writer::new(&source, &table).all(&table);
     let raw = read(&Spanned::new(span, table), &source, &mut found);
     let (mut config, meant) = resolve::resolve(&raw, environment);
     let is_caused = |finding: &Finding| found.iter().any(|cause| cause.is_cause_of(&finding.path));
@@ -77,6 +85,8 @@ pub(super) fn examine(name: &str, text: &str, environment: &Environment) -> Exam
         .partition(|problem| problem.level == Level::Error);
     errors.extend(wrong);
     config.warnings = sorted(odd);
+    config.written = written;
+    config.write_down_keys();
     config.source = Arc::new(source);
     Examined {
         config: Some(config),
@@ -139,7 +149,12 @@ fn read(table: &Spanned<DeTable<'_>>, source: &Source, found: &mut Vec<Finding>)
         // Said by those who know the key alone.
         let begins = format!("{}: ", path.rsplit('.').next().unwrap_or_default());
         let sentence = sentence.strip_prefix(&begins).unwrap_or(sentence);
-        found.push(Finding::new(path.clone(), sentence.to_owned()));
+        // What is wrong inside explains that the whole is not understood.
+        let is_inside =
+            |inner: &Finding| inner.level == Level::Error && inner.path.starts_with(&path);
+        if !found.iter().any(is_inside) {
+            found.push(Finding::new(path.clone(), sentence.to_owned()));
+        }
         if path.is_empty() {
             break;
         }

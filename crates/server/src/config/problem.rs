@@ -72,13 +72,12 @@ impl Problem {
     /// For programs.
     #[must_use]
     pub fn to_json(&self) -> Value {
-        let mut out = json!({
-            "level": self.level.word(),
-            "message": self.sentence,
-        });
+        let mut out = serde_json::Map::new();
         let mut set = |name: &str, value: Value| {
-            out[name] = value;
+            out.insert(name.to_owned(), value);
         };
+        set("level", json!(self.level.word()));
+        set("message", json!(self.sentence));
         if !self.key.is_empty() {
             set("key", json!(self.key));
         }
@@ -101,7 +100,7 @@ impl Problem {
                 set("column", json!(column));
             }
         }
-        out
+        Value::Object(out)
     }
 }
 

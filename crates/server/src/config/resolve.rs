@@ -14,6 +14,7 @@ use bourse_store::DatabaseUrl;
 use super::deadlines::{HOUR_MS, MINUTE_MS};
 use super::problem::{Finding, Level};
 use super::raw::{RawDatabase, RawServer};
+use super::written::Written;
 use super::{
     CallLimits, Config, Durability, Environment, ProviderKey, RawConfig, RawUrls, admission,
     alarms, calls, deadlines, doubts, files, level, provider, telemetry, videos,
@@ -124,6 +125,7 @@ pub(super) fn resolve(raw: &RawConfig, environment: &Environment) -> (Config, Ve
         },
         warnings: Vec::new(),
         source: Arc::default(),
+        written: Written::new(),
     };
     let told = |level| move |problem: &String| Finding::told(level, problem);
     let mut found: Vec<_> = problems.iter().map(told(Level::Error)).collect();

@@ -19,6 +19,12 @@ const NAMES_SHOWN_MAX: usize = 16;
 pub(super) fn check(table: &mut DeTable<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     table_of(schema(), table, "", &mut found);
+    // A key that is misspelled is not missing as well.
+    let explained: Vec<_> = found
+        .iter()
+        .filter_map(|one: &Finding| one.explains.clone())
+        .collect();
+    found.retain(|one| !explained.contains(&one.path));
     for finding in &found {
         cut(table, &finding.cut);
     }
@@ -39,7 +45,7 @@ fn table_of(schema: &Value, table: &DeTable<'_>, path: &str, found: &mut Vec<Fin
         let path = below(path, name);
         match member(schema, name) {
             Some(known) => value_of(followed(known), value.get_ref(), &path, found),
-            None => found.push(unknown(schema, name, path)),
+            None => found.push(unknown(schema, name, &path)),
         }
     }
     let required = schema.get("required").and_then(Value::as_array);
@@ -51,13 +57,13 @@ fn table_of(schema: &Value, table: &DeTable<'_>, path: &str, found: &mut Vec<Fin
     }
 }
 
-fn unknown(schema: &Value, name: &str, path: String) -> Finding {
+fn unknown(schema: &Value, name: &str, path: &str) -> Finding {
     let known: Vec<_> = names(schema).collect();
     let what = match path.contains('.') {
         true => "unknown key",
         false => "unknown section or key",
     };
-    let finding = Finding::new(path.clone(), what.to_owned()).at(Point::Key);
+    let finding = Finding::new(path.to_owned(), what.to_owned()).at(Point::Key);
     if let Some(near) = nearest(name, known.iter().copied()) {
         let parent = path.strip_suffix(name).unwrap_or_default();
         return finding
@@ -134,7 +140,7 @@ fn out_of_range(schema: &Value, value: &DeValue<'_>, path: &str) -> Option<Findi
     let written = value.as_integer()?;
     let bound = |name: &str| schema.get(name).and_then(Value::as_i64);
     let Ok(number) = i64::from_str_radix(written.as_str(), written.radix()) else {
-        let sentence = format!("{written} is too large a number");
+        let sentence = format!("{written} is no whole number up to {}", i64::MAX);
         return Some(Finding::new(path.to_owned(), sentence));
     };
     let (least, most) = (bound("minimum"), bound("maximum"));

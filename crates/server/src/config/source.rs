@@ -168,7 +168,9 @@ fn found(table: &DeTable<'_>, text: &str, path: &str, point: Point) -> Option<Ra
     {
         return found(inner, text, rest, point).or(Some(at));
     }
-    let is_one_value = !value.get_ref().is_table() && !is_list_of_sections(text, value.get_ref());
+    let written = text.get(value.span()).unwrap_or_default();
+    let is_section = value.get_ref().is_table() && !written.starts_with('{');
+    let is_one_value = !is_section && !is_list_of_sections(text, value.get_ref());
     if point == Point::Value && is_one_value && rest.is_empty() {
         at = first_line(text, value.span());
     }

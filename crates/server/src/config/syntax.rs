@@ -1,6 +1,8 @@
 //! What is wrong where the text is no TOML, in words for those who do not know
 //! the language by heart.
 
+use std::ops::Range;
+
 use toml::de::{DeTable, Error};
 
 use super::examine::secrets;
@@ -25,6 +27,7 @@ pub(super) fn problems(source: &Source, broken: &[Error], table: &DeTable<'_>) -
     let mut problems: Vec<Problem> = Vec::new();
     for error in broken {
         let span = error.span().unwrap_or(0..0);
+        let span = unquoted(&source.text, span.start).unwrap_or(span);
         let place = source.place(span.clone(), &secrets);
         if problems
             .iter()
@@ -62,6 +65,36 @@ fn whole_line(text: &str, at: usize) -> &str {
     text.get(from..to).unwrap_or_default().trim()
 }
 
+/// Whether a section's name is what is broken: then nobody knows in which
+/// section the lines below it are.
+pub(super) fn is_in_header(text: &str, error: &Error) -> bool {
+    let at = error.span().map_or(0, |span| span.start);
+    whole_line(text, at).starts_with('[')
+}
+
+/// All of a value that should have been in quotes: the language only complains
+/// of where it stops to be a number.
+fn unquoted(text: &str, at: usize) -> Option<Range<usize>> {
+    let line_start = text
+        .get(..at)?
+        .rfind('\n')
+        .map_or(0, |at| at.saturating_add(1));
+    let line = text.get(line_start..)?.split(['\n', '#']).next()?;
+    let (key, value) = line.split_once('=')?;
+    let indent = value.len().saturating_sub(value.trim_start().len());
+    let start = line_start
+        .saturating_add(key.len())
+        .saturating_add(1)
+        .saturating_add(indent);
+    let value = value.trim();
+    let is_bare = value.starts_with(bare) && at >= start;
+    is_bare.then(|| start..start.saturating_add(value.len()))
+}
+
+fn bare(char: char) -> bool {
+    char.is_ascii_alphanumeric() || char == '/'
+}
+
 fn said(error: &Error, line: &str, marked: Option<&str>) -> (String, Option<String>) {
     let message = error.message().lines().next().unwrap_or("not TOML");
     if is_duplicate(error) {
@@ -76,6 +109,9 @@ fn said(error: &Error, line: &str, marked: Option<&str>) -> (String, Option<Stri
             Some("there is a control character on this line: take it out")
         }
         _ if line.contains(['“', '”', '‘', '’']) => Some("write plain quotes: \""),
+        _ if line.starts_with('{') => {
+            Some("this is TOML, not JSON: write [section], and name = value on lines below it")
+        }
         None if line.starts_with('[') => {
             Some("a section is written [name], a list of them [[name]]")
         }
@@ -84,9 +120,7 @@ fn said(error: &Error, line: &str, marked: Option<&str>) -> (String, Option<Stri
         }
         None => Some("a line is a section, [name], or a key and its value: name = value"),
         Some("") => Some("write a value behind =, or take the line out"),
-        Some(value)
-            if value.starts_with(|char: char| char.is_ascii_alphanumeric() || char == '/') =>
-        {
+        Some(value) if value.starts_with(bare) => {
             Some("write text in quotes; numbers, true and false without")
         }
         Some(value)
