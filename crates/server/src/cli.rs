@@ -37,7 +37,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Config, ConfigErrors};
 
-pub(crate) use output::{plain, say};
+pub(crate) use output::say;
 
 pub(crate) type Error = Box<dyn std::error::Error + Send + Sync>;
 

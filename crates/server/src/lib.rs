@@ -20,6 +20,7 @@ mod reload;
 mod retention;
 mod serve;
 mod simulated;
+mod spelled;
 mod status;
 mod store_watcher;
 mod tokens;

@@ -13,6 +13,7 @@ use tracing_subscriber::field::MakeExt as _;
 use tracing_subscriber::fmt::format::{FormatFields, Writer, debug_fn};
 
 use crate::config::Config;
+use crate::spelled::breaks_lines;
 
 /// Starts logging. A second call has no effect.
 pub fn init(config: &Config) {
@@ -72,12 +73,6 @@ impl std::fmt::Write for OneLine<'_, '_> {
         }
         self.0.write_str(rest)
     }
-}
-
-/// Also the marks that turn the direction of what follows.
-pub(crate) fn breaks_lines(char: char) -> bool {
-    char.is_control()
-        || matches!(char, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

@@ -35,20 +35,7 @@ struct Line {
 pub(super) fn run(options: &Options) -> Result<(), Error> {
     let config = match understood(options) {
         Ok(config) => config,
-        Err(wrong) if options.json => {
-            let (errors, warnings): (Vec<_>, Vec<_>) = wrong
-                .0
-                .iter()
-                .partition(|problem| problem.level == Level::Error);
-            let told =
-                |all: Vec<&Problem>| all.into_iter().map(Problem::to_json).collect::<Vec<_>>();
-            say_json(&json!({
-                "ok": false,
-                "errors": told(errors),
-                "warnings": told(warnings),
-            }))?;
-            return Err(Box::new(Told));
-        }
+        Err(wrong) if options.json => return refused(&wrong),
         Err(wrong) => return Err(wrong.into()),
     };
     let catalog = market::catalog(&config)?;
@@ -59,12 +46,12 @@ pub(super) fn run(options: &Options) -> Result<(), Error> {
     } else {
         configured(&config)?
     };
-    let changes = match Description::read(&config.data_dir) {
-        Ok(described) => described.map(|described| described.changes(&config)),
-        Err(error) => return Err(format!("{}: {error}", config.data_dir.display()).into()),
-    };
+    // Another user's data is no mistake of this file.
+    let described = Description::read(&config.data_dir).ok().flatten();
+    let changes = described.map(|described| described.changes(&config));
     let callable: usize = lines.iter().map(|line| line.endpoints).sum();
     if options.json {
+        let warnings = config.warnings.iter().map(Problem::to_json);
         return say_json(&json!({
             "ok": true,
             "simulated": is_simulated,
@@ -76,7 +63,7 @@ pub(super) fn run(options: &Options) -> Result<(), Error> {
                 "after_restart": changes.after_restart,
             })),
             "errors": [],
-            "warnings": config.warnings.iter().map(Problem::to_json).chain(problems.iter().map(left_out)).collect::<Vec<_>>(),
+            "warnings": warnings.chain(problems.iter().map(left_out)).collect::<Vec<_>>(),
         }));
     }
     complain(&config.warnings);
@@ -96,8 +83,16 @@ pub(super) fn run(options: &Options) -> Result<(), Error> {
         return Ok(());
     }
     say(format_args!("{callable} of the endpoints can be called:"));
+    say_providers(&lines);
+    for problem in &problems {
+        say(format_args!("warning: {}", plain(problem)));
+    }
+    Ok(())
+}
+
+fn say_providers(lines: &[Line]) {
     let mut providers = table(["provider", "models", "endpoints", "keys"]);
-    for line in &lines {
+    for line in lines {
         let keys = match line.keys.as_slice() {
             [] => "needs none, or gets tokens".to_owned(),
             keys => plain(&keys.join(", ")),
@@ -110,10 +105,20 @@ pub(super) fn run(options: &Options) -> Result<(), Error> {
         ]);
     }
     say_table(&providers, "no providers");
-    for problem in &problems {
-        say(format_args!("warning: {}", plain(problem)));
-    }
-    Ok(())
+}
+
+/// All mistakes, for a program.
+fn refused(wrong: &ConfigErrors) -> Result<(), Error> {
+    let of = |level: Level| {
+        let all = wrong.0.iter().filter(move |problem| problem.level == level);
+        all.map(Problem::to_json).collect::<Vec<_>>()
+    };
+    say_json(&json!({
+        "ok": false,
+        "errors": of(Level::Error),
+        "warnings": of(Level::Warning),
+    }))?;
+    Err(Box::new(Told))
 }
 
 /// What the server whose data this is would make of it.

@@ -7,6 +7,7 @@ use comfy_table::{ContentArrangement, Table, presets};
 
 use super::Error;
 use crate::config::{Level, Problem, told};
+pub(crate) use crate::spelled::plain;
 
 /// Prints a line of output. A reader that has seen enough ends the program
 /// quietly; output that cannot be written for another reason, such as a full
@@ -50,19 +51,6 @@ pub(super) fn say_table(table: &Table, none: &str) {
     }
 }
 
-/// A text from elsewhere as a person may see it: what would steer a terminal,
-/// begin a line or turn the direction of others is spelled.
-pub(crate) fn plain(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for char in text.chars() {
-        match crate::logging::breaks_lines(char) {
-            true => out.extend(char.escape_default()),
-            false => out.push(char),
-        }
-    }
-    out
-}
-
 /// Tells what is wrong with a configuration, with the lines that it is about.
 pub(super) fn complain(problems: &[Problem]) {
     let in_colour = crate::logging::is_coloured();
@@ -104,13 +92,6 @@ pub(super) fn confirm(question: &str, said_yes: bool, remedy: &str) -> Result<()
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_from_elsewhere_do_not_steer_the_terminal() {
-        assert_eq!(plain("Ada's laptop, Zürich"), "Ada's laptop, Zürich");
-        let hostile = "a\u{1b}[31mred\nkey\u{202e}gnp";
-        assert_eq!(plain(hostile), "a\\u{1b}[31mred\\nkey\\u{202e}gnp");
-    }
 
     #[test]
     fn an_empty_table_is_empty_and_a_filled_one_has_its_heading() {

@@ -11,7 +11,7 @@ use toml::de::{DeTable, DeValue};
 use super::problem::{Finding, Level, Place, Problem};
 use super::source::Source;
 use super::written::Writer;
-use super::{Config, ConfigErrors, Environment, RawConfig, env, resolve, shape, source, syntax};
+use super::{Config, ConfigErrors, Environment, RawConfig, env, resolve, shape, syntax};
 
 /// Mistakes of one file that are told. More are of one cause, or of a file that
 /// is none of ours.
@@ -205,13 +205,6 @@ fn inside(value: &Spanned<DeValue<'_>>, at: usize) -> Option<(usize, String)> {
     };
     // Sections may be anywhere in the file, and not within their parents.
     below.or(own)
-}
-
-/// Where secrets are in a table that was understood.
-pub(super) fn secrets(table: &DeTable<'_>) -> Vec<std::ops::Range<usize>> {
-    let mut spans = Vec::new();
-    source::secrets_of(super::schema(), table, &mut spans);
-    spans
 }
 
 #[cfg(test)]

@@ -127,7 +127,7 @@ impl fmt::Display for Problem {
             line.push_str("; ");
             line.push_str(help);
         }
-        f.write_str(&crate::cli::plain(&line))
+        f.write_str(&crate::spelled::plain(&line))
     }
 }
 

@@ -111,8 +111,10 @@ fn value_of(schema: &Value, value: &DeValue<'_>, path: &str, found: &mut Vec<Fin
             return;
         }
     }
-    // Which of several tables was meant is not for us to say.
-    if !best.is_empty() && !others.is_empty() {
+    // Which of several tables was meant is not for us to say; and a word that
+    // none of them is may belong elsewhere.
+    let is_open = !others.is_empty() || (value.is_str() && ways.len() > 1);
+    if !best.is_empty() && is_open {
         let expected = format!("expected {}", words(schema));
         best = vec![Finding::new(path.to_owned(), expected)];
     }

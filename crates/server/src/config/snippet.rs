@@ -1,13 +1,10 @@
 //! A line of the file with a mark under what is wrong.
 
-use std::fmt::Write as _;
 use std::ops::Range;
 
 use unicode_width::UnicodeWidthStr;
 
-use super::problem::{Place, Problem};
-use super::source::looks_secret;
-use crate::cli::plain;
+use crate::spelled::plain;
 
 /// Bytes of a line that are shown before the mark, and behind its beginning.
 const BEFORE_BYTES_MAX: usize = 60;
@@ -17,21 +14,27 @@ const TAB: &str = "    ";
 /// What a secret is shown as.
 const HIDDEN: &str = "***";
 
-const RED: &str = "\x1b[1;31m";
-const YELLOW: &str = "\x1b[1;33m";
-const BLUE: &str = "\x1b[1;34m";
-const CYAN: &str = "\x1b[1;36m";
-const BOLD: &str = "\x1b[1m";
-const PLAIN: &str = "\x1b[0m";
+/// What a key that holds a secret is called, in part.
+const SECRET_WORDS: &[&str] = &[
+    "key",
+    "secret",
+    "token",
+    "passw",
+    "pwd",
+    "auth",
+    "credential",
+    "bearer",
+    "cookie",
+];
 
 /// A line as a person may see it: without secrets, without what would steer a
 /// terminal, and not longer than that.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snippet {
-    line: String,
+    pub(super) line: String,
     /// Columns before the mark, and under it.
-    before: usize,
-    under: usize,
+    pub(super) before: usize,
+    pub(super) under: usize,
 }
 
 impl Snippet {
@@ -103,56 +106,8 @@ fn doubtful(line: &str) -> Option<usize> {
     }
 }
 
-/// A problem over several lines, for a person.
-#[must_use]
-pub fn told(problem: &Problem, in_colour: bool) -> String {
-    let paint = |colour: &'static str| if in_colour { colour } else { "" };
-    let (end, blue) = (paint(PLAIN), paint(BLUE));
-    let colour = paint(match problem.level {
-        super::Level::Error => RED,
-        super::Level::Warning => YELLOW,
-    });
-    let word = problem.level.word();
-    let key = match problem.key.is_empty() {
-        true => String::new(),
-        false => format!("{}: ", plain(&problem.key)),
-    };
-    let sentence = plain(&problem.sentence);
-    let mut out = format!("{colour}{word}{end}{}: {key}{sentence}{end}\n", paint(BOLD));
-    // Writing to a string does not fail.
-    let mut gutter = 1;
-    match &problem.place {
-        Place::Nowhere => {}
-        Place::Variable { name, holds } => {
-            let holds = holds.as_ref().map(|holds| format!("={}", plain(holds)));
-            let holds = holds.unwrap_or_default();
-            let _ = writeln!(out, " {blue}-->{end} variable {}{holds}", plain(name));
-        }
-        Place::File {
-            file,
-            line,
-            column,
-            snippet,
-        } => {
-            let number = line.to_string();
-            gutter = number.len();
-            let space = " ".repeat(gutter);
-            let (before, under) = (" ".repeat(snippet.before), "^".repeat(snippet.under));
-            let file = plain(file);
-            let _ = write!(
-                out,
-                "{space}{blue}-->{end} {file}:{line}:{column}\n\
-                 {space} {blue}|{end}\n\
-                 {blue}{number} |{end} {}\n\
-                 {space} {blue}|{end} {before}{colour}{under}{end}\n",
-                snippet.line,
-            );
-        }
-    }
-    if let Some(help) = &problem.help {
-        let (space, cyan) = (" ".repeat(gutter), paint(CYAN));
-        let help = plain(help);
-        let _ = writeln!(out, "{space} {blue}={end} {cyan}help{end}: {help}");
-    }
-    out
+/// Whether what a key holds must not be shown.
+pub(super) fn looks_secret(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    SECRET_WORDS.iter().any(|word| name.contains(word))
 }

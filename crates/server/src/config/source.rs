@@ -10,23 +10,10 @@ use toml::de::{DeTable, DeValue};
 use super::problem::{Finding, Place, Point, Problem};
 use super::schema::{followed, member, schema, ways};
 use super::shape::{first_step, index_of};
-use super::snippet::Snippet;
+use super::snippet::{Snippet, looks_secret};
 
 /// Characters of a model's name that are shown, and of what a variable holds.
 const SHOWN_CHARS_MAX: usize = 60;
-/// What a key that holds a secret is called, in part.
-const SECRET_WORDS: &[&str] = &[
-    "key",
-    "secret",
-    "token",
-    "passw",
-    "pwd",
-    "auth",
-    "credential",
-    "bearer",
-    "cookie",
-];
-
 /// A value that a variable set.
 #[derive(Debug, Clone)]
 pub(super) struct Laid {
@@ -63,8 +50,7 @@ impl Source {
         }
         let (table, _) = DeTable::parse_recoverable(&self.text);
         let table = table.get_ref();
-        let mut secrets = Vec::new();
-        secrets_of(schema(), table, &mut secrets);
+        let secrets = secrets(table);
         let place = |finding: &Finding| {
             self.variable(&finding.path).unwrap_or_else(|| {
                 let span = found(table, &self.text, &finding.path, finding.point);
@@ -193,7 +179,7 @@ fn first_line(text: &str, span: Range<usize>) -> Range<usize> {
 }
 
 /// Where strings are that must not be shown.
-pub(super) fn secrets_of(of: &Value, table: &DeTable<'_>, spans: &mut Vec<Range<usize>>) {
+fn secrets_of(of: &Value, table: &DeTable<'_>, spans: &mut Vec<Range<usize>>) {
     for (key, value) in table {
         let known = member(of, key.get_ref()).map(followed);
         let is_odd = known.is_none() && looks_secret(key.get_ref());
@@ -267,7 +253,9 @@ pub(super) fn is_secret(path: &str) -> bool {
         .any(is_hidden)
 }
 
-pub(super) fn looks_secret(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    SECRET_WORDS.iter().any(|word| name.contains(word))
+/// Where secrets are in a whole file.
+pub(super) fn secrets(table: &DeTable<'_>) -> Vec<Range<usize>> {
+    let mut spans = Vec::new();
+    secrets_of(schema(), table, &mut spans);
+    spans
 }

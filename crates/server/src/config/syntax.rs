@@ -5,9 +5,8 @@ use std::ops::Range;
 
 use toml::de::{DeTable, Error};
 
-use super::examine::secrets;
 use super::problem::{Level, Place, Problem};
-use super::source::Source;
+use super::source::{Source, secrets};
 
 const DUPLICATE: &str = "duplicate key";
 

@@ -42,7 +42,7 @@ pub(super) struct Writer<'s> {
 
 impl<'s> Writer<'s> {
     pub(super) fn new(source: &'s Source, table: &DeTable<'_>) -> Self {
-        let mut secrets = super::examine::secrets(table);
+        let mut secrets = super::source::secrets(table);
         secrets.sort_unstable_by_key(|span| (span.start, span.end));
         Self {
             source,

@@ -36,6 +36,7 @@ mod caching;
 mod chaos;
 mod clouds;
 mod cohere;
+mod config_commands;
 mod disconnect;
 mod disk;
 mod embeddings;

@@ -283,7 +283,10 @@ fn an_endpoint_without_a_price_is_refused_when_the_configuration_is_read() {
             .unwrap();
         assert_eq!(output.status.code(), Some(1));
         let said = String::from_utf8(output.stderr).unwrap();
-        assert!(said.contains("models[0].endpoints[0].price"), "{said}");
+        assert!(
+            said.contains("models[0] (acme/chat).endpoints[0].price"),
+            "{said}"
+        );
     }
 }
 

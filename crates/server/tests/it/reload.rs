@@ -136,3 +136,66 @@ fn an_endpoint_that_rests_still_rests_after_a_reload() {
     assert_eq!(exchange.attempts(), ["cheap"]);
     exchange.finish(0);
 }
+
+#[test]
+fn a_reload_says_in_words_what_it_changes_and_what_waits() {
+    let exchange = Exchange::single(Script::default());
+    let text = std::fs::read_to_string(&exchange.config).unwrap();
+    let text = text.replace("prompt = \"0.10\"", "prompt = \"7\"");
+    let text = text.replace("[server]\n", "[server]\ndrains_max = 7\n");
+    change(
+        &exchange,
+        &format!("{text}{ANOTHER}[billing]\nmarkup_ppm = 60000\n"),
+    );
+    let log = eventually("the new configuration", || {
+        (in_force(&exchange) > 0).then(|| exchange.server.log())
+    });
+    for said in ["markup 0 % -> 6 %", "+ model acme/new", "1 price of "] {
+        assert!(log.contains(said), "{said}: {log}");
+    }
+    assert!(
+        log.contains("after a restart") && log.contains("server.drains_max"),
+        "{log}"
+    );
+    // What is in force is left for `bourse check`, without a key.
+    let told = exchange.command(&["check"]);
+    assert!(
+        told.contains("server.drains_max not written -> 7, after a restart"),
+        "{told}"
+    );
+    assert!(!told.contains("markup"), "{told}");
+    exchange.finish(0);
+}
+
+#[test]
+fn a_key_in_a_file_is_changed_without_a_restart() {
+    let keys = tempfile::tempdir().unwrap();
+    let key = keys.path().join("key");
+    std::fs::write(&key, "sk-the-first-aaaa\n").unwrap();
+    let exchange = Exchange::start(|setup| {
+        let line = format!("api_key = {{ file = {key:?} }}\n");
+        let mut provider = Provider::new("cheap", CHEAP, Script::default());
+        provider.provider_toml = line;
+        setup.provider(provider);
+    });
+    let sent = || {
+        exchange.chat(json!({})).answer();
+        let upstream = exchange.upstream();
+        let headers = &upstream.last().unwrap().headers;
+        let found = headers.iter().find(|(name, _)| name == "authorization");
+        (found.unwrap().1.clone(), exchange.worth(CHEAP))
+    };
+    let (first, mut spent) = sent();
+    let new = keys.path().join("new");
+    std::fs::write(&new, "sk-the-second-bbbb\n").unwrap();
+    std::fs::rename(&new, &key).unwrap();
+    let log = eventually("the new key", || {
+        (in_force(&exchange) > 0).then(|| exchange.server.log())
+    });
+    assert!(log.contains("a key of cheap changed"), "{log}");
+    assert!(!log.contains("sk-the"), "{log}");
+    let (second, cost) = sent();
+    assert_ne!(second, first);
+    spent += cost;
+    exchange.finish(spent);
+}

@@ -229,7 +229,7 @@ fn what_makes_no_sense_of_a_collector_is_refused_with_its_key() {
             "otlp_headers = { a = \"b\" }",
             "telemetry.otlp_headers: there is no telemetry.otlp_url",
         ),
-        ("sample = 1.0", "unknown field `sample`"),
+        ("sample = 1.0", "telemetry.sample: unknown key"),
         (
             "otlp_url = \"http://127.0.0.1:1\"\nservice_name = \"\"",
             "telemetry.service_name",
