@@ -98,8 +98,10 @@ fn driver(address: &str) -> Result<&'static dyn Driver, String> {
     let found = DRIVERS.iter().find(|driver| driver.claims(address));
     found.copied().ok_or_else(|| {
         if address.starts_with("sqlite:") {
-            return "an SQLite database has no address: write \"sqlite\", and it is in server.data_dir"
-                .to_owned();
+            let spellings = spellings();
+            return format!(
+                "an SQLite database has no address, it is in server.data_dir; use {spellings}"
+            );
         }
         // Only what stands before `://` is repeated; without it that could be
         // anything, a password too.

@@ -8,14 +8,11 @@ use serde::Deserialize as _;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::problem::{Finding, Level, Place, Problem};
+use super::problem::{Finding, Level, PROBLEMS_MAX, Place, Problem};
 use super::source::Source;
 use super::written::Writer;
-use super::{Config, ConfigErrors, Environment, RawConfig, env, resolve, shape, syntax};
+use super::{Config, ConfigErrors, Environment, RawConfig, env, resolve, shape, source, syntax};
 
-/// Mistakes of one file that are told. More are of one cause, or of a file that
-/// is none of ours.
-const PROBLEMS_MAX: usize = 100;
 /// Values that are taken out because only reading them showed that they are
 /// wrong; each costs another reading of the whole.
 const REREADS_MAX: usize = 64;
@@ -44,7 +41,7 @@ impl Examined {
 
 pub(super) fn examine(name: &str, text: &str, environment: &Environment) -> Examined {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let (table, broken) = DeTable::parse_recoverable(text);
+    let (table, broken) = source::parsed(text);
     let mut source = Source {
         name: name.to_owned(),
         text: text.to_owned(),
@@ -56,6 +53,15 @@ pub(super) fn examine(name: &str, text: &str, environment: &Environment) -> Exam
     let mut found = Vec::new();
     source.laid = env::lay(&mut table, text.len(), environment, &mut found);
     found.extend(shape::check(&mut table));
+    if found.len() > PROBLEMS_MAX {
+        // Nothing of it was cut out, and nothing more is looked for.
+        found.truncate(PROBLEMS_MAX.saturating_add(1));
+        errors.extend(source.located(found));
+        return Examined {
+            config: None,
+            errors: sorted(errors),
+        };
+    }
     if source.is_broken {
         // What follows from a mistake of the language is no other mistake.
         if broken.iter().any(|error| syntax::is_in_header(text, error)) {
@@ -120,7 +126,7 @@ pub(super) fn sorted(mut problems: Vec<Problem>) -> Vec<Problem> {
         problems.push(Problem {
             level,
             key: String::new(),
-            sentence: format!("and {others} more"),
+            sentence: "and more".to_owned(),
             help: None,
             place: Place::Nowhere,
         });

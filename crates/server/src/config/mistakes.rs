@@ -222,7 +222,10 @@ const MEANING: &[Case] = &[
         "[database]\nurl = «\"mysql://h/d\"",
         "`mysql` is not supported",
     ),
-    ("[database]\nurl = «\"sqlite:///x\"", "write \"sqlite\""),
+    (
+        "[database]\nurl = «\"sqlite:///x\"",
+        "it is in server.data_dir; use \"sqlite\"",
+    ),
     (
         "[database]\nurl = «\"$DATABASE_URL\"",
         "{ env = \"DATABASE_URL\" }",
@@ -560,7 +563,10 @@ fn long_lines_and_long_files_are_told_shortly() {
     let many: String = (0..3_000).map(|n| format!("[server{n}]\n")).collect();
     let (errors, _) = examined(&many);
     assert_eq!(errors.len(), 101);
-    assert_eq!(errors[100].sentence, "and 2900 more");
+    assert_eq!(errors[100].sentence, "and more");
+    let noise = "]=[\u{1}".repeat(1 << 19);
+    let (errors, _) = examined(&noise);
+    assert_eq!(errors.len(), 1);
 }
 
 #[test]

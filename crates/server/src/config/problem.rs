@@ -7,6 +7,10 @@ use serde_json::{Value, json};
 use super::schema::{names, schema};
 use super::snippet::Snippet;
 
+/// Mistakes of one file that are told. More are of one cause, or of a file that
+/// is none of ours.
+pub(super) const PROBLEMS_MAX: usize = 100;
+
 /// Whether the configuration can be used all the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {

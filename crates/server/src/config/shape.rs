@@ -3,30 +3,34 @@
 //! each with its path; what is wrong is taken out, so that the rest can still be
 //! understood.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::near::nearest;
-use super::problem::{Finding, Point};
+use super::problem::{Finding, PROBLEMS_MAX, Point};
 use super::schema::{followed, member, names, schema, ways};
 
 /// Names that are listed where none is near.
 const NAMES_SHOWN_MAX: usize = 16;
 
 /// Everything about the shape that is wrong. What is wrong is cut out of the
-/// table.
+/// table, unless that is more than anybody is told.
 pub(super) fn check(table: &mut DeTable<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     table_of(schema(), table, "", &mut found);
     // A key that is misspelled is not missing as well.
-    let explained: Vec<_> = found
+    let explained: HashSet<_> = found
         .iter()
         .filter_map(|one: &Finding| one.explains.clone())
         .collect();
     found.retain(|one| !explained.contains(&one.path));
-    for finding in &found {
-        cut(table, &finding.cut);
+    if found.len() <= PROBLEMS_MAX {
+        for finding in &found {
+            cut(table, &finding.cut);
+        }
     }
     found
 }
@@ -41,6 +45,9 @@ pub(super) fn below(path: &str, name: &str) -> String {
 
 fn table_of(schema: &Value, table: &DeTable<'_>, path: &str, found: &mut Vec<Finding>) {
     for (key, value) in table {
+        if found.len() > PROBLEMS_MAX {
+            return;
+        }
         let name: &str = key.get_ref();
         let path = below(path, name);
         match member(schema, name) {

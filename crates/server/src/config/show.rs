@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::schema::{followed, member, names, schema};
 use super::shape::below;
-use super::source::Source;
+use super::source::{Source, parsed};
 use super::written::{Writer, key_text, quoted};
 use super::{Config, ConfigErrors, Durability, Environment, env, read_file};
 
@@ -39,7 +39,7 @@ pub fn show(path: Option<&Path>) -> Result<Vec<Shown>, ConfigErrors> {
 
 pub(super) fn values(config: &Config, environment: &Environment) -> Vec<Shown> {
     let source: &Source = &config.source;
-    let (table, _) = DeTable::parse_recoverable(&source.text);
+    let (table, _) = parsed(&source.text);
     let mut table = table.into_inner();
     // What they hold was found to be good before.
     env::lay(&mut table, source.text.len(), environment, &mut Vec::new());

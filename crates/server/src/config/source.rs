@@ -5,7 +5,8 @@ use std::fmt;
 use std::ops::Range;
 
 use serde_json::Value;
-use toml::de::{DeTable, DeValue};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue, Error};
 
 use super::problem::{Finding, Place, Point, Problem};
 use super::schema::{followed, member, schema, ways};
@@ -48,7 +49,7 @@ impl Source {
         if findings.is_empty() {
             return Vec::new();
         }
-        let (table, _) = DeTable::parse_recoverable(&self.text);
+        let (table, _) = parsed(&self.text);
         let table = table.get_ref();
         let secrets = secrets(table);
         let place = |finding: &Finding| {
@@ -84,7 +85,9 @@ impl Source {
         let column = before.get(line_start..).unwrap_or_default().chars().count();
         Place::File {
             file: self.name.clone(),
-            line: before.matches('\n').count().saturating_add(1),
+            line: memchr::memchr_iter(b'\n', before.as_bytes())
+                .count()
+                .saturating_add(1),
             column: column.saturating_add(1),
             snippet: Snippet::of(&self.text, line_start, span, secrets, self.is_broken),
         }
@@ -100,6 +103,21 @@ impl Source {
             name: laid.variable.clone(),
             holds: laid.holds.clone(),
         })
+    }
+}
+
+/// The longest text of which every mistake of the language is looked for. Noise
+/// has one at each character, and each is kept.
+const RECOVERED_BYTES_MAX: usize = 1 << 20;
+
+/// The text as a table, as far as that is understood, and what is no TOML in it.
+pub(super) fn parsed(text: &str) -> (Spanned<DeTable<'_>>, Vec<Error>) {
+    if text.len() <= RECOVERED_BYTES_MAX {
+        return DeTable::parse_recoverable(text);
+    }
+    match DeTable::parse(text) {
+        Ok(table) => (table, Vec::new()),
+        Err(first) => (Spanned::new(0..0, DeTable::new()), vec![first]),
     }
 }
 
@@ -189,7 +207,7 @@ fn secrets_of(of: &Value, table: &DeTable<'_>, spans: &mut Vec<Range<usize>>) {
 
 fn secrets_in(
     of: Option<&Value>,
-    value: &toml::Spanned<DeValue<'_>>,
+    value: &Spanned<DeValue<'_>>,
     is_odd: bool,
     spans: &mut Vec<Range<usize>>,
 ) {

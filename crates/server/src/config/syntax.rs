@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use toml::de::{DeTable, Error};
 
-use super::problem::{Level, Place, Problem};
+use super::problem::{Level, PROBLEMS_MAX, Place, Problem};
 use super::source::{Source, secrets};
 
 const DUPLICATE: &str = "duplicate key";
@@ -25,12 +25,15 @@ pub(super) fn problems(source: &Source, broken: &[Error], table: &DeTable<'_>) -
     };
     let mut problems: Vec<Problem> = Vec::new();
     for error in broken {
+        if problems.len() > PROBLEMS_MAX {
+            break;
+        }
         let span = error.span().unwrap_or(0..0);
         let span = unquoted(&source.text, span.start).unwrap_or(span);
         let place = source.place(span.clone(), &secrets);
         if problems
-            .iter()
-            .any(|other| line(&other.place) == line(&place))
+            .last()
+            .is_some_and(|last| line(&last.place) == line(&place))
         {
             continue;
         }

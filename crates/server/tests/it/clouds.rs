@@ -737,7 +737,7 @@ fn a_section_of_a_cloud_says_what_is_wrong_with_it() {
         (
             "google-vertex",
             "project = \"p\"\ncredentials = \"sk-in-the-wrong-place\"",
-            "must be \"default\", \"machine\" or a table",
+            "expected \"default\", \"machine\" or a table",
         ),
         (
             "google-vertex",
