@@ -8,7 +8,7 @@ use bourse_catalog::{ModelIx, Overlay, OverlayProvider, RawCatalog, Snapshot, em
 use bourse_dataplane::ask::Defaults;
 use bourse_dataplane::market::{Market, Memory, ProviderSetup, SetupProblem, Weighted};
 use bourse_net::{EgressPolicy, Http2, Origin};
-use bourse_providers::{Compatible, Credential, Disconnect, Key, Provider};
+use bourse_providers::{Compatible, Credential, Disconnect, Key, Place, Provider};
 use bourse_routing::strategies;
 use bourse_vocab::Format;
 
@@ -133,7 +133,7 @@ pub fn build(
     let defaults = defaults(config, &catalog)?;
     let setups = match providers {
         Providers::Configured => configured(config, tokens)?,
-        Providers::Simulated(address) => simulated(*address),
+        Providers::Simulated(address) => simulated(*address, &catalog),
     };
     let mut egress = EgressPolicy::deny_private();
     for setup in setups
@@ -271,21 +271,42 @@ fn setup(
     })
 }
 
-/// The providers that a simulator plays.
-fn simulated(address: SocketAddr) -> Vec<ProviderSetup> {
-    bourse_sim::PLAYED
-        .iter()
-        .filter_map(|(slug, version)| {
-            let provider = bourse_providers::by_slug(slug)?;
-            Some(ProviderSetup {
-                credentials: vec![provider.credential(Key::new("simulated")).into()],
-                base_url: format!("http://{address}/p/{slug}/{version}"),
-                http2: Http2::Never,
-                on_disconnect: Disconnect::Cancel,
-                private_urls: false,
-                simulated: true,
-                provider: Arc::new(provider),
-            })
-        })
-        .collect()
+/// Every provider of the catalog, played by a simulator, so that whatever is
+/// listed can be tried. Addresses keep their paths: a simulator knows by them
+/// what it is asked for. Who is not built in, or needs an address of the
+/// operator's own, is played as a server that imitates OpenAI.
+fn simulated(address: SocketAddr, catalog: &Snapshot) -> Vec<ProviderSetup> {
+    let play = |provider: Arc<dyn Provider>, path: &str| ProviderSetup {
+        credentials: vec![provider.credential(Key::new("simulated")).into()],
+        base_url: played_at(address, provider.slug(), path),
+        http2: Http2::Never,
+        on_disconnect: Disconnect::Cancel,
+        private_urls: false,
+        simulated: true,
+        provider,
+    };
+    let built_in = bourse_providers::all().filter_map(|provider| {
+        let (_, path) = Origin::parse(provider.base_url()?).ok()?;
+        let place = Place {
+            project: provider.needs_project().then(|| "simulated".to_owned()),
+            ..Place::default()
+        };
+        let placed = provider.placed(&place).ok()?;
+        Some(play(placed.unwrap_or_else(|| Arc::new(provider)), &path))
+    });
+    let built_in: Vec<_> = built_in.collect();
+    let is_known = |slug: &str| built_in.iter().any(|known| known.provider.slug() == slug);
+    let others = catalog.providers().filter(|listed| !is_known(&listed.slug));
+    let others = others.map(|listed| {
+        let url = played_at(address, &listed.slug, "/v1");
+        let own = Compatible::operators_own(&listed.slug, &url, Format::OpenAiChat);
+        play(Arc::new(own), "/v1")
+    });
+    let others: Vec<_> = others.collect();
+    built_in.into_iter().chain(others).collect()
+}
+
+/// Where a simulator plays a provider; `/p/` and its slug is its convention.
+fn played_at(address: SocketAddr, slug: &str, path: &str) -> String {
+    format!("http://{address}/p/{slug}{}", path.trim_end_matches('/'))
 }

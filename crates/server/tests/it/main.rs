@@ -40,6 +40,7 @@ mod disconnect;
 mod disk;
 mod embeddings;
 mod failover;
+mod first_try;
 mod gemini_api;
 mod good_input;
 mod heads;
