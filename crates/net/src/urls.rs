@@ -73,17 +73,21 @@ fn is_public_authority(authority: &str) -> bool {
         return false;
     }
     let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
-    let Some((_, last)) = host.rsplit_once('.') else {
-        // A name without a dot is looked for in the network around.
-        return false;
-    };
+    let last = host.rsplit('.').next().unwrap_or_default();
     // Browsers read `0x7f.1` and `2130706433` as addresses; only the usual
     // spelling is one here.
     if last.starts_with(|char: char| char.is_ascii_digit()) {
         let address = host.parse::<Ipv4Addr>();
         return address.is_ok_and(|address| is_globally_routable(IpAddr::V4(address)));
     }
-    !last.is_empty() && !PRIVATE_NAMES.contains(&last)
+    !is_private_name(&host)
+}
+
+/// Whether a name in lower case means a machine nearby, or nothing. One without
+/// a dot is looked for in the network around.
+pub(crate) fn is_private_name(name: &str) -> bool {
+    let last = name.rsplit_once('.').map_or("", |(_, last)| last);
+    last.is_empty() || PRIVATE_NAMES.contains(&last)
 }
 
 fn is_port(text: &str) -> bool {

@@ -38,6 +38,7 @@ use super::{Error, disk, workers};
 use crate::call_log::CallLog;
 use crate::config::{Config, Durability};
 use crate::first_start::{self, FirstKeys};
+use crate::manager::{Manager, Pulses, Sockets};
 use crate::market::{self, Providers};
 use crate::store_watcher::StoreWatcher;
 use crate::tokens::Tokens;
@@ -54,9 +55,13 @@ pub(super) struct Reserved {
 }
 
 impl Reserved {
-    pub(super) fn addresses(config: Config) -> Result<Self, Error> {
-        let (address, sockets) = worker::reserve(config.listen, config.workers)
-            .map_err(|error| format!("cannot listen on {}: {error}", config.listen))?;
+    pub(super) fn addresses(config: Config, given: Sockets) -> Result<Self, Error> {
+        let (address, sockets) = match given.public {
+            Some(socket) => worker::share(&socket, config.workers)
+                .map_err(|error| format!("the socket that was handed over: {error}"))?,
+            None => worker::reserve(config.listen, config.workers)
+                .map_err(|error| format!("cannot listen on {}: {error}", config.listen))?,
+        };
         Ok(Self {
             config,
             address,
@@ -157,7 +162,10 @@ impl Recovered {
             let (address, handle) = simulated::start()?;
             (Providers::Simulated(address), Some(handle))
         };
-        let callbacks = Callbacks::new(config.videos.callback_origins.clone());
+        let callbacks = Callbacks::new(
+            config.videos.callback_origins.clone(),
+            Arc::clone(&config.roads),
+        );
         let memory = Memory::default();
         let alarms = Arc::new(Alarms::new(millis(config.alarms.repeat)));
         let tokens = Tokens::new(tokio::runtime::Handle::current(), &alarms);
@@ -235,7 +243,11 @@ pub(super) struct Ready {
 impl Ready {
     /// Starts the background work, opens the listeners, says what an
     /// operator must know and starts the workers.
-    pub(super) fn start(self, config_path: Option<&Path>) -> Result<Running, Error> {
+    pub(super) fn start(
+        self,
+        config_path: Option<&Path>,
+        manager: Manager,
+    ) -> Result<Running, Error> {
         let Self { built, first_keys } = self;
         let Recovered {
             reserved,
@@ -256,8 +268,10 @@ impl Ready {
         };
         let (call_log, telling) = background.start(&config, &stopping, say_taken_over)?;
         // On a thread of its own: folding a batch takes milliseconds of CPU.
+        let mut pulses = Pulses::default();
+        let beat = pulses.of("applier").beat();
         let applying =
-            Applier::new(Arc::clone(&store), Arc::clone(&till)).spawn(applier_stopping)?;
+            Applier::new(Arc::clone(&store), Arc::clone(&till)).spawn(applier_stopping, beat)?;
         // One of them is for batches, and one for what clients read of films.
         let mut clients = clients(config.workers.saturating_add(2), &built.egress)?;
         let all_clients = clients.clone();
@@ -275,19 +289,36 @@ impl Ready {
             (built.providers, built.tokens),
             Arc::clone(&gateway),
             all_clients,
-            stopping,
+            (manager.clone(), stopping.clone()),
         )?;
-        let services = services(&config, &gateway, &control, clients);
+        let services = services((&config, reserved.address), &gateway, &control, clients);
         // From here on the kernel takes connections, and a reader of the
         // output may use what it says; the workers serve them in a moment.
         let sockets = reserved.sockets.into_iter();
         let listeners = sockets.map(worker::listen).collect::<Result<_, _>>()?;
-        first_start::print(first_keys.as_ref(), reserved.address, &gateway);
+        let base = format!("http://{}", reserved.address);
+        first_start::print(
+            first_keys.as_ref(),
+            &base,
+            &gateway,
+            config.print_first_keys,
+        )?;
+        if first_keys.is_none() {
+            first_start::file::remind(&config.data_dir);
+        }
         Ok(Running {
             address: reserved.address,
-            workers: workers::start(listeners, services, &worker_stop)?,
-            batches: batches.thread,
+            workers: {
+                let workers = workers::start(listeners, services, &worker_stop, &mut pulses)?;
+                manager.ready();
+                manager.keep_telling(&gateway, pulses, &stopping);
+                workers
+            },
+            batches: Some(batches.thread),
+            lame_duck: config.limits.lame_duck,
             stop_timeout: config.limits.stop_timeout,
+            gateway,
+            manager,
             till,
             store,
             taken_over,
@@ -354,12 +385,12 @@ fn clients(workers: usize, egress: &EgressPolicy) -> Result<Vec<Client>, Error> 
 
 /// What each worker serves with.
 fn services(
-    config: &Config,
+    (config, address): (&Config, SocketAddr),
     gateway: &Arc<Gateway>,
     control: &Router,
     clients: Vec<Client>,
 ) -> Vec<Service> {
-    let hosts = Hosts::new(config.hosts.as_deref(), config.listen.ip().is_loopback());
+    let hosts = Hosts::new(config.hosts.as_deref(), address.ip().is_loopback());
     let service = |client| Service {
         worker: Worker::new(gateway, client),
         control: control.clone(),

@@ -4,6 +4,7 @@ use std::net::TcpListener;
 use std::thread::JoinHandle;
 
 use super::Error;
+use crate::manager::Pulses;
 use crate::worker::{self, Service, Stop};
 
 /// Starts a thread for each listener.
@@ -11,22 +12,25 @@ pub(super) fn start(
     listeners: Vec<TcpListener>,
     services: Vec<Service>,
     stop: &Stop,
+    pulses: &mut Pulses,
 ) -> Result<Vec<JoinHandle<()>>, Error> {
     let mut threads = Vec::new();
     for (index, (listener, service)) in listeners.into_iter().zip(services).enumerate() {
         let stop = stop.clone();
-        let thread = std::thread::Builder::new()
-            .name(format!("worker-{index}"))
-            .spawn(move || {
-                let runtime = tokio::runtime::Builder::new_current_thread()
-                    .enable_all()
-                    .build();
-                let ended = runtime
-                    .and_then(|runtime| runtime.block_on(worker::run(listener, service, stop)));
-                if let Err(error) = ended {
-                    tracing::error!(%error, "a worker ended");
-                }
-            })?;
+        let name = format!("worker-{index}");
+        let pulse = pulses.of(&*name);
+        let thread = std::thread::Builder::new().name(name).spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build();
+            let ended = runtime.and_then(|runtime| {
+                runtime.spawn(pulse.beat());
+                runtime.block_on(worker::run(listener, service, stop))
+            });
+            if let Err(error) = ended {
+                tracing::error!(%error, "a worker ended");
+            }
+        })?;
         threads.push(thread);
     }
     Ok(threads)
