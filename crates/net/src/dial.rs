@@ -12,9 +12,10 @@ use crate::dns::Dns;
 use crate::egress::EgressPolicy;
 use crate::error::{NetError, NetErrorKind};
 use crate::origin::{Http2, Origin, OriginHost, Scheme};
-use crate::proxy::{Proxy, tunnel};
+use crate::proxy::Proxy;
 use crate::stream::Stream;
 use crate::tls::{Tls, chose_h2};
+use crate::tunnel::tunnel;
 
 /// Head start of an address before the next one is tried beside it
 /// (RFC 8305 section 5 recommends 250 ms).

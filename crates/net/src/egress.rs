@@ -14,9 +14,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use crate::error::{NetError, NetErrorKind};
+use crate::names::is_private_name;
 use crate::origin::{Origin, OriginHost};
-use crate::proxy::{Proxy, Roads, Via};
-use crate::urls::is_private_name;
+use crate::proxy::{Proxy, Via};
+use crate::roads::Roads;
 
 /// The egress rules: public addresses for everyone, and more for the origins
 /// that the operator named.

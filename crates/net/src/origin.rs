@@ -7,20 +7,12 @@ use std::sync::Arc;
 
 use url::{Host, Url};
 
+pub use crate::host::{OriginHost, Scheme};
 use crate::proxy::Via;
 
 /// Longest URL that we read. Providers' addresses are far shorter; signed
 /// object-store URLs stay below 4 KB.
 const URL_BYTES_MAX: usize = 8 * 1024;
-
-/// `http` or `https`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Scheme {
-    /// Plain TCP.
-    Http,
-    /// TLS over TCP.
-    Https,
-}
 
 /// Whether an origin is called with HTTP/2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -41,15 +33,6 @@ enum WrittenBy {
     Anyone,
     /// The operator, in the configuration.
     Operator,
-}
-
-/// The host part of an origin, normalised.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum OriginHost {
-    /// A name in lower-case ASCII (punycode for other scripts).
-    Name(Arc<str>),
-    /// A literal address.
-    Ip(IpAddr),
 }
 
 /// Why a URL was refused.

@@ -1,4 +1,4 @@
-//! By which road an origin is reached: straight, or through a proxy.
+//! A proxy, and how it is asked.
 //!
 //! A proxy is asked for a tunnel (`CONNECT`, RFC 9110 section 9.3.6) whatever
 //! is spoken in it: TLS, plain HTTP, HTTP/2 or WebSocket. So it sees a host
@@ -6,9 +6,6 @@
 //! and its own answers cannot be mistaken for a provider's. The price is that
 //! a proxy that allows tunnels to port 443 alone does not take plain-HTTP
 //! upstreams; it says so, and then they are written as exceptions.
-
-mod exception;
-mod tunnel;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -18,9 +15,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use url::{Host, Url};
 
-use crate::origin::{Origin, OriginHost, Scheme};
-pub use exception::{Exception, NotAnException};
-pub(crate) use tunnel::tunnel;
+use crate::host::OriginHost;
 
 /// Longest address of a proxy that is read.
 const URL_BYTES_MAX: usize = 2 * 1024;
@@ -108,6 +103,10 @@ impl Proxy {
         self.0.port
     }
 
+    pub(crate) fn authorization(&self) -> Option<&str> {
+        self.0.authorization.as_deref()
+    }
+
     fn authority(&self) -> String {
         authority(&self.0.host, self.0.port)
     }
@@ -145,7 +144,7 @@ fn unescaped(text: &str) -> Option<Vec<u8>> {
 }
 
 /// A host and a port, as `CONNECT` wants both.
-fn authority(host: &OriginHost, port: u16) -> String {
+pub(crate) fn authority(host: &OriginHost, port: u16) -> String {
     match host {
         OriginHost::Name(name) => format!("{name}:{port}"),
         OriginHost::Ip(IpAddr::V4(ip)) => format!("{ip}:{port}"),
@@ -174,64 +173,9 @@ pub enum Via {
     Proxy(Proxy),
 }
 
-/// The roads of all others.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Roads {
-    /// What plain HTTP goes through.
-    pub http: Option<Proxy>,
-    /// What TLS goes through.
-    pub https: Option<Proxy>,
-    /// Who is reached straight all the same.
-    pub exceptions: Vec<Exception>,
-}
-
-impl Roads {
-    /// The proxy of an origin; `None` if it is reached straight.
-    ///
-    /// This machine, and the link-local addresses at which clouds serve
-    /// credentials, are never behind a proxy: it would reach its own.
-    pub(crate) fn proxy(&self, origin: &Origin) -> Option<&Proxy> {
-        let proxy = match origin.scheme() {
-            Scheme::Http => self.http.as_ref(),
-            Scheme::Https => self.https.as_ref(),
-        }?;
-        let is_straight = is_here(origin.host())
-            || self
-                .exceptions
-                .iter()
-                .any(|exception| exception.is_of(origin.host(), origin.port()));
-        (!is_straight).then_some(proxy)
-    }
-}
-
-fn is_here(host: &OriginHost) -> bool {
-    match host {
-        OriginHost::Name(name) => &**name == "localhost" || name.ends_with(".localhost"),
-        OriginHost::Ip(ip) => match ip.to_canonical() {
-            IpAddr::V4(v4) => v4.is_loopback() || v4.is_link_local(),
-            IpAddr::V6(v6) => v6.is_loopback() || v6.is_unicast_link_local(),
-        },
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn roads(exceptions: &[&str]) -> Roads {
-        let proxy = |name: &str| Proxy::parse(&format!("http://{name}:3128"), "net.proxy").ok();
-        Roads {
-            http: proxy("plain.example"),
-            https: proxy("secure.example"),
-            exceptions: exceptions.iter().map(|one| one.parse().unwrap()).collect(),
-        }
-    }
-
-    fn road(roads: &Roads, url: &str) -> String {
-        let (origin, _) = Origin::parse_operator(url).unwrap();
-        let proxy = roads.proxy(&origin);
-        proxy.map_or_else(|| "straight".to_owned(), ToString::to_string)
-    }
 
     #[test]
     fn addresses_of_proxies_are_read_as_people_write_them() {
@@ -272,64 +216,5 @@ mod tests {
             "{shown}"
         );
         assert!(!shown.contains("QWxh"), "{shown}");
-    }
-
-    #[test]
-    fn each_scheme_has_its_proxy_and_this_machine_has_none() {
-        let roads = roads(&[]);
-        assert_eq!(
-            road(&roads, "https://api.example"),
-            "http://secure.example:3128"
-        );
-        assert_eq!(
-            road(&roads, "http://api.example"),
-            "http://plain.example:3128"
-        );
-        for url in [
-            "http://localhost:8000",
-            "http://a.localhost",
-            "https://127.0.0.1:1",
-            "https://[::1]",
-            "http://169.254.169.254",
-            "http://[fe80::1]",
-        ] {
-            assert_eq!(road(&roads, url), "straight", "{url}");
-        }
-        assert_eq!(
-            road(&roads, "https://10.0.0.1"),
-            "http://secure.example:3128"
-        );
-    }
-
-    #[test]
-    fn exceptions_are_reached_straight() {
-        let roads = roads(&[
-            "corp.example",
-            ".inner.example",
-            "10.0.0.0/8",
-            "one.example:8443",
-        ]);
-        for url in [
-            "https://corp.example",
-            "https://a.corp.example",
-            "https://x.inner.example",
-            "https://inner.example",
-            "https://10.200.0.1",
-            "https://one.example:8443",
-        ] {
-            assert_eq!(road(&roads, url), "straight", "{url}");
-        }
-        for url in [
-            "https://notcorp.example",
-            "https://corp.example.com",
-            "https://11.0.0.1",
-            "https://one.example",
-        ] {
-            assert_eq!(road(&roads, url), "http://secure.example:3128", "{url}");
-        }
-        assert_eq!(
-            road(&super::tests::roads(&["*"]), "https://any.example"),
-            "straight"
-        );
     }
 }

@@ -10,25 +10,11 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::egress::is_globally_routable;
+use crate::names::is_private_name;
 
 /// The longest address that is looked at; longer ones are refused. As long
 /// as the longest that we call ourselves.
 pub const URL_BYTES_MAX: usize = 8 * 1024;
-
-/// Names that mean a machine nearby (RFC 6761, RFC 6762, RFC 8375, and
-/// ICANN's resolution of July 2024 for `internal`; the rest are in common use
-/// for the same, RFC 6762 appendix G).
-const PRIVATE_NAMES: &[&str] = &[
-    "localhost",
-    "local",
-    "internal",
-    "arpa",
-    "intranet",
-    "private",
-    "corp",
-    "home",
-    "lan",
-];
 
 /// Whether an address is one that anybody on the internet could fetch:
 /// `http` or `https`, to a public address or a name that is not known to be
@@ -81,13 +67,6 @@ fn is_public_authority(authority: &str) -> bool {
         return address.is_ok_and(|address| is_globally_routable(IpAddr::V4(address)));
     }
     !is_private_name(&host)
-}
-
-/// Whether a name in lower case means a machine nearby, or nothing. One without
-/// a dot is looked for in the network around.
-pub(crate) fn is_private_name(name: &str) -> bool {
-    let last = name.rsplit_once('.').map_or("", |(_, last)| last);
-    last.is_empty() || PRIVATE_NAMES.contains(&last)
 }
 
 fn is_port(text: &str) -> bool {

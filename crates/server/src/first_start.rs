@@ -12,6 +12,7 @@ pub mod file;
 
 use std::fs::File;
 use std::io::IsTerminal as _;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use bourse_dataplane::clock::now_ms;
@@ -21,6 +22,7 @@ use bourse_policy::KeyKind;
 use bourse_store::{Grant, Store};
 use bourse_vocab::{AccountId, Nanos};
 
+use crate::config::Config;
 use crate::keys;
 
 /// The account that a single-operator installation uses.
@@ -125,16 +127,17 @@ fn example_model(gateway: &Gateway) -> Option<String> {
 }
 
 /// Says where the server is and, on the first start, with which keys, or
-/// where they are: they are printed on a terminal, or if `prints_keys`.
+/// where they are: they are printed on a terminal, or if that is configured.
 ///
 /// # Errors
 /// The keys are not to be printed, and cannot be kept.
 pub fn print(
     keys: Option<&FirstKeys>,
-    base: &str,
+    address: SocketAddr,
     gateway: &Gateway,
-    prints_keys: bool,
+    config: &Config,
 ) -> Result<(), Error> {
+    let base = format!("http://{address}");
     let simulated = gateway.market.load().is_simulated();
     let mut out = String::new();
     out.push_str(&format!(
@@ -146,7 +149,7 @@ pub fn print(
     }
     let example = example_model(gateway);
     if let Some(keys) = keys {
-        let inference = if prints_keys || std::io::stdout().is_terminal() {
+        let inference = if config.print_first_keys || std::io::stdout().is_terminal() {
             out.push_str("\nThese keys are shown once:\n");
             out.push_str(&format!("  API key         {}\n", keys.inference));
             out.push_str(&format!("  management key  {}\n", keys.management));
@@ -166,6 +169,9 @@ pub fn print(
         }
     }
     print_stdout(&out);
+    if keys.is_none() {
+        file::remind(&config.data_dir);
+    }
     if let Some(keys) = keys
         && let Err(error) = std::fs::remove_file(&keys.marker)
     {

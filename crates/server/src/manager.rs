@@ -83,14 +83,10 @@ impl Manager {
         }
     }
 
-    /// Tells the state and feeds the watchdog, until the server is told to
-    /// stop.
-    pub fn keep_telling(
-        &self,
-        gateway: &Arc<Gateway>,
-        pulses: Pulses,
-        stop: &watch::Receiver<bool>,
-    ) {
+    /// Says that calls are served, then tells the state until the server is
+    /// told to stop, and feeds the watchdog.
+    pub fn begin(&self, gateway: &Arc<Gateway>, pulses: Pulses, stop: &watch::Receiver<bool>) {
+        self.ready();
         if self.0.is_none() {
             return;
         }

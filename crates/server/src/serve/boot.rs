@@ -272,49 +272,30 @@ impl Ready {
         let beat = pulses.of("applier").beat();
         let applying =
             Applier::new(Arc::clone(&store), Arc::clone(&till)).spawn(applier_stopping, beat)?;
-        // One of them is for batches, and one for what clients read of films.
-        let mut clients = clients(config.workers.saturating_add(2), &built.egress)?;
-        let all_clients = clients.clone();
         let worker_stop = Stop {
             gently: stopping.clone(),
             at_once: cutting_off,
         };
-        let last = clients.pop().ok_or("no client for batches")?;
-        let batches = batches::start((&gateway, &store), &config, last, &worker_stop)?;
-        let films = clients.pop().ok_or("no client for films")?;
-        let control = crate::control::router(&gateway, &watcher, &store, (&batches, films));
+        let planes = background.planes(&config, &built.egress, &worker_stop)?;
         let file_watcher = reload::watch(
             config_path,
             &config,
             (built.providers, built.tokens),
             Arc::clone(&gateway),
-            all_clients,
+            planes.all_clients,
             (manager.clone(), stopping.clone()),
         )?;
-        let services = services((&config, reserved.address), &gateway, &control, clients);
+        let services = services((&config, reserved.address), &gateway, planes.serving);
         // From here on the kernel takes connections, and a reader of the
         // output may use what it says; the workers serve them in a moment.
-        let sockets = reserved.sockets.into_iter();
-        let listeners = sockets.map(worker::listen).collect::<Result<_, _>>()?;
-        let base = format!("http://{}", reserved.address);
-        first_start::print(
-            first_keys.as_ref(),
-            &base,
-            &gateway,
-            config.print_first_keys,
-        )?;
-        if first_keys.is_none() {
-            first_start::file::remind(&config.data_dir);
-        }
+        let listeners = workers::listen(reserved.sockets)?;
+        first_start::print(first_keys.as_ref(), reserved.address, &gateway, &config)?;
+        let workers = workers::start(listeners, services, &worker_stop, &mut pulses)?;
+        manager.begin(&gateway, pulses, &stopping);
         Ok(Running {
             address: reserved.address,
-            workers: {
-                let workers = workers::start(listeners, services, &worker_stop, &mut pulses)?;
-                manager.ready();
-                manager.keep_telling(&gateway, pulses, &stopping);
-                workers
-            },
-            batches: Some(batches.thread),
+            workers,
+            batches: Some(planes.batches),
             lame_duck: config.limits.lame_duck,
             stop_timeout: config.limits.stop_timeout,
             gateway,
@@ -341,7 +322,33 @@ struct Background<'a> {
     store: &'a Arc<dyn Store>,
 }
 
+/// What serves: calls, batches, and whoever looks after them.
+struct Planes {
+    batches: std::thread::JoinHandle<()>,
+    /// What each worker serves with: the control plane, and its own connections
+    /// to providers.
+    serving: (Router, Vec<Client>),
+    /// The same connections, and those of the others.
+    all_clients: Vec<Client>,
+}
+
 impl Background<'_> {
+    fn planes(&self, config: &Config, egress: &EgressPolicy, stop: &Stop) -> Result<Planes, Error> {
+        let (gateway, store) = (self.gateway, self.store);
+        // One of them is for batches, and one for what clients read of films.
+        let mut clients = clients(config.workers.saturating_add(2), egress)?;
+        let all_clients = clients.clone();
+        let last = clients.pop().ok_or("no client for batches")?;
+        let batches = batches::start((gateway, store), config, last, stop)?;
+        let films = clients.pop().ok_or("no client for films")?;
+        let control = crate::control::router(gateway, self.watcher, store, (&batches, films));
+        Ok(Planes {
+            batches: batches.thread,
+            serving: (control, clients),
+            all_clients,
+        })
+    }
+
     /// Starts it, until `stopping` says so. Returns those that have something
     /// to say to the last.
     fn start(
@@ -387,8 +394,7 @@ fn clients(workers: usize, egress: &EgressPolicy) -> Result<Vec<Client>, Error> 
 fn services(
     (config, address): (&Config, SocketAddr),
     gateway: &Arc<Gateway>,
-    control: &Router,
-    clients: Vec<Client>,
+    (control, clients): (Router, Vec<Client>),
 ) -> Vec<Service> {
     let hosts = Hosts::new(config.hosts.as_deref(), address.ip().is_loopback());
     let service = |client| Service {

@@ -3,9 +3,16 @@
 use std::net::TcpListener;
 use std::thread::JoinHandle;
 
+use socket2::Socket;
+
 use super::Error;
 use crate::manager::Pulses;
 use crate::worker::{self, Service, Stop};
+
+/// Begins to listen.
+pub(super) fn listen(sockets: Vec<Socket>) -> std::io::Result<Vec<TcpListener>> {
+    sockets.into_iter().map(worker::listen).collect()
+}
 
 /// Starts a thread for each listener.
 pub(super) fn start(

@@ -9,7 +9,7 @@
 use std::net::IpAddr;
 use std::str::FromStr;
 
-use crate::origin::OriginHost;
+use crate::host::OriginHost;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Whom {

@@ -7,9 +7,9 @@ use memchr::memmem;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::{Proxy, authority};
 use crate::error::{NetError, NetErrorKind};
 use crate::origin::Origin;
+use crate::proxy::{Proxy, authority};
 
 /// Longest head of an answer. Proxies put a few lines into it.
 const HEAD_BYTES_MAX: usize = 8 * 1024;
@@ -25,7 +25,7 @@ pub(crate) async fn tunnel(
 ) -> Result<TcpStream, NetError> {
     let target = authority(origin.host(), origin.port());
     let mut head = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n");
-    if let Some(authorization) = &proxy.0.authorization {
+    if let Some(authorization) = proxy.authorization() {
         head.push_str("Proxy-Authorization: ");
         head.push_str(authorization);
         head.push_str("\r\n");
