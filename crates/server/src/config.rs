@@ -14,6 +14,7 @@ mod env;
 mod environment;
 mod files;
 mod lines;
+mod net;
 mod provider;
 mod raw;
 mod resolve;
@@ -25,6 +26,7 @@ mod videos;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bourse_dataplane::admission::bounds::Limits;
@@ -38,6 +40,7 @@ pub use calls::CallLines;
 pub use checked::Which;
 pub use environment::Environment;
 pub use files::Files;
+pub use net::RawNet;
 pub use raw::{RawConfig, RawProvider};
 pub use restart::waiting as waiting_for_restart;
 pub use secret::{RawKey, RawSecret, RawUrls};
@@ -110,6 +113,8 @@ pub struct ProviderConfig {
     pub prefill: Option<bourse_providers::Prefill>,
     /// Whether it may be sent private addresses that callers wrote.
     pub private_urls: bool,
+    /// Its own road, if it has one.
+    pub via: Option<bourse_net::Via>,
 }
 
 /// Deadlines and limits of calls.
@@ -131,8 +136,9 @@ pub struct CallLimits {
     pub body_timeout: Duration,
     /// The longest a client may read nothing of its answer.
     pub write_timeout: Duration,
-    /// How long running calls may take to end once the server is told to
-    /// stop.
+    /// How long new calls are still served once the server is told to stop.
+    pub lame_duck: Duration,
+    /// How long running calls may take to end once no new ones are served.
     pub stop_timeout: Duration,
     /// Answers that are read on at once although their client has left.
     pub drains_max: usize,
@@ -156,6 +162,10 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Names under which it is called, if any are written.
     pub hosts: Option<Vec<String>>,
+    /// Whether the first keys are printed wherever standard output leads.
+    pub print_first_keys: bool,
+    /// By which roads everything else is reached.
+    pub roads: Arc<bourse_net::Roads>,
     /// Where everything durable lives.
     pub data_dir: PathBuf,
     /// Where accounts, keys and finished calls are.

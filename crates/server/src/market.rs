@@ -7,13 +7,13 @@ use std::sync::Arc;
 use bourse_catalog::{ModelIx, Overlay, OverlayProvider, RawCatalog, Snapshot, embedded};
 use bourse_dataplane::ask::Defaults;
 use bourse_dataplane::market::{Market, Memory, ProviderSetup, SetupProblem, Weighted};
-use bourse_net::{EgressPolicy, Http2, Origin};
+use bourse_net::{EgressPolicy, Http2, Origin, Via};
 use bourse_providers::{Compatible, Credential, Disconnect, Key, Place, Provider};
 use bourse_routing::strategies;
 use bourse_vocab::Format;
 
 use crate::config::{Config, ProviderConfig, ProviderKey};
-use crate::tokens::Tokens;
+use crate::tokens::{By, Tokens};
 
 /// Where `bourse catalog sync` keeps what it took over.
 /// In a directory of its own, because the directory is watched and the data
@@ -135,7 +135,7 @@ pub fn build(
         Providers::Configured => configured(config, tokens)?,
         Providers::Simulated(address) => simulated(*address, &catalog),
     };
-    let mut egress = EgressPolicy::deny_private();
+    let mut egress = EgressPolicy::by(&config.roads);
     for setup in setups
         .iter()
         .filter(|setup| setup.simulated || is_operators(config, setup))
@@ -204,7 +204,7 @@ fn configured(config: &Config, tokens: &Tokens) -> Result<Vec<ProviderSetup>, Er
         // A place that is wrong has been refused with the configuration.
         let placed = given.and_then(|given| provider.placed(&given.place).ok()?);
         let provider = placed.unwrap_or_else(|| Arc::new(provider));
-        Some(setup(provider, given, keys, tokens))
+        Some(setup(config, provider, given, keys, tokens))
     });
     let own = config.providers.iter().filter_map(|given| {
         if bourse_providers::by_slug(&given.slug).is_some() {
@@ -212,19 +212,26 @@ fn configured(config: &Config, tokens: &Tokens) -> Result<Vec<ProviderSetup>, Er
         }
         if let Some(azure) = &given.kind {
             let azure = Arc::new(azure.clone());
-            return Some(setup(azure, Some(given), given.keys.clone(), tokens));
+            return Some(setup(
+                config,
+                azure,
+                Some(given),
+                given.keys.clone(),
+                tokens,
+            ));
         }
         let base_url = given.base_url.as_deref()?;
         let format = given.format.unwrap_or(Format::OpenAiChat);
         let provider = Compatible::operators_own(&given.slug, base_url, format)
             .goes_on(given.prefill.unwrap_or_default());
         let keys = given.keys.clone();
-        Some(setup(Arc::new(provider), Some(given), keys, tokens))
+        Some(setup(config, Arc::new(provider), Some(given), keys, tokens))
     });
     built_in.chain(own).collect()
 }
 
 fn setup(
+    config: &Config,
     provider: Arc<dyn Provider>,
     given: Option<&ProviderConfig>,
     mut keys: Vec<ProviderKey>,
@@ -236,8 +243,10 @@ fn setup(
         secret: pair.secret,
         session: pair.session,
     });
-    let identity = given.and_then(|given| given.identity.as_ref());
-    let rotating = identity.map(|identity| tokens.credential(provider.slug(), identity));
+    let identity = given.and_then(|given| given.identity.as_ref().zip(Some(given)));
+    let rotating = identity.map(|(identity, given)| {
+        tokens.credential(provider.slug(), identity, &By::of(config, given))
+    });
     let rotating = rotating.transpose()?;
     if keys.is_empty() && pair.is_none() && rotating.is_none() {
         keys.push(ProviderKey {
@@ -266,6 +275,7 @@ fn setup(
             .and_then(|given| given.on_disconnect)
             .unwrap_or_else(|| provider.on_disconnect()),
         private_urls: given.is_some_and(|given| given.private_urls),
+        via: given.and_then(|given| given.via.clone()),
         simulated: false,
         provider,
     })
@@ -282,6 +292,7 @@ fn simulated(address: SocketAddr, catalog: &Snapshot) -> Vec<ProviderSetup> {
         http2: Http2::Never,
         on_disconnect: Disconnect::Cancel,
         private_urls: false,
+        via: Some(Via::Straight),
         simulated: true,
         provider,
     };

@@ -15,6 +15,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
 use crate::config::{self, Config, DEFAULT_PATH};
+use crate::manager::Manager;
 use crate::market::{self, Providers};
 use crate::tokens::Tokens;
 
@@ -30,7 +31,7 @@ pub fn watch(
     (providers, tokens): (Providers, Tokens),
     gateway: Arc<Gateway>,
     clients: Vec<Client>,
-    mut stop: watch::Receiver<bool>,
+    (manager, mut stop): (Manager, watch::Receiver<bool>),
 ) -> std::io::Result<Option<notify::RecommendedWatcher>> {
     // Before the first call, so that no signal ends the server.
     let mut hangup = signal(SignalKind::hangup())?;
@@ -52,10 +53,12 @@ pub fn watch(
                 () = crate::worker::stopped(&mut stop) => return,
             }
             while changes.try_recv().is_ok() {}
+            manager.reloading();
             let taken = Config::load(given.as_deref())
                 .map_err(|error| error.to_string())
                 .and_then(|new| apply(&running, &new, &providers, (&gateway, &tokens), &clients));
             tell(&gateway, taken);
+            manager.ready();
         }
     });
     Ok(watcher)
@@ -112,6 +115,12 @@ fn apply(
             "changed, and in force only after a restart"
         );
     }
+    // Connections by the old roads are there already, of others than providers,
+    // too: all go by the same until the restart.
+    let new = &Config {
+        roads: Arc::clone(&running.roads),
+        ..new.clone()
+    };
     let built = market::build(new, providers, &gateway.memory, tokens)
         .map_err(|error| error.to_string())?;
     for problem in &built.problems {

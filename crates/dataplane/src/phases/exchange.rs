@@ -1,6 +1,8 @@
 //! One try at one target: sign, send, await the first content.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use bourse_net::{
@@ -18,7 +20,7 @@ use http::{HeaderName, HeaderValue};
 
 use crate::attempts::Attempt;
 use crate::bodies::{Bodies, Room};
-use crate::clock::Clock;
+use crate::clock::{Clock, now_ms};
 use crate::endpoints::{ClientRequest, Prepared, WholeReply};
 use crate::market::Target;
 use crate::relay::{FRAME_BYTES_MAX, Feed};
@@ -399,8 +401,32 @@ async fn read_prefix(mut body: UpstreamBody, max: usize) -> Bytes {
     all.freeze()
 }
 
+/// How often an operator is told at most of a proxy that is in the way: every
+/// call meets it.
+const TELL_OF_PROXY_EVERY_MS: u64 = 10_000;
+
+/// Says what a proxy needs, which is the operator's to give and no caller's to
+/// know.
+#[cold]
+fn tell_of_proxy(error: &NetError) {
+    static TOLD_MS: AtomicU64 = AtomicU64::new(0);
+    let now = now_ms();
+    let told = TOLD_MS.load(Relaxed);
+    let is_due = now.saturating_sub(told) >= TELL_OF_PROXY_EVERY_MS;
+    if is_due
+        && TOLD_MS
+            .compare_exchange(told, now, Relaxed, Relaxed)
+            .is_ok()
+    {
+        tracing::warn!(why = %error, "a provider is not reached through its proxy");
+    }
+}
+
 /// A failed exchange in the words of a call.
 pub fn unreachable(error: &NetError) -> Failure {
+    if error.kind == NetErrorKind::Proxy {
+        tell_of_proxy(error);
+    }
     let (kind, message) = match error.kind {
         NetErrorKind::ConnectTimeout | NetErrorKind::HeadTimeout => {
             (FailureKind::Timeout, "The provider did not answer in time")
@@ -418,6 +444,10 @@ pub fn unreachable(error: &NetError) -> Failure {
             FailureKind::Unavailable,
             "The provider's address may not be called",
         ),
+        NetErrorKind::Proxy => (
+            FailureKind::Unavailable,
+            "The proxy on the way to the provider lets nothing through",
+        ),
         _ => (
             FailureKind::Unavailable,
             "The provider could not be reached",
@@ -426,7 +456,11 @@ pub fn unreachable(error: &NetError) -> Failure {
     let mut failure = Failure::new(kind, message)
         .next(Next::TryAnother)
         .inside(error.to_string());
-    if matches!(error.kind, NetErrorKind::Exhausted | NetErrorKind::Egress) {
+    let is_ours = matches!(
+        error.kind,
+        NetErrorKind::Exhausted | NetErrorKind::Egress | NetErrorKind::Proxy
+    );
+    if is_ours {
         // Nobody was asked: it says nothing of the provider.
         failure.blame = Blame::Us;
     }

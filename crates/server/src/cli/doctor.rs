@@ -1,8 +1,9 @@
 //! `bourse doctor`: what a person would check before asking for help.
 
+use std::sync::Arc;
 use std::time::Instant;
 
-use bourse_dataplane::market::Memory;
+use bourse_dataplane::market::{Memory, ProviderHandle};
 use clap::Args;
 
 use super::{Common, Error, block_on, say};
@@ -57,6 +58,9 @@ pub(super) fn run(options: &Options) -> Result<(), Error> {
             }),
         );
         note("providers", providers(config));
+        if let Some(told) = roads(config).transpose() {
+            note("proxies", told);
+        }
         if let Some(told) = block_on(async { Ok(tokens(config).await) }).transpose() {
             note("tokens", told.and_then(|told| told));
         }
@@ -111,6 +115,26 @@ fn providers(config: &crate::config::Config) -> Result<String, Error> {
         names.join(", "),
         built.market.targets().len()
     ))
+}
+
+/// Which providers are reached through which proxy; `None` where nobody is.
+fn roads(config: &crate::config::Config) -> Result<Option<String>, Error> {
+    let has_own = config.providers.iter().any(|given| given.via.is_some());
+    let is_any = config.roads.http.is_some() || config.roads.https.is_some() || has_own;
+    if !is_any || !market::is_any_configured(config) {
+        return Ok(None);
+    }
+    let tokens = Tokens::idle();
+    let built = market::build(config, &Providers::Configured, &Memory::default(), &tokens)?;
+    let road = |provider: &Arc<ProviderHandle>| match built.egress.proxy(&provider.origin) {
+        Some(proxy) => {
+            let written_at = proxy.written_at();
+            format!("{} through {proxy} ({written_at})", provider.slug)
+        }
+        None => format!("{} straight", provider.slug),
+    };
+    let roads: Vec<_> = built.market.providers().iter().map(road).collect();
+    Ok(Some(roads.join(", ")))
 }
 
 /// What each token service says when it is asked once; `None` if there is none

@@ -237,9 +237,19 @@ impl Server {
     }
 
     /// Starts it by a command of the test's own.
+    /// The first keys are printed, unless the command says otherwise.
     pub fn run(command: &mut Command) -> Self {
+        Self::run_with(command, Stdio::null())
+    }
+
+    /// The same with something to read.
+    pub fn run_with(command: &mut Command, input: Stdio) -> Self {
+        let prints = "BOURSE_SERVER__PRINT_FIRST_KEYS";
+        if !command.get_envs().any(|(name, _)| name == prints) {
+            command.env(prints, "true");
+        }
         let mut child = command
-            .stdin(Stdio::null())
+            .stdin(input)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

@@ -416,6 +416,7 @@ mod tests {
             base_url: BASE_URL.to_owned(),
             http2: Http2::Never,
             on_disconnect: Disconnect::Cancel,
+            via: None,
             simulated: false,
             private_urls: false,
         };
