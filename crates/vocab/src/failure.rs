@@ -8,6 +8,8 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use crate::Reason;
+
 /// What went wrong, from OpenRouter's closed list of `error_type` values
 /// (openrouter.ai/docs, errors and debugging, August 2026).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -232,6 +234,9 @@ pub struct Failure {
     pub message: Cow<'static, str>,
     /// How long to wait, where someone said so.
     pub retry_after: Option<Duration>,
+    /// Why nobody answered, where a network or a rule of ours has said; see
+    /// [`Reason::of`].
+    pub reason: Option<Reason>,
     /// What the provider said, where one was asked.
     pub upstream: Option<Box<UpstreamError>>,
     /// More members for `error.metadata` and beside it, as JSON objects.
@@ -263,6 +268,7 @@ impl Failure {
             next,
             message: message.into(),
             retry_after: None,
+            reason: None,
             upstream: None,
             details: None,
             inside: None,
@@ -304,6 +310,13 @@ impl Failure {
     #[must_use]
     pub fn inside(mut self, story: impl Into<Box<str>>) -> Self {
         self.inside = Some(story.into());
+        self
+    }
+
+    /// Says why nobody answered.
+    #[must_use]
+    pub const fn reason(mut self, reason: Reason) -> Self {
+        self.reason = Some(reason);
         self
     }
 
