@@ -5,8 +5,6 @@
 //! operator mends each elsewhere, so records, logs and metrics have this
 //! word besides. It tells nothing of what was said.
 
-use crate::{Failure, FailureKind};
-
 /// See the top of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Reason {
@@ -88,35 +86,11 @@ impl Reason {
         let place = usize::try_from(number).ok()?.checked_sub(1)?;
         Self::ALL.get(place).copied()
     }
-
-    /// Why an attempt failed: what its network said, or else what its
-    /// provider did.
-    #[must_use]
-    pub fn of(failure: &Failure) -> Self {
-        if let Some(reason) = failure.reason {
-            return reason;
-        }
-        let upstream = failure.upstream.as_deref();
-        let status = upstream.and_then(|upstream| upstream.status);
-        let refused_us = upstream.is_some_and(|upstream| upstream.refused_us);
-        match (failure.kind, status) {
-            _ if upstream.is_some_and(|upstream| upstream.is_unpaid) => Self::Unpaid,
-            _ if refused_us => Self::Unauthorized,
-            (FailureKind::RateLimited, _) => Self::RateLimited,
-            (FailureKind::Timeout, None) => Self::Timeout,
-            (_, Some(500..)) => Self::ServerError,
-            (_, Some(400..)) => Self::ClientError,
-            (FailureKind::Overloaded, _) => Self::ServerError,
-            (FailureKind::Unavailable | FailureKind::Unmapped, _) => Self::Malformed,
-            _ => Self::NotCalled,
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::failure::UpstreamError;
 
     #[test]
     fn every_reason_has_a_number_and_a_word_that_stay() {
@@ -129,31 +103,5 @@ mod tests {
         // The first, one between and the last, as journals have them.
         let numbers = [Reason::Dns, Reason::Unpaid, Reason::NotCalled].map(Reason::number);
         assert_eq!(numbers, [1, 6, 12]);
-    }
-
-    #[test]
-    fn a_provider_that_answered_says_why_by_what_it_did() {
-        let told = |kind, status, refused_us, is_unpaid| {
-            let said = UpstreamError {
-                status,
-                refused_us,
-                is_unpaid,
-                ..UpstreamError::default()
-            };
-            Reason::of(&Failure::new(kind, "no").upstream(said)).name()
-        };
-        let bad = FailureKind::Unavailable;
-        assert_eq!(told(bad, Some(401), true, false), "unauthorized");
-        assert_eq!(told(bad, Some(429), true, true), "unpaid");
-        assert_eq!(
-            told(FailureKind::RateLimited, Some(429), false, false),
-            "rate_limited"
-        );
-        assert_eq!(told(FailureKind::Timeout, Some(504), false, false), "5xx");
-        assert_eq!(told(FailureKind::NotFound, Some(404), false, false), "4xx");
-        assert_eq!(told(bad, Some(200), false, false), "malformed");
-        let silent = Failure::new(FailureKind::Timeout, "late");
-        assert_eq!(Reason::of(&silent).name(), "timeout");
-        assert_eq!(Reason::of(&silent.reason(Reason::Dns)).name(), "dns");
     }
 }

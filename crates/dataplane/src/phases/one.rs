@@ -14,7 +14,7 @@ use bourse_routing::health::{Outcome, Ticket};
 use bourse_routing::patience::SURE;
 use bourse_routing::preferences::Preferences;
 use bourse_vocab::chat::Loss;
-use bourse_vocab::{Failure, FailureKind, Nanos, Reason, ServiceTier};
+use bourse_vocab::{Failure, FailureKind, Nanos, ServiceTier};
 use bourse_wire::dialect::service;
 use serde_json::json;
 
@@ -337,7 +337,7 @@ pub(crate) fn note_failed(call: &Call, tried: &mut Attempt, failure: &Failure) {
     tried.ended_ms = Some(at_ms);
     tried.status = upstream.and_then(|upstream| upstream.status).unwrap_or(0);
     tried.failure = Some(failure.kind);
-    let reason = Reason::of(failure);
+    let reason = failure.why();
     tried.reason = Some(reason);
     tried.class = Some(Class::of(failure, tried.place()));
     tried.rest_ms = failure
@@ -424,6 +424,6 @@ pub(super) fn redacted(step: &Step, failure: &Failure) -> serde_json::Value {
         "provider": &*step.target.provider.name,
         "code": failure.kind.error_type(),
         "status": upstream.and_then(|u| u.status).unwrap_or(failure.status()),
-        "reason": Reason::of(failure).name(),
+        "reason": failure.why().name(),
     })
 }

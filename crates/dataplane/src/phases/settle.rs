@@ -19,7 +19,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use bourse_ledger::price::Charge;
 use bourse_ledger::who_pays::{self, CustomerPays, End, ProviderCharges, Verdict};
 use bourse_routing::health::{Outcome, Ticket};
-use bourse_vocab::{Bill, Blame, Failure, Nanos, Reason, Usage};
+use bourse_vocab::{Bill, Blame, Failure, Nanos, Usage};
 
 use crate::alarms::kind::Kind;
 use crate::attempts::Attempt;
@@ -300,7 +300,7 @@ impl Running {
         attempt.note(ticket, ended.at_ms, outcome, &self.call.gateway.alarms);
         attempt.target.metrics.count(outcome);
         if let Ending::Broke(failure) | Ending::Failed(failure) = ended.ending {
-            attempt.target.metrics.note_reason(Reason::of(failure));
+            attempt.target.metrics.note_reason(failure.why());
         }
         let (usage, upstream) = ended.own;
         let before = self

@@ -6,7 +6,7 @@ use bourse_ledger::price::Charge;
 use bourse_ledger::who_pays::{CustomerPays, End};
 use bourse_routing::classes::Class;
 use bourse_routing::health::Outcome;
-use bourse_vocab::{Failure, Reason, Usage};
+use bourse_vocab::{Failure, Usage};
 
 use crate::begun::Begun;
 use crate::limit::Limit;
@@ -43,7 +43,7 @@ impl Running {
             tried.end = Some(End::Continued);
             tried.ended_ms = Some(at_ms);
             tried.failure = Some(failure.kind);
-            let reason = Reason::of(failure);
+            let reason = failure.why();
             tried.reason = Some(reason);
             tried.class = Some(Class::of(failure, tried.place()));
             let outcome = Outcome::of(failure, tried.place());

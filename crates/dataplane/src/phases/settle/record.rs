@@ -276,7 +276,7 @@ fn failure_of(ended: &Ended<'_>) -> Option<FailureKind> {
 /// Why the provider did not come to an end, if that was its doing.
 fn reason_of(ended: &Ended<'_>) -> Option<Reason> {
     match ended.ending {
-        Ending::Broke(failure) | Ending::Failed(failure) => Some(Reason::of(failure)),
+        Ending::Broke(failure) | Ending::Failed(failure) => Some(failure.why()),
         Ending::OutOfMoney(_) | Ending::Stopped => None,
         _ if ended.report.finish == Some("error") => Some(Reason::ServerError),
         _ => None,

@@ -173,7 +173,7 @@ impl Question {
         let sent = self.client.send(&origin, &request, &deadlines);
         match sent.await {
             Ok(response) => self.read(response).await,
-            Err(error) => Answer::Failed(Reason::of(&unreachable(&error)), None),
+            Err(error) => Answer::Failed(unreachable(&error).why(), None),
         }
     }
 
@@ -191,7 +191,7 @@ impl Question {
             }
         }
         text.truncate(ERROR_BYTES_MAX);
-        match Reason::of(&self.failure(status, &text)) {
+        match self.failure(status, &text).why() {
             reason @ (Reason::Unauthorized | Reason::Unpaid | Reason::ServerError) => {
                 Answer::Failed(reason, Some(status))
             }
