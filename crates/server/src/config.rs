@@ -13,6 +13,7 @@ mod deadlines;
 mod env;
 mod environment;
 mod files;
+pub(crate) mod level;
 mod lines;
 mod net;
 mod provider;

@@ -135,15 +135,7 @@ pub fn build(
         Providers::Configured => configured(config, tokens)?,
         Providers::Simulated(address) => simulated(*address, &catalog),
     };
-    let mut egress = EgressPolicy::by(&config.roads);
-    for setup in setups
-        .iter()
-        .filter(|setup| setup.simulated || is_operators(config, setup))
-    {
-        if let Ok((origin, _)) = Origin::parse_operator(&setup.base_url) {
-            egress.allow_origin(&origin.with_http2(setup.http2));
-        }
-    }
+    let egress = egress(config, &setups);
     let (market, problems) = Market::build(catalog, setups, config.markup_ppm, memory);
     // Nothing can fail any more.
     tokens.keep_only(config);
@@ -177,6 +169,21 @@ fn defaults(config: &Config, catalog: &Snapshot) -> Result<Vec<(ModelIx, Default
     Ok(all.into_iter().map(|model| (model, of(model))).collect())
 }
 
+/// Which addresses may be called: those of vendors, and what the operator
+/// wrote, which may be a private one.
+pub fn egress(config: &Config, setups: &[ProviderSetup]) -> EgressPolicy {
+    let mut egress = EgressPolicy::by(&config.roads);
+    for setup in setups
+        .iter()
+        .filter(|setup| setup.simulated || is_operators(config, setup))
+    {
+        if let Ok((origin, _)) = Origin::parse_operator(&setup.base_url) {
+            egress.allow_origin(&origin.with_http2(setup.http2));
+        }
+    }
+    egress
+}
+
 /// Whether the operator wrote the address, so that it may be a private one.
 fn is_operators(config: &Config, setup: &ProviderSetup) -> bool {
     config
@@ -185,7 +192,8 @@ fn is_operators(config: &Config, setup: &ProviderSetup) -> bool {
         .any(|provider| provider.slug == setup.provider.slug() && provider.base_url.is_some())
 }
 
-fn configured(config: &Config, tokens: &Tokens) -> Result<Vec<ProviderSetup>, Error> {
+/// Every provider that is configured, and what it takes to call it.
+pub fn configured(config: &Config, tokens: &Tokens) -> Result<Vec<ProviderSetup>, Error> {
     let built_in = enabled(config).filter_map(|provider| {
         let given = config
             .providers

@@ -11,7 +11,7 @@ use bourse_net::{
 use bourse_vocab::failure::UpstreamError;
 use bourse_vocab::service::public_name;
 use bourse_vocab::trace::Parent;
-use bourse_vocab::{Blame, Failure, FailureKind, Next};
+use bourse_vocab::{Blame, Failure, FailureKind, Next, Reason};
 use bourse_wire::{ErrorReply, Stamp};
 use bytes::{Bytes, BytesMut};
 use futures_util::future::poll_fn;
@@ -355,13 +355,13 @@ pub async fn read_on(
         }
         Some(Err(error)) => Err(unreachable(&error)),
         None => {
-            feed.end(out)?;
+            feed.end(out).map_err(cut_short)?;
             // A finished answer without content is an answer (a filter may
             // have emptied it); one without a finish is none.
             if feed.report().finish.is_none() {
-                return Err(Failure::unavailable(
+                return Err(cut_short(Failure::unavailable(
                     "The provider ended its stream without content",
-                ));
+                )));
             }
             Ok(false)
         }
@@ -422,6 +422,28 @@ fn tell_of_proxy(error: &NetError) {
     }
 }
 
+/// What a stream fails with that ended before its answer did.
+pub const fn cut_short(failure: Failure) -> Failure {
+    failure.reason(Reason::Cut)
+}
+
+/// Why an exchange failed, for whoever mends it.
+const fn reason(kind: NetErrorKind) -> Reason {
+    match kind {
+        NetErrorKind::Resolve => Reason::Dns,
+        NetErrorKind::Connect => Reason::Connect,
+        NetErrorKind::Tls => Reason::Tls,
+        NetErrorKind::ConnectTimeout | NetErrorKind::HeadTimeout | NetErrorKind::IdleTimeout => {
+            Reason::Timeout
+        }
+        NetErrorKind::ClosedBeforeResponse | NetErrorKind::Reset | NetErrorKind::Truncated => {
+            Reason::Cut
+        }
+        NetErrorKind::Malformed | NetErrorKind::TooLarge => Reason::Malformed,
+        NetErrorKind::Egress | NetErrorKind::Exhausted | NetErrorKind::Proxy => Reason::NotCalled,
+    }
+}
+
 /// A failed exchange in the words of a call.
 pub fn unreachable(error: &NetError) -> Failure {
     if error.kind == NetErrorKind::Proxy {
@@ -455,6 +477,7 @@ pub fn unreachable(error: &NetError) -> Failure {
     };
     let mut failure = Failure::new(kind, message)
         .next(Next::TryAnother)
+        .reason(reason(error.kind))
         .inside(error.to_string());
     let is_ours = matches!(
         error.kind,

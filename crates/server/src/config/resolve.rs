@@ -11,6 +11,7 @@ use bourse_dataplane::drains::DRAINS_MAX;
 use bourse_store::DatabaseUrl;
 
 use super::deadlines::{HOUR_MS, MINUTE_MS};
+use super::level;
 use super::raw::{RawDatabase, RawServer};
 use super::{
     CallLimits, Config, ConfigErrors, Durability, Environment, ProviderKey, RawConfig, RawUrls,
@@ -107,7 +108,7 @@ pub(super) fn resolve(raw: &RawConfig, environment: &Environment) -> Result<Conf
         files: files::resolve(&raw.files, &raw.batches, &mut problems),
         videos: videos::resolve(&raw.videos, &mut problems),
         log_json: log_json(raw.log.format.as_deref(), &mut problems),
-        log_level: raw.log.level.clone().unwrap_or_else(|| "info".to_owned()),
+        log_level: level::resolve(raw.log.level.as_deref(), &mut problems),
         call_lines: calls::resolve(&raw.log),
         alarms: alarms::resolve(&raw.alarms, environment, &mut problems),
         telemetry: telemetry::resolve(&raw.telemetry, environment, &mut problems),

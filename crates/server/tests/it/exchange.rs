@@ -326,7 +326,7 @@ pub struct Exchange {
     pub key: String,
     pub config: PathBuf,
     pub dir: tempfile::TempDir,
-    env: Vec<(&'static str, &'static str)>,
+    pub env: Vec<(&'static str, &'static str)>,
 }
 
 impl Exchange {

@@ -46,6 +46,7 @@ mod good_input;
 mod heads;
 mod image_edits;
 mod images;
+mod incident;
 mod media;
 mod messages;
 mod moderations;
