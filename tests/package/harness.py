@@ -58,6 +58,8 @@ class Debian:
         mount("-t", "overlay", "-o", layers, "overlay", self.root)
         mount("-t", "proc", "proc", self.root / "proc")
         mount("--rbind", "/dev", self.root / "dev")
+        # An installer writes this file, and debootstrap none.
+        (self.root / "etc/hosts").write_text("127.0.0.1 localhost\n")
         for name in ("systemctl", "journalctl"):
             shutil.copy(HERE / "stand-in" / name, self.root / "usr/local/bin" / name)
         self.shell = Shell(["chroot", str(self.root), "bash", "--norc", "--noprofile"])
