@@ -75,7 +75,8 @@ class Debian:
         return f"/{folder}/{file.name}"
 
     def close(self) -> None:
-        self.run("systemctl stop bourse")
+        # A gentle stop would tell balancers first, for seconds.
+        self.shell.run("kill -KILL $(cat /run/bourse.pid) 2>/dev/null")
         self.shell.close()
         subprocess.run(["umount", "--lazy", "--recursive", str(self.over)], check=False)
         self.over.rmdir()
