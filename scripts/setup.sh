@@ -329,6 +329,29 @@ need_postgres() {
     die "PostgreSQL $POSTGRES_MAJOR_MIN or newer is needed for the tests, and this system's package is older; set BOURSE_TEST_POSTGRES to the address of a server on which databases may be made"
 }
 
+# A clean Debian in which packages are installed and proxies run. Made once, and
+# again when the list of what is in it changes; the tests lay what they write over it.
+CLEAN_ROOT="$ROOT/.cache/package/root"
+CLEAN_ROOT_PACKAGES=systemd,nginx-light,caddy,ca-certificates,curl,iproute2,adduser
+
+need_clean_root() {
+  PATH="$PATH:/usr/sbin:/sbin"
+  want_package debootstrap debootstrap
+  want_package umoci umoci
+  want_package ip iproute2
+  install_packages
+  local stamp="$CLEAN_ROOT.stamp"
+  [ "$(cat "$stamp" 2>/dev/null)" != "$CLEAN_ROOT_PACKAGES" ] || return 0
+  as_root unshare --mount --net --pid --fork true 2>/dev/null ||
+    die "the suite 'package' mounts file systems in a namespace of its own, which this machine does not allow"
+  say "making a clean Debian in .cache/package (some 350 MB)"
+  as_root rm -rf "$CLEAN_ROOT"
+  mkdir -p "$(dirname "$CLEAN_ROOT")"
+  as_root debootstrap --variant=minbase --include="$CLEAN_ROOT_PACKAGES" bookworm "$CLEAN_ROOT" \
+    >"$CLEAN_ROOT.log" || die "debootstrap failed; $CLEAN_ROOT.log says why"
+  printf '%s\n' "$CLEAN_ROOT_PACKAGES" >"$stamp"
+}
+
 # --- Sets -------------------------------------------------------------------
 
 setup_build() {
@@ -339,4 +362,14 @@ setup_build() {
 setup_bench() {
   setup_build
   need_nginx
+}
+
+# What packs and looks into programs; the compiler brings readelf and strip.
+setup_package() {
+  setup_build
+  want_package dpkg-deb dpkg
+  want_package xz xz-utils
+  want_package python3 python3
+  install_packages
+  python_is_new_enough || die "Python 3.$PYTHON_MINOR_MIN or newer is needed to list what is linked in"
 }

@@ -5,8 +5,10 @@
 # failed, so that one run reports everything. A suite that is a single
 # yes-or-no check (formatting, lints, licences) counts as one test.
 
-SUITES=(fmt clippy check deny rust doc python typescript frameworks agents inference metrics gate)
+SUITES=(fmt clippy check deny rust doc python typescript frameworks agents inference metrics package gate)
 SUITE_LOGS=.cache/test
+# Lines about suites that this machine cannot run.
+NOT_RUN=
 
 suite_fmt() { cargo fmt --all --check; }
 
@@ -114,6 +116,17 @@ metrics_page() { # directory
   wait "$server" || true
 }
 
+# Packages, installed and started in a clean Debian of its own; service file,
+# proxies in front, and the journeys of docs/journeys. It has processes, mounts
+# and a loopback to itself, so that nothing of it stays or meets another.
+suite_package() {
+  build_debug || return 1
+  as_root env PATH="$PATH" BOURSE_BIN="$BOURSE_BIN" BOURSE_ROOT="$CLEAN_ROOT" BOURSE_JOURNEYS="${BOURSE_JOURNEYS:-}" \
+    unshare --mount --net --pid --fork --kill-child --mount-proc \
+    sh -c 'ip link set lo up && exec "$@"' sh \
+    "$VENV/bin/python" -m pytest -q -rfE -p no:cacheprovider ${BOURSE_PACKAGE_TESTS:-tests/package}
+}
+
 # Instruction counts of the hot path against the committed ones.
 suite_gate() { cargo xtask gate; }
 
@@ -124,7 +137,7 @@ count_suite() { # name log status
   local name=$1 log=$2 status=$3 passed=0 failed=0
   case $name in
     rust | doc) read -r passed failed < <(count_cargo "$log") ;;
-    python | frameworks | agents | inference) read -r passed failed < <(count_pytest "$log") ;;
+    python | frameworks | agents | inference | package) read -r passed failed < <(count_pytest "$log") ;;
     typescript) read -r passed failed < <(count_tap "$log") ;;
     *) [ "$status" -ne 0 ] || passed=1 ;;
   esac
@@ -205,6 +218,11 @@ setup_suite() { # name
       need_node_packages
       ;;
     metrics) need_promtool ;;
+    package)
+      need_python_packages
+      setup_package
+      need_clean_root
+      ;;
     gate) need_valgrind ;;
   esac
 }
@@ -227,7 +245,7 @@ run_suites() { # name...
     table+=$(printf '%-12s %6d passed %4d failed %6d s' "$name" "$passed" "$failed" $((SECONDS - start)))$'\n'
   done
 
-  printf '\n=== results (%d s, logs in %s) ===\n%s%d passed, %d failed\n' \
-    $((SECONDS - began)) "$SUITE_LOGS" "$table" "$all_passed" "$all_failed"
+  printf '\n=== results (%d s, logs in %s) ===\n%s%s%d passed, %d failed\n' \
+    $((SECONDS - began)) "$SUITE_LOGS" "$table" "$NOT_RUN" "$all_passed" "$all_failed"
   [ "$all_failed" -eq 0 ]
 }

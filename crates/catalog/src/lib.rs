@@ -17,6 +17,7 @@ pub mod image_tokens;
 pub mod import;
 mod interface;
 pub mod model;
+mod nearest;
 pub mod overlay;
 pub mod price;
 mod problem;

@@ -79,6 +79,28 @@ impl Proof for Visitor {
     }
 }
 
+/// Perhaps the holder of a management key, on an open route that shows such
+/// holders how the server is doing. Any other key counts as none.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Overseer {
+    /// Whether a living management key was shown.
+    pub(crate) may_oversee: bool,
+}
+
+impl Proof for Overseer {
+    const ACCESS: Access = Access::Public;
+
+    async fn check(parts: &Parts, state: &Shared) -> Result<Self> {
+        let is_said = parts.headers.contains_key(AUTHORIZATION);
+        let may_oversee = is_said && Manager::check(parts, state).await.is_ok();
+        Ok(Self { may_oversee })
+    }
+
+    fn is_private(&self) -> bool {
+        self.may_oversee
+    }
+}
+
 /// The holder of a living key of either kind.
 pub(crate) struct Caller(Principal);
 

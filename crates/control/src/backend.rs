@@ -132,6 +132,8 @@ pub trait Backend: Send + Sync + 'static {
     /// # Errors
     /// Why not, in a sentence that may be published.
     fn ready(&self) -> Result<(), String>;
+    /// Whether the server has been told to stop. It may serve for a while yet.
+    fn is_stopping(&self) -> bool;
     /// For how many seconds the database has been away; `None` while it
     /// answers. Calls go on without it, so this does not make a server
     /// unready: all servers of a database would be out at once.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bourse_ledger::GenerationRow;
 use bourse_ledger::Record;
 use bourse_ledger::record::{AttemptFact, Facts, Flags, decode};
-use bourse_vocab::{AccountId, Count, Failure, GenerationId, Nanos, Quality, ServiceTier};
+use bourse_vocab::{AccountId, Count, Failure, GenerationId, Nanos, Quality, Reason, ServiceTier};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -120,6 +120,9 @@ struct ProviderResponse<'a> {
     model_permaslug: &'a str,
     provider_name: &'a str,
     status: Option<u16>,
+    /// Why it failed, in one word: dns, connect, tls, timeout, unauthorized, unpaid, rate_limited, 5xx, 4xx, cut, malformed, not_called
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
     latency: u32,
     is_byok: bool,
     /// Which was asked for; the generation's `service_tier` is what served
@@ -135,6 +138,7 @@ impl<'a> ProviderResponse<'a> {
             model_permaslug: attempt.model,
             provider_name: attempt.provider,
             status: (attempt.status > 0).then_some(attempt.status),
+            reason: attempt.reason.map(Reason::name),
             latency: attempt.latency_ms,
             is_byok,
             // Behind the last slash of an endpoint that sells one.

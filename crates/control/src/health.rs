@@ -1,6 +1,6 @@
 //! `/healthz`, `/readyz` and `/metrics`.
 
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bourse_vocab::{Failure, FailureKind};
 use schemars::JsonSchema;
@@ -30,7 +30,7 @@ pub(crate) fn routes() -> Vec<Route> {
                 "Health",
                 "Answers 200 if calls can be served, and 503 if not",
             )
-            .about("Calls go on while the database is away; what they cost waits in the journal."),
+            .about("Calls go on while the database is away; what they cost waits in the journal. A server that was told to stop says so with 503 and `status: stopping`, and may serve for a while yet."),
             ready,
         )
         .at_root(),
@@ -80,6 +80,27 @@ struct Readiness {
 #[schemars(inline)]
 enum Status {
     Ready,
+    /// Was told to stop: send new calls elsewhere
+    Stopping,
+}
+
+/// How it is, with the status that a load balancer goes by.
+struct Told(Readiness);
+
+impl Reply for Told {
+    fn schema(schemas: &mut Schemas) -> Value {
+        Json::<Readiness>::schema(schemas)
+    }
+
+    fn send(self, wishes: &Wishes) -> Response {
+        let status = match self.0.status {
+            Status::Ready => StatusCode::OK,
+            Status::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        let mut response = Json(self.0).send(wishes);
+        *response.status_mut() = status;
+        response
+    }
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -93,7 +114,8 @@ enum Database {
     Behind,
 }
 
-async fn ready(state: Shared, _: Public) -> Result<Json<Readiness>> {
+async fn ready(state: Shared, _: Public) -> Result<Told> {
+    let is_stopping = state.backend.is_stopping();
     state.backend.ready().map_err(|why| {
         Refused(Failure::new(
             FailureKind::Overloaded,
@@ -102,8 +124,12 @@ async fn ready(state: Shared, _: Public) -> Result<Json<Readiness>> {
     })?;
     let away = state.backend.database_away_s();
     let behind = state.backend.database_behind_s();
-    Ok(Json(Readiness {
-        status: Status::Ready,
+    Ok(Told(Readiness {
+        status: if is_stopping {
+            Status::Stopping
+        } else {
+            Status::Ready
+        },
         simulated: state.backend.is_simulated(),
         database: match (away, behind) {
             (Some(_), _) => Database::Away,

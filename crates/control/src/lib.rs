@@ -26,6 +26,7 @@ mod error;
 mod files;
 mod generation;
 mod health;
+mod home;
 mod images;
 mod kept;
 mod key;

@@ -23,6 +23,7 @@ pub(crate) fn routes() -> Vec<Route> {
         crate::ledger::routes(),
         crate::health::routes(),
         crate::docs::routes(),
+        crate::home::routes(),
     ]
     .into_iter()
     .flatten()

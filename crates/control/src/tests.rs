@@ -9,6 +9,7 @@ mod document;
 mod files;
 mod generations;
 mod headline;
+mod home;
 mod keys;
 mod ledger;
 mod models;

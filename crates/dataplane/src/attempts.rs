@@ -7,7 +7,7 @@ use bourse_ledger::who_pays::End;
 use bourse_routing::breaker::Change;
 use bourse_routing::classes::{Class, Place};
 use bourse_routing::health::{Changes, Outcome, Ticket};
-use bourse_vocab::FailureKind;
+use bourse_vocab::{FailureKind, Reason};
 use serde_json::json;
 
 use crate::alarms::kind::Kind;
@@ -29,6 +29,8 @@ pub struct Attempt {
     pub is_sent: bool,
     /// What went wrong, if anything did.
     pub failure: Option<FailureKind>,
+    /// Why, if anything did.
+    pub reason: Option<Reason>,
     /// What that means, if anything did.
     pub class: Option<&'static Class>,
     /// Whether our account at the provider is empty, capped or not paid.
@@ -69,6 +71,7 @@ impl Attempt {
             status: 0,
             is_sent: true,
             failure: None,
+            reason: None,
             class: None,
             is_unpaid: false,
             rest_ms: None,
@@ -174,11 +177,28 @@ impl Attempt {
         };
         let provider = &*self.target.provider.slug;
         let message = format!(
-            "a provider refuses our account: {what} (status {}); nothing is sent to {provider} with it for {rest_ms} ms, and then one call tries",
-            self.status
+            "a provider refuses our account: {what} (status {}); {}; nothing is sent to {provider} with it for {rest_ms} ms, and then one call tries",
+            self.status,
+            self.where_to_mend()
         );
         let subject = signs::credential(provider, self.target.credential);
         alarms.raise(kind, &subject, &message, at_ms);
+    }
+
+    /// Where the credential is set that was refused: its key in the
+    /// configuration and the variables that may stand for it, never itself.
+    fn where_to_mend(&self) -> String {
+        let provider = &self.target.provider;
+        let key = format!("providers.{}.api_key", provider.slug);
+        let is = if self.is_unpaid {
+            "is for an account that is not served"
+        } else {
+            "is refused"
+        };
+        match provider.provider.env() {
+            [] => format!("{key} {is}"),
+            variables => format!("{key} {is} (or {})", variables.join(", ")),
+        }
     }
 
     /// What those are told who ask how their call was routed. Times are

@@ -98,7 +98,7 @@ fn estimate(market: &Market, counter: &dyn Counter, ask: &Ask) -> Result<u64, Fa
         let resolution = market
             .catalog
             .resolve(name)
-            .ok_or_else(|| unknown_model(name))?;
+            .ok_or_else(|| unknown_model(market, name))?;
         let mut targets = market.targets_of(resolution.model).iter();
         let target = targets.find(|target| target.way(|way| counter.rank(way)).is_some());
         let target = target.ok_or_else(|| {

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::atomic::Ordering::Relaxed;
 
+use bourse_vocab::Reason;
 use bourse_wire::tool_calls::Verdict;
 
 use crate::admission::{Admission, Shed};
@@ -335,6 +336,7 @@ fn attempts(page: &mut Page, gateway: &Gateway) {
             page.value("bourse_attempts_total", &labels, count.load(Relaxed));
         }
     });
+    reasons(page, gateway);
     tool_calls(page, gateway);
     for (name, help, read) in OF_TARGETS {
         page.family(name, "counter", help);
@@ -349,6 +351,29 @@ fn attempts(page: &mut Page, gateway: &Gateway) {
             }
         });
     }
+}
+
+/// Why attempts failed. Only reasons that there were have lines.
+fn reasons(page: &mut Page, gateway: &Gateway) {
+    page.family(
+        "bourse_attempt_failures_total",
+        "counter",
+        "Attempts that failed, by why.",
+    );
+    gateway.memory.for_each(|m| {
+        for (reason, count) in Reason::ALL.iter().zip(&m.reasons) {
+            let count = count.load(Relaxed);
+            if count > 0 {
+                let labels = [
+                    ("model", &*m.model),
+                    ("provider", &*m.provider),
+                    ("endpoint", &*m.endpoint),
+                    ("reason", reason.name()),
+                ];
+                page.value("bourse_attempt_failures_total", &labels, count);
+            }
+        }
+    });
 }
 
 /// How tool calls were. Only endpoints that made any have lines.

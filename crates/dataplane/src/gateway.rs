@@ -83,18 +83,32 @@ impl Counters {
 /// Whether the server's time to stop is up, so that a call which is let go
 /// of was cut off by us and not by its client.
 #[derive(Debug, Default)]
-pub struct Stopping(AtomicBool);
+pub struct Stopping {
+    is_begun: AtomicBool,
+    is_cut_off: AtomicBool,
+}
 
 impl Stopping {
+    /// From here on, the server says that it stops.
+    pub fn begin(&self) {
+        self.is_begun.store(true, Relaxed);
+    }
+
+    /// Whether the server stops.
+    #[must_use]
+    pub fn is_begun(&self) -> bool {
+        self.is_begun.load(Relaxed)
+    }
+
     /// From here on, calls that are let go of are cut off.
     pub fn cut_off(&self) {
-        self.0.store(true, Relaxed);
+        self.is_cut_off.store(true, Relaxed);
     }
 
     /// Whether calls are being cut off.
     #[must_use]
     pub fn is_cut_off(&self) -> bool {
-        self.0.load(Relaxed)
+        self.is_cut_off.load(Relaxed)
     }
 }
 

@@ -1,34 +1,19 @@
 //! The date formats of HTTP headers.
 
-const MONTHS: [&str; 12] = [
-    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-];
+use std::time::UNIX_EPOCH;
 
-/// Seconds since 1970 of an IMF-fixdate, such as `Sun, 06 Nov 1994 08:49:37
-/// GMT` (RFC 9110, section 5.6.7). The obsolete forms are not read: no
-/// provider sends them, and a date that is not understood only means that
-/// the usual rest applies.
+/// Seconds since 1970 of a date in any of the three forms of RFC 9110, section
+/// 5.6.7, such as `Sun, 06 Nov 1994 08:49:37 GMT`.
 #[must_use]
 pub fn parse(text: &str) -> Option<u64> {
-    let (_, rest) = text.split_once(", ")?;
-    let mut words = rest.split(' ');
-    let day: u64 = words.next()?.parse().ok()?;
-    let name = words.next()?;
-    let month = MONTHS.iter().position(|month| *month == name)? as u64 + 1;
-    let year: u64 = words.next()?.parse().ok()?;
-    let mut time = words.next()?.split(':');
-    let hour: u64 = time.next()?.parse().ok()?;
-    let minute: u64 = time.next()?.parse().ok()?;
-    let second: u64 = time.next()?.parse().ok()?;
-    if words.next() != Some("GMT") || time.next().is_some() {
-        return None;
-    }
-    seconds([year, month, day], [hour, minute, second])
+    let at = httpdate::parse_http_date(text).ok()?;
+    Some(at.duration_since(UNIX_EPOCH).ok()?.as_secs())
 }
 
 /// Milliseconds since 1970 of a moment such as `2026-11-30T08:00:00Z` or
 /// `2026-11-30T09:00:00.25+01:00` (RFC 3339, section 5.6), a part of a
-/// millisecond rounded up.
+/// millisecond rounded up. To the end of the year 9999, which is how somebody
+/// says `never`, and further than calendars of libraries go.
 #[must_use]
 pub fn parse_rfc3339_ms(text: &str) -> Option<u64> {
     let (day, rest) = text.split_once(['T', 't'])?;
@@ -110,6 +95,10 @@ mod tests {
             ("Sun, 06 Nov 1994 08:49:37 GMT", 784_111_777),
             ("Thu, 29 Feb 2024 12:00:00 GMT", 1_709_208_000),
             ("Sat, 21 Nov 2026 00:00:00 GMT", 1_795_219_200),
+            ("Fri, 31 Dec 9999 23:59:59 GMT", 253_402_300_799),
+            // The obsolete forms.
+            ("Sunday, 06-Nov-94 08:49:37 GMT", 784_111_777),
+            ("Sun Nov  6 08:49:37 1994", 784_111_777),
         ] {
             assert_eq!(parse(text), Some(seconds), "{text}");
         }

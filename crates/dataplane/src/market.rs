@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bourse_catalog::{Endpoint, EndpointIx, Interface, Model, ModelIx, Snapshot};
-use bourse_net::{Http2, Origin};
+use bourse_net::{Http2, Origin, Via};
 use bourse_policy::Principal;
 use bourse_providers::{Credential, Disconnect, Provider, Secrets};
 use bourse_routing::breaker::Breaker;
@@ -85,6 +85,8 @@ pub struct ProviderSetup {
     pub on_disconnect: Disconnect,
     /// Whether it is sent private addresses that callers wrote.
     pub private_urls: bool,
+    /// Its own road, if it has one.
+    pub via: Option<Via>,
     /// Whether this is one of our own simulated providers.
     pub simulated: bool,
 }
@@ -403,7 +405,7 @@ fn handle(setup: ProviderSetup, catalog: &Snapshot) -> Result<ProviderHandle, St
     Ok(ProviderHandle {
         slug: slug.into(),
         name: name.into(),
-        origin: origin.with_http2(setup.http2),
+        origin: origin.with_http2(setup.http2).with_via(setup.via),
         base_path: path.trim_end_matches('/').to_owned(),
         on_disconnect: setup.on_disconnect,
         private_urls: setup.private_urls,

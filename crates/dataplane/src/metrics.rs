@@ -8,7 +8,7 @@ use bourse_routing::health::Outcome;
 use bourse_routing::pace::Pace;
 use bourse_routing::tool_use::ToolUse;
 use bourse_routing::trust::Trust;
-use bourse_vocab::{Nanos, Quality};
+use bourse_vocab::{Nanos, Quality, Reason};
 use bourse_wire::tool_calls::{Tally, Verdict};
 
 /// Counters of one endpoint. Plain atomics: a call touches a handful of
@@ -29,6 +29,8 @@ pub struct TargetMetrics {
     pub rate_limited: AtomicU64,
     /// Attempts that the client left or that another won.
     pub cancelled: AtomicU64,
+    /// How many of those that failed, did so for each reason.
+    pub reasons: [AtomicU64; Reason::ALL.len()],
     /// Input tokens.
     pub prompt_tokens: AtomicU64,
     /// Output tokens.
@@ -70,6 +72,7 @@ impl TargetMetrics {
             failed: zero(),
             rate_limited: zero(),
             cancelled: zero(),
+            reasons: std::array::from_fn(|_| zero()),
             prompt_tokens: zero(),
             completion_tokens: zero(),
             cost_nanos: zero(),
@@ -129,6 +132,15 @@ impl TargetMetrics {
             Outcome::Neutral => &self.cancelled,
         };
         count.fetch_add(1, Relaxed);
+    }
+
+    /// Notes why an attempt failed.
+    pub fn note_reason(&self, reason: Reason) {
+        for (known, count) in Reason::ALL.iter().zip(&self.reasons) {
+            if *known == reason {
+                count.fetch_add(1, Relaxed);
+            }
+        }
     }
 
     /// Adds the bill of a finished call.

@@ -1,4 +1,4 @@
-//! Opening a connection: addresses, the egress check, TCP, TLS.
+//! Opening a connection: addresses, the egress check, TCP or a tunnel, TLS.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -12,8 +12,10 @@ use crate::dns::Dns;
 use crate::egress::EgressPolicy;
 use crate::error::{NetError, NetErrorKind};
 use crate::origin::{Http2, Origin, OriginHost, Scheme};
+use crate::proxy::Proxy;
 use crate::stream::Stream;
 use crate::tls::{Tls, chose_h2};
+use crate::tunnel::tunnel;
 
 /// Head start of an address before the next one is tried beside it
 /// (RFC 8305 section 5 recommends 250 ms).
@@ -36,16 +38,13 @@ pub(crate) async fn dial(
     policy: &EgressPolicy,
     tls: &Tls,
 ) -> Result<Dialed, NetError> {
-    let addresses = match origin.host() {
-        OriginHost::Ip(ip) => vec![*ip],
-        OriginHost::Name(name) => dns.lookup(name).await?,
+    let tcp = match policy.proxy(origin) {
+        None => straight(origin, dns, policy).await?,
+        Some(proxy) => {
+            policy.check_named(origin)?;
+            tunnel(proxy, origin, to_proxy(proxy, dns).await?).await?
+        }
     };
-    // One bad address condemns the answer: a name that points inside and
-    // outside at once is an attempt to get in.
-    for ip in &addresses {
-        policy.check(origin, *ip)?;
-    }
-    let tcp = connect_any(&by_turns(&addresses), origin.port()).await?;
     match origin.scheme() {
         Scheme::Http => Ok(Dialed {
             stream: Stream::Tcp(tcp),
@@ -59,6 +58,40 @@ pub(crate) async fn dial(
                 is_h2,
             })
         }
+    }
+}
+
+async fn straight(
+    origin: &Origin,
+    dns: &Dns,
+    policy: &EgressPolicy,
+) -> Result<TcpStream, NetError> {
+    let addresses = addresses(origin.host(), dns).await?;
+    // One bad address condemns the answer: a name that points inside and
+    // outside at once is an attempt to get in.
+    for ip in &addresses {
+        policy.check(origin, *ip)?;
+    }
+    connect_any(&by_turns(&addresses), origin.port()).await
+}
+
+/// Connects to a proxy. Its address is the operator's, so it may be anywhere.
+async fn to_proxy(proxy: &Proxy, dns: &Dns) -> Result<TcpStream, NetError> {
+    let connected = async {
+        let addresses = addresses(proxy.host(), dns).await?;
+        connect_any(&by_turns(&addresses), proxy.port()).await
+    };
+    connected.await.map_err(|error| {
+        let key = proxy.written_at();
+        let why = format!("the proxy {proxy} ({key}) cannot be reached: {error}");
+        NetError::because(NetErrorKind::Proxy, why)
+    })
+}
+
+async fn addresses(host: &OriginHost, dns: &Dns) -> Result<Vec<IpAddr>, NetError> {
+    match host {
+        OriginHost::Ip(ip) => Ok(vec![*ip]),
+        OriginHost::Name(name) => dns.lookup(name).await,
     }
 }
 

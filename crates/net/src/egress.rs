@@ -3,32 +3,61 @@
 //! Every connection that this crate opens passes [`EgressPolicy::check`]
 //! with the very address that is then connected to, so a name that resolves
 //! differently the second time gains nothing. Redirects are never followed.
+//!
+//! Through a proxy no name is resolved here, so [`EgressPolicy::check_named`]
+//! judges what is written: literal addresses as ever, and names that are
+//! known to mean a machine nearby. What a public name leads to behind the
+//! proxy is the proxy's to judge.
 
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
 use crate::error::{NetError, NetErrorKind};
+use crate::names::is_private_name;
 use crate::origin::{Origin, OriginHost};
+use crate::proxy::{Proxy, Via};
+use crate::roads::Roads;
 
 /// The egress rules: public addresses for everyone, and more for the origins
 /// that the operator named.
 #[derive(Debug, Clone, Default)]
 pub struct EgressPolicy {
     allowed: HashSet<Origin>,
+    roads: Arc<Roads>,
 }
 
 impl EgressPolicy {
-    /// Public addresses only.
+    /// Public addresses only, reached straight.
     #[must_use]
     pub fn deny_private() -> Self {
         Self::default()
+    }
+
+    /// Public addresses only, reached by these roads.
+    #[must_use]
+    pub fn by(roads: &Arc<Roads>) -> Self {
+        Self {
+            roads: Arc::clone(roads),
+            ..Self::default()
+        }
+    }
+
+    /// The proxy through which an origin is reached, if it is through one.
+    #[must_use]
+    pub fn proxy<'a>(&'a self, origin: &'a Origin) -> Option<&'a Proxy> {
+        match origin.via() {
+            Some(Via::Straight) => None,
+            Some(Via::Proxy(proxy)) => Some(proxy),
+            None => self.roads.proxy(origin),
+        }
     }
 
     /// Lets an origin that the operator wrote reach private and loopback
     /// addresses. It has no effect on an origin from [`Origin::parse`].
     pub fn allow_origin(&mut self, origin: &Origin) {
         if origin.is_operators() {
-            self.allowed.insert(origin.with_http2(Default::default()));
+            self.allowed.insert(origin.bare());
         }
     }
 
@@ -41,19 +70,33 @@ impl EgressPolicy {
         if is_globally_routable(ip) {
             return Ok(());
         }
-        let allowed = origin.is_operators()
-            && self
-                .allowed
-                .contains(&origin.with_http2(Default::default()))
-            && may_be_allowed(origin, ip);
+        let allowed = self.is_allowed(origin) && may_be_allowed(origin, ip);
         if allowed { Ok(()) } else { Err(refused(ip)) }
+    }
+
+    /// Decides whether a proxy may be asked for `origin`, by what is written.
+    ///
+    /// # Errors
+    /// `NetErrorKind::Egress` when it may not.
+    pub fn check_named(&self, origin: &Origin) -> Result<(), NetError> {
+        match origin.host() {
+            OriginHost::Ip(ip) => self.check(origin, *ip),
+            OriginHost::Name(name) if is_private_name(name) && !self.is_allowed(origin) => {
+                Err(refused(name))
+            }
+            OriginHost::Name(_) => Ok(()),
+        }
+    }
+
+    fn is_allowed(&self, origin: &Origin) -> bool {
+        origin.is_operators() && self.allowed.contains(&origin.bare())
     }
 }
 
-fn refused(ip: IpAddr) -> NetError {
+fn refused(host: impl std::fmt::Display) -> NetError {
     NetError::because(
         NetErrorKind::Egress,
-        format!("{ip} is not an address this origin may reach"),
+        format!("{host} is not an address this origin may reach"),
     )
 }
 

@@ -15,6 +15,9 @@ pub enum NetErrorKind {
     Connect,
     /// Connecting, TLS included, took longer than `Deadlines::connect`.
     ConnectTimeout,
+    /// The proxy on the way cannot be reached, does not know us or does not let
+    /// us through. The origin was not asked.
+    Proxy,
     /// The TLS handshake failed: certificate, name or protocol.
     Tls,
     /// Our own bound on connections is reached. Nothing was sent.
@@ -44,6 +47,7 @@ impl NetErrorKind {
             Self::Egress => "egress",
             Self::Connect => "connect",
             Self::ConnectTimeout => "connect_timeout",
+            Self::Proxy => "proxy",
             Self::Tls => "tls",
             Self::Exhausted => "exhausted",
             Self::HeadTimeout => "head_timeout",

@@ -7,18 +7,12 @@ use std::sync::Arc;
 
 use url::{Host, Url};
 
+pub use crate::host::{OriginHost, Scheme};
+use crate::proxy::Via;
+
 /// Longest URL that we read. Providers' addresses are far shorter; signed
 /// object-store URLs stay below 4 KB.
 const URL_BYTES_MAX: usize = 8 * 1024;
-
-/// `http` or `https`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Scheme {
-    /// Plain TCP.
-    Http,
-    /// TLS over TCP.
-    Https,
-}
 
 /// Whether an origin is called with HTTP/2.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -39,15 +33,6 @@ enum WrittenBy {
     Anyone,
     /// The operator, in the configuration.
     Operator,
-}
-
-/// The host part of an origin, normalised.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum OriginHost {
-    /// A name in lower-case ASCII (punycode for other scripts).
-    Name(Arc<str>),
-    /// A literal address.
-    Ip(IpAddr),
 }
 
 /// Why a URL was refused.
@@ -76,13 +61,14 @@ pub enum OriginError {
     Fragment,
 }
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Parts {
     scheme: Scheme,
     host: OriginHost,
     port: u16,
     http2: Http2,
     written_by: WrittenBy,
+    via: Option<Via>,
 }
 
 /// Scheme, host and port of an upstream. Cheap to clone; also the key of
@@ -169,6 +155,7 @@ impl Origin {
             port,
             http2: Http2::Auto,
             written_by,
+            via: None,
         };
         Ok((Self::from_parts(parts), path))
     }
@@ -181,6 +168,7 @@ impl Origin {
         parts.port.hash(&mut hasher);
         parts.http2.hash(&mut hasher);
         parts.written_by.hash(&mut hasher);
+        parts.via.hash(&mut hasher);
         Self {
             hash: hasher.finish(),
             parts: Arc::new(parts),
@@ -191,11 +179,36 @@ impl Origin {
     #[must_use]
     pub fn with_http2(&self, http2: Http2) -> Self {
         Self::from_parts(Parts {
-            scheme: self.parts.scheme,
-            host: self.parts.host.clone(),
-            port: self.parts.port,
             http2,
-            written_by: self.parts.written_by,
+            ..Parts::clone(&self.parts)
+        })
+    }
+
+    /// The same origin by another road: `None` is the one that the rules give
+    /// to all. Connections by different roads are never mixed.
+    #[must_use]
+    pub fn with_via(&self, via: Option<Via>) -> Self {
+        Self::from_parts(Parts {
+            via,
+            ..Parts::clone(&self.parts)
+        })
+    }
+
+    /// Whether both are the same scheme, host and port, by whomever they were
+    /// written and however they are called.
+    #[must_use]
+    pub fn is_same_place(&self, other: &Self) -> bool {
+        let (one, other) = (&self.parts, &other.parts);
+        one.scheme == other.scheme && one.host == other.host && one.port == other.port
+    }
+
+    /// What it is to the egress rules: how it is called and by which road is
+    /// nothing to them.
+    pub(crate) fn bare(&self) -> Self {
+        Self::from_parts(Parts {
+            http2: Http2::default(),
+            via: None,
+            ..Parts::clone(&self.parts)
         })
     }
 
@@ -221,6 +234,12 @@ impl Origin {
     #[must_use]
     pub fn http2(&self) -> Http2 {
         self.parts.http2
+    }
+
+    /// Its own road, if it has one.
+    #[must_use]
+    pub fn via(&self) -> Option<&Via> {
+        self.parts.via.as_ref()
     }
 
     /// Whether the operator wrote the URL.

@@ -7,5 +7,6 @@ mod exchange;
 mod framing;
 mod http2;
 mod pool;
+mod proxy;
 mod support;
 mod tls;

@@ -10,25 +10,11 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::egress::is_globally_routable;
+use crate::names::is_private_name;
 
 /// The longest address that is looked at; longer ones are refused. As long
 /// as the longest that we call ourselves.
 pub const URL_BYTES_MAX: usize = 8 * 1024;
-
-/// Names that mean a machine nearby (RFC 6761, RFC 6762, RFC 8375, and
-/// ICANN's resolution of July 2024 for `internal`; the rest are in common use
-/// for the same, RFC 6762 appendix G).
-const PRIVATE_NAMES: &[&str] = &[
-    "localhost",
-    "local",
-    "internal",
-    "arpa",
-    "intranet",
-    "private",
-    "corp",
-    "home",
-    "lan",
-];
 
 /// Whether an address is one that anybody on the internet could fetch:
 /// `http` or `https`, to a public address or a name that is not known to be
@@ -73,17 +59,14 @@ fn is_public_authority(authority: &str) -> bool {
         return false;
     }
     let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
-    let Some((_, last)) = host.rsplit_once('.') else {
-        // A name without a dot is looked for in the network around.
-        return false;
-    };
+    let last = host.rsplit('.').next().unwrap_or_default();
     // Browsers read `0x7f.1` and `2130706433` as addresses; only the usual
     // spelling is one here.
     if last.starts_with(|char: char| char.is_ascii_digit()) {
         let address = host.parse::<Ipv4Addr>();
         return address.is_ok_and(|address| is_globally_routable(IpAddr::V4(address)));
     }
-    !last.is_empty() && !PRIVATE_NAMES.contains(&last)
+    !is_private_name(&host)
 }
 
 fn is_port(text: &str) -> bool {

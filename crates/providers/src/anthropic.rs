@@ -3,7 +3,7 @@
 
 use bourse_vocab::Format;
 use bourse_wire::Dialect;
-use bourse_wire::dialect::{Betas, TierWords};
+use bourse_wire::dialect::{BatchApi, Betas, TierWords};
 use http::{HeaderName, HeaderValue};
 
 use crate::provider::{Address, Attempt, Interface, Provider, versioned};
@@ -17,6 +17,12 @@ pub(crate) const DIALECT: Dialect = Dialect {
     tiers: TierWords::ANTHROPIC,
     betas: Some(BETAS),
     ..Dialect::PLAIN
+};
+
+/// The same at its own servers, which take batches.
+const OWN: Dialect = Dialect {
+    batches: Some(BatchApi::Anthropic),
+    ..DIALECT
 };
 
 /// What costs no more than the tokens that it makes: the two that OpenRouter
@@ -64,7 +70,7 @@ impl Provider for Anthropic {
     }
 
     fn dialect(&self, _format: Format, _model: &str) -> &Dialect {
-        const { &DIALECT }
+        const { &OWN }
     }
 
     fn address(&self, attempt: &Attempt<'_>) -> Address {

@@ -37,7 +37,7 @@ pub fn start(
     let Some(webhook) = &config.alarms.webhook else {
         return Ok(None);
     };
-    let receiver = Receiver::new(webhook)?;
+    let receiver = Receiver::new(webhook, &config.roads)?;
     let alarms = Arc::clone(&gateway.alarms);
     let Some(told) = alarms.listen() else {
         return Ok(None);

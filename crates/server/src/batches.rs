@@ -114,7 +114,10 @@ fn followers(
     config: &Config,
     client: &Client,
 ) -> Result<Arc<Followers<Client>>, Error> {
-    let callbacks = Callbacks::new(config.videos.callback_origins.clone());
+    let callbacks = Callbacks::new(
+        config.videos.callback_origins.clone(),
+        Arc::clone(&config.roads),
+    );
     Ok(Arc::new(Followers {
         gateway: Arc::clone(gateway),
         store: Arc::clone(store),

@@ -20,7 +20,7 @@ use bourse_ledger::record::{self, Record};
 use bourse_spool::{Reader, SpoolError};
 use bourse_store::Store;
 use bourse_telemetry::line::{Line, faults};
-use bourse_vocab::{FailureKind, KeyId};
+use bourse_vocab::{FailureKind, KeyId, Reason};
 use tokio::sync::oneshot;
 
 use crate::config::{CallLines, Which};
@@ -135,13 +135,14 @@ impl Log {
         let now_ms = now_ms();
         for record in records {
             for (attempt, failure) in faults(record) {
-                let subject = format!("{} {}", attempt.endpoint, failure.error_type());
-                let message = format!(
-                    "attempts at {} fail: {}, status {}",
-                    attempt.endpoint,
-                    failure.error_type(),
-                    attempt.status
-                );
+                // Records of an earlier version have no reason.
+                let why = attempt.reason.map_or(failure.error_type(), Reason::name);
+                let subject = format!("{} {why}", attempt.endpoint);
+                let status = match attempt.status {
+                    0 => "no answer".to_owned(),
+                    status => format!("status {status}"),
+                };
+                let message = format!("attempts at {} fail: {why}, {status}", attempt.endpoint);
                 let alarms = &self.gateway.alarms;
                 alarms.raise(Kind::EndpointFails, &subject, &message, now_ms);
             }

@@ -16,8 +16,9 @@ mod env;
 mod environment;
 mod examine;
 mod files;
-mod level;
+pub(crate) mod level;
 mod near;
+mod net;
 mod picture;
 mod problem;
 mod provider;
@@ -55,6 +56,7 @@ pub use checked::Which;
 pub use environment::Environment;
 pub use examine::Examined;
 pub use files::Files;
+pub use net::RawNet;
 pub use picture::told;
 pub use problem::{Level, Place, Problem};
 pub use raw::{RawConfig, RawProvider};
@@ -133,6 +135,8 @@ pub struct ProviderConfig {
     pub prefill: Option<bourse_providers::Prefill>,
     /// Whether it may be sent private addresses that callers wrote.
     pub private_urls: bool,
+    /// Its own road, if it has one.
+    pub via: Option<bourse_net::Via>,
 }
 
 /// Deadlines and limits of calls.
@@ -154,8 +158,9 @@ pub struct CallLimits {
     pub body_timeout: Duration,
     /// The longest a client may read nothing of its answer.
     pub write_timeout: Duration,
-    /// How long running calls may take to end once the server is told to
-    /// stop.
+    /// How long new calls are still served once the server is told to stop.
+    pub lame_duck: Duration,
+    /// How long running calls may take to end once no new ones are served.
     pub stop_timeout: Duration,
     /// Answers that are read on at once although their client has left.
     pub drains_max: usize,
@@ -179,6 +184,10 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Names under which it is called, if any are written.
     pub hosts: Option<Vec<String>>,
+    /// Whether the first keys are printed wherever standard output leads.
+    pub print_first_keys: bool,
+    /// By which roads everything else is reached.
+    pub roads: Arc<bourse_net::Roads>,
     /// Where everything durable lives.
     pub data_dir: PathBuf,
     /// Where accounts, keys and finished calls are.

@@ -210,6 +210,10 @@ impl Backend for Live {
         spool.check_room().map_err(|error| error.to_string())
     }
 
+    fn is_stopping(&self) -> bool {
+        self.gateway.stopping.is_begun()
+    }
+
     fn database_away_s(&self) -> Option<u64> {
         self.watcher.database_away_s()
     }

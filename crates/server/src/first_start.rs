@@ -3,8 +3,15 @@
 //! Keys are shown once, so a server that dies after making them and before
 //! showing them would lock its operator out. A file says that a first start
 //! is under way; a start that finds it makes and shows new keys.
+//!
+//! They are printed on a terminal. Where standard output is none, it is a log
+//! or a journal that others read and nobody forgets: there they go into a file
+//! ([`file`]), and what is printed says where it is.
+
+pub mod file;
 
 use std::fs::File;
+use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -15,6 +22,7 @@ use bourse_policy::KeyKind;
 use bourse_store::{Grant, Store};
 use bourse_vocab::{AccountId, Nanos};
 
+use crate::config::Config;
 use crate::keys;
 
 /// The account that a single-operator installation uses.
@@ -34,6 +42,7 @@ const KEYS_MAX: u64 = 1_000;
 
 /// The first keys, which are shown once.
 pub struct FirstKeys {
+    data_dir: PathBuf,
     marker: PathBuf,
     inference: String,
     management: String,
@@ -78,6 +87,7 @@ pub async fn set_up(store: &dyn Store, data_dir: &Path) -> Result<Option<FirstKe
     let inference = keys::create(store, key(KeyKind::Inference, KEY), at_ms).await?;
     let management = keys::create(store, key(KeyKind::Management, MANAGEMENT_KEY), at_ms).await?;
     Ok(Some(FirstKeys {
+        data_dir: data_dir.to_owned(),
         marker,
         inference: inference.reveal().to_owned(),
         management: management.reveal().to_owned(),
@@ -116,34 +126,58 @@ fn example_model(gateway: &Gateway) -> Option<String> {
         })
 }
 
-/// Says where the server is and, on the first start, with which keys.
-pub fn print(keys: Option<&FirstKeys>, address: SocketAddr, gateway: &Gateway) {
+/// Says where the server is and, on the first start, with which keys, or
+/// where they are: they are printed on a terminal, or if that is configured.
+///
+/// # Errors
+/// The keys are not to be printed, and cannot be kept.
+pub fn print(
+    keys: Option<&FirstKeys>,
+    address: SocketAddr,
+    gateway: &Gateway,
+    config: &Config,
+) -> Result<(), Error> {
+    let base = format!("http://{address}");
     let simulated = gateway.market.load().is_simulated();
     let mut out = String::new();
-    out.push_str(&format!("\nBourse serves on http://{address}  (API: http://{address}/api/v1, documents: http://{address}/docs)\n"));
+    out.push_str(&format!(
+        "\nBourse serves on {base}  (API: {base}/api/v1, documents: {base}/docs)\n"
+    ));
     if simulated {
         out.push_str("No provider key is set, so answers come from SIMULATED providers. Set OPENAI_API_KEY, ANTHROPIC_API_KEY, … and start again.\n");
         tracing::warn!("no provider is configured: answers come from simulated providers");
     }
     let example = example_model(gateway);
     if let Some(keys) = keys {
-        out.push_str("\nThese keys are shown once:\n");
-        out.push_str(&format!("  API key         {}\n", keys.inference));
-        out.push_str(&format!("  management key  {}\n", keys.management));
+        let inference = if config.print_first_keys || std::io::stdout().is_terminal() {
+            out.push_str("\nThese keys are shown once:\n");
+            out.push_str(&format!("  API key         {}\n", keys.inference));
+            out.push_str(&format!("  management key  {}\n", keys.management));
+            keys.inference.clone()
+        } else {
+            let path = file::write(&keys.data_dir, &keys.inference, &keys.management)?;
+            let shown = path.display();
+            tracing::info!(path = %shown, "the first keys are in a file: `bourse key first` shows them, and with --forget removes it");
+            out.push_str(&format!("\nThe first keys are in {shown}: `bourse key first` shows them, and with --forget removes the file.\n"));
+            format!("$({})", file::reading(&path))
+        };
         if let Some(model) = &example {
             out.push_str("\nTry it:\n");
             out.push_str(&format!(
-                "  curl -s http://{address}/api/v1/chat/completions -H 'Authorization: Bearer {}' -H 'Content-Type: application/json' -d '{{\"model\":\"{model}\",\"messages\":[{{\"role\":\"user\",\"content\":\"Hello\"}}]}}'\n",
-                keys.inference
+                "  curl -s {base}/api/v1/chat/completions -H \"Authorization: Bearer {inference}\" -H 'Content-Type: application/json' -d '{{\"model\":\"{model}\",\"messages\":[{{\"role\":\"user\",\"content\":\"Hello\"}}]}}'\n",
             ));
         }
     }
     print_stdout(&out);
+    if keys.is_none() {
+        file::remind(&config.data_dir);
+    }
     if let Some(keys) = keys
         && let Err(error) = std::fs::remove_file(&keys.marker)
     {
         tracing::warn!(%error, path = %keys.marker.display(), "could not be removed; the next start will make new keys");
     }
+    Ok(())
 }
 
 /// What a person reads goes to standard output; logs go to standard error.

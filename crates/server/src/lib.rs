@@ -12,6 +12,7 @@ mod control;
 mod first_start;
 mod keys;
 mod logging;
+mod manager;
 mod market;
 mod place;
 mod presence;

@@ -12,12 +12,12 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::field::MakeExt as _;
 use tracing_subscriber::fmt::format::{FormatFields, Writer, debug_fn};
 
-use crate::config::Config;
+use crate::config::{Config, level};
 use crate::spelled::breaks_lines;
 
 /// Starts logging. A second call has no effect.
 pub fn init(config: &Config) {
-    let filter = EnvFilter::try_new(&config.log_level).unwrap_or_else(|error| {
+    let filter = EnvFilter::try_new(level::filter(&config.log_level)).unwrap_or_else(|error| {
         eprintln!("log.level: {error}; using info");
         EnvFilter::new("info")
     });

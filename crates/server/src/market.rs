@@ -7,13 +7,13 @@ use std::sync::Arc;
 use bourse_catalog::{ModelIx, Overlay, OverlayProvider, RawCatalog, Snapshot, embedded};
 use bourse_dataplane::ask::Defaults;
 use bourse_dataplane::market::{Market, Memory, ProviderSetup, SetupProblem, Weighted};
-use bourse_net::{EgressPolicy, Http2, Origin};
-use bourse_providers::{Compatible, Credential, Disconnect, Key, Provider};
+use bourse_net::{EgressPolicy, Http2, Origin, Via};
+use bourse_providers::{Compatible, Credential, Disconnect, Key, Place, Provider};
 use bourse_routing::strategies;
 use bourse_vocab::Format;
 
 use crate::config::{Config, ProviderConfig, ProviderKey};
-use crate::tokens::Tokens;
+use crate::tokens::{By, Tokens};
 
 /// Where `bourse catalog sync` keeps what it took over.
 /// In a directory of its own, because the directory is watched and the data
@@ -137,17 +137,9 @@ pub fn build(
     let defaults = defaults(config, &catalog)?;
     let setups = match providers {
         Providers::Configured => configured(config, tokens)?,
-        Providers::Simulated(address) => simulated(*address),
+        Providers::Simulated(address) => simulated(*address, &catalog),
     };
-    let mut egress = EgressPolicy::deny_private();
-    for setup in setups
-        .iter()
-        .filter(|setup| setup.simulated || is_operators(config, setup))
-    {
-        if let Ok((origin, _)) = Origin::parse_operator(&setup.base_url) {
-            egress.allow_origin(&origin.with_http2(setup.http2));
-        }
-    }
+    let egress = egress(config, &setups);
     let (market, problems) = Market::build(catalog, setups, config.markup_ppm, memory);
     // Nothing can fail any more.
     tokens.keep_only(config);
@@ -184,6 +176,21 @@ fn defaults(config: &Config, catalog: &Snapshot) -> Result<Vec<(ModelIx, Default
     Ok(all.into_iter().map(|model| (model, of(model))).collect())
 }
 
+/// Which addresses may be called: those of vendors, and what the operator
+/// wrote, which may be a private one.
+pub fn egress(config: &Config, setups: &[ProviderSetup]) -> EgressPolicy {
+    let mut egress = EgressPolicy::by(&config.roads);
+    for setup in setups
+        .iter()
+        .filter(|setup| setup.simulated || is_operators(config, setup))
+    {
+        if let Ok((origin, _)) = Origin::parse_operator(&setup.base_url) {
+            egress.allow_origin(&origin.with_http2(setup.http2));
+        }
+    }
+    egress
+}
+
 /// Whether the operator wrote the address, so that it may be a private one.
 fn is_operators(config: &Config, setup: &ProviderSetup) -> bool {
     config
@@ -192,7 +199,8 @@ fn is_operators(config: &Config, setup: &ProviderSetup) -> bool {
         .any(|provider| provider.slug == setup.provider.slug() && provider.base_url.is_some())
 }
 
-fn configured(config: &Config, tokens: &Tokens) -> Result<Vec<ProviderSetup>, Error> {
+/// Every provider that is configured, and what it takes to call it.
+pub fn configured(config: &Config, tokens: &Tokens) -> Result<Vec<ProviderSetup>, Error> {
     let built_in = enabled(config).filter_map(|provider| {
         let given = config
             .providers
@@ -211,7 +219,7 @@ fn configured(config: &Config, tokens: &Tokens) -> Result<Vec<ProviderSetup>, Er
         // A place that is wrong has been refused with the configuration.
         let placed = given.and_then(|given| provider.placed(&given.place).ok()?);
         let provider = placed.unwrap_or_else(|| Arc::new(provider));
-        Some(setup(provider, given, keys, tokens))
+        Some(setup(config, provider, given, keys, tokens))
     });
     let own = config.providers.iter().filter_map(|given| {
         if bourse_providers::by_slug(&given.slug).is_some() {
@@ -219,19 +227,26 @@ fn configured(config: &Config, tokens: &Tokens) -> Result<Vec<ProviderSetup>, Er
         }
         if let Some(azure) = &given.kind {
             let azure = Arc::new(azure.clone());
-            return Some(setup(azure, Some(given), given.keys.clone(), tokens));
+            return Some(setup(
+                config,
+                azure,
+                Some(given),
+                given.keys.clone(),
+                tokens,
+            ));
         }
         let base_url = given.base_url.as_deref()?;
         let format = given.format.unwrap_or(Format::OpenAiChat);
         let provider = Compatible::operators_own(&given.slug, base_url, format)
             .goes_on(given.prefill.unwrap_or_default());
         let keys = given.keys.clone();
-        Some(setup(Arc::new(provider), Some(given), keys, tokens))
+        Some(setup(config, Arc::new(provider), Some(given), keys, tokens))
     });
     built_in.chain(own).collect()
 }
 
 fn setup(
+    config: &Config,
     provider: Arc<dyn Provider>,
     given: Option<&ProviderConfig>,
     mut keys: Vec<ProviderKey>,
@@ -243,8 +258,10 @@ fn setup(
         secret: pair.secret,
         session: pair.session,
     });
-    let identity = given.and_then(|given| given.identity.as_ref());
-    let rotating = identity.map(|identity| tokens.credential(provider.slug(), identity));
+    let identity = given.and_then(|given| given.identity.as_ref().zip(Some(given)));
+    let rotating = identity.map(|(identity, given)| {
+        tokens.credential(provider.slug(), identity, &By::of(config, given))
+    });
     let rotating = rotating.transpose()?;
     if keys.is_empty() && pair.is_none() && rotating.is_none() {
         keys.push(ProviderKey {
@@ -273,26 +290,49 @@ fn setup(
             .and_then(|given| given.on_disconnect)
             .unwrap_or_else(|| provider.on_disconnect()),
         private_urls: given.is_some_and(|given| given.private_urls),
+        via: given.and_then(|given| given.via.clone()),
         simulated: false,
         provider,
     })
 }
 
-/// The providers that a simulator plays.
-fn simulated(address: SocketAddr) -> Vec<ProviderSetup> {
-    bourse_sim::PLAYED
-        .iter()
-        .filter_map(|(slug, version)| {
-            let provider = bourse_providers::by_slug(slug)?;
-            Some(ProviderSetup {
-                credentials: vec![provider.credential(Key::new("simulated")).into()],
-                base_url: format!("http://{address}/p/{slug}/{version}"),
-                http2: Http2::Never,
-                on_disconnect: Disconnect::Cancel,
-                private_urls: false,
-                simulated: true,
-                provider: Arc::new(provider),
-            })
-        })
-        .collect()
+/// Every provider of the catalog, played by a simulator, so that whatever is
+/// listed can be tried. Addresses keep their paths: a simulator knows by them
+/// what it is asked for. Who is not built in, or needs an address of the
+/// operator's own, is played as a server that imitates OpenAI.
+fn simulated(address: SocketAddr, catalog: &Snapshot) -> Vec<ProviderSetup> {
+    let play = |provider: Arc<dyn Provider>, path: &str| ProviderSetup {
+        credentials: vec![provider.credential(Key::new("simulated")).into()],
+        base_url: played_at(address, provider.slug(), path),
+        http2: Http2::Never,
+        on_disconnect: Disconnect::Cancel,
+        private_urls: false,
+        via: Some(Via::Straight),
+        simulated: true,
+        provider,
+    };
+    let built_in = bourse_providers::all().filter_map(|provider| {
+        let (_, path) = Origin::parse(provider.base_url()?).ok()?;
+        let place = Place {
+            project: provider.needs_project().then(|| "simulated".to_owned()),
+            ..Place::default()
+        };
+        let placed = provider.placed(&place).ok()?;
+        Some(play(placed.unwrap_or_else(|| Arc::new(provider)), &path))
+    });
+    let built_in: Vec<_> = built_in.collect();
+    let is_known = |slug: &str| built_in.iter().any(|known| known.provider.slug() == slug);
+    let others = catalog.providers().filter(|listed| !is_known(&listed.slug));
+    let others = others.map(|listed| {
+        let url = played_at(address, &listed.slug, "/v1");
+        let own = Compatible::operators_own(&listed.slug, &url, Format::OpenAiChat);
+        play(Arc::new(own), "/v1")
+    });
+    let others: Vec<_> = others.collect();
+    built_in.into_iter().chain(others).collect()
+}
+
+/// Where a simulator plays a provider; `/p/` and its slug is its convention.
+fn played_at(address: SocketAddr, slug: &str, path: &str) -> String {
+    format!("http://{address}/p/{slug}{}", path.trim_end_matches('/'))
 }

@@ -23,6 +23,7 @@ const OURS: &[&str] = &[
     "place",
     "providers",
     "first-start",
+    "first-keys",
     "spool",
     "catalog",
     "files",

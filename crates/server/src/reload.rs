@@ -17,6 +17,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
 use crate::config::{self, Changes, Config, ConfigErrors, DEFAULT_PATH, Description};
+use crate::manager::Manager;
 use crate::market::{self, Providers};
 use crate::tokens::Tokens;
 use secrets::SecretFiles;
@@ -33,7 +34,7 @@ pub fn watch(
     (providers, tokens): (Providers, Tokens),
     gateway: Arc<Gateway>,
     clients: Vec<Client>,
-    mut stop: watch::Receiver<bool>,
+    (manager, mut stop): (Manager, watch::Receiver<bool>),
 ) -> std::io::Result<Option<notify::RecommendedWatcher>> {
     // Before the first call, so that no signal ends the server.
     let mut hangup = signal(SignalKind::hangup())?;
@@ -70,6 +71,7 @@ pub fn watch(
             if !secrets.have_changed() && is_touched {
                 continue;
             }
+            manager.reloading();
             let taken = Config::load(given.as_deref()).map_err(|wrong| wrong.on_one_line());
             let taken = taken.and_then(|new| {
                 let changes = in_force.changes(&new);
@@ -81,6 +83,7 @@ pub fn watch(
                 Ok(())
             });
             tell(&gateway, taken);
+            manager.ready();
         }
     });
     Ok(watcher)
@@ -148,6 +151,12 @@ fn apply(
             "changed, and in force only after a restart"
         );
     }
+    // Connections by the old roads are there already, of others than providers,
+    // too: all go by the same until the restart.
+    let new = &Config {
+        roads: Arc::clone(&running.roads),
+        ..new.clone()
+    };
     let built =
         market::build(new, providers, &gateway.memory, tokens).map_err(|error| match error
             .downcast_ref::<ConfigErrors>(

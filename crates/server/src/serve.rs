@@ -11,12 +11,13 @@ mod signals;
 mod workers;
 
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bourse_dataplane::clock::now_ms;
 use bourse_spool::DataDirLock;
 
 use crate::config::Config;
+use crate::manager::{Manager, Sockets};
 use crate::{place, privacy};
 use boot::{Opened, Reserved};
 use signals::StopSignals;
@@ -47,7 +48,10 @@ pub fn serve(config_path: Option<&Path>, take_over: bool) -> Result<(), Error> {
     control.block_on(async {
         // First of all, so that a signal during the start is not lost.
         let stop_signals = StopSignals::new()?;
-        let opened = Reserved::addresses(config)?.open(&me, take_over).await?;
+        let given = Sockets::of_process()?;
+        let opened = Reserved::addresses(config, given)?
+            .open(&me, take_over)
+            .await?;
         run(opened, config_path, stop_signals, began).await
     })
 }
@@ -65,7 +69,7 @@ async fn run(
         .build()?
         .make_first_keys()
         .await?
-        .start(config_path)?;
+        .start(config_path, Manager::of_process())?;
     tracing::info!(
         address = %running.address(),
         workers = running.workers(),
@@ -74,9 +78,12 @@ async fn run(
     );
     // A supervisor restarts what ended with an error; another server's place
     // is not to be taken back.
+    // Only who was asked to go may stay for a while.
+    let mut lame_duck = Duration::ZERO;
     let ended = tokio::select! {
         () = stop_signals.recv() => {
             tracing::info!("stopping: finishing running calls");
+            lame_duck = running.lame_duck();
             Ok(())
         }
         error = running.taken_over() => {
@@ -88,6 +95,6 @@ async fn run(
             Err("the journal's disk has failed: start again, and see what the log says of it".into())
         }
     };
-    let stopped = running.stop(&mut stop_signals).await;
+    let stopped = running.stop(&mut stop_signals, lame_duck).await;
     ended.and(stopped)
 }

@@ -25,7 +25,8 @@ use bourse_providers::{Credential, Identity};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
-use crate::config::Config;
+use crate::config::{Config, ProviderConfig};
+pub use outside::By;
 use outside::Network;
 pub use source::Source;
 
@@ -47,6 +48,7 @@ struct Server {
 struct Kept {
     provider: String,
     identity: Identity,
+    by: By,
     source: Arc<Source>,
     asking: Option<JoinHandle<()>>,
 }
@@ -77,11 +79,16 @@ impl Tokens {
     ///
     /// # Errors
     /// TLS cannot be used.
-    pub fn credential(&self, provider: &str, identity: &Identity) -> Result<Credential, Error> {
+    pub fn credential(
+        &self,
+        provider: &str,
+        identity: &Identity,
+        by: &By,
+    ) -> Result<Credential, Error> {
         let mut kept = self.kept();
-        let known = kept
-            .iter()
-            .find(|known| known.provider == provider && known.identity == *identity);
+        let known = kept.iter().find(|known| {
+            known.provider == provider && known.identity == *identity && known.by == *by
+        });
         if let Some(known) = known {
             return Ok(Credential::Rotating(known.source.clone()));
         }
@@ -89,7 +96,7 @@ impl Tokens {
         let asking = match &self.server {
             None => None,
             Some(server) => {
-                let network = Network::new(identity)?;
+                let network = Network::new(identity, by)?;
                 let who = identity.describe();
                 tracing::info!(provider, who, "tokens of a cloud are asked for");
                 let keeping = Arc::clone(&source).keep_fresh(network, Arc::clone(&server.alarms));
@@ -99,6 +106,7 @@ impl Tokens {
         kept.push(Kept {
             provider: provider.to_owned(),
             identity: identity.clone(),
+            by: by.clone(),
             source: Arc::clone(&source),
             asking,
         });
@@ -109,7 +117,9 @@ impl Tokens {
     pub fn keep_only(&self, config: &Config) {
         let is_wanted = |kept: &Kept| {
             config.providers.iter().any(|given| {
-                given.slug == kept.provider && given.identity.as_ref() == Some(&kept.identity)
+                given.slug == kept.provider
+                    && given.identity.as_ref() == Some(&kept.identity)
+                    && By::of(config, given) == kept.by
             })
         };
         self.kept().retain(|kept| {
@@ -131,6 +141,16 @@ impl Tokens {
     }
 }
 
+impl By {
+    /// How the services of a provider's identity are reached.
+    pub fn of(config: &Config, given: &ProviderConfig) -> Self {
+        Self {
+            roads: Arc::clone(&config.roads),
+            via: given.via.clone(),
+        }
+    }
+}
+
 /// Asks for one token of each identity, and says what came of it.
 pub async fn try_all(config: &Config) -> Vec<Result<String, String>> {
     let mut told = Vec::new();
@@ -140,7 +160,7 @@ pub async fn try_all(config: &Config) -> Vec<Result<String, String>> {
         };
         let source = Source::new(&given.slug, identity.clone(), Clock::System);
         let who = format!("{}: {}", given.slug, identity.describe());
-        let asked = match Network::new(identity) {
+        let asked = match Network::new(identity, &By::of(config, given)) {
             Ok(network) => source.ask(&network).await.map_err(|no_token| no_token.why),
             Err(error) => Err(error.to_string()),
         };

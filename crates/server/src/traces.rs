@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use bourse_ledger::record;
 use bourse_net::{
-    Client, ClientConfig, Deadlines, EgressPolicy, HeadTemplate, Origin, OutgoingRequest, Segments,
+    Client, ClientConfig, Deadlines, EgressPolicy, HeadTemplate, Origin, OutgoingRequest, Roads,
+    Segments,
 };
 use bourse_spool::{Position, Reader, SpoolError};
 use bourse_store::{Store, Till};
@@ -91,9 +92,9 @@ impl Exporter {
         telemetry: &Telemetry,
         store: &Arc<dyn Store>,
         till: &Arc<Till>,
-        instance: String,
+        (instance, roads): (String, &Arc<Roads>),
     ) -> Result<Self, Error> {
-        let mut egress = EgressPolicy::deny_private();
+        let mut egress = EgressPolicy::by(roads);
         // The operator wrote it, and collectors are seldom elsewhere.
         egress.allow_origin(&telemetry.origin);
         let client = Client::new(ClientConfig {
@@ -288,7 +289,7 @@ pub fn start(
 ) -> Result<(), Error> {
     if let Some(telemetry) = &config.telemetry {
         let instance = config.listen.to_string();
-        tokio::spawn(Exporter::new(telemetry, store, till, instance)?.run(stop));
+        tokio::spawn(Exporter::new(telemetry, store, till, (instance, &config.roads))?.run(stop));
     } else {
         let (store, till) = (Arc::clone(store), Arc::clone(till));
         tokio::spawn(async move { forget(&*store, &till).await });

@@ -14,7 +14,8 @@ use bourse_dataplane::videos::{Job, follow};
 use bourse_jobs::BoxFuture;
 use bourse_jobs::video::{self, Posted, Teller};
 use bourse_net::{
-    Client, ClientConfig, EgressPolicy, Origin, OriginHost, Scheme, UpstreamBody, is_public_url,
+    Client, ClientConfig, EgressPolicy, Origin, OriginHost, Roads, Scheme, UpstreamBody,
+    is_public_url,
 };
 use bourse_store::{Store, StoreError, VideoRow};
 use bourse_vocab::{AccountId, Failure, FailureKind};
@@ -35,17 +36,18 @@ const FOUND_WITHIN: Duration = Duration::from_secs(5);
 pub struct Callbacks {
     /// Those of the operator's own network.
     origins: Vec<Origin>,
+    roads: Arc<Roads>,
 }
 
 impl Callbacks {
     /// Public ones, and these.
-    pub const fn new(origins: Vec<Origin>) -> Self {
-        Self { origins }
+    pub const fn new(origins: Vec<Origin>, roads: Arc<Roads>) -> Self {
+        Self { origins, roads }
     }
 
     /// What may be reached for them.
     fn egress(&self) -> EgressPolicy {
-        let mut egress = EgressPolicy::deny_private();
+        let mut egress = EgressPolicy::by(&self.roads);
         for origin in &self.origins {
             egress.allow_origin(origin);
         }
@@ -76,6 +78,13 @@ impl Callbacks {
         let (origin, _) = self.find(url).map_err(Failure::invalid)?;
         if origin.is_operators() {
             return Ok(());
+        }
+        // Behind a proxy names are its own, and the egress rules go by what is
+        // written.
+        let egress = self.egress();
+        if egress.proxy(&origin).is_some() {
+            let checked = egress.check_named(&origin);
+            return checked.map_err(|_| Failure::invalid("callback_url: is not called"));
         }
         // A literal address has been looked at.
         let OriginHost::Name(host) = origin.host() else {
@@ -302,7 +311,7 @@ mod tests {
     #[test]
     fn callbacks_are_public_and_secure_unless_the_operator_lists_them() {
         let own = Origin::parse_operator("http://10.0.0.7:8080").unwrap().0;
-        let callbacks = Callbacks::new(vec![own]);
+        let callbacks = Callbacks::new(vec![own], Arc::default());
         for url in [
             "https://example.com/hook?x=1",
             "https://example.com:8443/",

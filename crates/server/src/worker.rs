@@ -62,6 +62,22 @@ pub fn reserve(address: SocketAddr, count: usize) -> io::Result<(SocketAddr, Vec
     Ok((address, sockets))
 }
 
+/// Shares a socket that somebody else has opened and listens on already. The
+/// workers take turns at its one queue.
+///
+/// # Errors
+/// It has no address of TCP.
+pub fn share(socket: &Socket, count: usize) -> io::Result<(SocketAddr, Vec<Socket>)> {
+    let address = socket
+        .local_addr()?
+        .as_socket()
+        .ok_or_else(|| io::Error::other("is none of TCP; clients come by TCP"))?;
+    let sockets = (0..count)
+        .map(|_| socket.try_clone())
+        .collect::<io::Result<Vec<_>>>()?;
+    Ok((address, sockets))
+}
+
 /// Begins to listen.
 pub fn listen(socket: Socket) -> io::Result<std::net::TcpListener> {
     socket.listen(BACKLOG)?;

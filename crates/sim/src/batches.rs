@@ -1,6 +1,8 @@
-//! OpenAI's batches: files of lines, and the orders to answer them within a day
+//! OpenAI's batches, files of lines and the orders to answer them within a day
 //! (platform.openai.com/docs/guides/batch and the reference of files and
 //! batches; openai-python 3.52, `types/batch.py`, November 2026).
+
+mod messages;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,6 +30,7 @@ pub(crate) struct Kept {
     lost: u64,
     throttled: u64,
     orders: u64,
+    messages: messages::Orders,
 }
 
 #[derive(Debug)]
@@ -101,6 +104,9 @@ impl Asked<'_> {
         let path = self.path.split('?').next().unwrap_or_default();
         let (_, rest) = path.split_once("/v1/")?;
         let parts: Vec<&str> = rest.split('/').collect();
+        if let ["messages", "batches", rest @ ..] = parts.as_slice() {
+            return self.messages(&mut kept.messages, rest);
+        }
         let answered = match (self.method, parts.as_slice()) {
             (b"POST", ["files"]) => self.upload(kept),
             (b"GET", ["files", id, "content"]) => match kept.files.get(*id) {

@@ -60,11 +60,3 @@ pub use script::{
 };
 pub use server::{Sim, SimBuilder, SimConfig, SimHandle, serve};
 pub use truth::{Truth, truth};
-
-/// The vendors that a simulator plays unless it is told otherwise, one for each
-/// format, with the version in the paths of its API.
-pub const PLAYED: [(&str, &str); 3] = [
-    ("openai", "v1"),
-    ("anthropic", "v1"),
-    ("google-ai-studio", "v1beta"),
-];

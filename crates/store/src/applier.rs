@@ -127,18 +127,25 @@ impl Applier {
     }
 
     /// Runs [`Self::run`] on a thread of its own, with its own small runtime.
+    /// `beside` runs on the same thread: what answers there shows that it turns.
     ///
     /// # Errors
     /// The operating system gives no thread or no runtime.
     pub fn spawn(
         self,
         stop: watch::Receiver<bool>,
+        beside: impl Future<Output = ()> + Send + 'static,
     ) -> std::io::Result<std::thread::JoinHandle<()>> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
         std::thread::Builder::new()
             .name("applier".to_owned())
-            .spawn(move || runtime.block_on(self.run(stop)))
+            .spawn(move || {
+                runtime.block_on(async {
+                    tokio::spawn(beside);
+                    self.run(stop).await;
+                });
+            })
     }
 }

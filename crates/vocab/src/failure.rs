@@ -8,6 +8,8 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use crate::Reason;
+
 /// What went wrong, from OpenRouter's closed list of `error_type` values
 /// (openrouter.ai/docs, errors and debugging, August 2026).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -232,6 +234,9 @@ pub struct Failure {
     pub message: Cow<'static, str>,
     /// How long to wait, where someone said so.
     pub retry_after: Option<Duration>,
+    /// Why nobody answered, where a network or a rule of ours has said; see
+    /// [`Self::why`].
+    pub reason: Option<Reason>,
     /// What the provider said, where one was asked.
     pub upstream: Option<Box<UpstreamError>>,
     /// More members for `error.metadata` and beside it, as JSON objects.
@@ -263,6 +268,7 @@ impl Failure {
             next,
             message: message.into(),
             retry_after: None,
+            reason: None,
             upstream: None,
             details: None,
             inside: None,
@@ -305,6 +311,36 @@ impl Failure {
     pub fn inside(mut self, story: impl Into<Box<str>>) -> Self {
         self.inside = Some(story.into());
         self
+    }
+
+    /// Says why nobody answered.
+    #[must_use]
+    pub const fn reason(mut self, reason: Reason) -> Self {
+        self.reason = Some(reason);
+        self
+    }
+
+    /// Why an attempt failed: what its network said, or else what its
+    /// provider did.
+    #[must_use]
+    pub fn why(&self) -> Reason {
+        if let Some(reason) = self.reason {
+            return reason;
+        }
+        let upstream = self.upstream.as_deref();
+        let status = upstream.and_then(|upstream| upstream.status);
+        let refused_us = upstream.is_some_and(|upstream| upstream.refused_us);
+        match (self.kind, status) {
+            _ if upstream.is_some_and(|upstream| upstream.is_unpaid) => Reason::Unpaid,
+            _ if refused_us => Reason::Unauthorized,
+            (FailureKind::RateLimited, _) => Reason::RateLimited,
+            (FailureKind::Timeout, None) => Reason::Timeout,
+            (_, Some(500..)) => Reason::ServerError,
+            (_, Some(400..)) => Reason::ClientError,
+            (FailureKind::Overloaded, _) => Reason::ServerError,
+            (FailureKind::Unavailable | FailureKind::Unmapped, _) => Reason::Malformed,
+            _ => Reason::NotCalled,
+        }
     }
 
     /// Keeps what the provider said.
@@ -376,5 +412,31 @@ mod tests {
         assert_eq!(FailureKind::ContextLengthExceeded.number(), 1);
         assert_eq!(FailureKind::Unavailable.number(), 8);
         assert_eq!(FailureKind::Unmapped.number(), 20);
+    }
+
+    #[test]
+    fn a_provider_that_answered_says_why_by_what_it_did() {
+        let told = |kind, status, refused_us, is_unpaid| {
+            let said = UpstreamError {
+                status,
+                refused_us,
+                is_unpaid,
+                ..UpstreamError::default()
+            };
+            Failure::new(kind, "no").upstream(said).why().name()
+        };
+        let bad = FailureKind::Unavailable;
+        assert_eq!(told(bad, Some(401), true, false), "unauthorized");
+        assert_eq!(told(bad, Some(429), true, true), "unpaid");
+        assert_eq!(
+            told(FailureKind::RateLimited, Some(429), false, false),
+            "rate_limited"
+        );
+        assert_eq!(told(FailureKind::Timeout, Some(504), false, false), "5xx");
+        assert_eq!(told(FailureKind::NotFound, Some(404), false, false), "4xx");
+        assert_eq!(told(bad, Some(200), false, false), "malformed");
+        let silent = Failure::new(FailureKind::Timeout, "late");
+        assert_eq!(silent.why().name(), "timeout");
+        assert_eq!(silent.reason(Reason::Dns).why().name(), "dns");
     }
 }

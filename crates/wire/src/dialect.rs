@@ -210,6 +210,10 @@ pub enum BatchApi {
     /// input and output (platform.openai.com/docs/guides/batch and
     /// openai.com/api/pricing, November 2026).
     OpenAi,
+    /// Requests in the order (`POST /messages/batches`), at half the price of
+    /// all that is used, reads and writes of the cache among it
+    /// (platform.claude.com/docs, "Batch processing", "Pricing", November 2026).
+    Anthropic,
 }
 
 impl Dialect {

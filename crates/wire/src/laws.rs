@@ -54,8 +54,9 @@ pub fn read_stream<'a>(codec: &dyn Codec, pieces: impl IntoIterator<Item = &'a [
         let fed = decoder.feed(piece, |frame| {
             reader.frame(&frame, events).map_err(Stop::Reader)
         });
-        // What is behind the end says nothing of the answer.
-        if matches!(outcome.events.last(), Some(Event::Done)) {
+        // What is behind the end says nothing of the answer: a relay reads no
+        // further than an end or an error.
+        if matches!(outcome.events.last(), Some(Event::Done | Event::Error(_))) {
             return outcome;
         }
         if let Err(stop) = fed {
@@ -241,5 +242,26 @@ impl Laws {
             return Err("nothing of an answer follows its finish");
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As relays do, who tell their client of the error and let go.
+    #[test]
+    fn nobody_reads_on_behind_an_error() {
+        let error = "data: {\"error\":{\"code\":500,\"message\":\"m\"}}\n\n";
+        for format in Format::ALL {
+            if Framing::of(format) != Framing::Sse {
+                continue;
+            }
+            let stream = format!("{error}event: none\ndata: {{\"\n\n");
+            let whole = read_stream(crate::codec(format), [stream.as_bytes()]);
+            check(&whole).unwrap();
+            let cut = read_stream(crate::codec(format), stream.as_bytes().chunks(3));
+            assert_eq!(whole.summary(), cut.summary(), "{format:?}");
+        }
     }
 }

@@ -251,6 +251,7 @@ fn market() -> Result<Market, String> {
         base_url: "https://x.example/v1".to_owned(),
         http2: Http2::Never,
         private_urls: false,
+        via: None,
         simulated: false,
     });
     let (market, problems) =

@@ -16,7 +16,7 @@ import harness
 def start(tmp_path):
     port = harness.free_port()
     config = tmp_path / "bourse.toml"
-    config.write_text(f'[server]\nlisten = "127.0.0.1:{port}"\ndata_dir = "data"\n')
+    config.write_text(f'[server]\nlisten = "127.0.0.1:{port}"\ndata_dir = "data"\nprint_first_keys = true\n')
     running = []
 
     def start_once(log_name):

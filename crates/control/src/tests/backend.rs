@@ -32,6 +32,7 @@ pub(crate) struct FakeBackend {
     pub(crate) catalog: Mutex<Arc<Snapshot>>,
     pub(crate) refreshed: AtomicU64,
     pub(crate) is_ready: AtomicBool,
+    pub(crate) is_stopping: AtomicBool,
     pub(crate) database_away_s: AtomicU64,
     pub(crate) database_behind_s: AtomicU64,
     pub(crate) live: Mutex<Option<(Balance, KeyBalance)>>,
@@ -114,6 +115,7 @@ impl FakeBackend {
             catalog: Mutex::new(Arc::new(catalog())),
             refreshed: AtomicU64::new(0),
             is_ready: AtomicBool::new(true),
+            is_stopping: AtomicBool::new(false),
             database_away_s: AtomicU64::new(0),
             database_behind_s: AtomicU64::new(0),
             live: Mutex::default(),
@@ -461,6 +463,10 @@ impl Backend for FakeBackend {
     fn ready(&self) -> Result<(), String> {
         let ready = self.is_ready.load(Relaxed);
         ready.then_some(()).ok_or("the disk is full".into())
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.is_stopping.load(Relaxed)
     }
 
     fn database_away_s(&self) -> Option<u64> {

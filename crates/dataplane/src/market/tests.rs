@@ -76,6 +76,7 @@ fn weighted(keys: &[(&str, u32)], memory: &Memory) -> Market {
         http2: Http2::Never,
         on_disconnect: Disconnect::Cancel,
         private_urls: false,
+        via: None,
         simulated: false,
     };
     let (market, problems) = Market::build(catalog(), vec![setup], 0, memory);

@@ -1,6 +1,8 @@
 //! One try at one target: sign, send, await the first content.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use bourse_net::{
@@ -9,7 +11,7 @@ use bourse_net::{
 use bourse_vocab::failure::UpstreamError;
 use bourse_vocab::service::public_name;
 use bourse_vocab::trace::Parent;
-use bourse_vocab::{Blame, Failure, FailureKind, Next};
+use bourse_vocab::{Blame, Failure, FailureKind, Next, Reason};
 use bourse_wire::{ErrorReply, Stamp};
 use bytes::{Bytes, BytesMut};
 use futures_util::future::poll_fn;
@@ -18,7 +20,7 @@ use http::{HeaderName, HeaderValue};
 
 use crate::attempts::Attempt;
 use crate::bodies::{Bodies, Room};
-use crate::clock::Clock;
+use crate::clock::{Clock, now_ms};
 use crate::endpoints::{ClientRequest, Prepared, WholeReply};
 use crate::market::Target;
 use crate::relay::{FRAME_BYTES_MAX, Feed};
@@ -353,13 +355,13 @@ pub async fn read_on(
         }
         Some(Err(error)) => Err(unreachable(&error)),
         None => {
-            feed.end(out)?;
+            feed.end(out).map_err(cut_short)?;
             // A finished answer without content is an answer (a filter may
             // have emptied it); one without a finish is none.
             if feed.report().finish.is_none() {
-                return Err(Failure::unavailable(
+                return Err(cut_short(Failure::unavailable(
                     "The provider ended its stream without content",
-                ));
+                )));
             }
             Ok(false)
         }
@@ -399,8 +401,54 @@ async fn read_prefix(mut body: UpstreamBody, max: usize) -> Bytes {
     all.freeze()
 }
 
+/// How often an operator is told at most of a proxy that is in the way: every
+/// call meets it.
+const TELL_OF_PROXY_EVERY_MS: u64 = 10_000;
+
+/// Says what a proxy needs, which is the operator's to give and no caller's to
+/// know.
+#[cold]
+fn tell_of_proxy(error: &NetError) {
+    static TOLD_MS: AtomicU64 = AtomicU64::new(0);
+    let now = now_ms();
+    let told = TOLD_MS.load(Relaxed);
+    let is_due = now.saturating_sub(told) >= TELL_OF_PROXY_EVERY_MS;
+    if is_due
+        && TOLD_MS
+            .compare_exchange(told, now, Relaxed, Relaxed)
+            .is_ok()
+    {
+        tracing::warn!(why = %error, "a provider is not reached through its proxy");
+    }
+}
+
+/// What a stream fails with that ended before its answer did.
+pub const fn cut_short(failure: Failure) -> Failure {
+    failure.reason(Reason::Cut)
+}
+
+/// Why an exchange failed, for whoever mends it.
+const fn reason(kind: NetErrorKind) -> Reason {
+    match kind {
+        NetErrorKind::Resolve => Reason::Dns,
+        NetErrorKind::Connect => Reason::Connect,
+        NetErrorKind::Tls => Reason::Tls,
+        NetErrorKind::ConnectTimeout | NetErrorKind::HeadTimeout | NetErrorKind::IdleTimeout => {
+            Reason::Timeout
+        }
+        NetErrorKind::ClosedBeforeResponse | NetErrorKind::Reset | NetErrorKind::Truncated => {
+            Reason::Cut
+        }
+        NetErrorKind::Malformed | NetErrorKind::TooLarge => Reason::Malformed,
+        NetErrorKind::Egress | NetErrorKind::Exhausted | NetErrorKind::Proxy => Reason::NotCalled,
+    }
+}
+
 /// A failed exchange in the words of a call.
 pub fn unreachable(error: &NetError) -> Failure {
+    if error.kind == NetErrorKind::Proxy {
+        tell_of_proxy(error);
+    }
     let (kind, message) = match error.kind {
         NetErrorKind::ConnectTimeout | NetErrorKind::HeadTimeout => {
             (FailureKind::Timeout, "The provider did not answer in time")
@@ -418,6 +466,10 @@ pub fn unreachable(error: &NetError) -> Failure {
             FailureKind::Unavailable,
             "The provider's address may not be called",
         ),
+        NetErrorKind::Proxy => (
+            FailureKind::Unavailable,
+            "The proxy on the way to the provider lets nothing through",
+        ),
         _ => (
             FailureKind::Unavailable,
             "The provider could not be reached",
@@ -425,8 +477,13 @@ pub fn unreachable(error: &NetError) -> Failure {
     };
     let mut failure = Failure::new(kind, message)
         .next(Next::TryAnother)
+        .reason(reason(error.kind))
         .inside(error.to_string());
-    if matches!(error.kind, NetErrorKind::Exhausted | NetErrorKind::Egress) {
+    let is_ours = matches!(
+        error.kind,
+        NetErrorKind::Exhausted | NetErrorKind::Egress | NetErrorKind::Proxy
+    );
+    if is_ours {
         // Nobody was asked: it says nothing of the provider.
         failure.blame = Blame::Us;
     }

@@ -337,6 +337,8 @@ pub(crate) fn note_failed(call: &Call, tried: &mut Attempt, failure: &Failure) {
     tried.ended_ms = Some(at_ms);
     tried.status = upstream.and_then(|upstream| upstream.status).unwrap_or(0);
     tried.failure = Some(failure.kind);
+    let reason = failure.why();
+    tried.reason = Some(reason);
     tried.class = Some(Class::of(failure, tried.place()));
     tried.rest_ms = failure
         .retry_after
@@ -357,10 +359,12 @@ pub(crate) fn note_failed(call: &Call, tried: &mut Attempt, failure: &Failure) {
         &metrics.failed
     };
     count.fetch_add(1, Relaxed);
+    metrics.note_reason(reason);
     tracing::debug!(
         id = %call.id,
         endpoint = %tried.target.id,
         error = failure.kind.error_type(),
+        reason = reason.name(),
         said = ?failure.message,
         inside = failure.inside.as_deref().unwrap_or(""),
         "an attempt failed"
@@ -420,5 +424,6 @@ pub(super) fn redacted(step: &Step, failure: &Failure) -> serde_json::Value {
         "provider": &*step.target.provider.name,
         "code": failure.kind.error_type(),
         "status": upstream.and_then(|u| u.status).unwrap_or(failure.status()),
+        "reason": failure.why().name(),
     })
 }

@@ -98,7 +98,7 @@ pub fn plan(
         // OpenRouter refuses an unknown model even where a fallback is known:
         // a typing error must not silently become another model.
         let Some(resolution) = market.catalog.resolve(name) else {
-            return Err(refusal::unknown_model(name));
+            return Err(refusal::unknown_model(market, name));
         };
         ordering.consider(&resolution, u16::try_from(rank).unwrap_or(u16::MAX));
     }

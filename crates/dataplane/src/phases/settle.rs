@@ -299,6 +299,9 @@ impl Running {
         };
         attempt.note(ticket, ended.at_ms, outcome, &self.call.gateway.alarms);
         attempt.target.metrics.count(outcome);
+        if let Ending::Broke(failure) | Ending::Failed(failure) = ended.ending {
+            attempt.target.metrics.note_reason(failure.why());
+        }
         let (usage, upstream) = ended.own;
         let before = self
             .begun

@@ -29,7 +29,7 @@ use crate::checkpoints::Watch;
 use crate::ending::Ending;
 use crate::endpoints::Endpoint;
 use crate::gateway::Gateway;
-use crate::phases::exchange::{Opened, unreachable};
+use crate::phases::exchange::{Opened, cut_short, unreachable};
 use crate::phases::silence;
 use crate::running::Running;
 use crate::unknown::error_of;
@@ -157,7 +157,11 @@ impl Live {
                 .end(out)
                 .map(|()| Step::Complete)
                 .map_err(|_| unreachable(&error)),
-            None => self.feed.end(out).map(|()| Step::Complete),
+            None => self
+                .feed
+                .end(out)
+                .map(|()| Step::Complete)
+                .map_err(cut_short),
         };
         Poll::Ready(step.unwrap_or_else(Step::Broken))
     }

@@ -780,6 +780,7 @@ pub fn market(setup: &Setup, memory: &Memory) -> Market {
                 Disconnect::Cancel
             },
             private_urls: false,
+            via: None,
             simulated: false,
         });
     }

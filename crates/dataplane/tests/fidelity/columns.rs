@@ -195,6 +195,7 @@ impl Columns {
             http2: Http2::Never,
             on_disconnect: Disconnect::Cancel,
             private_urls: false,
+            via: None,
             simulated: false,
         });
         let catalog = Arc::new(catalog(&providers));

@@ -1,7 +1,7 @@
-//! OpenAI's batches, as their vendor is asked for them
-//! (platform.openai.com/docs/guides/batch and the reference of files and
-//! batches; openai-python 3.52, `resources/batches.py` and `types/batch.py`,
-//! November 2026).
+//! Vendors' batches, as they are asked for them: one file for each API.
+
+mod files;
+mod messages;
 
 use std::time::Duration;
 
@@ -10,7 +10,8 @@ use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use http::{HeaderMap, Method};
 use serde::Deserialize;
-use serde_json::json;
+
+use super::shelf::Record;
 
 /// How long a vendor may take for an answer that is not a file.
 const DEADLINES: Deadlines = Deadlines {
@@ -20,14 +21,6 @@ const DEADLINES: Deadlines = Deadlines {
 };
 /// The most that is read of such an answer: a page of a hundred batches.
 const REPLY_BYTES_MAX: usize = 4 << 20;
-/// Pages that are looked through for a batch whose creation was not answered:
-/// the newest thousand.
-const PAGES_MAX: usize = 10;
-/// Separates the parts of the form; what would contain it is none of ours.
-const BOUNDARY: &str = "bourse-lines-of-a-batch";
-/// The member of a batch's metadata by which it is found again.
-const MARK: &str = "bourse";
-
 /// Where requests go that can be sent together: to the same model and endpoint,
 /// with the same credential, so that it is never printed.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -42,7 +35,26 @@ pub(super) struct Place {
     headers: Vec<(String, Vec<u8>)>,
 }
 
+/// Whose API for batches a place has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Lines in a file.
+    Files,
+    /// Requests in the order.
+    Messages,
+}
+
 impl Place {
+    /// Known by the endpoint: nobody is asked for a batch but vendors whose
+    /// dialect says that they take them (`BatchApi`), and of those only
+    /// Anthropic has messages.
+    fn kind(&self) -> Kind {
+        match &*self.endpoint {
+            "/v1/messages" => Kind::Messages,
+            _ => Kind::Files,
+        }
+    }
+
     /// Where a request would go, and its body as a line has it; `None` if it
     /// cannot stand in a line.
     pub(super) fn of(origin: &Origin, request: &OutgoingRequest) -> Option<(Self, Bytes)> {
@@ -84,35 +96,13 @@ impl Place {
 }
 
 /// A vendor's batch, as far as it is looked at.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone)]
 pub(super) struct Batch {
     pub(super) id: String,
-    pub(super) status: String,
-    pub(super) output_file_id: Option<String>,
-    pub(super) error_file_id: Option<String>,
-    metadata: Option<serde_json::Map<String, serde_json::Value>>,
-}
-
-impl Batch {
     /// Whether nothing more happens to it.
-    pub(super) fn has_ended(&self) -> bool {
-        matches!(
-            &*self.status,
-            "completed" | "failed" | "expired" | "cancelled"
-        )
-    }
-}
-
-#[derive(Deserialize)]
-struct File {
-    id: String,
-}
-
-#[derive(Deserialize)]
-struct Page {
-    data: Vec<Batch>,
-    #[serde(default)]
-    has_more: bool,
+    pub(super) has_ended: bool,
+    /// Where what it has said is read, below [`Place::base`].
+    pub(super) results: Vec<String>,
 }
 
 /// Why a vendor did not do what it was asked for.
@@ -193,88 +183,60 @@ impl Api {
         serde_json::from_slice(&body).map_err(Refused::unknown)
     }
 
-    /// Uploads lines; the name of the file. One whose name is lost costs nothing.
-    pub(super) async fn upload(&self, lines: &[(u32, Bytes)]) -> Result<String, Refused> {
-        let mut body = Segments::new();
-        let head = format!(
-            "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"purpose\"\r\n\r\nbatch\r\n\
-             --{BOUNDARY}\r\nContent-Disposition: form-data; name=\"file\"; \
-             filename=\"lines.jsonl\"\r\nContent-Type: application/jsonl\r\n\r\n"
-        );
-        body.push(head.into());
-        let url = serde_json::Value::from(&*self.place.endpoint);
-        for (line, request) in lines {
-            let begin = format!(
-                "{{\"custom_id\":\"line-{line}\",\"method\":\"POST\",\"url\":{url},\"body\":"
-            );
-            body.push(begin.into());
-            body.push(request.clone());
-            body.push(Bytes::from_static(b"}\n"));
+    /// Hands lines over before they are ordered, where the vendor takes them so;
+    /// its name for them. What is handed over and not ordered costs nothing.
+    pub(super) async fn prepare(&self, lines: &[(u32, Bytes)]) -> Result<String, Refused> {
+        match self.place.kind() {
+            Kind::Files => files::upload(self, lines).await,
+            Kind::Messages => Ok(String::new()),
         }
-        body.push(format!("\r\n--{BOUNDARY}--\r\n").into());
-        let kind = "multipart/form-data; boundary=bourse-lines-of-a-batch";
-        let file: File = self
-            .json(Method::POST, "/files", Some((kind, body)))
-            .await?;
-        Ok(file.id)
     }
 
-    /// Begins a batch that can be found again by its `name`.
-    pub(super) async fn create(&self, file: &str, name: &str) -> Result<Batch, Refused> {
-        let wanted = json!({
-            "input_file_id": file,
-            "endpoint": self.place.endpoint,
-            "completion_window": "24h",
-            "metadata": {MARK: name},
-        });
-        let mut body = Segments::new();
-        body.push(wanted.to_string().into());
-        let content = Some(("application/json", body));
-        self.json(Method::POST, "/batches", content).await
+    /// Whether the order has the lines themselves, so that they are kept until
+    /// it was given.
+    pub(super) fn orders_with_lines(&self) -> bool {
+        self.place.kind() == Kind::Messages
     }
 
-    /// Finds a batch by its name.
-    pub(super) async fn find(&self, name: &str) -> Result<Option<Batch>, Refused> {
-        let mut after = String::new();
-        for _ in 0..PAGES_MAX {
-            let path = format!("/batches?limit=100{after}");
-            let page: Page = self.json(Method::GET, &path, None).await?;
-            let last = page.data.last().map(|batch| batch.id.clone());
-            let mut batches = page.data.into_iter();
-            let is_it = |batch: &Batch| {
-                let metadata = batch.metadata.as_ref();
-                metadata.and_then(|metadata| metadata.get(MARK)?.as_str()) == Some(name)
-            };
-            if let Some(found) = batches.find(is_it) {
-                return Ok(Some(found));
-            }
-            match last.filter(|id| page.has_more && is_name(id)) {
-                Some(last) => after = format!("&after={last}"),
-                None => return Ok(None),
-            }
+    /// Gives an order that can be found again by the record's name.
+    pub(super) async fn create(
+        &self,
+        record: &Record,
+        lines: &[(u32, Bytes)],
+    ) -> Result<Batch, Refused> {
+        match self.place.kind() {
+            Kind::Files => files::create(self, &record.file, &record.name).await,
+            Kind::Messages => messages::create(self, &record.name, lines).await,
         }
-        Ok(None)
+    }
+
+    /// Finds an order by its record.
+    pub(super) async fn find(&self, record: &Record) -> Result<Option<Batch>, Refused> {
+        match self.place.kind() {
+            Kind::Files => files::find(self, &record.name).await,
+            Kind::Messages => messages::find(self, record).await,
+        }
     }
 
     /// How far a batch has come.
     pub(super) async fn look(&self, id: &str) -> Result<Batch, Refused> {
-        let path = format!("/batches/{id}");
-        self.json(Method::GET, &path, None).await
+        match self.place.kind() {
+            Kind::Files => files::look(self, id).await,
+            Kind::Messages => messages::look(self, id).await,
+        }
     }
 
     /// Tells a batch to end.
     pub(super) async fn cancel(&self, id: &str) -> Result<Batch, Refused> {
-        let path = format!("/batches/{id}/cancel");
-        self.json(Method::POST, &path, None).await
+        match self.place.kind() {
+            Kind::Files => files::cancel(self, id).await,
+            Kind::Messages => messages::cancel(self, id).await,
+        }
     }
 
-    /// What a file contains.
-    pub(super) async fn content(&self, id: &str) -> Result<Response, Refused> {
-        if !is_name(id) {
-            return Err(Refused::Never(0));
-        }
-        self.send(Method::GET, &format!("/files/{id}/content"), None)
-            .await
+    /// What one of a batch's results says.
+    pub(super) async fn content(&self, path: &str) -> Result<Response, Refused> {
+        self.send(Method::GET, path, None).await
     }
 }
 

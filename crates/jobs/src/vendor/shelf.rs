@@ -172,12 +172,15 @@ pub(super) struct Answers {
 }
 
 /// A line of the vendor's files (platform.openai.com, "The request output
-/// object", November 2026).
+/// object"), or one of Anthropic's results (platform.claude.com, "Retrieve
+/// Message Batch results", both November 2026).
 #[derive(Deserialize)]
 struct Told<'a> {
     custom_id: String,
     #[serde(borrow)]
     response: Option<Said<'a>>,
+    #[serde(borrow)]
+    result: Option<Outcome<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -185,6 +188,63 @@ struct Said<'a> {
     status_code: u16,
     #[serde(borrow)]
     body: &'a RawValue,
+}
+
+/// What became of a request: `succeeded`, `errored`, `canceled` or `expired`.
+#[derive(Deserialize)]
+struct Outcome<'a> {
+    #[serde(borrow)]
+    message: Option<&'a RawValue>,
+    #[serde(borrow)]
+    error: Option<&'a RawValue>,
+}
+
+/// An error, in what an answer with its status would have for a body.
+#[derive(Deserialize)]
+struct Errored {
+    error: ErrorType,
+}
+
+#[derive(Deserialize)]
+struct ErrorType {
+    r#type: String,
+}
+
+impl Told<'_> {
+    /// As an answer to a request of its own would be; `None` if there is none.
+    fn answer(&self) -> Option<Answer> {
+        let (status, body) = match (&self.response, &self.result) {
+            (Some(said), _) => (said.status_code, said.body),
+            (None, Some(outcome)) => match (outcome.message, outcome.error) {
+                (Some(message), _) => (200, message),
+                (None, Some(error)) => (status_of(error), error),
+                (None, None) => return None,
+            },
+            (None, None) => return None,
+        };
+        Some(Answer {
+            status,
+            body: Bytes::copy_from_slice(body.get().as_bytes()),
+        })
+    }
+}
+
+/// The status that goes with a type of error (platform.claude.com, "Errors",
+/// November 2026).
+fn status_of(error: &RawValue) -> u16 {
+    let errored: Option<Errored> = serde_json::from_str(error.get()).ok();
+    match errored.as_ref().map(|errored| &*errored.error.r#type) {
+        Some("invalid_request_error") => 400,
+        Some("authentication_error") => 401,
+        Some("billing_error") => 402,
+        Some("permission_error") => 403,
+        Some("not_found_error") => 404,
+        Some("request_too_large") => 413,
+        Some("rate_limit_error") => 429,
+        Some("timeout_error") => 504,
+        Some("overloaded_error") => 529,
+        _ => 500,
+    }
 }
 
 /// The longest line: an answer, and what stands around it.
@@ -208,7 +268,7 @@ impl Answers {
             if read == 0 {
                 break;
             }
-            if let Some(line) = line_of(&text) {
+            if let Some(line) = line_of(&text, name) {
                 let length = u32::try_from(read).unwrap_or(u32::MAX);
                 by_line.entry(line).or_insert((at, length));
             }
@@ -223,17 +283,17 @@ impl Answers {
         let mut text = vec![0; usize::try_from(*length).ok()?];
         self.file.read_exact_at(&mut text, *offset).ok()?;
         let told: Told<'_> = serde_json::from_slice(&text).ok()?;
-        let said = told.response?;
-        Some(Answer {
-            status: said.status_code,
-            body: Bytes::copy_from_slice(said.body.get().as_bytes()),
-        })
+        told.answer()
     }
 }
 
-/// Our line that one of the vendor's is about, if it was answered.
-fn line_of(text: &[u8]) -> Option<u32> {
+/// Our line that one of the vendor's is about, if it was answered; of an order
+/// that has the name in its lines, none of another's.
+fn line_of(text: &[u8], order: &str) -> Option<u32> {
     let told: Told<'_> = serde_json::from_slice(text).ok()?;
-    told.response.as_ref()?;
-    told.custom_id.strip_prefix("line-")?.parse().ok()
+    told.answer()?;
+    let own = told.custom_id.strip_prefix(order);
+    let line = own.and_then(|rest| rest.strip_prefix('-'));
+    let line = line.unwrap_or(&told.custom_id).strip_prefix("line-")?;
+    line.parse().ok()
 }

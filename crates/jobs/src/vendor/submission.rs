@@ -27,7 +27,7 @@ const LOOKS_FOR_IT: u32 = 4;
 /// How often a vendor may not know a batch that it had made.
 const STRANGE_MAX: u32 = 5;
 /// How long a vendor may take to end what it was told to end. OpenAI documents
-/// ten minutes.
+/// ten minutes, Anthropic that running requests come to their end.
 const CANCELS_MAX: Duration = Duration::from_secs(1_200);
 
 /// Why a submission does not go on.
@@ -154,30 +154,42 @@ impl Submission {
     /// Sends the lines: their file first, which costs nothing, and then, when
     /// it is on the disk that this is done, the order to answer them.
     async fn send(&mut self, api: &Api) -> Result<(), Over> {
-        let mut lines: Vec<(u32, Bytes)> = self
-            .waiting
-            .values()
-            .map(|waiting| (waiting.line, waiting.body.clone()))
-            .collect();
-        lines.sort_by_key(|(line, _)| *line);
+        let lines = self.lines();
         let (mut pause, mut tries) = (WAIT_MIN, 0_u32);
         let file = loop {
             tries = tries.saturating_add(1);
             if *self.stage.borrow() != Stage::Goes || tries > TRIES_MAX {
                 return Err(Over::Untaken);
             }
-            match api.upload(&lines).await {
-                Ok(file) if is_name(&file) => break file,
+            match api.prepare(&lines).await {
+                Ok(file) if is_name(&file) || api.orders_with_lines() => break file,
                 Ok(_) => return Err(Over::Untaken),
                 Err(refused) => pause = self.pause(refused, pause).await?,
             }
         };
         self.record.file = file;
         self.record.lines = lines.iter().map(|(line, _)| *line).collect();
+        if !api.orders_with_lines() {
+            self.forget_bodies();
+        }
+        self.note()
+    }
+
+    /// The lines that wait, in order, with what is asked.
+    fn lines(&self) -> Vec<(u32, Bytes)> {
+        let waiting = self.waiting.values();
+        let mut lines: Vec<_> = waiting
+            .map(|waiting| (waiting.line, waiting.body.clone()))
+            .collect();
+        lines.sort_by_key(|(line, _)| *line);
+        lines
+    }
+
+    /// The vendor has them.
+    fn forget_bodies(&mut self) {
         for waiting in self.waiting.values_mut() {
             waiting.body = Bytes::new();
         }
-        self.note()
     }
 
     /// Waits before something is tried again that did not work.
@@ -260,7 +272,7 @@ impl Submission {
         let (mut pause, mut looks, mut tries) = (WAIT_MIN, LOOKS_FOR_IT, 0_u32);
         loop {
             let refused = match self.may_exist {
-                true => match api.find(&self.record.name).await {
+                true => match api.find(&self.record).await {
                     Ok(Some(batch)) => return self.created(batch),
                     Ok(None) => {
                         looks = looks.saturating_sub(1);
@@ -272,7 +284,7 @@ impl Submission {
                 false if *self.stage.borrow() != Stage::Goes || tries >= TRIES_MAX => {
                     return Err(Over::Untaken);
                 }
-                false => match api.create(&self.record.file, &self.record.name).await {
+                false => match api.create(&self.record, &self.ordered()).await {
                     Ok(batch) => return self.created(batch),
                     Err(refused) => {
                         tries = tries.saturating_add(1);
@@ -286,10 +298,20 @@ impl Submission {
         }
     }
 
+    /// The lines of the record; one that does not wait here has no request.
+    fn ordered(&self) -> Vec<(u32, Bytes)> {
+        let request = |line: &u32| self.waiting.get(line).map(|waiting| waiting.body.clone());
+        let lines = self.record.lines.iter();
+        lines
+            .map(|line| (*line, request(line).unwrap_or_default()))
+            .collect()
+    }
+
     fn created(&mut self, batch: Batch) -> Result<String, Over> {
         if !is_name(&batch.id) {
             return Err(Over::Untaken);
         }
+        self.forget_bodies();
         self.record.batch = Some(batch.id.clone());
         // It would be found again by its name.
         let _ = self.note();
@@ -316,7 +338,7 @@ impl Submission {
                 _ => api.look(id).await,
             };
             match looked {
-                Ok(batch) if batch.has_ended() => return Ok(batch),
+                Ok(batch) if batch.has_ended => return Ok(batch),
                 Ok(_) => strange = 0,
                 Err(Refused::Never(404)) => strange = strange.saturating_add(1),
                 Err(_) => {}
@@ -335,9 +357,8 @@ impl Submission {
         let disk = |error: std::io::Error| Refused::Unknown(error.to_string());
         let draft = Draft::new(&self.shared.dir, self.batch, &self.record.name);
         let mut draft = draft.map_err(disk)?;
-        for file in [&ended.output_file_id, &ended.error_file_id] {
-            let Some(file) = file else { continue };
-            let mut body = api.content(file).await?.body;
+        for path in &ended.results {
+            let mut body = api.content(path).await?.body;
             while let Some(piece) = body.next().await {
                 let piece = piece.map_err(|error| Refused::Unknown(error.to_string()))?;
                 draft.push(&piece).map_err(disk)?;

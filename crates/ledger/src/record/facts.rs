@@ -1,6 +1,6 @@
 //! What there is to know of a call beside its money.
 
-use bourse_vocab::{Count, Counts, FailureKind, GenerationId, Nanos, Quality};
+use bourse_vocab::{Count, Counts, FailureKind, GenerationId, Nanos, Quality, Reason};
 
 use super::Payer;
 use crate::price::{Item, Line};
@@ -121,6 +121,8 @@ pub struct AttemptFact<'a> {
     pub status: u16,
     /// What went wrong, if anything did.
     pub failure: Option<FailureKind>,
+    /// Why, if anything did and the record says so.
+    pub reason: Option<Reason>,
     /// From the call's first dispatch to this one.
     pub dispatch_ms: u32,
     /// From its dispatch to the head of the answer.

@@ -198,6 +198,8 @@ pub(super) mod attempt {
         BILLED = 12, "amount";
         /// Who bears that; absent means the customer, 1 the house.
         PAYER = 13, "number";
+        /// Why it failed: the number of a reason.
+        REASON = 14, "number";
     }
 }
 

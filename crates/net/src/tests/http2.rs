@@ -94,7 +94,7 @@ where
         .ok();
 }
 
-async fn slow_upstream(max_streams: u32, wait_ms: u64) -> (Upstream, Arc<Slow>) {
+pub(super) async fn slow_upstream(max_streams: u32, wait_ms: u64) -> (Upstream, Arc<Slow>) {
     let slow = Arc::new(Slow {
         wait: Duration::from_millis(wait_ms),
         now: AtomicUsize::new(0),

@@ -41,7 +41,8 @@ fn acceptor(name: &str, alpn: &[&str]) -> (TlsAcceptor, Vec<u8>) {
     )
 }
 
-async fn start(name: &str, alpn: &[&str]) -> (Upstream, Client, Origin) {
+/// A server that speaks TLS by that name, and who signed for it.
+pub(super) async fn serve(name: &str, alpn: &[&str]) -> (Upstream, Vec<u8>) {
     let (acceptor, authority) = acceptor(name, alpn);
     let slow = Arc::new(Slow {
         wait: Duration::from_millis(1),
@@ -67,6 +68,11 @@ async fn start(name: &str, alpn: &[&str]) -> (Upstream, Client, Origin) {
         }
     })
     .await;
+    (upstream, authority)
+}
+
+async fn start(name: &str, alpn: &[&str]) -> (Upstream, Client, Origin) {
+    let (upstream, authority) = serve(name, alpn).await;
     let url = format!("https://127.0.0.1:{}", upstream.address.port());
     let origin = Origin::parse_operator(&url).unwrap().0;
     let mut egress = EgressPolicy::deny_private();

@@ -2,7 +2,9 @@
 
 use bourse_dataplane::alarms::Event;
 use bourse_dataplane::chance;
-use bourse_net::{Client, ClientConfig, EgressPolicy, Origin};
+use std::sync::Arc;
+
+use bourse_net::{Client, ClientConfig, EgressPolicy, Origin, Roads};
 use serde_json::json;
 
 use super::Error;
@@ -21,8 +23,8 @@ pub struct Receiver {
 impl Receiver {
     /// # Errors
     /// TLS cannot be used.
-    pub fn new(webhook: &Webhook) -> Result<Self, Error> {
-        let mut egress = EgressPolicy::deny_private();
+    pub fn new(webhook: &Webhook, roads: &Arc<Roads>) -> Result<Self, Error> {
+        let mut egress = EgressPolicy::by(roads);
         // The operator wrote it, and it may well be in the same network.
         egress.allow_origin(&webhook.origin);
         let client = Client::new(ClientConfig {

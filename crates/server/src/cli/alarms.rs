@@ -23,7 +23,7 @@ pub(super) fn run(command: &Command, common: &Common) -> Result<(), Error> {
     let config = common.load()?;
     let webhook = config.alarms.webhook.as_ref();
     let webhook = webhook.ok_or("the configuration has no alarms.webhook")?;
-    let receiver = Receiver::new(webhook)?;
+    let receiver = Receiver::new(webhook, &config.roads)?;
     let at_ms = now_ms();
     let event = Event {
         kind: Kind::Test,

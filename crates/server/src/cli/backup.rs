@@ -6,6 +6,7 @@
 //! opened before the database is copied, so that none that the copy needs can
 //! go away meanwhile.
 
+pub(super) mod archive;
 pub(super) mod manifest;
 
 use std::fs::{self, File};
@@ -20,6 +21,7 @@ use serde_json::json;
 
 use super::{Common, Error, Misused, block_on, data, say};
 use crate::config::Config;
+use archive::{Beside, PIPE};
 use manifest::{Entry, Manifest};
 
 /// The journal's directory in the data directory.
@@ -41,14 +43,16 @@ The directory must be new or empty. It has the database, the journal, files and 
 a synchronised catalog, and a list of all with lengths and checksums, which comes last: without it
 the backup is none. The configuration is not in it; it is a file of yours, and may have secrets.
 
-The books of the copy are checked to the nano-dollar before it is called good.
+The books of the copy are checked to the nano-dollar before it is called good. With `-` it is made
+beside the data directory, written to standard output as an archive that tar reads, and removed.
 
 Examples:
   bourse backup /var/backups/bourse/$(date -u +%F)
+  bourse backup - | zstd | ssh vault 'cat > bourse.tar.zst'
   bourse restore /var/backups/bourse/2026-11-30")]
 pub(super) struct Options {
-    /// Where to
-    #[arg(value_name = "DIR")]
+    /// Where to; `-` is standard output
+    #[arg(value_name = "DIR|-")]
     to: PathBuf,
     #[command(flatten)]
     common: Common,
@@ -70,36 +74,61 @@ pub(super) fn run(options: &Options) -> Result<(), Error> {
         // In the words of every other command.
         block_on(async { data::found(&config).await.map(drop) })?;
     }
+    if options.to.as_os_str() == PIPE {
+        return stream(options, &config);
+    }
     make_empty(&options.to)?;
-    let mut files = copy(&config, &options.to)?;
-    let calls = check(&config, &options.to)?;
+    let (manifest, calls) = make(&config, &options.to)?;
+    say(told(options, &manifest, calls));
+    Ok(())
+}
+
+/// What was made, for people or for programs.
+fn told(options: &Options, manifest: &Manifest, calls: u64) -> String {
+    let place = options.to.display();
+    if options.json {
+        let told = json!({
+            "directory": place.to_string(),
+            "files": manifest.files.len(),
+            "bytes": manifest.bytes(),
+            "calls": calls,
+            "balanced": true,
+        });
+        return told.to_string();
+    }
+    format!(
+        "{place}: {} files, {} bytes, {calls} calls; the books balance to the nano-dollar.",
+        manifest.files.len(),
+        manifest.bytes()
+    )
+}
+
+/// To standard output; what is told of it goes to standard error.
+fn stream(options: &Options, config: &Config) -> Result<(), Error> {
+    archive::refuse_terminal()?;
+    let beside = Beside::new(&config.data_dir, "backing-up")?;
+    let (manifest, calls) = make(config, beside.path())?;
+    archive::write(beside.path(), &manifest, io::stdout().lock())?;
+    eprintln!("{}", told(options, &manifest, calls));
+    Ok(())
+}
+
+/// Makes a backup in an empty directory; how many calls it has.
+fn make(config: &Config, to: &Path) -> Result<(Manifest, u64), Error> {
+    let mut files = copy(config, to)?;
+    let calls = check(config, to)?;
     // Opening it, to check it, changed its header.
+    let database = config.database.file(to).unwrap_or_default();
     let name = database.file_name().unwrap_or_default();
-    files.push(Entry::of(&options.to, Path::new(name))?);
+    files.push(Entry::of(to, Path::new(name))?);
     let manifest = Manifest {
         version: crate::VERSION.to_owned(),
         made_at_ms: now_ms(),
         files,
     };
     // Last, and by a rename: whoever finds it finds everything.
-    manifest.write(&options.to)?;
-    if options.json {
-        say(json!({
-            "directory": options.to.display().to_string(),
-            "files": manifest.files.len(),
-            "bytes": manifest.bytes(),
-            "calls": calls,
-            "balanced": true,
-        }));
-    } else {
-        say(format_args!(
-            "{}: {} files, {} bytes, {calls} calls; the books balance to the nano-dollar.",
-            options.to.display(),
-            manifest.files.len(),
-            manifest.bytes()
-        ));
-    }
-    Ok(())
+    manifest.write(to)?;
+    Ok((manifest, calls))
 }
 
 /// A directory of our own, which nobody else reads.

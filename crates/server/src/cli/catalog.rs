@@ -2,13 +2,14 @@
 
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bourse_catalog::diff::{Change, compare, hold_back};
 use bourse_catalog::import::{Source, import, merge};
 use bourse_catalog::{Model, PriceKey, RawCatalog, Snapshot};
 use bourse_net::{
-    Client, ClientConfig, Deadlines, EgressPolicy, HeadTemplate, Origin, OutgoingRequest,
+    Client, ClientConfig, Deadlines, EgressPolicy, HeadTemplate, Origin, OutgoingRequest, Roads,
 };
 use clap::{Subcommand, ValueEnum};
 use serde_json::json;
@@ -101,7 +102,7 @@ pub(super) fn run(command: Command, common: &Common) -> Result<(), Error> {
         }
         Command::Diff { list, json } => {
             let old = market::raw_catalog(&config.data_dir)?;
-            let (new, notes) = read(&list, &old)?;
+            let (new, notes) = read(&list, &old, &config.roads)?;
             report(&compare(&old, &new), &[], notes, json)
         }
         Command::Sync {
@@ -111,7 +112,7 @@ pub(super) fn run(command: Command, common: &Common) -> Result<(), Error> {
             json,
         } => {
             let old = market::raw_catalog(&config.data_dir)?;
-            let (mut new, notes) = read(&list, &old)?;
+            let (mut new, notes) = read(&list, &old, &config.roads)?;
             let held = if accept_drops {
                 Vec::new()
             } else {
@@ -206,9 +207,9 @@ fn confirmed(changes: usize) -> Result<bool, Error> {
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
-fn read(list: &List, old: &RawCatalog) -> Result<(RawCatalog, usize), Error> {
+fn read(list: &List, old: &RawCatalog, roads: &Arc<Roads>) -> Result<(RawCatalog, usize), Error> {
     let text = if list.from.starts_with("https://") {
-        fetch(&list.from)?
+        fetch(&list.from, roads)?
     } else if list.from.contains("://") {
         // Whoever is on the way could set every price.
         return Err(format!("{}: only https URLs are fetched", list.from).into());
@@ -224,11 +225,11 @@ fn read(list: &List, old: &RawCatalog) -> Result<(RawCatalog, usize), Error> {
 }
 
 /// Fetches a price list, with a bar that shows how far it is.
-fn fetch(url: &str) -> Result<String, Error> {
+fn fetch(url: &str, roads: &Arc<Roads>) -> Result<String, Error> {
     let (origin, path) = Origin::parse(url).map_err(|error| format!("{url}: {error}"))?;
     block_on(async {
         let client = Client::new(ClientConfig {
-            egress: EgressPolicy::deny_private(),
+            egress: EgressPolicy::by(roads),
             ..ClientConfig::default()
         })?;
         let head = HeadTemplate::new(&origin, http::Method::GET, &path, http::HeaderMap::new())

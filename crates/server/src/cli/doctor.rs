@@ -1,10 +1,15 @@
 //! `bourse doctor`: what a person would check before asking for help.
 
+mod machine;
+mod online;
+
+use std::sync::Arc;
 use std::time::Instant;
 
-use bourse_dataplane::market::Memory;
+use bourse_dataplane::market::{Memory, ProviderHandle};
 use clap::Args;
 
+use super::output::{plain, say_json};
 use super::{Common, Error, block_on, say};
 use crate::market::{self, Providers};
 use crate::tokens::Tokens;
@@ -14,28 +19,61 @@ const SYNCS: u32 = 50;
 
 /// Checks this machine.
 #[derive(Args)]
+#[command(after_help = "\
+It changes nothing but a file of its own, which it removes. With --online each provider is asked for
+the list of its models, which costs nothing, with each key that is configured and for at most 10 s.
+
+Exit status: 0 if nothing needs attention, 1 if something does.
+
+Examples:
+  bourse doctor
+  bourse doctor --online --json | jq '.[] | select(.ok | not) | .remedy'")]
 pub(super) struct Options {
     #[command(flatten)]
     common: Common,
+    /// Asks each provider whether it can be reached and takes the key
+    #[arg(long)]
+    online: bool,
     /// Prints JSON
     #[arg(long)]
     json: bool,
 }
 
 struct Finding {
-    what: &'static str,
+    what: String,
     good: bool,
     detail: String,
+    /// What helps; empty where nothing needs to, or `detail` says it.
+    remedy: String,
+}
+
+impl Finding {
+    fn good(what: &str, detail: String) -> Self {
+        Self {
+            what: what.to_owned(),
+            good: true,
+            detail,
+            remedy: String::new(),
+        }
+    }
+
+    fn bad(what: &str, detail: String, remedy: &str) -> Self {
+        Self {
+            what: what.to_owned(),
+            good: false,
+            detail,
+            remedy: remedy.to_owned(),
+        }
+    }
 }
 
 pub(super) fn run(options: &Options) -> Result<(), Error> {
     let mut findings = Vec::new();
     let mut note = |what, result: Result<String, Error>| {
-        let (good, detail) = match result {
-            Ok(detail) => (true, detail),
-            Err(error) => (false, error.to_string()),
-        };
-        findings.push(Finding { what, good, detail });
+        findings.push(match result {
+            Ok(detail) => Finding::good(what, detail),
+            Err(error) => Finding::bad(what, error.to_string(), ""),
+        });
     };
     let config = options.common.load();
     note(
@@ -57,33 +95,51 @@ pub(super) fn run(options: &Options) -> Result<(), Error> {
             }),
         );
         note("providers", providers(config));
+        if let Some(told) = roads(config).transpose() {
+            note("proxies", told);
+        }
         if let Some(told) = block_on(async { Ok(tokens(config).await) }).transpose() {
             note("tokens", told.and_then(|told| told));
         }
         note("disk", disk(&config.data_dir));
         note("database", block_on(database(config)));
-    }
-    let all_good = findings.iter().all(|finding| finding.good);
-    if options.json {
-        let rows: Vec<_> = findings
-            .iter()
-            .map(|f| serde_json::json!({"check": f.what, "ok": f.good, "detail": f.detail}))
-            .collect();
-        say(serde_json::to_string_pretty(&rows)?);
-    } else {
-        for finding in &findings {
-            let mark = if finding.good { "ok " } else { "BAD" };
-            say(format_args!(
-                "{mark}  {:<14} {}",
-                finding.what, finding.detail
-            ));
+        findings.extend(machine::check(config));
+        if options.online {
+            findings.extend(block_on(async { Ok(online::check(config).await) })?);
         }
     }
-    if all_good {
+    say_findings(&findings, options.json)?;
+    if findings.iter().all(|finding| finding.good) {
         Ok(())
     } else {
         Err("something needs attention".into())
     }
+}
+
+fn say_findings(findings: &[Finding], as_json: bool) -> Result<(), Error> {
+    if as_json {
+        let row = |f: &Finding| {
+            let remedy = Some(&*f.remedy).filter(|remedy| !remedy.is_empty());
+            serde_json::json!({
+                "check": f.what, "ok": f.good, "detail": f.detail, "remedy": remedy,
+            })
+        };
+        let rows: Vec<_> = findings.iter().map(row).collect();
+        return say_json(&rows);
+    }
+    for finding in findings {
+        let mark = if finding.good { "ok " } else { "BAD" };
+        let (what, detail) = (&*finding.what, plain(&finding.detail));
+        say(format_args!("{mark}  {what:<14} {detail}"));
+        if !finding.remedy.is_empty() {
+            say(format_args!(
+                "     {:<14} -> {}",
+                "",
+                plain(&finding.remedy)
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn providers(config: &crate::config::Config) -> Result<String, Error> {
@@ -111,6 +167,26 @@ fn providers(config: &crate::config::Config) -> Result<String, Error> {
         names.join(", "),
         built.market.targets().len()
     ))
+}
+
+/// Which providers are reached through which proxy; `None` where nobody is.
+fn roads(config: &crate::config::Config) -> Result<Option<String>, Error> {
+    let has_own = config.providers.iter().any(|given| given.via.is_some());
+    let is_any = config.roads.http.is_some() || config.roads.https.is_some() || has_own;
+    if !is_any || !market::is_any_configured(config) {
+        return Ok(None);
+    }
+    let tokens = Tokens::idle();
+    let built = market::build(config, &Providers::Configured, &Memory::default(), &tokens)?;
+    let road = |provider: &Arc<ProviderHandle>| match built.egress.proxy(&provider.origin) {
+        Some(proxy) => {
+            let written_at = proxy.written_at();
+            format!("{} through {proxy} ({written_at})", provider.slug)
+        }
+        None => format!("{} straight", provider.slug),
+    };
+    let roads: Vec<_> = built.market.providers().iter().map(road).collect();
+    Ok(Some(roads.join(", ")))
 }
 
 /// What each token service says when it is asked once; `None` if there is none

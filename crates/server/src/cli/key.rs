@@ -3,6 +3,7 @@
 
 mod create;
 mod find;
+mod first;
 mod rotate;
 mod shown;
 
@@ -51,6 +52,12 @@ Examples:
   bourse key set ci --limit none                        no limit but the account's credit
   bourse key set ci --expires 30d")]
     Set(Set),
+    /// Shows the first keys, if the server put them into a file
+    #[command(after_help = "\
+Examples:
+  bourse key first                 shows them
+  bourse key first --forget        removes the file; the keys stay good")]
+    First(first::Options),
     /// Switches a key off; `enable` switches it on again
     Disable {
         #[command(flatten)]
@@ -200,6 +207,11 @@ impl Set {
 
 pub(super) fn run(command: Command, common: &Common) -> Result<(), Error> {
     let config = common.load()?;
+    let command = match command {
+        // A file, and no matter of the database.
+        Command::First(options) => return first::run(&config.data_dir, &options),
+        command => command,
+    };
     block_on(async {
         let store = data::existing(&config).await?;
         let done = act(&*store, command).await;
@@ -211,6 +223,7 @@ pub(super) fn run(command: Command, common: &Common) -> Result<(), Error> {
 async fn act(store: &dyn Store, command: Command) -> Result<(), Error> {
     match command {
         Command::Create(options) => create::run(store, &options).await,
+        Command::First(_) => Ok(()),
         Command::List {
             account,
             offset,

@@ -10,6 +10,7 @@ use bourse_store::verify;
 use clap::Args;
 use serde_json::json;
 
+use super::backup::archive::{self, Beside, PIPE};
 use super::backup::manifest::Manifest;
 use super::backup::put;
 use super::{Common, Error, Misused, block_on, say};
@@ -22,10 +23,11 @@ place. A data directory that has anything in it is left as it is: move it away f
 
 Examples:
   bourse restore /var/backups/bourse/2026-11-30
-  bourse restore /var/backups/bourse/2026-11-30 --config /etc/bourse/bourse.toml")]
+  bourse restore /var/backups/bourse/2026-11-30 --config /etc/bourse/bourse.toml
+  ssh vault 'cat bourse.tar.zst' | zstd -d | bourse restore -")]
 pub(super) struct Options {
-    /// The backup
-    #[arg(value_name = "DIR")]
+    /// The backup; `-` is an archive on standard input
+    #[arg(value_name = "DIR|-")]
     from: PathBuf,
     #[command(flatten)]
     common: Common,
@@ -41,9 +43,18 @@ pub(super) fn run(options: &Options) -> Result<(), Error> {
             "the database is a server of its own: restore it with its own tools".to_owned(),
         ));
     }
-    let manifest = Manifest::read(&options.from)?;
-    manifest.check(&options.from)?;
     refuse_what_is_there(&config.data_dir)?;
+    if options.from.as_os_str() == PIPE {
+        let beside = Beside::new(&config.data_dir, "unpacking")?;
+        archive::read(std::io::stdin().lock(), beside.path())?;
+        return restore(options, &config, beside.path());
+    }
+    restore(options, &config, &options.from)
+}
+
+fn restore(options: &Options, config: &Config, from: &Path) -> Result<(), Error> {
+    let manifest = Manifest::read(from)?;
+    manifest.check(from)?;
     let draft = draft_of(&config.data_dir)?;
     if draft.exists() {
         // Of a restore that was cut short.
@@ -52,12 +63,12 @@ pub(super) fn run(options: &Options) -> Result<(), Error> {
     fs::create_dir_all(&draft).map_err(|error| format!("{}: {error}", draft.display()))?;
     for entry in &manifest.files {
         let path = Path::new(&entry.path);
-        let copied = put(&draft, path, File::open(options.from.join(path))?)?;
+        let copied = put(&draft, path, File::open(from.join(path))?)?;
         if copied != *entry {
             return Err(format!("{}: changed while it was copied", entry.path).into());
         }
     }
-    let calls = check(&config, &draft)?;
+    let calls = check(config, &draft)?;
     place(&draft, &config.data_dir)?;
     let place = config.data_dir.display().to_string();
     if options.json {

@@ -174,7 +174,7 @@ async fn answer(
             );
         }
         None => "a management key was not given".to_owned(),
-        Some(key) => match ask(&url, key, request.clone()).await? {
+        Some(key) => match ask((&url, key), config, request.clone()).await? {
             Some(told) => return Ok((told, Source::Server(url))),
             None if asking.server.is_some() => {
                 return Err(format!("{url}: no server answers there").into());
@@ -187,8 +187,12 @@ async fn answer(
 }
 
 /// Asks a server; `None` if there is none.
-async fn ask(url: &str, key: &str, request: String) -> Result<Option<Value>, Error> {
-    let asking = Server::new(url, key)?;
+async fn ask(
+    (url, key): (&str, &str),
+    config: &Config,
+    request: String,
+) -> Result<Option<Value>, Error> {
+    let asking = Server::new(url, key, &config.roads)?;
     let Some(text) = asking.ask(Method::POST, PATH, request).await? else {
         return Ok(None);
     };

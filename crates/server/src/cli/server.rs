@@ -1,10 +1,11 @@
 //! How a command asks a running server by a management route.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use bourse_net::{
     Client, ClientConfig, Deadlines, EgressPolicy, HeadTemplate, NetErrorKind, Origin,
-    OutgoingRequest,
+    OutgoingRequest, Roads,
 };
 use clap::Args;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
@@ -39,7 +40,7 @@ impl Asking {
 }
 
 /// Where a server that listens on every address is reached from here.
-fn reachable(listen: SocketAddr) -> SocketAddr {
+pub(super) fn reachable(listen: SocketAddr) -> SocketAddr {
     let ip = match listen.ip() {
         ip if !ip.is_unspecified() => ip,
         IpAddr::V4(_) => IpAddr::from([127, 0, 0, 1]),
@@ -61,10 +62,10 @@ pub(super) struct Server {
 impl Server {
     /// # Errors
     /// The address is none, or the key cannot be sent.
-    pub(super) fn new(url: &str, key: &str) -> Result<Self, Error> {
+    pub(super) fn new(url: &str, key: &str, roads: &Arc<Roads>) -> Result<Self, Error> {
         let (origin, path) =
             Origin::parse_operator(url).map_err(|error| format!("{url}: {error}"))?;
-        let mut egress = EgressPolicy::deny_private();
+        let mut egress = EgressPolicy::by(roads);
         egress.allow_origin(&origin);
         let client = Client::new(ClientConfig {
             egress,

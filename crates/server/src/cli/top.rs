@@ -86,7 +86,7 @@ pub(super) fn run(options: &Options) -> Result<(), Error> {
     let config = options.common.load()?;
     let key = options.asking.key.as_deref();
     let key = key.ok_or("a management key is needed, as --key or in BOURSE_MANAGEMENT_KEY")?;
-    let server = Server::new(&options.asking.url(&config), key)?;
+    let server = Server::new(&options.asking.url(&config), key, &config.roads)?;
     let interval = Duration::from_secs(options.interval);
     let order = Order::by(options.sort);
     if options.once {

@@ -1,6 +1,6 @@
 //! What a provider's section means.
 
-use bourse_net::Http2;
+use bourse_net::{Http2, Via};
 use bourse_providers::azure::{Azure, KIND};
 use bourse_providers::identity::Found;
 use bourse_providers::{Credential, Disconnect, Key, Place, Prefill, Provider, Signing};
@@ -8,7 +8,7 @@ use bourse_vocab::Format;
 
 use super::credentials::Around;
 use super::near::nearest;
-use super::{Environment, KeyPair, ProviderConfig, ProviderKey, RawProvider, RawSecret};
+use super::{Environment, KeyPair, ProviderConfig, ProviderKey, RawProvider, RawSecret, net};
 
 /// Keys of one provider. Each multiplies its endpoints, which plans of calls go
 /// through.
@@ -53,6 +53,7 @@ pub(super) fn resolve(
         on_disconnect: section.on_disconnect(raw),
         prefill: section.prefill(raw),
         private_urls: raw.private_urls.unwrap_or(false),
+        via: section.via(raw, environment),
     })
 }
 
@@ -313,6 +314,14 @@ impl Section<'_> {
                 None
             }
         }
+    }
+
+    fn via(&mut self, raw: &RawProvider, environment: &Environment) -> Option<Via> {
+        let written_at = format!("providers.{}.proxy", self.slug);
+        let text = raw.proxy.as_ref()?.resolve(environment);
+        text.and_then(|text| net::via(&text, &written_at))
+            .map_err(|problem| self.wrong("proxy", problem))
+            .ok()
     }
 
     fn prefill(&mut self, raw: &RawProvider) -> Option<Prefill> {

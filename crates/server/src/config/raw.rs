@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::checked::{self, Which};
 use super::credentials::RawCredentials;
-use super::{RawKey, RawSecret, RawUrls};
+use super::{RawKey, RawNet, RawSecret, RawUrls};
 
 /// The whole file. Unknown keys are refused.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -15,6 +15,8 @@ use super::{RawKey, RawSecret, RawUrls};
 pub struct RawConfig {
     /// `[server]`: listening and limits.
     pub server: RawServer,
+    /// `[net]`: by which road others are reached.
+    pub net: RawNet,
     /// `[database]`: where durable things live.
     pub database: RawDatabase,
     /// `[billing]`: what customers pay.
@@ -60,6 +62,9 @@ pub struct RawServer {
     /// Names under which the server is called, without ports; `*` for any.
     /// Default: any, or on a loopback address none but `localhost`.
     pub hosts: Option<Vec<String>>,
+    /// Prints the first keys although standard output is no terminal. Default:
+    /// they go into a file then.
+    pub print_first_keys: Option<bool>,
     /// Directory of everything durable. Default `data`.
     pub data_dir: Option<String>,
     /// Serves simulated providers and calls no real one, whatever is
@@ -85,8 +90,10 @@ pub struct RawServer {
     /// The most that all request bodies in memory may hold together, in
     /// bytes. Default: 256 MiB, or two of the longest if these are more.
     pub bodies_bytes_max: Option<usize>,
-    /// How long running calls may take to end once the server is told to
-    /// stop. Default 60 s.
+    /// How long new calls are still served once the server is told to stop,
+    /// while `/readyz` says so. Default 0.
+    pub lame_duck_ms: Option<u64>,
+    /// How long running calls may take to end after that. Default 60 s.
     pub stop_timeout_ms: Option<u64>,
     /// Answers that are read on at once although their client has left.
     /// Default 1024.
@@ -349,6 +356,8 @@ pub struct RawProvider {
     /// Hands addresses of this network, and of files, that callers put into
     /// prompts to the provider. Default: such a prompt is not sent to it.
     pub private_urls: Option<bool>,
+    /// The proxy through which it is reached, or `none`. Default: as all others.
+    pub proxy: Option<RawSecret>,
     /// Leaves the provider out.
     pub disabled: Option<bool>,
 }

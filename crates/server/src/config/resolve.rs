@@ -17,7 +17,7 @@ use super::raw::{RawDatabase, RawServer};
 use super::written::Written;
 use super::{
     CallLimits, Config, Durability, Environment, ProviderKey, RawConfig, RawUrls, admission,
-    alarms, calls, deadlines, doubts, files, level, provider, telemetry, videos,
+    alarms, calls, deadlines, doubts, files, level, net, provider, telemetry, videos,
 };
 use crate::worker::head;
 
@@ -73,6 +73,8 @@ const IDLE: TimeLimit = TimeLimit::new("server.idle_timeout_ms", 75_000, HOUR_MS
 const BODY: TimeLimit = TimeLimit::new("server.body_timeout_ms", 30_000, 10 * MINUTE_MS);
 const WRITE: TimeLimit = TimeLimit::new("server.write_timeout_ms", 60_000, 10 * MINUTE_MS);
 const STOP: TimeLimit = TimeLimit::new("server.stop_timeout_ms", MINUTE_MS, HOUR_MS);
+/// What a load balancer may take to notice; none is the default.
+const LAME_DUCK_MS_MAX: u64 = 10 * MINUTE_MS;
 /// Beyond a second a power cut would cost more than any sync does.
 const SYNC: TimeLimit = TimeLimit::new("ledger.sync_interval_ms", 20, 1_000);
 /// Most that the cache may take: more than such a machine has to spare.
@@ -92,6 +94,8 @@ pub(super) fn resolve(raw: &RawConfig, environment: &Environment) -> (Config, Ve
     let config = Config {
         listen: listen(&raw.server, &mut problems),
         hosts: hosts(&raw.server, &mut problems),
+        print_first_keys: raw.server.print_first_keys.unwrap_or(false),
+        roads: net::resolve(&raw.net, environment, &mut problems),
         data_dir: data_dir(&raw.server, &mut problems),
         database: database(&raw.database, environment, &mut problems),
         simulate: raw.server.simulate.unwrap_or(false),
@@ -248,6 +252,12 @@ fn limits(raw: &RawConfig, problems: &mut Vec<String>) -> CallLimits {
             "server.drains_max: {drains_max} is not between 0 and {DRAINS_ALLOWED_MAX}"
         ));
     }
+    let lame_duck_ms = server.lame_duck_ms.unwrap_or(0);
+    if lame_duck_ms > LAME_DUCK_MS_MAX {
+        problems.push(format!(
+            "server.lame_duck_ms: {lame_duck_ms} is not between 0 and {LAME_DUCK_MS_MAX} ms"
+        ));
+    }
     let deadlines = deadlines::resolve(&raw.deadlines, &raw.routing, problems);
     let mut read = |limit: &TimeLimit, given| limit.read(given, problems);
     CallLimits {
@@ -260,6 +270,7 @@ fn limits(raw: &RawConfig, problems: &mut Vec<String>) -> CallLimits {
         idle_timeout: read(&IDLE, server.idle_timeout_ms),
         body_timeout: read(&BODY, server.body_timeout_ms),
         write_timeout: read(&WRITE, server.write_timeout_ms),
+        lame_duck: Duration::from_millis(lame_duck_ms),
         stop_timeout: read(&STOP, server.stop_timeout_ms),
     }
 }

@@ -12,6 +12,7 @@ pub fn waiting(running: &Config, new: &Config) -> Vec<&'static str> {
     let mut rows = vec![
         ("server.listen", running.listen != new.listen),
         ("server.hosts", running.hosts != new.hosts),
+        ("net", running.roads != new.roads),
         ("server.data_dir", running.data_dir != new.data_dir),
         ("database.url", running.database != new.database),
         ("server.simulate", running.simulate != new.simulate),
@@ -42,7 +43,7 @@ pub fn waiting(running: &Config, new: &Config) -> Vec<&'static str> {
         .collect()
 }
 
-fn limits(running: &CallLimits, new: &CallLimits) -> [(&'static str, bool); 16] {
+fn limits(running: &CallLimits, new: &CallLimits) -> [(&'static str, bool); 17] {
     // Taken apart, so that a new limit cannot be forgotten here.
     let CallLimits {
         body_bytes_max,
@@ -53,6 +54,7 @@ fn limits(running: &CallLimits, new: &CallLimits) -> [(&'static str, bool); 16] 
         idle_timeout,
         body_timeout,
         write_timeout,
+        lame_duck,
         stop_timeout,
         drains_max,
     } = *new;
@@ -95,6 +97,7 @@ fn limits(running: &CallLimits, new: &CallLimits) -> [(&'static str, bool); 16] 
             "server.write_timeout_ms",
             write_timeout != running.write_timeout,
         ),
+        ("server.lame_duck_ms", lame_duck != running.lame_duck),
         (
             "server.stop_timeout_ms",
             stop_timeout != running.stop_timeout,

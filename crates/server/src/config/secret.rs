@@ -19,7 +19,13 @@ pub enum RawSecret {
     Env(String),
     /// In a file.
     File(String),
+    /// Handed over by the service manager, by this name.
+    Credential(String),
 }
+
+/// Where a service manager puts what it hands over (systemd.exec(5),
+/// "Credentials", read 2026-11).
+const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
 
 impl fmt::Debug for RawSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -27,6 +33,7 @@ impl fmt::Debug for RawSecret {
             Self::Text(_) => f.write_str("***"),
             Self::Env(name) => write!(f, "{{ env = {name:?} }}"),
             Self::File(path) => write!(f, "{{ file = {path:?} }}"),
+            Self::Credential(name) => write!(f, "{{ credential = {name:?} }}"),
         }
     }
 }
@@ -38,7 +45,9 @@ impl<'de> Deserialize<'de> for RawSecret {
             type Value = RawSecret;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string, { env = \"NAME\" } or { file = \"path\" }")
+                f.write_str(
+                    "a string, { env = \"NAME\" }, { file = \"path\" } or { credential = \"name\" }",
+                )
             }
 
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<RawSecret, E> {
@@ -47,15 +56,21 @@ impl<'de> Deserialize<'de> for RawSecret {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RawSecret, A::Error> {
                 let Some((kind, place)) = map.next_entry::<String, String>()? else {
-                    return Err(A::Error::custom("expected `env` or `file`"));
+                    return Err(A::Error::custom("expected `env`, `file` or `credential`"));
                 };
                 if map.next_key::<String>()?.is_some() {
-                    return Err(A::Error::custom("expected only one of `env` and `file`"));
+                    return Err(A::Error::custom(
+                        "expected only one of `env`, `file` and `credential`",
+                    ));
                 }
                 match kind.as_str() {
                     "env" => Ok(RawSecret::Env(place)),
                     "file" => Ok(RawSecret::File(place)),
-                    other => Err(A::Error::unknown_field(other, &["env", "file"])),
+                    "credential" => Ok(RawSecret::Credential(place)),
+                    other => Err(A::Error::unknown_field(
+                        other,
+                        &["env", "file", "credential"],
+                    )),
                 }
             }
         }
@@ -64,10 +79,10 @@ impl<'de> Deserialize<'de> for RawSecret {
 }
 
 /// What may be written for a secret.
-const SECRET_WORDS: &str = "a string, { env = \"NAME\" } or { file = \"path\" }";
+const SECRET_WORDS: &str =
+    "a string, { env = \"NAME\" }, { file = \"path\" } or { credential = \"name\" }";
 /// And for one of several keys.
-const KEY_WORDS: &str =
-    "a string, { env = \"NAME\" }, { file = \"path\" } or { key = ..., weight = 1 }";
+const KEY_WORDS: &str = "a string, { env = \"NAME\" }, { file = \"path\" }, { credential = \"name\" } or { key = ..., weight = 1 }";
 
 impl JsonSchema for RawSecret {
     fn schema_name() -> std::borrow::Cow<'static, str> {
@@ -91,6 +106,12 @@ impl JsonSchema for RawSecret {
                     "required": ["file"],
                     "additionalProperties": false,
                 },
+                {
+                    "type": "object",
+                    "properties": { "credential": { "type": "string" } },
+                    "required": ["credential"],
+                    "additionalProperties": false,
+                },
             ],
         })
     }
@@ -112,6 +133,7 @@ impl JsonSchema for RawKey {
                         "key": generator.subschema_for::<RawSecret>(),
                         "env": { "type": "string" },
                         "file": { "type": "string" },
+                        "credential": { "type": "string" },
                         "weight": { "type": "integer", "minimum": 1, "maximum": WEIGHT_MAX },
                     },
                     "additionalProperties": false,
@@ -143,6 +165,7 @@ impl RawSecret {
             Self::Text(_) => "written in the configuration".to_owned(),
             Self::Env(name) => format!("variable {name}"),
             Self::File(path) => format!("file {path}"),
+            Self::Credential(name) => format!("credential {name}"),
         }
     }
 
@@ -165,6 +188,7 @@ impl RawSecret {
                 .ok_or_else(|| format!("the environment variable {name} is not set"))?
                 .to_owned(),
             Self::File(path) => file(path).map_err(|why| format!("{path}: {why}"))?,
+            Self::Credential(name) => credential(name, environment)?,
         };
         Ok(secret.trim().to_owned())
     }
@@ -224,6 +248,21 @@ pub(super) fn reference(text: &str) -> Option<&str> {
     is_name.then_some(name)
 }
 
+/// Reads what the service manager has handed over.
+fn credential(name: &str, environment: &Environment) -> Result<String, String> {
+    if name.is_empty() || name.starts_with('.') || name.contains('/') {
+        return Err(format!("`{name}` is not the name of a credential"));
+    }
+    let directory = environment.get(CREDENTIALS_DIRECTORY)?.ok_or_else(|| {
+        format!(
+            "no service manager has handed credentials over ({CREDENTIALS_DIRECTORY} is not set); a unit of systemd says LoadCredential={name}:/path"
+        )
+    })?;
+    let path = std::path::Path::new(directory).join(name);
+    std::fs::read_to_string(&path)
+        .map_err(|error| format!("credential {name}: {}: {error}", path.display()))
+}
+
 /// How often one key can be used, to another: beyond that one of them is all
 /// but unused.
 pub const WEIGHT_MAX: u32 = 1_000;
@@ -245,7 +284,7 @@ impl<'de> Deserialize<'de> for RawKey {
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(
-                    "a string, { env = \"NAME\" }, { file = \"path\" } or { key = ..., weight = 1 }",
+                    "a string, { env = \"NAME\" }, { file = \"path\" }, { credential = \"name\" } or { key = ..., weight = 1 }",
                 )
             }
 
@@ -267,22 +306,24 @@ impl<'de> Deserialize<'de> for RawKey {
                         "key" => map.next_value()?,
                         "env" => RawSecret::Env(map.next_value()?),
                         "file" => RawSecret::File(map.next_value()?),
+                        "credential" => RawSecret::Credential(map.next_value()?),
                         other => {
                             return Err(A::Error::unknown_field(
                                 other,
-                                &["key", "env", "file", "weight"],
+                                &["key", "env", "file", "credential", "weight"],
                             ));
                         }
                     };
                     if secret.replace(given).is_some() {
                         return Err(A::Error::custom(
-                            "expected only one of `key`, `env` and `file`",
+                            "expected only one of `key`, `env`, `file` and `credential`",
                         ));
                     }
                 }
                 Ok(RawKey {
-                    secret: secret
-                        .ok_or_else(|| A::Error::custom("expected `key`, `env` or `file`"))?,
+                    secret: secret.ok_or_else(|| {
+                        A::Error::custom("expected `key`, `env`, `file` or `credential`")
+                    })?,
                     weight: weight.unwrap_or(1),
                 })
             }
@@ -309,7 +350,9 @@ impl<'de> Deserialize<'de> for RawUrls {
             type Value = RawUrls;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string, { env = \"NAME\" }, { file = \"path\" }, or a list of such")
+                f.write_str(
+                    "a string, { env = \"NAME\" }, { file = \"path\" }, { credential = \"name\" }, or a list of such",
+                )
             }
 
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<RawUrls, E> {

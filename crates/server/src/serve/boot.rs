@@ -38,6 +38,7 @@ use super::{Error, disk, workers};
 use crate::call_log::CallLog;
 use crate::config::{Config, Durability};
 use crate::first_start::{self, FirstKeys};
+use crate::manager::{Manager, Pulses, Sockets};
 use crate::market::{self, Providers};
 use crate::store_watcher::StoreWatcher;
 use crate::tokens::Tokens;
@@ -54,9 +55,13 @@ pub(super) struct Reserved {
 }
 
 impl Reserved {
-    pub(super) fn addresses(config: Config) -> Result<Self, Error> {
-        let (address, sockets) = worker::reserve(config.listen, config.workers)
-            .map_err(|error| format!("cannot listen on {}: {error}", config.listen))?;
+    pub(super) fn addresses(config: Config, given: Sockets) -> Result<Self, Error> {
+        let (address, sockets) = match given.public {
+            Some(socket) => worker::share(&socket, config.workers)
+                .map_err(|error| format!("the socket that was handed over: {error}"))?,
+            None => worker::reserve(config.listen, config.workers)
+                .map_err(|error| format!("cannot listen on {}: {error}", config.listen))?,
+        };
         Ok(Self {
             config,
             address,
@@ -157,7 +162,10 @@ impl Recovered {
             let (address, handle) = simulated::start()?;
             (Providers::Simulated(address), Some(handle))
         };
-        let callbacks = Callbacks::new(config.videos.callback_origins.clone());
+        let callbacks = Callbacks::new(
+            config.videos.callback_origins.clone(),
+            Arc::clone(&config.roads),
+        );
         let memory = Memory::default();
         let alarms = Arc::new(Alarms::new(millis(config.alarms.repeat)));
         let tokens = Tokens::new(tokio::runtime::Handle::current(), &alarms);
@@ -235,7 +243,11 @@ pub(super) struct Ready {
 impl Ready {
     /// Starts the background work, opens the listeners, says what an
     /// operator must know and starts the workers.
-    pub(super) fn start(self, config_path: Option<&Path>) -> Result<Running, Error> {
+    pub(super) fn start(
+        self,
+        config_path: Option<&Path>,
+        manager: Manager,
+    ) -> Result<Running, Error> {
         let Self { built, first_keys } = self;
         let Recovered {
             reserved,
@@ -256,38 +268,38 @@ impl Ready {
         };
         let (call_log, telling) = background.start(&config, &stopping, say_taken_over)?;
         // On a thread of its own: folding a batch takes milliseconds of CPU.
+        let mut pulses = Pulses::default();
+        let beat = pulses.of("applier").beat();
         let applying =
-            Applier::new(Arc::clone(&store), Arc::clone(&till)).spawn(applier_stopping)?;
-        // One of them is for batches, and one for what clients read of films.
-        let mut clients = clients(config.workers.saturating_add(2), &built.egress)?;
-        let all_clients = clients.clone();
+            Applier::new(Arc::clone(&store), Arc::clone(&till)).spawn(applier_stopping, beat)?;
         let worker_stop = Stop {
             gently: stopping.clone(),
             at_once: cutting_off,
         };
-        let last = clients.pop().ok_or("no client for batches")?;
-        let batches = batches::start((&gateway, &store), &config, last, &worker_stop)?;
-        let films = clients.pop().ok_or("no client for films")?;
-        let control = crate::control::router(&gateway, &watcher, &store, (&batches, films));
+        let planes = background.planes(&config, &built.egress, &worker_stop)?;
         let file_watcher = reload::watch(
             config_path,
             &config,
             (built.providers, built.tokens),
             Arc::clone(&gateway),
-            all_clients,
-            stopping,
+            planes.all_clients,
+            (manager.clone(), stopping.clone()),
         )?;
-        let services = services(&config, &gateway, &control, clients);
+        let services = services((&config, reserved.address), &gateway, planes.serving);
         // From here on the kernel takes connections, and a reader of the
         // output may use what it says; the workers serve them in a moment.
-        let sockets = reserved.sockets.into_iter();
-        let listeners = sockets.map(worker::listen).collect::<Result<_, _>>()?;
-        first_start::print(first_keys.as_ref(), reserved.address, &gateway);
+        let listeners = workers::listen(reserved.sockets)?;
+        first_start::print(first_keys.as_ref(), reserved.address, &gateway, &config)?;
+        let workers = workers::start(listeners, services, &worker_stop, &mut pulses)?;
+        manager.begin(&gateway, pulses, &stopping);
         Ok(Running {
             address: reserved.address,
-            workers: workers::start(listeners, services, &worker_stop)?,
-            batches: batches.thread,
+            workers,
+            batches: Some(planes.batches),
+            lame_duck: config.limits.lame_duck,
             stop_timeout: config.limits.stop_timeout,
+            gateway,
+            manager,
             till,
             store,
             taken_over,
@@ -310,7 +322,33 @@ struct Background<'a> {
     store: &'a Arc<dyn Store>,
 }
 
+/// What serves: calls, batches, and whoever looks after them.
+struct Planes {
+    batches: std::thread::JoinHandle<()>,
+    /// What each worker serves with: the control plane, and its own connections
+    /// to providers.
+    serving: (Router, Vec<Client>),
+    /// The same connections, and those of the others.
+    all_clients: Vec<Client>,
+}
+
 impl Background<'_> {
+    fn planes(&self, config: &Config, egress: &EgressPolicy, stop: &Stop) -> Result<Planes, Error> {
+        let (gateway, store) = (self.gateway, self.store);
+        // One of them is for batches, and one for what clients read of films.
+        let mut clients = clients(config.workers.saturating_add(2), egress)?;
+        let all_clients = clients.clone();
+        let last = clients.pop().ok_or("no client for batches")?;
+        let batches = batches::start((gateway, store), config, last, stop)?;
+        let films = clients.pop().ok_or("no client for films")?;
+        let control = crate::control::router(gateway, self.watcher, store, (&batches, films));
+        Ok(Planes {
+            batches: batches.thread,
+            serving: (control, clients),
+            all_clients,
+        })
+    }
+
     /// Starts it, until `stopping` says so. Returns those that have something
     /// to say to the last.
     fn start(
@@ -354,12 +392,11 @@ fn clients(workers: usize, egress: &EgressPolicy) -> Result<Vec<Client>, Error> 
 
 /// What each worker serves with.
 fn services(
-    config: &Config,
+    (config, address): (&Config, SocketAddr),
     gateway: &Arc<Gateway>,
-    control: &Router,
-    clients: Vec<Client>,
+    (control, clients): (Router, Vec<Client>),
 ) -> Vec<Service> {
-    let hosts = Hosts::new(config.hosts.as_deref(), config.listen.ip().is_loopback());
+    let hosts = Hosts::new(config.hosts.as_deref(), address.ip().is_loopback());
     let service = |client| Service {
         worker: Worker::new(gateway, client),
         control: control.clone(),

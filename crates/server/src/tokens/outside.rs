@@ -1,6 +1,7 @@
 //! Sockets, files, chance and the time for those who ask for tokens.
 
 use std::io::Read as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::rand::SystemRandom;
@@ -9,7 +10,7 @@ use bourse_dataplane::clock::now_ms;
 use bourse_dataplane::http_date;
 use bourse_net::{
     Client, ClientConfig, Deadlines, EgressPolicy, HeadTemplate, Origin, OutgoingRequest, Response,
-    Segments,
+    Roads, Scheme, Segments, Via,
 };
 use bourse_providers::identity::{Answer, Ask, NoToken, Outcome, Outside};
 use bourse_providers::{Identity, Key};
@@ -32,6 +33,26 @@ const ANSWER_BYTES_MAX: usize = 64 << 10;
 /// The most that is read of a file with a token.
 const FILE_BYTES_MAX: u64 = 64 << 10;
 
+/// By which road they are reached: as all others, or as their provider.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct By {
+    /// That of all others.
+    pub roads: Arc<Roads>,
+    /// That of the provider, if it has one.
+    pub via: Option<Via>,
+}
+
+impl By {
+    /// The road to a service. One that speaks plain HTTP is the machine's own,
+    /// and reached straight: a proxy would ask for its.
+    fn lead(&self, origin: &Origin) -> Origin {
+        origin.with_via(match origin.scheme() {
+            Scheme::Http => Some(Via::Straight),
+            Scheme::Https => self.via.clone(),
+        })
+    }
+}
+
 /// The services of one identity, and no other address: its rules of egress let
 /// it reach what the operator wrote, link-local addresses included where they
 /// are written as such.
@@ -43,14 +64,14 @@ pub(super) struct Network {
 impl Network {
     /// # Errors
     /// TLS cannot be used, or an address is none.
-    pub(super) fn new(identity: &Identity) -> Result<Self, Error> {
-        let mut egress = EgressPolicy::deny_private();
+    pub(super) fn new(identity: &Identity, by: &By) -> Result<Self, Error> {
+        let mut egress = EgressPolicy::by(&by.roads);
         let mut allowed = Vec::new();
         for address in identity.addresses() {
             let (origin, _) =
                 Origin::parse_operator(&address).map_err(|error| format!("{address}: {error}"))?;
             egress.allow_origin(&origin);
-            allowed.push(origin);
+            allowed.push(by.lead(&origin));
         }
         let client = Client::new(ClientConfig {
             egress,
@@ -62,23 +83,27 @@ impl Network {
     async fn send(&self, ask: Ask) -> Result<Answer, NoToken> {
         let odd = |error: &dyn std::fmt::Display| NoToken::refused(format!("{}: {error}", ask.url));
         let (origin, path) = Origin::parse_operator(&ask.url).map_err(|error| odd(&error))?;
-        if !self.allowed.contains(&origin) {
+        let Some(origin) = self
+            .allowed
+            .iter()
+            .find(|known| known.is_same_place(&origin))
+        else {
             return Err(odd(&"is not one of the addresses of these credentials"));
-        }
+        };
         let mut headers: HeaderMap = ask.headers.into_iter().collect();
         headers.insert(USER_AGENT, HeaderValue::from_static("bourse"));
         headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
         if let Some(kind) = ask.content_type {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
         }
-        let head = HeadTemplate::new(&origin, ask.method, &path, headers)
+        let head = HeadTemplate::new(origin, ask.method, &path, headers)
             .map_err(|error| NoToken::refused(format!("{origin}: {error}")))?;
         let mut body = Segments::new();
         if !ask.body.is_empty() {
             body.push(ask.body);
         }
         let request = OutgoingRequest::new(head, body);
-        let sent = self.client.send(&origin, &request, &DEADLINES).await;
+        let sent = self.client.send(origin, &request, &DEADLINES).await;
         let response = sent.map_err(|error| NoToken::later(format!("{origin}: {error}")))?;
         answer(response)
             .await

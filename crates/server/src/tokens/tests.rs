@@ -309,7 +309,7 @@ fn waits_double_and_have_a_jitter_and_an_end() {
 
 #[tokio::test]
 async fn only_the_addresses_of_an_identity_are_asked() {
-    let network = Network::new(&machine()).unwrap();
+    let network = Network::new(&machine(), &By::default()).unwrap();
     for url in [
         "http://169.254.169.253/latest",
         "https://169.254.169.254/latest",

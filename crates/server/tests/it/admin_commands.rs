@@ -1,5 +1,6 @@
 //! What an operator does from the shell: data, keys, accounts, credit.
 
+use std::io::Write as _;
 use std::path::Path;
 use std::process::Output;
 
@@ -423,5 +424,68 @@ fn a_backup_made_under_load_is_restored_with_balanced_books() {
     std::fs::remove_file(to.join("backup.json")).unwrap();
     assert!(restore(1).contains("no whole backup"));
     assert!(!data.exists());
+    exchange.close();
+}
+
+/// Into a pipe and out of one, with nothing left beside the data; an archive
+/// that was cut short, or that leads elsewhere, is none.
+#[test]
+fn a_backup_goes_through_a_pipe() {
+    let exchange = Exchange::single(Script::default());
+    exchange.chat(json!({})).answer();
+    let made = bourse()
+        .args(["backup", "-", "--config"])
+        .arg(&exchange.config)
+        .output()
+        .unwrap();
+    let said = String::from_utf8(made.stderr).unwrap();
+    assert!(made.status.success(), "{said}");
+    assert!(said.contains("the books balance"), "{said}");
+    let archive = made.stdout;
+
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("bourse.toml");
+    let data = dir.path().join("restored");
+    let text = format!("[server]\nlisten = \"127.0.0.1:0\"\nworkers = 1\ndata_dir = {data:?}\n");
+    std::fs::write(&config, text).unwrap();
+    let restore = |archive: &[u8]| {
+        let mut child = bourse()
+            .args(["restore", "-", "--config"])
+            .arg(&config)
+            .stdin(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        // One that refuses it at its beginning reads no further.
+        let _ = child.stdin.take().unwrap().write_all(archive);
+        let output = child.wait_with_output().unwrap();
+        (
+            output.status.code(),
+            String::from_utf8(output.stderr).unwrap(),
+        )
+    };
+    let (status, said) = restore(&archive[..archive.len() / 2]);
+    assert_eq!(status, Some(1), "{said}");
+    let mut leads = archive.clone();
+    let outside = b"../outside\0";
+    leads[..outside.len()].copy_from_slice(outside);
+    // The sum of the first head, its own field taken for blanks (POSIX.1-1988).
+    leads[148..156].fill(b' ');
+    let sum: u32 = leads[..512].iter().map(|byte| u32::from(*byte)).sum();
+    leads[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    let (status, said) = restore(&leads);
+    assert_eq!(status, Some(1), "{said}");
+    assert!(said.contains("leads elsewhere"), "{said}");
+    assert!(!dir.path().join("outside").exists());
+    let (status, said) = restore(&archive);
+    assert_eq!(status, Some(0), "{said}");
+    let mut left: Vec<_> = std::fs::read_dir(dir.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    left.sort();
+    assert_eq!(left, ["bourse.toml", "restored"]);
+    succeed(bourse().args(["ledger", "verify", "--config"]).arg(&config));
     exchange.close();
 }

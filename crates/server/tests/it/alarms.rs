@@ -260,7 +260,7 @@ fn failed_calls_have_a_line_in_text_and_an_endpoint_that_fails_is_told_once() {
     ] {
         assert!(lines[0].contains(part), "{part}: {}", lines[0]);
     }
-    let fails = "attempts at acme/chat@cheap fail: provider_overloaded, status 503";
+    let fails = "attempts at acme/chat@cheap fail: 5xx, status 503";
     assert_eq!(log.matches(fails).count(), 1, "{log}");
     let warning = log.lines().find(|line| line.contains(fails)).unwrap();
     assert!(

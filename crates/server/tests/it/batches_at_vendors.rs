@@ -50,9 +50,10 @@ fn worth_of(exchange: &Exchange) -> i128 {
     halves + wholes
 }
 
-/// How many orders the vendor was given.
+/// How many orders the vendor was given: OpenAI at `/v1/batches`, Anthropic at
+/// `/v1/messages/batches`.
 fn orders(exchange: &Exchange) -> usize {
-    let is_order = |entry: &Entry| entry.method == "POST" && entry.path.ends_with("/v1/batches");
+    let is_order = |entry: &Entry| entry.method == "POST" && entry.path.ends_with("/batches");
     exchange
         .sim
         .log()
@@ -227,6 +228,121 @@ fn no_line_is_sent_that_could_not_be_paid() {
     exchange.command(&["credit", "grant", "--usd", "5"]);
     let batch = ended(&exchange, &id);
     assert_eq!(batch["bourse"]["lines_at_vendor"], 30, "{batch}");
+    let worth = worth_of(&exchange);
+    exchange.finish(worth);
+}
+
+/// A server in front of Anthropic, which has the requests in its orders.
+fn anthropic(batches: Value) -> impl FnOnce(&mut Setup) {
+    let told = script(json!({"batches": batches}));
+    move |setup: &mut Setup| {
+        setup.toml.push_str("[batches]\nvendors_every_ms = 50\n");
+        let mut anthropic = Provider::new("anthropic", PRICE, told).format("");
+        anthropic.upstream_model = Some("claude-haiku-4-5");
+        setup.provider(anthropic);
+    }
+}
+
+#[test]
+fn lines_go_to_anthropic_together_and_cost_half() {
+    let exchange = Exchange::start(anthropic(json!({})));
+    let mut all = lines(12);
+    // Whom nobody answers, in a batch or alone.
+    all.push(line(
+        "bad",
+        &json!({"model": "acme/chat", "messages": "none"}),
+    ));
+    let id = make(&exchange, CHAT, &all);
+    let batch = ended(&exchange, &id);
+    assert_eq!(batch["status"], "completed", "{batch}");
+    assert_eq!(batch["bourse"]["lines_at_vendor"], 12, "{batch}");
+    assert_eq!(orders(&exchange), 1);
+    let (in_batch, alone) = answered(&exchange);
+    assert_eq!((in_batch.len(), alone.len()), (12, 0));
+    let output = answers(&exchange, &batch["output_file_id"]);
+    // Each its own answer, although they come the other way round.
+    for n in 0..12 {
+        let asked = in_batch.iter().filter(|entry| {
+            entry
+                .body
+                .as_deref()
+                .is_some_and(|body| body.contains(&format!("line {n}\"")))
+        });
+        assert_eq!(asked.count(), 1, "line {n}");
+        let usage = &output[&format!("l{n}")]["response"]["body"]["usage"];
+        assert!(usage["completion_tokens"].as_u64() > Some(0), "{usage}");
+    }
+    let worth = worth_of(&exchange);
+    assert_eq!(told(&exchange, &batch), worth);
+    exchange.finish(worth);
+}
+
+#[test]
+fn what_anthropic_does_not_answer_is_called_by_itself_at_the_usual_price() {
+    for told in [
+        json!({"refuses": true}),
+        json!({"fails": true}),
+        json!({"answers": 4}),
+    ] {
+        let at_vendor = told["answers"].as_u64().unwrap_or(0);
+        let exchange = Exchange::start(anthropic(told));
+        let id = make(&exchange, CHAT, &lines(9));
+        let batch = ended(&exchange, &id);
+        assert_eq!(batch["request_counts"]["completed"], 9, "{batch}");
+        assert_eq!(batch["bourse"]["lines_at_vendor"], at_vendor);
+        let (in_batch, alone) = answered(&exchange);
+        assert_eq!(in_batch.len() as u64, at_vendor);
+        assert_eq!(alone.len() as u64, 9 - at_vendor);
+        let worth = worth_of(&exchange);
+        exchange.finish(worth);
+    }
+}
+
+#[test]
+fn an_order_that_anthropic_took_without_an_answer_is_found_by_its_lines() {
+    for told in [json!({"lost_orders": 1}), json!({"throttled_orders": 1})] {
+        let exchange = Exchange::start(anthropic(told.clone()));
+        let id = make(&exchange, CHAT, &lines(5));
+        let batch = ended(&exchange, &id);
+        assert_eq!(batch["bourse"]["lines_at_vendor"], 5, "{told} {batch}");
+        let (in_batch, alone) = answered(&exchange);
+        assert_eq!((in_batch.len(), alone.len()), (5, 0), "{told}");
+        let worth = worth_of(&exchange);
+        exchange.finish(worth);
+    }
+}
+
+/// A server is killed as soon as it has ordered, and finds the order by the names
+/// of its lines, once it has ended.
+#[test]
+fn a_killed_server_finds_what_anthropic_has_and_orders_nothing_twice() {
+    let mut exchange = Exchange::start(anthropic(json!({"takes_ms": 3_000})));
+    let id = make(&exchange, CHAT, &lines(6));
+    eventually("the order", || (orders(&exchange) == 1).then_some(()));
+    exchange.server.signal(Signal::KILL);
+    exchange.server.child.wait().unwrap();
+    exchange.server = Server::start(&exchange.config, &[]);
+    let batch = ended(&exchange, &id);
+    assert_eq!(batch["bourse"]["lines_at_vendor"], 6, "{batch}");
+    assert_eq!(orders(&exchange), 1);
+    let (in_batch, alone) = answered(&exchange);
+    assert_eq!((in_batch.len(), alone.len()), (6, 0));
+    let worth = worth_of(&exchange);
+    exchange.finish(worth);
+}
+
+#[test]
+fn a_batch_that_is_cancelled_pays_for_what_anthropic_has_done() {
+    let exchange = Exchange::start(anthropic(json!({"takes_ms": 600_000, "answers": 2})));
+    let id = make(&exchange, CHAT, &lines(6));
+    eventually("the order", || (orders(&exchange) == 1).then_some(()));
+    let cancel = format!("POST /v1/batches/{id}/cancel");
+    ask(&exchange, &cancel, &json!({}));
+    let batch = ended(&exchange, &id);
+    assert_eq!(batch["status"], "cancelled", "{batch}");
+    assert_eq!(batch["request_counts"]["completed"], 2, "{batch}");
+    let (in_batch, alone) = answered(&exchange);
+    assert_eq!((in_batch.len(), alone.len()), (2, 0));
     let worth = worth_of(&exchange);
     exchange.finish(worth);
 }

@@ -145,6 +145,45 @@ fn the_printed_request_works_as_printed() {
 }
 
 #[test]
+fn without_a_terminal_the_first_keys_go_into_a_file_that_stays_until_it_may_go() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = tempfile::tempdir().unwrap();
+    let config = configured(dir.path(), "127.0.0.1:0");
+    let mut server = Server::start(&config, &[("BOURSE_SERVER__PRINT_FIRST_KEYS", "false")]);
+    let line = eventually("the request to be printed", || {
+        let out = server.out.lock().unwrap();
+        let mut lines = out.lines().map(str::trim);
+        lines
+            .find(|line| line.starts_with("curl"))
+            .map(str::to_owned)
+    });
+    let path = dir.path().join("data").join("first-keys");
+    let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let out = server.out.lock().unwrap().clone() + &server.log();
+    assert!(!out.contains("sk-bourse-"), "{out}");
+    assert!(server.log().contains("bourse key first"), "{out}");
+    // What is printed reads the file, and works as it is.
+    let answered = std::process::Command::new("sh")
+        .args(["-c", &line])
+        .env("no_proxy", "*")
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&answered.stdout).into_owned();
+    assert!(text.contains("\"choices\""), "{line}: {text}");
+    let keys: Value = serde_json::from_str(&run(&config, &["key", "first", "--json"])).unwrap();
+    chat(&server, keys["api_key"].as_str().unwrap()).answer();
+    server.stop();
+
+    let mut server = Server::start(&config, &[]);
+    assert!(server.log().contains("first keys are still in a file"));
+    assert!(run(&config, &["key", "first", "--forget"]).contains("is removed"));
+    assert!(!path.exists());
+    chat(&server, keys["api_key"].as_str().unwrap()).answer();
+    server.stop();
+}
+
+#[test]
 fn two_workers_share_the_port_that_the_system_picked() {
     let dir = tempfile::tempdir().unwrap();
     let config = configured(dir.path(), "127.0.0.1:0");

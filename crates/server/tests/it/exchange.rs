@@ -237,9 +237,19 @@ impl Server {
     }
 
     /// Starts it by a command of the test's own.
+    /// The first keys are printed, unless the command says otherwise.
     pub fn run(command: &mut Command) -> Self {
+        Self::run_with(command, Stdio::null())
+    }
+
+    /// The same with something to read.
+    pub fn run_with(command: &mut Command, input: Stdio) -> Self {
+        let prints = "BOURSE_SERVER__PRINT_FIRST_KEYS";
+        if !command.get_envs().any(|(name, _)| name == prints) {
+            command.env(prints, "true");
+        }
         let mut child = command
-            .stdin(Stdio::null())
+            .stdin(input)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -316,7 +326,7 @@ pub struct Exchange {
     pub key: String,
     pub config: PathBuf,
     pub dir: tempfile::TempDir,
-    env: Vec<(&'static str, &'static str)>,
+    pub env: Vec<(&'static str, &'static str)>,
 }
 
 impl Exchange {

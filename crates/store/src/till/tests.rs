@@ -320,7 +320,7 @@ async fn the_applier_catches_up_by_itself_and_drains_when_stopped() {
     let till = Arc::new(open_loaded(&*store, dir.path()).await.0);
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let thread = Applier::new(store.clone(), till.clone())
-        .spawn(stopped)
+        .spawn(stopped, std::future::ready(()))
         .unwrap();
     for n in 0..5_000 {
         till.hold(&a_hold(n, 100)).unwrap();

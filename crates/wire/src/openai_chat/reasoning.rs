@@ -105,6 +105,28 @@ pub fn joined(parts: &[Part]) -> Option<String> {
     (!joined.is_empty()).then_some(joined)
 }
 
+/// Whether `first` is a text that a caller of this format sent beside pieces,
+/// `rest`, and that is in none of them.
+pub fn is_told_beside(first: &Part, rest: &[&Part]) -> bool {
+    let is_of_caller = |part: &&Part| match part {
+        Part::Reasoning(piece) => piece.replayed.is_some() && readable(&piece.kind).is_none(),
+        Part::Opaque { .. } => true,
+        _ => false,
+    };
+    let Part::Reasoning(piece) = first else {
+        return false;
+    };
+    let is_plain = matches!(
+        piece.kind,
+        ReasoningKind::Text {
+            signature: None,
+            ..
+        }
+    );
+    let is_plain = is_plain && piece.replayed.is_none() && piece.id.is_none();
+    is_plain && !rest.is_empty() && rest.iter().all(is_of_caller)
+}
+
 /// Whether an opaque value is an item of `reasoning_details`.
 pub fn is_detail(value: &Value) -> bool {
     value

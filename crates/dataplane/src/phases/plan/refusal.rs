@@ -15,11 +15,18 @@ const NAME_CHARS_MAX: usize = 200;
 /// Providers that an error names as examples.
 const EXAMPLES_MAX: usize = 5;
 
-/// A name that the catalog does not have. Clients match on the beginning of
-/// the sentence.
-pub fn unknown_model(name: &str) -> Failure {
+/// A name that the catalog does not have, with one that can be called and is
+/// written like it. Clients match on the beginning of the sentence.
+pub fn unknown_model(market: &Market, name: &str) -> Failure {
     let shown: String = name.chars().take(NAME_CHARS_MAX).collect();
-    let why = not_offered(name).map_or_else(String::new, |why| format!(": {why}"));
+    let can_be_called = |model| !market.targets_of(model).is_empty();
+    let why = match not_offered(name) {
+        Some(why) => format!(": {why}"),
+        None => match market.catalog.nearest(name, can_be_called) {
+            Some(meant) => format!("; did you mean {meant}?"),
+            None => String::new(),
+        },
+    };
     Failure::invalid(format!("{shown} is not a valid model ID{why}")).availability(json!({
         "code": "model_not_found",
         "retryable": false,
@@ -212,9 +219,12 @@ fn no_endpoints(market: &Market, model: &str, client: &dyn Client) -> String {
 /// could, that is said.
 fn unconfigured(market: &Market, listed: &[Endpoint]) -> String {
     let slug = |endpoint: &Endpoint| &*market.catalog.provider(endpoint.provider).slug;
-    let names = |endpoints: Vec<&Endpoint>| {
-        let slugs = endpoints.into_iter().map(slug).take(EXAMPLES_MAX);
-        slugs.collect::<Vec<_>>().join(", ")
+    // Endpoints of a model are in order of their providers.
+    let names = |endpoints: Vec<&Endpoint>, shown: fn(&str) -> String| {
+        let mut slugs: Vec<_> = endpoints.into_iter().map(slug).collect();
+        slugs.dedup();
+        let named = slugs.into_iter().take(EXAMPLES_MAX).map(shown);
+        named.collect::<Vec<_>>().join(", ")
     };
     let (may, may_not): (Vec<_>, Vec<_>) = listed
         .iter()
@@ -222,12 +232,21 @@ fn unconfigured(market: &Market, listed: &[Endpoint]) -> String {
     if may.is_empty() {
         return format!(
             "who serves it cannot be asked for that here yet ({}); choose another model",
-            names(may_not)
+            names(may_not, str::to_owned)
         );
     }
     format!(
-        "no provider that serves it is configured (for example: {})",
-        names(may)
+        "no provider that serves it is configured; one of these would do: {}",
+        names(may, with_variable)
+    )
+}
+
+/// A provider, and the variable that configures it, if one does.
+fn with_variable(slug: &str) -> String {
+    let variable = bourse_providers::by_slug(slug).and_then(|known| known.env().first().copied());
+    variable.map_or_else(
+        || slug.to_owned(),
+        |variable| format!("{slug} ({variable})"),
     )
 }
 
@@ -397,6 +416,7 @@ mod tests {
             base_url: BASE_URL.to_owned(),
             http2: Http2::Never,
             on_disconnect: Disconnect::Cancel,
+            via: None,
             simulated: false,
             private_urls: false,
         };
@@ -415,7 +435,10 @@ mod tests {
     #[test]
     fn only_those_are_named_who_could_be_asked() {
         for (providers, said) in [
-            (["amazon-bedrock", "cohere"], "(for example: cohere)."),
+            (
+                ["amazon-bedrock", "cohere"],
+                "one of these would do: cohere (COHERE_API_KEY).",
+            ),
             (
                 ["amazon-bedrock", "mistral"],
                 "cannot be asked for that here yet (amazon-bedrock, mistral); choose another model.",
@@ -534,6 +557,7 @@ mod tests {
 
     #[test]
     fn a_name_that_asks_for_what_is_not_offered_says_so() {
+        let market = market(Interface::Chat, true);
         for (name, word) in [
             ("openrouter/auto", "router"),
             ("openrouter/pareto-code", "router"),
@@ -542,12 +566,27 @@ mod tests {
             ("acme/echo:free", "variant"),
             ("acme/echo:batch", "variant"),
         ] {
-            let message = unknown_model(name).message;
+            let message = unknown_model(&market, name).message;
             let rest = message.strip_prefix(name).unwrap();
             let rest = rest.strip_prefix(" is not a valid model ID: ").unwrap();
             assert!(rest.contains(word), "{message}");
         }
-        let message = unknown_model("acme/ehco").message;
-        assert_eq!(message, "acme/ehco is not a valid model ID");
+    }
+
+    #[test]
+    fn a_misspelt_name_is_told_the_one_that_was_meant() {
+        let said = |market: &Market, name| unknown_model(market, name).message;
+        let callable = market(Interface::Chat, true);
+        assert_eq!(
+            said(&callable, "acme/ehco"),
+            "acme/ehco is not a valid model ID; did you mean acme/echo?"
+        );
+        assert_eq!(said(&callable, "a/b"), "a/b is not a valid model ID");
+        // It could not be called either.
+        let elsewhere = market(Interface::Chat, false);
+        assert_eq!(
+            said(&elsewhere, "acme/ehco"),
+            "acme/ehco is not a valid model ID"
+        );
     }
 }

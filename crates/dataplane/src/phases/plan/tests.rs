@@ -67,6 +67,7 @@ fn build(among: &[&str], overlay: Overlay) -> Market {
         http2: Http2::Never,
         on_disconnect: Disconnect::Cancel,
         private_urls: false,
+        via: None,
         simulated: false,
     });
     let catalog = Snapshot::build(RawCatalog::default(), &[overlay])

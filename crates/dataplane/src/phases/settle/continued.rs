@@ -43,12 +43,15 @@ impl Running {
             tried.end = Some(End::Continued);
             tried.ended_ms = Some(at_ms);
             tried.failure = Some(failure.kind);
+            let reason = failure.why();
+            tried.reason = Some(reason);
             tried.class = Some(Class::of(failure, tried.place()));
             let outcome = Outcome::of(failure, tried.place());
             let ticket = tried.take_ticket();
             tried.note(ticket, at_ms, outcome, &self.call.gateway.alarms);
             let metrics = &tried.target.metrics;
             metrics.count(outcome);
+            metrics.note_reason(reason);
             let (upstream, total) = (charge.upstream_total, charge.total);
             metrics.bill(usage.prompt, usage.completion, upstream, total);
         }

@@ -6,7 +6,7 @@ use bourse_catalog::Interface;
 use bourse_ledger::price;
 use bourse_ledger::record::{ApiType, AttemptFact, Cost, Facts, Flags, Settlement, Voiding};
 use bourse_ledger::who_pays::Verdict;
-use bourse_vocab::{Count, Counts, FailureKind, Nanos, Usage};
+use bourse_vocab::{Count, Counts, FailureKind, Nanos, Reason, Usage};
 
 use super::{Before, Ended};
 use crate::attempts::Attempt;
@@ -178,6 +178,7 @@ impl Running {
         if let Some(last) = facts.last_mut() {
             last.upstream_id = ended.report.upstream_id.as_deref().unwrap_or("");
             last.failure = last.failure.or_else(|| failure_of(ended));
+            last.reason = last.reason.or_else(|| reason_of(ended));
         }
         self.bill_attempts(&mut facts, &verdict.costs);
         facts
@@ -221,6 +222,7 @@ impl Running {
             request_id: attempt.request_id.as_deref().unwrap_or(""),
             status: attempt.status,
             failure: attempt.failure,
+            reason: attempt.reason,
             dispatch_ms: span_ms(first_ms, sent_ms),
             head_ms: attempt.head_ms.map_or(0, |ms| span_ms(sent_ms, ms)),
             latency_ms: span_ms(0, attempt.latency_ms(at_ms)),
@@ -267,6 +269,16 @@ fn failure_of(ended: &Ended<'_>) -> Option<FailureKind> {
         }
         Ending::Stopped => Some(FailureKind::Server),
         _ if ended.report.finish == Some("error") => Some(FailureKind::Unmapped),
+        _ => None,
+    }
+}
+
+/// Why the provider did not come to an end, if that was its doing.
+fn reason_of(ended: &Ended<'_>) -> Option<Reason> {
+    match ended.ending {
+        Ending::Broke(failure) | Ending::Failed(failure) => Some(failure.why()),
+        Ending::OutOfMoney(_) | Ending::Stopped => None,
+        _ if ended.report.finish == Some("error") => Some(Reason::ServerError),
         _ => None,
     }
 }

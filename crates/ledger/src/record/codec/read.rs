@@ -3,7 +3,9 @@
 //! Fields may come in any order. Fields, counts, payers and flags that are
 //! not known are stepped over: a later server of the same version wrote them.
 
-use bourse_vocab::{AccountId, Count, Counts, FailureKind, GenerationId, KeyId, Nanos, Quality};
+use bourse_vocab::{
+    AccountId, Count, Counts, FailureKind, GenerationId, KeyId, Nanos, Quality, Reason,
+};
 
 use super::DecodeError;
 use super::bytes::{Reader, Value};
@@ -409,6 +411,8 @@ fn one_attempt(value: Value<'_>) -> Result<RawAttempt<'_>, DecodeError> {
             attempt::END_MS => fact.end_ms = value.narrow("attempt")?,
             attempt::BILLED => fact.billed = value.amount("attempt")?,
             attempt::PAYER => fact.payer = payer_of(value.number("attempt")?),
+            // One that a later version invented is none.
+            attempt::REASON => fact.reason = Reason::by_number(value.number("attempt")?),
             _ => {}
         }
         Ok(())

@@ -67,6 +67,8 @@ fn an_attempt() -> impl Strategy<Value = AttemptFact<'static>> {
             request_id: t[4],
             status,
             failure,
+            reason: failure
+                .and_then(|failure| bourse_vocab::Reason::by_number(failure.number() % 13)),
             dispatch_ms: ms[0],
             head_ms: ms[1],
             latency_ms: ms[2],

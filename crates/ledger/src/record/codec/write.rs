@@ -1,6 +1,6 @@
 //! Writing records of version 2, straight into the frame.
 
-use bourse_vocab::{AccountId, Count, FailureKind, GenerationId, KeyId, Nanos, NodeId};
+use bourse_vocab::{AccountId, Count, FailureKind, GenerationId, KeyId, Nanos, NodeId, Reason};
 
 use super::VERSION;
 use super::bytes::Writer;
@@ -277,6 +277,7 @@ impl Writer<'_> {
             w.number(attempt::END_MS, one.end_ms.into());
             w.amount(attempt::BILLED, one.billed);
             w.number(attempt::PAYER, u64::from(one.payer == Payer::House));
+            w.number(attempt::REASON, one.reason.map_or(0, Reason::number));
         });
     }
 

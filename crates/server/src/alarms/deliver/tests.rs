@@ -170,7 +170,7 @@ impl Server {
     fn receiver(&self) -> Receiver {
         let (origin, path) = Origin::parse_operator(&self.url).unwrap();
         let key = KEY.to_vec();
-        Receiver::new(&Webhook { origin, path, key }).unwrap()
+        Receiver::new(&Webhook { origin, path, key }, &Default::default()).unwrap()
     }
 }
 
@@ -250,7 +250,7 @@ async fn no_redirect_is_followed_and_a_receiver_that_is_not_there_is_one_for_lat
     drop(nobody);
     let (origin, path) = Origin::parse_operator(&url).unwrap();
     let key = KEY.to_vec();
-    let receiver = Receiver::new(&Webhook { origin, path, key }).unwrap();
+    let receiver = Receiver::new(&Webhook { origin, path, key }, &Default::default()).unwrap();
     let Posted::Later { why, .. } = receiver.post("id", b"{}", 1).await else {
         panic!("nobody is there");
     };
@@ -263,7 +263,7 @@ async fn an_address_that_the_operator_did_not_write_is_not_reached() {
     // As a name in somebody else's hands would lead here.
     let (origin, path) = Origin::parse(&server.url).unwrap();
     let key = KEY.to_vec();
-    let receiver = Receiver::new(&Webhook { origin, path, key }).unwrap();
+    let receiver = Receiver::new(&Webhook { origin, path, key }, &Default::default()).unwrap();
     let posted = receiver.post("id", b"{}", 1).await;
     assert!(matches!(posted, Posted::Later { .. }), "{posted:?}");
 }

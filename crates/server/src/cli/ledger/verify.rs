@@ -100,7 +100,7 @@ async fn ask(asking: &Asking, config: &Config, is_stopped: bool) -> Result<Live,
         }
         return Ok(Live::Not("a management key was not given".to_owned()));
     };
-    let server = Server::new(&url, key)?;
+    let server = Server::new(&url, key, &config.roads)?;
     let Some(text) = server.ask(Method::GET, PATH, String::new()).await? else {
         if asking.server.is_some() {
             return Err(format!("{url}: no server answers there").into());

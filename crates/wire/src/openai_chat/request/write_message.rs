@@ -528,6 +528,11 @@ fn write_thoughts(object: &mut Object<'_>, thoughts: &[&Part], style: Thoughts, 
     if !text.is_empty() && !has_text {
         object.put("reasoning", &text);
     }
+    // A text that came beside pieces in which nobody can read goes back so.
+    let thoughts = match thoughts {
+        [first, rest @ ..] if reasoning::is_told_beside(first, rest) => rest,
+        all => all,
+    };
     object.nested("reasoning_details", |out| {
         let mut index = 0;
         object::array(out, thoughts, |out, part| {

@@ -445,3 +445,26 @@ fn a_message_that_says_that_it_is_one_is_a_message_and_no_unknown_part() {
         &["messages[0].type", "messages[1].type"],
     );
 }
+
+/// A text beside pieces in which nobody can read is a thought of its own where
+/// it is translated, and stays beside them where it is not.
+#[test]
+fn a_text_goes_back_beside_the_pieces_that_it_came_with() {
+    for piece in [
+        json!({"type": "reasoning.text", "signature": "S"}),
+        json!({"type": "reasoning.encrypted", "data": "CiQB"}),
+        json!({"type": "reasoning.later", "what": 1}),
+    ] {
+        let message = json!({"role": "assistant", "content": "a", "reasoning": "hm",
+            "reasoning_details": [piece]});
+        let dialect = Dialect {
+            thoughts: crate::dialect::Thoughts::Details,
+            ..Dialect::PLAIN
+        };
+        let (written, losses) = write(json!({"messages": [message]}), &dialect);
+        let written = &written["messages"][0];
+        assert_eq!(written["reasoning"], "hm", "{written}");
+        assert_eq!(written["reasoning_details"], json!([piece]));
+        assert_eq!(losses, [""; 0]);
+    }
+}
