@@ -21,6 +21,7 @@ mod resolve;
 mod restart;
 mod secret;
 mod telemetry;
+mod tls;
 mod videos;
 
 use std::collections::BTreeMap;
@@ -45,6 +46,7 @@ pub use raw::{RawConfig, RawProvider};
 pub use restart::waiting as waiting_for_restart;
 pub use secret::{RawKey, RawSecret, RawUrls};
 pub use telemetry::Telemetry;
+pub use tls::{RawTls, TlsFiles};
 pub use videos::Videos;
 
 /// Where the server looks when no path is given.
@@ -162,6 +164,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Names under which it is called, if any are written.
     pub hosts: Option<Vec<String>>,
+    /// The certificate with which it speaks TLS, if it does.
+    pub tls: Option<TlsFiles>,
     /// Whether the first keys are printed wherever standard output leads.
     pub print_first_keys: bool,
     /// By which roads everything else is reached.

@@ -5,6 +5,7 @@
 //! call never changes threads, so nothing on its way wakes another core.
 
 mod connection;
+mod encrypted;
 mod framing;
 mod guarded;
 pub(crate) mod head;
@@ -23,6 +24,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
+pub use encrypted::Encrypted;
 pub use head::Hosts;
 
 /// Connections that a worker serves at once; more wait in the kernel.
@@ -93,6 +95,8 @@ pub struct Service {
     pub control: Router,
     /// Where the control plane runs: a slow dashboard must not delay a call.
     pub control_runtime: Handle,
+    /// Handshakes with clients, if the port speaks TLS.
+    pub encrypted: Option<Encrypted>,
     /// Under which names it may be called.
     pub hosts: Hosts,
     /// How long a connection waits for its client.

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::checked::{self, Which};
 use super::credentials::RawCredentials;
-use super::{RawKey, RawNet, RawSecret, RawUrls};
+use super::{RawKey, RawNet, RawSecret, RawTls, RawUrls};
 
 /// The whole file. Unknown keys are refused.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -61,6 +61,9 @@ pub struct RawServer {
     /// Names under which the server is called, without ports; `*` for any.
     /// Default: any, or on a loopback address none but `localhost`.
     pub hosts: Option<Vec<String>>,
+    /// The certificate with which clients are served by TLS. Default: none, and
+    /// plain HTTP.
+    pub tls: Option<RawTls>,
     /// Prints the first keys although standard output is no terminal. Default:
     /// they go into a file then.
     pub print_first_keys: Option<bool>,

@@ -36,6 +36,7 @@ use tokio::task::JoinHandle;
 use super::running::Running;
 use super::{Error, disk, workers};
 use crate::call_log::CallLog;
+use crate::certificate::{self, Certificate};
 use crate::config::{Config, Durability};
 use crate::first_start::{self, FirstKeys};
 use crate::manager::{Manager, Pulses, Sockets};
@@ -43,19 +44,21 @@ use crate::market::{self, Providers};
 use crate::store_watcher::StoreWatcher;
 use crate::tokens::Tokens;
 use crate::videos::{self, Callbacks};
-use crate::worker::{self, Hosts, Service, Stop};
+use crate::worker::{self, Encrypted, Hosts, Service, Stop};
 use crate::{alarms, batches, presence, reload, retention, simulated, traces};
 
 /// The server has its address, and refuses connections. A port that is
 /// taken fails here, before anything on the disk changes.
 pub(super) struct Reserved {
     config: Config,
+    certificate: Option<Certificate>,
     address: SocketAddr,
     sockets: Vec<Socket>,
 }
 
 impl Reserved {
     pub(super) fn addresses(config: Config, given: Sockets) -> Result<Self, Error> {
+        let certificate = config.tls.as_ref().map(Certificate::open).transpose()?;
         let (address, sockets) = match given.public {
             Some(socket) => worker::share(&socket, config.workers)
                 .map_err(|error| format!("the socket that was handed over: {error}"))?,
@@ -64,6 +67,7 @@ impl Reserved {
         };
         Ok(Self {
             config,
+            certificate,
             address,
             sockets,
         })
@@ -285,7 +289,8 @@ impl Ready {
             planes.all_clients,
             (manager.clone(), stopping.clone()),
         )?;
-        let services = services((&config, reserved.address), &gateway, planes.serving);
+        let listener = (reserved.address, reserved.certificate);
+        let services = services((&config, &stopping), listener, &gateway, planes.serving)?;
         // From here on the kernel takes connections, and a reader of the
         // output may use what it says; the workers serve them in a moment.
         let listeners = workers::listen(reserved.sockets)?;
@@ -392,21 +397,24 @@ fn clients(workers: usize, egress: &EgressPolicy) -> Result<Vec<Client>, Error> 
 
 /// What each worker serves with.
 fn services(
-    (config, address): (&Config, SocketAddr),
+    (config, stopping): (&Config, &watch::Receiver<bool>),
+    (address, certificate): (SocketAddr, Option<Certificate>),
     gateway: &Arc<Gateway>,
     (control, clients): (Router, Vec<Client>),
-) -> Vec<Service> {
+) -> Result<Vec<Service>, Error> {
+    let tls = certificate::keep(certificate, &gateway.alarms, stopping)?;
     let hosts = Hosts::new(config.hosts.as_deref(), address.ip().is_loopback());
     let service = |client| Service {
         worker: Worker::new(gateway, client),
         control: control.clone(),
         control_runtime: tokio::runtime::Handle::current(),
+        encrypted: tls.as_ref().map(Encrypted::new),
         hosts: hosts.clone(),
         waits: config.limits.waits(),
         write_timeout: config.limits.write_timeout,
         stop_timeout: config.limits.stop_timeout,
     };
-    clients.into_iter().map(service).collect()
+    Ok(clients.into_iter().map(service).collect())
 }
 
 /// Throws away what the cache need not keep any more, until the server stops.

@@ -66,6 +66,7 @@ mod sent;
 mod sim_command;
 mod stopping;
 mod streams;
+mod tls;
 mod tools;
 mod top_command;
 mod traces;
