@@ -4,6 +4,7 @@
 //! for shape with file and line; [`Config`] is its meaning, with every
 //! mistake reported at once. Secrets print as `***`.
 
+mod admin;
 mod admission;
 mod alarms;
 mod calls;
@@ -36,6 +37,7 @@ use bourse_net::h1_server::Waits;
 use bourse_store::DatabaseUrl;
 use bourse_vocab::Format;
 
+pub use admin::AdminListen;
 pub use alarms::{Alarms, Webhook};
 pub use calls::CallLines;
 pub use checked::Which;
@@ -166,6 +168,10 @@ pub struct Config {
     pub hosts: Option<Vec<String>>,
     /// The certificate with which it speaks TLS, if it does.
     pub tls: Option<TlsFiles>,
+    /// Where operators look, if they have a listener of their own.
+    pub admin_listen: Option<AdminListen>,
+    /// Whether clients' listener shows counters, to management keys.
+    pub public_metrics: bool,
     /// Whether the first keys are printed wherever standard output leads.
     pub print_first_keys: bool,
     /// By which roads everything else is reached.

@@ -4,6 +4,7 @@
 //! connections by `SO_REUSEPORT`), connections to providers of its own. A
 //! call never changes threads, so nothing on its way wakes another core.
 
+mod admin;
 mod connection;
 mod encrypted;
 mod framing;
@@ -24,6 +25,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
+pub use admin::{AdminDoor, AdminWaits};
 pub use encrypted::Encrypted;
 pub use head::Hosts;
 

@@ -64,6 +64,11 @@ pub struct RawServer {
     /// The certificate with which clients are served by TLS. Default: none, and
     /// plain HTTP.
     pub tls: Option<RawTls>,
+    /// Where counters and health are served for operators: an address and port,
+    /// or the path of a socket. Default: nowhere but at `listen`.
+    pub admin_listen: Option<String>,
+    /// Whether `/metrics` is served at `listen`, to management keys. Default true.
+    pub public_metrics: Option<bool>,
     /// Prints the first keys although standard output is no terminal. Default:
     /// they go into a file then.
     pub print_first_keys: Option<bool>,

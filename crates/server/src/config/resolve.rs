@@ -14,7 +14,7 @@ use super::deadlines::{HOUR_MS, MINUTE_MS};
 use super::raw::{RawDatabase, RawServer};
 use super::{
     CallLimits, Config, ConfigErrors, Durability, Environment, ProviderKey, RawConfig, RawUrls,
-    admission, alarms, calls, deadlines, files, net, provider, telemetry, tls, videos,
+    admin, admission, alarms, calls, deadlines, files, net, provider, telemetry, tls, videos,
 };
 use crate::worker::head;
 
@@ -92,6 +92,8 @@ pub(super) fn resolve(raw: &RawConfig, environment: &Environment) -> Result<Conf
         listen: listen(&raw.server, &mut problems),
         hosts: hosts(&raw.server, &mut problems),
         tls: tls::resolve(raw.server.tls.as_ref(), &mut problems),
+        admin_listen: admin::resolve(raw.server.admin_listen.as_deref(), &mut problems),
+        public_metrics: raw.server.public_metrics.unwrap_or(true),
         print_first_keys: raw.server.print_first_keys.unwrap_or(false),
         roads: net::resolve(&raw.net, environment, &mut problems),
         data_dir: PathBuf::from(raw.server.data_dir.as_deref().unwrap_or("data")),

@@ -22,6 +22,7 @@ mod continuation;
 mod exchange;
 mod money_math;
 
+mod admin;
 mod admin_commands;
 mod admission;
 mod alarms;
