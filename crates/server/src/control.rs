@@ -23,7 +23,7 @@ use bourse_spool::Trouble;
 use bourse_store::{Contents, LiveReport, Store, VideoRow, live};
 use bourse_vocab::{AccountId, Failure, FailureKind, KeyId};
 
-use crate::config::Config;
+use crate::config::{AdminListen, Config};
 use crate::store_watcher::StoreWatcher;
 use crate::{batches, status, videos};
 
@@ -57,7 +57,7 @@ pub struct Routers {
 
 /// The control plane of a running server.
 pub fn routers(
-    config: &Config,
+    (config, admin): (&Config, Option<&AdminListen>),
     (gateway, watcher, store): (&Arc<Gateway>, &Arc<StoreWatcher>, &Arc<dyn Store>),
     (batches, films): (&batches::Running, Client),
 ) -> Routers {
@@ -72,7 +72,6 @@ pub fn routers(
         seen: Mutex::new((gateway.market.load_full(), 0)),
         comparing: tokio::sync::Mutex::new(()),
     });
-    let admin = config.admin_listen.as_ref();
     Routers {
         admin: admin.map(|at| bourse_control::admin_router(Arc::clone(&live), at.is_local())),
         public: if config.public_metrics {

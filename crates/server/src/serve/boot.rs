@@ -264,7 +264,7 @@ impl Ready {
             gently: stopping.clone(),
             at_once: cutting_off,
         };
-        let planes = background.planes(&config, &built.egress, &worker_stop)?;
+        let planes = background.planes((&config, &reserved.doors), &built.egress, &worker_stop)?;
         let file_watcher = reload::watch(
             config_path,
             &config,
@@ -321,7 +321,12 @@ struct Planes {
 }
 
 impl Background<'_> {
-    fn planes(&self, config: &Config, egress: &EgressPolicy, stop: &Stop) -> Result<Planes, Error> {
+    fn planes(
+        &self,
+        (config, doors): (&Config, &Doors),
+        egress: &EgressPolicy,
+        stop: &Stop,
+    ) -> Result<Planes, Error> {
         let (gateway, store) = (self.gateway, self.store);
         // One of them is for batches, and one for what clients read of films.
         let mut clients = clients(config.workers.saturating_add(2), egress)?;
@@ -330,7 +335,7 @@ impl Background<'_> {
         let batches = batches::start((gateway, store), config, last, stop)?;
         let films = clients.pop().ok_or("no client for films")?;
         let parts = (gateway, self.watcher, store);
-        let control = crate::control::routers(config, parts, (&batches, films));
+        let control = crate::control::routers((config, doors.admin_at()), parts, (&batches, films));
         Ok(Planes {
             batches: batches.thread,
             serving: (control, clients),

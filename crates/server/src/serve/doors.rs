@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use super::{Error, workers};
 use crate::certificate::{self, Certificate};
-use crate::config::Config;
+use crate::config::{AdminListen, Config};
 use crate::control::Routers;
 use crate::manager::Sockets;
 use crate::worker::{self, AdminDoor, AdminWaits, Encrypted, Hosts, Service};
@@ -29,8 +29,11 @@ impl Doors {
     /// Takes them, and reads what is shown at them.
     pub(super) fn reserve(config: &Config, given: Sockets) -> Result<Self, Error> {
         let certificate = config.tls.as_ref().map(Certificate::open).transpose()?;
-        let admin = config.admin_listen.as_ref();
-        let admin = admin.map(AdminDoor::reserve).transpose()?;
+        let admin = match (given.admin, &config.admin_listen) {
+            (Some(socket), _) => Some(AdminDoor::handed_over(socket)?),
+            (None, Some(at)) => Some(AdminDoor::reserve(at)?),
+            (None, None) => None,
+        };
         let (address, sockets) = match given.public {
             Some(socket) => worker::share(&socket, config.workers)
                 .map_err(|error| format!("the socket that was handed over: {error}"))?,
@@ -43,6 +46,11 @@ impl Doors {
             certificate,
             admin,
         })
+    }
+
+    /// Where operators come in, if they do.
+    pub(super) fn admin_at(&self) -> Option<&AdminListen> {
+        self.admin.as_ref().map(AdminDoor::at)
     }
 
     /// Opens them: from here on the kernel takes connections, operators are
@@ -69,7 +77,7 @@ impl Doors {
         let services = clients.into_iter().map(service).collect();
         let listeners = workers::listen(self.sockets)?;
         if let (Some(admin), Some(router)) = (self.admin, routers.admin) {
-            let is_local = config.admin_listen.as_ref().is_some_and(|at| at.is_local());
+            let is_local = admin.at().is_local();
             let waits = AdminWaits {
                 head: config.limits.head_timeout.max(config.limits.idle_timeout),
                 write: config.limits.write_timeout,

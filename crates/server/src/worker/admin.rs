@@ -67,6 +67,29 @@ impl AdminDoor {
         }
     }
 
+    /// Takes one that somebody else has opened.
+    ///
+    /// # Errors
+    /// It has no address of its own.
+    pub fn handed_over(socket: Socket) -> Result<Self, String> {
+        let address = socket
+            .local_addr()
+            .map_err(|error| format!("the socket for operators that was handed over: {error}"))?;
+        let at = match address.as_socket() {
+            Some(address) => AdminListen::Tcp(address),
+            None => AdminListen::Unix(address.as_pathname().map_or_else(
+                || Path::new("(a socket without a path)").to_owned(),
+                Path::to_owned,
+            )),
+        };
+        Ok(Self { at, socket })
+    }
+
+    /// Where it is.
+    pub const fn at(&self) -> &AdminListen {
+        &self.at
+    }
+
     /// Serves, as long as the runtime lives: a server that ends is looked at,
     /// too.
     pub fn open(self, router: Router, hosts: Hosts, waits: AdminWaits) -> io::Result<()> {

@@ -1,8 +1,9 @@
 //! A listener for operators.
 
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt as _;
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixListener, UnixStream};
 
 use bourse_sim::Script;
 use rustix::process::Signal;
@@ -122,6 +123,30 @@ fn a_socket_is_for_this_user_and_an_old_one_is_replaced() {
     exchange.server = Server::start(&exchange.config, &[]);
     assert_eq!(ask().status, 200);
     exchange.finish(0);
+}
+
+#[test]
+fn a_socket_for_operators_is_taken_from_a_service_manager() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("bourse.toml");
+    let data = dir.path().join("data");
+    let text = format!("[server]\nlisten = \"127.0.0.1:0\"\ndata_dir = {data:?}\nworkers = 1\n");
+    std::fs::write(&config, text).unwrap();
+    let path = dir.path().join("handed.sock");
+    let socket = UnixListener::bind(&path).unwrap();
+    // As standard input, from where the shell puts it to its place.
+    let program = crate::exchange::bourse();
+    let mut shell = std::process::Command::new("sh");
+    let line = "exec 3<&0 </dev/null; LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=admin exec \"$0\" serve --config \"$1\"";
+    shell.env_clear().args(["-c", line]);
+    shell.arg(program.get_program()).arg(&config);
+    let mut server = Server::run_with(&mut shell, OwnedFd::from(socket).into());
+    assert_eq!(get(server.address, "/healthz", "").status, 200);
+    get(server.address, "/metrics", "").error(401);
+    let mut conn = Conn::on(UnixStream::connect(&path).unwrap());
+    conn.request("GET", "/metrics", "", b"");
+    assert_eq!(conn.receive().status, 200);
+    server.stop();
 }
 
 #[test]
