@@ -127,7 +127,12 @@ where
         let (route, head) = match next {
             Next::Ours(route, head) => (route, head),
             Next::Other => break,
-            Next::Closed(why) => return Ended::Closed(why),
+            Next::Closed(why) => {
+                // Over TLS a client is told; who does not take it at once is
+                // not waited for.
+                poll_fn(|cx| Poll::Ready(lock(&conn).poll_close(cx).is_ready())).await;
+                return Ended::Closed(why);
+            }
         };
         let body = lock(&conn).begin_body(head.framing);
         let request = head.request.map(|()| RequestBody::new(body, &conn));

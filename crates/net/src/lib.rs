@@ -27,6 +27,7 @@ mod pool;
 mod proxy;
 mod request;
 mod roads;
+pub mod server_tls;
 mod stream;
 mod tls;
 mod tunnel;

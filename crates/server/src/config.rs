@@ -4,6 +4,7 @@
 //! for shape with file and line; [`Config`] is its meaning, with every
 //! mistake reported at once. Secrets print as `***`.
 
+mod admin;
 mod admission;
 mod alarms;
 mod calls;
@@ -33,6 +34,7 @@ mod snippet;
 mod source;
 mod syntax;
 mod telemetry;
+mod tls;
 mod videos;
 mod written;
 
@@ -49,6 +51,7 @@ use bourse_net::h1_server::Waits;
 use bourse_store::DatabaseUrl;
 use bourse_vocab::Format;
 
+pub use admin::AdminListen;
 pub use alarms::{Alarms, Webhook};
 pub use calls::CallLines;
 pub use changes::{Changes, Description};
@@ -66,6 +69,7 @@ pub use secret::{RawKey, RawSecret, RawUrls};
 pub use show::{Shown, show};
 pub use source::Source;
 pub use telemetry::Telemetry;
+pub use tls::{RawTls, TlsFiles};
 pub use videos::Videos;
 pub use written::Written;
 
@@ -184,6 +188,12 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Names under which it is called, if any are written.
     pub hosts: Option<Vec<String>>,
+    /// The certificate with which it speaks TLS, if it does.
+    pub tls: Option<TlsFiles>,
+    /// Where operators look, if they have a listener of their own.
+    pub admin_listen: Option<AdminListen>,
+    /// Whether clients' listener shows counters, to management keys.
+    pub public_metrics: bool,
     /// Whether the first keys are printed wherever standard output leads.
     pub print_first_keys: bool,
     /// By which roads everything else is reached.

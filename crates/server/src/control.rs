@@ -23,6 +23,7 @@ use bourse_spool::Trouble;
 use bourse_store::{Contents, LiveReport, Store, VideoRow, live};
 use bourse_vocab::{AccountId, Failure, FailureKind, KeyId};
 
+use crate::config::{AdminListen, Config};
 use crate::store_watcher::StoreWatcher;
 use crate::{batches, status, videos};
 
@@ -46,14 +47,21 @@ struct Live {
     comparing: tokio::sync::Mutex<()>,
 }
 
+/// The control plane, as it is seen at each listener.
+pub struct Routers {
+    /// By everybody.
+    pub public: Router,
+    /// By operators, if they have a listener.
+    pub admin: Option<Router>,
+}
+
 /// The control plane of a running server.
-pub fn router(
-    gateway: &Arc<Gateway>,
-    watcher: &Arc<StoreWatcher>,
-    store: &Arc<dyn Store>,
+pub fn routers(
+    (config, admin): (&Config, Option<&AdminListen>),
+    (gateway, watcher, store): (&Arc<Gateway>, &Arc<StoreWatcher>, &Arc<dyn Store>),
     (batches, films): (&batches::Running, Client),
-) -> Router {
-    bourse_control::router(Arc::new(Live {
+) -> Routers {
+    let live: Arc<dyn Backend> = Arc::new(Live {
         gateway: Arc::clone(gateway),
         watcher: Arc::clone(watcher),
         store: Arc::clone(store),
@@ -63,7 +71,15 @@ pub fn router(
         films,
         seen: Mutex::new((gateway.market.load_full(), 0)),
         comparing: tokio::sync::Mutex::new(()),
-    }))
+    });
+    Routers {
+        admin: admin.map(|at| bourse_control::admin_router(Arc::clone(&live), at.is_local())),
+        public: if config.public_metrics {
+            bourse_control::router(live)
+        } else {
+            bourse_control::router_without_metrics(live)
+        },
+    }
 }
 
 fn percentiles(of: health::Percentiles) -> Percentiles {

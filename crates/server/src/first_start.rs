@@ -137,7 +137,12 @@ pub fn print(
     gateway: &Gateway,
     config: &Config,
 ) -> Result<(), Error> {
-    let base = format!("http://{address}");
+    let scheme = if config.tls.is_some() {
+        "https"
+    } else {
+        "http"
+    };
+    let base = format!("{scheme}://{address}");
     let simulated = gateway.market.load().is_simulated();
     let mut out = String::new();
     out.push_str(&format!(

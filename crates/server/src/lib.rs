@@ -6,6 +6,7 @@
 mod alarms;
 mod batches;
 mod call_log;
+mod certificate;
 mod cli;
 mod config;
 mod control;

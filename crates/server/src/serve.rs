@@ -6,6 +6,7 @@
 
 mod boot;
 mod disk;
+mod doors;
 mod running;
 mod signals;
 mod workers;

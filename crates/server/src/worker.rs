@@ -4,7 +4,9 @@
 //! connections by `SO_REUSEPORT`), connections to providers of its own. A
 //! call never changes threads, so nothing on its way wakes another core.
 
+mod admin;
 mod connection;
+mod encrypted;
 mod framing;
 mod guarded;
 pub(crate) mod head;
@@ -23,6 +25,8 @@ use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
+pub use admin::{AdminDoor, AdminWaits};
+pub use encrypted::Encrypted;
 pub use head::Hosts;
 
 /// Connections that a worker serves at once; more wait in the kernel.
@@ -93,6 +97,8 @@ pub struct Service {
     pub control: Router,
     /// Where the control plane runs: a slow dashboard must not delay a call.
     pub control_runtime: Handle,
+    /// Handshakes with clients, if the port speaks TLS.
+    pub encrypted: Option<Encrypted>,
     /// Under which names it may be called.
     pub hosts: Hosts,
     /// How long a connection waits for its client.

@@ -27,7 +27,7 @@ const TOP: &str = "\
 
 <!-- The table is written by `cargo xtask metrics` from the exposition; run it again rather than edit. -->
 
-`GET /metrics` is Prometheus's text format 0.0.4, for management keys (`authorization: Bearer …`). Labels are ids of the catalog
+`GET /metrics` is Prometheus's text format 0.0.4, for management keys (`authorization: Bearer …`), and without one at a local [`server.admin_listen`](configuration.md#server). Labels are ids of the catalog
 (`model`, `provider`, `endpoint`) and words of ours (`outcome`, `blame`, `quantile`, `kind`), so no caller can make a new series. Counters begin at
 0 when the server starts. Families of endpoints have no series until the endpoint has been asked.
 

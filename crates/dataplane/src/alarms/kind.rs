@@ -24,6 +24,10 @@ pub enum Kind {
     DeadlineUnsure,
     /// A changed configuration makes no sense.
     ConfigurationRefused,
+    /// The files of the server's certificate hold none that can be shown.
+    CertificateRefused,
+    /// The server's certificate ends soon, or has ended.
+    CertificateExpires,
     /// A provider gives more output than it was told.
     LimitNotKept,
     /// A provider says that answers cost what cannot be true.
@@ -92,6 +96,8 @@ pub struct About {
 
 /// What happens with an answer now and then is over after an hour without.
 const HOUR_MS: u64 = 3_600_000;
+/// What lasts for weeks is told again every day.
+const DAY_MS: u64 = 24 * HOUR_MS;
 /// Calls are shed in waves: a minute without is an end.
 const MINUTE_MS: u64 = 60_000;
 
@@ -182,6 +188,20 @@ static CONFIGURATION_REFUSED: About = About {
     over: "the configuration is taken over",
     ..ROW
 };
+static CERTIFICATE_REFUSED: About = About {
+    name: "certificate_refused",
+    is_error: true,
+    remedy: "put a PEM certificate and its key where server.tls says; they are taken over at once. Until then clients are shown the last one",
+    over: "the certificate's files can be used again",
+    ..ROW
+};
+static CERTIFICATE_EXPIRES: About = About {
+    name: "certificate_expires",
+    repeat_ms: Some(DAY_MS),
+    remedy: "renew the certificate; the new files are taken over at once",
+    over: "the certificate is valid for more than two weeks",
+    ..ROW
+};
 static LIMIT_NOT_KEPT: About = About {
     name: "limit_not_kept",
     remedy: "ask the provider why it does not keep max_tokens; until it does, all that the model may say is set aside for its calls",
@@ -222,7 +242,7 @@ static TEST: About = About {
 
 impl Kind {
     /// Every kind, in the order of metrics.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::AccountEmpty,
         Self::CredentialRefused,
         Self::NoToken,
@@ -233,6 +253,8 @@ impl Kind {
         Self::JournalRefuses,
         Self::DeadlineUnsure,
         Self::ConfigurationRefused,
+        Self::CertificateRefused,
+        Self::CertificateExpires,
         Self::LimitNotKept,
         Self::CostNotBelieved,
         Self::TierNotAgreed,
@@ -254,6 +276,8 @@ impl Kind {
             Self::JournalRefuses => &JOURNAL_REFUSES,
             Self::DeadlineUnsure => &DEADLINE_UNSURE,
             Self::ConfigurationRefused => &CONFIGURATION_REFUSED,
+            Self::CertificateRefused => &CERTIFICATE_REFUSED,
+            Self::CertificateExpires => &CERTIFICATE_EXPIRES,
             Self::LimitNotKept => &LIMIT_NOT_KEPT,
             Self::CostNotBelieved => &COST_NOT_BELIEVED,
             Self::TierNotAgreed => &TIER_NOT_AGREED,

@@ -58,7 +58,8 @@ impl Out {
         }
     }
 
-    /// Writes all of it.
+    /// Writes all of it, and what a layer below keeps back: TLS takes more than
+    /// its socket does. On a bare socket the flush is nothing.
     pub(super) fn poll_write<S: AsyncWrite>(
         &mut self,
         mut stream: Pin<&mut S>,
@@ -89,6 +90,10 @@ impl Out {
             }
             self.written += written;
         }
+        if all == 0 {
+            return Poll::Ready(Ok(()));
+        }
+        ready!(stream.as_mut().poll_flush(cx))?;
         self.bytes.clear();
         self.long = Bytes::new();
         self.behind = &[];

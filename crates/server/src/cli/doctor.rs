@@ -11,6 +11,7 @@ use clap::Args;
 
 use super::output::{plain, say_json};
 use super::{Common, Error, block_on, say};
+use crate::certificate;
 use crate::market::{self, Providers};
 use crate::tokens::Tokens;
 
@@ -100,6 +101,9 @@ pub(super) fn run(options: &Options) -> Result<(), Error> {
         }
         if let Some(told) = block_on(async { Ok(tokens(config).await) }).transpose() {
             note("tokens", told.and_then(|told| told));
+        }
+        if let Some(files) = &config.tls {
+            note("certificate", certificate::look(files).map_err(Into::into));
         }
         note("disk", disk(&config.data_dir));
         note("database", block_on(database(config)));

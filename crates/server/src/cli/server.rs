@@ -34,7 +34,14 @@ impl Asking {
     pub(super) fn url(&self, config: &Config) -> String {
         match &self.server {
             Some(url) => url.trim_end_matches('/').to_owned(),
-            None => format!("http://{}", reachable(config.listen)),
+            None => {
+                let scheme = if config.tls.is_some() {
+                    "https"
+                } else {
+                    "http"
+                };
+                format!("{scheme}://{}", reachable(config.listen))
+            }
         }
     }
 }

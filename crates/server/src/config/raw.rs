@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::checked::{self, Which};
 use super::credentials::RawCredentials;
-use super::{RawKey, RawNet, RawSecret, RawUrls};
+use super::{RawKey, RawNet, RawSecret, RawTls, RawUrls};
 
 /// The whole file. Unknown keys are refused.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -62,6 +62,14 @@ pub struct RawServer {
     /// Names under which the server is called, without ports; `*` for any.
     /// Default: any, or on a loopback address none but `localhost`.
     pub hosts: Option<Vec<String>>,
+    /// The certificate with which clients are served by TLS. Default: none, and
+    /// plain HTTP.
+    pub tls: Option<RawTls>,
+    /// Where counters and health are served for operators: an address and port,
+    /// or the path of a socket. Default: nowhere but at `listen`.
+    pub admin_listen: Option<String>,
+    /// Whether `/metrics` is served at `listen`, to management keys. Default true.
+    pub public_metrics: Option<bool>,
     /// Prints the first keys although standard output is no terminal. Default:
     /// they go into a file then.
     pub print_first_keys: Option<bool>,

@@ -16,8 +16,8 @@ use super::problem::{Finding, Level};
 use super::raw::{RawDatabase, RawServer};
 use super::written::Written;
 use super::{
-    CallLimits, Config, Durability, Environment, ProviderKey, RawConfig, RawUrls, admission,
-    alarms, calls, deadlines, doubts, files, level, net, provider, telemetry, videos,
+    CallLimits, Config, Durability, Environment, ProviderKey, RawConfig, RawUrls, admin, admission,
+    alarms, calls, deadlines, doubts, files, level, net, provider, telemetry, tls, videos,
 };
 use crate::worker::head;
 
@@ -94,6 +94,9 @@ pub(super) fn resolve(raw: &RawConfig, environment: &Environment) -> (Config, Ve
     let config = Config {
         listen: listen(&raw.server, &mut problems),
         hosts: hosts(&raw.server, &mut problems),
+        tls: tls::resolve(raw.server.tls.as_ref(), &mut problems),
+        admin_listen: admin::resolve(raw.server.admin_listen.as_deref(), &mut problems),
+        public_metrics: raw.server.public_metrics.unwrap_or(true),
         print_first_keys: raw.server.print_first_keys.unwrap_or(false),
         roads: net::resolve(&raw.net, environment, &mut problems),
         data_dir: data_dir(&raw.server, &mut problems),

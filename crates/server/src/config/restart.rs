@@ -12,6 +12,15 @@ pub fn waiting(running: &Config, new: &Config) -> Vec<&'static str> {
     let mut rows = vec![
         ("server.listen", running.listen != new.listen),
         ("server.hosts", running.hosts != new.hosts),
+        ("server.tls", running.tls != new.tls),
+        (
+            "server.admin_listen",
+            running.admin_listen != new.admin_listen,
+        ),
+        (
+            "server.public_metrics",
+            running.public_metrics != new.public_metrics,
+        ),
         ("net", running.roads != new.roads),
         ("server.data_dir", running.data_dir != new.data_dir),
         ("database.url", running.database != new.database),

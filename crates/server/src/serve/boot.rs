@@ -2,12 +2,10 @@
 //! [`Opened`], the journal is replayed ([`Recovered`]), the data plane is [`Built`], first keys are
 //! made ([`Ready`]), and everything runs ([`Running`]).
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use bourse_dataplane::admission::Admission;
 use bourse_dataplane::alarms::Alarms;
 use bourse_dataplane::bodies::Bodies;
@@ -18,7 +16,6 @@ use bourse_dataplane::gateway::{CallLimits, Counters, Gateway, Stopping};
 use bourse_dataplane::identity::Identity;
 use bourse_dataplane::keyring::Keyring;
 use bourse_dataplane::market::Memory;
-use bourse_dataplane::pipeline::Worker;
 use bourse_dataplane::realtime::Sessions;
 use bourse_dataplane::replies::REPLIES_BYTES_MAX;
 use bourse_dataplane::stickiness::Stickiness;
@@ -29,44 +26,35 @@ use bourse_sim::SimHandle;
 use bourse_spool::Options;
 use bourse_store::applier::Applier;
 use bourse_store::{Contents, Server, Store, Till};
-use socket2::Socket;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::doors::Doors;
 use super::running::Running;
 use super::{Error, disk, workers};
 use crate::call_log::CallLog;
 use crate::config::{Config, Durability};
+use crate::control::Routers;
 use crate::first_start::{self, FirstKeys};
 use crate::manager::{Manager, Pulses, Sockets};
 use crate::market::{self, Providers};
 use crate::store_watcher::StoreWatcher;
 use crate::tokens::Tokens;
 use crate::videos::{self, Callbacks};
-use crate::worker::{self, Hosts, Service, Stop};
+use crate::worker::{self, Stop};
 use crate::{alarms, batches, presence, reload, retention, simulated, traces};
 
 /// The server has its address, and refuses connections. A port that is
 /// taken fails here, before anything on the disk changes.
 pub(super) struct Reserved {
     config: Config,
-    address: SocketAddr,
-    sockets: Vec<Socket>,
+    doors: Doors,
 }
 
 impl Reserved {
     pub(super) fn addresses(config: Config, given: Sockets) -> Result<Self, Error> {
-        let (address, sockets) = match given.public {
-            Some(socket) => worker::share(&socket, config.workers)
-                .map_err(|error| format!("the socket that was handed over: {error}"))?,
-            None => worker::reserve(config.listen, config.workers)
-                .map_err(|error| format!("cannot listen on {}: {error}", config.listen))?,
-        };
-        Ok(Self {
-            config,
-            address,
-            sockets,
-        })
+        let doors = Doors::reserve(&config, given)?;
+        Ok(Self { config, doors })
     }
 
     /// Opens the store and becomes its server.
@@ -276,7 +264,7 @@ impl Ready {
             gently: stopping.clone(),
             at_once: cutting_off,
         };
-        let planes = background.planes(&config, &built.egress, &worker_stop)?;
+        let planes = background.planes((&config, &reserved.doors), &built.egress, &worker_stop)?;
         let file_watcher = reload::watch(
             config_path,
             &config,
@@ -285,15 +273,15 @@ impl Ready {
             planes.all_clients,
             (manager.clone(), stopping.clone()),
         )?;
-        let services = services((&config, reserved.address), &gateway, planes.serving);
-        // From here on the kernel takes connections, and a reader of the
-        // output may use what it says; the workers serve them in a moment.
-        let listeners = workers::listen(reserved.sockets)?;
-        first_start::print(first_keys.as_ref(), reserved.address, &gateway, &config)?;
-        let workers = workers::start(listeners, services, &worker_stop, &mut pulses)?;
+        let address = reserved.doors.address;
+        let opened = (reserved.doors).open((&config, &stopping), &gateway, planes.serving)?;
+        // A reader of the output may use what it says: the kernel takes
+        // connections, and the workers serve them in a moment.
+        first_start::print(first_keys.as_ref(), address, &gateway, &config)?;
+        let workers = workers::start(opened, &worker_stop, &mut pulses)?;
         manager.begin(&gateway, pulses, &stopping);
         Ok(Running {
-            address: reserved.address,
+            address,
             workers,
             batches: Some(planes.batches),
             lame_duck: config.limits.lame_duck,
@@ -327,13 +315,18 @@ struct Planes {
     batches: std::thread::JoinHandle<()>,
     /// What each worker serves with: the control plane, and its own connections
     /// to providers.
-    serving: (Router, Vec<Client>),
+    serving: (Routers, Vec<Client>),
     /// The same connections, and those of the others.
     all_clients: Vec<Client>,
 }
 
 impl Background<'_> {
-    fn planes(&self, config: &Config, egress: &EgressPolicy, stop: &Stop) -> Result<Planes, Error> {
+    fn planes(
+        &self,
+        (config, doors): (&Config, &Doors),
+        egress: &EgressPolicy,
+        stop: &Stop,
+    ) -> Result<Planes, Error> {
         let (gateway, store) = (self.gateway, self.store);
         // One of them is for batches, and one for what clients read of films.
         let mut clients = clients(config.workers.saturating_add(2), egress)?;
@@ -341,7 +334,8 @@ impl Background<'_> {
         let last = clients.pop().ok_or("no client for batches")?;
         let batches = batches::start((gateway, store), config, last, stop)?;
         let films = clients.pop().ok_or("no client for films")?;
-        let control = crate::control::router(gateway, self.watcher, store, (&batches, films));
+        let parts = (gateway, self.watcher, store);
+        let control = crate::control::routers((config, doors.admin_at()), parts, (&batches, films));
         Ok(Planes {
             batches: batches.thread,
             serving: (control, clients),
@@ -388,25 +382,6 @@ fn clients(workers: usize, egress: &EgressPolicy) -> Result<Vec<Client>, Error> 
         })
     };
     Ok((0..workers).map(client).collect::<Result<_, _>>()?)
-}
-
-/// What each worker serves with.
-fn services(
-    (config, address): (&Config, SocketAddr),
-    gateway: &Arc<Gateway>,
-    (control, clients): (Router, Vec<Client>),
-) -> Vec<Service> {
-    let hosts = Hosts::new(config.hosts.as_deref(), address.ip().is_loopback());
-    let service = |client| Service {
-        worker: Worker::new(gateway, client),
-        control: control.clone(),
-        control_runtime: tokio::runtime::Handle::current(),
-        hosts: hosts.clone(),
-        waits: config.limits.waits(),
-        write_timeout: config.limits.write_timeout,
-        stop_timeout: config.limits.stop_timeout,
-    };
-    clients.into_iter().map(service).collect()
 }
 
 /// Throws away what the cache need not keep any more, until the server stops.

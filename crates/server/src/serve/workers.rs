@@ -16,8 +16,7 @@ pub(super) fn listen(sockets: Vec<Socket>) -> std::io::Result<Vec<TcpListener>> 
 
 /// Starts a thread for each listener.
 pub(super) fn start(
-    listeners: Vec<TcpListener>,
-    services: Vec<Service>,
+    (listeners, services): (Vec<TcpListener>, Vec<Service>),
     stop: &Stop,
     pulses: &mut Pulses,
 ) -> Result<Vec<JoinHandle<()>>, Error> {

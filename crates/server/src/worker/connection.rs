@@ -5,7 +5,7 @@
 //! head that is odd in any way) takes the connection to hyper, with the bytes
 //! that were read, and there it stays. So every refusal of a head is hyper's or
 //! ours as it always was, and the short way serves only what is beyond doubt.
-//! Clients come over plain TCP: whoever wants TLS puts a proxy in front.
+//! On a port that speaks TLS all of that is inside it.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -54,10 +54,37 @@ const UNREAD_PREFIX: &str = "x-stainless-";
 const UNREAD: [&str; 3] = ["accept", "accept-encoding", "accept-language"];
 
 /// Serves a connection to its end.
-pub(super) async fn serve(stream: TcpStream, service: Service, mut stop: watch::Receiver<bool>) {
+pub(super) async fn serve(stream: TcpStream, service: Service, stop: watch::Receiver<bool>) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY was refused");
     }
+    match &service.encrypted {
+        None => speak(stream, service, stop).await,
+        // Boxed: a plain connection should not have the room for it.
+        Some(_) => Box::pin(speak_within_tls(stream, service, stop)).await,
+    }
+}
+
+/// Serves a connection whose first words are a handshake.
+async fn speak_within_tls(stream: TcpStream, service: Service, mut stop: watch::Receiver<bool>) {
+    let Some(encrypted) = &service.encrypted else {
+        return;
+    };
+    let shaken = tokio::select! {
+        shaken = encrypted.shake_hands(stream, service.waits.head) => shaken,
+        () = stopped(&mut stop) => return,
+    };
+    if let Some(stream) = shaken {
+        speak(stream, service, stop).await;
+    }
+}
+
+/// Serves HTTP on a connection to its end.
+async fn speak<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    stream: S,
+    service: Service,
+    mut stop: watch::Receiver<bool>,
+) {
     let stream = Guarded::new(stream, service.write_timeout);
     let calls = Calls { service: &service };
     let stopping = stopped(&mut stop);

@@ -189,8 +189,8 @@ impl Stream {
 }
 
 /// A connection to the server.
-pub struct Conn {
-    pub stream: TcpStream,
+pub struct Conn<S = TcpStream> {
+    pub stream: S,
     buffer: Vec<u8>,
 }
 
@@ -200,6 +200,16 @@ impl Conn {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
+        Self {
+            stream,
+            buffer: Vec::new(),
+        }
+    }
+}
+
+impl<S: Read + Write> Conn<S> {
+    /// One that is there already.
+    pub fn on(stream: S) -> Self {
         Self {
             stream,
             buffer: Vec::new(),
@@ -232,7 +242,7 @@ impl Conn {
     }
 
     /// Everything up to a mark, without it.
-    fn until(&mut self, mark: &[u8]) -> Option<Vec<u8>> {
+    pub fn until(&mut self, mark: &[u8]) -> Option<Vec<u8>> {
         let mut from = 0;
         loop {
             let found = self.buffer[from..]

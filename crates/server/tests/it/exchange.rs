@@ -261,7 +261,7 @@ impl Server {
                 panic!("it ended with {status}: {}", log.lock().unwrap());
             }
             let out = out.lock().unwrap();
-            let rest = out.split("serves on http://").nth(1)?;
+            let rest = out.split("serves on http").nth(1)?.split("://").nth(1)?;
             rest.split_once(' ')?.0.parse().ok()
         });
         Self {
@@ -397,7 +397,7 @@ impl Exchange {
         Conn::open(self.server.address)
     }
 
-    fn headers(&self) -> String {
+    pub fn headers(&self) -> String {
         format!(
             "authorization: Bearer {}\r\ncontent-type: application/json\r\n",
             self.key

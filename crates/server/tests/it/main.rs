@@ -22,6 +22,7 @@ mod continuation;
 mod exchange;
 mod money_math;
 
+mod admin;
 mod admin_commands;
 mod admission;
 mod alarms;
@@ -69,6 +70,7 @@ mod sent;
 mod sim_command;
 mod stopping;
 mod streams;
+mod tls;
 mod tools;
 mod top_command;
 mod traces;

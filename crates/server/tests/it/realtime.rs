@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::exchange::{Exchange, Provider, Server, Setup, eventually};
 use crate::money_math::nanos;
 
-const MODEL: &str = "acme/talk";
+pub const MODEL: &str = "acme/talk";
 const TALKS: &str = "context_length = 32000\nmax_output = 4096\n\
     input_modalities = [\"text\", \"audio\"]\noutput_modalities = [\"text\", \"audio\"]";
 /// Dollars for a million: those of OpenAI's smaller model, November 2026.
@@ -26,7 +26,7 @@ fn talker(slug: &'static str, script: Script) -> Provider {
     provider.endpoint(PRICES)
 }
 
-fn start(script: Script, change: impl FnOnce(&mut Setup)) -> Exchange {
+pub fn start(script: Script, change: impl FnOnce(&mut Setup)) -> Exchange {
     Exchange::start(|setup| {
         setup.models.insert(MODEL, TALKS);
         setup.provider(talker("cheap", script));
