@@ -157,7 +157,8 @@ fn a_key_without_a_known_prefix_is_repeated_in_no_spelling() {
 #[test]
 fn a_providers_sentence_makes_no_line_of_its_own_in_the_log() {
     let exchange = Exchange::single(script(json!({
-        "error_after_tokens": 3, "token_ms": 1,
+        // Apart, or the error would be there before the first content is passed on.
+        "error_after_tokens": 3, "token_ms": 60,
         "error_message": "gone\r\n2026-01-01T00:00:00Z WARN bourse: forged\u{1b}[31m\u{2028}too",
     })));
     exchange.open(&streamed(json!({}))).receive();
