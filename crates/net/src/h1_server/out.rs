@@ -108,3 +108,56 @@ impl Out {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use super::*;
+
+    /// Takes everything at once, as TLS does, and has it sent later.
+    #[derive(Default)]
+    struct Keeping {
+        taken: usize,
+        is_sent: bool,
+    }
+
+    impl AsyncWrite for Keeping {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            self.taken += bytes.len();
+            Poll::Ready(Ok(bytes.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            if self.is_sent {
+                Poll::Ready(Ok(()))
+            } else {
+                Poll::Pending
+            }
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[test]
+    fn what_a_layer_below_keeps_back_is_not_written_yet_and_not_written_twice() {
+        let mut cx = Context::from_waker(Waker::noop());
+        let (mut out, mut below) = (Out::default(), Keeping::default());
+        out.push(Bytes::from_static(b"hello"), b"\r\n");
+        for _ in 0..2 {
+            assert!(out.poll_write(Pin::new(&mut below), &mut cx).is_pending());
+            assert!(!out.has_room());
+            assert_eq!(below.taken, 7);
+        }
+        below.is_sent = true;
+        assert!(out.poll_write(Pin::new(&mut below), &mut cx).is_ready());
+        assert!(out.has_room());
+        assert_eq!(below.taken, 7);
+    }
+}
