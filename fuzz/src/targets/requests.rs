@@ -563,6 +563,9 @@ fn filled(mut body: Value) -> Value {
         for call in calls.into_iter().flatten() {
             if let Some(Value::Object(function)) = call.get_mut("function") {
                 fill(function, "arguments", "{}".into());
+                if let Value::Object(call) = call {
+                    fill(call, "type", "function".into());
+                }
             }
         }
         let parts = message.get_mut("content").and_then(Value::as_array_mut);

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use toml::de::{DeTable, Error};
 
-use super::problem::{Level, PROBLEMS_MAX, Place, Problem};
+use super::problem::{Level, PROBLEMS_MAX, Problem};
 use super::source::{Source, secrets};
 
 const DUPLICATE: &str = "duplicate key";
@@ -24,19 +24,20 @@ pub(super) fn problems(source: &Source, broken: &[Error], table: &DeTable<'_>) -
         secrets(table)
     };
     let mut problems: Vec<Problem> = Vec::new();
+    let mut last_line = 0..0;
     for error in broken {
         if problems.len() > PROBLEMS_MAX {
             break;
         }
         let span = error.span().unwrap_or(0..0);
-        let span = unquoted(&source.text, span.start).unwrap_or(span);
-        let place = source.place(span.clone(), &secrets);
-        if problems
-            .last()
-            .is_some_and(|last| line(&last.place) == line(&place))
-        {
+        // Before anything is looked for in it: a line of noise may be long, and
+        // wrong at every byte.
+        if last_line.contains(&span.start) {
             continue;
         }
+        last_line = line_around(&source.text, span.start);
+        let span = unquoted(&source.text, span.start).unwrap_or(span);
+        let place = source.place(span.clone(), &secrets);
         let line = whole_line(&source.text, span.start);
         let (sentence, help) = said(error, line, source.text.get(span));
         problems.push(Problem {
@@ -50,21 +51,19 @@ pub(super) fn problems(source: &Source, broken: &[Error], table: &DeTable<'_>) -
     problems
 }
 
-const fn line(place: &Place) -> usize {
-    match place {
-        Place::File { line, .. } => *line,
-        _ => 0,
-    }
-}
-
-fn whole_line(text: &str, at: usize) -> &str {
+/// Where the line is in which something stands, without its end.
+fn line_around(text: &str, at: usize) -> Range<usize> {
     let at = at.min(text.len());
     let (before, behind) = text.split_at_checked(at).unwrap_or((text, ""));
     let from = before.rfind('\n').map_or(0, |at| at.saturating_add(1));
     let to = behind
         .find('\n')
         .map_or(text.len(), |end| at.saturating_add(end));
-    text.get(from..to).unwrap_or_default().trim()
+    from..to
+}
+
+fn whole_line(text: &str, at: usize) -> &str {
+    text.get(line_around(text, at)).unwrap_or_default().trim()
 }
 
 /// Whether a section's name is what is broken: then nobody knows in which

@@ -82,7 +82,7 @@ mod tests {
             ),
             (
                 "[server.tls]\nkey = \"a\"\nca = \"b\"",
-                "unknown field `ca`",
+                "server.tls.ca: unknown key",
             ),
         ] {
             let refused = parse(text, &[]).unwrap_err();
