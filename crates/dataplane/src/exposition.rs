@@ -1,12 +1,15 @@
-//! Counters as text, for Prometheus (exposition format 0.0.4).
+//! Which counters Prometheus is told of, in which words.
 //!
 //! Labels are catalog ids and words of ours, so that no caller can make a
-//! new series. Slugs of the catalog have no character that would have to be
-//! escaped; they are escaped all the same.
+//! new series. Calls know nothing of this: they count in atomics, which are
+//! read when somebody asks. How it is written is in `page`.
+
+mod page;
+mod process;
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use bourse_vocab::Reason;
 use bourse_wire::tool_calls::Verdict;
@@ -18,65 +21,39 @@ use crate::cache::Cache;
 use crate::clock::now_ms;
 use crate::gateway::Gateway;
 use crate::metrics::TargetMetrics;
+use crate::spans::Spans;
 
-fn escaped(text: &str) -> String {
-    text.replace('\\', "\\\\")
-        .replace('"', "\\\"")
-        .replace('\n', "\\n")
-}
-
-struct Page(String);
-
-impl Page {
-    fn family(&mut self, name: &str, kind: &str, help: &str) {
-        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
-    }
-
-    fn value(&mut self, name: &str, labels: &[(&str, &str)], value: impl std::fmt::Display) {
-        self.0.push_str(name);
-        for (index, (label, text)) in labels.iter().enumerate() {
-            let open = if index == 0 { '{' } else { ',' };
-            let _ = write!(self.0, "{open}{label}=\"{}\"", escaped(text));
-        }
-        if !labels.is_empty() {
-            self.0.push('}');
-        }
-        let _ = writeln!(self.0, " {value}");
-    }
-
-    fn single(&mut self, name: &str, kind: &str, help: &str, value: impl std::fmt::Display) {
-        self.family(name, kind, help);
-        self.value(name, &[], value);
-    }
-}
+use page::{Page, Value};
 
 /// One family of the endpoints' counters.
-type Family = (&'static str, &'static str, fn(&TargetMetrics) -> u64);
+type OfTarget = (&'static str, &'static str, fn(&TargetMetrics) -> Value);
 
-const OF_TARGETS: &[Family] = &[
+const OF_TARGETS: &[OfTarget] = &[
     ("bourse_prompt_tokens_total", "Input tokens.", |m| {
-        m.prompt_tokens.load(Relaxed)
+        m.prompt_tokens.load(Relaxed).into()
     }),
     ("bourse_completion_tokens_total", "Output tokens.", |m| {
-        m.completion_tokens.load(Relaxed)
+        m.completion_tokens.load(Relaxed).into()
     }),
     (
-        "bourse_cost_nanodollars_total",
+        "bourse_cost_dollars_total",
         "What providers charged.",
-        |m| m.cost_nanos.load(Relaxed),
+        |m| dollars(m.cost_nanos.load(Relaxed)),
     ),
     (
-        "bourse_charge_nanodollars_total",
+        "bourse_charge_dollars_total",
         "What customers were charged.",
-        |m| m.charge_nanos.load(Relaxed),
+        |m| dollars(m.charge_nanos.load(Relaxed)),
     ),
 ];
 
 /// All counters of a gateway.
 #[must_use]
 pub fn render(gateway: &Gateway) -> String {
-    let mut page = Page(String::with_capacity(4096));
+    let mut page = Page::default();
+    about(&mut page, gateway);
     calls(&mut page, gateway);
+    spans(&mut page, &gateway.counters.spans);
     admission(&mut page, &gateway.admission);
     cache(&mut page, &gateway.cache);
     alarms(&mut page, &gateway.alarms);
@@ -85,7 +62,46 @@ pub fn render(gateway: &Gateway) -> String {
     attempts(&mut page, gateway);
     limits(&mut page, gateway);
     latencies(&mut page, gateway);
-    page.0
+    process::tell(&mut page);
+    page.text()
+}
+
+/// What serves, and by which catalog.
+fn about(page: &mut Page, gateway: &Gateway) {
+    page.family(
+        "bourse_build_info",
+        "gauge",
+        "Always 1; its label says which version of Bourse this is.",
+    );
+    page.value(&[("version", env!("CARGO_PKG_VERSION"))], 1_u64);
+    page.family(
+        "bourse_catalog_info",
+        "gauge",
+        "Always 1; its label is the hash of the catalog in force.",
+    );
+    // As text: a float keeps only 53 bits of it.
+    let version = format!("{:016x}", gateway.market.load().catalog.version());
+    page.value(&[("version", &version)], 1_u64);
+}
+
+/// How long calls take.
+fn spans(page: &mut Page, spans: &Spans) {
+    page.family(
+        "bourse_call_duration_seconds",
+        "histogram",
+        "From the arrival of a call to its end, of calls whose money was set aside.",
+    );
+    for (stream, span) in ["no", "yes"].iter().zip(&spans.durations) {
+        page.value(&[("stream", stream)], span.snapshot());
+    }
+    page.family(
+        "bourse_first_token_seconds",
+        "histogram",
+        "From the arrival of a call to the first content of its answer, of calls that had any.",
+    );
+    for (stream, span) in ["no", "yes"].iter().zip(&spans.first_tokens) {
+        page.value(&[("stream", stream)], span.snapshot());
+    }
 }
 
 fn calls(page: &mut Page, gateway: &Gateway) {
@@ -102,11 +118,7 @@ fn calls(page: &mut Page, gateway: &Gateway) {
         "Calls that failed, by whose fault it was.",
     );
     for (blame, count) in ["caller", "upstream", "us"].iter().zip(&counters.failures) {
-        page.value(
-            "bourse_call_failures_total",
-            &[("blame", blame)],
-            count.load(Relaxed),
-        );
+        page.value(&[("blame", blame)], count.load(Relaxed));
     }
     page.single(
         "bourse_calls_in_flight",
@@ -126,11 +138,7 @@ fn calls(page: &mut Page, gateway: &Gateway) {
         "Targets that were asked beside a late one, by which of the two answered.",
     );
     for (answered, count) in ["second", "first", "none"].iter().zip(&counters.hedges) {
-        page.value(
-            "bourse_hedges_total",
-            &[("answered", answered)],
-            count.load(Relaxed),
-        );
+        page.value(&[("answered", answered)], count.load(Relaxed));
     }
     page.family(
         "bourse_continuations_total",
@@ -138,11 +146,7 @@ fn calls(page: &mut Page, gateway: &Gateway) {
         "Streams that broke and whose callers had asked for a continuation, by whether there was one.",
     );
     for (found, count) in ["yes", "no"].iter().zip(&counters.continuations) {
-        page.value(
-            "bourse_continuations_total",
-            &[("found", found)],
-            count.load(Relaxed),
-        );
+        page.value(&[("found", found)], count.load(Relaxed));
     }
     page.single(
         "bourse_drains",
@@ -161,7 +165,7 @@ fn admission(page: &mut Page, admission: &Admission) {
     );
     for why in Shed::ALL {
         let labels = [("reason", why.name())];
-        page.value("bourse_calls_shed_total", &labels, admission.sheds(why));
+        page.value(&labels, admission.sheds(why));
     }
     page.single(
         "bourse_calls_waiting",
@@ -175,15 +179,14 @@ fn admission(page: &mut Page, admission: &Admission) {
         "Model calls that may be under way, learned from the delay; +Inf while nobody is refused.",
     );
     match admission.limit() {
-        Some(limit) => page.value("bourse_calls_limit", &[], limit),
-        None => page.value("bourse_calls_limit", &[], "+Inf"),
+        Some(limit) => page.value(&[], limit),
+        None => page.value(&[], f64::INFINITY),
     }
-    let delay_us = admission.delay_us();
     page.single(
         "bourse_worker_delay_seconds",
         "gauge",
         "How long a ready call waits for its worker at present, of all workers the longest.",
-        format_args!("{}.{:06}", delay_us / 1_000_000, delay_us % 1_000_000),
+        Duration::from_micros(admission.delay_us()),
     );
 }
 
@@ -197,7 +200,7 @@ fn cache(page: &mut Page, cache: &Cache) {
     );
     for (found, count) in by.iter().zip(&cache.counters.found) {
         let labels = [("found", *found)];
-        page.value("bourse_cache_lookups_total", &labels, count.load(Relaxed));
+        page.value(&labels, count.load(Relaxed));
     }
     page.family(
         "bourse_single_flights_total",
@@ -206,7 +209,7 @@ fn cache(page: &mut Page, cache: &Cache) {
     );
     for (served, count) in by.iter().zip(&cache.counters.shared) {
         let labels = [("served", *served)];
-        page.value("bourse_single_flights_total", &labels, count.load(Relaxed));
+        page.value(&labels, count.load(Relaxed));
     }
     let stock = cache.shelf.stock();
     page.single(
@@ -238,7 +241,7 @@ fn alarms(page: &mut Page, alarms: &Alarms) {
     );
     for kind in Kind::ALL {
         let labels = [("kind", kind.about().name)];
-        page.value("bourse_alarms_total", &labels, alarms.raised(kind));
+        page.value(&labels, alarms.raised(kind));
     }
     page.family(
         "bourse_alarms_active",
@@ -247,7 +250,7 @@ fn alarms(page: &mut Page, alarms: &Alarms) {
     );
     for kind in Kind::ALL {
         let labels = [("kind", kind.about().name)];
-        page.value("bourse_alarms_active", &labels, alarms.active(kind));
+        page.value(&labels, alarms.active(kind));
     }
     page.family(
         "bourse_alarm_events_total",
@@ -256,7 +259,7 @@ fn alarms(page: &mut Page, alarms: &Alarms) {
     );
     for (delivered, count) in ["yes", "no"].iter().zip(alarms.told()) {
         let labels = [("delivered", *delivered)];
-        page.value("bourse_alarm_events_total", &labels, count);
+        page.value(&labels, count);
     }
 }
 
@@ -303,12 +306,6 @@ fn choices(page: &mut Page, gateway: &Gateway) {
         "Endpoints that can be called.",
         market.targets().len(),
     );
-    page.single(
-        "bourse_catalog_version",
-        "gauge",
-        "Content hash of the catalog in force.",
-        market.catalog.version(),
-    );
 }
 
 fn attempts(page: &mut Page, gateway: &Gateway) {
@@ -333,7 +330,7 @@ fn attempts(page: &mut Page, gateway: &Gateway) {
                 ("endpoint", &*m.endpoint),
                 ("outcome", outcome),
             ];
-            page.value("bourse_attempts_total", &labels, count.load(Relaxed));
+            page.value(&labels, count.load(Relaxed));
         }
     });
     reasons(page, gateway);
@@ -347,7 +344,7 @@ fn attempts(page: &mut Page, gateway: &Gateway) {
                     ("provider", &*m.provider),
                     ("endpoint", &*m.endpoint),
                 ];
-                page.value(name, &labels, read(m));
+                page.value(&labels, read(m));
             }
         });
     }
@@ -370,7 +367,7 @@ fn reasons(page: &mut Page, gateway: &Gateway) {
                     ("endpoint", &*m.endpoint),
                     ("reason", reason.name()),
                 ];
-                page.value("bourse_attempt_failures_total", &labels, count);
+                page.value(&labels, count);
             }
         }
     });
@@ -390,7 +387,7 @@ fn tool_calls(page: &mut Page, gateway: &Gateway) {
         }
         for (verdict, count) in Verdict::ALL.into_iter().zip(counts) {
             let labels = [("endpoint", &*m.endpoint), ("verdict", verdict.name())];
-            page.value("bourse_tool_calls_total", &labels, count);
+            page.value(&labels, count);
         }
     });
 }
@@ -418,15 +415,16 @@ fn limits(page: &mut Page, gateway: &Gateway) {
             ("provider", &*metrics.provider),
             ("endpoint", &*metrics.endpoint),
         ];
-        page.value("bourse_endpoint_calls_limit", &labels, calls);
+        page.value(&labels, calls);
     }
 }
 
 fn latencies(page: &mut Page, gateway: &Gateway) {
+    // A summary has quantiles, and the crate has no summaries.
     page.family(
-        "bourse_first_token_seconds",
-        "summary",
-        "Time to the first content of an endpoint, over half an hour.",
+        "bourse_endpoint_first_token_seconds",
+        "gauge",
+        "Time to the first content of an endpoint, over half an hour, by percentile.",
     );
     let now = now_ms();
     // Labels name endpoints: of several credentials the first one speaks.
@@ -435,23 +433,25 @@ fn latencies(page: &mut Page, gateway: &Gateway) {
         let Some(latency) = target.health.latency_ms_last_30m(now) else {
             continue;
         };
-        for (quantile, value) in [
-            ("0.5", latency.p50),
-            ("0.9", latency.p90),
-            ("0.99", latency.p99),
+        for (percentile, ms) in [
+            ("50", latency.p50),
+            ("90", latency.p90),
+            ("99", latency.p99),
         ] {
             let labels = [
                 ("endpoint", &*target.metrics.endpoint),
-                ("quantile", quantile),
+                ("percentile", percentile),
             ];
-            page.value("bourse_first_token_seconds", &labels, seconds(value));
+            page.value(&labels, Duration::from_millis(ms));
         }
     }
 }
 
-/// Milliseconds in Prometheus's unit of time.
-fn seconds(ms: u64) -> String {
-    format!("{}.{:03}", ms / 1_000, ms % 1_000)
+/// Nano-dollars in Prometheus's unit of money. The books keep them exactly;
+/// this is the nearest number that Prometheus can keep, found by its digits.
+fn dollars(nanos: u64) -> Value {
+    let digits = format!("{}.{:09}", nanos / 1_000_000_000, nanos % 1_000_000_000);
+    Value::Number(digits.parse().unwrap_or(f64::NAN))
 }
 
 #[cfg(test)]
@@ -459,14 +459,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_in_seconds() {
-        assert_eq!([0, 7, 1_250].map(seconds), ["0.000", "0.007", "1.250"]);
-    }
-
-    #[test]
-    fn labels_cannot_break_out_of_their_quotes() {
-        let mut page = Page(String::new());
-        page.value("x", &[("a", "q\"uo\\te\nline"), ("b", "2")], 7);
-        assert_eq!(page.0, "x{a=\"q\\\"uo\\\\te\\nline\",b=\"2\"} 7\n");
+    fn dollars_have_the_digits_of_their_nanos() {
+        let shown = |nanos| match dollars(nanos) {
+            Value::Number(number) => number.to_string(),
+            other => format!("{other:?}"),
+        };
+        assert_eq!(shown(0), "0");
+        assert_eq!(shown(1), "0.000000001");
+        assert_eq!(shown(12_345_678_901), "12.345678901");
     }
 }

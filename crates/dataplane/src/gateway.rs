@@ -19,6 +19,7 @@ use crate::identity::Identity;
 use crate::keyring::{Keyring, Office};
 use crate::market::{Market, Memory};
 use crate::realtime::Sessions;
+use crate::spans::Spans;
 use crate::stickiness::Stickiness;
 use crate::unknown::Unknown;
 use crate::videos::Book;
@@ -65,6 +66,8 @@ pub struct Counters {
     /// Streams that broke and were to be gone on with: that were, that were
     /// not.
     pub continuations: [AtomicU64; 2],
+    /// How long calls take.
+    pub spans: Spans,
 }
 
 impl Counters {

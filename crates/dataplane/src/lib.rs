@@ -45,6 +45,7 @@ pub mod rest;
 pub mod running;
 mod search;
 pub mod service;
+pub mod spans;
 pub mod stickiness;
 pub mod tab;
 pub mod tariff;

@@ -10,13 +10,16 @@ use super::tree::Tree;
 
 const RULE: &str = "metrics";
 /// Where families are written down, as literals.
-const EXPOSITION: &str = "crates/dataplane/src/exposition.rs";
+const EXPOSITION: [&str; 2] = [
+    "crates/dataplane/src/exposition.rs",
+    "crates/dataplane/src/exposition/process.rs",
+];
 /// The page that is made of them.
 pub const PAGE: &str = "docs/metrics.md";
 const HEADER: &str = "| metric | type | meaning |";
 /// What operators load into their own systems.
 const OPS: &str = "ops/";
-const PREFIX: &str = "bourse_";
+const PREFIXES: [&str; 2] = ["bourse_", "process_"];
 const KINDS: [&str; 4] = ["counter", "gauge", "histogram", "summary"];
 
 /// A family: its kind and help.
@@ -27,9 +30,11 @@ const TOP: &str = "\
 
 <!-- The table is written by `cargo xtask metrics` from the exposition; run it again rather than edit. -->
 
-`GET /metrics` is Prometheus's text format 0.0.4, for management keys (`authorization: Bearer …`), and without one at a local [`server.admin_listen`](configuration.md#server). Labels are ids of the catalog
-(`model`, `provider`, `endpoint`) and words of ours (`outcome`, `blame`, `quantile`, `kind`), so no caller can make a new series. Counters begin at
-0 when the server starts. Families of endpoints have no series until the endpoint has been asked.
+`GET /metrics` is Prometheus's text format 0.0.4, for management keys (`authorization: Bearer …`), and without one at a local [`server.admin_listen`](configuration.md#server), written by the official client library. Labels are
+ids of the catalog (`model`, `provider`, `endpoint`) and words of ours (`outcome`, `blame`, `reason`, `stream`, `percentile`, `kind`), so no caller can make a new series. Counters begin at
+0 when the server starts. Families of endpoints have no series until the endpoint has been asked. Times are seconds, sizes bytes, money dollars. The
+histograms count into fourteen buckets from 50 ms to ten minutes, once for whole answers (`stream=\"no\"`) and once for streams; what `process_*` says is the
+operating system's word, where there is `/proc`.
 
 ```yaml
 scrape_configs:
@@ -47,15 +52,24 @@ dashboard. `./dev test metrics` has promtool read both the rules and a running s
 /// The families that the sources have.
 fn families(tree: &Tree) -> Families {
     let sources = tree.crates.iter().flat_map(|one| &one.sources);
-    let Some(source) = sources.into_iter().find(|one| one.path == EXPOSITION) else {
-        return Families::new();
-    };
-    let words = strings(&production(&source.tokens));
-    let word = |at: usize| words.get(at).map_or("", |(word, _)| word.trim_matches('"'));
     let mut found = Families::new();
+    for source in sources.filter(|one| EXPOSITION.contains(&one.path.as_str())) {
+        let words: Vec<_> = strings(&production(&source.tokens));
+        let words: Vec<&str> = words
+            .iter()
+            .map(|(word, _)| word.trim_matches('"'))
+            .collect();
+        find(&words, &mut found);
+    }
+    found
+}
+
+/// Adds the families among the literals of a file.
+fn find(words: &[&str], found: &mut Families) {
+    let word = |at: usize| words.get(at).copied().unwrap_or_default();
     for at in 0..words.len() {
         let name = word(at);
-        if !name.starts_with(PREFIX) {
+        if !PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
             continue;
         }
         let (kind, help) = match word(at + 1) {
@@ -63,13 +77,11 @@ fn families(tree: &Tree) -> Families {
             // A row of counters has no kind of its own.
             help => ("counter", help),
         };
-        // Where a family's values are written its name is not followed by a
-        // sentence.
+        // A name that begins no family is not followed by a sentence.
         if help.ends_with('.') {
             found.insert(name.to_owned(), (kind.to_owned(), help.to_owned()));
         }
     }
-    found
 }
 
 /// The page as it should be.
@@ -116,7 +128,7 @@ pub fn check(tree: &Tree) -> Vec<Problem> {
 /// Every metric that a text names.
 fn names(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
-        .filter(|word| word.starts_with(PREFIX))
+        .filter(|word| PREFIXES.iter().any(|prefix| word.starts_with(prefix)))
 }
 
 /// Whether it is a family, or a series of a histogram.
@@ -138,7 +150,14 @@ mod tests {
         fn all(page: &mut Page) {
             page.single("bourse_calls", "gauge", "Calls under way.", 1);
             page.family("bourse_time", "histogram", "Time.");
-            page.value("bourse_time", &[("quantile", "0.5")], 3);
+            page.value(&[("stream", "no")], 3);
+        }
+    "#;
+
+    const PROCESS: &str = r#"
+        fn tell(page: &mut Page) {
+            let stat = read("/proc/self/stat");
+            page.single("process_open_fds", "gauge", "Open files.", 1);
         }
     "#;
 
@@ -148,7 +167,8 @@ mod tests {
                 "crates/dataplane/Cargo.toml",
                 "[package]\nname = \"bourse-dataplane\"\n",
             ),
-            (EXPOSITION, SOURCE),
+            (EXPOSITION[0], SOURCE),
+            (EXPOSITION[1], PROCESS),
             (PAGE, page),
             ("ops/a.yml", ops),
         ]);
@@ -162,11 +182,13 @@ mod tests {
                 "crates/dataplane/Cargo.toml",
                 "[package]\nname = \"bourse-dataplane\"\n",
             ),
-            (EXPOSITION, SOURCE),
+            (EXPOSITION[0], SOURCE),
+            (EXPOSITION[1], PROCESS),
         ]);
         let page = page(&tree);
         assert!(page.contains("| `bourse_calls` | gauge | Calls under way. |\n"));
         assert!(page.contains("| `bourse_tokens_total` | counter | Tokens. |\n"));
+        assert!(page.contains("| `process_open_fds` | gauge | Open files. |\n"));
         assert_eq!(page.matches("`bourse_time`").count(), 1);
         let rules = "rate(bourse_tokens_total[5m]) > bourse_time_bucket{le=\"1\"}";
         assert_eq!(with(&page, rules), Vec::<String>::new());

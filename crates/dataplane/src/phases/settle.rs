@@ -143,6 +143,7 @@ impl Running {
         if verdict.end == End::NothingDelivered {
             self.call.gateway.counters.fail(Blame::Upstream);
         }
+        self.time(ended.at_ms);
         self.learn(ended);
         if !self.is_continued() {
             self.stick(ended);
@@ -152,6 +153,19 @@ impl Running {
             let (estimate, upstream) = counted();
             self.note_unknown(verdict, ended.report, (&estimate, upstream), ended.at_ms);
         }
+    }
+
+    /// Notes how long the call took, and how long its caller waited for the
+    /// first of its answer.
+    fn time(&self, at_ms: u64) {
+        let call = &*self.call;
+        let first_ms = self.attempts.iter().find_map(|one| one.first_content_ms);
+        let spans = &call.gateway.counters.spans;
+        spans.note(
+            call.ask.stream,
+            at_ms.saturating_sub(call.started_ms),
+            first_ms.map(|first_ms| first_ms.saturating_sub(call.started_ms)),
+        );
     }
 
     /// Our own count of an answer, of one that is unfinished with what is not

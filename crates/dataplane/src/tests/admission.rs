@@ -83,7 +83,7 @@ async fn a_call_that_comes_while_others_are_late_is_told_when_to_come_back_and_i
         "bourse_calls_shed_total{reason=\"overload\"} 2",
         "bourse_calls_limit 1000",
         "bourse_calls_in_flight 1000",
-        "bourse_worker_delay_seconds 0.110000",
+        "bourse_worker_delay_seconds 0.11",
     ] {
         assert!(page.contains(&format!("{line}\n")), "{line} in {page}");
     }

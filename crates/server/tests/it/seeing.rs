@@ -48,7 +48,12 @@ fn read(page: &str) -> Labels {
         assert!(is_number || is_none, "{line}");
         assert!(series.insert(one), "{one} is there twice");
         let (name, rest) = one.split_once('{').unwrap_or((one, "}"));
-        assert_eq!(name, family, "series are with their family");
+        let of = ["_bucket", "_sum", "_count"].iter().find_map(|suffix| {
+            let family = name.strip_suffix(suffix)?;
+            (kinds.get(family) == Some(&"histogram")).then_some(family)
+        });
+        assert_eq!(of.unwrap_or(name), family, "series are with their family");
+        labels.entry(name.to_owned()).or_default();
         let pairs = rest.strip_suffix('}').expect(line);
         for pair in pairs.split("\",").filter(|pair| !pair.is_empty()) {
             let (label, _) = pair.split_once("=\"").expect(line);
