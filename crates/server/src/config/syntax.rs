@@ -24,7 +24,7 @@ pub(super) fn problems(source: &Source, broken: &[Error], table: &DeTable<'_>) -
         secrets(table)
     };
     let mut problems: Vec<Problem> = Vec::new();
-    let mut last_line = 0..0;
+    let mut last_line: Option<Range<usize>> = None;
     for error in broken {
         if problems.len() > PROBLEMS_MAX {
             break;
@@ -32,10 +32,11 @@ pub(super) fn problems(source: &Source, broken: &[Error], table: &DeTable<'_>) -
         let span = error.span().unwrap_or(0..0);
         // Before anything is looked for in it: a line of noise may be long, and
         // wrong at every byte.
-        if last_line.contains(&span.start) {
+        let is_on = |line: &Range<usize>| (line.start..=line.end).contains(&span.start);
+        if last_line.as_ref().is_some_and(is_on) {
             continue;
         }
-        last_line = line_around(&source.text, span.start);
+        last_line = Some(line_around(&source.text, span.start));
         let span = unquoted(&source.text, span.start).unwrap_or(span);
         let place = source.place(span.clone(), &secrets);
         let line = whole_line(&source.text, span.start);
