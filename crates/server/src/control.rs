@@ -37,6 +37,8 @@ struct Live {
     contents: Contents,
     file_limits: FileLimits,
     jobs: Arc<Jobs>,
+    /// Since when it serves.
+    started_ms: u64,
     /// Connections by which films are fetched.
     films: Client,
     /// The market that lists were last made of, and how many there were.
@@ -60,6 +62,7 @@ pub fn router(
         contents: batches.contents.clone(),
         file_limits: batches.limits,
         jobs: Arc::clone(&batches.jobs),
+        started_ms: now_ms(),
         films,
         seen: Mutex::new((gateway.market.load_full(), 0)),
         comparing: tokio::sync::Mutex::new(()),
@@ -179,7 +182,7 @@ impl Backend for Live {
             database_behind_s: self.database_behind_s(),
             trouble: self.ready().err(),
         };
-        status::of(&self.gateway, journal, now_ms())
+        status::of(&self.gateway, journal, (self.started_ms, now_ms()))
     }
 
     fn callable(&self, endpoint_id: &str) -> bool {

@@ -64,6 +64,7 @@ mod secrets;
 mod seeing;
 mod sent;
 mod sim_command;
+mod status_command;
 mod streams;
 mod tools;
 mod top_command;
