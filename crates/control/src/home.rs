@@ -5,7 +5,6 @@
 //! a request comes from counts for nothing: behind a proxy on the same
 //! machine everybody comes from there.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use axum::http::{HeaderValue, header};
@@ -19,7 +18,7 @@ use crate::reply::Reply;
 use crate::route::{Operation, Route};
 use crate::schema::Schemas;
 use crate::state::Shared;
-use crate::status::{Breaker, Endpoint, Status};
+use crate::status::Status;
 
 /// The routes of this noun.
 pub(crate) fn routes() -> Vec<Route> {
@@ -101,29 +100,11 @@ fn health(out: &mut String, status: &Status, trouble: Option<&str>) {
         status.journal.unapplied_bytes,
         status.journal.holds_open,
     );
-    providers(out, &status.endpoints);
+    providers(out, status);
 }
 
-/// How a provider is doing, from its endpoints that were asked.
-#[derive(Default)]
-struct Provider {
-    endpoints: u64,
-    well: u64,
-    succeeded: u64,
-    failed: u64,
-}
-
-fn providers(out: &mut String, endpoints: &[Endpoint]) {
-    let mut known: BTreeMap<&str, Provider> = BTreeMap::new();
-    for endpoint in endpoints {
-        let provider = known.entry(&endpoint.provider).or_default();
-        provider.endpoints = provider.endpoints.saturating_add(1);
-        provider.well = provider.well.saturating_add(u64::from(is_well(endpoint)));
-        let attempts = &endpoint.attempts;
-        provider.succeeded = provider.succeeded.saturating_add(attempts.succeeded);
-        let failed = attempts.failed.saturating_add(attempts.rate_limited);
-        provider.failed = provider.failed.saturating_add(failed);
-    }
+fn providers(out: &mut String, status: &Status) {
+    let known = status.providers();
     out.push_str("<h2>Providers</h2>\n");
     if known.is_empty() {
         out.push_str("<p>None was asked since the start.</p>\n");
@@ -135,15 +116,11 @@ fn providers(out: &mut String, endpoints: &[Endpoint]) {
          <th scope=\"col\">Answered</th><th scope=\"col\">Failed</th></tr></thead>\n<tbody>\n",
     );
     for (slug, provider) in known {
-        let state = match provider.well {
-            0 => "down".to_owned(),
-            well if well == provider.endpoints => "well".to_owned(),
-            well => format!("{well} of {} endpoints are well", provider.endpoints),
-        };
         let _ = writeln!(
             out,
-            "<tr><th scope=\"row\">{}</th><td>{state}</td><td>{}</td><td>{}</td></tr>",
+            "<tr><th scope=\"row\">{}</th><td>{}</td><td>{}</td><td>{}</td></tr>",
             plain(slug),
+            provider.state(),
             provider.succeeded,
             provider.failed
         );
@@ -151,20 +128,10 @@ fn providers(out: &mut String, endpoints: &[Endpoint]) {
     out.push_str("</tbody>\n</table></div>\n");
 }
 
-/// Whether one of its credentials may be sent to.
-fn is_well(endpoint: &Endpoint) -> bool {
-    endpoint.credentials.iter().any(|credential| {
-        let breakers = credential.breakers;
-        [breakers.endpoint, breakers.credential, breakers.provider]
-            .iter()
-            .all(|breaker| *breaker == Breaker::Closed)
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::status::{Breakers, Credential};
+    use crate::status::{Breaker, Breakers, Credential, Endpoint};
 
     fn endpoint(provider: &str, breaker: Breaker) -> Endpoint {
         let credential = Credential {
@@ -185,13 +152,17 @@ mod tests {
     fn a_provider_is_as_well_as_its_endpoints_are() {
         let mut out = String::new();
         let (up, down) = (Breaker::Closed, Breaker::Open);
-        let known = [
+        let endpoints = vec![
             endpoint("acme", up),
             endpoint("acme", down),
             endpoint("b<script>", up),
             endpoint("dead", down),
         ];
-        providers(&mut out, &known);
+        let status = Status {
+            endpoints,
+            ..Status::default()
+        };
+        providers(&mut out, &status);
         assert!(
             out.contains("acme</th><td>1 of 2 endpoints are well"),
             "{out}"

@@ -18,6 +18,15 @@ use crate::schema::Dollars;
 pub struct Status {
     /// When, in milliseconds since 1970
     pub at_ms: u64,
+    /// Which version serves
+    #[serde(default)]
+    pub version: String,
+    /// Since when it serves, in milliseconds since 1970
+    #[serde(default)]
+    pub started_ms: u64,
+    /// What an operator must know and is not over
+    #[serde(default)]
+    pub alarms: Vec<Alarm>,
     /// Whether answers come from simulated providers
     pub simulated: bool,
     /// Model calls
@@ -28,6 +37,18 @@ pub struct Status {
     pub targets: u64,
     /// Every endpoint that was ever asked, by its id
     pub endpoints: Vec<Endpoint>,
+}
+
+/// Something that an operator must know
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "RoutingAlarm")]
+pub struct Alarm {
+    /// What it is, in a word that stays
+    pub kind: String,
+    /// Whom it is about
+    pub subject: String,
+    /// What helps
+    pub remedy: String,
 }
 
 /// Model calls of a server
@@ -170,4 +191,60 @@ pub struct Quantiles {
     pub p50: u64,
     /// All but one in a hundred
     pub p99: u64,
+}
+
+/// How a provider is doing, from its endpoints that were asked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct ProviderHealth {
+    /// How many were asked.
+    pub endpoints: u64,
+    /// How many of them may be sent to.
+    pub well: u64,
+    /// Attempts that answered wholly.
+    pub succeeded: u64,
+    /// Attempts that failed, or were told to slow down.
+    pub failed: u64,
+}
+
+impl ProviderHealth {
+    /// The same in a few words.
+    #[must_use]
+    pub fn state(&self) -> String {
+        match self.well {
+            0 => "down".to_owned(),
+            well if well == self.endpoints => "well".to_owned(),
+            well => format!("{well} of {} endpoints are well", self.endpoints),
+        }
+    }
+}
+
+impl Status {
+    /// Providers that were asked, by their slug.
+    #[must_use]
+    pub fn providers(&self) -> BTreeMap<&str, ProviderHealth> {
+        let mut known: BTreeMap<&str, ProviderHealth> = BTreeMap::new();
+        for endpoint in &self.endpoints {
+            let provider = known.entry(&endpoint.provider).or_default();
+            provider.endpoints = provider.endpoints.saturating_add(1);
+            let is_well = endpoint.is_well();
+            provider.well = provider.well.saturating_add(u64::from(is_well));
+            let attempts = &endpoint.attempts;
+            provider.succeeded = provider.succeeded.saturating_add(attempts.succeeded);
+            let failed = attempts.failed.saturating_add(attempts.rate_limited);
+            provider.failed = provider.failed.saturating_add(failed);
+        }
+        known
+    }
+}
+
+impl Endpoint {
+    /// Whether one of its credentials may be sent to.
+    fn is_well(&self) -> bool {
+        self.credentials.iter().any(|credential| {
+            let breakers = credential.breakers;
+            [breakers.endpoint, breakers.credential, breakers.provider]
+                .iter()
+                .all(|breaker| *breaker == Breaker::Closed)
+        })
+    }
 }

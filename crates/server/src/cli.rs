@@ -26,6 +26,7 @@ mod route;
 mod schema;
 mod server;
 mod sim;
+mod status;
 mod top;
 mod when;
 
@@ -89,6 +90,7 @@ Start here:
   bourse key create --name laptop      make an API key
   bourse credit grant --usd 25         put money on the default account
   bourse doctor                        check disk, configuration and providers
+  bourse status                        what serves, and whether it is well
   bourse top                           look on while it serves
 
 Configuration is read from ./bourse.toml, or from --config FILE. Every key can be overridden
@@ -196,6 +198,8 @@ not gone after all, it stops as soon as it reaches the database."
         #[command(flatten)]
         common: Common,
     },
+    /// Says what serves, since when, and whether it is well
+    Status(status::Options),
     /// Shows how a running server and its endpoints are doing, again and again
     Top(top::Options),
     /// Shows and changes the version of the database's tables
@@ -242,6 +246,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Alarms { command, common } => alarms::run(&command, &common),
         Command::Catalog { command, common } => catalog::run(command, &common),
         Command::Route { command, common } => route::run(&command, &common),
+        Command::Status(options) => status::run(&options),
         Command::Top(options) => top::run(&options),
         Command::Schema { command, common } => schema::run(&command, &common),
         Command::Backup(options) => backup::run(&options),

@@ -38,6 +38,8 @@ struct Live {
     contents: Contents,
     file_limits: FileLimits,
     jobs: Arc<Jobs>,
+    /// Since when it serves.
+    started_ms: u64,
     /// Connections by which films are fetched.
     films: Client,
     /// The market that lists were last made of, and how many there were.
@@ -68,6 +70,7 @@ pub fn routers(
         contents: batches.contents.clone(),
         file_limits: batches.limits,
         jobs: Arc::clone(&batches.jobs),
+        started_ms: now_ms(),
         films,
         seen: Mutex::new((gateway.market.load_full(), 0)),
         comparing: tokio::sync::Mutex::new(()),
@@ -195,7 +198,7 @@ impl Backend for Live {
             database_behind_s: self.database_behind_s(),
             trouble: self.ready().err(),
         };
-        status::of(&self.gateway, journal, now_ms())
+        status::of(&self.gateway, journal, (self.started_ms, now_ms()))
     }
 
     fn callable(&self, endpoint_id: &str) -> bool {

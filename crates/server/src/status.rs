@@ -7,9 +7,11 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
 use bourse_control::status::{
-    Attempts, Breaker, Breakers, Calls, Credential, Endpoint, Journal, Quantiles, Status,
+    Alarm, Attempts, Breaker, Breakers, Calls, Credential, Endpoint, Journal, Quantiles, Status,
 };
 use bourse_dataplane::admission::Shed;
+use bourse_dataplane::alarms::Alarms;
+use bourse_dataplane::alarms::kind::Kind;
 use bourse_dataplane::gateway::Gateway;
 use bourse_dataplane::market::Target;
 use bourse_routing::breaker::Standing;
@@ -18,7 +20,7 @@ use bourse_vocab::Nanos;
 
 /// Calls, and the endpoints that were ever asked. What only the server knows
 /// of its database is in `journal`.
-pub(crate) fn of(gateway: &Gateway, journal: Journal, now_ms: u64) -> Status {
+pub(crate) fn of(gateway: &Gateway, journal: Journal, (started_ms, now_ms): (u64, u64)) -> Status {
     let market = gateway.market.load();
     let mut by_endpoint: BTreeMap<&str, Vec<&Arc<Target>>> = BTreeMap::new();
     for target in market.targets() {
@@ -31,6 +33,9 @@ pub(crate) fn of(gateway: &Gateway, journal: Journal, now_ms: u64) -> Status {
     }
     Status {
         at_ms: now_ms,
+        version: crate::VERSION.to_owned(),
+        started_ms,
+        alarms: alarms(&gateway.alarms),
         simulated: market.is_simulated(),
         calls: calls(gateway),
         journal,
@@ -40,6 +45,19 @@ pub(crate) fn of(gateway: &Gateway, journal: Journal, now_ms: u64) -> Status {
             .filter_map(|targets| endpoint(&targets, now_ms))
             .collect(),
     }
+}
+
+/// Those that are not over; each kind has few (see the book of alarms).
+fn alarms(alarms: &Alarms) -> Vec<Alarm> {
+    let of_kind = |kind: Kind| {
+        let about = kind.about();
+        alarms.subjects(kind).into_iter().map(|subject| Alarm {
+            kind: about.name.to_owned(),
+            subject,
+            remedy: about.remedy.to_owned(),
+        })
+    };
+    Kind::ALL.into_iter().flat_map(of_kind).collect()
 }
 
 fn calls(gateway: &Gateway) -> Calls {

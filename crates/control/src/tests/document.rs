@@ -284,6 +284,7 @@ fn the_named_schemas_are_these() {
         "RerankRequest",
         "Response",
         "ResponseRequest",
+        "RoutingAlarm",
         "RoutingCredential",
         "RoutingEndpoint",
         "RoutingStatus",

@@ -40,7 +40,12 @@ fn every_member_of_the_status_is_described_in_the_document() {
         data["$ref"], "#/components/schemas/RoutingStatus",
         "{schema}"
     );
-    for name in ["RoutingStatus", "RoutingEndpoint", "RoutingCredential"] {
+    for name in [
+        "RoutingStatus",
+        "RoutingAlarm",
+        "RoutingEndpoint",
+        "RoutingCredential",
+    ] {
         let members = document["components"]["schemas"][name]["properties"].as_object();
         for (member, described) in members.unwrap() {
             assert!(

@@ -44,6 +44,16 @@ impl Asking {
             }
         }
     }
+
+    /// The server, for a command that cannot do without one.
+    ///
+    /// # Errors
+    /// There is no key, or it cannot be sent.
+    pub(super) fn server(&self, config: &Config) -> Result<Server, Error> {
+        let key = self.key.as_deref();
+        let key = key.ok_or("a management key is needed, as --key or in BOURSE_MANAGEMENT_KEY")?;
+        Server::new(&self.url(config), key, &config.roads)
+    }
 }
 
 /// Where a server that listens on every address is reached from here.

@@ -84,9 +84,7 @@ pub(super) struct Options {
 
 pub(super) fn run(options: &Options) -> Result<(), Error> {
     let config = options.common.load()?;
-    let key = options.asking.key.as_deref();
-    let key = key.ok_or("a management key is needed, as --key or in BOURSE_MANAGEMENT_KEY")?;
-    let server = Server::new(&options.asking.url(&config), key, &config.roads)?;
+    let server = options.asking.server(&config)?;
     let interval = Duration::from_secs(options.interval);
     let order = Order::by(options.sort);
     if options.once {
@@ -128,7 +126,11 @@ struct Told {
     data: Status,
 }
 
-async fn ask(server: &Server) -> Result<Status, Error> {
+/// Asks a running server how it is.
+///
+/// # Errors
+/// Nobody answers, or with something else.
+pub(super) async fn ask(server: &Server) -> Result<Status, Error> {
     let url = server.url();
     let text = server.ask(Method::GET, PATH, String::new()).await?;
     let text = text.ok_or_else(|| format!("{url}: no server answers there"))?;

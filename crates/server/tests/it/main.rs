@@ -68,6 +68,7 @@ mod secrets;
 mod seeing;
 mod sent;
 mod sim_command;
+mod status_command;
 mod stopping;
 mod streams;
 mod tls;
