@@ -215,7 +215,7 @@ impl Known {
         let stage = &self.stage;
         let open = self.open.entry(waiting.place.clone()).or_insert_with(|| {
             let (inbox, arriving) = mpsc::channel(inbox_lines());
-            let record = shelf::Record::new(&waiting.place);
+            let record = shelf::Record::new(&waiting.place.base);
             let name = record.name.clone();
             let channels = (arriving, stage.subscribe());
             tokio::spawn(Submission::of(Arc::clone(shared), batch, record, channels).begin());

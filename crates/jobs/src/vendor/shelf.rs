@@ -14,7 +14,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::Answer;
-use super::api::Place;
 use crate::batch::log::{ENTRY_BYTES_MAX, LOG_BYTES_MAX};
 
 const PRIVATE: u32 = 0o600;
@@ -39,12 +38,12 @@ pub(super) struct Record {
 }
 
 impl Record {
-    /// Nothing was sent yet.
-    pub(super) fn new(place: &Place) -> Self {
+    /// Nothing was sent yet to the address with this base.
+    pub(super) fn new(base: &str) -> Self {
         let bits = bourse_dataplane::chance::random::<u128>();
         Self {
             name: format!("{bits:032x}"),
-            base: place.base.clone(),
+            base: base.to_owned(),
             lines: Vec::new(),
             file: String::new(),
             batch: None,

@@ -185,7 +185,7 @@ impl Asked<'_> {
                     (_, told) => {
                         *errored += 1;
                         let error = json!({"type": "invalid_request_error",
-                            "message": told["error"]["message"]});
+                            "message": told.pointer("/error/message")});
                         json!({"type": "errored", "error": {"type": "error", "error": error}})
                     }
                 }
