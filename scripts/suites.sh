@@ -40,9 +40,11 @@ suite_rust() {
   return "$outcome"
 }
 
+# Most of the time a test of a whole server waits for it, so that two of them
+# use a core better than one.
 rust_tests() {
   if cargo nextest --version >/dev/null 2>&1; then
-    cargo nextest run --workspace --locked --no-fail-fast
+    cargo nextest run --workspace --locked --no-fail-fast --test-threads "$((2 * $(nproc)))"
   else
     cargo test --workspace --lib --bins --tests --locked --no-fail-fast
   fi

@@ -7,6 +7,7 @@
 mod boot;
 mod disk;
 mod doors;
+mod freed;
 mod running;
 mod signals;
 mod workers;
@@ -71,6 +72,7 @@ async fn run(
         .make_first_keys()
         .await?
         .start(config_path, Manager::of_process())?;
+    freed::give_back();
     tracing::info!(
         address = %running.address(),
         workers = running.workers(),

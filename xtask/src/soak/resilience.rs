@@ -8,6 +8,7 @@
 mod breaks;
 mod client;
 mod continuation;
+mod cores;
 mod database;
 mod failover;
 mod flips;

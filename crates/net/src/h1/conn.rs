@@ -56,7 +56,11 @@ impl Conn {
     /// Reads once into the buffer; `Ok(0)` is the end of the stream.
     pub(crate) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         // Half of the wanted size is still worth a read; reserving takes the
-        // whole buffer back when the frames cut from it are gone.
+        // whole buffer back when the frames cut from it are gone. Where all are,
+        // an answer goes where the one before was, which is still in the cache.
+        if self.buf.is_empty() {
+            let _ = self.buf.try_reclaim(READ_BYTES_MIN);
+        }
         if self.buf.capacity() - self.buf.len() < self.read_bytes / 2 {
             self.buf.reserve(self.read_bytes);
         }

@@ -266,6 +266,11 @@ impl<S: AsyncRead + Unpin> Conn<S> {
     /// the end of the stream.
     fn poll_fill(&mut self, cx: &mut Context<'_>, wanted: usize) -> Poll<io::Result<usize>> {
         let wanted = wanted.clamp(READ_BYTES_MIN, self.read_bytes);
+        // Whatever was cut from the buffer is gone between two requests: the
+        // next one goes where the one before was, which is still in the cache.
+        if self.buf.is_empty() {
+            let _ = self.buf.try_reclaim(READ_BYTES_MIN);
+        }
         // What is left of a large buffer is used up before there is a new one:
         // pieces of a body keep all of it.
         if self.buf.capacity() - self.buf.len() < READ_BYTES_MIN / 2 {

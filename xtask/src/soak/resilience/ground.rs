@@ -198,12 +198,23 @@ impl Ground {
     /// Sets a Bourse up with models at providers, all of one price, and
     /// starts it.
     pub fn bourse(&self, name: &str, at: &Providers, models: &[Model]) -> Result<Bourse, String> {
+        self.bourse_with(name, at, models, "")
+    }
+
+    /// The same, with more of a configuration.
+    pub fn bourse_with(
+        &self,
+        name: &str,
+        at: &Providers,
+        models: &[Model],
+        more: &str,
+    ) -> Result<Bourse, String> {
         let dir = self.dir.join(name);
         let _ = fs::remove_dir_all(&dir);
         let addr = free_addr()?;
         let data = dir.join("data");
         let config = dir.join("bourse.toml");
-        write(&config, &configuration(addr, &data, at, models))?;
+        write(&config, &(configuration(addr, &data, at, models) + more))?;
         let run = |arguments: &[&str]| command(&self.bourse, &config, arguments);
         run(&["init"])?;
         let key = run(&["key", "create", "--quiet"])?;
